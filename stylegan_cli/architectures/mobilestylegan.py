@@ -1,0 +1,194 @@
+"""MobileStyleGAN (Belousov 2021, arXiv:2104.04767): StyleGAN2's latent space, a small synthesis network.
+
+Separable convolutions instead of full ones, an inverse Haar wavelet step instead of filtered upsampling, and one
+picture head at the end instead of one a resolution. The demodulation of StyleGAN2 is a constant here, folded into the
+pointwise weights (section 3.3), so a style only scales a layer's input: and that scale folds into the depthwise weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylegan_cli.generator import Generator, Layer
+from stylegan_cli.noise import Noise
+
+LEAK = 0.2
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes. `channels` are those at 4, 8, 16, ... pixels; the picture is twice as large as the last of them."""
+
+    channels: tuple[int, ...] = (512, 512, 512, 512, 512, 256, 128, 64)
+    z_dim: int = 512
+    w_dim: int = 512
+    mapping_layers: int = 8
+
+    @property
+    def resolution(self) -> int:
+        return 4 * 2 ** len(self.channels)
+
+
+class Mapping(nn.Module):
+    """`z` to `w`: pixel norm, then equal linear layers with leaky ReLU; learning-rate factors are in the weights."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        widths = [config.z_dim] + [config.w_dim] * config.mapping_layers
+        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True))
+        self.register_buffer("gain", torch.ones(()))
+
+    def forward(self, z: Tensor) -> Tensor:
+        w = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)
+        for layer in self.layers:
+            w = F.leaky_relu(layer(w), LEAK) * self.gain
+        return w
+
+
+class Epilogue(nn.Module):
+    """Noise, bias and leaky ReLU, in place on a convolution's output."""
+
+    def __init__(self, channels: int, resolution: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("noise_const", torch.zeros(resolution, resolution))
+        self.register_buffer("noise_strength", torch.zeros(()))
+
+    def forward(self, x: Tensor, noise: Noise, index: int) -> Tensor:
+        """`x` is a convolution's output with the bias already added."""
+        drawn = noise.map(index, self.noise_const)
+        if drawn is not None:
+            x = x.add_((drawn * self.noise_strength).to(x.dtype))
+        return F.leaky_relu_(x, LEAK)
+
+
+class FirstConv(nn.Module):
+    """The 3x3 convolution on the learned 4x4 input."""
+
+    def __init__(self, channels: int, w_dim: int) -> None:
+        super().__init__()
+        self.affine = nn.Linear(w_dim, channels)
+        self.weight = nn.Parameter(torch.zeros(channels, channels, 3, 3))
+        self.epilogue = Epilogue(channels, 4)
+
+    def forward(self, x: Tensor, w: Tensor, noise: Noise, index: int) -> Tensor:
+        styled = x * self.affine(w).to(x.dtype)[:, :, None, None]
+        x = F.conv2d(styled, self.weight.to(x.dtype), self.epilogue.bias.to(x.dtype), padding=1)
+        return self.epilogue(x, noise, index)
+
+
+class SeparableConv(nn.Module):
+    """Modulated depthwise 3x3, pointwise 1x1, epilogue. One `w` at a time, so that the style folds into the weights."""
+
+    def __init__(self, inputs: int, outputs: int, resolution: int, w_dim: int) -> None:
+        super().__init__()
+        self.affine = nn.Linear(w_dim, inputs)
+        self.depthwise = nn.Parameter(torch.zeros(inputs, 1, 3, 3))
+        self.pointwise = nn.Parameter(torch.zeros(outputs, inputs, 1, 1))
+        self.epilogue = Epilogue(outputs, resolution)
+
+    def forward(self, x: Tensor, w: Tensor, noise: Noise, index: int) -> Tensor:
+        style = self.affine(w)[0]  # [inputs]
+        depthwise = (self.depthwise * style[:, None, None, None]).to(x.dtype)
+        x = F.conv2d(x, depthwise, padding=1, groups=len(style))
+        x = F.conv2d(x, self.pointwise.to(x.dtype), self.epilogue.bias.to(x.dtype))
+        return self.epilogue(x, noise, index)
+
+
+class HaarUp(nn.Module):
+    """Modulation, then one inverse Haar step: channels [LL | LH | HL | HH] at h x w to a quarter of them at 2h x 2w."""
+
+    def __init__(self, channels: int, w_dim: int) -> None:
+        super().__init__()
+        self.affine = nn.Linear(w_dim, channels)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        return inverse_haar(x * (self.affine(w) / 2).to(x.dtype)[:, :, None, None])
+
+
+def inverse_haar(x: Tensor) -> Tensor:
+    """One inverse Haar (db1) step without its factor 1/2: `[n, 4c, h, w]` to `[n, c, 2h, 2w]`, channels last."""
+    n, channels, h, w = x.shape
+    ll, lh, hl, hh = x.permute(0, 2, 3, 1).chunk(4, dim=-1)  # [n, h, w, c] each
+    top, bottom = ll + lh, ll - lh
+    right_top, right_bottom = hl + hh, hl - hh
+    out = x.new_empty(n, h, 2, w, 2, channels // 4)
+    out[:, :, 0, :, 0] = top + right_top
+    out[:, :, 0, :, 1] = top - right_top
+    out[:, :, 1, :, 0] = bottom + right_bottom
+    out[:, :, 1, :, 1] = bottom - right_bottom
+    return out.view(n, 2 * h, 2 * w, channels // 4).permute(0, 3, 1, 2)
+
+
+class Block(nn.Module):
+    """One doubling of the resolution. Uses two style inputs: `up` and `conv1` share theirs."""
+
+    def __init__(self, inputs: int, outputs: int, resolution: int, w_dim: int) -> None:
+        super().__init__()
+        self.up = HaarUp(inputs, w_dim)
+        self.conv1 = SeparableConv(inputs // 4, outputs, resolution, w_dim)
+        self.conv2 = SeparableConv(outputs, outputs, resolution, w_dim)
+
+    def forward(self, x: Tensor, ws: Tensor, noise: Noise, index: int) -> Tensor:
+        x = self.conv1(self.up(x, ws[:, index]), ws[:, index], noise, index)
+        return self.conv2(x, ws[:, index + 1], noise, index + 1)
+
+
+class ToImage(nn.Module):
+    """The picture head: modulated 1x1 convolution to four Haar bands of RGB, then one inverse Haar step."""
+
+    def __init__(self, channels: int, w_dim: int) -> None:
+        super().__init__()
+        self.affine = nn.Linear(w_dim, channels)
+        self.weight = nn.Parameter(torch.zeros(12, channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(12))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        weight = (self.weight * (self.affine(w)[0] / 2)[None, :, None, None]).to(x.dtype)
+        return inverse_haar(F.conv2d(x, weight, (self.bias / 2).to(x.dtype)))
+
+
+class MobileStyleGAN(Generator):
+    """The whole generator. Style inputs: 0 at 4 pixels, then three a block (up + conv1, conv2, and the place of the
+    picture head, which only the last block still has)."""
+
+    family = "mobilestylegan"
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.resolution, self.z_dim, self.w_dim = config.resolution, config.z_dim, config.w_dim
+        self.map = Mapping(config)
+        self.const = nn.Parameter(torch.zeros(1, config.channels[0], 4, 4))
+        self.first = FirstConv(config.channels[0], config.w_dim)
+        steps = list(zip(config.channels[:-1], config.channels[1:], strict=True))
+        self.blocks = nn.ModuleList(Block(i, o, 8 << n, config.w_dim) for n, (i, o) in enumerate(steps))
+        self.to_image = ToImage(config.channels[-1], config.w_dim)
+        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+        styled = [(8 << n, c) for n, (i, o) in enumerate(steps) for c in (i, o, o)]
+        self.layers = tuple(Layer(i, r, c) for i, (r, c) in enumerate([(4, config.channels[0]), *styled]))
+
+    def mapping(self, z: Tensor, c: Tensor | None = None) -> Tensor:  # noqa: ARG002 (no labels here)
+        return self.map(z.to(self.w_avg))
+
+    def synthesis(self, ws: Tensor, noise: Noise = Noise()) -> Tensor:  # noqa: B008 (frozen)
+        return torch.cat([self._picture(one[None], noise) for one in ws.to(self.w_avg)])
+
+    def _picture(self, ws: Tensor, noise: Noise) -> Tensor:
+        """One picture: the style then folds into the weights, and the size of a batch cannot change a pixel."""
+        x = self.const.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        x = self.first(x, ws[:, 0], noise, 0)
+        for n, block in enumerate(self.blocks):
+            x = block(x, ws, noise, 3 * n + 1)
+        return self.to_image(x, ws[:, -1]).float()
+
+    def prepare(self, device: torch.device, dtype: torch.dtype) -> MobileStyleGAN:
+        super().prepare(device, dtype)
+        for block in self.blocks:
+            for conv in (block.conv1, block.conv2):
+                conv.pointwise.data = conv.pointwise.data.to(dtype)
+        return self

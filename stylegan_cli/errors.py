@@ -1,0 +1,13 @@
+"""The two kinds of failure that a user can mend. Each carries one sentence: what happened, what was found, what to do."""
+
+
+class StyleganError(Exception):
+    """Something given to the tool, or around it, is not as it must be (exit code 1)."""
+
+    exit_code = 1
+
+
+class UsageError(StyleganError):
+    """The command line itself asks for something that does not exist or does not fit together (exit code 2)."""
+
+    exit_code = 2

@@ -1,0 +1,90 @@
+"""What every generator offers, whatever its family. The verbs know nothing else about a network."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stylegan_cli.bands import band_of
+from stylegan_cli.noise import Noise
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One style input of the synthesis network: index into `ws`, resolution in pixels, channels that the style scales."""
+
+    index: int
+    resolution: int
+    channels: int
+
+    @property
+    def band(self) -> str:
+        return band_of(self.resolution)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a generator came from: its name for the user, the sha256 of its weights, and what is known of the source."""
+
+    name: str = "unnamed"
+    sha256: str = ""
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+class Generator(nn.Module, ABC):
+    """A mapping network and a synthesis network behind one interface.
+
+    Subclasses set `config`, `resolution`, `layers` and register the buffer `w_avg` `[w_dim]`.
+    """
+
+    family: str
+    config: Any
+    resolution: int
+    z_dim: int
+    w_dim: int
+    c_dim: int = 0
+    layers: tuple[Layer, ...]
+    has_noise: bool = True
+    w_avg: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.origin = Origin()
+        self.dtype = torch.float32
+
+    @property
+    def num_ws(self) -> int:
+        return len(self.layers)
+
+    @property
+    def device(self) -> torch.device:
+        return self.w_avg.device
+
+    @abstractmethod
+    def mapping(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        """`z` `[n, z_dim]` (and labels `c` `[n, c_dim]`) to `w` `[n, w_dim]`, not truncated."""
+
+    @abstractmethod
+    def synthesis(self, ws: Tensor, noise: Noise = Noise()) -> Tensor:  # noqa: B008 (frozen)
+        """`ws` `[n, num_ws, w_dim]` to pictures `[n, 3, resolution, resolution]`, float32 RGB, nominally in [-1, 1]."""
+
+    def broadcast(self, w: Tensor) -> Tensor:
+        """One `w` `[n, w_dim]` for all layers: `[n, num_ws, w_dim]`."""
+        return w.unsqueeze(1).repeat(1, self.num_ws, 1)
+
+    def truncate(self, ws: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
+        """The truncation trick (StyleGAN, section 2.1 and appendix B): `w_avg + psi * (w - w_avg)` below `cutoff`."""
+        if psi == 1:
+            return ws
+        truncated = ws.clone()
+        truncated[..., :cutoff, :] = self.w_avg.lerp(ws[..., :cutoff, :], psi)
+        return truncated
+
+    def prepare(self, device: torch.device, dtype: torch.dtype) -> Generator:
+        """Moves to a device and chooses the type that convolutions compute in; styles and `w` stay float32."""
+        self.dtype = dtype
+        return self.to(device).eval().requires_grad_(False)

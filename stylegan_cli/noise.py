@@ -1,0 +1,43 @@
+"""StyleGAN's per-pixel noise as a value: which noise, how strong in each band, from which seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylegan_cli.bands import band_of
+
+MODES = ("const", "random", "none")
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Per-pixel noise for one picture (StyleGAN, section 3.2).
+
+    `mode` is `const` (the maps stored with the model), `random` (drawn from `seed`) or `none`. `coarse`, `middle` and
+    `fine` multiply the strength that each layer has learned, 0 switches a band's noise off.
+    """
+
+    mode: str = "const"
+    seed: int = 0
+    coarse: float = 1.0
+    middle: float = 1.0
+    fine: float = 1.0
+
+    def map(self, layer: int, const: Tensor) -> Tensor | None:
+        """The noise map of one layer, or None where it has none.
+
+        `const` is the layer's stored map `[h, w]`. Every layer draws from its own stream, so that switching one band
+        off leaves the others' noise as it was; numpy draws it, so that a seed means the same on every device.
+        """
+        strength = getattr(self, band_of(const.shape[-1]))
+        if self.mode == "none" or strength == 0:
+            return None
+        if self.mode == "const":
+            return const * strength
+        stream = np.random.default_rng([self.seed, layer])
+        drawn = torch.from_numpy(stream.standard_normal(tuple(const.shape), dtype=np.float32))
+        return drawn.to(const.device) * strength
