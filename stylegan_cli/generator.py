@@ -73,8 +73,8 @@ class Generator(nn.Module, ABC):
         """`ws` `[n, num_ws, w_dim]` to pictures `[n, 3, resolution, resolution]`, float32 RGB, nominally in [-1, 1]."""
 
     def broadcast(self, w: Tensor) -> Tensor:
-        """One `w` `[n, w_dim]` for all layers: `[n, num_ws, w_dim]`."""
-        return w.unsqueeze(1).repeat(1, self.num_ws, 1)
+        """One `w` `[n, w_dim]` for all layers: `[n, num_ws, w_dim]`, a view without memory of its own."""
+        return w.unsqueeze(1).expand(-1, self.num_ws, -1)
 
     def truncate(self, ws: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
         """The truncation trick (StyleGAN, section 2.1 and appendix B): `w_avg + psi * (w - w_avg)` below `cutoff`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,8 @@ from stylegan_cli.errors import StyleganError
 
 Tensors = dict[str, Tensor]
 
+MEMBERS = tuple(f"random_face/data/{net}Network.{end}" for net in ("Mapping", "Synthesis") for end in ("xml", "bin"))
+
 
 @dataclass(frozen=True)
 class Const:
@@ -30,11 +32,25 @@ class Const:
     value: np.ndarray
 
 
-def read(mapping: tuple[bytes, bytes], synthesis: tuple[bytes, bytes]) -> tuple[Config, Tensors]:
-    """Each network as its (XML, values). Returns the config and every tensor of `MobileStyleGAN` except `w_avg`."""
-    tensors = _mapping(list(_constants(*mapping)))
-    tensors |= _synthesis(list(_constants(*synthesis)))
-    return Config(), tensors
+def generator(members: Sequence[bytes], w_avg: np.ndarray) -> MobileStyleGAN:
+    """The generator in the contents of `MEMBERS`, with the `w_avg` `[w_dim]` that these files lack."""
+    mapping_xml, mapping_bin, synthesis_xml, synthesis_bin = members
+    tensors = _mapping(list(_constants(mapping_xml, mapping_bin)))
+    tensors |= _synthesis(list(_constants(synthesis_xml, synthesis_bin)))
+    with torch.device("meta"):
+        model = MobileStyleGAN(Config())
+    model.load_state_dict(tensors | {"w_avg": _tensor(w_avg)}, assign=True)
+    return model
+
+
+def mean_w(model: MobileStyleGAN, count: int = 100_000, seed: int = 0) -> Tensor:
+    """Mean of `w` over `count` draws of `z` from one seed: [w_dim]. This made the `w_avg.npy` beside the model card.
+
+    It is shipped and not computed on each machine, where rounding differs: the model's hash must be the same for all.
+    """
+    z = np.random.RandomState(seed).randn(count, model.z_dim).astype(np.float32)
+    with torch.inference_mode():
+        return model.mapping(torch.from_numpy(z)).double().mean(dim=0).float()
 
 
 def _constants(graph: bytes, values: bytes) -> Iterator[Const]:
@@ -106,10 +122,10 @@ def _affine(ours: str, named: dict[str, np.ndarray], theirs: str, scale: float, 
 
 def _epilogue(ours: str, bias: np.ndarray, noise: np.ndarray, haar: bool) -> Tensors:
     """Tracing multiplied the noise by its strength; the map's standard deviation takes it apart again."""
-    strength, flat = float(noise.std()), _tensor(bias).flatten()
+    strength, flat = np.float32(noise.std(dtype=np.float64)), _tensor(bias).flatten()
     return {
         f"{ours}.epilogue.bias": _haar_order(flat) if haar else flat,
-        f"{ours}.epilogue.noise_const": _tensor(noise)[0, 0] / strength,
+        f"{ours}.epilogue.noise_const": _tensor(noise[0, 0] / strength),
         f"{ours}.epilogue.noise_strength": torch.tensor(strength),
     }
 
@@ -124,18 +140,3 @@ def _haar_order(x: Tensor) -> Tensor:
 def _tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array.copy())
 
-
-def generator(config: Config, tensors: Tensors) -> MobileStyleGAN:
-    """The generator with its `w_avg`, the mean over 100,000 `z` of a fixed seed (the file has none)."""
-    with torch.device("meta"):
-        model = MobileStyleGAN(config)
-    model.load_state_dict(tensors | {"w_avg": torch.zeros(config.w_dim)}, assign=True)
-    model.w_avg.copy_(mean_w(model))
-    return model
-
-
-def mean_w(model: MobileStyleGAN, count: int = 100_000, seed: int = 0) -> Tensor:
-    """Mean of `w` over `count` draws of `z`: [w_dim]."""
-    z = np.random.RandomState(seed).randn(count, model.z_dim).astype(np.float32)
-    with torch.inference_mode():
-        return model.mapping(torch.from_numpy(z)).double().mean(dim=0).float()

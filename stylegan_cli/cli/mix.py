@@ -1,0 +1,86 @@
+"""`stylegan mix`: style mixing."""
+
+from typing import Annotated
+
+import typer
+
+from stylegan_cli.cli.options import Generation, PictureOutput, command
+from stylegan_cli.errors import UsageError
+
+
+@command
+def mix(
+    generation: Generation,
+    output: PictureOutput,
+    coarse: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERSON", help="Pose, face shape, hair (4-8 pixels) from this person.", show_default=False
+        ),
+    ] = None,
+    middle: Annotated[
+        str | None,
+        typer.Option(metavar="PERSON", help="Features, eyes, expression (16-32) from this one.", show_default=False),
+    ] = None,
+    fine: Annotated[
+        str | None,
+        typer.Option(metavar="PERSON", help="Colours and texture (64 and up) from this one.", show_default=False),
+    ] = None,
+    layers: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYERS=PERSON", help="Explicit layers: 8-12=sansa. Repeatable.", show_default=False),
+    ] = None,
+    rows: Annotated[str | None, typer.Option(metavar="PEOPLE", help="Figure: people down.", show_default=False)] = None,
+    cols: Annotated[
+        str | None, typer.Option(metavar="PEOPLE", help="Figure: people across.", show_default=False)
+    ] = None,
+    styles: Annotated[
+        str, typer.Option(help="Figure: what columns give to rows: coarse, middle, fine or layers like 0-3.")
+    ] = "coarse",
+) -> None:
+    """Mix people: each band of layers from another person.
+
+    Bands that you leave out come from the coarsest person you name: with --coarse A --fine B the middle is A's.
+    With --rows and --cols it draws the paper's figure, every row's person with every column's styles.
+
+    A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool, or a name from the model's
+    cast (jon, dany, ...). PEOPLE are several, with commas: 3,5-9,jon.
+
+    Examples: stylegan mix --coarse jon --fine dany; stylegan mix --rows 1,2,3 --cols jon,dany --styles middle
+    """
+    named = {band: who for band, who in (("coarse", coarse), ("middle", middle), ("fine", fine)) if who is not None}
+    if (rows is None) != (cols is None):
+        raise UsageError("the figure needs both --rows and --cols")
+    if rows and (named or layers):
+        raise UsageError(
+            "--rows and --cols draw a figure with --styles; leave out --coarse, --middle, --fine and --layers"
+        )
+    if not rows and not named:
+        raise UsageError(
+            "name a person for at least one of --coarse, --middle, --fine; or draw a figure with --rows and --cols"
+        )
+
+    from stylegan_cli.cli.studio import Studio, portrait
+    from stylegan_cli.latents.people import Person
+    from stylegan_cli.latents.selection import parse_layers
+    from stylegan_cli.operations import mixing
+
+    studio = Studio(generation, output)
+    order = studio.generator.layers
+    if rows and cols:
+        down, across = studio.people(rows), studio.people(cols)
+        chosen = parse_layers(styles, order)
+        mixed = [Person("", mixing.swap(row.ws, col.ws, chosen)) for row in down for col in across]
+        studio.save_sheet("mix", mixing.figure(down, across, chosen), mixed)
+        return
+    people = {band: studio.person(who) for band, who in named.items()}
+    extra = [(parse_layers(which, order), studio.person(who)) for which, who in map(_assignment, layers or [])]
+    child = Person(" + ".join(p.label for p in people.values()), mixing.mix(order, people, extra))
+    studio.save(["mix"], [portrait(child)])
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    which, equals, who = text.partition("=")
+    if not (which and equals and who):
+        raise UsageError(f"--layers takes LAYERS=PERSON, like 8-12=sansa, not {text!r}")
+    return which, who

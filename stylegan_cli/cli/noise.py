@@ -1,0 +1,76 @@
+"""`stylegan noise`: variations of one face."""
+
+from typing import Annotated
+
+import typer
+
+from stylegan_cli.cli.options import Generation, Grid, PictureOutput, Seed, Strength, command
+from stylegan_cli.errors import UsageError
+
+
+@command
+def noise(
+    generation: Generation,
+    output: PictureOutput,
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="Seed, latents, picture or name.")],
+    layers: Annotated[
+        str, typer.Option(help="Where noise goes: coarse, middle, fine, several (coarse,fine), all or none.")
+    ] = "all",
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "--count", "-n", min=1, max=100_000, help="How many (default 4; for --heatmap 32).", show_default=False
+        ),
+    ] = None,
+    strength: Strength = 1.0,
+    seed: Seed = 0,
+    panels: Annotated[bool, typer.Option("--panels", help="The paper's figure: all, none, fine, coarse.")] = False,
+    heatmap: Annotated[
+        bool, typer.Option("--heatmap", help="Standard deviation of each pixel over many noises: where noise matters.")
+    ] = False,
+    jitter: Annotated[
+        float | None,
+        typer.Option(metavar="EPS", min=0, max=10, help="Move z instead: G(z + EPS * N(0, 1)).", show_default=False),
+    ] = None,
+    grid: Grid = False,
+) -> None:
+    """Vary one face: per-pixel noise in chosen layers, or a small step in z.
+
+    Noise goes to the layers named and to no others, as in the paper's figure 5. Noise changes curls, pores and
+    background; --jitter changes the person a little.
+
+    Examples: stylegan noise jon --layers fine; stylegan noise 42 --panels; stylegan noise 42 --jitter 0.3 --grid
+    """
+    ways = [name for name, on in (("--panels", panels), ("--heatmap", heatmap), ("--jitter", jitter is not None)) if on]
+    if len(ways) > 1:
+        raise UsageError(f"{' and '.join(ways)} exclude each other; give one of them")
+    if grid and (panels or heatmap):
+        raise UsageError(f"{ways[0]} makes one picture already; leave out --grid")
+
+    from stylegan_cli.cli.studio import Studio, Work, portrait
+    from stylegan_cli.latents.selection import parse_bands
+    from stylegan_cli.operations import variation
+
+    bands = parse_bands(layers)
+    studio = Studio(generation, output)
+    who = studio.person(person)
+    if jitter is None and not studio.generator.has_noise:
+        raise UsageError(f"{generation.model} has no per-pixel noise (StyleGAN3 has none); --jitter varies its faces")
+    number = count or (32 if heatmap else 4)
+    if panels:
+        studio.save_sheet("noise-panels", variation.panels(who, seed, strength), [who])
+        return
+    if heatmap:
+        picture = variation.heatmap(who, bands, strength, seed, number)
+        studio.save(["noise-heatmap"], [Work(picture, (who,))], faces=number)
+        return
+    if jitter is not None:
+        varied = variation.jitter(studio.generator, who, jitter, seed, number)
+        works = (portrait(other) for other in varied)
+    else:
+        works = (Work(face, (who,)) for face in variation.with_noise(who, bands, strength, seed, number))
+    if grid:
+        shown = list(works)
+        studio.save_sheet("noise", studio.sheet([work.picture for work in shown]), [work.people[0] for work in shown])
+    else:
+        studio.save([f"noise-{seed + i}" for i in range(number)], works, "noise")

@@ -1,0 +1,125 @@
+"""The options that commands share, and the decorator that puts them on a command.
+
+A command names a group of options as one parameter (`output: Output`); on the command line each field is an option.
+"""
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from stylegan_cli.cli.boundary import boundary
+
+_MODEL, _OUTPUT = "Model", "Output"
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model, where and in which arithmetic."""
+
+    model: Annotated[
+        str, typer.Option("--model", "--network", help="A model's name or a model file.", rich_help_panel=_MODEL)
+    ] = "ffhq"
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=_MODEL)] = "auto"
+    precision: Annotated[
+        str, typer.Option(help="auto, fp32, bf16 or fp16: what convolutions compute in.", rich_help_panel=_MODEL)
+    ] = "auto"
+
+
+@dataclass(frozen=True)
+class Generation(ModelChoice):
+    """A model, and how far seeds are pulled towards its average face."""
+
+    psi: Annotated[
+        float,
+        typer.Option(
+            "--psi", "--trunc", min=-2, max=2, rich_help_panel=_MODEL,
+            help="Truncation of seeds: 0 is the average face, 1 is none. Latents from files are taken as they are.",
+        ),
+    ] = 0.7  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the result goes and in which form."""
+
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "--outdir", "-o", rich_help_panel=_OUTPUT,
+            help="A file where the name has a picture's ending, else a folder. By default a new name here.",
+        ),
+    ] = None  # fmt: skip
+    format: Annotated[
+        str | None, typer.Option(help="png, webp or jpg; by default as --out says, or png.", rich_help_panel=_OUTPUT)
+    ] = None
+    size: Annotated[
+        int | None,
+        typer.Option(min=1, max=8192, help="Scale faces to this many pixels on writing.", rich_help_panel=_OUTPUT),
+    ] = None
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.", rich_help_panel=_OUTPUT)] = False
+    show: Annotated[bool, typer.Option("--show", help="Preview in the terminal.", rich_help_panel=_OUTPUT)] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)] = False
+
+
+@dataclass(frozen=True)
+class PictureOutput(Output):
+    """Output of commands that make pictures of people."""
+
+    save_latents: Annotated[
+        bool, typer.Option("--save-latents", help="Write each picture's latents beside it.", rich_help_panel=_OUTPUT)
+    ] = False
+
+
+Grid = Annotated[
+    bool,
+    typer.Option(
+        "--grid", help="One sheet instead of several pictures (256-pixel faces, or --size).", rich_help_panel=_OUTPUT
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The seed of everything left to chance.")]
+Strength = Annotated[float, typer.Option(min=0, max=10, help="Multiplies the noise's learned strength.")]
+Count = Annotated[int | None, typer.Option("--count", "-n", min=1, max=10**9)]
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Spreads the option groups among `function`'s parameters and runs it inside the error boundary."""
+    hints = get_type_hints(function, include_extras=True)
+    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
+
+    @wraps(function)
+    def run(**values: Any) -> None:
+        with boundary():
+            gathered = {
+                name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()
+            }
+            function(**values, **gathered)
+
+    parameters = [p for p in _parameters(function, hints) if p.name not in groups]
+    for group in groups.values():
+        parameters += _fields(group)
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
+
+
+def _parameters(function: Callable[..., None], hints: dict[str, Any]) -> Iterator[Parameter]:
+    for parameter in signature(function).parameters.values():
+        yield parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY)
+
+
+def _fields(group: type) -> Iterator[Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    for field in fields(group):
+        yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
+
+
+def command_line() -> str:
+    """What the user typed, for recipes."""
+    return shlex.join(["stylegan", *sys.argv[1:]])

@@ -1,0 +1,78 @@
+"""Where results go: which file or folder `--out` means, and whether it may be written, before anything is computed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from stylegan_cli.errors import StyleganError, UsageError
+
+
+def file_ending(out: Path | None, asked: str | None, known: Collection[str], default: str) -> str:
+    """The format: what the name of `out` says, else what was asked for, else the default."""
+    if asked is not None and asked not in known:
+        raise UsageError(f"there is no format {asked!r} here; formats are {', '.join(known)}")
+    named = _ending(out)
+    if named not in known:
+        if named.isalpha() and out is not None and not out.is_dir():
+            raise UsageError(f"--out {out}: there is no format {named!r} here; formats are {', '.join(known)}")
+        return asked or default
+    if asked not in (None, named):
+        raise UsageError(f"--out {out} and --format {asked} contradict each other")
+    return named
+
+
+def is_file_name(out: Path | None, known: Collection[str]) -> bool:
+    """Whether `out` names one file: it ends in a known format and is not a folder."""
+    return out is not None and _ending(out) in known and not out.is_dir()
+
+
+def _ending(out: Path | None) -> str:
+    return out.suffix.lower().removeprefix(".").replace("jpeg", "jpg") if out else ""
+
+
+def fresh(path: Path) -> Path:
+    """`path`, or `path-2`, `path-3`, ... if it exists: what nobody named never replaces anything."""
+    candidate, number = path, 2
+    while candidate.exists():
+        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        number += 1
+    return candidate
+
+
+def check_file(path: Path, force: bool) -> Path:
+    """That `path` can be written: its folder is there and writable, and nothing is lost by it."""
+    check_folder(path.parent)
+    if path.is_dir():
+        raise StyleganError(f"{path} is a folder; name a file in it")
+    if path.exists() and not force:
+        raise StyleganError(f"{path} exists; choose another --out, or --force to replace it")
+    return path
+
+
+def check_folder(folder: Path) -> Path:
+    if not folder.exists():
+        raise StyleganError(f"there is no folder {folder}; make it first")
+    if not folder.is_dir():
+        raise StyleganError(f"{folder} is a file, not a folder; choose another --out")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StyleganError(f"the folder {folder} cannot be written to; choose another --out")
+    return folder
+
+
+def make_folder(folder: Path) -> Path:
+    """The folder itself, made if only its last part is missing."""
+    if not folder.exists():
+        check_folder(folder.parent)
+        folder.mkdir()
+    return check_folder(folder)
+
+
+def check_dataset(path: Path, force: bool) -> Path:
+    """That a data set can be written: a new zip, or a folder with nothing in it."""
+    if path.suffix == ".zip":
+        return check_file(path, force)
+    if not force and path.is_dir() and any(path.iterdir()):
+        raise StyleganError(f"the folder {path} is not empty; choose another --dataset, or --force to write into it")
+    return make_folder(path)

@@ -1,0 +1,85 @@
+"""`stylegan replay` and `stylegan show`: pictures describe themselves."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stylegan_cli.bands import BANDS
+from stylegan_cli.cli.options import ModelChoice, Output, command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stylegan_cli.recipes import Recipe
+
+PictureFile = Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture made by this tool.")]
+
+
+@command
+def replay(
+    output: Output,
+    picture: PictureFile,
+    model: Annotated[
+        str | None, typer.Option(help="The model's name or file, if it has moved since.", show_default=False)
+    ] = None,
+) -> None:
+    """Make a picture again from its recipe: the same bytes, without the files it was made from.
+
+    Model, precision, size and format are the picture's own; --size and --format change them.
+
+    Example: stylegan replay mix.png --out again.png
+    """
+    from stylegan_cli import recipes
+    from stylegan_cli.cli.studio import Studio
+
+    recipe = recipes.read(picture)
+    recipe = replace(recipe, size=output.size or recipe.size)
+    if output.format is None and output.out is None:
+        output = replace(output, format=picture.suffix.lower().removeprefix(".").replace("jpeg", "jpg"))
+    studio = Studio(ModelChoice(model or recipe.model, _device(recipe), recipe.precision), output)
+    recipe.check_model(studio.generator, str(picture))
+    studio.replay(f"{picture.stem}-replay", recipe)
+
+
+@command
+def show(
+    picture: PictureFile,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole recipe, latents included, as JSON.")] = False,
+) -> None:
+    """Print the recipe that a picture carries: command, model, precision, people, noise."""
+    from stylegan_cli import recipes
+    from stylegan_cli.cli.console import data
+
+    recipe = recipes.read(picture)
+    for line in [recipes.dumps(recipe)] if as_json else _lines(recipe):
+        data(line)
+
+
+def _device(recipe: "Recipe") -> str:
+    """The recipe's device, or the best here if this machine has no such thing."""
+    from stylegan_cli import hardware
+    from stylegan_cli.cli.console import tell
+
+    if hardware.has_device(recipe.device):
+        return recipe.device
+    tell(f"This picture was made on {recipe.device}, which is not here; pixels may differ in their last bit.")
+    return "auto"
+
+
+def _lines(recipe: "Recipe") -> "Iterator[str]":
+    from stylegan_cli.pictures import Sheet
+
+    yield f"command     {recipe.command}"
+    yield f"version     {recipe.version}"
+    yield f"model       {recipe.model} (sha256 {recipe.sha256})"
+    yield f"precision   {recipe.precision} on {recipe.device}"
+    yield f"face size   {recipe.size or 'as the model makes it'}"
+    cells = list(recipe.picture.cells()) if isinstance(recipe.picture, Sheet) else [recipe.picture]
+    yield f"faces       {len(cells)}"
+    for cell in cells:
+        noise = cell.noise
+        strengths = ", ".join(f"{band} {getattr(noise, band):g}" for band in BANDS)
+        different = len(cell.ws.unique(dim=0))
+        yield f"  {cell.caption or '(no caption)'}: {different} different w in {len(cell.ws)} layers; noise {noise.mode}, seed {noise.seed}, {strengths}"

@@ -1,0 +1,113 @@
+"""`stylegan sample`: faces from seeds, contact sheets, data sets."""
+
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stylegan_cli.cli.options import Generation, Grid, PictureOutput, Seed, command
+from stylegan_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from PIL import Image
+
+    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.noise import Noise
+
+
+@command
+def sample(
+    generation: Generation,
+    output: PictureOutput,
+    seeds: Annotated[str | None, typer.Option(help="Seeds and ranges: 0,3,5-9.", show_default=False)] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", min=1, help="That many seeds, from --seed on.", show_default=False)
+    ] = None,
+    latents: Annotated[
+        Path | None, typer.Option(help="Render everybody in this .npy or .npz, as they are.", show_default=False)
+    ] = None,
+    noise: Annotated[str, typer.Option(help="Per-pixel noise: const, random (from --seed) or none.")] = "const",
+    seed: Seed = 0,
+    grid: Grid = False,
+    dataset: Annotated[
+        Path | None,
+        typer.Option(help="Stream a data set into this folder or .zip, latents beside it.", show_default=False),
+    ] = None,
+) -> None:
+    """Make faces from seeds, or render latents.
+
+    A seed means the same face as in NVIDIA's tools. --dataset writes any number of pictures in NVIDIA's data-set layout,
+    ready for training; --latents takes [n, num_ws, w_dim] and renders it unchanged.
+
+    Examples: stylegan sample --seeds 0-15,42 --grid; stylegan sample -n 10000 --dataset faces.zip --size 128
+    """
+    given = [
+        name for name, value in (("--seeds", seeds), ("--count", count), ("--latents", latents)) if value is not None
+    ]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
+    if dataset and (latents or grid):
+        raise UsageError(
+            "--dataset takes --seeds or --count, and makes single pictures; leave out --latents and --grid"
+        )
+
+    from stylegan_cli.cli.studio import Studio, Work
+    from stylegan_cli.latents import people, references
+    from stylegan_cli.noise import MODES, Noise
+    from stylegan_cli.pictures import Face
+
+    if noise not in MODES:
+        raise UsageError(f"there is no noise mode {noise!r}; say {', '.join(MODES)}")
+    ranges = references.parse_seeds(seeds or f"{seed}-{seed + (count or 1) - 1}")
+    studio = Studio(generation, output)
+    value = Noise(noise, seed)
+
+    if dataset:
+        _write_dataset(studio, ranges, value, dataset)
+        return
+    if latents:
+        everybody = references.from_file(references.find(str(latents), studio.cast), studio.generator)
+        names = [person.label.replace("#", "-") for person in everybody]
+        persons: Iterator[people.Person] = iter(everybody)
+    else:
+        names = [f"seed{number:04d}" for number in chain(*ranges)]
+        persons = (people.from_seed(studio.generator, number, studio.psi) for number in chain(*ranges))
+    if grid:
+        shown = list(persons)
+        studio.save_sheet("sheet", studio.sheet([Face(p.ws, value, p.label) for p in shown]), shown)
+    else:
+        studio.save(names, (Work(Face(p.ws, value, p.label), (p,)) for p in persons), "faces")
+
+
+def _write_dataset(studio: "Studio", ranges: "list[range]", noise: "Noise", path: Path) -> None:
+    """Small pictures without recipes, which would be larger than they are: the latents beside them say it all."""
+    from stylegan_cli.cli import places
+    from stylegan_cli.cli.console import progress
+    from stylegan_cli.latents.people import from_seed
+    from stylegan_cli.media.background import Background
+    from stylegan_cli.media.dataset import DatasetWriter
+    from stylegan_cli.media.encode import encode
+    from stylegan_cli.media.render import render
+    from stylegan_cli.pictures import Face
+
+    places.check_dataset(path, studio.output.force)
+    total = sum(map(len, ranges))
+    with (
+        DatasetWriter(path, total, studio.generator.w_dim, studio.format) as writer,
+        progress("sampling", total, studio.output.quiet) as advance,
+        Background() as background,
+    ):
+
+        def add(image: "Image.Image", w: "np.ndarray") -> None:
+            writer.add(encode(image, studio.format), w)
+            advance(writer.index)
+
+        for number in chain(*ranges):
+            person = from_seed(studio.generator, number, studio.psi)
+            image = render(studio.generator, Face(person.ws, noise), studio.output.size)
+            background.submit(add, image, person.ws[0].numpy())
+    studio.report(path)

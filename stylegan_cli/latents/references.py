@@ -1,0 +1,115 @@
+"""References: the words by which a person is asked for, the same everywhere.
+
+A seed (`42`), a latent file (`jon.npy`, `projected_w.npz`, `many.npz#3`), a picture made by this tool, or a name from the
+model's cast. `jon.npy` where no such file exists means the cast's jon.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from stylegan_cli import recipes
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.generator import Generator
+from stylegan_cli.latents import files, people
+from stylegan_cli.latents.people import Person
+from stylegan_cli.pictures import Face
+
+PICTURES = (".png", ".webp", ".jpg", ".jpeg")
+
+
+def parse_seeds(text: str) -> list[range]:
+    """`0,3,5-9` as ranges, in the order given (NVIDIA's `--seeds`). Ranges, because people ask for millions."""
+    ranges = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if match is None:
+            raise UsageError(f"seeds are numbers and ranges like 0,3,5-9, not {part.strip() or text!r}")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise UsageError(f"the seed range {first}-{last} runs backwards; write {last}-{first}")
+        _check_seed(last)
+        ranges.append(range(first, last + 1))
+    return ranges
+
+
+def split(text: str) -> Iterator[str]:
+    """A comma-separated list of references, with seed ranges spread out: `1,jon,5-7` is 1, jon, 5, 6, 7."""
+    if Path(text).is_file():
+        yield text
+        return
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if re.fullmatch(r"\d+-\d+", part):
+            yield from map(str, parse_seeds(part)[0])
+        else:
+            yield part
+
+
+def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path]) -> Person:
+    """The one person that `text` refers to. `psi` truncates seeds; latents from files are taken as they are."""
+    if text.isdecimal():
+        _check_seed(int(text))
+        return people.from_seed(generator, int(text), psi)
+    name, _, number = text.partition("#")
+    everybody = from_file(find(text if Path(text).is_file() else name, cast), generator)
+    if number and not Path(text).is_file():
+        if not (number.isdecimal() and int(number) < len(everybody)):
+            raise UsageError(f"{name} holds {len(everybody)} people, numbered from 0: there is no {text}")
+        return everybody[int(number)]
+    if len(everybody) != 1:
+        raise UsageError(f"{text} holds {len(everybody)} people; say which one, for example {text}#0")
+    return everybody[0]
+
+
+def from_file(path: Path, generator: Generator) -> list[Person]:
+    """Everybody in a latent file, or the one person on a picture made by this tool."""
+    if path.suffix.lower() in PICTURES:
+        return [_from_picture(path, generator)]
+    if path.suffix.lower() not in files.ENDINGS:
+        raise UsageError(
+            f"{path} is no latent file ({', '.join(files.ENDINGS)}) and no picture ({', '.join(PICTURES)})"
+        )
+    stored = files.read(path)
+    if stored.model and stored.model["sha256"] != generator.origin.sha256:
+        raise StyleganError(
+            f"{path} was saved from the model {stored.model['name']} ({stored.model['sha256'][:12]}), not from "
+            f"{generator.origin.name} ({generator.origin.sha256[:12]}); name that model with --model"
+        )
+    everybody = people.from_array(generator, stored.array, path.stem)
+    if stored.z is None or len(everybody) != 1:
+        return everybody
+    z = people.z_from_array(generator, stored.z, path.stem)
+    return [replace(everybody[0], z=z, psi=stored.psi)]
+
+
+def _from_picture(path: Path, generator: Generator) -> Person:
+    recipe = recipes.read(path)
+    recipe.check_model(generator, str(path))
+    if not isinstance(recipe.picture, Face):
+        raise StyleganError(f"{path} shows more than one face; use the picture of one person, or saved latents")
+    ws = recipe.picture.ws
+    if tuple(ws.shape) != (generator.num_ws, generator.w_dim):
+        raise StyleganError(
+            f"{path} has latents {list(ws.shape)}, the model takes [{generator.num_ws}, {generator.w_dim}]"
+        )
+    return Person(path.stem, ws)
+
+
+def find(name: str, cast: Mapping[str, Path]) -> Path:
+    """The file that `name` means: itself, or the file of the cast's member of that name."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    bare = path.name == name and (path.suffix in files.ENDINGS or not path.suffix)
+    if bare and path.stem in cast:
+        return cast[path.stem]
+    known = f"; the model's cast is {', '.join(cast)}" if cast else ""
+    raise UsageError(f"{name} is not a seed, and there is no such file{known}")
+
+
+def _check_seed(seed: int) -> None:
+    if seed > people.MAX_SEED:
+        raise UsageError(f"the seed {seed} is too large; seeds go from 0 to {people.MAX_SEED}")

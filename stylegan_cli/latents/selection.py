@@ -1,0 +1,48 @@
+"""Choosing layers with words: bands, numbers and ranges."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from stylegan_cli.bands import BANDS
+from stylegan_cli.errors import UsageError
+from stylegan_cli.generator import Layer
+
+
+def parse_layers(text: str, layers: Sequence[Layer]) -> tuple[int, ...]:
+    """`coarse`, `middle,fine`, `all`, `none`, `0-3`, `0-3,8` as sorted indices into `ws`."""
+    chosen: set[int] = set()
+    for word in filter(None, (word.strip() for word in text.split(","))):
+        chosen |= _word(word, layers)
+    return tuple(sorted(chosen))
+
+
+def parse_bands(text: str) -> frozenset[str]:
+    """`coarse`, `middle,fine`, `all` or `none` as a set of band names."""
+    chosen: set[str] = set()
+    for word in filter(None, (word.strip() for word in text.split(","))):
+        if word not in (*BANDS, "all", "none"):
+            raise UsageError(f"there is no band {word!r}; the bands are {', '.join(BANDS)}, all and none")
+        chosen |= set(BANDS) if word == "all" else {word} - {"none"}
+    return frozenset(chosen)
+
+
+def in_bands(layers: Sequence[Layer], bands: Collection[str]) -> tuple[int, ...]:
+    """The indices of all layers of these bands."""
+    return tuple(layer.index for layer in layers if layer.band in bands)
+
+
+def _word(word: str, layers: Sequence[Layer]) -> set[int]:
+    if word in BANDS or word in ("all", "none"):
+        return set(in_bands(layers, parse_bands(word)))
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", word)
+    last = len(layers) - 1
+    if match is None:
+        raise UsageError(
+            f"there is no band or layer {word!r}; say {', '.join(BANDS)}, all, none, or layers from 0-{last}"
+        )
+    low, high = int(match[1]), int(match[2] or match[1])
+    if not low <= high <= last:
+        raise UsageError(f"layers {word}: this model has the layers 0-{last}")
+    return set(range(low, high + 1))

@@ -1,0 +1,60 @@
+"""Films: frames go to ffmpeg one by one, so memory does not grow with their number."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+from typing import IO
+
+import imageio_ffmpeg
+import numpy as np
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.files import replacing
+
+# The chroma of these codecs has half the resolution, so their pictures need even edges.
+_EVEN = ("-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p")
+# One palette a frame: a palette for the whole film would make ffmpeg keep all frames in memory.
+_PALETTE = "split[frames][same];[same]palettegen=stats_mode=single[palette];[frames][palette]paletteuse=new=1"
+CODECS = {
+    "mp4": ("-c:v", "libx264", "-crf", "17", "-preset", "fast", "-movflags", "+faststart", *_EVEN),
+    "webm": ("-c:v", "libvpx-vp9", "-crf", "20", "-b:v", "0", "-deadline", "realtime", "-cpu-used", "5", *_EVEN),
+    "gif": ("-filter_complex", _PALETTE, "-loop", "0"),
+    "webp": ("-c:v", "libwebp_anim", "-quality", "90", "-loop", "0", "-pix_fmt", "yuv420p"),
+}
+
+
+def write_film(path: Path, frames: Iterable[np.ndarray], fps: float, format: str) -> None:
+    """Encodes frames `[h, w, 3]` uint8 (at least one); the film takes its name only when it is whole."""
+    frames = iter(frames)
+    first = next(frames)
+    height, width = first.shape[:2]
+    source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-")
+    with replacing(path) as part, tempfile.TemporaryFile() as complaints:
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *source, *CODECS[format], str(part)]
+        # In a session of its own, so that Ctrl-C reaches us and not the encoder behind our back.
+        encoder = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=complaints, start_new_session=True)
+        try:
+            _feed(encoder.stdin, chain([first], frames))
+        except BaseException:
+            encoder.kill()
+            raise
+        finally:
+            code = encoder.wait()
+        if code:
+            complaints.seek(0)
+            lines = complaints.read().decode(errors="replace").strip().splitlines() or [f"it ended with code {code}"]
+            raise StyleganError(f"ffmpeg could not write {path}: {lines[-1]}")
+
+
+def _feed(pipe: IO[bytes] | None, frames: Iterable[np.ndarray]) -> None:
+    assert pipe is not None
+    try:
+        for frame in frames:
+            pipe.write(np.ascontiguousarray(frame).data)
+        pipe.close()
+    except BrokenPipeError:
+        return  # ffmpeg has given up; its exit code and message say why

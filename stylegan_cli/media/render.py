@@ -1,0 +1,94 @@
+"""Pictures as values to pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+from torch import Tensor
+
+from stylegan_cli.generator import Generator
+from stylegan_cli.pictures import Cell, Face, Heatmap, Picture, Sheet
+
+GAP = 4
+PAPER = "white"
+INK = "black"
+
+
+def no_count() -> None:
+    """For callers who do not count faces."""
+
+
+def render(
+    generator: Generator, picture: Picture, size: int | None = None, on_face: Callable[[], None] = no_count
+) -> Image.Image:
+    """Draws a picture, each face `size` pixels wide (None: as the model makes it). Calls `on_face` after each face."""
+    with torch.inference_mode():
+        if isinstance(picture, Sheet):
+            return _sheet(generator, picture, size or generator.resolution, on_face)
+        return _cell(generator, picture, size, on_face)
+
+
+def to_pixels(images: Tensor) -> np.ndarray:
+    """`[n, 3, h, w]` in [-1, 1] to `[n, h, w, 3]` uint8, cut off as NVIDIA's tools do (x * 127.5 + 128)."""
+    return (images * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _cell(generator: Generator, cell: Cell, size: int | None, on_face: Callable[[], None]) -> Image.Image:
+    if isinstance(cell, Heatmap):
+        image = _heatmap(generator, cell, on_face)
+    else:
+        image = Image.fromarray(to_pixels(_synthesise(generator, cell))[0])
+        on_face()
+    return image.resize((size, size), Image.Resampling.LANCZOS) if size and size != image.width else image
+
+
+def _synthesise(generator: Generator, face: Face) -> Tensor:
+    return generator.synthesis(face.ws[None].to(generator.device), face.noise)
+
+
+def _heatmap(generator: Generator, heatmap: Heatmap, on_face: Callable[[], None]) -> Image.Image:
+    """Welford's running variance: one picture in memory, however many noises. Bright is the largest deviation."""
+    mean, squares = torch.zeros(()), torch.zeros(())
+    for i in range(heatmap.count):
+        noise = replace(heatmap.noise, seed=heatmap.noise.seed + i)
+        image = _synthesise(generator, Face(heatmap.ws, noise))[0].cpu()
+        step = image - mean
+        mean = mean + step / (i + 1)
+        squares = squares + step * (image - mean)
+        on_face()
+    deviation = (squares / heatmap.count).sqrt().mean(dim=0)
+    scaled = (deviation / deviation.max().clamp(min=1e-8) * 255).to(torch.uint8).numpy()
+    return ImageOps.colorize(Image.fromarray(scaled), "#000008", "#fffbe0", mid="#d0403a")
+
+
+def _sheet(generator: Generator, sheet: Sheet, size: int, on_face: Callable[[], None]) -> Image.Image:
+    font = ImageFont.load_default(max(size // 14, 9))
+    caption_height = round(font.size * 1.6)
+    heights = [size + (caption_height if any(cell and cell.caption for cell in row) else 0) for row in sheet.rows]
+    columns = max(len(row) for row in sheet.rows)
+    page = Image.new("RGB", (columns * (size + GAP) - GAP, sum(heights) + GAP * (len(heights) - 1)), PAPER)
+    draw = ImageDraw.Draw(page)
+    top = 0
+    for row, height in zip(sheet.rows, heights, strict=True):
+        for column, cell in enumerate(row):
+            if cell is None:
+                continue
+            left = column * (size + GAP)
+            page.paste(_cell(generator, cell, size, on_face), (left, top))
+            middle = (left + size / 2, top + size + caption_height / 2)
+            draw.text(middle, _fitting(cell.caption, font, size), INK, font, anchor="mm")
+        top += height + GAP
+    return page
+
+
+def _fitting(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """The text, or as much of it as the width takes."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"

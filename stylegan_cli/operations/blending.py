@@ -1,0 +1,50 @@
+"""Blending parents: a child whose every layer lies between its parents', nearer to one or the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylegan_cli.bands import BANDS
+from stylegan_cli.generator import Layer
+from stylegan_cli.latents.people import Person
+from stylegan_cli.pictures import Face, Sheet
+
+SHEET_COLUMNS = 4
+
+
+def draw_shares(seed: int) -> dict[str, float]:
+    """The first parent's share in each band, uniform on [0, 1], as chance gives it to one child."""
+    return dict(zip(BANDS, np.random.default_rng([seed]).uniform(size=len(BANDS)).tolist(), strict=True))
+
+
+def share_by_layer(
+    layers: Sequence[Layer], bands: Mapping[str, float], extra: Iterable[tuple[Sequence[int], float]] = ()
+) -> Tensor:
+    """`[num_ws]`: each layer's share of the first parent, by band, then `extra` layers by theirs."""
+    shares = torch.tensor([bands[layer.band] for layer in layers])
+    for indices, share in extra:
+        shares[list(indices)] = share
+    return shares
+
+
+def blend(first: Person, second: Person, shares: Tensor) -> Tensor:
+    """The child's `ws` `[num_ws, w_dim]`; a share of 1 is the first parent to the bit, 0 the second."""
+    return second.ws.lerp(first.ws, shares[:, None])
+
+
+def family(first: Person, second: Person, children: Sequence[Person]) -> Sheet:
+    """Parents and children with names: an only child stands between its parents, several stand below them."""
+    one, other = (Face(parent.ws, caption=parent.label) for parent in (first, second))
+    faces = [Face(child.ws, caption=child.label) for child in children]
+    if len(faces) == 1:
+        return Sheet(((one, faces[0], other),))
+    return Sheet(((one, other), *rows(faces, SHEET_COLUMNS)))
+
+
+def rows(faces: Sequence[Face], columns: int) -> tuple[tuple[Face, ...], ...]:
+    """Faces in rows of `columns`."""
+    return tuple(tuple(faces[i : i + columns]) for i in range(0, len(faces), columns))

@@ -1,0 +1,104 @@
+"""Films: the latents of one, two or all three bands moving from person to person."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stylegan_cli.generator import Generator
+from stylegan_cli.latents.people import Person, from_z
+from stylegan_cli.noise import Noise
+from stylegan_cli.operations.mixing import swap
+from stylegan_cli.pictures import Face
+
+METHODS = ("linear", "spherical", "cubic")
+EASINGS: dict[str, Callable[[float], float]] = {
+    "linear": lambda u: u,
+    "smooth": lambda u: u * u * (3 - 2 * u),
+    "ease-in": lambda u: u * u,
+    "ease-out": lambda u: u * (2 - u),
+}
+
+
+@dataclass(frozen=True)
+class Track:
+    """The layers `indices` moving through `people`."""
+
+    indices: tuple[int, ...]
+    people: tuple[Person, ...]
+
+
+@dataclass(frozen=True)
+class Film:
+    """A film of `len(film)` faces. Layers on no track rest at `start`. Frames are made when they are asked for.
+
+    `frames` lie between one person and the next on the track with the most people; the other tracks spread theirs over
+    the same time. A loop comes back to the first person and leaves out that last frame, which is the first again.
+    """
+
+    generator: Generator
+    start: Person
+    tracks: tuple[Track, ...]
+    frames: int
+    method: str = "linear"
+    easing: str = "linear"
+    loop: bool = False
+    noise: Noise = Noise()  # noqa: RUF009 (frozen)
+
+    def __len__(self) -> int:
+        return self._steps() * self.frames + (0 if self.loop else 1)
+
+    def __iter__(self) -> Iterator[Face]:
+        return (self.face(i) for i in range(len(self)))
+
+    def face(self, frame: int) -> Face:
+        """The face of one frame. At every person's own frame its `ws` are that person's, to the bit."""
+        ws = self.start.ws
+        for track in self.tracks:
+            stops = (*track.people, track.people[0]) if self.loop else track.people
+            # Exact arithmetic on frame numbers: a person's frame must hit that person, not a rounding beside it.
+            position, rest = divmod(frame * (len(stops) - 1), self._steps() * self.frames)
+            u = EASINGS[self.easing](rest / (self._steps() * self.frames))
+            ws = swap(ws, self._between(stops, position, u), track.indices)
+        return Face(ws, self.noise)
+
+    def _steps(self) -> int:
+        return max(len(track.people) for track in self.tracks) - (0 if self.loop else 1)
+
+    def _between(self, stops: Sequence[Person], i: int, u: float) -> Tensor:
+        if u == 0:
+            return stops[i].ws
+        if self.method == "spherical":
+            z = slerp(stops[i].needs_z("spherical interpolation"), stops[i + 1].needs_z("spherical interpolation"), u)
+            psi = stops[i].psi + u * (stops[i + 1].psi - stops[i].psi)
+            return from_z(self.generator, z, psi, "").ws
+        if self.method == "cubic":
+            before, after = self._neighbours(stops, i)
+            return catmull_rom(before.ws, stops[i].ws, stops[i + 1].ws, after.ws, u)
+        return stops[i].ws.lerp(stops[i + 1].ws, u)
+
+    def _neighbours(self, stops: Sequence[Person], i: int) -> tuple[Person, Person]:
+        """The people before `i` and after `i + 1`: round the corner in a loop, the end itself otherwise."""
+        if self.loop:
+            return stops[i - 1 if i else -2], stops[(i + 2) % (len(stops) - 1)]
+        return stops[max(i - 1, 0)], stops[min(i + 2, len(stops) - 1)]
+
+
+def slerp(a: Tensor, b: Tensor, u: float) -> Tensor:
+    """Spherical interpolation between two `z` `[z_dim]` (White 2016, arXiv:1609.04468), linear where they are parallel."""
+    cosine = torch.nn.functional.cosine_similarity(a.double(), b.double(), dim=0).clamp(-1, 1).item()
+    omega = math.acos(cosine)
+    if math.sin(omega) < 1e-6:
+        return a.lerp(b, u)
+    return (math.sin((1 - u) * omega) * a + math.sin(u * omega) * b) / math.sin(omega)
+
+
+def catmull_rom(before: Tensor, a: Tensor, b: Tensor, after: Tensor, u: float) -> Tensor:
+    """The cubic through `a` (u = 0) and `b` (u = 1) whose tangents there are half of `b - before` and `after - a`."""
+    tangent_a, tangent_b = (b - before) / 2, (after - a) / 2
+    u2, u3 = u * u, u * u * u
+    return (2 * u3 - 3 * u2 + 1) * a + (u3 - 2 * u2 + u) * tangent_a + (3 * u2 - 2 * u3) * b + (u3 - u2) * tangent_b

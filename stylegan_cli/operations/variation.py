@@ -1,0 +1,45 @@
+"""Variations of one face: per-pixel noise in chosen bands, and the classic G(z + eps)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+import torch
+
+from stylegan_cli.bands import BANDS
+from stylegan_cli.generator import Generator
+from stylegan_cli.latents.people import Person, from_z
+from stylegan_cli.noise import Noise
+from stylegan_cli.pictures import Face, Heatmap, Sheet
+
+
+def noise_in(bands: Collection[str], seed: int, strength: float = 1.0) -> Noise:
+    """Random noise in these bands and none in the others."""
+    return Noise("random", seed, **{band: strength if band in bands else 0.0 for band in BANDS})
+
+
+def with_noise(person: Person, bands: Collection[str], strength: float, seed: int, count: int) -> Iterator[Face]:
+    """`count` pictures of a person that differ in the noise of these bands only; seeds count up from `seed`."""
+    for i in range(count):
+        yield Face(person.ws, noise_in(bands, seed + i, strength), f"noise {seed + i}")
+
+
+def panels(person: Person, seed: int, strength: float = 1.0) -> Sheet:
+    """The paper's figure 5: noise in all layers, in none, in the fine ones only, in the coarse ones only."""
+    shown = {"all layers": BANDS, "no noise": (), "fine only": ("fine",), "coarse only": ("coarse",)}
+    faces = [Face(person.ws, noise_in(bands, seed, strength), caption) for caption, bands in shown.items()]
+    return Sheet((tuple(faces),))
+
+
+def heatmap(person: Person, bands: Collection[str], strength: float, seed: int, count: int) -> Heatmap:
+    """Where noise in these bands changes the picture (figure 4c)."""
+    return Heatmap(person.ws, noise_in(bands, seed, strength), count)
+
+
+def jitter(generator: Generator, person: Person, eps: float, seed: int, count: int) -> Iterator[Person]:
+    """G(z + eps): `count` people whose z is the person's plus `eps` times N(0, 1)."""
+    z = person.needs_z("jitter")
+    for i in range(count):
+        step = np.random.default_rng([seed + i]).standard_normal(len(z), dtype=np.float32)
+        yield from_z(generator, z + eps * torch.from_numpy(step), person.psi, f"{person.label} + {eps:g} eps{seed + i}")

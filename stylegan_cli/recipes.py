@@ -1,0 +1,139 @@
+"""Recipes: how a picture was made, carried inside the picture, enough to make it again to the last bit.
+
+A recipe is JSON in a PNG text chunk (in the EXIF description of WebP and JPEG). Its latents are stored as a table of
+different `w` rows in base 85, and every face names its rows: people rarely differ in all layers, sheets repeat people.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from stylegan_cli import __version__
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Generator
+from stylegan_cli.noise import MODES, Noise
+from stylegan_cli.pictures import Cell, Face, Heatmap, Picture, Sheet
+
+FORMAT = 1
+CHUNK = "stylegan"
+EXIF_DESCRIPTION = 0x010E
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A picture and everything its pixels depend on. `size` is the edge of a face after downscaling, None for native."""
+
+    picture: Picture
+    model: str
+    sha256: str
+    precision: str
+    device: str
+    size: int | None = None
+    command: str = ""
+    version: str = __version__
+
+    def check_model(self, generator: Generator, owner: str) -> None:
+        if self.sha256 != generator.origin.sha256:
+            raise StyleganError(
+                f"{owner} was made with the model {self.model} ({self.sha256[:12]}), not with "
+                f"{generator.origin.name} ({generator.origin.sha256[:12]}); name that model with --model"
+            )
+
+
+def dumps(recipe: Recipe) -> str:
+    """The recipe as one line of ASCII JSON."""
+    table = _Table()
+    picture = _picture_to_plain(recipe.picture, table)
+    about = {key: value for key, value in vars(recipe).items() if key != "picture"}
+    return json.dumps({"format": FORMAT, **about, "picture": picture, "latents": table.to_plain()})
+
+
+def loads(text: str, owner: str) -> Recipe:
+    """The recipe in `text`; `owner` is what messages call it."""
+    try:
+        plain = json.loads(text)
+        if plain["format"] != FORMAT:
+            raise StyleganError(
+                f"{owner} has a recipe of format {plain['format']}, written by version {plain.get('version')}; "
+                f"this version ({__version__}) reads format {FORMAT}: install a version that knows it"
+            )
+        del plain["format"]
+        rows = _rows_from_plain(plain.pop("latents"))
+        return Recipe(_picture_from_plain(plain.pop("picture"), rows), **plain)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        raise StyleganError(f"{owner} has a damaged recipe ({error}); make the picture again") from None
+
+
+def read(path: Path) -> Recipe:
+    """The recipe inside a picture file."""
+    text = _text(path)
+    if not text:
+        raise StyleganError(
+            f"{path} is a picture without a recipe, so its latents are not known; "
+            "use a picture made by this tool and not saved again by another program"
+        )
+    return loads(text, str(path))
+
+
+def _text(path: Path) -> str:
+    try:
+        with Image.open(path) as image:
+            # Text chunks may stand behind the pixels; reading only the header would miss them.
+            text = getattr(image, "text", {}).get(CHUNK) if image.format == "PNG" else None
+            return str(text or image.getexif().get(EXIF_DESCRIPTION, ""))
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise StyleganError(f"{path} cannot be read as a picture ({error})") from None
+
+
+class _Table:
+    """The different `w` rows of a recipe, numbered in the order of their first use."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[bytes, int] = {}
+        self.w_dim = 0
+
+    def number(self, row: np.ndarray) -> int:
+        self.w_dim = len(row)
+        return self.numbers.setdefault(row.astype("<f4").tobytes(), len(self.numbers))
+
+    def to_plain(self) -> dict[str, Any]:
+        return {"w_dim": self.w_dim, "rows": base64.b85encode(b"".join(self.numbers)).decode()}
+
+
+def _rows_from_plain(plain: dict[str, Any]) -> np.ndarray:
+    values = np.frombuffer(base64.b85decode(plain["rows"]), "<f4").reshape(-1, plain["w_dim"])
+    if not np.isfinite(values).all():
+        raise ValueError("its latents are not finite")
+    return values
+
+
+def _picture_to_plain(picture: Picture, table: _Table) -> dict[str, Any]:
+    if isinstance(picture, Sheet):
+        return {"rows": [[cell and _picture_to_plain(cell, table) for cell in row] for row in picture.rows]}
+    plain = {key: value for key, value in vars(picture).items() if key not in ("ws", "noise")}
+    layers = [table.number(row) for row in picture.ws.numpy()]
+    return plain | {"ws": layers, "noise": asdict(picture.noise)}
+
+
+def _picture_from_plain(plain: dict[str, Any], rows: np.ndarray) -> Picture:
+    if "rows" not in plain:
+        return _cell_from_plain(plain, rows)
+    cells = (tuple(cell and _cell_from_plain(cell, rows) for cell in row) for row in plain["rows"])
+    return Sheet(tuple(cells))
+
+
+def _cell_from_plain(plain: dict[str, Any], rows: np.ndarray) -> Cell:
+    plain = dict(plain)
+    ws = torch.from_numpy(rows[np.array(plain.pop("ws"), dtype=np.int64)])
+    noise = Noise(**plain.pop("noise"))
+    if noise.mode not in MODES:
+        raise ValueError(f"unknown noise mode {noise.mode}")
+    return Heatmap(ws, noise, **plain) if "count" in plain else Face(ws, noise, **plain)
