@@ -1,4 +1,4 @@
-"""The two kinds of failure that a user can mend. Each carries one sentence: what happened, what was found, what to do."""
+"""The two kinds of failure that a user can mend. Each is one sentence: what happened, what was found, what to do."""
 
 
 class StyleganError(Exception):

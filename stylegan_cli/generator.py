@@ -15,7 +15,7 @@ from stylegan_cli.noise import Noise
 
 @dataclass(frozen=True)
 class Layer:
-    """One style input of the synthesis network: index into `ws`, resolution in pixels, channels that the style scales."""
+    """One style input of the synthesis network: index into `ws`, resolution in pixels, channels that it scales."""
 
     index: int
     resolution: int
@@ -28,7 +28,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a generator came from: its name for the user, the sha256 of its weights, and what is known of the source."""
+    """Where a generator came from: its name for the user, its sha256, and what is known of the source."""
 
     name: str = "unnamed"
     sha256: str = ""

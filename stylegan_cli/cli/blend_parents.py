@@ -54,9 +54,9 @@ def blend_parents(
 ) -> None:
     """Blend two parents into a child: pictures, the child's latents, and a family sheet.
 
-    Every layer of the child lies between its parents. Shares that you give hold for every child; the others are half and
-    half (or --weight) for an only child, and drawn from --seed for siblings. Children are saved as latents that every
-    other command takes. With --grid only the family sheet is drawn.
+    Every layer of the child lies between its parents. Shares that you give hold for every child; the others are half
+    and half (or --weight) for an only child, and drawn from --seed for siblings. Children are saved as latents that
+    every other command takes. With --grid only the family sheet is drawn.
 
     Examples: stylegan blend-parents jon.npy dany.npy; stylegan blend-parents jon dany --children 6 --coarse 0.7
     """

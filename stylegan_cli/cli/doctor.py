@@ -25,7 +25,7 @@ def doctor() -> None:
     cache = cache_folder()
     lines = {
         "stylegan": f"{__version__}, Python {platform.python_version()}, torch {torch.__version__}, {sys.platform}",
-        "device": f"{device.type}{_cuda_name(device)}",
+        "device": f"{device.type}{_cuda_name()}",
         "precision": _precision(hardware.choose_precision("auto", device), features),
         "threads": f"{torch.get_num_threads()} of {os.cpu_count()} processors",
         "cache": f"{cache} ({_writable(_existing(cache), problems)})",
@@ -42,7 +42,7 @@ def doctor() -> None:
     data("Everything is in place.")
 
 
-def _cuda_name(device: object) -> str:
+def _cuda_name() -> str:
     import torch
 
     return f" ({torch.cuda.get_device_name()})" if torch.cuda.is_available() else ""

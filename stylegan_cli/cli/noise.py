@@ -47,9 +47,10 @@ def noise(
     if grid and (panels or heatmap):
         raise UsageError(f"{ways[0]} makes one picture already; leave out --grid")
 
-    from stylegan_cli.cli.studio import Studio, Work, portrait
+    from stylegan_cli.cli.studio import Studio, Work
     from stylegan_cli.latents.selection import parse_bands
     from stylegan_cli.operations import variation
+    from stylegan_cli.pictures import Face
 
     bands = parse_bands(layers)
     studio = Studio(generation, output)
@@ -65,12 +66,13 @@ def noise(
         studio.save(["noise-heatmap"], [Work(picture, (who,))], faces=number)
         return
     if jitter is not None:
-        varied = variation.jitter(studio.generator, who, jitter, seed, number)
-        works = (portrait(other) for other in varied)
+        people = variation.jitter(studio.generator, who, jitter, seed, number)
+        varied = ((Face(other.ws, caption=other.label), other) for other in people)
     else:
-        works = (Work(face, (who,)) for face in variation.with_noise(who, bands, strength, seed, number))
+        varied = ((face, who) for face in variation.with_noise(who, bands, strength, seed, number))
     if grid:
-        shown = list(works)
-        studio.save_sheet("noise", studio.sheet([work.picture for work in shown]), [work.people[0] for work in shown])
+        faces, shown = zip(*varied, strict=True)
+        studio.save_sheet("noise", studio.sheet(faces), shown)
     else:
-        studio.save([f"noise-{seed + i}" for i in range(number)], works, "noise")
+        names = [f"noise-{seed + i}" for i in range(number)]
+        studio.save(names, (Work(face, (other,)) for face, other in varied), "noise")

@@ -79,7 +79,7 @@ def _lines(recipe: "Recipe") -> "Iterator[str]":
     cells = list(recipe.picture.cells()) if isinstance(recipe.picture, Sheet) else [recipe.picture]
     yield f"faces       {len(cells)}"
     for cell in cells:
-        noise = cell.noise
-        strengths = ", ".join(f"{band} {getattr(noise, band):g}" for band in BANDS)
+        strengths = ", ".join(f"{band} {getattr(cell.noise, band):g}" for band in BANDS)
+        noise = f"noise {cell.noise.mode}, seed {cell.noise.seed}, {strengths}"
         different = len(cell.ws.unique(dim=0))
-        yield f"  {cell.caption or '(no caption)'}: {different} different w in {len(cell.ws)} layers; noise {noise.mode}, seed {noise.seed}, {strengths}"
+        yield f"  {cell.caption or '(no caption)'}: {different} different w in {len(cell.ws)} layers; {noise}"

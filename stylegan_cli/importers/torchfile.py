@@ -2,61 +2,116 @@
 
 from __future__ import annotations
 
-STORAGE_TYPES = {
-    "torch.FloatStorage": torch.float32, "torch.DoubleStorage": torch.float64, "torch.HalfStorage": torch.float16,
-    "torch.BFloat16Storage": torch.bfloat16, "torch.LongStorage": torch.int64, "torch.IntStorage": torch.int32,
-    "torch.ShortStorage": torch.int16, "torch.CharStorage": torch.int8, "torch.ByteStorage": torch.uint8,
-    "torch.BoolStorage": torch.bool,
-}  # fmt: skip
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from stylegan_cli.importers.stored import RefusedError, Storage
+from stylegan_cli.importers.unpickle import CALLS, STORAGE_TYPES, Budget, Machine
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+LEGACY_START = b"\x8a\x0a" + LEGACY_MAGIC.to_bytes(10, "little") + b"."  # behind the two bytes of the protocol
+MAX_DIRECTORY = 16 << 20
+LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member: lengths of the name and of the extra field
 
 
+def read_pickle(data: memoryview) -> Any:
+    """A plain pickle, or PyTorch's old format, which begins with the pickle of a magic number."""
+    budget = Budget()
+    if data[2 : 2 + len(LEGACY_START)] == LEGACY_START:
+        return _read_legacy(data, budget)
+
+    def inner_storage(blob: memoryview) -> Storage:
+        """NVIDIA's pickles hold each storage as the bytes of a whole file in the old format."""
+        storage = _read_legacy(blob, budget)
+        if not isinstance(storage, Storage):
+            raise TypeError("a tensor has something else than a storage")
+        return storage
+
+    return Machine(data, budget=budget, calls=CALLS | {"torch.storage._load_from_bytes": inner_storage}).run()
 
 
-def storage_from_id(identity: Any) -> tuple[str, Storage]:
-    """Key and storage of PyTorch's persistent id `('storage', type, key, device, count, ...)`."""
-    kind, storage_type, key, _, count, *rest = identity
-    if kind != "storage" or any(item is not None for item in rest) or type(count) is not int or count < 0:
-        raise RefusedError("it has a tensor storage of an unknown kind")
-    return str(key), Storage(STORAGE_TYPES[storage_type.name], count)
-
-
-def load_legacy_torch(data: memoryview, budget: Budget, is_inner: bool = False) -> Any:
-    """PyTorch's first file format: magic number, version and system as a pickle each, the value, storage keys, storages."""
+def _read_legacy(data: memoryview, budget: Budget) -> Any:
+    """Five pickles (magic number, version, system, value, storage keys), then each storage's count and numbers."""
     storages: dict[str, Storage] = {}
 
-    def persistent(identity: Any) -> Storage:
-        key, storage = storage_from_id(identity)
+    def declare(identity: Any) -> Storage:
+        key, storage = _storage(identity)
         return storages.setdefault(key, storage)
 
-    position = 0
-    pickles = []
-    for _ in ("magic number", "version", "system", "value", "storage keys"):
-        machine = Machine(data, position, persistent, budget, is_inner)
+    position, pickles = 0, []
+    for _ in range(5):
+        machine = Machine(data, position, budget, persistent=declare)
         pickles.append(machine.run())
         position = machine.position
     magic, _, _, value, keys = pickles
-    if magic != LEGACY_TORCH_MAGIC or set(keys) != set(storages):
-        raise RefusedError("it is no PyTorch file, though it begins like one")
+    if magic != LEGACY_MAGIC or set(keys) != set(storages):
+        raise RefusedError("it begins like a PyTorch file and goes on as something else")
     for key in keys:
-        position = _fill(storages[key], data, position)
+        (count,) = struct.unpack_from("<q", data, position)
+        if count != storages[key].count:
+            raise RefusedError(f"a tensor storage in it has two sizes, {storages[key].count} and {count}")
+        end = position + 8 + count * storages[key].dtype.itemsize
+        storages[key].fill(data[position + 8 : end])
+        position = end
     return value
 
 
-def _fill(storage: Storage, data: memoryview, position: int) -> int:
-    (count,) = struct.unpack_from("<q", data, position)
-    end = position + 8 + storage.count * storage.dtype.itemsize
-    if count != storage.count or end > len(data):
-        raise RefusedError("it is cut short: a tensor storage's numbers are missing")
-    storage.fill(data[position + 8 : end])
-    return end
+def read_zip(path: Path, data: memoryview) -> Any:
+    """Today's format: `NAME/data.pkl` beside one uncompressed member `NAME/data/KEY` for each storage."""
+    members = _members(path)
+    pickles = [name for name in members if name.endswith("/data.pkl")]
+    if len(pickles) != 1 or any(name.endswith("/constants.pkl") for name in members):
+        raise RefusedError("it is a zip archive, but not one that torch.save wrote for a state dict")
+    folder = pickles[0].removesuffix("data.pkl")
+    storages: dict[str, Storage] = {}
+
+    def load(identity: Any) -> Storage:
+        key, storage = _storage(identity)
+        if key not in storages:
+            storage.fill(_contents(data, members[f"{folder}data/{key}"]))
+            storages[key] = storage
+        return storages[key]
+
+    return Machine(_contents(data, members[pickles[0]]), persistent=load).run()
 
 
+def _storage(identity: Any) -> tuple[str, Storage]:
+    """Key and storage of the persistent id `('storage', type, key, device, count, and perhaps None)`."""
+    kind, storage_type, key, _, count, *view = identity
+    if kind != "storage" or not isinstance(key, str) or type(count) is not int or count < 0 or view not in ([], [None]):
+        raise RefusedError("it has a tensor storage of an unknown kind")
+    return key, Storage(STORAGE_TYPES[storage_type.name], count)
 
 
-    def inner_storage(self, data: memoryview) -> Storage:
-        """A storage that NVIDIA's PyTorch pickles hold as the bytes of a whole legacy PyTorch file."""
-        storage = load_legacy_torch(data, self.budget, is_inner=True)
-        if not isinstance(storage, Storage):
-            raise TypeError
-        return storage
+class _Directory(io.FileIO):
+    """The file as `zipfile` sees it: enough for the list of members and no more."""
 
+    def read(self, size: int | None = -1, /) -> bytes:
+        content = super().read(MAX_DIRECTORY + 1 if size is None or size < 0 else min(size, MAX_DIRECTORY + 1))
+        if len(content) > MAX_DIRECTORY:
+            raise BadZipFile("its list of members is far too long")
+        return content
+
+
+def _members(path: Path) -> dict[str, ZipInfo]:
+    try:
+        with _Directory(path) as file, ZipFile(file) as archive:
+            return {member.filename: member for member in archive.infolist()}
+    except (BadZipFile, NotImplementedError, OSError) as error:
+        raise RefusedError(f"its zip directory is damaged or cut short ({error})") from error
+
+
+def _contents(data: memoryview, member: ZipInfo) -> memoryview:
+    """A member's bytes as a view on the file. torch.save never compresses, so nothing here can unpack to a flood."""
+    if member.compress_type != ZIP_STORED or member.compress_size != member.file_size or member.flag_bits & 1:
+        raise RefusedError("it is a compressed zip archive, which torch.save never writes")
+    name, extra = LOCAL_HEADER.unpack_from(data, member.header_offset)
+    start = member.header_offset + LOCAL_HEADER.size + name + extra
+    view = data[start : start + member.file_size]
+    if len(view) != member.file_size or zlib.crc32(view) != member.CRC:
+        raise RefusedError("a part of it does not match its checksum: it is damaged or cut short")
+    return view

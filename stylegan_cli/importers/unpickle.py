@@ -1,10 +1,10 @@
 """A pickle reader that cannot run anything.
 
-A pickle is a program for a small stack machine. Python's machine may import and call whatever the program names; this
-one only ever builds plain values: numbers, texts, dicts, lists, tuples, byte views, tensors that were not read yet and
-`Record`s, which stand for objects of foreign classes. What it may build stands in `CALLS`; every other name is refused.
+A pickle is a program for a small stack machine. Python's machine imports and calls whatever the program names; this one
+only ever builds plain values: numbers, texts, dicts, lists, tuples, byte views, tensors not read yet, and `Record`s in
+place of objects of foreign classes. What it may be asked to build stands in `CALLS`; every other name is refused.
 
-It also answers for time and memory: a byte string is a view into the file and never a copy, a length is checked before
+It also answers for time and memory: byte strings are views into the file and never copies, a length is checked before
 it is believed, steps are counted, and no part of it is recursive.
 """
 
@@ -12,22 +12,22 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-# The largest official checkpoint takes about 40 000 steps.
+from stylegan_cli.importers.stored import RefusedError, Storage, Stored, shown, sizes
+
+# The official checkpoints take about 40 000 steps.
 MAX_STEPS = 1_000_000
 MAX_TEXT = 1 << 20
-MAX_DIMENSIONS = 8
-LEGACY_TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Record:
-    """An object of a foreign class: the name of the class and its state."""
+    """An object of a foreign class: a short name for the class, and the object's state."""
 
     name: str
     state: Any = None
@@ -53,7 +53,7 @@ class DType:
     @property
     def torch(self) -> torch.dtype:
         if self.code not in NUMPY_TYPES or self.order not in ("<", "=", "|"):
-            raise RefusedError(f"it has an array of type {shown(self.order + self.code)}, which is not of plain numbers")
+            raise RefusedError(f"it has an array of type {shown(f'{self.order}{self.code}')}, not of plain numbers")
         return NUMPY_TYPES[self.code]
 
 
@@ -84,31 +84,41 @@ NUMPY_TYPES = {
     "f2": torch.float16, "f4": torch.float32, "f8": torch.float64, "b1": torch.bool, "u1": torch.uint8,
     "i1": torch.int8, "i2": torch.int16, "i4": torch.int32, "i8": torch.int64,
 }  # fmt: skip
+STORAGE_TYPES = {
+    "torch.FloatStorage": torch.float32, "torch.DoubleStorage": torch.float64, "torch.HalfStorage": torch.float16,
+    "torch.BFloat16Storage": torch.bfloat16, "torch.LongStorage": torch.int64, "torch.IntStorage": torch.int32,
+    "torch.ShortStorage": torch.int16, "torch.CharStorage": torch.int8, "torch.ByteStorage": torch.uint8,
+    "torch.BoolStorage": torch.bool,
+}  # fmt: skip
+
+
 class Machine:
-    """Runs one pickle from `data` at `position`; afterwards `position` is behind its end."""
+    """Runs one pickle, from `position` in `data`; afterwards `position` is behind its end."""
 
     def __init__(
         self,
         data: memoryview,
         position: int = 0,
-        persistent: Callable[[Any], Any] | None = None,
         budget: Budget | None = None,
-        is_inner: bool = False,
+        calls: Mapping[str, Callable[..., Any]] | None = None,
+        persistent: Callable[[Any], Any] | None = None,
     ) -> None:
-        self.data, self.position, self.persistent = data, position, persistent
+        self.data = data
+        self.position = position
         self.budget = budget or Budget()
-        self.calls = CALLS if is_inner else CALLS | {"torch.storage._load_from_bytes": self.inner_storage}
+        self.calls = CALLS if calls is None else calls
+        self.persistent = persistent
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
 
     def run(self) -> Any:
         """The value that the pickle describes."""
-        while (opcode := self.number("<B")) != STOP:
+        while (instruction := self.number("<B")) != STOP:
             self.budget.spend(1)
-            if opcode not in STEPS:
-                raise RefusedError(f"its pickle has the unknown instruction {opcode} at byte {self.position - 1}")
-            STEPS[opcode](self)
+            if instruction not in STEPS:
+                raise RefusedError(f"its pickle has the unknown instruction {instruction} at byte {self.position - 1}")
+            STEPS[instruction](self)
         return self.stack.pop()
 
     def number(self, layout: str) -> Any:
@@ -117,14 +127,12 @@ class Machine:
         return value
 
     def take(self, layout: str) -> memoryview:
-        """The bytes behind their length, as a view."""
-        start = self.position + struct.calcsize(layout)
+        """The bytes that follow their own length, as a view."""
         size = self.number(layout)
-        if size > len(self.data) - start:
-            raise RefusedError(
-                f"it is cut short: {size} bytes are announced at byte {start}, {len(self.data) - start} are there"
-            )
-        self.position = start + size
+        start, left = self.position, len(self.data) - self.position
+        if size > left:
+            raise RefusedError(f"it is cut short: {size} bytes are announced at byte {start}, {left} are there")
+        self.position += size
         return self.data[start : start + size]
 
     def text(self, layout: str) -> str:
@@ -134,11 +142,10 @@ class Machine:
         return str(view, "utf-8", "surrogatepass")
 
     def line(self) -> str:
-        start = self.position
-        window = bytes(self.data[start : start + 1000])
-        end = window.index(b"\n")
-        self.position = start + end + 1
-        return window[:end].decode("utf-8")
+        window = bytes(self.data[self.position : self.position + 1000])
+        length = window.index(b"\n")
+        self.position += length + 1
+        return window[:length].decode()
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
@@ -152,10 +159,10 @@ class Machine:
         return items
 
     def last(self, count: int) -> tuple[Any, ...]:
-        items = tuple(self.stack[len(self.stack) - count :])
+        items = tuple(self.stack[-count:])
         if len(items) < count:
-            raise IndexError
-        del self.stack[len(self.stack) - count :]
+            raise IndexError("the stack has too few values")
+        del self.stack[-count:]
         return items
 
     def memoize(self, index: int | None = None) -> None:
@@ -167,30 +174,30 @@ class Machine:
     def extend(self, items: Iterable[Any]) -> None:
         target = self.stack[-1]
         if not isinstance(target, list):
-            raise TypeError
+            raise TypeError("items are added to something else than a list")
         target.extend(items)
 
     def set_items(self, items: Sequence[Any]) -> None:
         target = self.stack[-1]
         if not isinstance(target, dict):
-            raise TypeError
-        target.update(checked_items(zip(items[::2], items[1::2], strict=True)))
+            raise TypeError("items are set in something else than a dict")
+        target.update(_checked(zip(items[::2], items[1::2], strict=True)))
 
     def name(self, module: Any, name: Any) -> None:
         """A global by its name, which must be one of the few that checkpoints need."""
-        full = f"{module}.{name}" if isinstance(module, str) and isinstance(name, str) else "a name that is no text"
+        full = f"{module}.{name}" if isinstance(module, str) and isinstance(name, str) else "something without a name"
         full = ALIASES.get(full, full)
         if full not in self.calls and full not in STORAGE_TYPES and full != "numpy.ndarray":
             raise RefusedError(f"it asks for {shown(full)}, which no StyleGAN checkpoint needs")
         self.push(Global(full))
 
     def call(self) -> None:
-        """REDUCE and NEWOBJ. Nothing is imported or called but this file's own stand-ins."""
+        """REDUCE and NEWOBJ. Nothing is imported, and nothing called but the stand-ins in `calls`."""
         function, args = self.last(2)
         if not isinstance(function, Global) or not isinstance(args, tuple):
-            raise TypeError
+            raise TypeError("something else than a function is called")
         if function.name not in self.calls:
-            raise RefusedError(f"it calls {shown(function.name)}, which no StyleGAN checkpoint does")
+            raise RefusedError(f"it calls {function.name}, which no StyleGAN checkpoint does")
         # A stand-in may copy what it is given, and a pickle can give the same long list a million times.
         self.budget.spend(sum(len(arg) for arg in args if isinstance(arg, list | tuple | dict)))
         self.push(self.calls[function.name](*args))
@@ -202,66 +209,63 @@ class Machine:
             target.state = state
         elif isinstance(target, Array | DType):
             target.set_state(state)
-        elif not isinstance(target, dict):  # attributes of a dict (a state dict's `_metadata`) mean nothing here
-            raise TypeError
+        elif not isinstance(target, dict):  # a state dict's `_metadata` attribute means nothing here
+            raise TypeError("something without a state is given one")
 
-    def persistent_value(self) -> None:
+    def point_outside(self) -> None:
         if self.persistent is None:
-            raise RefusedError("it points to data outside the file (a persistent id)")
+            raise RefusedError("it points to data outside its pickle (a persistent id)")
         self.push(self.persistent(self.stack.pop()))
 
 
-def _rebuild_tensor(storage: Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Stored:
-    if not isinstance(storage, Storage):
-        raise TypeError
-    (start,) = sizes((offset,))
-    return Stored(storage, start, sizes(shape), sizes(stride))
-
-
-def _scalar(dtype: DType, data: memoryview) -> float | int | bool:
-    return Stored(_storage(data, dtype, 1), 0, (), ()).tensor().item()
-
-
-def _storage(data: memoryview, dtype: DType, count: int) -> Storage:
-    storage = Storage(dtype.torch, count)
-    storage.fill(data)
-    return storage
-
-
-def _array(data: memoryview, dtype: DType, shape: Sequence[int], order: str) -> Array:
-    sizes = sizes(shape)
-    axes = range(len(sizes))
-    faster = [sizes[axis + 1 :] if order == "C" else sizes[:axis] for axis in axes]  # the axes that run faster
-    stride = tuple(math.prod(sizes) for sizes in faster)
-    return Array(Stored(_storage(data, dtype, math.prod(sizes)), 0, sizes, stride))
-
-
-def checked_items(items: Iterable[Any]) -> dict[Any, Any]:
-    """A dict, unless a key is more than a text or a small number: hashing anything else can be made to take for ever."""
+def _checked(items: Iterable[Any]) -> dict[Any, Any]:
+    """A dict, its keys texts or small numbers: hashing anything else can be made to crash or to take for ever."""
     result = {}
     for key, value in items:
         if not isinstance(key, str) and not (isinstance(key, int) and abs(key) < 2**31):
-            raise RefusedError(f"it has a dict with a key of type {type(key).__name__}")
+            raise RefusedError(f"it has a dict with {shown(key)} as a key")
         result[key] = value
     return result
 
 
-# Who may be called, and what is built in place of the call's result.
+def _rebuild_tensor(storage: Storage, offset: int, shape: Sequence[int], stride: Sequence[int], *_: Any) -> Stored:
+    if not isinstance(storage, Storage):
+        raise TypeError("a tensor has something else than a storage")
+    (start,) = sizes((offset,))
+    return Stored(storage, start, sizes(shape), sizes(stride))
+
+
+def _array(data: memoryview, dtype: DType, shape: Sequence[int], order: str) -> Array:
+    shape = sizes(shape)
+    faster = [shape[axis + 1 :] if order == "C" else shape[:axis] for axis in range(len(shape))]
+    storage = Storage(dtype.torch, math.prod(shape))
+    storage.fill(data)
+    return Array(Stored(storage, 0, shape, tuple(math.prod(axes) for axes in faster)))
+
+
+def _scalar(dtype: DType, data: memoryview) -> float | int | bool:
+    stored = _array(data, dtype, (), "C").stored
+    assert stored is not None
+    return stored.tensor().item()
+
+
+# What may be called, and what is built instead.
 CALLS: dict[str, Callable[..., Any]] = {
-    "collections.OrderedDict": lambda items=(): checked_items(items),
-    "dnnlib.util.EasyDict": lambda items=(): checked_items(items),
+    "collections.OrderedDict": lambda items=(): _checked(items),
+    "dnnlib.util.EasyDict": lambda items=(): _checked(items),
     "builtins.set": lambda items=(): items,
+    "torch.Size": lambda items=(): items,
     "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
-    "torch.Size": tuple,
     "numpy.dtype": lambda code, *_: DType(code),
     "numpy.core.multiarray.scalar": _scalar,
     "numpy.core.multiarray._reconstruct": lambda *_: Array(),
     "numpy.core.numeric._frombuffer": _array,
     "torch_utils.persistence._reconstruct_persistent_obj": lambda meta: Record("module", meta),
-    "dnnlib.tflib.network.Network": lambda *_: Record("Network"),
-    "argparse.Namespace": lambda *_: Record("Namespace"),
+    "dnnlib.tflib.network.Network": lambda: Record("network"),
+    "argparse.Namespace": lambda: Record("namespace"),
 }
+# NumPy 2's and Python 2's names for the same.
 ALIASES = {
     "numpy._core.multiarray.scalar": "numpy.core.multiarray.scalar",
     "numpy._core.multiarray._reconstruct": "numpy.core.multiarray._reconstruct",
@@ -281,18 +285,18 @@ STEPS: dict[int, Callable[[Machine], Any]] = {
     ord("J"): lambda m: m.push(m.number("<i")),
     ord("G"): lambda m: m.push(m.number(">d")),
     0x8A: lambda m: m.push(int.from_bytes(m.take("<B"), "little", signed=True)),  # LONG1
-    0x8C: lambda m: m.push(m.text("<B")),
+    0x8C: lambda m: m.push(m.text("<B")),  # SHORT_BINUNICODE
     ord("X"): lambda m: m.push(m.text("<I")),
-    0x8D: lambda m: m.push(m.text("<Q")),
+    0x8D: lambda m: m.push(m.text("<Q")),  # BINUNICODE8
     ord("C"): lambda m: m.push(m.take("<B")),
     ord("B"): lambda m: m.push(m.take("<I")),
-    0x8E: lambda m: m.push(m.take("<Q")),
+    0x8E: lambda m: m.push(m.take("<Q")),  # BINBYTES8
     0x96: lambda m: m.push(m.take("<Q")),  # BYTEARRAY8
     ord("("): lambda m: m.mark(),
     ord(")"): lambda m: m.push(()),
-    0x85: lambda m: m.push(m.last(1)),
-    0x86: lambda m: m.push(m.last(2)),
-    0x87: lambda m: m.push(m.last(3)),
+    0x85: lambda m: m.push(m.last(1)),  # TUPLE1
+    0x86: lambda m: m.push(m.last(2)),  # TUPLE2
+    0x87: lambda m: m.push(m.last(3)),  # TUPLE3
     ord("t"): lambda m: m.push(tuple(m.since_mark())),
     ord("]"): lambda m: m.push([]),
     0x8F: lambda m: m.push([]),  # EMPTY_SET
@@ -308,9 +312,9 @@ STEPS: dict[int, Callable[[Machine], Any]] = {
     ord("h"): lambda m: m.recall(m.number("<B")),
     ord("j"): lambda m: m.recall(m.number("<I")),
     ord("c"): lambda m: m.name(m.line(), m.line()),
-    0x93: lambda m: m.name(*m.last(2)),
+    0x93: lambda m: m.name(*m.last(2)),  # STACK_GLOBAL
     ord("R"): lambda m: m.call(),
     0x81: lambda m: m.call(),  # NEWOBJ
     ord("b"): lambda m: m.build(),
-    ord("Q"): lambda m: m.persistent_value(),
+    ord("Q"): lambda m: m.point_outside(),
 }

@@ -40,7 +40,7 @@ def read(path: Path) -> Latents:
 
 
 def write_npz(path: Path, ws: np.ndarray, about: dict[str, Any], z: np.ndarray | None = None, psi: float = 1.0) -> None:
-    """Writes `w` `[n, num_ws, w_dim]`, the key and shape of NVIDIA's `projected_w.npz`, with `about` as JSON beside it."""
+    """Writes `w` `[n, num_ws, w_dim]`, key and shape as in NVIDIA's `projected_w.npz`, with `about` as JSON."""
     arrays: dict[str, Any] = {"w": ws, "about": np.array(json.dumps(about))}
     if z is not None:
         arrays |= {"z": z, "psi": np.array(psi)}

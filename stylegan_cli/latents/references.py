@@ -1,7 +1,7 @@
 """References: the words by which a person is asked for, the same everywhere.
 
-A seed (`42`), a latent file (`jon.npy`, `projected_w.npz`, `many.npz#3`), a picture made by this tool, or a name from the
-model's cast. `jon.npy` where no such file exists means the cast's jon.
+A seed (`42`), a latent file (`jon.npy`, `projected_w.npz`, `many.npz#3`), a picture made by this tool, or a name from
+the model's cast. `jon.npy` where no such file exists means the cast's jon.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Datasets of sampled pictures, in NVIDIA's layout: `00000/img00000000.png` and `dataset.json`, in a folder or a zip."""
+"""Data sets of sampled pictures, in NVIDIA's layout: `00000/img00000000.png` and `dataset.json`, in a folder or zip."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def _synthesise(generator: Generator, face: Face) -> Tensor:
 
 
 def _heatmap(generator: Generator, heatmap: Heatmap, on_face: Callable[[], None]) -> Image.Image:
-    """Welford's running variance: one picture in memory, however many noises. Bright is the largest deviation."""
+    """Welford's running variance: one picture in memory, however many noises. The brightest hundredth is white."""
     mean, squares = torch.zeros(()), torch.zeros(())
     for i in range(heatmap.count):
         noise = replace(heatmap.noise, seed=heatmap.noise.seed + i)
@@ -61,13 +61,15 @@ def _heatmap(generator: Generator, heatmap: Heatmap, on_face: Callable[[], None]
         squares = squares + step * (image - mean)
         on_face()
     deviation = (squares / heatmap.count).sqrt().mean(dim=0)
-    scaled = (deviation / deviation.max().clamp(min=1e-8) * 255).to(torch.uint8).numpy()
-    return ImageOps.colorize(Image.fromarray(scaled), "#000008", "#fffbe0", mid="#d0403a")
+    white = deviation.flatten().quantile(0.99).clamp(min=1e-8)
+    scaled = ((deviation / white).clamp(max=1) * 255).to(torch.uint8)
+    return ImageOps.colorize(Image.fromarray(scaled.numpy()), "#000008", "#fffbe0", mid="#d0403a")
 
 
 def _sheet(generator: Generator, sheet: Sheet, size: int, on_face: Callable[[], None]) -> Image.Image:
-    font = ImageFont.load_default(max(size // 14, 9))
-    caption_height = round(font.size * 1.6)
+    font_size = max(size // 14, 9)
+    font = ImageFont.load_default(font_size)
+    caption_height = round(font_size * 1.6)
     heights = [size + (caption_height if any(cell and cell.caption for cell in row) else 0) for row in sheet.rows]
     columns = max(len(row) for row in sheet.rows)
     page = Image.new("RGB", (columns * (size + GAP) - GAP, sum(heights) + GAP * (len(heights) - 1)), PAPER)
@@ -85,7 +87,7 @@ def _sheet(generator: Generator, sheet: Sheet, size: int, on_face: Callable[[], 
     return page
 
 
-def _fitting(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
     """The text, or as much of it as the width takes."""
     if font.getlength(text) <= width:
         return text

@@ -42,9 +42,6 @@ def family(first: Person, second: Person, children: Sequence[Person]) -> Sheet:
     faces = [Face(child.ws, caption=child.label) for child in children]
     if len(faces) == 1:
         return Sheet(((one, faces[0], other),))
-    return Sheet(((one, other), *rows(faces, SHEET_COLUMNS)))
-
-
-def rows(faces: Sequence[Face], columns: int) -> tuple[tuple[Face, ...], ...]:
-    """Faces in rows of `columns`."""
-    return tuple(tuple(faces[i : i + columns]) for i in range(0, len(faces), columns))
+    columns = min(len(faces), SHEET_COLUMNS)
+    margin = (None,) * ((columns - 2) // 2)
+    return Sheet(((*margin, one, other), *(tuple(faces[i : i + columns]) for i in range(0, len(faces), columns))))

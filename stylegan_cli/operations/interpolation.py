@@ -89,7 +89,7 @@ class Film:
 
 
 def slerp(a: Tensor, b: Tensor, u: float) -> Tensor:
-    """Spherical interpolation between two `z` `[z_dim]` (White 2016, arXiv:1609.04468), linear where they are parallel."""
+    """Spherical interpolation between two `z` `[z_dim]` (White 2016, arXiv:1609.04468), linear if parallel."""
     cosine = torch.nn.functional.cosine_similarity(a.double(), b.double(), dim=0).clamp(-1, 1).item()
     omega = math.acos(cosine)
     if math.sin(omega) < 1e-6:

@@ -1,0 +1,98 @@
+"""One door for every model file: what it is shows in its first bytes, its tensors' names and their shapes, not its name."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.importers import genforce, nvidia_tensorflow, nvidia_torch, rosinality, safetensors_file, torchfile
+from stylegan_cli.importers.checkpoint import Checkpoint, Draft, Drafts, Network, load
+from stylegan_cli.importers.stored import RefusedError
+from stylegan_cli.importers.unpickle import Record
+from stylegan_cli.modelfile import digest
+
+KNOWN = "NVIDIA's .pkl, rosinality's .pt, genforce's .pth and this tool's .safetensors files"
+# What other things that end up under a model's name begin with.
+STRANGERS = {
+    b"\x93NUMPY": "a NumPy array: give it where latents are asked for",
+    b"<!DOCTYPE": "a web page: the download failed",
+    b"<html": "a web page: the download failed",
+    b"version https://git-lfs": "a Git LFS pointer: fetch the file itself with 'git lfs pull'",
+    b"\x1f\x8b": "a gzip file: unpack it first",
+}
+# What contents that are not what they claim make of honest code.
+DAMAGE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, struct.error)
+
+
+def read(path: Path) -> Checkpoint:
+    """The networks in a checkpoint of any known kind. Nothing in the file is ever run."""
+    try:
+        data = _map(path)
+        return _native(path, data) if safetensors_file.looks_like(data) else _foreign(path, data)
+    except RefusedError as error:
+        raise StyleganError(f"{path} was refused: {error}; nothing in it was run, use another copy or another model") from error
+    except DAMAGE as error:
+        raise StyleganError(
+            f"{path} was refused: it is damaged or not what it seems ({type(error).__name__} while reading it); "
+            "nothing in it was run, use another copy or another model"
+        ) from error
+    except OSError as error:
+        raise StyleganError(f"{path} cannot be read ({error.strerror or error}); give the path of a model file") from error
+
+
+def _map(path: Path) -> memoryview:
+    """The file's bytes, mapped: only what is looked at is read."""
+    with path.open("rb") as file:
+        if path.stat().st_size == 0:
+            raise RefusedError("it is empty")
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _native(path: Path, data: memoryview) -> Checkpoint:
+    metadata, tensors = safetensors_file.read(path, data)
+    if missing := {"architecture", "config", "sha256"} - set(metadata):
+        raise RefusedError(f"it is a safetensors file without {', '.join(sorted(missing))} in its header")
+    family, config = metadata["architecture"], metadata["config"]
+    if digest(family, config, tensors) != metadata["sha256"]:
+        raise RefusedError("its contents do not match its sha256: it is damaged")
+    network = Network(family, json.loads(config), tensors)
+    network.check()
+    return Checkpoint("stylegan model file", network, notes=json.loads(metadata.get("notes", "{}")))
+
+
+def _foreign(path: Path, data: memoryview) -> Checkpoint:
+    return _drafts(_tree(path, data)).load(len(data))
+
+
+def _tree(path: Path, data: memoryview) -> Any:
+    """The plain values in a pickle or a PyTorch file."""
+    start = bytes(data[:32])
+    if start.startswith(b"PK\x03\x04"):
+        return torchfile.read_zip(path, data)
+    if start[0] == 0x80 and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return torchfile.read_pickle(data)
+    for begin, what in STRANGERS.items():
+        if start.startswith(begin):
+            raise RefusedError(f"it is {what}")
+    raise RefusedError(f"it is of no known kind (known are {KNOWN})")
+
+
+def _drafts(tree: Any) -> Drafts:
+    """Whose checkpoint it is, by the kind of its values and their names."""
+    values = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, tuple | list) else ()
+    kinds = {value.name for value in values if isinstance(value, Record)}
+    if isinstance(tree, dict):
+        if "module" in kinds:
+            return nvidia_torch.read(tree)
+        if "g_ema" in tree or "conv1.conv.modulation.weight" in tree:
+            return rosinality.read(tree)
+        if "generator_smooth" in tree or "generator" in tree:
+            return genforce.read(tree)
+    elif "network" in kinds:
+        return nvidia_tensorflow.read(tree)
+    raise RefusedError(f"it holds no network of a known kind (known are {KNOWN})")

@@ -1,0 +1,105 @@
+"""genforce/genforce: `.pth` files of StyleGAN and StyleGAN2, with TensorFlow's conventions under PyTorch's names."""
+
+from __future__ import annotations
+
+from stylegan_cli.importers.keymap import KeyMap, To, flipped, plane, plus_one, resolutions
+from stylegan_cli.importers.keymap import first as first_of
+
+
+def mapping_keys(layers: int) -> KeyMap:
+    keys: dict[str, To | None] = {"mapping.label_weight": To("mapping.label.weight")}
+    for i in range(layers):
+        keys |= {f"mapping.dense{i}.{end}": To(f"mapping.fc{i}.{end}") for end in ("weight", "bias")}
+    return keys
+
+
+def stylegan1_generator_keys(blocks: int, mapping_layers: int) -> KeyMap:
+    keys = {
+        **mapping_keys(mapping_layers),
+        "truncation.w_avg": To("w_avg"),
+        "synthesis.lod": None,
+        "synthesis.layer0.const": To("synthesis.const"),
+    }
+    for i in range(2 * blocks):
+        theirs, ours = f"synthesis.layer{i}", f"synthesis.layers.{i}"
+        keys |= {
+            f"{theirs}.weight": To(f"{ours}.weight"),
+            f"{theirs}.bias": To(f"{ours}.bias"),
+            f"{theirs}.apply_noise.weight": To(f"{ours}.noise_strength"),
+            f"{theirs}.apply_noise.noise": To(f"{ours}.noise_const", plane),
+            f"{theirs}.style.weight": To(f"{ours}.affine.weight"),
+            f"{theirs}.style.bias": To(f"{ours}.affine.bias"),
+            f"{theirs}.blur.kernel": None,
+        }
+    for n in range(blocks):
+        keys |= {f"synthesis.output{n}.{end}": To(f"synthesis.torgb.{n}.{end}") for end in ("weight", "bias")}
+    return keys
+
+
+def stylegan1_discriminator_keys(blocks: int) -> KeyMap:
+    """Theirs count layers from the picture down, ours blocks from 4 pixels up."""
+    last = 2 * (blocks - 1)
+    pairs = {f"layer{last}": "final.conv", f"layer{last + 1}": "final.dense0", f"layer{last + 2}": "final.dense1"}
+    keys: dict[str, To | None] = {"lod": None}
+    for n in range(blocks):
+        pairs[f"input{blocks - 1 - n}"] = f"fromrgb.{n}"
+    for n in range(1, blocks):
+        top = 2 * (blocks - 1 - n)
+        pairs |= {f"layer{top}": f"blocks.{n}.conv0", f"layer{top + 1}": f"blocks.{n}.conv1"}
+        keys[f"layer{top + 1}.blur.kernel"] = None
+    return keys | _weights(pairs)
+
+
+def stylegan2_generator_keys(blocks: int, mapping_layers: int) -> KeyMap:
+    keys = {
+        **mapping_keys(mapping_layers),
+        "truncation.w_avg": To("mapping.w_avg"),
+        "synthesis.early_layer.const": To("synthesis.b4.const", first_of),
+        "synthesis.upsample.kernel": None,
+    }
+    for n, r in resolutions(blocks):
+        layers = {2 * n - 1: "conv0", 2 * n: "conv1"} if n else {0: "conv1"}
+        for i, conv in layers.items():
+            theirs, ours = f"synthesis.layer{i}", f"synthesis.b{r}.{conv}"
+            keys |= _styled(theirs, ours)
+            keys |= {
+                f"{theirs}.noise_strength": To(f"{ours}.noise_strength"),
+                f"{theirs}.noise": To(f"{ours}.noise_const", plane),
+                f"{theirs}.filter.kernel": None,
+            }
+            if conv == "conv0":
+                keys[f"{theirs}.weight"] = To(f"{ours}.weight", flipped)
+        keys |= _styled(f"synthesis.output{n}", f"synthesis.b{r}.torgb")
+    return keys
+
+
+def stylegan2_discriminator_keys(blocks: int) -> KeyMap:
+    """Theirs count layers from the picture down, ours by resolution."""
+    last = 2 * (blocks - 1)
+    pairs = {f"layer{last}": "b4.conv", f"layer{last + 1}": "b4.fc", f"layer{last + 2}": "b4.out"}
+    keys: dict[str, To | None] = {}
+    for n, r in resolutions(blocks):
+        above = blocks - 1 - n
+        pairs[f"input{above}"] = f"b{r}.fromrgb"
+        if n > 0:
+            pairs |= {f"layer{2 * above}": f"b{r}.conv0", f"layer{2 * above + 1}": f"b{r}.conv1"}
+            keys |= {
+                f"skip_layer{above}.weight": To(f"b{r}.skip.weight"),
+                f"skip_layer{above}.filter.kernel": None,
+                f"layer{2 * above + 1}.filter.kernel": None,
+            }
+    return keys | {"downsample.kernel": None} | _weights(pairs)
+
+
+def _styled(theirs: str, ours: str) -> KeyMap:
+    """A modulated convolution. Its network adds 1 to the style when it runs, ours has the 1 in the bias."""
+    return {
+        f"{theirs}.weight": To(f"{ours}.weight"),
+        f"{theirs}.bias": To(f"{ours}.bias"),
+        f"{theirs}.style.weight": To(f"{ours}.affine.weight"),
+        f"{theirs}.style.bias": To(f"{ours}.affine.bias", plus_one),
+    }
+
+
+def _weights(pairs: dict[str, str]) -> KeyMap:
+    return {f"{theirs}.{end}": To(f"{ours}.{end}") for theirs, ours in pairs.items() for end in ("weight", "bias")}

@@ -1,0 +1,120 @@
+"""Foreign tensor names to ours: a dict of theirs -> `To(ours, how)`, or None for what is dropped on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stylegan_cli.importers.stored import RefusedError, Stored, shown
+
+# The steps that lead from a foreign tensor to ours. They work on tensors without numbers too (device "meta").
+
+
+def as_is(x: Tensor) -> Tensor:
+    return x
+
+
+def transposed(x: Tensor) -> Tensor:
+    """TensorFlow's dense weights are `[in, out]`."""
+    return x.T
+
+
+def oihw(x: Tensor) -> Tensor:
+    """TensorFlow's convolution weights are `[h, w, in, out]`."""
+    return x.permute(3, 2, 0, 1)
+
+
+def flipped(x: Tensor) -> Tensor:
+    """TensorFlow's upsampling convolutions of StyleGAN2 apply their kernel turned by 180 degrees."""
+    return x.flip(-2, -1)
+
+
+def oihw_flipped(x: Tensor) -> Tensor:
+    return flipped(oihw(x))
+
+
+def plus_one(x: Tensor) -> Tensor:
+    """A style's bias where the network itself adds the 1."""
+    return x + 1
+
+
+def first(x: Tensor) -> Tensor:
+    """`[1, ...]` to `[...]`."""
+    return x[0]
+
+
+def plane(x: Tensor) -> Tensor:
+    """A noise map `[1, 1, h, w]` to `[h, w]`."""
+    return x[0, 0]
+
+
+def flat(x: Tensor) -> Tensor:
+    return x.flatten()
+
+
+def scalar(x: Tensor) -> Tensor:
+    return x.reshape(())
+
+
+@dataclass(frozen=True)
+class To:
+    """Our name for a foreign tensor, and the step that makes it ours."""
+
+    name: str
+    how: Callable[[Tensor], Tensor] = as_is
+
+
+KeyMap = Mapping[str, To | None]
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A tensor of ours that is not loaded yet: its shape, and how to load it."""
+
+    shape: tuple[int, ...]
+    load: Callable[[], Tensor]
+
+
+def rename(found: Mapping[str, Any], keys: KeyMap) -> dict[str, Pending]:
+    """Every tensor found, under our name. One that the key map does not know is an error: nothing is left out silently."""
+    pending: dict[str, Pending] = {}
+    for theirs, value in found.items():
+        if theirs not in keys:
+            raise RefusedError(f"it has a tensor {shown(theirs)}, which no network of this kind has")
+        target = keys[theirs]
+        if target is None:
+            continue
+        if target.name in pending:
+            raise RefusedError(f"it has two tensors for {target.name}")
+        pending[target.name] = _pending(theirs, value, target.how)
+    return pending
+
+
+def _pending(theirs: str, value: Any, how: Callable[[Tensor], Tensor]) -> Pending:
+    if isinstance(value, int | float):
+        return Pending((), lambda: how(torch.tensor(float(value))))
+    if not isinstance(value, Stored) or not value.dtype.is_floating_point:
+        raise RefusedError(f"its tensor {shown(theirs)} does not hold floating-point numbers")
+    try:
+        shape = tuple(how(value.meta()).shape)
+    except (RuntimeError, IndexError):
+        sizes = "x".join(map(str, value.shape)) or "a single number"
+        raise RefusedError(f"its tensor {shown(theirs)} has an impossible shape, {sizes}") from None
+    return Pending(shape, lambda: how(value.tensor().float()).contiguous())
+
+
+def resolutions(blocks: int) -> Iterator[tuple[int, int]]:
+    """Index and resolution of each block: (0, 4), (1, 8), (2, 16), ..."""
+    return ((n, 4 << n) for n in range(blocks))
+
+
+def count(names: Mapping[str, Any], pattern: str) -> int:
+    """How many of `pattern.format(0)`, `pattern.format(1)`, ... there are in a row."""
+    n = 0
+    while pattern.format(n) in names:
+        n += 1
+    return n
