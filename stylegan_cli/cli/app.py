@@ -19,6 +19,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=(
+        "A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool, or a name from the "
+        "model's cast (jon, dany, jaime, cersei, drogo, tyrion, arya, sansa)."
+    ),
 )
 for function in (sample, mix, noise, interpolate, blend_parents, replay, show, doctor):
     app.command()(function)
@@ -37,8 +41,4 @@ def stylegan(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Edit faces in StyleGAN's latent space.
-
-    A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool, or a name from the model's
-    cast (jon, dany, jaime, cersei, drogo, tyrion, arya, sansa).
-    """
+    """Edit faces in StyleGAN's latent space."""

@@ -1,0 +1,74 @@
+"""Films as sequences of latents."""
+
+import math
+
+import pytest
+import torch
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.latents.people import Person, from_seed
+from stylegan_cli.operations.interpolation import EASINGS, METHODS, Film, Track, catmull_rom, slerp
+
+
+@pytest.fixture
+def people(tiny):
+    return tuple(from_seed(tiny, seed, 0.7) for seed in (1, 2, 3))
+
+
+def film(tiny, people, frames=4, **options):
+    track = Track(tuple(range(tiny.num_ws)), people)
+    return Film(tiny, people[0], (track,), frames, **options)
+
+
+@pytest.mark.parametrize("easing", EASINGS)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_person_is_hit_to_the_bit(tiny, people, method, easing):
+    made = film(tiny, people, method=method, easing=easing)
+    assert len(made) == 9
+    for i, person in enumerate(people):
+        assert torch.equal(made.face(4 * i).ws, person.ws)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_loop_leads_back_to_its_first_frame(tiny, people, method):
+    made = film(tiny, people, method=method, loop=True)
+    assert len(made) == 12
+    assert torch.equal(made.face(0).ws, people[0].ws)
+    steps = [(made.face(i).ws - made.face((i + 1) % 12).ws).norm().item() for i in range(12)]
+    assert max(steps) < 3 * min(steps)  # the step over the seam is one like the others
+
+
+def test_linear_is_halfway_halfway(tiny, people):
+    torch.testing.assert_close(film(tiny, people).face(2).ws, (people[0].ws + people[1].ws) / 2)
+
+
+def test_only_the_layers_on_a_track_move(tiny, people):
+    made = Film(tiny, people[0], (Track((0, 1), people[:2]),), 4)
+    last = made.face(4).ws
+    assert torch.equal(last[:2], people[1].ws[:2])
+    assert torch.equal(last[2:], people[0].ws[2:])
+
+
+def test_tracks_of_different_lengths_end_together(tiny, people):
+    a, b, c = people
+    made = Film(tiny, a, (Track((0,), (a, b, c)), Track((1,), (a, b))), 4)
+    assert len(made) == 9
+    torch.testing.assert_close(made.face(4).ws[1], (a.ws[1] + b.ws[1]) / 2)
+    assert torch.equal(made.face(8).ws[1], b.ws[1])
+
+
+def test_spherical_interpolation_asks_for_z(tiny, people):
+    known_by_w = Person("photo", people[0].ws)
+    with pytest.raises(StyleganError, match="photo is known only by its w"):
+        film(tiny, (known_by_w, people[1]), method="spherical").face(1)
+
+
+def test_slerp_keeps_the_norm_and_halves_the_angle():
+    a, b = torch.tensor([2.0, 0.0]), torch.tensor([0.0, 2.0])
+    torch.testing.assert_close(slerp(a, b, 0.5), torch.full((2,), math.sqrt(2)))
+    torch.testing.assert_close(slerp(a, a, 0.3), a)
+
+
+def test_catmull_rom_is_exact_on_straight_lines():
+    points = [torch.tensor([float(i)]) for i in range(4)]
+    torch.testing.assert_close(catmull_rom(*points, 0.25), torch.tensor([1.25]))

@@ -1,0 +1,70 @@
+"""Mixing, blending and interpolation as algebra: no network is run here."""
+
+import pytest
+import torch
+
+from stylegan_cli.latents.people import Person
+from stylegan_cli.operations import blending, mixing
+
+
+@pytest.fixture
+def people(tiny):
+    torch.manual_seed(1)
+    return [Person(name, torch.randn(tiny.num_ws, tiny.w_dim)) for name in "abc"]
+
+
+def test_mixing_somebody_with_themselves_is_them(tiny, people):
+    a = people[0]
+    assert torch.equal(mixing.mix(tiny.layers, {"coarse": a, "middle": a, "fine": a}), a.ws)
+
+
+def test_each_band_comes_from_its_person(tiny, people):
+    given = dict(zip(("coarse", "middle", "fine"), people, strict=True))
+    mixed = mixing.mix(tiny.layers, given)
+    for layer in tiny.layers:
+        assert torch.equal(mixed[layer.index], given[layer.band].ws[layer.index])
+
+
+def test_bands_left_out_come_from_the_coarsest_person_named(tiny, people):
+    middle, fine = people[:2]
+    mixed = mixing.mix(tiny.layers, {"fine": fine, "middle": middle})
+    coarse = [layer.index for layer in tiny.layers if layer.band == "coarse"]
+    assert torch.equal(mixed[coarse], middle.ws[coarse])
+
+
+def test_explicit_layers_win(tiny, people):
+    a, b, _ = people
+    mixed = mixing.mix(tiny.layers, {"coarse": a}, [((0, 2), b)])
+    assert torch.equal(mixed[[0, 2]], b.ws[[0, 2]])
+    assert torch.equal(mixed[1], a.ws[1])
+
+
+def test_the_figure_has_a_header_row_and_column(people):
+    sheet = mixing.figure(people[:2], people, (0,))
+    assert [len(row) for row in sheet.rows] == [4, 4, 4]
+    assert sheet.rows[0][0] is None
+    assert torch.equal(sheet.rows[1][2].ws, mixing.swap(people[0].ws, people[1].ws, (0,)))
+
+
+def test_a_whole_share_is_that_parent(tiny, people):
+    a, b, _ = people
+    for share, parent in ((1.0, a), (0.0, b)):
+        shares = blending.share_by_layer(tiny.layers, dict.fromkeys(("coarse", "middle", "fine"), share))
+        assert torch.equal(blending.blend(a, b, shares), parent.ws)
+
+
+def test_shares_go_by_band_and_then_by_layer(tiny):
+    shares = blending.share_by_layer(tiny.layers, {"coarse": 0.1, "middle": 0.2, "fine": 0.3}, [((1,), 0.9)])
+    for layer in tiny.layers:
+        expected = 0.9 if layer.index == 1 else {"coarse": 0.1, "middle": 0.2, "fine": 0.3}[layer.band]
+        assert shares[layer.index].item() == pytest.approx(expected)
+
+
+def test_siblings_differ_and_seeds_repeat():
+    assert blending.draw_shares(1) == blending.draw_shares(1) != blending.draw_shares(2)
+
+
+def test_an_only_child_stands_between_its_parents(people):
+    a, b, child = people
+    sheet = blending.family(a, b, [child])
+    assert [cell.caption for cell in sheet.rows[0]] == ["a", "c", "b"]

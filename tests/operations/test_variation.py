@@ -1,0 +1,43 @@
+"""Variations: which noise goes where, and G(z + eps)."""
+
+import pytest
+import torch
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.latents.people import Person, from_seed
+from stylegan_cli.operations import variation
+
+
+def test_noise_goes_to_the_bands_named_and_to_no_others():
+    noise = variation.noise_in({"fine", "coarse"}, 7, 1.5)
+    assert (noise.mode, noise.seed, noise.coarse, noise.middle, noise.fine) == ("random", 7, 1.5, 0.0, 1.5)
+
+
+def test_variations_share_latents_and_differ_in_seed(tiny):
+    person = from_seed(tiny, 0, 0.7)
+    faces = list(variation.with_noise(person, {"fine"}, 1.0, 5, 3))
+    assert [face.noise.seed for face in faces] == [5, 6, 7]
+    assert all(torch.equal(face.ws, person.ws) for face in faces)
+
+
+def test_panels_are_the_papers():
+    sheet = variation.panels(Person("a", torch.zeros(4, 8)), 0)
+    strengths = [(cell.noise.coarse, cell.noise.middle, cell.noise.fine) for cell in sheet.rows[0]]
+    assert strengths == [(1, 1, 1), (0, 0, 0), (0, 0, 1), (1, 0, 0)]
+
+
+def test_jitter_by_nothing_is_the_person(tiny):
+    person = from_seed(tiny, 3, 0.5)
+    (same,) = variation.jitter(tiny, person, 0.0, 0, 1)
+    assert torch.equal(same.ws, person.ws)
+
+
+def test_jitter_grows_with_eps(tiny):
+    person = from_seed(tiny, 3, 0.7)
+    near, far = (next(variation.jitter(tiny, person, eps, 0, 1)) for eps in (0.1, 1.0))
+    assert 0 < (near.ws - person.ws).norm() < (far.ws - person.ws).norm()
+
+
+def test_jitter_asks_for_z():
+    with pytest.raises(StyleganError, match="known only by its w"):
+        next(variation.jitter(None, Person("photo", torch.zeros(4, 8)), 0.1, 0, 1))

@@ -1,0 +1,58 @@
+"""The house's arrows run one way, and the core neither prints nor drags heavy imports into `--help`."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "stylegan_cli"
+# Who may import whom, from the ground up; a room may import the rooms before it and itself.
+FLOORS = [
+    {"errors", "bands", "files"},
+    {"noise"},
+    {"generator", "ops", "assets"},
+    {"architectures"},
+    {"hardware", "importers", "modelfile", "pictures"},
+    {"recipes", "store"},
+    {"latents"},
+    {"operations", "media"},
+    {"cli"},
+]
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(tree: ast.AST) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("stylegan_cli.")}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    here = room(path)
+    if here in ("__init__", "__main__"):
+        return
+    floor = next((i for i, rooms in enumerate(FLOORS) if here in rooms), None)
+    assert floor is not None, f"{here} has no floor: add it to FLOORS"
+    allowed = set().union(*FLOORS[:floor], {here, "__version__"})
+    assert imported_rooms(ast.parse(path.read_text(encoding="utf-8"))) <= allowed
+
+
+def test_nobody_imports_click():
+    assert not [path for path in SOURCES if "import click" in path.read_text(encoding="utf-8")]
+
+
+def test_help_needs_neither_torch_nor_numpy():
+    code = "import sys; import stylegan_cli.cli.app; print({'torch', 'numpy', 'PIL'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "set()"

@@ -1,0 +1,23 @@
+"""What the base class gives to every family."""
+
+import torch
+
+
+def test_psi_1_is_the_identity_and_psi_0_the_average(tiny):
+    ws = torch.randn(3, tiny.num_ws, tiny.w_dim)
+    assert torch.equal(tiny.truncate(ws, 1), ws)
+    assert torch.equal(tiny.truncate(ws, 0), tiny.w_avg.expand_as(ws))
+
+
+def test_cutoff_spares_the_layers_from_it_on(tiny):
+    ws = torch.randn(3, tiny.num_ws, tiny.w_dim)
+    truncated = tiny.truncate(ws, 0.5, cutoff=2)
+    torch.testing.assert_close(truncated[:, :2], (ws[:, :2] + tiny.w_avg) / 2)
+    assert torch.equal(truncated[:, 2:], ws[:, 2:])
+
+
+def test_broadcast_repeats_w(tiny):
+    w = torch.randn(2, tiny.w_dim)
+    ws = tiny.broadcast(w)
+    assert ws.shape == (2, tiny.num_ws, tiny.w_dim)
+    assert torch.equal(ws[:, -1], w)

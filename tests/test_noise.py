@@ -1,0 +1,36 @@
+"""Noise as a value: modes, bands, strength, seeds."""
+
+import pytest
+import torch
+
+from stylegan_cli.noise import Noise
+
+CONST = torch.arange(64.0).reshape(8, 8)
+
+
+def test_const_is_the_stored_map():
+    assert torch.equal(Noise().map(0, CONST), CONST)
+
+
+def test_none_is_nothing():
+    assert Noise("none").map(0, CONST) is None
+
+
+def test_strength_belongs_to_the_band_of_the_resolution():
+    noise = Noise(coarse=2.0, middle=0.0)
+    assert torch.equal(noise.map(0, CONST), 2 * CONST)
+    assert noise.map(0, torch.zeros(16, 16)) is None
+    assert torch.equal(noise.map(0, torch.ones(64, 64)), torch.ones(64, 64))
+
+
+def test_random_noise_depends_on_seed_and_layer_only():
+    drawn = Noise("random", 3).map(5, CONST)
+    assert torch.equal(drawn, Noise("random", 3, fine=0.0).map(5, CONST * 7))
+    assert not torch.equal(drawn, Noise("random", 4).map(5, CONST))
+    assert not torch.equal(drawn, Noise("random", 3).map(6, CONST))
+
+
+def test_random_noise_is_standard_normal():
+    drawn = Noise("random", 0).map(0, torch.zeros(512, 512))
+    assert drawn.mean().item() == pytest.approx(0, abs=0.01)
+    assert drawn.std().item() == pytest.approx(1, abs=0.01)
