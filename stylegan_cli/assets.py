@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.request
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +18,9 @@ from pathlib import Path
 import platformdirs
 
 from stylegan_cli.errors import StyleganError
+from stylegan_cli.files import replacing
+
+TIMEOUT = 30  # seconds without a byte
 
 Progress = Callable[[int, int], None]
 
@@ -37,6 +43,32 @@ def cache_folder() -> Path:
     """Where fetched and converted files live; the environment variable STYLEGAN_CACHE moves it."""
     named = os.environ.get("STYLEGAN_CACHE")
     return Path(named) if named else Path(platformdirs.user_cache_dir("stylegan", appauthor=False))
+
+
+def data_folder() -> Path:
+    """Where the models are that the user has added; the environment variable STYLEGAN_DATA moves it."""
+    named = os.environ.get("STYLEGAN_DATA")
+    return Path(named) if named else Path(platformdirs.user_data_dir("stylegan", appauthor=False))
+
+
+def download(url: str, sha256: str, path: Path, progress: Progress = no_progress) -> None:
+    """Streams a file to `path`, which exists only once the hash is the pinned one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sha, done = hashlib.sha256(), 0
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, replacing(path) as part, part.open("wb") as file:
+            total = int(answer.headers.get("Content-Length") or 0)
+            while block := answer.read(1 << 20):
+                file.write(block)
+                sha.update(block)
+                done += len(block)
+                progress(done, total)
+            if sha.hexdigest() != sha256:
+                raise StyleganError(
+                    f"{url} is not the file that its #sha256= names: it has {sha.hexdigest()}; nothing was kept"
+                )
+    except (urllib.error.URLError, TimeoutError, http.client.HTTPException, ValueError) as error:
+        raise StyleganError(f"could not fetch {url} ({error}); check the address and the network") from None
 
 
 def read_wheel(wheel: Wheel, members: Sequence[str], progress: Progress = no_progress) -> list[bytes]:

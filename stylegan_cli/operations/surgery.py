@@ -1,0 +1,42 @@
+"""Network surgery: one network out of two of one shape, usually a model and another that was trained on from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from torch import Tensor
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Generator
+
+Tensors = dict[str, Tensor]
+
+
+def swap_layers(low: Generator, high: Generator, at: int, smooth: bool = False) -> Tensors:
+    """Resolutions below `at` from `low` (and the mapping), from `at` on from `high` (Pinkney and Adler 2020,
+    arXiv:2010.05334). `smooth` fades over about two doublings instead of cutting."""
+
+    def share(name: str) -> float:
+        resolution = low.resolution_of(name)
+        if resolution is None:
+            return 0.0
+        above = math.log2(resolution / at) + 0.5  # in doublings, from the middle between two resolutions
+        return 1 / (1 + math.exp(-3 * above)) if smooth else float(above > 0)
+
+    return _lerp(low, high, share)
+
+
+def average(one: Generator, other: Generator, share: float = 0.5) -> Tensors:
+    """Every tensor between its two; `share` 0 is `one`, 1 is `other`."""
+    return _lerp(one, other, lambda _name: share)
+
+
+def _lerp(one: Generator, other: Generator, share: Callable[[str], float]) -> Tensors:
+    if (one.family, one.config) != (other.family, other.config):
+        raise StyleganError(
+            f"{one.origin.name} ({one.family}, {one.resolution} pixels) and {other.origin.name} ({other.family}, "
+            f"{other.resolution} pixels) are networks of different shapes; surgery takes two of one shape"
+        )
+    theirs = other.state_dict()
+    return {name: tensor.lerp(theirs[name], share(name)) for name, tensor in one.state_dict().items()}

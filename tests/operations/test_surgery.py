@@ -1,0 +1,48 @@
+"""Network surgery on two small networks."""
+
+import copy
+
+import pytest
+import torch
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.operations import surgery
+
+
+@pytest.fixture
+def other(tiny):
+    changed = copy.deepcopy(tiny)
+    for tensor in changed.state_dict().values():
+        tensor.add_(1)
+    return changed
+
+
+def shares(tiny, mixed):
+    """How much of the other network each resolution has, None standing for the mapping."""
+    found = {}
+    for name, tensor in mixed.items():
+        share = (tensor - tiny.state_dict()[name]).mean().item()
+        found.setdefault(tiny.resolution_of(name), set()).add(round(share, 3))
+    return found
+
+
+def test_the_cut_lies_below_the_resolution_named(tiny, other):
+    assert shares(tiny, surgery.swap_layers(tiny, other, 8)) == {None: {0.0}, 4: {0.0}, 8: {1.0}, 16: {1.0}}
+
+
+def test_smooth_fades_from_low_to_high(tiny, other):
+    found = shares(tiny, surgery.swap_layers(tiny, other, 8, smooth=True))
+    (four,), (eight,), (sixteen,) = found[4], found[8], found[16]
+    assert 0 < four < 0.5 < eight < sixteen < 1
+    assert found[None] == {0.0}
+
+
+def test_average_is_halfway_and_its_ends_are_the_networks(tiny, other):
+    assert shares(tiny, surgery.average(tiny, other)) == {r: {0.5} for r in (None, 4, 8, 16)}
+    assert all(torch.equal(t, tiny.state_dict()[n]) for n, t in surgery.average(tiny, other, 0.0).items())
+
+
+def test_networks_of_different_shapes_are_refused(tiny, other):
+    other.config = "something else"
+    with pytest.raises(StyleganError, match="different shapes"):
+        surgery.average(tiny, other)
