@@ -7,16 +7,23 @@ import io
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from stylegan_cli.errors import StyleganError
 from stylegan_cli.recipes import CHUNK, EXIF_DESCRIPTION
 
 FORMATS = ("png", "webp", "jpg")
 # A JPEG segment holds 65,533 bytes; EXIF's own frame takes some of them.
 JPEG_ROOM = 65_000
+WEBP_EDGE = 16_383
 
 
 def encode(image: Image.Image, format: str, recipe: str | None = None) -> bytes:
     """The picture file's bytes: `png` (lossless), `webp` or `jpg` (quality 95). A sheet's recipe too long for a JPEG
     is left out: only PNG and WebP hold any."""
+    if format == "webp" and max(image.size) > WEBP_EDGE:
+        raise StyleganError(
+            f"WebP pictures have at most {WEBP_EDGE} pixels an edge, and this one is {image.width} x {image.height}; "
+            "use --format png, or a smaller --size"
+        )
     buffer = io.BytesIO()
     if format == "png":
         info = PngInfo()
