@@ -37,8 +37,9 @@ def progress(what: str, total: int, quiet: bool, unit: str = "faces") -> Iterato
         return
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    amount = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), amount, TextColumn(unit), TimeRemainingColumn())
-    with Progress(*columns, console=prose(), transient=True) as bars:
+    amount = [DownloadColumn()] if unit == "bytes" else [MofNCompleteColumn(), TextColumn(unit)]
+    columns = (TextColumn("{task.description}"), BarColumn(), *amount, TimeRemainingColumn())
+    # On a terminal the bar must make room for data lines; when stdout is a pipe or a file they must stay there.
+    with Progress(*columns, console=prose(), transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
         task = bars.add_task(what, total=total)
         yield lambda done: bars.update(task, completed=done)

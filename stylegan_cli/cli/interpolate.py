@@ -91,8 +91,10 @@ def _ending(output: PictureOutput) -> str:
     """mp4 unless said otherwise; a folder means frames."""
     from stylegan_cli.cli import places
 
-    default = "png" if output.out and not output.out.suffix else "mp4"
-    return places.file_ending(output.out, output.format, FILMS + FRAMES, default)
+    ending = places.file_ending(output.out, output.format, FILMS + FRAMES, "png" if output.out else "mp4")
+    if output.out and ending in FILMS and not places.is_file_name(output.out, FILMS):
+        raise UsageError(f"a film is one file: say --out {output.out}.{ending}; a folder takes --format png or jpg")
+    return ending
 
 
 def _write_film(studio: "Studio", film: "Film", path: Path, fps: float, ending: str) -> None:
@@ -101,18 +103,17 @@ def _write_film(studio: "Studio", film: "Film", path: Path, fps: float, ending: 
 
     from stylegan_cli.cli import places
     from stylegan_cli.cli.console import progress
-    from stylegan_cli.files import replacing
+    from stylegan_cli.latents.files import writing_npy
     from stylegan_cli.media.film import write_film
     from stylegan_cli.media.render import render
 
     force, latents = studio.output.force, path.with_suffix(".npy")
     places.check_file(path, force)
     with ExitStack() as stack:
-        ws = None
+        add_ws = None
         if studio.saves_latents:
-            part = stack.enter_context(replacing(places.check_file(latents, force)))
             shape = (len(film), studio.generator.num_ws, studio.generator.w_dim)
-            ws = np.lib.format.open_memmap(part, "w+", dtype=np.float32, shape=shape)
+            add_ws = stack.enter_context(writing_npy(places.check_file(latents, force), shape))
         advance = stack.enter_context(progress("filming", len(film), studio.output.quiet, "frames"))
 
         def draw() -> "Iterator[np.ndarray]":
@@ -120,8 +121,8 @@ def _write_film(studio: "Studio", film: "Film", path: Path, fps: float, ending: 
                 image = render(studio.generator, face, studio.output.size)
                 if i == 0:
                     studio.preview(image)
-                if ws is not None:
-                    ws[i] = face.ws.numpy()
+                if add_ws is not None:
+                    add_ws(face.ws.numpy())
                 advance(i + 1)
                 yield np.asarray(image)
 

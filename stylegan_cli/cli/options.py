@@ -106,8 +106,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         parameters += _fields(group)
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
-    # One line a paragraph: help screens wrap it to their own width, and keep line breaks where they find any.
-    run.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in (function.__doc__ or "").split("\n\n"))
+    # One line a paragraph: help screens wrap it to their own width, and keep line breaks where they find any. An
+    # opening bracket would begin markup.
+    paragraphs = (function.__doc__ or "").replace("[", r"\[").split("\n\n")
+    run.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     return run
 
 

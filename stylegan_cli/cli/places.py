@@ -61,18 +61,17 @@ def check_folder(folder: Path) -> Path:
     return folder
 
 
-def make_folder(folder: Path) -> Path:
-    """The folder itself, made if only its last part is missing."""
-    if not folder.exists():
-        check_folder(folder.parent)
-        folder.mkdir()
-    return check_folder(folder)
+def check_new_folder(folder: Path) -> Path:
+    """That files can be written into `folder`, which may still have to be made: with its first file, not before."""
+    check_folder(folder if folder.exists() else folder.parent)
+    return folder
 
 
-def check_dataset(path: Path, force: bool) -> Path:
-    """That a data set can be written: a new zip, or a folder with nothing in it."""
+def check_dataset(path: Path, latents: Path, force: bool) -> Path:
+    """That a data set can be written: a new zip with new latents beside it, or a folder with nothing in it."""
     if path.suffix == ".zip":
+        check_file(latents, force)
         return check_file(path, force)
     if not force and path.is_dir() and any(path.iterdir()):
         raise StyleganError(f"the folder {path} is not empty; choose another --dataset, or --force to write into it")
-    return make_folder(path)
+    return check_new_folder(path)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from stylegan_cli.recipes import Recipe
 
-PictureFile = Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture made by this tool.")]
+PictureFile = Annotated[
+    Path, typer.Argument(metavar="PICTURE", exists=True, dir_okay=False, help="A picture made by this tool.")
+]
 
 
 @command
@@ -32,12 +34,15 @@ def replay(
     Example: stylegan replay mix.png --out again.png
     """
     from stylegan_cli import recipes
+    from stylegan_cli.cli import places
     from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.media.encode import FORMATS
 
     recipe = recipes.read(picture)
     recipe = replace(recipe, size=output.size or recipe.size)
-    if output.format is None and output.out is None:
-        output = replace(output, format=picture.suffix.lower().removeprefix(".").replace("jpeg", "jpg"))
+    given = output.format or places.is_file_name(output.out, FORMATS)
+    if not given and places.is_file_name(picture, FORMATS):
+        output = replace(output, format=places.file_ending(picture, None, FORMATS, "png"))
     studio = Studio(ModelChoice(model or recipe.model, _device(recipe), recipe.precision), output)
     recipe.check_model(studio.generator, str(picture))
     studio.replay(f"{picture.stem}-replay", recipe)

@@ -50,9 +50,10 @@ def sample(
     ]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
-    if dataset and (latents or grid):
+    if dataset and (latents or grid or output.out or output.save_latents):
         raise UsageError(
-            "--dataset takes --seeds or --count, and makes single pictures; leave out --latents and --grid"
+            "--dataset says where everything goes, takes --seeds or --count and makes single pictures with their "
+            "latents beside them; leave out --out, --latents, --save-latents and --grid"
         )
 
     from stylegan_cli.cli.studio import Studio, Work
@@ -62,7 +63,7 @@ def sample(
 
     if noise not in MODES:
         raise UsageError(f"there is no noise mode {noise!r}; say {', '.join(MODES)}")
-    ranges = references.parse_seeds(seeds or f"{seed}-{seed + (count or 1) - 1}")
+    ranges = references.parse_seeds(f"{seed}-{seed + (count or 1) - 1}" if seeds is None else seeds)
     studio = Studio(generation, output)
     value = Noise(noise, seed)
 
@@ -94,10 +95,11 @@ def _write_dataset(studio: "Studio", ranges: "list[range]", noise: "Noise", path
     from stylegan_cli.media.render import render
     from stylegan_cli.pictures import Face
 
-    places.check_dataset(path, studio.output.force)
     total = sum(map(len, ranges))
+    dataset = DatasetWriter(path, total, studio.generator.w_dim, studio.format)
+    places.check_dataset(path, dataset.latents, studio.output.force)
     with (
-        DatasetWriter(path, total, studio.generator.w_dim, studio.format) as writer,
+        dataset as writer,
         progress("sampling", total, studio.output.quiet) as advance,
         Background() as background,
     ):

@@ -29,7 +29,8 @@ from stylegan_cli.pictures import Cell, Face, Picture, Sheet, faces_to_compute
 from stylegan_cli.recipes import Recipe, dumps
 
 CELL = 256
-MAX_SHEET_PIXELS = 400_000_000
+# Pillow takes pictures of more than 89 million pixels for an attack: replay could not open them.
+MAX_SHEET_PIXELS = 80_000_000
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,10 @@ class Studio:
         elif out is None and len(names) == 1:
             paths = [places.fresh(Path(f"{names[0]}.{self.format}"))]
         else:
-            into = places.make_folder(out or places.fresh(Path(folder)))
-            paths = [into / f"{name}.{self.format}" for name in names]
+            ending, into = self.format, places.check_new_folder(out or places.fresh(Path(folder)))
+            paths = [into / f"{name}.{ending}" for name in names]
+            if not into.exists():
+                return paths
         for path in paths:
             places.check_file(path, force)
             if self.saves_latents:
@@ -185,8 +188,10 @@ class Studio:
             yield lambda: advance(next(numbers))
 
     def _write(self, path: Path, image: Image.Image, recipe: Recipe, people: Sequence[Person]) -> None:
+        content = encode(image, self.format, dumps(recipe))
+        path.parent.mkdir(exist_ok=True)
         with replacing(path) as part:
-            part.write_bytes(encode(image, self.format, dumps(recipe)))
+            part.write_bytes(content)
         if self.saves_latents and people:
             self.save_latents(path.with_suffix(".npz"), people)
         self.report(path)
