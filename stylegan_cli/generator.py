@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from stylegan_cli.bands import band_of
+from stylegan_cli.errors import StyleganError
 from stylegan_cli.noise import Noise
 
 
@@ -75,6 +76,11 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def resolution_of(self, tensor: str) -> int | None:
         """The resolution that a tensor of the state dict works at; None for what belongs to all (the mapping)."""
+
+    def set_transform(self, translate: tuple[float, float] = (0.0, 0.0), rotate: float = 0.0) -> None:
+        """Moves (picture widths, right and down) and turns (degrees, counter-clockwise) all pictures from now on."""
+        if any((*translate, rotate)):
+            raise StyleganError(f"{self.origin.name} is a {self.family} and cannot move or turn faces; StyleGAN3 can")
 
     def broadcast(self, w: Tensor) -> Tensor:
         """One `w` `[n, w_dim]` for all layers: `[n, num_ws, w_dim]`, a view without memory of its own."""

@@ -12,11 +12,16 @@ from stylegan_cli.noise import Noise
 
 @dataclass(frozen=True)
 class Face:
-    """One face: `ws` `[num_ws, w_dim]` and its noise. The caption is written below it on sheets."""
+    """One face: `ws` `[num_ws, w_dim]` and its noise. The caption is written below it on sheets.
+
+    StyleGAN3 also moves it by `translate` (right, down, in picture widths) and turns it by `rotate` degrees.
+    """
 
     ws: Tensor
     noise: Noise = field(default_factory=Noise)
     caption: str = ""
+    translate: tuple[float, float] = (0.0, 0.0)
+    rotate: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -87,9 +87,12 @@ def _text(path: Path) -> str:
     try:
         with Image.open(path) as image:
             # Text chunks may stand behind the pixels; reading only the header would miss them.
-            text = getattr(image, "text", {}).get(CHUNK) if image.format == "PNG" else None
-            return str(text or image.getexif().get(EXIF_DESCRIPTION, ""))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+            if text := getattr(image, "text", {}).get(CHUNK) if image.format == "PNG" else None:
+                return str(text)
+            # Cameras write a description of their own.
+            description = str(image.getexif().get(EXIF_DESCRIPTION, ""))
+            return description if description.startswith("{") else ""
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
         raise StyleganError(f"{path} cannot be read as a picture ({error})") from None
 
 
@@ -136,4 +139,6 @@ def _cell_from_plain(plain: dict[str, Any], rows: np.ndarray) -> Cell:
     noise = Noise(**plain.pop("noise"))
     if noise.mode not in MODES:
         raise ValueError(f"unknown noise mode {noise.mode}")
-    return Heatmap(ws, noise, **plain) if "count" in plain else Face(ws, noise, **plain)
+    if "count" in plain:
+        return Heatmap(ws, noise, **plain)
+    return Face(ws, noise, **plain | {"translate": tuple(plain["translate"])})

@@ -1,5 +1,6 @@
 """`stylegan sample`: faces from seeds, contact sheets, data sets."""
 
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,13 +11,13 @@ from stylegan_cli.cli.options import Generation, Grid, PictureOutput, Seed, comm
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from PIL import Image
 
     from stylegan_cli.cli.studio import Studio
-    from stylegan_cli.noise import Noise
+    from stylegan_cli.pictures import Face
 
 
 @command
@@ -32,6 +33,8 @@ def sample(
     ] = None,
     noise: Annotated[str, typer.Option(help="Per-pixel noise: const, random (from --seed) or none.")] = "const",
     seed: Seed = 0,
+    translate: Annotated[str, typer.Option(metavar="X,Y", help="StyleGAN3: move faces, in picture widths.")] = "0,0",
+    rotate: Annotated[float, typer.Option(metavar="DEG", help="StyleGAN3: turn faces counter-clockwise.")] = 0.0,
     grid: Grid = False,
     dataset: Annotated[
         Path | None,
@@ -65,10 +68,10 @@ def sample(
         raise UsageError(f"there is no noise mode {noise!r}; say {', '.join(MODES)}")
     ranges = references.parse_seeds(f"{seed}-{seed + (count or 1) - 1}" if seeds is None else seeds)
     studio = Studio(generation, output)
-    value = Noise(noise, seed)
+    face = partial(Face, noise=Noise(noise, seed), translate=_pair(translate), rotate=rotate)
 
     if dataset:
-        _write_dataset(studio, ranges, value, dataset)
+        _write_dataset(studio, ranges, face, dataset)
         return
     if latents:
         everybody = references.from_file(references.find(str(latents), studio.cast), studio.generator)
@@ -79,12 +82,20 @@ def sample(
         persons = (people.from_seed(studio.generator, number, studio.psi) for number in chain(*ranges))
     if grid:
         shown = list(persons)
-        studio.save_sheet("sheet", studio.sheet([Face(p.ws, value, p.label) for p in shown]), shown)
+        studio.save_sheet("sheet", studio.sheet([face(p.ws, caption=p.label) for p in shown]), shown)
     else:
-        studio.save(names, (Work(Face(p.ws, value, p.label), (p,)) for p in persons), "faces")
+        studio.save(names, (Work(face(p.ws, caption=p.label), (p,)) for p in persons), "faces")
 
 
-def _write_dataset(studio: "Studio", ranges: "list[range]", noise: "Noise", path: Path) -> None:
+def _pair(text: str) -> tuple[float, float]:
+    try:
+        x, y = map(float, text.split(","))
+    except ValueError:
+        raise UsageError(f"--translate takes two numbers like 0.1,-0.2, not {text!r}") from None
+    return x, y
+
+
+def _write_dataset(studio: "Studio", ranges: "list[range]", face: "Callable[..., Face]", path: Path) -> None:
     """Small pictures without recipes, which would be larger than they are: the latents beside them say it all."""
     from stylegan_cli.cli import places
     from stylegan_cli.cli.console import progress
@@ -93,7 +104,6 @@ def _write_dataset(studio: "Studio", ranges: "list[range]", noise: "Noise", path
     from stylegan_cli.media.dataset import DatasetWriter
     from stylegan_cli.media.encode import encode
     from stylegan_cli.media.render import render
-    from stylegan_cli.pictures import Face
 
     total = sum(map(len, ranges))
     dataset = DatasetWriter(path, total, studio.generator.w_dim, studio.format)
@@ -110,6 +120,6 @@ def _write_dataset(studio: "Studio", ranges: "list[range]", noise: "Noise", path
 
         for number in chain(*ranges):
             person = from_seed(studio.generator, number, studio.psi)
-            image = render(studio.generator, Face(person.ws, noise), studio.output.size)
+            image = render(studio.generator, face(person.ws), studio.output.size)
             background.submit(add, image, person.ws[0].numpy())
     studio.report(path)

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import replacing
+from stylegan_cli.generator import Origin
 
 ENDINGS = (".npy", ".npz")
 # A million W latents of 512; more in one person's file is a mistake or an attack.
 MAX_BYTES = 2 << 30
 KEYS = ("w", "ws")
+UNREADABLE = (ValueError, TypeError, KeyError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
 class Latents:
-    """What a latent file holds: the array as stored, and of `.npz` files perhaps `z` `[z_dim]`, `psi` and the model."""
+    """What a latent file holds: the array as stored, and of `.npz` files perhaps `z` `[z_dim]`, `psi`, the model."""
 
     array: np.ndarray
     z: np.ndarray | None = None
     psi: float = 1.0
-    model: dict[str, Any] | None = None
+    origin: Origin | None = None
 
 
 def read(path: Path) -> Latents:
     """Reads `.npy`, our `.npz`, or NVIDIA's `projected_w.npz` (its key is `w`)."""
     try:
         return _read_npz(path) if zipfile.is_zipfile(path) else Latents(_read_npy(path))
-    except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+    except UNREADABLE as error:
         raise StyleganError(
             f"{path} cannot be read as latents ({_short(error)}); save it again as .npy or .npz"
         ) from None
@@ -46,6 +52,20 @@ def write_npz(path: Path, ws: np.ndarray, about: dict[str, Any], z: np.ndarray |
         arrays |= {"z": z, "psi": np.array(psi)}
     with replacing(path) as part:
         np.savez(part, **arrays)
+
+
+@contextmanager
+def writing_npy(path: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], None]]:
+    """A float32 `.npy` of known shape; yields what appends the next array. Memory stays flat, and a full disk is an
+    error here, where a memory map would have the process killed."""
+    with replacing(path) as part, part.open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        yield lambda array: _append(file, array)
+
+
+def _append(file: IO[bytes], array: np.ndarray) -> None:
+    file.write(array.astype("<f4").tobytes())
 
 
 def _read_npy(path: Path) -> np.ndarray:
@@ -68,11 +88,20 @@ def _read_npz(path: Path) -> Latents:
             raise StyleganError(
                 f"{path} has no latents under {' or '.join(KEYS)}; its keys are {', '.join(file) or 'none'}"
             )
-        about = json.loads(str(file["about"])) if "about" in file else {}
-        z, psi = (file["z"], float(file["psi"])) if "z" in file and "psi" in file else (None, 1.0)
-        return Latents(file[key], z, psi, about.get("model"))
+        # What stands in a member without an array's header comes out as bytes.
+        array, origin = np.asarray(file[key]), None
+        if "about" in file:
+            model = json.loads(str(file["about"]))["model"]
+            origin = Origin(str(model["name"]), str(model["sha256"]))
+        if not ("z" in file and "psi" in file):
+            return Latents(array, origin=origin)
+        psi = float(file["psi"])
+        if not math.isfinite(psi):
+            raise ValueError("its psi is not finite")
+        return Latents(array, np.asarray(file["z"]), psi, origin)
 
 
 def _short(error: Exception) -> str:
-    text = str(error)
-    return "it holds Python objects, which are never loaded" if "allow_pickle" in text else text.splitlines()[0]
+    text = str(error) or type(error).__name__
+    is_pickle = "allow_pickle" in text or "Python objects" in text
+    return "it holds Python objects, which are never loaded" if is_pickle else text.splitlines()[0]

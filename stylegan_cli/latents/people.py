@@ -54,10 +54,10 @@ def from_seed(generator: Generator, seed: int, psi: float) -> Person:
 
 def from_array(generator: Generator, array: np.ndarray, label: str) -> list[Person]:
     """Everybody in a latent array: `[w_dim]`, `[num_ws, w_dim]` (one person), `[n, 1 or num_ws, w_dim]` (n people)."""
-    array = _checked(generator, array, label)
+    array = _as_float32(generator, array, label)
     stack = array.reshape(-1, *array.shape[-2:]) if array.ndim > 1 else array.reshape(1, 1, -1)
     names = [label] if len(stack) == 1 else [f"{label}#{i}" for i in range(len(stack))]
-    ws = torch.from_numpy(stack.astype(np.float32)).expand(-1, generator.num_ws, -1)
+    ws = torch.from_numpy(stack).expand(-1, generator.num_ws, -1)
     return [Person(name, one) for name, one in zip(names, ws, strict=True)]
 
 
@@ -68,7 +68,7 @@ def z_from_array(generator: Generator, array: np.ndarray, label: str) -> Tensor:
     return torch.from_numpy(array.astype(np.float32))
 
 
-def _checked(generator: Generator, array: np.ndarray, label: str) -> np.ndarray:
+def _as_float32(generator: Generator, array: np.ndarray, label: str) -> np.ndarray:
     num_ws, w_dim = generator.num_ws, generator.w_dim
     if array.dtype.kind != "f":
         raise StyleganError(f"{label} holds {array.dtype} values; latents are floating-point numbers")
@@ -78,6 +78,8 @@ def _checked(generator: Generator, array: np.ndarray, label: str) -> np.ndarray:
         raise StyleganError(f"{label} has shape {list(array.shape)}; {_shapes(generator)}{_foreign(generator, array)}")
     if array.size == 0:
         raise StyleganError(f"{label} is empty: it has shape {list(array.shape)} and holds nobody")
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32)
     if not np.isfinite(array).all():
         raise StyleganError(f"{label} holds NaN or infinite values; it is damaged, save it again")
     return array

@@ -38,10 +38,13 @@ def parse_seeds(text: str) -> list[range]:
 
 def split(text: str) -> Iterator[str]:
     """A comma-separated list of references, with seed ranges spread out: `1,jon,5-7` is 1, jon, 5, 6, 7."""
-    if Path(text).is_file():
+    if _is_file(text):
         yield text
         return
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise UsageError(f"{text!r} names nobody; people are seeds, latents, pictures or names, with commas: 3,5-9,jon")
+    for part in parts:
         if re.fullmatch(r"\d+-\d+", part):
             yield from map(str, parse_seeds(part)[0])
         else:
@@ -54,8 +57,8 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
         _check_seed(int(text))
         return people.from_seed(generator, int(text), psi)
     name, _, number = text.partition("#")
-    everybody = from_file(find(text if Path(text).is_file() else name, cast), generator)
-    if number and not Path(text).is_file():
+    everybody = from_file(find(text if _is_file(text) else name, cast), generator)
+    if number and not _is_file(text):
         if not (number.isdecimal() and int(number) < len(everybody)):
             raise UsageError(f"{name} holds {len(everybody)} people, numbered from 0: there is no {text}")
         return everybody[int(number)]
@@ -73,9 +76,9 @@ def from_file(path: Path, generator: Generator) -> list[Person]:
             f"{path} is no latent file ({', '.join(files.ENDINGS)}) and no picture ({', '.join(PICTURES)})"
         )
     stored = files.read(path)
-    if stored.model and stored.model["sha256"] != generator.origin.sha256:
+    if stored.origin and stored.origin.sha256 != generator.origin.sha256:
         raise StyleganError(
-            f"{path} was saved from the model {stored.model['name']} ({stored.model['sha256'][:12]}), not from "
+            f"{path} was saved from the model {stored.origin.name} ({stored.origin.sha256[:12]}), not from "
             f"{generator.origin.name} ({generator.origin.sha256[:12]}); name that model with --model"
         )
     everybody = people.from_array(generator, stored.array, path.stem)
@@ -101,13 +104,21 @@ def _from_picture(path: Path, generator: Generator) -> Person:
 def find(name: str, cast: Mapping[str, Path]) -> Path:
     """The file that `name` means: itself, or the file of the cast's member of that name."""
     path = Path(name)
-    if path.is_file():
+    if _is_file(name):
         return path
     bare = path.name == name and (path.suffix in files.ENDINGS or not path.suffix)
     if bare and path.stem in cast:
         return cast[path.stem]
-    known = f"; the model's cast is {', '.join(cast)}" if cast else ""
-    raise UsageError(f"{name} is not a seed, and there is no such file{known}")
+    known = f", and the model's cast is {', '.join(cast)}" if cast else ""
+    raise UsageError(f"{name!r} is nobody: there is no such file{known}")
+
+
+def _is_file(text: str) -> bool:
+    """Whether `text` is the name of a file; a list of people may be longer than names can be."""
+    try:
+        return Path(text).is_file()
+    except OSError:
+        return False
 
 
 def _check_seed(seed: int) -> None:

@@ -13,7 +13,7 @@ from stylegan_cli.generator import Layer
 def parse_layers(text: str, layers: Sequence[Layer]) -> tuple[int, ...]:
     """`coarse`, `middle,fine`, `all`, `none`, `0-3`, `0-3,8` as sorted indices into `ws`."""
     chosen: set[int] = set()
-    for word in filter(None, (word.strip() for word in text.split(","))):
+    for word in _words(text):
         chosen |= _word(word, layers)
     return tuple(sorted(chosen))
 
@@ -21,7 +21,7 @@ def parse_layers(text: str, layers: Sequence[Layer]) -> tuple[int, ...]:
 def parse_bands(text: str) -> frozenset[str]:
     """`coarse`, `middle,fine`, `all` or `none` as a set of band names."""
     chosen: set[str] = set()
-    for word in filter(None, (word.strip() for word in text.split(","))):
+    for word in _words(text):
         if word not in (*BANDS, "all", "none"):
             raise UsageError(f"there is no band {word!r}; the bands are {', '.join(BANDS)}, all and none")
         chosen |= set(BANDS) if word == "all" else {word} - {"none"}
@@ -31,6 +31,13 @@ def parse_bands(text: str) -> frozenset[str]:
 def in_bands(layers: Sequence[Layer], bands: Collection[str]) -> tuple[int, ...]:
     """The indices of all layers of these bands."""
     return tuple(layer.index for layer in layers if layer.band in bands)
+
+
+def _words(text: str) -> list[str]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        raise UsageError(f"{text!r} names no layers; say {', '.join(BANDS)}, all or none")
+    return words
 
 
 def _word(word: str, layers: Sequence[Layer]) -> set[int]:

@@ -11,6 +11,7 @@ from types import TracebackType
 import numpy as np
 
 from stylegan_cli.files import replacing
+from stylegan_cli.latents.files import writing_npy
 
 FOLDER_SIZE = 1000
 
@@ -35,16 +36,14 @@ class DatasetWriter:
                 self._zip = opening.enter_context(zipfile.ZipFile(part, "w", zipfile.ZIP_STORED))
             else:
                 self.path.mkdir(parents=True, exist_ok=True)
-            part = opening.enter_context(replacing(self.latents))
-            shape = (self._count, 1, self._w_dim)
-            self._w = np.lib.format.open_memmap(part, "w+", dtype=np.float32, shape=shape)
+            self._add_w = opening.enter_context(writing_npy(self.latents, (self._count, 1, self._w_dim)))
             self._open_things = opening.pop_all()
         return self
 
     def add(self, encoded: bytes, w: np.ndarray) -> None:
         """The next picture and its `w` `[w_dim]`."""
         self._write(f"{self.index // FOLDER_SIZE:05d}/img{self.index:08d}.{self.format}", encoded)
-        self._w[self.index, 0] = w
+        self._add_w(w)
         self.index += 1
 
     def __exit__(
@@ -52,7 +51,6 @@ class DatasetWriter:
     ) -> None:
         if error is None:
             self._write("dataset.json", json.dumps({"labels": None}).encode())
-            self._w.flush()
         self._open_things.__exit__(kind, error, trace)
 
     def _write(self, name: str, content: bytes) -> None:

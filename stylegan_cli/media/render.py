@@ -47,6 +47,7 @@ def _cell(generator: Generator, cell: Cell, size: int | None, on_face: Callable[
 
 
 def _synthesise(generator: Generator, face: Face) -> Tensor:
+    generator.set_transform(face.translate, face.rotate)
     return generator.synthesis(face.ws[None].to(generator.device), face.noise)
 
 

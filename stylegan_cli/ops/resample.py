@@ -18,7 +18,7 @@ SEPARABLE_FROM = 8
 """A 1-D filter with fewer taps is stored as its 2-D outer product, as StyleGAN2's files do."""
 
 LONG_PHASE = 6
-"""Up to this many taps a phase, one 2-D pass beats two 1-D passes (measured in float32): memory traffic decides."""
+"""Up to this many taps a phase, one 2-D pass beats two 1-D ones: a second trip through memory costs more (float32)."""
 
 
 def setup_filter(taps: Sequence[float] | Sequence[Sequence[float]]) -> Tensor:
@@ -57,44 +57,46 @@ def upfirdn2d(
 
 
 class _Axis(NamedTuple):
-    """How one axis is computed: each phase convolves the input, padded by `low` and `high`, with `taps` filter taps."""
+    """How one axis is computed: every phase is a convolution of the padded input with `taps` taps of the filter."""
 
     size: int  # of the output, before decimation
-    lead: int  # zeros in front of the filter, so that the first output pixel is in phase 0
+    lead: int  # zeros in front of the filter, so that the first output pixel belongs to phase 0
     taps: int
-    low: int
-    high: int
+    padding: tuple[int, int]  # of the input
 
 
 def _plan(size: int, taps: int, up: int, low: int, high: int) -> _Axis:
-    """With `x` the input and `f` the filter, the full convolution is `y[k] = sum_i x[i] f[k - up * i]`, of which the
-    output keeps `out` pixels from `k = start` on: padding says which."""
+    """With `x` the input and `f` the filter, the full convolution is `y[k] = sum_i x[i] f[k - up * i]`; padding says
+    which of its pixels make the output."""
     start = taps - 1 - low
     out = size * up + low + high - taps + 1
     lead = -start % up
-    first = (start + lead) // up  # the input pixel under the first output pixel
+    first = (start + lead) // up  # the input pixel at the first output pixel
     phase_taps = -(-(taps + lead) // up)
-    return _Axis(out, lead, phase_taps, phase_taps - 1 - first, first + -(-out // up) - size)
+    return _Axis(out, lead, phase_taps, (phase_taps - 1 - first, first + -(-out // up) - size))
 
 
 def _resample(
     x: Tensor, f: Tensor, up: tuple[int, int], down: tuple[int, int], padding: tuple[int, int, int, int]
 ) -> Tensor:
     """`upfirdn2d` for a 2-D filter, with factors `(along y, along x)`."""
-    (up_y, up_x), (down_y, down_x), (x0, x1, y0, y1) = up, down, padding
-    rows = _plan(x.shape[2], f.shape[0], up_y, y0, y1)
-    cols = _plan(x.shape[3], f.shape[1], up_x, x0, x1)
-    x = F.pad(x, (cols.low, cols.high, rows.low, rows.high)).contiguous(memory_format=torch.channels_last)
-    f = F.pad(
-        f, (cols.lead, cols.taps * up_x - cols.lead - f.shape[1], rows.lead, rows.taps * up_y - rows.lead - f.shape[0])
-    )
-    phases = (
-        f.to(x.dtype).unflatten(1, (cols.taps, up_x)).unflatten(0, (rows.taps, up_y)).flip(0, 2)
-    )  # [ty, uy, tx, ux]
+    rows = _plan(x.shape[2], f.shape[0], up[0], *padding[2:])
+    cols = _plan(x.shape[3], f.shape[1], up[1], *padding[:2])
+    if any(rows.padding + cols.padding):  # a padding by nothing would still copy
+        x = F.pad(x, cols.padding + rows.padding)
+    x = x.contiguous(memory_format=torch.channels_last)
+    kernels = _phases(_phases(f.to(x.dtype), 1, cols, up[1]), 0, rows, up[0])  # [up_y, taps_y, up_x, taps_x]
     if up == (1, 1):
-        return _convolve(x, phases[:, 0, :, 0], down)
-    x = _interleave([[_convolve(x, phases[:, j, :, i]) for i in range(up_x)] for j in range(up_y)])
-    return x[:, :, : rows.size : down_y, : cols.size : down_x]
+        return _convolve(x, kernels[0, :, 0], down)
+    x = _interleave([[_convolve(x, kernels[j, :, i]) for i in range(up[1])] for j in range(up[0])])
+    return x[:, :, : rows.size : down[0], : cols.size : down[1]]
+
+
+def _phases(f: Tensor, dim: int, axis: _Axis, up: int) -> Tensor:
+    """Splits a dimension of the filter in `[up, taps]`: the taps that each output phase sees, in correlation order."""
+    tail = up * axis.taps - axis.lead - f.shape[dim]
+    f = F.pad(f.movedim(dim, -1), (axis.lead, tail)).unflatten(-1, (axis.taps, up)).flip(-2)
+    return f.movedim((-1, -2), (dim, dim + 1))
 
 
 def _convolve(x: Tensor, kernel: Tensor, stride: tuple[int, int] = (1, 1)) -> Tensor:

@@ -1,0 +1,382 @@
+"""StyleGAN3, "Alias-Free GAN" (Karras et al. 2021, arXiv:2106.12423): configurations T and R.
+
+Every feature map stands for a continuous, band-limited signal on a plane (section 2): it starts as Fourier features
+that can be moved and turned (config H), and the nonlinearities work at a higher sampling rate, between low-pass filters
+(config F), so that nothing aliases. Each layer has its own cutoff frequency (config T); config R makes the convolutions
+1x1 and the downsampling filters radially symmetric. There is no per-pixel noise.
+
+Frequencies are in cycles per picture width, sampling rates in pixels per picture width. Feature maps reach
+`margin_size` pixels beyond the picture on each side (config E). Names of tensors are those of NVIDIA's files.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Generator, Layer
+from stylegan_cli.noise import Noise
+from stylegan_cli.ops.resample import upfirdn2d
+
+LEAK = 0.2
+MAPPING_LR = 0.01
+EPS = 1e-8
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A band-limited feature map: its spectrum falls off within `cutoff +- half_width`, up to the stopband."""
+
+    cutoff: float
+    half_width: float
+    rate: int
+    size: int  # pixels across, margins included
+    channels: int
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes, with StyleGAN3-T's defaults. R has `conv_kernel` 1, `use_radial_filters` and twice the channels.
+
+    `last_stopband_rel` is relative to `resolution / 2`; `filter_size` counts taps per resampling factor;
+    `conv_clamp` and `output_scale` are in units of the activations and of the picture.
+    """
+
+    resolution: int = 1024
+    channel_base: int = 32768
+    channel_max: int = 512
+    num_layers: int = 14
+    num_critical: int = 2
+    first_cutoff: float = 2.0
+    first_stopband: float = 2**2.1
+    last_stopband_rel: float = 2**0.3
+    margin_size: int = 10
+    conv_kernel: int = 3
+    use_radial_filters: bool = False
+    filter_size: int = 6
+    lrelu_upsampling: int = 2
+    conv_clamp: float = 256.0
+    output_scale: float = 0.25
+    z_dim: int = 512
+    w_dim: int = 512
+    c_dim: int = 0
+    mapping_layers: int = 2
+    magnitude_ema_beta: float = 0.999
+    w_avg_beta: float = 0.998
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """What each layer puts out, the picture last: cutoffs and stopbands grow geometrically (config T)."""
+        return tuple(self._signal(i) for i in range(self.num_layers + 1))
+
+    def _signal(self, i: int) -> Signal:
+        progress = min(i / (self.num_layers - self.num_critical), 1)
+        last_cutoff = self.resolution / 2
+        last_stopband = last_cutoff * self.last_stopband_rel
+        cutoff = self.first_cutoff * (last_cutoff / self.first_cutoff) ** progress
+        stopband = self.first_stopband * (last_stopband / self.first_stopband) ** progress
+        rate = 2 ** math.ceil(math.log2(min(2 * stopband, self.resolution)))
+        margin = 0 if i >= self.num_layers - 1 else self.margin_size
+        channels = 3 if i == self.num_layers else round(min(self.channel_base / 2 / cutoff, self.channel_max))
+        size = self.resolution if margin == 0 else rate + 2 * margin
+        return Signal(cutoff, max(stopband, rate / 2) - cutoff, rate, size, channels)
+
+
+def kaiser(taps: int, width: float, rate: float) -> np.ndarray:
+    """The Kaiser window `[taps]` whose low-pass filter has a transition band of `width` (appendix C)."""
+    attenuation = 2.285 * (taps - 1) * math.pi * width / (rate / 2) + 7.95  # dB
+    if attenuation > 50:
+        beta = 0.1102 * (attenuation - 8.7)
+    else:
+        beta = 0.5842 * max(attenuation - 21, 0) ** 0.4 + 0.07886 * max(attenuation - 21, 0)
+    return np.kaiser(taps, beta)
+
+
+def lowpass(taps: int, signal: Signal, rate: float, radial: bool = False) -> Tensor:
+    """The filter that keeps `signal` at sampling rate `rate`: a sinc `[taps]` for use along both axes or, `radial`, a
+    jinc `[taps, taps]` that treats all directions alike (appendix C). Its sum is 1."""
+    window = kaiser(taps, 2 * signal.half_width, rate)
+    t = (np.arange(taps) - (taps - 1) / 2) / rate
+    if radial:
+        r = torch.from_numpy(np.hypot(t, t[:, None])).clamp(min=1e-9)
+        jinc = torch.special.bessel_j1(2 * math.pi * signal.cutoff * r) / r
+        f = jinc.numpy() * np.outer(window, window)
+    else:
+        f = np.sinc(2 * signal.cutoff * t) * window
+    return torch.from_numpy((f / f.sum()).astype(np.float32))
+
+
+class Linear(nn.Module):
+    """A fully connected layer with an equalised learning rate: the stored tensors are scaled when used."""
+
+    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, lr: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr)
+        self.bias = nn.Parameter(torch.full((outputs,), bias))
+        self.lr = lr
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * (self.lr / math.sqrt(self.weight.shape[1])), self.bias * self.lr)
+
+
+def normalize(x: Tensor) -> Tensor:
+    """Every row divided by its root mean square."""
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPS)
+
+
+class Mapping(nn.Module):
+    """`z` and label `c` to `w`: both normalised, then `mapping_layers` linear layers with leaky ReLU (config C)."""
+
+    w_avg: Tensor
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        inputs = config.z_dim
+        if config.c_dim:
+            self.embed = Linear(config.c_dim, config.w_dim)
+            inputs += config.w_dim
+        for i in range(config.mapping_layers):
+            self.add_module(f"fc{i}", Linear(config.w_dim if i else inputs, config.w_dim, lr=MAPPING_LR))
+        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+
+    def forward(self, z: Tensor, c: Tensor | None, update_emas: bool) -> Tensor:
+        w = normalize(z.to(self.w_avg))
+        if self.config.c_dim:
+            if c is None:
+                raise StyleganError(f"this model makes pictures of {self.config.c_dim} classes; say which one")
+            w = torch.cat([w, normalize(self.embed(c.to(w)))], dim=1)
+        for i in range(self.config.mapping_layers):
+            w = F.leaky_relu(self.get_submodule(f"fc{i}")(w), LEAK) * math.sqrt(2)
+        if update_emas:
+            self.w_avg.copy_(w.detach().mean(dim=0).lerp(self.w_avg, self.config.w_avg_beta))
+        return w
+
+
+class Input(nn.Module):
+    """Fourier features (config B) on a plane that the first style moves and turns (config H), and `transform` after it.
+
+    `transform` `[3, 3]` maps points of the output, in picture widths from its centre, to points of the plane: the
+    inverse of what happens to the picture.
+    """
+
+    transform: Tensor
+    freqs: Tensor
+    phases: Tensor
+
+    def __init__(self, signal: Signal, w_dim: int) -> None:
+        super().__init__()
+        self.signal = signal
+        self.weight = nn.Parameter(torch.randn(signal.channels, signal.channels))
+        self.affine = Linear(w_dim, 4)
+        nn.init.zeros_(self.affine.weight)
+        self.affine.bias.data = torch.tensor([1.0, 0.0, 0.0, 0.0])  # cos, sin, x, y: the identity
+        self.register_buffer("transform", torch.eye(3))
+        self.register_buffer("freqs", self._drawn_freqs())
+        self.register_buffer("phases", torch.rand(signal.channels) - 0.5)
+
+    def _drawn_freqs(self) -> Tensor:
+        """Random frequencies `[channels, 2]`, nearly uniform on the disc within the cutoff."""
+        freqs = torch.randn(self.signal.channels, 2)
+        radii = freqs.norm(dim=1, keepdim=True)
+        return freqs / (radii * radii.square().exp().pow(0.25)) * self.signal.cutoff
+
+    def forward(self, w: Tensor) -> Tensor:
+        motion = self._motion(self.affine(w)) @ self.transform  # [n, 3, 3]
+        phases = self.phases + (self.freqs @ motion[:, :2, 2:]).squeeze(2)  # [n, c]
+        freqs = self.freqs @ motion[:, :2, :2]  # [n, c, 2]
+        beyond = (freqs.norm(dim=2) - self.signal.cutoff) / (self.signal.rate / 2 - self.signal.cutoff)
+        amplitudes = (1 - beyond).clamp(0, 1)  # [n, c]: scaling up the plane must not alias either
+        angles = self._points() @ freqs.transpose(1, 2)[:, None] + phases[:, None, None]  # [n, h, w, c]
+        x = torch.sin(2 * math.pi * angles) * amplitudes[:, None, None]
+        x = x @ (self.weight / math.sqrt(self.signal.channels)).t()
+        return x.permute(0, 3, 1, 2)
+
+    @staticmethod
+    def _motion(t: Tensor) -> Tensor:
+        """`t` `[n, 4]` (cos, sin, x, y; the first two up to a factor, which scales the shift) to matrices: shift by
+        minus (x, y), then rotate."""
+        cos, sin, x, y = (t / t[:, :2].norm(dim=1, keepdim=True)).unbind(1)
+        zero, one = torch.zeros_like(x), torch.ones_like(x)
+        rotation = torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], dim=1).view(-1, 3, 3)
+        shift = torch.stack([one, zero, -x, zero, one, -y, zero, zero, one], dim=1).view(-1, 3, 3)
+        return rotation @ shift
+
+    def _points(self) -> Tensor:
+        """Pixel centres `[h, w, 2]` as (x, y), in picture widths from the centre."""
+        size = self.signal.size
+        steps = (
+            torch.arange(size, dtype=self.freqs.dtype, device=self.freqs.device) + 0.5 - size / 2
+        ) / self.signal.rate
+        y, x = torch.meshgrid(steps, steps, indexing="ij")
+        return torch.stack([x, y], dim=2)
+
+
+class StyledLayer(nn.Module):
+    """The tensors of one convolution whose inputs a style scales; inputs are brought to unit magnitude (config D)."""
+
+    magnitude_ema: Tensor
+
+    def __init__(self, config: Config, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__()
+        self.config = config
+        self.affine = Linear(config.w_dim, inputs, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.register_buffer("magnitude_ema", torch.ones(()))
+
+    def convolve(self, x: Tensor, style: Tensor, weight: Tensor) -> Tensor:
+        """`style` `[n, inputs]` scales the inputs; the picture grows by kernel - 1 pixels."""
+        scale = style * torch.rsqrt(self.magnitude_ema)
+        x = x * scale[:, :, None, None].to(x.dtype)
+        return F.conv2d(x, weight.to(x.dtype), padding=weight.shape[2] - 1)
+
+    def track(self, x: Tensor) -> None:
+        """Moves the running mean of the inputs' squared magnitude towards that of `x`."""
+        magnitude = x.detach().float().square().mean()
+        self.magnitude_ema.copy_(magnitude.lerp(self.magnitude_ema, self.config.magnitude_ema_beta))
+
+
+class SynthesisLayer(StyledLayer):
+    """Modulated and demodulated convolution, then a leaky ReLU at a higher sampling rate (section 3.2)."""
+
+    up_filter: Tensor | None
+    down_filter: Tensor | None
+
+    def __init__(self, config: Config, before: Signal, after: Signal, critical: bool) -> None:
+        super().__init__(config, before.channels, after.channels, config.conv_kernel)
+        rate = max(before.rate, after.rate) * config.lrelu_upsampling
+        self.up, self.down = rate // before.rate, rate // after.rate
+        self.padding = self._padding(before.size, after.size)
+        radial = config.use_radial_filters and not critical  # config R leaves the critically sampled layers as in T
+        up_taps, down_taps = self._taps(self.up), self._taps(self.down)
+        self.register_buffer("up_filter", lowpass(up_taps, before, rate) if up_taps > 1 else None)
+        self.register_buffer("down_filter", lowpass(down_taps, after, rate, radial) if down_taps > 1 else None)
+
+    def _taps(self, factor: int) -> int:
+        return self.config.filter_size * factor if factor > 1 else 1
+
+    def _padding(self, inputs: int, outputs: int) -> tuple[int, int, int, int]:
+        """Pixels to add (or crop, where negative) after upsampling, so that the result is `outputs` pixels across and
+        centred on the same point."""
+        grown = (inputs + self.config.conv_kernel - 1) * self.up
+        needed = (outputs - 1) * self.down + 1 + self._taps(self.up) - 1 + self._taps(self.down) - 1
+        low = (needed - grown + self.up) // 2
+        high = needed - grown - low
+        return low, high, low, high
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        style = normalize(self.affine(w))  # [n, inputs]; demodulation cancels its scale, this keeps half precision safe
+        weight = self.weight * torch.rsqrt(self.weight.square().mean(dim=(1, 2, 3), keepdim=True))
+        power = style.square() @ weight.square().sum(dim=(2, 3)).t()
+        demodulation = torch.rsqrt(power + EPS)[:, :, None, None].to(x.dtype)  # [n, outputs, 1, 1]
+        x = self.convolve(x, style, weight)
+        return self._activate(torch.addcmul(self.bias.to(x.dtype)[:, None, None], x, demodulation))
+
+    def _activate(self, x: Tensor) -> Tensor:
+        """Filtered nonlinearity (config F). The activation's gain sqrt(2) is in the upsampling filter."""
+        x = upfirdn2d(x, self.up_filter, up=self.up, padding=self.padding, gain=math.sqrt(2) * self.up**2)
+        inplace = not x.requires_grad
+        x = F.leaky_relu(x, LEAK, inplace=inplace)
+        x = F.hardtanh(x, -self.config.conv_clamp, self.config.conv_clamp, inplace=inplace)
+        return upfirdn2d(x, self.down_filter, down=self.down)
+
+
+class ToRGB(StyledLayer):
+    """The picture: a modulated 1x1 convolution without demodulation or nonlinearity."""
+
+    def __init__(self, config: Config, channels: int) -> None:
+        super().__init__(config, channels, 3, kernel=1)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        style = self.affine(w) / math.sqrt(self.weight.shape[1])
+        x = self.convolve(x, style, self.weight).float() + self.bias[:, None, None]
+        return x.clamp(-self.config.conv_clamp, self.config.conv_clamp) * self.config.output_scale
+
+
+class Synthesis(nn.Module):
+    """`ws` to pictures. Style inputs: the Fourier features, then one a layer, the picture's last."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        signals = config.signals
+        self.input = Input(signals[0], config.w_dim)
+        for i, (before, after) in enumerate(zip((signals[0], *signals), signals[:-1], strict=False)):
+            critical = i >= config.num_layers - config.num_critical
+            self.add_module(self._name(i, after), SynthesisLayer(config, before, after, critical))
+        self.add_module(self._name(config.num_layers, signals[-1]), ToRGB(config, signals[-2].channels))
+
+    @staticmethod
+    def _name(i: int, signal: Signal) -> str:
+        return f"L{i}_{signal.size}_{signal.channels}"
+
+    def forward(self, ws: Tensor, dtype: torch.dtype, update_emas: bool) -> Tensor:
+        _, *layers = self.children()
+        x = self.input(ws[:, 0]).to(dtype)
+        for layer, w in zip(cast(list[StyledLayer], layers), ws[:, 1:].unbind(dim=1), strict=True):
+            if update_emas:
+                layer.track(x)
+            x = layer(x, w)
+        return x
+
+
+class StyleGAN3(Generator):
+    """The whole generator.
+
+    A layer's resolution, by which bands are told apart, is twice its cutoff frequency, to the nearest power of two: the
+    picture size that could just hold what the layer puts out. Its sampling rate would not do, since the default design
+    starts at a rate of 16 pixels and the coarse band would always be empty.
+    """
+
+    family = "stylegan3"
+    has_noise = False
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.resolution = config.resolution
+        self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
+        # Registered by hand: the tensors' names in files begin with what are methods here.
+        self._modules["mapping"] = Mapping(config)
+        self._modules["synthesis"] = Synthesis(config)
+        signals = config.signals
+        styled = [(signals[0], 4), *zip(signals, [s.channels for s in (signals[0], *signals[:-1])], strict=True)]
+        self.layers = tuple(Layer(i, 2 ** round(math.log2(2 * s.cutoff)), c) for i, (s, c) in enumerate(styled))
+
+    @property
+    def w_avg(self) -> Tensor:  # type: ignore[override]
+        return cast(Mapping, self._modules["mapping"]).w_avg
+
+    def mapping(self, z: Tensor, c: Tensor | None = None, *, update_emas: bool = False) -> Tensor:
+        """As in `Generator`; `update_emas`, for training, moves `w_avg` towards this batch's mean."""
+        return cast(Mapping, self._modules["mapping"])(z, c, update_emas)
+
+    def synthesis(self, ws: Tensor, noise: Noise = Noise(), *, update_emas: bool = False) -> Tensor:  # noqa: ARG002, B008
+        """As in `Generator`; there is no noise here. `update_emas`, for training, lets each layer's running magnitude
+        follow the batch. Without gradients pictures are made one by one, so that a batch's size changes no pixel."""
+        network = cast(Synthesis, self._modules["synthesis"])
+        ws = ws.to(self.w_avg)
+        if update_emas or torch.is_grad_enabled():
+            return network(ws, self.dtype, update_emas)
+        return torch.cat([network(one, self.dtype, False) for one in ws.split(1)])
+
+    def resolution_of(self, tensor: str) -> int | None:
+        network, part, *_ = tensor.split(".")
+        if network == "mapping":
+            return None
+        return self.layers[0 if part == "input" else 1 + int(part[1:].partition("_")[0])].resolution
+
+    def set_transform(self, translate: tuple[float, float] = (0.0, 0.0), rotate: float = 0.0) -> None:
+        """Turns all pictures by `rotate` degrees counter-clockwise about their centre, then moves them by `translate`,
+        (right, down) in picture widths. The defaults put them back."""
+        cos, sin = math.cos(math.radians(rotate)), math.sin(math.radians(rotate))
+        x, y = translate
+        motion = torch.tensor([[cos, sin, x], [-sin, cos, y], [0, 0, 1]], dtype=torch.float64)
+        cast(Synthesis, self._modules["synthesis"]).input.transform.copy_(torch.linalg.inv(motion))
