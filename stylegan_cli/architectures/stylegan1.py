@@ -1,0 +1,354 @@
+"""StyleGAN (Karras et al. 2019, arXiv:1812.04948): generator and discriminator, as the paper tells them.
+
+A mapping network of 8 layers turns z into w. A learned constant of 4x4 pixels grows into the picture; after every
+convolution come per-pixel noise, bias, leaky ReLU and AdaIN, which replaces each map's mean and variance by what an
+affine map makes of w. Training grows the networks resolution by resolution (ProGAN, arXiv:1710.10196): `lod` says how
+many doublings are missing, and its fraction fades the newest one in.
+
+Tensors are stored raw; what equalises learning rates (section 4.1 of ProGAN) is applied when they are used.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Generator, Layer
+from stylegan_cli.noise import Noise
+
+LEAK = 0.2
+GAIN = math.sqrt(2)  # He's factor for leaky ReLU; it stands with the weights here, not behind the activation
+EPS = 1e-8
+BLUR = ((1.0, 2.0, 1.0), (2.0, 4.0, 2.0), (1.0, 2.0, 1.0))
+FUSED_FROM = 128  # pixels from which NVIDIA's code scales within the convolution
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """Sizes that both networks share: pictures, and feature maps at each resolution."""
+
+    resolution: int = 1024
+    fmap_base: int = 8192
+    fmap_max: int = 512
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        return tuple(2**i for i in range(2, int(math.log2(self.resolution)) + 1))
+
+    def channels(self, resolution: int) -> int:
+        return min(2 * self.fmap_base // resolution, self.fmap_max)
+
+
+@dataclass(frozen=True)
+class Config(Pyramid):
+    """The generator.
+
+    `fused_from` is the resolution from which doubling and convolution are one transposed convolution (0: never). With
+    the same weights that is another picture, since it applies kernels flipped: a model keeps what it was trained with.
+    """
+
+    z_dim: int = 512
+    w_dim: int = 512
+    c_dim: int = 0
+    mapping_layers: int = 8
+    mapping_width: int | None = None  # of hidden layers; w_dim if None
+    mapping_lr_multiplier: float = 0.01
+    fused_from: int = FUSED_FROM
+    img_channels: int = 3
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig(Pyramid):
+    """The discriminator. A `mbstd_group_size` of 0 leaves the minibatch standard deviation out."""
+
+    c_dim: int = 0
+    img_channels: int = 3
+    mbstd_group_size: int = 4
+
+
+class Linear(nn.Module):
+    """A fully connected layer with an equalised learning rate."""
+
+    def __init__(self, inputs: int, outputs: int, gain: float = GAIN, lr: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.gain, self.lr = gain, lr
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = self.gain * self.lr / math.sqrt(self.weight.shape[1])
+        return F.linear(x, self.weight * scale, self.bias * self.lr)
+
+
+class Conv(nn.Module):
+    """The weights of a convolution with an equalised learning rate; `bias` None where something else adds it."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, gain: float = GAIN, bias: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.scale = gain / math.sqrt(inputs * kernel**2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        return F.conv2d(x, (self.weight * self.scale).to(x.dtype), bias, padding=self.weight.shape[2] // 2)
+
+
+def blur(x: Tensor) -> Tensor:
+    """The binomial low-pass filter [1, 2, 1] along both axes, zeros beyond the edge."""
+    kernel = torch.tensor(BLUR, dtype=x.dtype, device=x.device) / 16
+    return F.conv2d(x, kernel.expand(x.shape[1], 1, 3, 3), padding=1, groups=x.shape[1])
+
+
+def double(x: Tensor) -> Tensor:
+    """Nearest-neighbour upsampling by 2."""
+    return x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+
+
+def doubling_conv(x: Tensor, weight: Tensor, fused: bool) -> Tensor:
+    """A 3x3 convolution to twice the size. `weight` `[o, i, 3, 3]`.
+
+    The fused form spreads the kernel over 4x4 and runs one transposed convolution, which applies it flipped.
+    """
+    if not fused:
+        return F.conv2d(double(x), weight, padding=1)
+    k = F.pad(weight, (1, 1, 1, 1))
+    k = k[..., 1:, 1:] + k[..., :-1, 1:] + k[..., 1:, :-1] + k[..., :-1, :-1]
+    return F.conv_transpose2d(x, k.transpose(0, 1), stride=2, padding=1)
+
+
+def adain(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Adaptive instance normalisation (equation 1): each map of `x` `[n, c, h, w]` to mean 0 and variance 1 over its
+    own pixels, then times `scale` plus `shift`, both `[n, c]`."""
+    x = instance_norm(x)
+    return torch.addcmul(shift[:, :, None, None].to(x.dtype), x, scale[:, :, None, None].to(x.dtype))
+
+
+def instance_norm(x: Tensor) -> Tensor:
+    """Statistics per sample and channel, in float32, of the population."""
+    wide = x.float()
+    variance, mean = torch.var_mean(wide, dim=(2, 3), correction=0, keepdim=True)
+    return ((wide - mean) * torch.rsqrt(variance + EPS)).to(x.dtype)
+
+
+def pixel_norm(x: Tensor) -> Tensor:
+    """Each row divided by its root mean square."""
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPS)
+
+
+class Label(nn.Module):
+    """Classes `[n, c_dim]` to features that are joined to z."""
+
+    def __init__(self, classes: int, features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(classes, features))
+
+    def forward(self, c: Tensor) -> Tensor:
+        return c @ self.weight
+
+
+class Mapping(nn.Module):
+    """`z` `[n, z_dim]`, with classes joined to it, to `w` `[n, w_dim]` (figure 1b, left)."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.c_dim = config.c_dim
+        if config.c_dim:
+            self.label = Label(config.c_dim, config.z_dim)
+        self.depth = config.mapping_layers
+        hidden = [config.mapping_width or config.w_dim] * (self.depth - 1)
+        widths = [config.z_dim * (2 if config.c_dim else 1), *hidden, config.w_dim]
+        for i, (inputs, outputs) in enumerate(pairwise(widths)):
+            self.add_module(f"fc{i}", Linear(inputs, outputs, lr=config.mapping_lr_multiplier))
+
+    def forward(self, z: Tensor, c: Tensor | None) -> Tensor:
+        if self.c_dim:
+            if c is None:
+                raise StyleganError(f"this model makes pictures of {self.c_dim} classes; say which one")
+            z = torch.cat([z, self.label(c.to(z))], dim=1)
+        w = pixel_norm(z)
+        for i in range(self.depth):
+            w = F.leaky_relu(self.get_submodule(f"fc{i}")(w), LEAK)
+        return w
+
+
+class SynthesisLayer(nn.Module):
+    """One style input: convolution (not the first; every other doubles and blurs), noise, bias, leaky ReLU, AdaIN."""
+
+    noise_const: Tensor
+
+    def __init__(self, config: Config, index: int) -> None:
+        super().__init__()
+        resolution = 4 << index // 2
+        outputs = config.channels(resolution)
+        self.up = index > 0 and index % 2 == 0
+        self.fused = 0 < config.fused_from <= resolution
+        inputs = config.channels(resolution // 2) if self.up else outputs
+        if index:
+            self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+            self.scale = GAIN / math.sqrt(inputs * 9)
+        self.noise_strength = nn.Parameter(torch.zeros(outputs))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.affine = Linear(config.w_dim, 2 * outputs, gain=1.0)
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+
+    def forward(self, x: Tensor, w: Tensor, noise: Noise | None, index: int) -> Tensor:
+        if index:
+            weight = (self.weight * self.scale).to(x.dtype)
+            x = blur(doubling_conv(x, weight, self.fused)) if self.up else F.conv2d(x, weight, padding=1)
+        drawn = self._noise(x, noise, index)
+        if drawn is not None:
+            x = torch.addcmul(x, drawn.to(x.dtype), self.noise_strength[:, None, None].to(x.dtype))
+        x = F.leaky_relu(x + self.bias[:, None, None].to(x.dtype), LEAK)
+        scale, shift = self.affine(w).chunk(2, dim=1)  # [n, c] each
+        return adain(x, scale + 1, shift)
+
+    def _noise(self, x: Tensor, noise: Noise | None, index: int) -> Tensor | None:
+        """The value `noise` makes one map for all pictures; None (training) draws a fresh one for each."""
+        if noise is None:
+            return torch.randn_like(x[:, :1], dtype=torch.float32)
+        return noise.map(index, self.noise_const)
+
+
+class Synthesis(nn.Module):
+    """`ws` to pictures: two layers a resolution, and a picture head at each, of which `lod` says which ones speak."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.const = nn.Parameter(torch.ones(1, config.channels(4), 4, 4))
+        self.layers = nn.ModuleList(SynthesisLayer(config, i) for i in range(2 * len(config.resolutions)))
+        heads = (Conv(config.channels(r), config.img_channels, 1, gain=1.0) for r in config.resolutions)
+        self.torgb = nn.ModuleList(heads)
+
+    def forward(self, ws: Tensor, noise: Noise | None, dtype: torch.dtype, lod: float) -> Tensor:
+        missing, fade = int(lod), lod - int(lod)  # fade 0: the newest resolution alone speaks
+        newest = len(self.torgb) - 1 - missing
+        x = self.const.to(dtype).repeat(len(ws), 1, 1, 1).contiguous(memory_format=torch.channels_last)
+        image = None
+        for i, layer in enumerate(self.layers[: 2 * newest + 2]):
+            x = layer(x, ws[:, i], noise, i)
+            if fade and i == 2 * newest - 1:
+                image = double(self.torgb[newest - 1](x).float())
+        picture = self.torgb[newest](x).float()
+        picture = picture if image is None else picture.lerp(image, fade)
+        for _ in range(missing):
+            picture = double(picture)
+        return picture
+
+
+class StyleGAN1(Generator):
+    """The whole generator. `lod` is how many doublings are missing while it grows; 0, the whole network, otherwise."""
+
+    family = "stylegan1"
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.resolution = config.resolution
+        self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
+        self.lod = 0.0
+        # Registered by hand: the tensors' names begin with what are methods here.
+        self._modules["mapping"] = Mapping(config)
+        self._modules["synthesis"] = Synthesis(config)
+        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+        styled = [r for r in config.resolutions for _ in range(2)]
+        self.layers = tuple(Layer(i, r, config.channels(r)) for i, r in enumerate(styled))
+
+    def mapping(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        return cast(Mapping, self._modules["mapping"])(z.to(self.w_avg), c)
+
+    def synthesis(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
+        """As in `Generator`. Without gradients pictures are made one by one, so that a batch's size changes no pixel.
+        With `noise=None` (training) every picture of the batch draws noise of its own."""
+        network, ws = cast(Synthesis, self._modules["synthesis"]), ws.to(self.w_avg)
+        if torch.is_grad_enabled():
+            return network(ws, noise, self.dtype, self.lod)
+        return torch.cat([network(one, noise, self.dtype, self.lod) for one in ws.split(1)])
+
+    def resolution_of(self, tensor: str) -> int | None:
+        network, part, number, *_ = f"{tensor}...".split(".")
+        if network != "synthesis":
+            return None
+        if part == "const":
+            return 4
+        return 4 << (int(number) // 2 if part == "layers" else int(number))
+
+
+class DiscriminatorBlock(nn.Module):
+    """Two convolutions and a halving, with a blur between them."""
+
+    def __init__(self, config: DiscriminatorConfig, resolution: int) -> None:
+        super().__init__()
+        inputs, outputs = config.channels(resolution), config.channels(resolution // 2)
+        self.conv0 = Conv(inputs, inputs, 3)
+        self.conv1 = Conv(inputs, outputs, 3, bias=False)
+        self.conv1.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = blur(F.leaky_relu(self.conv0(x), LEAK))
+        return F.leaky_relu(F.avg_pool2d(self.conv1(x), 2), LEAK)
+
+
+class DiscriminatorEnd(nn.Module):
+    """At 4 pixels: minibatch standard deviation, a convolution, two linear layers."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        channels = config.channels(4)
+        self.group_size = config.mbstd_group_size
+        self.conv = Conv(channels + (1 if self.group_size > 1 else 0), channels, 3)
+        self.dense0 = Linear(16 * channels, channels)
+        self.dense1 = Linear(channels, max(config.c_dim, 1), gain=1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.group_size > 1:
+            x = torch.cat([x, minibatch_std(x, self.group_size)], dim=1)
+        x = F.leaky_relu(self.conv(x), LEAK)
+        return self.dense1(F.leaky_relu(self.dense0(x.flatten(1)), LEAK))
+
+
+def minibatch_std(x: Tensor, group_size: int) -> Tensor:
+    """`[n, 1, h, w]`: how much samples differ within strided groups (ProGAN, section 3)."""
+    n, _, h, w = x.shape
+    group = min(group_size, n)
+    y = x.reshape(group, -1, *x.shape[1:])
+    y = (y.var(dim=0, correction=0) + EPS).sqrt().mean(dim=(1, 2, 3))  # [n / group]
+    return y.repeat(group)[:, None, None, None].expand(-1, -1, h, w)
+
+
+class Discriminator(nn.Module):
+    """Pictures `[n, 3, r, r]` in [-1, 1] and classes `c` `[n, c_dim]` to scores `[n, 1]`; `lod` as in the generator."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.lod = 0.0
+        self.fromrgb = nn.ModuleList(Conv(config.img_channels, config.channels(r), 1) for r in config.resolutions)
+        blocks = {str(k): DiscriminatorBlock(config, r) for k, r in enumerate(config.resolutions) if k}
+        self.blocks = nn.ModuleDict(blocks)
+        self.final = DiscriminatorEnd(config)
+
+    def forward(self, image: Tensor, c: Tensor | None = None) -> Tensor:
+        missing, fade = int(self.lod), self.lod - int(self.lod)
+        for _ in range(missing):
+            image = F.avg_pool2d(image, 2)
+        newest = len(self.fromrgb) - 1 - missing
+        x = F.leaky_relu(self.fromrgb[newest](image), LEAK)
+        for k in range(newest, 0, -1):
+            x = self.blocks[str(k)](x)
+            if fade and k == newest:
+                older = F.leaky_relu(self.fromrgb[k - 1](F.avg_pool2d(image, 2)), LEAK)
+                x = x.lerp(older, fade)
+        scores = self.final(x)
+        if not self.config.c_dim:
+            return scores
+        if c is None:
+            raise StyleganError(f"this discriminator judges pictures of {self.config.c_dim} classes; say which one")
+        return (scores * c).sum(dim=1, keepdim=True)

@@ -1,0 +1,415 @@
+"""StyleGAN2 (Karras et al. 2020, arXiv:1912.04958) and its ADA version (arXiv:2006.06676), generator and discriminator.
+
+Names and shapes of tensors are those of NVIDIA's PyTorch files, so that importing them is a copy: `mapping.fc0.weight`,
+`synthesis.b8.conv0.affine.bias`, ... The resampling filter is a constant of the config, not a tensor.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Generator, Layer
+from stylegan_cli.noise import Noise
+from stylegan_cli.ops.modulation import modulated_conv2d
+from stylegan_cli.ops.resample import setup_filter, upfirdn2d
+
+LEAK = 0.2
+GAIN = math.sqrt(2)  # restores the variance that leaky ReLU takes (appendix B)
+EPS = 1e-8
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """Sizes that both networks share: pictures, and feature maps at each resolution."""
+
+    resolution: int = 1024
+    channel_base: int = 32768
+    channel_max: int = 512
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        return tuple(2**i for i in range(2, int(math.log2(self.resolution)) + 1))
+
+    def channels(self, resolution: int) -> int:
+        return min(self.channel_base // resolution, self.channel_max)
+
+
+@dataclass(frozen=True)
+class Config(Pyramid):
+    """The generator.
+
+    `architecture` is `skip` (the paper's), `resnet` or `orig` (section 4.1). `label_input` says how classes enter:
+    `embed` as in ADA (embedded and normalised by themselves), `concat` as in TensorFlow (joined to z, then normalised).
+    """
+
+    z_dim: int = 512
+    w_dim: int = 512
+    c_dim: int = 0
+    mapping_layers: int = 8
+    mapping_width: int | None = None  # of hidden layers; w_dim if None
+    embed_dim: int | None = None  # of embedded classes; w_dim if None
+    mapping_lr_multiplier: float = 0.01
+    architecture: str = "skip"
+    label_input: str = "embed"
+    conv_clamp: float | None = None
+    resample_filter: tuple[float, ...] = (1, 3, 3, 1)
+    img_channels: int = 3
+    w_avg_beta: float = 0.995
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig(Pyramid):
+    """The discriminator. `cmap_dim`, the size of an embedded class, is the channels at 4 pixels if None."""
+
+    c_dim: int = 0
+    cmap_dim: int | None = None
+    label_input: str = "embed"
+    mapping_layers: int = 8
+    mapping_width: int | None = None  # of hidden layers; cmap_dim if None
+    embed_dim: int | None = None  # of embedded classes; cmap_dim if None
+    mapping_lr_multiplier: float = 0.01
+    architecture: str = "resnet"
+    conv_clamp: float | None = None
+    resample_filter: tuple[float, ...] = (1, 3, 3, 1)
+    img_channels: int = 3
+    mbstd_group_size: int = 4
+    mbstd_channels: int = 1
+
+
+class Linear(nn.Module):
+    """A fully connected layer with an equalised learning rate: stored tensors are scaled when used."""
+
+    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, lr: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr)
+        self.bias = nn.Parameter(torch.full((outputs,), bias / lr))
+        self.lr = lr
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * (self.lr / math.sqrt(self.weight.shape[1])), self.bias * self.lr)
+
+
+def activate(x: Tensor, gain: float = 1.0, clamp: float | None = None) -> Tensor:
+    """Leaky ReLU with its gain, then the clamp that keeps half precision finite (ADA, appendix C)."""
+    x = F.leaky_relu(x, LEAK) * (GAIN * gain)
+    return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
+
+
+def normalize(x: Tensor) -> Tensor:
+    """Every row divided by its root mean square."""
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPS)
+
+
+class Labels(nn.Module):
+    """TensorFlow's way of reading a class: a matrix without bias."""
+
+    def __init__(self, classes: int, features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(classes, features))
+
+    def forward(self, c: Tensor) -> Tensor:
+        return c @ self.weight
+
+
+class Mapping(nn.Module):
+    """`z` `[n, z_dim]` and classes `c` `[n, c_dim]` to `w` `[n, w_dim]`; either may be missing (discriminators have no
+    z)."""
+
+    def __init__(self, config: Config | DiscriminatorConfig, z_dim: int, w_dim: int) -> None:
+        super().__init__()
+        self.c_dim, self.joint = config.c_dim, config.label_input == "concat"
+        inputs = z_dim
+        if self.c_dim and self.joint:
+            self.label = Labels(self.c_dim, z_dim)
+            inputs += z_dim
+        elif self.c_dim:
+            self.embed = Linear(self.c_dim, config.embed_dim or w_dim)
+            inputs += config.embed_dim or w_dim
+        hidden = [config.mapping_width or w_dim] * (config.mapping_layers - 1)
+        for i, (before, after) in enumerate(pairwise([inputs, *hidden, w_dim])):
+            self.add_module(f"fc{i}", Linear(before, after, lr=config.mapping_lr_multiplier))
+
+    def forward(self, z: Tensor | None, c: Tensor | None) -> Tensor:
+        parts = [] if z is None else [z if self.joint else normalize(z)]
+        if self.c_dim:
+            if c is None:
+                raise StyleganError(f"this model makes pictures of {self.c_dim} classes; say which one")
+            parts.append(self.label(c) if self.joint else normalize(self.embed(c)))
+        w = torch.cat(parts, dim=1)
+        w = normalize(w) if self.joint else w
+        for name, layer in self.named_children():
+            w = activate(layer(w)) if name.startswith("fc") else w
+        return w
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated 3x3 convolution, noise, bias, leaky ReLU (figure 2d)."""
+
+    noise_const: Tensor
+
+    def __init__(self, config: Config, inputs: int, outputs: int, resolution: int, up: bool) -> None:
+        super().__init__()
+        self.clamp = config.conv_clamp
+        self.affine = Linear(config.w_dim, inputs, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.up_taps = config.resample_filter if up else None
+
+    def forward(self, x: Tensor, w: Tensor, noise: Noise | None, index: int, gain: float = 1.0) -> Tensor:
+        up_filter = setup_filter(self.up_taps).to(x.device) if self.up_taps else None
+        x = modulated_conv2d(x, self.weight, self.affine(w), up_filter=up_filter)
+        drawn = self._noise(x, noise, index)
+        if drawn is not None:
+            x = x + (drawn * self.noise_strength).to(x.dtype)
+        return activate(x + self.bias.to(x.dtype)[:, None, None], gain, self.clamp)
+
+    def _noise(self, x: Tensor, noise: Noise | None, index: int) -> Tensor | None:
+        """The value `noise` makes one map for all pictures; None (training) draws a fresh one for each."""
+        if noise is None:
+            return torch.randn_like(x[:, :1], dtype=torch.float32)
+        return noise.map(index, self.noise_const)
+
+
+class ToRGB(nn.Module):
+    """Modulated 1x1 convolution to the picture, without demodulation or noise."""
+
+    def __init__(self, config: Config, inputs: int) -> None:
+        super().__init__()
+        self.clamp = config.conv_clamp
+        self.affine = Linear(config.w_dim, inputs, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(config.img_channels, inputs, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(config.img_channels))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        style = self.affine(w) / math.sqrt(self.weight.shape[1])
+        x = modulated_conv2d(x, self.weight, style, demodulate=False).float() + self.bias[:, None, None]
+        return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
+
+
+class Conv(nn.Module):
+    """Convolution of a discriminator or a shortcut, with an equalised learning rate; `down` or `up` by 2."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, taps: tuple[float, ...], bias: bool = True, down: bool = False
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.down, self.taps = down, taps
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = self.weight.shape[2]
+        weight = (self.weight / math.sqrt(self.weight[0].numel())).to(x.dtype)
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        if not self.down:
+            return F.conv2d(x, weight, bias, padding=kernel // 2)
+        if kernel == 1:
+            return F.conv2d(halve(x, self.taps), weight, bias)
+        return F.conv2d(halve(x, self.taps, stride=1, margin=kernel // 2), weight, bias, stride=2)
+
+
+def upsample(x: Tensor, taps: tuple[float, ...]) -> Tensor:
+    """To twice the size."""
+    low, high = len(taps) // 2, (len(taps) - 1) // 2
+    return upfirdn2d(x, setup_filter(taps).to(x.device), up=2, padding=(low, high, low, high), gain=4)
+
+
+def halve(x: Tensor, taps: tuple[float, ...], stride: int = 2, margin: int = 0) -> Tensor:
+    """To half the size; or (`stride` 1) what a convolution with `margin` pixels beyond its centre needs to do so."""
+    low, high = (len(taps) - 1) // 2 + margin, (len(taps) - 2) // 2 + margin
+    return upfirdn2d(x, setup_filter(taps).to(x.device), down=stride, padding=(low, high, low, high))
+
+
+class SynthesisBlock(nn.Module):
+    """One resolution: conv0 doubles it (all but the first), conv1 stays, torgb adds to the picture (figure 7)."""
+
+    def __init__(self, config: Config, resolution: int) -> None:
+        super().__init__()
+        self.architecture, self.is_first = config.architecture, resolution == 4
+        outputs = config.channels(resolution)
+        if self.is_first:
+            self.const = nn.Parameter(torch.randn(outputs, 4, 4))
+        else:
+            inputs = config.channels(resolution // 2)
+            self.conv0 = SynthesisLayer(config, inputs, outputs, resolution, up=True)
+            if self.architecture == "resnet":
+                self.skip = Conv(inputs, outputs, 1, config.resample_filter, bias=False)
+        self.conv1 = SynthesisLayer(config, outputs, outputs, resolution, up=False)
+        self.has_rgb = self.architecture == "skip" or resolution == config.resolution
+        if self.has_rgb:
+            self.torgb = ToRGB(config, outputs)
+        self.taps = config.resample_filter
+
+    def forward(
+        self, x: Tensor, image: Tensor | None, ws: Tensor, noise: Noise | None, index: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """`ws` begins at this block's first layer, whose number is `index`."""
+        if self.is_first:
+            x = self.conv1(x, ws[:, 0], noise, index)
+        elif self.architecture == "resnet":
+            shortcut = upsample(self.skip(x), self.taps) * math.sqrt(0.5)
+            x = self.conv0(x, ws[:, 0], noise, index)
+            x = shortcut + self.conv1(x, ws[:, 1], noise, index + 1, gain=math.sqrt(0.5))
+        else:
+            x = self.conv1(self.conv0(x, ws[:, 0], noise, index), ws[:, 1], noise, index + 1)
+        image = None if image is None else upsample(image, self.taps)
+        if self.has_rgb:
+            rgb = self.torgb(x, ws[:, 1 if self.is_first else 2])
+            image = rgb if image is None else image + rgb
+        return x, image
+
+
+class Synthesis(nn.Module):
+    """`ws` to pictures. Style inputs: conv1 at 4 pixels, then conv0 and conv1 of each resolution, and the last torgb.
+    The other torgb layers share the `w` of the layer that follows them."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.resolutions = config.resolutions
+        for resolution in self.resolutions:
+            self.add_module(f"b{resolution}", SynthesisBlock(config, resolution))
+
+    def forward(self, ws: Tensor, noise: Noise | None, dtype: torch.dtype) -> Tensor:
+        x = cast(Tensor, self.get_submodule("b4").const).to(dtype).repeat(len(ws), 1, 1, 1)
+        x, image = x.contiguous(memory_format=torch.channels_last), None
+        index = 0
+        for resolution in self.resolutions:
+            x, image = self.get_submodule(f"b{resolution}")(x, image, ws[:, index:], noise, index)
+            index += 1 if resolution == 4 else 2
+        return cast(Tensor, image)
+
+
+class StyleGAN2(Generator):
+    """The whole generator. Noise maps are numbered as the layers that they belong to."""
+
+    family = "stylegan2"
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.resolution = config.resolution
+        self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
+        mapping = Mapping(config, config.z_dim, config.w_dim)
+        mapping.register_buffer("w_avg", torch.zeros(config.w_dim))
+        # Registered by hand: the tensors' names in files begin with what are methods here.
+        self._modules["mapping"] = mapping
+        self._modules["synthesis"] = Synthesis(config)
+        doubled = [(r, c) for r in config.resolutions[1:] for c in (config.channels(r // 2), config.channels(r))]
+        last = (config.resolution, config.channels(config.resolution))
+        self.layers = tuple(Layer(i, r, c) for i, (r, c) in enumerate([(4, config.channels(4)), *doubled, last]))
+
+    @property
+    def w_avg(self) -> Tensor:  # type: ignore[override]
+        return cast(Tensor, cast(Mapping, self._modules["mapping"]).w_avg)
+
+    def mapping(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        return cast(Mapping, self._modules["mapping"])(z.to(self.w_avg), None if c is None else c.to(self.w_avg))
+
+    def synthesis(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
+        """As in `Generator`. Without gradients pictures are made one by one, so that a batch's size changes no pixel.
+        With `noise=None` (training) every picture of the batch draws noise of its own."""
+        network, ws = cast(Synthesis, self._modules["synthesis"]), ws.to(self.w_avg)
+        if torch.is_grad_enabled():
+            return network(ws, noise, self.dtype)
+        return torch.cat([network(one, noise, self.dtype) for one in ws.split(1)])
+
+    def resolution_of(self, tensor: str) -> int | None:
+        network, _, rest = tensor.partition(".")
+        return int(rest.partition(".")[0].removeprefix("b")) if network == "synthesis" else None
+
+
+class DiscriminatorBlock(nn.Module):
+    """Two convolutions and a halving; `resnet` has a shortcut, `skip` reads the shrunken picture at each resolution."""
+
+    def __init__(self, config: DiscriminatorConfig, resolution: int) -> None:
+        super().__init__()
+        self.architecture, self.clamp = config.architecture, config.conv_clamp
+        inputs, outputs, taps = config.channels(resolution), config.channels(resolution // 2), config.resample_filter
+        if self.architecture == "skip" or resolution == config.resolution:
+            self.fromrgb = Conv(config.img_channels, inputs, 1, taps)
+        self.conv0 = Conv(inputs, inputs, 3, taps)
+        self.conv1 = Conv(inputs, outputs, 3, taps, down=True)
+        if self.architecture == "resnet":
+            self.skip = Conv(inputs, outputs, 1, taps, bias=False, down=True)
+
+    def forward(self, x: Tensor | None, image: Tensor) -> Tensor:
+        if hasattr(self, "fromrgb"):
+            read = activate(self.fromrgb(image), clamp=self.clamp)
+            x = read if x is None else x + read
+        if self.architecture != "resnet":
+            return activate(self.conv1(activate(self.conv0(x), clamp=self.clamp)), clamp=self.clamp)
+        shortcut = self.skip(x) * math.sqrt(0.5)
+        x = activate(self.conv0(x), clamp=self.clamp)
+        return shortcut + activate(self.conv1(x), math.sqrt(0.5), self.clamp)
+
+
+class DiscriminatorEnd(nn.Module):
+    """At 4 pixels: minibatch standard deviation, a convolution, two linear layers."""
+
+    def __init__(self, config: DiscriminatorConfig, outputs: int) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.channels(4)
+        if config.architecture == "skip":
+            self.fromrgb = Conv(config.img_channels, channels, 1, config.resample_filter)
+        self.conv = Conv(channels + config.mbstd_channels, channels, 3, config.resample_filter)
+        self.fc = Linear(channels * 16, channels)
+        self.out = Linear(channels, outputs)
+
+    def forward(self, x: Tensor, image: Tensor) -> Tensor:
+        if self.config.architecture == "skip":
+            x = x + activate(self.fromrgb(image))
+        if self.config.mbstd_channels:
+            x = torch.cat([x, minibatch_std(x, self.config.mbstd_group_size, self.config.mbstd_channels)], dim=1)
+        x = activate(self.conv(x), clamp=self.config.conv_clamp)
+        return self.out(activate(self.fc(x.flatten(1))))
+
+
+def minibatch_std(x: Tensor, group_size: int, channels: int) -> Tensor:
+    """`[n, channels, h, w]`: how much samples differ within strided groups (ProGAN, arXiv:1710.10196, section 3)."""
+    n, c, h, w = x.shape
+    group = min(group_size, n)
+    y = x.reshape(group, -1, channels, c // channels, h, w)
+    y = (y.var(dim=0, correction=0) + EPS).sqrt().mean(dim=(2, 3, 4))  # [n / group, channels]
+    return y.repeat(group, 1)[:, :, None, None].expand(-1, -1, h, w)
+
+
+class Discriminator(nn.Module):
+    """Pictures `[n, 3, r, r]` in [-1, 1] and classes `c` `[n, c_dim]` to logits `[n, 1]`."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.config = config
+        for resolution in reversed(config.resolutions[1:]):
+            self.add_module(f"b{resolution}", DiscriminatorBlock(config, resolution))
+        cmap_dim = config.cmap_dim or config.channels(4)
+        self.joint = config.label_input == "concat"
+        self.b4 = DiscriminatorEnd(config, 1 if not config.c_dim else config.c_dim if self.joint else cmap_dim)
+        if config.c_dim and not self.joint:
+            self.mapping = Mapping(config, 0, cmap_dim)
+
+    def forward(self, image: Tensor, c: Tensor | None = None) -> Tensor:
+        x = None
+        for resolution in reversed(self.config.resolutions[1:]):
+            x = self.get_submodule(f"b{resolution}")(x, image)
+            if self.config.architecture == "skip":
+                image = halve(image, self.config.resample_filter)
+        scores = self.b4(x, image)
+        if not self.config.c_dim:
+            return scores
+        if c is None:
+            raise StyleganError(f"this discriminator judges pictures of {self.config.c_dim} classes; say which one")
+        if self.joint:
+            return (scores * c).sum(dim=1, keepdim=True)
+        cmap = self.mapping(None, c)
+        return (scores * cmap).sum(dim=1, keepdim=True) / math.sqrt(cmap.shape[1])
