@@ -1,0 +1,159 @@
+"""StyleGAN (1): parity with the original code, operation by operation and whole."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from stylegan_cli.architectures import stylegan1
+from stylegan_cli.architectures.stylegan1 import Config, Discriminator, DiscriminatorConfig, StyleGAN1
+from stylegan_cli.noise import Noise
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def arrays(name):
+    return {key: value if value.dtype.kind == "U" else torch.from_numpy(value) for key, value in np.load(name).items()}
+
+
+@pytest.fixture(scope="module")
+def ops():
+    return arrays(GOLDEN / "stylegan1_ops.npz")
+
+
+@pytest.fixture(scope="module")
+def golden():
+    return arrays(GOLDEN / "stylegan1.npz")
+
+
+def load(network, golden, prefix):
+    tensors = {k.removeprefix(prefix): v for k, v in golden.items() if k.startswith(prefix)}
+    network.load_state_dict(tensors)
+    return network.eval().requires_grad_(False)
+
+
+@pytest.fixture
+def generator(golden):
+    return load(StyleGAN1(Config(**json.loads(str(golden["config"])))), golden, "g.")
+
+
+@pytest.fixture
+def discriminator(golden):
+    return load(Discriminator(DiscriminatorConfig(**json.loads(str(golden["d_config"])))), golden, "d.")
+
+
+def close(found, expected, tolerance):
+    torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
+
+
+def test_adain(ops):
+    x = ops["adain/x"]
+    close(stylegan1.instance_norm(x), ops["adain/instance_norm"], 1e-5)
+    close(stylegan1.adain(x, ops["adain/y_s"], ops["adain/y_b"]), ops["adain/out"], 1e-5)
+
+
+def test_adain_turns_a_constant_map_into_its_shift():
+    scale, shift = torch.full((1, 2), 3.0), torch.tensor([[0.5, -1.0]])
+    assert torch.equal(stylegan1.adain(torch.full((1, 2, 4, 4), 7.0), scale, shift)[0, :, 0, 0], shift[0])
+
+
+def test_blur_double_and_pixel_norm(ops):
+    x = ops["ops/x"]
+    close(stylegan1.blur(x), ops["ops/blur_121"], 1e-5)
+    close(stylegan1.double(x), ops["ops/upscale2"], 0)
+    close(stylegan1.pixel_norm(x), ops["ops/pixel_norm"], 1e-5)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_doubling_convolution(ops, fused):
+    weight = ops["ops/weight_up_conv_HWIO"].permute(3, 2, 0, 1) * stylegan1.GAIN / np.sqrt(3 * 9)
+    close(stylegan1.doubling_conv(ops["ops/x"], weight, fused), ops[f"ops/up_conv_fused{int(fused)}"], 1e-5)
+
+
+def test_fused_form_applies_the_kernel_flipped():
+    x, weight = torch.randn(1, 3, 5, 5), torch.randn(4, 3, 3, 3)
+    close(stylegan1.doubling_conv(x, weight, True), stylegan1.doubling_conv(x, weight.flip(2, 3), False), 1e-5)
+
+
+def test_halving_convolution(ops):
+    weight = ops["ops/weight_conv_down_HWIO"].permute(3, 2, 0, 1) * stylegan1.GAIN / np.sqrt(3 * 9)
+    close(F.avg_pool2d(F.conv2d(ops["ops/x"], weight, padding=1), 2), ops["ops/conv_down_fused0"], 1e-5)
+
+
+def test_minibatch_standard_deviation(ops):
+    x = ops["mbstd/x"]
+    close(torch.cat([x, stylegan1.minibatch_std(x, 4)], dim=1), ops["mbstd/out_group4"], 1e-5)
+
+
+def test_mapping_and_truncation(generator, golden):
+    w = generator.mapping(golden["z"], golden["c"])
+    close(w, golden["w"], 1e-5)
+    truncated = generator.truncate(generator.broadcast(w), golden["psi"].item(), int(golden["cutoff"]))
+    close(truncated, golden["ws_psi"], 1e-5)
+
+
+def test_pictures(generator, golden):
+    ws = generator.broadcast(golden["w"])
+    with torch.no_grad():
+        close(generator.synthesis(ws), golden["img"], 1e-4)
+        close(generator.synthesis(golden["ws_random"]), golden["img_ws_random"], 1e-4)
+        close(generator.synthesis(ws[: len(golden["img_nonoise"])], Noise("none")), golden["img_nonoise"], 1e-4)
+
+
+def test_pictures_in_a_batch_with_gradients(generator, golden):
+    close(generator.synthesis(generator.broadcast(golden["w"])), golden["img"], 1e-4)
+
+
+def test_the_other_way_of_doubling_is_another_picture(generator, golden):
+    config = dataclasses.replace(generator.config, fused_from=4)
+    other = load(StyleGAN1(config), golden, "g.")
+    ws = generator.broadcast(golden["w"])[: len(golden["img_other_fused_scale"])]
+    close(other.synthesis(ws), golden["img_other_fused_scale"], 1e-4)
+
+
+def test_growing(generator, discriminator, golden):
+    generator.lod = discriminator.lod = 1.0
+    close(generator.synthesis(generator.broadcast(golden["w"])[:2]), golden["img_lod1.0"], 1e-4)
+    close(discriminator(golden["d_img"], golden["d_c"]), golden["d_scores_lod1.0"], 1e-5)
+
+
+@pytest.mark.parametrize("newest", [1, 2])
+def test_fading_in_is_continuous(generator, discriminator, golden, newest):
+    """Just before and just after a new resolution begins to fade in, pictures and scores are nearly the same."""
+    ws = generator.broadcast(golden["w"])[:1]
+    seen = []
+    for lod in (newest, newest - 1e-5):
+        generator.lod = discriminator.lod = lod
+        seen.append((generator.synthesis(ws), discriminator(golden["d_img"], golden["d_c"])))
+    for before, after in zip(*seen, strict=True):
+        close(after, before, 1e-3)
+
+
+def test_discriminator_and_its_r1_penalty(discriminator, golden):
+    close(discriminator(golden["d_img"], golden["d_c"]), golden["d_scores"], 1e-5)
+    images = golden["d_img"][:4].requires_grad_(True)
+    (gradient,) = torch.autograd.grad(discriminator(images, golden["d_c"][:4]).sum(), images)
+    penalty = gradient.square().sum(dim=(1, 2, 3))
+    torch.testing.assert_close(penalty, golden["r1_penalty_first4"], rtol=1e-3, atol=0)
+
+
+def test_a_1024_model_has_18_style_inputs_in_the_papers_bands():
+    with torch.device("meta"):
+        layers = StyleGAN1(Config()).layers
+    assert [layer.resolution for layer in layers] == [r for r in (4, 8, 16, 32, 64, 128, 256, 512, 1024) for _ in "ab"]
+    assert [layer.band for layer in layers] == ["coarse"] * 4 + ["middle"] * 4 + ["fine"] * 10
+
+
+def test_training_noise_differs_between_pictures(generator, golden):
+    ws = generator.broadcast(golden["w"])[:1].repeat(2, 1, 1)
+    first, second = generator.synthesis(ws, None)
+    assert not torch.equal(first, second)
+
+
+def test_resolutions_of_tensors_cover_the_network(generator):
+    found = {generator.resolution_of(name) for name in generator.state_dict()}
+    assert found == {None, *generator.config.resolutions}
