@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan_cli.bands import band_of
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.noise import Noise
 
 
@@ -56,6 +57,7 @@ class Generator(nn.Module, ABC):
         super().__init__()
         self.origin = Origin()
         self.dtype = torch.float32
+        self.chosen_class: int | None = None
 
     @property
     def num_ws(self) -> int:
@@ -67,11 +69,26 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def mapping(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        """`z` `[n, z_dim]` (and labels `c` `[n, c_dim]`) to `w` `[n, w_dim]`, not truncated."""
+        """`z` `[n, z_dim]` to `w` `[n, w_dim]`, not truncated. Classes `c` `[n, c_dim]` are `chosen_class` if None."""
 
     @abstractmethod
     def synthesis(self, ws: Tensor, noise: Noise = Noise()) -> Tensor:  # noqa: B008 (frozen)
         """`ws` `[n, num_ws, w_dim]` to pictures `[n, 3, resolution, resolution]`, float32 RGB, nominally in [-1, 1]."""
+
+    def choose_class(self, index: int) -> None:
+        """From now on people are of this class, where nobody says otherwise."""
+        if not 0 <= index < self.c_dim:
+            known = f"the classes 0-{self.c_dim - 1}" if self.c_dim else "no classes"
+            raise UsageError(f"--class {index}: {self.origin.name} has {known}")
+        self.chosen_class = index
+
+    def labels(self, n: int, c: Tensor | None) -> Tensor | None:
+        """The classes `[n, c_dim]` for a mapping network: as given, or the chosen one; None where there are none."""
+        if not self.c_dim or c is not None:
+            return c if self.c_dim else None
+        if self.chosen_class is None:
+            raise UsageError(f"{self.origin.name} makes {self.c_dim} classes of pictures; choose one with --class")
+        return F.one_hot(torch.tensor([self.chosen_class], device=self.device), self.c_dim).float().expand(n, -1)
 
     @abstractmethod
     def resolution_of(self, tensor: str) -> int | None:

@@ -159,7 +159,6 @@ class Mapping(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.c_dim = config.c_dim
         if config.c_dim:
             self.label = Label(config.c_dim, config.z_dim)
         self.depth = config.mapping_layers
@@ -169,9 +168,7 @@ class Mapping(nn.Module):
             self.add_module(f"fc{i}", Linear(inputs, outputs, lr=config.mapping_lr_multiplier))
 
     def forward(self, z: Tensor, c: Tensor | None) -> Tensor:
-        if self.c_dim:
-            if c is None:
-                raise StyleganError(f"this model makes pictures of {self.c_dim} classes; say which one")
+        if c is not None:
             z = torch.cat([z, self.label(c.to(z))], dim=1)
         w = pixel_norm(z)
         for i in range(self.depth):
@@ -262,7 +259,7 @@ class StyleGAN1(Generator):
         self.layers = tuple(Layer(i, r, config.channels(r)) for i, r in enumerate(styled))
 
     def mapping(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        return cast(Mapping, self._modules["mapping"])(z.to(self.w_avg), c)
+        return cast(Mapping, self._modules["mapping"])(z.to(self.w_avg), self.labels(len(z), c))
 
     def synthesis(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
         """As in `Generator`. Without gradients pictures are made one by one, so that a batch's size changes no pixel.

@@ -125,13 +125,13 @@ class Mapping(nn.Module):
 
     def __init__(self, config: Config | DiscriminatorConfig, z_dim: int, w_dim: int) -> None:
         super().__init__()
-        self.c_dim, self.joint = config.c_dim, config.label_input == "concat"
+        self.joint = config.label_input == "concat"
         inputs = z_dim
-        if self.c_dim and self.joint:
-            self.label = Labels(self.c_dim, z_dim)
+        if config.c_dim and self.joint:
+            self.label = Labels(config.c_dim, z_dim)
             inputs += z_dim
-        elif self.c_dim:
-            self.embed = Linear(self.c_dim, config.embed_dim or w_dim)
+        elif config.c_dim:
+            self.embed = Linear(config.c_dim, config.embed_dim or w_dim)
             inputs += config.embed_dim or w_dim
         hidden = [config.mapping_width or w_dim] * (config.mapping_layers - 1)
         for i, (before, after) in enumerate(pairwise([inputs, *hidden, w_dim])):
@@ -139,9 +139,7 @@ class Mapping(nn.Module):
 
     def forward(self, z: Tensor | None, c: Tensor | None) -> Tensor:
         parts = [] if z is None else [z if self.joint else normalize(z)]
-        if self.c_dim:
-            if c is None:
-                raise StyleganError(f"this model makes pictures of {self.c_dim} classes; say which one")
+        if c is not None:
             parts.append(self.label(c) if self.joint else normalize(self.embed(c)))
         w = torch.cat(parts, dim=1)
         w = normalize(w) if self.joint else w
@@ -313,7 +311,7 @@ class StyleGAN2(Generator):
         return cast(Tensor, cast(Mapping, self._modules["mapping"]).w_avg)
 
     def mapping(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        return cast(Mapping, self._modules["mapping"])(z.to(self.w_avg), None if c is None else c.to(self.w_avg))
+        return cast(Mapping, self._modules["mapping"])(z.to(self.w_avg), self.labels(len(z), c))
 
     def synthesis(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
         """As in `Generator`. Without gradients pictures are made one by one, so that a batch's size changes no pixel.

@@ -44,6 +44,13 @@ class Generation(ModelChoice):
         ),
     ] = 0.7  # fmt: skip
 
+    class_index: Annotated[
+        int | None,
+        typer.Option(
+            "--class", min=0, show_default=False, help="Of models with classes: which.", rich_help_panel=_MODEL
+        ),
+    ] = None
+
 
 @dataclass(frozen=True)
 class Output:

@@ -79,8 +79,12 @@ class Studio:
 
     def __init__(self, choice: ModelChoice, output: Output) -> None:
         self.output = output
-        self.psi = choice.psi if isinstance(choice, Generation) else 1.0
         self.generator, self.precision = open_generator(choice, output.quiet)
+        self.psi = 1.0
+        if isinstance(choice, Generation):
+            self.psi = choice.psi
+            if choice.class_index is not None:
+                self.generator.choose_class(choice.class_index)
         self.cast = store.cast(choice.model)
 
     def person(self, text: str) -> Person:
