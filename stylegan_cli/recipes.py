@@ -10,7 +10,7 @@ import base64
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from stylegan_cli.pictures import Cell, Face, Heatmap, Picture, Sheet
 FORMAT = 1
 CHUNK = "stylegan"
 EXIF_DESCRIPTION = 0x010E
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class Recipe:
                 f"{owner} was made with the model {self.model} ({self.sha256[:12]}), not with "
                 f"{generator.origin.name} ({generator.origin.sha256[:12]}); name that model with --model"
             )
+        cells = self.picture.cells() if isinstance(self.picture, Sheet) else [self.picture]
+        takes = [generator.num_ws, generator.w_dim]
+        if wrong := [shape for shape in (list(cell.ws.shape) for cell in cells) if shape != takes]:
+            raise StyleganError(f"{owner} has latents {wrong[0]}, the model takes {takes}; make the picture again")
 
 
 def dumps(recipe: Recipe) -> str:
@@ -67,7 +73,7 @@ def loads(text: str, owner: str) -> Recipe:
             )
         del plain["format"]
         rows = _rows_from_plain(plain.pop("latents"))
-        return Recipe(_picture_from_plain(plain.pop("picture"), rows), **plain)
+        return _make(Recipe, plain, picture=_picture_from_plain(plain.pop("picture"), rows))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise StyleganError(f"{owner} has a damaged recipe ({error}); make the picture again") from None
 
@@ -129,16 +135,32 @@ def _picture_to_plain(picture: Picture, table: _Table) -> dict[str, Any]:
 def _picture_from_plain(plain: dict[str, Any], rows: np.ndarray) -> Picture:
     if "rows" not in plain:
         return _cell_from_plain(plain, rows)
-    cells = (tuple(cell and _cell_from_plain(cell, rows) for cell in row) for row in plain["rows"])
-    return Sheet(tuple(cells))
+    cells = ((None if cell is None else _cell_from_plain(cell, rows) for cell in row) for row in plain["rows"])
+    sheet = Sheet(tuple(map(tuple, cells)))
+    if not any(sheet.rows):
+        raise ValueError("its sheet is empty")
+    return sheet
 
 
 def _cell_from_plain(plain: dict[str, Any], rows: np.ndarray) -> Cell:
     plain = dict(plain)
     ws = torch.from_numpy(rows[np.array(plain.pop("ws"), dtype=np.int64)])
-    noise = Noise(**plain.pop("noise"))
+    noise = _make(Noise, plain.pop("noise"))
     if noise.mode not in MODES:
         raise ValueError(f"unknown noise mode {noise.mode}")
     if "count" in plain:
-        return Heatmap(ws, noise, **plain)
-    return Face(ws, noise, **plain | {"translate": tuple(plain["translate"])})
+        if plain["count"] < 1:
+            raise ValueError(f"its count is {plain['count']}")
+        return _make(Heatmap, plain, ws=ws, noise=noise)
+    x, y = map(float, plain.pop("translate"))
+    return _make(Face, plain, ws=ws, noise=noise, translate=(x, y))
+
+
+def _make(kind: type[Value], plain: dict[str, Any], **parts: Any) -> Value:
+    """A dataclass of `parts`, and of `plain` values that must have their fields' types."""
+    hints = get_type_hints(kind)
+    for name, value in plain.items():
+        hint = float | int if hints[name] is float else hints[name]
+        if not isinstance(value, hint) or (type(value) is int and value < 0):
+            raise ValueError(f"its {name} is {value!r}")
+    return kind(**plain, **parts)

@@ -3,7 +3,7 @@
 Every feature map stands for a continuous, band-limited signal on a plane (section 2): it starts as Fourier features
 that can be moved and turned (config H), and the nonlinearities work at a higher sampling rate, between low-pass filters
 (config F), so that nothing aliases. Each layer has its own cutoff frequency (config T); config R makes the convolutions
-1x1 and the downsampling filters radially symmetric. There is no per-pixel noise.
+1x1 and the downsampling filters radially symmetric. There is no per-pixel noise (config C).
 
 Frequencies are in cycles per picture width, sampling rates in pixels per picture width. Feature maps reach
 `margin_size` pixels beyond the picture on each side (config E). Names of tensors are those of NVIDIA's files.
@@ -83,9 +83,8 @@ class Config:
         cutoff = self.first_cutoff * (last_cutoff / self.first_cutoff) ** progress
         stopband = self.first_stopband * (last_stopband / self.first_stopband) ** progress
         rate = 2 ** math.ceil(math.log2(min(2 * stopband, self.resolution)))
-        margin = 0 if i >= self.num_layers - 1 else self.margin_size
+        size = self.resolution if i >= self.num_layers - 1 else rate + 2 * self.margin_size
         channels = 3 if i == self.num_layers else round(min(self.channel_base / 2 / cutoff, self.channel_max))
-        size = self.resolution if margin == 0 else rate + 2 * margin
         return Signal(cutoff, max(stopband, rate / 2) - cutoff, rate, size, channels)
 
 
@@ -132,7 +131,7 @@ def normalize(x: Tensor) -> Tensor:
 
 
 class Mapping(nn.Module):
-    """`z` and label `c` to `w`: both normalised, then `mapping_layers` linear layers with leaky ReLU (config C)."""
+    """`z` and label `c` to `w`: both normalised, then `mapping_layers` linear layers with leaky ReLU (config D)."""
 
     w_avg: Tensor
 
@@ -201,8 +200,7 @@ class Input(nn.Module):
 
     @staticmethod
     def _motion(t: Tensor) -> Tensor:
-        """`t` `[n, 4]` (cos, sin, x, y; the first two up to a factor, which scales the shift) to matrices: shift by
-        minus (x, y), then rotate."""
+        """`t` `[n, 4]`, which is (cos, sin, x, y) times any factor, to matrices: shift by minus (x, y), then rotate."""
         cos, sin, x, y = (t / t[:, :2].norm(dim=1, keepdim=True)).unbind(1)
         zero, one = torch.zeros_like(x), torch.ones_like(x)
         rotation = torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], dim=1).view(-1, 3, 3)
@@ -211,10 +209,8 @@ class Input(nn.Module):
 
     def _points(self) -> Tensor:
         """Pixel centres `[h, w, 2]` as (x, y), in picture widths from the centre."""
-        size = self.signal.size
-        steps = (
-            torch.arange(size, dtype=self.freqs.dtype, device=self.freqs.device) + 0.5 - size / 2
-        ) / self.signal.rate
+        pixels = torch.arange(self.signal.size, dtype=self.freqs.dtype, device=self.freqs.device)
+        steps = (pixels + 0.5 - self.signal.size / 2) / self.signal.rate
         y, x = torch.meshgrid(steps, steps, indexing="ij")
         return torch.stack([x, y], dim=2)
 
@@ -308,7 +304,7 @@ class Synthesis(nn.Module):
         super().__init__()
         signals = config.signals
         self.input = Input(signals[0], config.w_dim)
-        for i, (before, after) in enumerate(zip((signals[0], *signals), signals[:-1], strict=False)):
+        for i, (before, after) in enumerate(zip((signals[0], *signals[:-2]), signals[:-1], strict=True)):
             critical = i >= config.num_layers - config.num_critical
             self.add_module(self._name(i, after), SynthesisLayer(config, before, after, critical))
         self.add_module(self._name(config.num_layers, signals[-1]), ToRGB(config, signals[-2].channels))

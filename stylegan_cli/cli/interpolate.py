@@ -77,6 +77,9 @@ def interpolate(
     moving = tuple(index for index in parse_layers(layers, order) if index not in own)
     if len(main) > 1:
         tracks.append(Track(moving, tuple(main)))
+    if method == "spherical":
+        for person in (person for track in tracks for person in track.people):
+            person.needs_z("spherical interpolation")
     film = Film(studio.generator, main[0], tuple(tracks), frames, method, easing, loop)
     if ending in FILMS:
         _write_film(studio, film, output.out or places.fresh(Path(f"film.{ending}")), fps, ending)

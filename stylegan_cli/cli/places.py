@@ -47,7 +47,7 @@ def check_file(path: Path, force: bool) -> Path:
     if path.is_dir():
         raise StyleganError(f"{path} is a folder; name a file in it")
     if path.exists() and not force:
-        raise StyleganError(f"{path} exists; choose another --out, or --force to replace it")
+        raise StyleganError(f"{path} exists; choose another name, or --force to replace it")
     return path
 
 
@@ -55,9 +55,9 @@ def check_folder(folder: Path) -> Path:
     if not folder.exists():
         raise StyleganError(f"there is no folder {folder}; make it first")
     if not folder.is_dir():
-        raise StyleganError(f"{folder} is a file, not a folder; choose another --out")
+        raise StyleganError(f"{folder} is a file, not a folder; choose another place")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise StyleganError(f"the folder {folder} cannot be written to; choose another --out")
+        raise StyleganError(f"the folder {folder} cannot be written to; choose another place")
     return folder
 
 
@@ -73,5 +73,5 @@ def check_dataset(path: Path, latents: Path, force: bool) -> Path:
         check_file(latents, force)
         return check_file(path, force)
     if not force and path.is_dir() and any(path.iterdir()):
-        raise StyleganError(f"the folder {path} is not empty; choose another --dataset, or --force to write into it")
+        raise StyleganError(f"the folder {path} is not empty; choose another name, or --force to write into it")
     return check_new_folder(path)

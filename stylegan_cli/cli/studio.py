@@ -69,7 +69,7 @@ def fetching(name: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
 
 def _what_is_fetched(name: str, size: int) -> str:
     if store.is_url(name):
-        return f"Fetching {name.partition('#')[0]}: {size / 1e6:.0f} MB, once."
+        return f"Fetching {name.partition('#')[0]}: {size / 1e6:.1f} MB, once."
     about = store.find(name).about
     return f"Fetching {about['title']}: {size / 1e6:.0f} MB, once.\nLicence: {about['licence']}."
 

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor
 
 from stylegan_cli import architectures
+from stylegan_cli.architectures import stylegan3
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.importers.keymap import Pending
 from stylegan_cli.importers.stored import RefusedError
+from stylegan_cli.modelfile import digest
+
+LIMITS = {
+    "resolution": 4096, "mapping_layers": 64, "num_layers": 64, "margin_size": 1024, "filter_size": 12,
+    "lrelu_upsampling": 4,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,3 +43,85 @@ class Checkpoint:
     discriminator: Network | None = None
     training_generator: Network | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A network whose tensors are still in the file."""
+
+    family: str
+    config: dict[str, Any]
+    pending: Mapping[str, Pending]
+    is_discriminator: bool = False
+
+    def load(self, room: int) -> Network:
+        """The network, once its tensors fit its architecture and take no more than the `room` bytes of the file."""
+        shapes = {name: tensor.shape for name, tensor in self.pending.items()}
+        check(self.family, self.config, shapes, self.is_discriminator)
+        # Stored in half precision at least; a file that uses the same numbers for many tensors would grow when loaded.
+        if sum(2 * math.prod(tensor.shape) for tensor in self.pending.values() if tensor.is_stored) > room:
+            raise RefusedError("its tensors are larger than the file itself")
+        return Network(self.family, self.config, {name: tensor.load() for name, tensor in self.pending.items()})
+
+
+@dataclass(frozen=True)
+class Drafts:
+    """A checkpoint whose tensors are still in the file."""
+
+    format: str
+    generator: Draft
+    discriminator: Draft | None = None
+    training_generator: Draft | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def load(self, room: int) -> Checkpoint:
+        return Checkpoint(
+            self.format,
+            self.generator.load(room),
+            self.discriminator.load(room) if self.discriminator else None,
+            self.training_generator.load(room) if self.training_generator else None,
+            self.notes,
+        )
+
+
+def generator(checkpoint: Checkpoint, name: str) -> Generator:
+    """The averaged generator of a checkpoint, ready to use."""
+    network = checkpoint.generator
+    ready = architectures.build(network.family, network.config)
+    ready.load_state_dict(network.tensors, assign=True)
+    sha256 = digest(network.family, json.dumps(asdict(ready.config)), ready.state_dict())
+    ready.origin = Origin(name, sha256, {"format": checkpoint.format, **checkpoint.notes})
+    return ready
+
+
+def check(
+    family: str, config: dict[str, Any], shapes: Mapping[str, tuple[int, ...]], is_discriminator: bool = False
+) -> None:
+    """Compares names and shapes with the architecture's, which is built without memory for them."""
+    build = architectures.build_discriminator if is_discriminator else architectures.build
+    try:
+        _check_numbers(family, config)
+        expected = {name: tuple(tensor.shape) for name, tensor in build(family, config).state_dict().items()}
+    except (StyleganError, RuntimeError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise RefusedError(f"its {family} config is impossible ({str(error)[:80]!a})") from error
+    for name in sorted(expected.keys() | shapes.keys()):
+        if expected.get(name) != shapes.get(name):
+            found, wanted = (_size(side.get(name)) for side in (shapes, expected))
+            raise RefusedError(f"its {family} network has {name} as {found} where {wanted} is due")
+
+
+def _check_numbers(family: str, config: dict[str, Any]) -> None:
+    """Building a network takes time and memory that grow with a few of these numbers, even without its tensors."""
+    for name, value in config.items():
+        numbers = value if isinstance(value, list | tuple) else [value]
+        limit = LIMITS.get(name, 1 << 24)
+        if len(numbers) > 64 or any(not abs(n) <= limit for n in numbers if isinstance(n, int | float)):
+            raise ValueError(f"{name} is beyond all reason")
+    if family == "stylegan3":
+        rates = [signal.rate for signal in stylegan3.Config(**config).signals]
+        if any(not 1 / 4 <= after / before <= 4 for before, after in pairwise(rates)):
+            raise ValueError("its sampling rates jump, which takes endless filters")
+
+
+def _size(shape: tuple[int, ...] | None) -> str:
+    return "nothing" if shape is None else "x".join(map(str, shape)) or "a single number"

@@ -1,17 +1,16 @@
-"""One door for every model file: what it is shows in its first bytes, its tensors' names and their shapes, not its name."""
+"""One door for every model file. What it is shows in its first bytes, its tensors' names and shapes; never its name."""
 
 from __future__ import annotations
 
 import json
 import mmap
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.importers import genforce, nvidia_tensorflow, nvidia_torch, rosinality, safetensors_file, torchfile
-from stylegan_cli.importers.checkpoint import Checkpoint, Draft, Drafts, Network, load
+from stylegan_cli.importers.checkpoint import Checkpoint, Drafts, Network, check
 from stylegan_cli.importers.stored import RefusedError
 from stylegan_cli.importers.unpickle import Record
 from stylegan_cli.modelfile import digest
@@ -35,14 +34,18 @@ def read(path: Path) -> Checkpoint:
         data = _map(path)
         return _native(path, data) if safetensors_file.looks_like(data) else _foreign(path, data)
     except RefusedError as error:
-        raise StyleganError(f"{path} was refused: {error}; nothing in it was run, use another copy or another model") from error
+        raise StyleganError(
+            f"{path} was refused: {error}; nothing in it was run, use another copy or another model"
+        ) from error
     except DAMAGE as error:
         raise StyleganError(
             f"{path} was refused: it is damaged or not what it seems ({type(error).__name__} while reading it); "
             "nothing in it was run, use another copy or another model"
         ) from error
     except OSError as error:
-        raise StyleganError(f"{path} cannot be read ({error.strerror or error}); give the path of a model file") from error
+        raise StyleganError(
+            f"{path} cannot be read ({error.strerror or error}); give the path of a model file"
+        ) from error
 
 
 def _map(path: Path) -> memoryview:
@@ -61,7 +64,7 @@ def _native(path: Path, data: memoryview) -> Checkpoint:
     if digest(family, config, tensors) != metadata["sha256"]:
         raise RefusedError("its contents do not match its sha256: it is damaged")
     network = Network(family, json.loads(config), tensors)
-    network.check()
+    check(family, network.config, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
     return Checkpoint("stylegan model file", network, notes=json.loads(metadata.get("notes", "{}")))
 
 

@@ -2,8 +2,45 @@
 
 from __future__ import annotations
 
-from stylegan_cli.importers.keymap import KeyMap, To, flipped, plane, plus_one, resolutions
-from stylegan_cli.importers.keymap import first as first_of
+from collections.abc import Mapping
+from typing import Any
+
+from stylegan_cli.importers import configs
+from stylegan_cli.importers.checkpoint import Draft, Drafts
+from stylegan_cli.importers.keymap import KeyMap, To, count, first, flipped, plane, plus_one, rename, resolutions
+
+
+def read(tree: Mapping[str, Any]) -> Drafts:
+    """A checkpoint of the model zoo: state dicts `generator_smooth` (averaged), `generator` and `discriminator`."""
+    generator = tree.get("generator_smooth", tree.get("generator"))
+    is_second = "synthesis.early_layer.const" in generator
+    read_generator, read_discriminator = (_stylegan2, _stylegan2_d) if is_second else (_stylegan1, _stylegan1_d)
+    return Drafts(
+        f"genforce StyleGAN{'2' if is_second else ''} checkpoint",
+        read_generator(generator),
+        read_discriminator(tree["discriminator"]) if "discriminator" in tree else None,
+        read_generator(tree["generator"]) if "generator" in tree else None,
+    )
+
+
+def _stylegan1(found: Mapping[str, Any]) -> Draft:
+    blocks, layers = count(found, "synthesis.output{}.weight"), count(found, "mapping.dense{}.weight")
+    return configs.stylegan1_generator(rename(found, stylegan1_generator_keys(blocks, layers)))
+
+
+def _stylegan1_d(found: Mapping[str, Any]) -> Draft:
+    return configs.stylegan1_discriminator(rename(found, stylegan1_discriminator_keys(count(found, "input{}.weight"))))
+
+
+def _stylegan2(found: Mapping[str, Any]) -> Draft:
+    blocks, layers = (count(found, "synthesis.layer{}.weight") + 1) // 2, count(found, "mapping.dense{}.weight")
+    return configs.stylegan2_generator(rename(found, stylegan2_generator_keys(blocks, layers)))
+
+
+def _stylegan2_d(found: Mapping[str, Any]) -> Draft:
+    """Two layers a block above 4 pixels, three at 4."""
+    blocks = (count(found, "layer{}.weight") - 1) // 2
+    return configs.stylegan2_discriminator(rename(found, stylegan2_discriminator_keys(blocks)))
 
 
 def mapping_keys(layers: int) -> KeyMap:
@@ -54,7 +91,7 @@ def stylegan2_generator_keys(blocks: int, mapping_layers: int) -> KeyMap:
     keys = {
         **mapping_keys(mapping_layers),
         "truncation.w_avg": To("mapping.w_avg"),
-        "synthesis.early_layer.const": To("synthesis.b4.const", first_of),
+        "synthesis.early_layer.const": To("synthesis.b4.const", first),
         "synthesis.upsample.kernel": None,
     }
     for n, r in resolutions(blocks):

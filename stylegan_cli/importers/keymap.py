@@ -68,19 +68,20 @@ class To:
     how: Callable[[Tensor], Tensor] = as_is
 
 
-KeyMap = Mapping[str, To | None]
+KeyMap = dict[str, To | None]
 
 
 @dataclass(frozen=True)
 class Pending:
-    """A tensor of ours that is not loaded yet: its shape, and how to load it."""
+    """A tensor of ours that is not loaded yet, or not made yet if the file has none."""
 
     shape: tuple[int, ...]
     load: Callable[[], Tensor]
+    is_stored: bool = True
 
 
 def rename(found: Mapping[str, Any], keys: KeyMap) -> dict[str, Pending]:
-    """Every tensor found, under our name. One that the key map does not know is an error: nothing is left out silently."""
+    """Every tensor found, under our name. One that the key map does not know is an error: none is left out silently."""
     pending: dict[str, Pending] = {}
     for theirs, value in found.items():
         if theirs not in keys:
@@ -112,9 +113,9 @@ def resolutions(blocks: int) -> Iterator[tuple[int, int]]:
     return ((n, 4 << n) for n in range(blocks))
 
 
-def count(names: Mapping[str, Any], pattern: str) -> int:
-    """How many of `pattern.format(0)`, `pattern.format(1)`, ... there are in a row."""
-    n = 0
+def count(names: Mapping[str, Any], pattern: str, start: int = 0) -> int:
+    """How many of `pattern.format(start)`, `pattern.format(start + 1)`, ... there are in a row."""
+    n = start
     while pattern.format(n) in names:
         n += 1
-    return n
+    return n - start

@@ -2,7 +2,125 @@
 
 from __future__ import annotations
 
-from stylegan_cli.importers.keymap import KeyMap, To, first, oihw, oihw_flipped, plane, plus_one, resolutions, transposed
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stylegan_cli.importers import configs
+from stylegan_cli.importers.checkpoint import Draft, Drafts
+from stylegan_cli.importers.keymap import (
+    KeyMap,
+    To,
+    count,
+    first,
+    oihw,
+    oihw_flipped,
+    plane,
+    plus_one,
+    rename,
+    resolutions,
+    transposed,
+)
+from stylegan_cli.importers.stored import RefusedError, shown
+from stylegan_cli.importers.unpickle import Array, Record
+
+# What the networks must have been built with, where they were not built with the defaults.
+REQUIRED: dict[str, tuple[Any, ...]] = {
+    "mapping_nonlinearity": ("lrelu",), "nonlinearity": ("lrelu",), "normalize_latents": (True,), "use_wscale": (True,),
+    "use_noise": (True,), "use_styles": (True,), "use_instance_norm": (True,), "use_pixel_norm": (False,),
+    "const_input_layer": (True,), "blur_filter": ([1, 2, 1],), "use_spectral_norm": (False,), "use_pagan": (False,),
+}  # fmt: skip
+# Theirs -> ours, for what the networks say of themselves and their tensors show.
+SIZES = {"resolution": "resolution", "num_channels": "img_channels", "label_size": "c_dim"}
+SPACES = {"latent_size": "z_dim", "dlatent_size": "w_dim"}
+FUSED_FROM = {"auto": 128, True: 8, False: 0}
+
+
+def read(tree: Sequence[Any]) -> Drafts:
+    """The tuple (G, D, Gs), where Gs is the averaged generator."""
+    if len(tree) != 3:
+        raise RefusedError(f"it has {len(tree)} TensorFlow networks, where G, D and Gs are due")
+    training, discriminator, averaged = tree
+    is_first = "synthesis/4x4/Const/StyleMod/weight" in _variables(averaged)
+    generator_of, discriminator_of = (_stylegan1, _stylegan1_d) if is_first else (_stylegan2, _stylegan2_d)
+    return Drafts(
+        f"NVIDIA StyleGAN{'' if is_first else '2'} TensorFlow pickle",
+        generator_of(averaged),
+        discriminator_of(discriminator),
+        generator_of(training),
+    )
+
+
+def _stylegan1(network: Any) -> Draft:
+    found, options = _variables(network), _options(network)
+    blocks, layers = count(found, "synthesis/ToRGB_lod{}/weight"), count(found, "mapping/Dense{}/weight")
+    draft = configs.stylegan1_generator(
+        rename(found, stylegan1_generator_keys(blocks, layers)),
+        mapping_lr_multiplier=options.get("mapping_lrmul", 0.01),
+        fused_from=FUSED_FROM[options.get("fused_scale", "auto")],
+    )
+    return _agreeing(draft, options, SIZES | SPACES)
+
+
+def _stylegan1_d(network: Any) -> Draft:
+    found, options = _variables(network), _options(network)
+    draft = configs.stylegan1_discriminator(
+        rename(found, stylegan1_discriminator_keys(count(found, "FromRGB_lod{}/weight"))),
+        mbstd_group_size=options.get("mbstd_group_size", 4),
+    )
+    return _agreeing(draft, options, SIZES)
+
+
+def _stylegan2(network: Any) -> Draft:
+    found, options = _variables(network), _options(network)
+    blocks = count(found, "synthesis/noise{}") // 2 + 1
+    draft = configs.stylegan2_generator(
+        rename(found, stylegan2_generator_keys(blocks, count(found, "mapping/Dense{}/weight"))),
+        mapping_lr_multiplier=options.get("mapping_lrmul", 0.01),
+        **_common(options),
+    )
+    return _agreeing(draft, options, SIZES | SPACES)
+
+
+def _stylegan2_d(network: Any) -> Draft:
+    found, options = _variables(network), _options(network)
+    blocks = sum(name.endswith("/Conv0/weight") for name in found) + 1
+    default_group = None if network.state["build_func_name"] == "D_main" else 4  # StyleGAN2-ADA's, StyleGAN2's
+    draft = configs.stylegan2_discriminator(
+        rename(found, stylegan2_discriminator_keys(blocks, count(found, "Mapping{}/weight"))),
+        mbstd_group_size=options.get("mbstd_group_size", default_group) or configs.WHOLE_BATCH,
+        mapping_lr_multiplier=options.get("mapping_lrmul", 0.1),
+        **_common(options),
+    )
+    return _agreeing(draft, options, SIZES)
+
+
+def _common(options: Mapping[str, Any]) -> dict[str, Any]:
+    taps = options.get("resample_kernel", [1, 3, 3, 1])
+    return {"conv_clamp": options.get("conv_clamp"), "resample_filter": tuple(taps or (1, 1))}
+
+
+def _agreeing(draft: Draft, options: Mapping[str, Any], names: Mapping[str, str]) -> Draft:
+    return configs.agree(draft, {ours: options[theirs] for theirs, ours in names.items() if theirs in options})
+
+
+def _variables(network: Any) -> dict[str, Any]:
+    """A network's variables, those of its components under the component's name."""
+    state = network.state
+    parts = {f"{name}/": part.state for name, part in state["components"].items()} | {"": state}
+    return {
+        f"{prefix}{name}": value.stored if isinstance(value, Array) else value
+        for prefix, part in parts.items()
+        for name, value in part["variables"]
+    }
+
+
+def _options(network: Record) -> Mapping[str, Any]:
+    """The arguments that the network was built with; those not given have the build function's defaults."""
+    options = network.state["static_kwargs"]
+    for name, allowed in REQUIRED.items():
+        if options.get(name, allowed[0]) not in allowed:
+            raise RefusedError(f"it was built with {name} {shown(options[name])}, which is not supported")
+    return options
 
 
 def mapping_keys(layers: int) -> KeyMap:

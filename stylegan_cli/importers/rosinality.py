@@ -1,20 +1,151 @@
-"""rosinality/stylegan2-pytorch: `.pt` files of StyleGAN2, converted ones (`g_ema`, `latent_avg`) and those of its train.py."""
+"""rosinality/stylegan2-pytorch: StyleGAN2 in `.pt` files, converted ones (`g_ema`, `latent_avg`) or its train.py's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan_cli.importers.keymap import KeyMap, To, count, first, flat, plane, resolutions, scalar
-from stylegan_cli.importers.stored import RefusedError
+from stylegan_cli import architectures
+from stylegan_cli.architectures.stylegan2 import Config
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.files import replacing
+from stylegan_cli.generator import Generator
+from stylegan_cli.importers import configs
+from stylegan_cli.importers.checkpoint import Draft, Drafts, Network
+from stylegan_cli.importers.keymap import (
+    KeyMap,
+    Pending,
+    To,
+    as_is,
+    count,
+    first,
+    flat,
+    plane,
+    rename,
+    resolutions,
+    scalar,
+)
+
+
+def rgb_bias(x: Tensor) -> Tensor:
+    """`[1, 3, 1, 1]` to `[3]`."""
+    return x.flatten()
+
+
+# The steps of the key map, backwards.
+BACK: dict[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = {
+    as_is: as_is,
+    flat: as_is,
+    first: lambda x: x[None],
+    plane: lambda x: x[None, None],
+    scalar: lambda x: x.reshape(1),
+    rgb_bias: lambda x: x[None, :, None, None],
+}
+# `w_avg` of a checkpoint that has none, as train.py's: the mean over so many z of seed 0.
+W_AVG_SAMPLES = 10_000
+
+
+def read(tree: Mapping[str, Any]) -> Drafts:
+    """A whole checkpoint, or the bare state dict of a generator."""
+    mean = {"latent_avg": tree["latent_avg"]} if "latent_avg" in tree else {}
+    return Drafts(
+        "rosinality StyleGAN2 checkpoint",
+        _generator({**tree.get("g_ema", tree), **mean}),
+        _discriminator(tree["d"]) if "d" in tree else None,
+        _generator({**tree["g"], **mean}) if "g" in tree else None,
+        {} if mean else {"w_avg": f"computed from {W_AVG_SAMPLES} z of seed 0"},
+    )
+
+
+def _generator(found: Mapping[str, Any]) -> Draft:
+    blocks = 1 + count(found, "to_rgbs.{}.bias")
+    pending = rename(found, generator_keys(blocks, count(found, "style.{}.weight", start=1)))
+    draft = configs.stylegan2_generator(pending, **_filter(found))
+    for n, r in resolutions(blocks):
+        for i, conv in ((2 * n - 1, "conv0"), (2 * n, "conv1")):
+            if n or i == 0:
+                pending.setdefault(f"synthesis.b{r}.{conv}.noise_const", _noise(i, r))
+    pending.setdefault("mapping.w_avg", Pending((draft.config["w_dim"],), lambda: _mean_w(draft), is_stored=False))
+    return draft
+
+
+def _discriminator(found: Mapping[str, Any]) -> Draft:
+    blocks = 1 + count(found, "convs.{}.skip.1.weight", start=1)
+    return configs.stylegan2_discriminator(rename(found, discriminator_keys(blocks)), **_filter(found))
+
+
+def _filter(found: Mapping[str, Any]) -> dict[str, Any]:
+    return configs.resample_filter(kernel for name, kernel in found.items() if name.endswith(".kernel"))
+
+
+def _noise(index: int, resolution: int) -> Pending:
+    """The map of a layer in a file without any (they were added later): drawn once, the same every time."""
+
+    def draw() -> Tensor:
+        return torch.from_numpy(np.random.RandomState(index).randn(resolution, resolution)).float()
+
+    return Pending((resolution, resolution), draw, is_stored=False)
+
+
+def _mean_w(draft: Draft) -> Tensor:
+    generator = architectures.build(draft.family, draft.config)
+    tensors = {name: one.load() for name, one in draft.pending.items() if name.startswith("mapping.fc")}
+    zeros = torch.zeros(draft.config["w_dim"])
+    generator.load_state_dict({**tensors, "mapping.w_avg": zeros}, strict=False, assign=True)
+    z = np.random.RandomState(0).randn(W_AVG_SAMPLES, generator.z_dim)
+    with torch.no_grad():
+        return generator.mapping(torch.from_numpy(z).float()).double().mean(dim=0).float()
+
+
+def save(generator: Generator, path: Path) -> None:
+    """Writes a StyleGAN2 generator as the `.pt` file that rosinality's code and what builds on it load."""
+    network = Network(generator.family, asdict(generator.config), generator.state_dict())
+    with replacing(path) as part:
+        torch.save(export(network), part)
+
+
+def export(network: Network) -> dict[str, Any]:
+    """The contents of such a file: `g_ema`, a state dict, and `latent_avg`."""
+    if network.family != "stylegan2" or not _fits(config := Config(**network.config)):
+        raise StyleganError(
+            f"this {network.family} model cannot be written in rosinality's layout, which is for StyleGAN2 of the skip "
+            "architecture without classes or clamp; write a .safetensors file instead"
+        )
+    taps = torch.tensor(config.resample_filter)
+    kernel = 4 * torch.outer(taps, taps) / taps.sum() ** 2
+    blocks = len(config.resolutions)
+    state = {}
+    for theirs, ours in generator_keys(blocks, config.mapping_layers).items():
+        if ours is not None:
+            state[theirs] = BACK[ours.how](network.tensors[ours.name]).clone()
+    for n in range(blocks - 1):
+        state |= {f"convs.{2 * n}.conv.blur.kernel": kernel.clone(), f"to_rgbs.{n}.upsample.kernel": kernel.clone()}
+    return {"latent_avg": state.pop("latent_avg"), "g_ema": state}
+
+
+def _fits(config: Config) -> bool:
+    """Whether a network has nothing that rosinality's does not know."""
+    mapping = (config.z_dim, config.mapping_width or config.w_dim, config.mapping_lr_multiplier)
+    return (config.architecture, config.conv_clamp, config.c_dim, config.img_channels) == (
+        "skip",
+        None,
+        0,
+        3,
+    ) and mapping == (config.w_dim, config.w_dim, 0.01)
 
 
 def generator_keys(blocks: int, mapping_layers: int) -> KeyMap:
     """For `blocks` resolutions from 4 pixels up. `style.0` has no weights, so theirs count from 1."""
-    keys: dict[str, To | None] = {"latent_avg": To("mapping.w_avg", flat), "input.input": To("synthesis.b4.const", first)}
+    keys: dict[str, To | None] = {
+        "latent_avg": To("mapping.w_avg", flat),
+        "input.input": To("synthesis.b4.const", first),
+    }
     for i in range(mapping_layers):
         keys |= {f"style.{i + 1}.{end}": To(f"mapping.fc{i}.{end}") for end in ("weight", "bias")}
     for n, r in resolutions(blocks):
@@ -44,7 +175,7 @@ def _to_rgb(theirs: str, ours: str) -> KeyMap:
         f"{theirs}.conv.weight": To(f"{ours}.weight", first),
         f"{theirs}.conv.modulation.weight": To(f"{ours}.affine.weight"),
         f"{theirs}.conv.modulation.bias": To(f"{ours}.affine.bias"),
-        f"{theirs}.bias": To(f"{ours}.bias", flat),
+        f"{theirs}.bias": To(f"{ours}.bias", rgb_bias),
         f"{theirs}.upsample.kernel": None,
     }
 

@@ -93,12 +93,7 @@ def _from_picture(path: Path, generator: Generator) -> Person:
     recipe.check_model(generator, str(path))
     if not isinstance(recipe.picture, Face):
         raise StyleganError(f"{path} shows more than one face; use the picture of one person, or saved latents")
-    ws = recipe.picture.ws
-    if tuple(ws.shape) != (generator.num_ws, generator.w_dim):
-        raise StyleganError(
-            f"{path} has latents {list(ws.shape)}, the model takes [{generator.num_ws}, {generator.w_dim}]"
-        )
-    return Person(path.stem, ws)
+    return Person(path.stem, recipe.picture.ws)
 
 
 def find(name: str, cast: Mapping[str, Path]) -> Path:

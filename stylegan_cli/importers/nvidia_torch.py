@@ -1,0 +1,130 @@
+"""NVIDIA's PyTorch pickles (StyleGAN2-ADA, StyleGAN3): dicts of modules G, D and G_ema that say how they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stylegan_cli.architectures.stylegan3 import MAPPING_LR
+from stylegan_cli.importers import configs
+from stylegan_cli.importers.checkpoint import Draft, Drafts
+from stylegan_cli.importers.keymap import To, rename
+from stylegan_cli.importers.stored import RefusedError, shown
+from stylegan_cli.importers.unpickle import Record
+
+MAX_MODULES = 10_000
+MAX_DEPTH = 8
+# What the networks must have been built with, where their modules say anything about it.
+REQUIRED: dict[str, tuple[Any, ...]] = {"activation": ("lrelu", "linear"), "use_noise": (True,)}
+# Arguments of StyleGAN3's synthesis network that our config has under the same names and with the same defaults.
+STYLEGAN3_OPTIONS = (
+    "channel_base", "channel_max", "num_layers", "num_critical", "first_cutoff", "first_stopband", "last_stopband_rel",
+    "margin_size", "conv_kernel", "use_radial_filters", "filter_size", "lrelu_upsampling", "conv_clamp", "output_scale",
+    "magnitude_ema_beta",
+)  # fmt: skip
+
+Modules = dict[str, dict[str, Any]]
+
+
+def read(tree: Mapping[str, Any]) -> Drafts:
+    """The dict of G_ema, G and D; of the rest (augmentation, data set) nothing is needed."""
+    networks = {name: _modules(tree[name]) for name in ("G_ema", "G", "D") if tree.get(name) is not None}
+    averaged = networks.get("G_ema", networks.get("G"))
+    if averaged is None:
+        raise RefusedError("it has no generator")
+    is_third = "synthesis.input" in averaged
+    generator_of = _stylegan3 if is_third else _stylegan2
+    return Drafts(
+        f"NVIDIA {'StyleGAN3' if is_third else 'StyleGAN2-ADA'} pickle",
+        generator_of(averaged),
+        _discriminator(networks["D"]) if "D" in networks else None,
+        generator_of(networks["G"]) if "G" in networks else None,
+    )
+
+
+def _stylegan2(found: Modules) -> Draft:
+    own, first = found[""], found["synthesis.b4"]
+    state = _state(found)
+    draft = configs.stylegan2_generator(
+        rename(state, {name: _kept(name) for name in state}),
+        architecture=first["architecture"],
+        conv_clamp=found["synthesis.b4.conv1"]["conv_clamp"],
+        mapping_lr_multiplier=found["mapping.fc0"]["bias_gain"],
+        w_avg_beta=found["mapping"]["w_avg_beta"],
+        **configs.resample_filter(value for name, value in state.items() if _kept(name) is None),
+    )
+    return configs.agree(draft, _sizes(own) | {"z_dim": own["z_dim"], "w_dim": own["w_dim"]})
+
+
+def _discriminator(found: Modules) -> Draft:
+    """Both generations use StyleGAN2's."""
+    state = _state(found)
+    deviation = found.get("b4.mbstd", {"group_size": 4})
+    mapping = {"mapping_lr_multiplier": found["mapping.fc0"]["bias_gain"]} if "mapping.fc0" in found else {}
+    draft = configs.stylegan2_discriminator(
+        rename(state, {name: _kept(name) for name in state}),
+        architecture=found["b4"]["architecture"],
+        conv_clamp=found["b4.conv"]["conv_clamp"],
+        mbstd_group_size=deviation["group_size"] or configs.WHOLE_BATCH,
+        **mapping,
+        **configs.resample_filter(value for name, value in state.items() if _kept(name) is None),
+    )
+    return configs.agree(draft, _sizes(found[""]))
+
+
+def _stylegan3(found: Modules) -> Draft:
+    mapping, synthesis, state = found["mapping"], found["synthesis"], _state(found)
+    given = synthesis["_init_kwargs"]
+    if found["mapping.fc0"]["bias_gain"] != MAPPING_LR:
+        raise RefusedError("its mapping network has a learning-rate multiplier that StyleGAN3 never has")
+    config = {
+        "resolution": synthesis["img_resolution"],
+        "mapping_layers": mapping["num_layers"],
+        **{name: mapping[name] for name in ("z_dim", "w_dim", "c_dim", "w_avg_beta")},
+        **{name: given[name] for name in STYLEGAN3_OPTIONS if name in given},
+    }
+    return Draft("stylegan3", config, rename(state, {name: To(name) for name in state}))
+
+
+def _kept(name: str) -> To | None:
+    """StyleGAN2's names are ours. Its resampling filters are one value of our config."""
+    return None if name.endswith("resample_filter") else To(name)
+
+
+def _sizes(own: Mapping[str, Any]) -> dict[str, Any]:
+    return {"resolution": own["img_resolution"], "c_dim": own["c_dim"], "img_channels": own["img_channels"]}
+
+
+def _state(found: Modules) -> dict[str, Any]:
+    """The state dict: parameters and buffers under their dotted names."""
+    return {
+        f"{name}.{own}" if name else own: value
+        for name, module in found.items()
+        for own, value in (module["_parameters"] | module["_buffers"]).items()
+        if value is not None
+    }
+
+
+def _modules(record: Any) -> Modules:
+    """Every submodule's attributes under its dotted name, the module's own under ''."""
+    found: Modules = {}
+    for name, attributes in _walk(record, "", 0):
+        if len(found) == MAX_MODULES:
+            raise RefusedError(f"it has a network of more than {MAX_MODULES} modules")
+        for option, allowed in REQUIRED.items():
+            if attributes.get(option, allowed[0]) not in allowed:
+                raise RefusedError(
+                    f"{shown(name)} in it has {option} {shown(attributes[option])}, which is not supported"
+                )
+        found[name] = attributes
+    return found
+
+
+def _walk(record: Any, name: str, depth: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    if not isinstance(record, Record) or record.name != "module" or depth > MAX_DEPTH:
+        raise RefusedError("it has a network that is not made of NVIDIA's modules")
+    attributes = record.state["state"]
+    yield name, attributes
+    for child, module in attributes["_modules"].items():
+        if module is not None:
+            yield from _walk(module, f"{name}.{child}" if name else child, depth + 1)

@@ -1,0 +1,210 @@
+"""StyleGAN3: parity with NVIDIA's code, the design of its filters, and what the paper promises of its networks."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stylegan_cli import architectures, importers
+from stylegan_cli.architectures.stylegan3 import Config, Signal, StyleGAN3, SynthesisLayer
+from stylegan_cli.errors import StyleganError
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SHARED = Path(__file__).parents[2].parent / "shared" / "reference" / "checkpoints"
+TINY_R = Config(
+    resolution=32,
+    channel_base=512,
+    channel_max=12,
+    num_layers=6,
+    conv_kernel=1,
+    use_radial_filters=True,
+    z_dim=8,
+    w_dim=8,
+)
+
+
+def load(path):
+    return {key: value if value.dtype.kind == "U" else torch.from_numpy(value) for key, value in np.load(path).items()}
+
+
+@pytest.fixture(scope="module")
+def golden():
+    return load(GOLDEN / "sg3_t.npz")
+
+
+@pytest.fixture
+def generator(golden):
+    generator = StyleGAN3(Config(**json.loads(str(golden["config"]))))
+    generator.load_state_dict({key[2:]: value for key, value in golden.items() if key.startswith("g.")})
+    return generator.eval().requires_grad_(False)
+
+
+@pytest.fixture
+def tiny_r():
+    torch.manual_seed(1)
+    return StyleGAN3(TINY_R).eval().requires_grad_(False)
+
+
+def close(found, expected, tolerance):
+    torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
+
+
+def test_mapping(generator, golden):
+    close(generator.mapping(golden["z"]), golden["w"], 1e-5)
+
+
+@torch.no_grad()
+def test_fourier_features(generator, golden):
+    features = generator.get_parameter("synthesis.input.weight")  # the names are the files'
+    assert features.shape == (40, 40)
+    found = generator._modules["synthesis"].input(golden["w"][:1])
+    close(found[:, :4, ::2, ::2], golden["input"], 1e-5)
+
+
+@torch.no_grad()
+def test_pictures(generator, golden):
+    close(generator.synthesis(generator.broadcast(golden["w"]))[..., ::4, ::4], golden["img"], 1e-4)
+    close(generator.synthesis(golden["ws_random"])[..., ::4, ::4], golden["img_ws_random"], 1e-4)
+
+
+def test_pictures_in_a_batch_with_gradients(generator, golden):
+    close(generator.synthesis(generator.broadcast(golden["w"]))[..., ::4, ::4], golden["img"], 1e-4)
+
+
+@torch.no_grad()
+def test_moved_and_turned_pictures(generator, golden):
+    ws = generator.truncate(generator.broadcast(golden["w"][:1]), golden["psi"].item())
+    transform = generator.get_buffer("synthesis.input.transform")
+    for i, (x, y, degrees) in enumerate(golden["tf_params_tx_ty_deg"].tolist()):
+        generator.set_transform((x, y), degrees)
+        close(transform, golden["tf_matrices"][i], 1e-6)
+        close(generator.synthesis(ws)[..., ::4, ::4], golden["img_psi_tf"][i : i + 1], 1e-4)
+    transform.copy_(golden["tf_matrices"][3])  # a shear and a scale
+    close(generator.synthesis(ws)[..., ::4, ::4], golden["img_psi_tf"][3:], 1e-4)
+    generator.set_transform()
+    assert torch.equal(transform, torch.eye(3))
+
+
+@torch.no_grad()
+def test_running_averages_move_only_when_asked(generator, golden):
+    before = {name: value.clone() for name, value in generator.named_buffers()}
+    generator.synthesis(generator.broadcast(generator.mapping(golden["z"])))
+    assert all(torch.equal(value, before[name]) for name, value in generator.named_buffers())
+    w = generator.mapping(golden["z"], update_emas=True)
+    generator.synthesis(generator.broadcast(w), update_emas=True)
+    magnitudes = [value for name, value in generator.named_buffers() if name.endswith("magnitude_ema")]
+    close(generator.w_avg, golden["ema/w_avg_after"], 1e-6)
+    close(torch.stack(magnitudes), golden["ema/magnitude_after"], 1e-5)
+
+
+@pytest.mark.parametrize("kind", ["t", "r"])
+def test_filters_are_designed_as_in_the_files(kind):
+    golden = load(GOLDEN / f"sg3_{kind}.npz")
+    designed = StyleGAN3(Config(**json.loads(str(golden["config"])))).state_dict()
+    stored = {key.split("synthesis.")[-1]: value for key, value in golden.items() if key.endswith("_filter")}
+    assert {f"synthesis.{key}" for key in stored} == {key for key in designed if key.endswith("_filter")}
+    for key, value in stored.items():
+        close(designed[f"synthesis.{key}"], value, 1e-7)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["t", "r"])
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared reference files are not here")
+def test_parity_with_the_reference_files(kind):
+    generator = importers.generator(importers.read(SHARED / f"sg3{kind}_64.pkl"), kind)
+    reference = load(SHARED / f"sg3{kind}_64.npz")
+    ws = generator.broadcast(generator.mapping(reference["z"]))
+    truncated = generator.truncate(ws, reference["psi"].item(), reference["cutoff"].item())
+    close(ws, reference["ws"], 1e-5)
+    close(truncated, reference["ws_psi_cutoff"], 1e-5)
+    close(generator.synthesis(ws), reference["img"], 1e-4)
+    close(generator.synthesis(truncated), reference["img_psi_cutoff"], 1e-4)
+    for x_y_degrees, picture in zip(reference["tf_params_tx_ty_deg"].tolist(), reference["img_psi_tf"], strict=False):
+        generator.set_transform(tuple(x_y_degrees[:2]), x_y_degrees[2])
+        close(generator.synthesis(reference["ws_psi"][:1])[0], picture, 1e-4)
+
+
+@torch.no_grad()
+def test_batch_size_changes_nothing(tiny_r):
+    ws = torch.randn(3, tiny_r.num_ws, 8)
+    assert torch.equal(tiny_r.synthesis(ws)[1:2], tiny_r.synthesis(ws[1:2]))
+
+
+@torch.no_grad()
+def test_r_turns_with_its_input(tiny_r):
+    """Rotation equivariance (section 3.2, config R): exact for a quarter turn, where the pixel grid maps to itself."""
+    ws = tiny_r.broadcast(torch.randn(1, 8))
+    upright = tiny_r.synthesis(ws)
+    tiny_r.set_transform(rotate=90)
+    close(tiny_r.synthesis(ws), upright.rot90(1, (2, 3)), 1e-4)
+    assert (upright - upright.rot90(1, (2, 3))).abs().max() > 0.01
+
+
+def test_the_picture_moves_right_and_down(tiny_r):
+    """The matrix is the inverse of the motion: the point at the picture's (0.25, 0.5) comes from the plane's origin."""
+    tiny_r.set_transform((0.25, 0.5), 30)
+    transform = tiny_r.get_buffer("synthesis.input.transform")
+    close(transform @ torch.tensor([0.25, 0.5, 1.0]), torch.tensor([0.0, 0.0, 1.0]), 1e-6)
+
+
+def test_bfloat16_is_close(tiny_r):
+    ws = tiny_r.broadcast(torch.randn(1, 8))
+    exact = tiny_r.synthesis(ws)
+    rough = tiny_r.prepare(torch.device("cpu"), torch.bfloat16).synthesis(ws)
+    assert rough.dtype == torch.float32
+    assert (rough - exact).square().mean() < 1e-3 * exact.square().mean()
+
+
+def test_gradients_of_both_orders():
+    config = Config(conv_kernel=3, w_dim=3)
+    layer = SynthesisLayer(config, Signal(2, 2, 4, 8, 2), Signal(3, 2, 8, 9, 3), critical=False).double()
+    x = torch.randn(2, 2, 8, 8, dtype=torch.float64, requires_grad=True)
+    w = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    assert layer(x, w).shape == (2, 3, 9, 9)
+    assert torch.autograd.gradcheck(lambda x, w: layer(x, w)[:, :, ::3, ::3], (x, w))
+    assert torch.autograd.gradgradcheck(lambda x, w: layer(x, w)[:, :, ::4, ::4], (x, w))
+
+
+def test_gradients_reach_every_parameter():
+    generator = StyleGAN3(TINY_R)
+    generator.synthesis(generator.broadcast(generator.mapping(torch.randn(2, 8)))).square().sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in generator.parameters())
+
+
+def test_labels():
+    generator = StyleGAN3(Config(**(asdict(TINY_R) | {"c_dim": 3})))
+    z, labels = torch.randn(1, 8).repeat(3, 1), torch.eye(3)
+    w = generator.mapping(z, labels)
+    assert w.shape == (3, 8)
+    assert not torch.equal(w[0], w[1])
+    with pytest.raises(StyleganError, match="3 classes"):
+        generator.mapping(z)
+
+
+def test_layers_of_the_published_1024_pixel_model():
+    generator = architectures.build("stylegan3", {"resolution": 1024})
+    names = [name.split(".")[1] for name in generator.state_dict() if name.endswith("magnitude_ema")]
+    assert names == [
+        "L0_36_512", "L1_36_512", "L2_52_512", "L3_52_512", "L4_84_512", "L5_148_512", "L6_148_512", "L7_276_323",
+        "L8_276_203", "L9_532_128", "L10_1044_81", "L11_1044_51", "L12_1044_32", "L13_1024_32", "L14_1024_3",
+    ]  # fmt: skip
+    bands = [layer.band for layer in generator.layers]
+    assert bands == ["coarse"] * 4 + ["middle"] * 3 + ["fine"] * 9
+    assert generator.resolution_of("mapping.fc0.weight") is None
+    assert generator.resolution_of("synthesis.input.freqs") == 4
+    assert generator.resolution_of("synthesis.L13_1024_32.affine.bias") == generator.layers[14].resolution == 1024
+
+
+@pytest.mark.parametrize("resolution", [64, 256, 512])
+def test_no_band_is_empty(resolution):
+    layers = architectures.build("stylegan3", {"resolution": resolution}).layers
+    assert {layer.band for layer in layers} == {"coarse", "middle", "fine"}
+    assert [layer.resolution for layer in layers] == sorted(layer.resolution for layer in layers)
+
+
+def test_margins_may_be_zero():
+    generator = StyleGAN3(Config(**(asdict(TINY_R) | {"margin_size": 0})))
+    assert generator.synthesis(torch.randn(1, generator.num_ws, 8)).shape == (1, 3, 32, 32)

@@ -1,0 +1,397 @@
+"""Bad input: one sentence, the right exit code (2 for the command line, 1 for the rest), and nothing half-written."""
+
+import errno
+import io
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_tiny
+from PIL import Image
+
+from stylegan_cli import modelfile, recipes, store
+from stylegan_cli.media.encode import encode
+
+# numpy leaves files that are no zip open until they are collected.
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
+
+USAGE, REST = 2, 1
+N, W = 13, 16
+
+
+def snapshot(folder):
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def sentence(stderr):
+    """The one sentence on stderr: a line of ours, or what stands in Typer's panel."""
+    if ours := re.fullmatch(r"Error: (.+)\.\n", stderr):
+        return ours[1]
+    usage, _, panel = stderr.partition("╭─ Error ")
+    assert usage.startswith("Usage: ")
+    assert "╭" not in panel
+    return " ".join(line.strip("│ ") for line in panel.splitlines()[1:-1])
+
+
+@pytest.fixture
+def refused(stylegan, tiny_model, here):
+    """Runs a command that must be refused and returns the sentence."""
+
+    def run(code, *words, model=tiny_model):
+        before = snapshot(here)
+        result = stylegan(*words, *(["--model", model] if model else []))
+        assert isinstance(result.exception, SystemExit)
+        assert result.exit_code == code
+        assert result.stdout == ""
+        assert snapshot(here) == before
+        said = sentence(result.stderr)
+        assert "unforeseen" not in said
+        assert "Traceback" not in said
+        return said
+
+    return run
+
+
+@pytest.fixture
+def face(tiny_stylegan):
+    """A picture made here."""
+    (path,) = tiny_stylegan("sample", "--size", 16, "--out", "face.png")
+    return path
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=True)
+    return buffer.getvalue()
+
+
+def npz(**arrays):
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def lying_npy():
+    buffer = io.BytesIO()
+    header = {"descr": "<f8", "fortran_order": False, "shape": (10**13, W)}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    return buffer.getvalue() + bytes(64)
+
+
+GOOD = np.zeros((N, W), np.float32)
+LATENTS = {
+    "empty": ("a.npy", b"", "a.npy is empty"),
+    "empty npz": ("a.npz", b"", "a.npz is empty"),
+    "truncated": ("a.npy", npy(GOOD)[:-5], "a.npy cannot be read as latents"),
+    "truncated npz": ("a.npz", npz(w=GOOD)[:-30], "a.npz cannot be read as latents"),
+    "text": ("a.npy", b"hello", "a.npy cannot be read as latents"),
+    "text npz": ("a.npz", b"hello", "a.npz cannot be read as latents"),
+    "lying header": ("a.npy", lying_npy(), "a.npy cannot be read as latents"),
+    "objects": ("a.npy", npy(np.array([{}])), "it holds Python objects, which are never loaded"),
+    "objects npz": ("a.npz", npz(w=np.array([{}])), "it holds Python objects, which are never loaded"),
+    "no key": ("a.npz", npz(latents=GOOD), "its keys are latents"),
+    "ints": ("a.npy", npy(GOOD.astype(int)), "a holds int64 values; latents are floating-point numbers"),
+    "strings": ("a.npy", npy(GOOD.astype(str)), "latents are floating-point numbers"),
+    "complex": ("a.npy", npy(GOOD.astype(complex)), "a holds complex128 values"),
+    "NaN": ("a.npy", npy(GOOD * np.nan), "a holds NaN or infinite values"),
+    "infinite": ("a.npz", npz(w=GOOD + np.inf), "a holds NaN or infinite values"),
+    "too large": ("a.npy", npy(GOOD.astype(float) + 1e300), "a holds NaN or infinite values"),
+    "nobody": ("a.npy", npy(np.zeros((0, N, W))), "holds nobody"),
+    "shape": ("a.npy", npy(np.zeros((3, 5))), "a has shape [3, 5]; this model takes [16], [13, 16] or"),
+    "18 layers": ("a.npy", npy(np.zeros((18, W))), "latents of 18 layers belong to another model"),
+    "projected 18": ("projected_w.npz", npz(w=np.zeros((1, 18, W))), "latents of 18 layers belong to another model"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "said"), LATENTS.values(), ids=LATENTS)
+def test_latents(refused, here, name, content, said):
+    (here / name).write_bytes(content)
+    for words in (
+        ["sample", "--latents", name],
+        ["mix", "--coarse", name],
+        ["interpolate", 1, name, "--format", "png"],
+    ):
+        assert said in refused(REST, *words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sample", "--latents", "nothing.npy"],
+        ["mix", "--coarse", "nothing.npy"],
+        ["mix", "--rows", "1", "--cols", "2,nothing.npy"],
+        ["noise", "nothing.npy"],
+        ["interpolate", "1", "nothing.npy"],
+        ["blend-parents", "nothing.npy", "1"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_missing_latents(refused, words):
+    assert "'nothing.npy' is nobody: there is no such file" in refused(USAGE, *words)
+
+
+def test_the_cast_is_named_where_there_is_one(stylegan, ffhq):
+    result = stylegan("mix", "--coarse", "joffrey")
+    assert result.exit_code == USAGE
+    assert "the model's cast is arya, cersei, dany, drogo, jaime, jon, sansa, tyrion" in sentence(result.stderr)
+
+
+def test_a_folder_is_nobody(refused, here):
+    (here / "jon.npy").mkdir()
+    assert "is nobody" in refused(USAGE, "noise", "jon.npy")
+
+
+PICTURES = {
+    "no recipe": (encode(Image.new("RGB", (8, 8)), "png"), "is a picture without a recipe"),
+    "text": (b"hello", "cannot be read as a picture"),
+    "empty": (b"", "cannot be read as a picture"),
+    "damaged recipe": (encode(Image.new("RGB", (8, 8)), "png", '{"format": 1'), "has a damaged recipe"),
+    "other format": (
+        encode(Image.new("RGB", (8, 8)), "png", '{"format": 2, "version": "9.1"}'),
+        "a recipe of format 2, written by version 9.1; this version",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), PICTURES.values(), ids=PICTURES)
+@pytest.mark.parametrize("words", [["noise", "a.png"], ["replay", "a.png"], ["show", "a.png"]], ids=lambda w: w[0])
+def test_pictures(refused, here, tiny_model, content, said, words):
+    (here / "a.png").write_bytes(content)
+    assert said in refused(REST, *words, model=None if words[0] == "show" else tiny_model)
+
+
+def test_a_damaged_recipe_of_good_json(refused, here, face):
+    text = recipes.dumps(recipes.read(face))
+    for old, new in [('"seed": 0', '"seed": -1'), ('"ws": [0', '"ws": [7'), ('"size": 16', '"size": "x"')]:
+        assert old in text
+        (here / "a.png").write_bytes(encode(Image.new("RGB", (8, 8)), "png", text.replace(old, new)))
+        assert "damaged recipe" in refused(REST, "replay", "a.png")
+
+
+def test_a_picture_of_another_model(refused, face, tmp_path):
+    other = tmp_path / "other.safetensors"
+    modelfile.save(make_tiny(seed=1), other, {})
+    for words in (["replay", "face.png"], ["noise", "face.png"]):
+        said = refused(REST, *words, model=other)
+        assert re.search(r"face\.png was made with the model tiny \(\w{12}\), not with other \(\w{12}\)", said)
+
+
+def test_replay_of_a_model_that_is_not_here(refused, face):
+    assert "unknown model 'tiny'; known are ffhq" in refused(USAGE, "replay", "face.png", model=None)
+
+
+def test_a_sheet_is_nobody(refused, tiny_stylegan):
+    tiny_stylegan("sample", "-n", 2, "--grid", "--size", 16, "--out", "sheet.png")
+    assert "shows more than one face" in refused(REST, "noise", "sheet.png")
+
+
+WORDS = {
+    "model": (["sample", "--model", "celeba"], "unknown model 'celeba'; known are ffhq"),
+    "model file": (["sample", "--model", "no.safetensors"], "there is no model file no.safetensors"),
+    "precision": (["sample", "--precision", "fp8"], "there is no precision 'fp8'; say auto, fp32, bf16, fp16"),
+    "device": (["sample", "--device", "tpu"], "there is no device 'tpu'"),
+    "format": (["sample", "--format", "bmp"], "there is no format 'bmp' here; formats are png, webp, jpg"),
+    "ending": (["sample", "--out", "a.bmp"], "there is no format 'bmp' here; formats are png, webp, jpg"),
+    "film format": (["interpolate", 1, 2, "--out", "a.avi"], "formats are mp4, webm, gif, webp, png, jpg"),
+    "film in a folder": (["interpolate", 1, 2, "--out", "a", "--format", "mp4"], "say --out a.mp4"),
+    "contradiction": (["sample", "--out", "a.png", "--format", "jpg"], "contradict each other"),
+    "many in one file": (["sample", "-n", 2, "--out", "a.png"], "is one file, and these are 2 pictures"),
+    "frames in one file": (["interpolate", 1, 2, "--out", "a.png"], "is one file, and these are 61 pictures"),
+    "noise mode": (["sample", "--noise", "loud"], "there is no noise mode 'loud'; say const, random, none"),
+    "band": (["noise", 1, "--layers", "eyes"], "there is no band 'eyes'; the bands are coarse, middle, fine"),
+    "no band": (["noise", 1, "--layers", ""], "names no layers"),
+    "layer": (["mix", "--coarse", 1, "--layers", "20=2"], "layers 20: this model has the layers 0-12"),
+    "layer range": (["interpolate", 1, 2, "--layers", "0-13"], "this model has the layers 0-12"),
+    "backward range": (["mix", "--coarse", 1, "--layers", "3-1=2"], "this model has the layers 0-12"),
+    "styles": (["mix", "--rows", 1, "--cols", 2, "--styles", "hair"], "there is no band or layer 'hair'"),
+    "assignment": (["mix", "--coarse", 1, "--layers", "fine"], "--layers takes LAYERS=PERSON"),
+    "method": (["interpolate", 1, 2, "--method", "round"], "--method is one of linear, spherical, cubic"),
+    "easing": (["interpolate", 1, 2, "--easing", "hard"], "--easing is one of linear, smooth, ease-in, ease-out"),
+    "one person": (["interpolate", 1], "needs at least two people"),
+    "nobody": (["interpolate", ","], "names nobody"),
+    "no bands": (["mix"], "name a person for at least one of --coarse, --middle, --fine"),
+    "half a figure": (["mix", "--rows", 1], "needs both --rows and --cols"),
+    "figure and bands": (["mix", "--rows", 1, "--cols", 2, "--fine", 3], "leave out"),
+    "seeds and count": (["sample", "--seeds", 1, "--count", 2], "--seeds and --count exclude each other"),
+    "dataset and out": (["sample", "--dataset", "d", "--out", "e"], "leave out --out"),
+    "dataset and grid": (["sample", "--dataset", "d", "--grid"], "leave out"),
+    "two ways": (["noise", 1, "--panels", "--heatmap"], "--panels and --heatmap exclude each other"),
+    "grid of one": (["noise", 1, "--heatmap", "--grid"], "leave out --grid"),
+    "person number": (["noise", "jon#1"], "is nobody"),
+    "psi": (["sample", "--psi", 2.1], "--psi"),
+    "psi below": (["mix", "--coarse", 1, "--trunc", -2.1], "--psi"),
+    "psi nan": (["sample", "--psi", "nan"], "--psi"),
+    "psi inf": (["sample", "--psi", "inf"], "--psi"),
+    "psi word": (["sample", "--psi", "much"], "--psi"),
+    "strength": (["noise", 1, "--strength", 10.1], "--strength"),
+    "strength below": (["noise", 1, "--strength", -1], "--strength"),
+    "strength nan": (["noise", 1, "--strength", "nan"], "--strength"),
+    "jitter": (["noise", 1, "--jitter", -0.1], "--jitter"),
+    "share": (["blend-parents", 1, 2, "--coarse", 1.1], "--coarse"),
+    "share below": (["blend-parents", 1, 2, "--fine", -0.1], "--fine"),
+    "share nan": (["blend-parents", 1, 2, "--weight", "nan"], "--weight"),
+    "weight": (["blend-parents", 1, 2, "--weight", 2], "--weight"),
+    "layer share": (["blend-parents", 1, 2, "--layers", "0=2"], "a share from 0 to 1"),
+    "layer share nan": (["blend-parents", 1, 2, "--layers", "0=nan"], "a share from 0 to 1"),
+    "children": (["blend-parents", 1, 2, "--children", 0], "--children"),
+    "count": (["sample", "--count", 0], "--count"),
+    "frames": (["interpolate", 1, 2, "--frames", 0], "--frames"),
+    "fps": (["interpolate", 1, 2, "--fps", 0], "--fps"),
+    "size": (["sample", "--size", 0], "--size"),
+    "size word": (["sample", "--size", "big"], "--size"),
+    "seed": (["sample", "--seed", -1], "--seed"),
+    "large seed": (["noise", 1, "--seed", 2**32], "--seed"),
+    "last seed": (["sample", "--seed", 2**32 - 1, "--count", 2], "the seed 4294967296 is too large"),
+    "option": (["sample", "--loud"], "--loud"),
+    "command": (["smaple"], "smaple"),
+    "argument": (["noise"], "PERSON"),
+    "seeds word": (["sample", "--seeds", "a"], "seeds are numbers and ranges like 0,3,5-9, not 'a'"),
+    "seeds open": (["sample", "--seeds", "5-"], "seeds are numbers and ranges like 0,3,5-9, not '5-'"),
+    "seeds backwards": (["sample", "--seeds", "9-3"], "the seed range 9-3 runs backwards; write 3-9"),
+    "seeds negative": (["sample", "--seeds", "-1"], "seeds are numbers and ranges like 0,3,5-9, not '-1'"),
+    "seeds large": (["sample", "--seeds", 2**32], "the seed 4294967296 is too large; seeds go from 0 to 4294967295"),
+    "seeds empty": (["sample", "--seeds", ""], "seeds are numbers"),
+    "person seed": (["noise", 2**32], "the seed 4294967296 is too large"),
+    "sheet": (["sample", "--seeds", "0-99", "--grid", "--size", 8192], "is too large; use a smaller --size"),
+    "sheet in a folder": (["sample", "--seeds", "0-99", "--grid", "--size", 8192, "--out", "d"], "is too large"),
+    "replay of nothing": (["replay", "nothing.png"], "PICTURE"),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), WORDS.values(), ids=WORDS)
+def test_the_command_line(refused, tiny_model, words, said):
+    model = None if {"--model", "smaple"} & set(words) else tiny_model
+    assert said in refused(USAGE, *words, model=model)
+
+
+def test_a_device_that_is_not_here(refused):
+    import torch
+
+    if torch.backends.mps.is_available():
+        pytest.skip("this machine has it")
+    assert "--device mps: this machine or this torch has none; available: " in refused(
+        USAGE, "sample", "--device", "mps"
+    )
+
+
+@pytest.mark.parametrize("words", [["noise", "a.npy", "--jitter", 0.3], ["interpolate", 1, "a.npy", "--method", "spherical"], ["interpolate", 1, "a.npy", "--method", "spherical", "--format", "png"]])  # fmt: skip
+def test_moving_in_z_needs_a_z(refused, here, words):
+    np.save(here / "a.npy", GOOD)
+    assert "moves in Z, and a is known only by its w" in refused(REST, *words)
+
+
+# Places
+
+PLACES = {
+    "missing folder": (["--out", "no/a.png"], "there is no folder no; make it first"),
+    "missing folders": (["--out", "no/where"], "there is no folder no; make it first"),
+    "file as a folder": (["--out", "file/a.png"], "file is a file, not a folder"),
+    "file as out": (["--out", "file"], "file is a file, not a folder"),
+    "existing file": (["--out", "old.png"], "old.png exists; choose another name, or --force to replace it"),
+    "existing latents": (["--out", "a.png", "--save-latents"], "a.npz exists; choose another name, or --force"),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), PLACES.values(), ids=PLACES)
+def test_places(refused, here, words, said):
+    for name in ("file", "old.png", "a.npz"):
+        (here / name).write_text("precious")
+    assert said in refused(REST, "sample", "--size", 16, *words)
+
+
+@pytest.mark.parametrize("command", [["mix", "--coarse", 1], ["noise", 1, "-n", 1], ["interpolate", 1, 2], ["blend-parents", 1, 2], ["replay", "face.png"]], ids=lambda words: words[0])  # fmt: skip
+def test_no_command_replaces_without_force(refused, here, face, command):
+    name = "old.mp4" if command[0] == "interpolate" else "old.png"
+    (here / name).write_text("precious")
+    assert f"{name} exists" in refused(REST, *command, "--out", name)
+
+
+def test_one_existing_picture_stops_all_before_the_first(refused, here):
+    (here / "faces").mkdir()
+    (here / "faces/seed0002.png").write_text("precious")
+    assert "seed0002.png exists" in refused(REST, "sample", "-n", 3, "--out", "faces")
+
+
+@pytest.mark.parametrize("words", [["--out", "locked/a.png"], ["--out", "locked"], ["--out", "locked/new"], ["--dataset", "locked/d.zip"], ["--dataset", "locked"]])  # fmt: skip
+def test_a_read_only_folder(refused, here, monkeypatch, words):
+    (here / "locked").mkdir()
+    really = os.access
+    # Root may write anywhere, and tests often run as root.
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: not (mode & os.W_OK and Path(path).name == "locked") and really(path, mode)
+    )
+    assert "the folder locked cannot be written to" in refused(REST, "sample", *words)
+
+
+FULL = [
+    ["sample", "--out", "a.png"],
+    ["sample", "-n", 3, "--out", "new"],
+    ["sample", "--out", "a.png", "--save-latents"],
+    ["sample", "-n", 3, "--dataset", "d.zip"],
+    ["blend-parents", 1, 2],
+]
+
+
+@pytest.mark.parametrize("words", FULL, ids=lambda words: " ".join(map(str, words)))
+def test_a_full_disk(stylegan, tiny_model, here, monkeypatch, words):
+    """Nothing but perhaps a new, empty folder is left when the first write fails."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("zipfile.ZipFile.writestr", full)
+    result = stylegan(*words, "--model", tiny_model)
+    assert result.exit_code == REST
+    assert sentence(result.stderr) == "No space left on device"
+    assert [path for path in here.rglob("*") if path.is_file()] == []
+
+
+# Models
+
+
+@pytest.mark.parametrize("cut", [100, 5000, -1])
+def test_a_truncated_model_file(refused, tiny_model, tmp_path, cut):
+    (tmp_path / "cut.safetensors").write_bytes(tiny_model.read_bytes()[:cut])
+    assert "cut.safetensors" in refused(REST, "sample", model=tmp_path / "cut.safetensors")
+
+
+@pytest.fixture
+def damaged(tiny_model, tmp_path, monkeypatch):
+    """A cached default model of other contents."""
+
+    def put(content):
+        monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
+        weights = store.find("ffhq").weights
+        weights.parent.mkdir(parents=True)
+        weights.write_bytes(content)
+
+    return put
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped"])
+def test_a_corrupted_cache(refused, damaged, tiny_model, damage):
+    content = bytearray(tiny_model.read_bytes())
+    if damage == "truncated":
+        del content[len(content) // 2 :]
+    else:
+        content[len(content) // 2] ^= 1
+    damaged(content)
+    said = refused(REST, "sample", model=None)
+    assert "delete it and fetch it again ('stylegan models pull ffhq')" in said
+
+
+def test_a_wheel_of_another_hash(refused, here, tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
+    (here / "wrong.whl").write_bytes(b"PK")
+    said = refused(REST, "models", "pull", "--wheel", "wrong.whl", "--quiet", model=None)
+    assert "wrong.whl is not the file that this version was made for" in said
+    assert not store.find("ffhq").is_here
+
+
+def test_debug_lets_the_traceback_through(stylegan, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_DEBUG", "1")
+    result = stylegan("sample", "--model", "celeba")
+    assert type(result.exception).__name__ == "UsageError"

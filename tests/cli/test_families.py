@@ -1,0 +1,206 @@
+"""Every verb on every network family; models as files, by URL, added, converted, blended."""
+
+import functools
+import hashlib
+import http.server
+import threading
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stylegan_cli import architectures, modelfile, store
+
+CONFIGS = {
+    "stylegan1": {"resolution": 64, "fmap_base": 256, "fmap_max": 8, "z_dim": 8, "w_dim": 8, "mapping_layers": 2},
+    "stylegan2": {"resolution": 64, "channel_base": 512, "channel_max": 8, "z_dim": 8, "w_dim": 8, "mapping_layers": 2},
+    "stylegan3": {"resolution": 64, "channel_base": 512, "channel_max": 8, "z_dim": 8, "w_dim": 8},
+}
+
+
+def make(family, seed=0, **options):
+    torch.manual_seed(seed)
+    module, name = architectures.FAMILIES[family]
+    loaded = __import__(module, fromlist=[name])
+    return getattr(loaded, name)(loaded.Config(**CONFIGS[family], **options)).requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("families")
+    paths = {family: folder / f"{family}.safetensors" for family in CONFIGS}
+    for family, path in paths.items():
+        modelfile.save(make(family), path, {})
+    return paths
+
+
+@pytest.fixture
+def own_models(monkeypatch, tmp_path):
+    monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
+
+
+def done(result):
+    assert (result.exit_code, result.stderr) == (0, "")
+    return result.stdout.split()
+
+
+def refused(result, code, words):
+    assert result.exit_code == code
+    assert words in result.stderr
+    assert result.stderr.count("Error:") == 1
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sample", "--seeds", "0-2", "--grid"),
+        ("mix", "--coarse", "1", "--fine", "2"),
+        ("mix", "--rows", "1,2", "--cols", "3", "--styles", "middle"),
+        ("interpolate", "1", "2", "--layers", "coarse", "--frames", "2", "--out", "film.gif"),
+        ("blend-parents", "1", "2", "--out", "child.png"),
+        ("noise", "1", "--jitter", "0.5", "--grid"),
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_every_verb_on_every_family(stylegan, files, family, words):
+    (path,) = done(stylegan(*words, "--model", files[family]))
+    assert Image.open(path).size[0] >= 64
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_pictures_replay_and_serve_as_people(stylegan, files, family, here):
+    model = files[family]
+    done(stylegan("sample", "--seeds", 3, "--model", model, "--out", "a.png"))
+    done(stylegan("replay", "a.png", "--model", model, "--out", "b.png"))
+    assert (here / "a.png").read_bytes() == (here / "b.png").read_bytes()
+    done(stylegan("mix", "--coarse", "a.png", "--model", model, "--out", "c.png"))
+    assert np.array_equal(np.array(Image.open("a.png")), np.array(Image.open("c.png")))
+
+
+def test_stylegan3_has_no_noise_and_says_so(stylegan, files):
+    refused(stylegan("noise", 1, "--model", files["stylegan3"]), 2, "has no per-pixel noise")
+
+
+def test_stylegan3_moves_and_turns(stylegan, files):
+    plain, moved = (
+        np.array(Image.open(done(stylegan("sample", "--seeds", 1, "--model", files["stylegan3"], *more))[0]), np.int32)
+        for more in ((), ("--translate", "0.25,0"))
+    )
+    shifted = np.abs(moved[8:-8, 24:-8] - plain[8:-8, 8:-24]).mean()
+    assert shifted < 0.25 * np.abs(moved - plain).mean()
+
+
+def test_other_families_do_not_move(stylegan, files):
+    refused(stylegan("sample", "--seeds", 1, "--rotate", 5, "--model", files["stylegan2"]), 1, "StyleGAN3 can")
+
+
+def test_classes(stylegan, tmp_path):
+    path = tmp_path / "classes.safetensors"
+    modelfile.save(make("stylegan2", c_dim=3), path, {})
+    refused(stylegan("sample", "--model", path), 2, "choose one with --class")
+    refused(stylegan("sample", "--model", path, "--class", 3), 2, "the classes 0-2")
+    seen = [
+        np.array(Image.open(done(stylegan("sample", "--seeds", 1, "--model", path, "--class", c))[0])) for c in (0, 1)
+    ]
+    assert not np.array_equal(*seen)
+
+
+def test_model_without_classes_takes_none(stylegan, files):
+    refused(stylegan("sample", "--class", 0, "--model", files["stylegan1"]), 2, "no classes")
+
+
+def test_a_picture_of_another_model_is_refused(stylegan, files):
+    done(stylegan("sample", "--seeds", 1, "--model", files["stylegan1"], "--out", "a.png"))
+    refused(stylegan("mix", "--coarse", "a.png", "--model", files["stylegan2"]), 1, "was made with the model stylegan1")
+
+
+def test_added_models_have_names(stylegan, files, own_models):
+    done(stylegan("models", "add", files["stylegan2"], "--name", "mine"))
+    assert "mine\there" in stylegan("models", "list").stdout
+    a, b = (done(stylegan("sample", "--seeds", 1, "--model", m))[0] for m in ("mine", files["stylegan2"]))
+    assert np.array_equal(np.array(Image.open(a)), np.array(Image.open(b)))
+    refused(stylegan("models", "add", files["stylegan1"], "--name", "mine"), 1, "called mine already")
+    refused(stylegan("models", "add", files["stylegan1"], "--name", "../x"), 2, "cannot be a model's name")
+    done(stylegan("models", "remove", "mine"))
+    refused(stylegan("sample", "--model", "mine"), 2, "unknown model")
+
+
+def test_bundled_models_are_not_removed(stylegan, own_models):
+    refused(stylegan("models", "remove", "ffhq"), 2, "no model that was added")
+    assert store.find("ffhq").folder.is_dir()
+
+
+def test_show_tells_layers_and_hash(stylegan, files):
+    shown = stylegan("models", "show", files["stylegan1"]).stdout
+    assert store.load(str(files["stylegan1"])).origin.sha256 in shown
+    assert shown.splitlines()[-1].split() == ["9", "64", "fine", "8"]
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_blended_models(stylegan, files, family, tmp_path):
+    other = tmp_path / "other.safetensors"
+    modelfile.save(make(family, seed=1), other, {})
+    done(stylegan("models", "blend", files[family], other, "--at", 16, "--out", "new.safetensors"))
+    one, two, new = (store.load(str(path)).state_dict() for path in (files[family], other, "new.safetensors"))
+    resolution_of = store.load(str(other)).resolution_of
+    for name, tensor in new.items():
+        resolution = resolution_of(name)
+        assert torch.equal(tensor, one[name] if resolution is None or resolution < 16 else two[name]), name
+
+
+def test_blending_needs_one_shape_and_a_resolution_that_exists(stylegan, files):
+    blend = functools.partial(stylegan, "models", "blend", files["stylegan1"])
+    refused(blend(files["stylegan2"], "--at", 16, "--out", "x.safetensors"), 1, "different shapes")
+    refused(blend(files["stylegan1"], "--at", 17, "--out", "x.safetensors"), 2, "has the resolutions 4, 8, 16")
+    refused(blend(files["stylegan1"], "--out", "x.safetensors"), 2, "either --at")
+
+
+def test_rosinality_round_trip(stylegan, files):
+    done(stylegan("models", "convert", files["stylegan2"], "theirs.pt"))
+    a, b = (done(stylegan("sample", "--seeds", 1, "--model", m))[0] for m in ("theirs.pt", files["stylegan2"]))
+    difference = np.abs(np.array(Image.open(a), np.int32) - np.array(Image.open(b), np.int32))
+    assert difference.max() <= 1
+
+
+def test_only_stylegan2_converts_to_rosinality(stylegan, files, here):
+    refused(stylegan("models", "convert", files["stylegan3"], "x.pt"), 1, "stylegan3")
+    assert list(here.iterdir()) == []
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        """Says nothing: the tests read stderr."""
+
+
+@pytest.fixture
+def server(files):
+    """A web server on this machine for the folder of the model files."""
+    folder = files["stylegan1"].parent
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.server_port}"
+        listening.shutdown()
+
+
+def test_models_by_url(stylegan, files, server, own_models, tmp_path):
+    pin = hashlib.sha256(files["stylegan1"].read_bytes()).hexdigest()
+    url = f"{server}/stylegan1.safetensors"
+    result = stylegan("sample", "--seeds", 1, "--model", f"{url}#sha256={pin}")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("Fetching http://127.0.0.1")
+    assert done(stylegan("sample", "--seeds", 1, "--model", f"{url}#sha256={pin}")) == ["seed0001-2.png"]
+    refused(stylegan("sample", "--model", url), 2, "#sha256=")
+    assert stylegan("sample", "--model", f"{url}#sha256={'0' * 64}").exit_code == 1
+    kept = [path.name for path in (tmp_path / "cache" / "downloads").iterdir()]
+    assert kept == [f"{pin[:12]}-stylegan1.safetensors"]
+
+
+def test_missing_url(stylegan, server, own_models):
+    result = stylegan("sample", "--model", f"{server}/nothing.pkl#sha256={'0' * 64}")
+    assert result.exit_code == 1
+    assert "could not fetch" in result.stderr

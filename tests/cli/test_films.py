@@ -1,0 +1,109 @@
+"""`stylegan interpolate` on the tiny model."""
+
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stylegan_cli import recipes
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def size_of(path):
+    with Image.open(path) as image:
+        return image.size
+
+
+def count(path):
+    if path.suffix in (".gif", ".webp"):
+        with Image.open(path) as image:
+            return image.n_frames
+    return imageio_ffmpeg.count_frames_and_secs(str(path))[0]
+
+
+@pytest.mark.parametrize("ending", ["mp4", "webm", "gif", "webp"])
+@pytest.mark.parametrize(("loop", "frames"), [([], 7), (["--loop"], 9)])
+def test_number_of_frames(tiny_stylegan, ending, loop, frames):
+    """Three people: two ways between them and the last frame, or three ways round."""
+    (film,) = tiny_stylegan("interpolate", 1, 2, 3, "--frames", 3, "--size", 32, "--out", f"film.{ending}", *loop)
+    assert count(film) == frames
+
+
+def test_mp4_unless_said_otherwise(tiny_stylegan):
+    assert tiny_stylegan("interpolate", "1,2", "--frames", 2, "--size", 16) == [Path("film.mp4")]
+    assert tiny_stylegan("interpolate", "1-2", "--frames", 2, "--size", 16, "--format", "gif") == [Path("film.gif")]
+
+
+@pytest.mark.parametrize("words", [["--out", "frames"], ["--format", "png"], ["--format", "jpg", "--out", "frames"]])
+def test_numbered_frames(tiny_stylegan, words):
+    made = tiny_stylegan("interpolate", 1, 2, "--frames", 3, "--size", 16, *words)
+    assert [path.stem for path in made] == [f"frame0000{i}" for i in range(4)]
+    assert all(size_of(path) == (16, 16) for path in made)
+
+
+@pytest.mark.parametrize("method", ["linear", "cubic", "spherical"])
+def test_a_film_hits_its_people_and_a_loop_comes_back(tiny_stylegan, method):
+    tiny_stylegan("sample", "--seeds", "1-3", "--size", 32)
+    words = ["interpolate", 1, 2, 3, "--frames", 4, "--loop", "--method", method, "--size", 32, "--out", "frames"]
+    frames = [pixels(path) for path in tiny_stylegan(*words)]
+    assert len(frames) == 12
+    for i, seed in enumerate((1, 2, 3)):
+        assert np.array_equal(frames[4 * i], pixels(f"faces/seed000{seed}.png"))
+    steps = [np.abs(a.astype(int) - b).mean() for a, b in zip(frames, [*frames[1:], frames[0]], strict=True)]
+    assert steps[-1] < 1.5 * max(steps[:-1])  # the seam is a step like the others
+    assert min(steps) > 0
+
+
+def test_one_band_moves_and_the_others_rest(tiny_stylegan, tiny):
+    made = tiny_stylegan("interpolate", 1, 2, "--layers", "coarse", "--frames", 2, "--size", 16, "--out", "frames")
+    first, last = (recipes.read(made[i]).picture.ws for i in (0, -1))
+    for layer in tiny.layers:
+        assert torch.equal(first[layer.index], last[layer.index]) == (layer.band != "coarse")
+
+
+def test_bands_with_targets_of_their_own(tiny_stylegan, tiny):
+    tiny_stylegan("sample", "--seeds", "1-4", "--size", 16)
+    words = ["interpolate", 1, "--coarse", "2,3", "--fine", 4, "--frames", 2, "--size", 16, "--out", "frames"]
+    made = tiny_stylegan(*words)
+    assert len(made) == 5
+    last = recipes.read(made[-1]).picture.ws
+    for layer in tiny.layers:
+        who = {"coarse": 3, "middle": 1, "fine": 4}[layer.band]
+        expected = recipes.read(Path(f"faces/seed000{who}.png")).picture.ws[layer.index]
+        assert torch.equal(last[layer.index], expected)
+
+
+def test_latents_of_a_film(tiny_stylegan, tiny):
+    tiny_stylegan("interpolate", 1, 2, "--frames", 3, "--size", 16, "--save-latents")
+    ws = np.load("film.npy")
+    assert (ws.shape, ws.dtype) == ((4, tiny.num_ws, tiny.w_dim), np.float32)
+    tiny_stylegan("sample", "--latents", "film.npy", "--out", "again", "--size", 16)
+    tiny_stylegan("interpolate", 1, 2, "--frames", 3, "--size", 16, "--out", "frames")
+    for i in range(4):
+        assert np.array_equal(pixels(f"again/film-{i}.png"), pixels(f"frames/frame0000{i}.png"))
+
+
+def test_frames_are_people(tiny_stylegan):
+    tiny_stylegan("interpolate", 1, 2, "--frames", 2, "--size", 16, "--save-latents", "--out", "frames")
+    tiny_stylegan("sample", "--latents", "frames/frame00001.npz", "--size", 16, "--out", "a.png")
+    tiny_stylegan("replay", "frames/frame00001.png", "--out", "b.png")
+    assert np.array_equal(pixels("a.png"), pixels("frames/frame00001.png"))
+    assert np.array_equal(pixels("b.png"), pixels("frames/frame00001.png"))
+
+
+def test_easing_changes_the_way_and_not_the_ends(tiny_stylegan):
+    films = []
+    for easing in ("linear", "smooth", "ease-in", "ease-out"):
+        words = ["--frames", 4, "--size", 16, "--easing", easing, "--out", easing]
+        films.append([pixels(path) for path in tiny_stylegan("interpolate", 1, 2, *words)])
+    assert all(np.array_equal(film[0], films[0][0]) and np.array_equal(film[-1], films[0][-1]) for film in films)
+    assert len({film[1].tobytes() for film in films}) == 4

@@ -1,0 +1,384 @@
+"""The verbs that make pictures, on the tiny model: same people, same pixels, wherever they come from."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stylegan_cli import recipes
+from stylegan_cli.media.render import GAP
+from stylegan_cli.pictures import Sheet
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+FORMATS = ("png", "webp", "jpg")
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def size_of(path):
+    with Image.open(path) as image:
+        return image.size
+
+
+def ws_of(path):
+    return recipes.read(Path(path)).picture.ws
+
+
+def names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+# Same seed, same pixels
+
+
+def test_a_seed_has_one_face_alone_in_company_and_in_any_order(tiny_stylegan):
+    (alone,) = tiny_stylegan("sample", "--seeds", 5)
+    together = tiny_stylegan("sample", "--seeds", "9,5-7,1")
+    assert [path.name for path in together] == [f"seed000{i}.png" for i in (9, 5, 6, 7, 1)]
+    assert np.array_equal(pixels(alone), pixels("faces/seed0005.png"))
+    assert not np.array_equal(pixels(alone), pixels("faces/seed0006.png"))
+
+
+def test_a_cell_of_a_sheet_is_the_picture(tiny_stylegan):
+    tiny_stylegan("sample", "--seeds", "1-3", "--size", 32)
+    (sheet,) = tiny_stylegan("sample", "--seeds", "1-3", "--size", 32, "--grid")
+    page = pixels(sheet)
+    assert np.array_equal(page[:32, :32], pixels("faces/seed0001.png"))
+    assert np.array_equal(page[:32, 32 + GAP : 64 + GAP], pixels("faces/seed0002.png"))
+    height = page.shape[0] // 2 + GAP // 2
+    assert np.array_equal(page[height : height + 32, :32], pixels("faces/seed0003.png"))
+
+
+def test_a_dataset_has_the_same_faces(tiny_stylegan):
+    tiny_stylegan("sample", "--seeds", "4,2", "--size", 32, "--noise", "random")
+    tiny_stylegan("sample", "--seeds", "4,2", "--size", 32, "--noise", "random", "--dataset", "data")
+    for i, seed in enumerate((4, 2)):
+        assert np.array_equal(pixels(f"data/00000/img0000000{i}.png"), pixels(f"faces/seed000{seed}.png"))
+
+
+def test_commands_agree_on_a_face(tiny_stylegan, here):
+    """The same person as a sample, as a mix of one, as an only heir and as the first frame of a film."""
+    tiny_stylegan("sample", "--seeds", 5, "--out", "sample.png")
+    tiny_stylegan("mix", "--coarse", 5, "--out", "mix.png")
+    tiny_stylegan("blend-parents", 5, 6, "--weight", 1, "--out", "heir.png", "--no-save-latents")
+    tiny_stylegan("interpolate", 5, 6, "--frames", 1, "--out", "film")
+    expected = pixels("sample.png")
+    for other in ("mix.png", "heir.png", "film/frame00000.png"):
+        assert np.array_equal(pixels(other), expected)
+    assert names(here) == ["film/frame00000.png", "film/frame00001.png", "heir.png", "mix.png", "sample.png"]
+
+
+@pytest.mark.parametrize("mode", ["const", "random", "none"])
+def test_noise_modes_repeat(tiny_stylegan, mode):
+    (first,) = tiny_stylegan("sample", "--noise", mode)
+    (second,) = tiny_stylegan("sample", "--noise", mode)
+    assert first != second
+    assert first.read_bytes() != b""
+    assert np.array_equal(pixels(first), pixels(second))
+
+
+def test_noise_modes_and_seeds_differ(tiny_stylegan):
+    made = [["const"], ["none"], ["random"], ["random", "--seed", 7]]
+    pictures = [pixels(tiny_stylegan("sample", "--seeds", 0, "--noise", *words)[0]) for words in made]
+    assert all(not np.array_equal(a, b) for i, a in enumerate(pictures) for b in pictures[:i])
+
+
+# Truncation
+
+
+def test_psi(tiny_stylegan, tiny):
+    tiny_stylegan("sample", "--seeds", "3,4", "--psi", 0, "--out", "average")
+    assert np.array_equal(pixels("average/seed0003.png"), pixels("average/seed0004.png"))
+    tiny_stylegan("sample", "--seeds", 3, "--trunc", 1, "--save-latents", "--out", "whole.png")
+    z = torch.from_numpy(np.random.RandomState(3).randn(1, tiny.z_dim)).float()
+    with torch.inference_mode():
+        assert torch.equal(ws_of("whole.png"), tiny.broadcast(tiny.mapping(z))[0])
+
+
+# Latents round trip
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_picture_stands_for_its_person(tiny_stylegan, ending):
+    tiny_stylegan("mix", "--coarse", 1, "--fine", 2, "--out", f"child.{ending}")
+    tiny_stylegan("mix", "--coarse", f"child.{ending}", "--out", "again.png")
+    assert torch.equal(ws_of(f"child.{ending}"), ws_of("again.png"))
+
+
+@pytest.mark.parametrize("arguments", [("sample", "--seeds", 3), ("mix", "--coarse", 1, "--fine", 2)])
+def test_saved_latents_stand_for_their_person(tiny_stylegan, arguments):
+    (made,) = tiny_stylegan(*arguments, "--save-latents", "--out", "a.png")
+    tiny_stylegan("sample", "--latents", "a.npz", "--psi", 0.1, "--out", "npz.png")
+    np.save("a.npy", np.load("a.npz")["w"][0])
+    tiny_stylegan("sample", "--latents", "a.npy", "--out", "npy.png")
+    assert np.array_equal(pixels(made), pixels("npz.png"))
+    assert np.array_equal(pixels(made), pixels("npy.png"))
+
+
+def test_latents_of_a_sheet_are_everybody_in_order(tiny_stylegan):
+    tiny_stylegan("sample", "--seeds", "1-3", "--grid", "--save-latents", "--out", "sheet.png")
+    tiny_stylegan("sample", "--seeds", "1-3", "--out", "alone")
+    made = tiny_stylegan("sample", "--latents", "sheet.npz", "--out", "again")
+    assert [path.name for path in made] == ["sheet-0.png", "sheet-1.png", "sheet-2.png"]
+    for i, path in enumerate(made):
+        assert np.array_equal(pixels(path), pixels(f"alone/seed000{i + 1}.png"))
+
+
+def test_saved_z_lets_a_person_jitter(tiny_stylegan):
+    tiny_stylegan("sample", "--seeds", 3, "--save-latents", "--out", "a.png")
+    tiny_stylegan("noise", "a.npz", "--jitter", 0.3, "-n", 1, "--out", "from-file.png")
+    tiny_stylegan("noise", 3, "--jitter", 0.3, "-n", 1, "--out", "from-seed.png")
+    assert np.array_equal(pixels("from-file.png"), pixels("from-seed.png"))
+
+
+# mix
+
+
+def test_mixing_somebody_with_themselves_is_them(tiny_stylegan):
+    tiny_stylegan("mix", "--coarse", 3, "--middle", 3, "--fine", 3, "--out", "mix.png")
+    tiny_stylegan("sample", "--seeds", 3, "--out", "sample.png")
+    assert np.array_equal(pixels("mix.png"), pixels("sample.png"))
+
+
+def test_bands_come_from_whom_they_should(tiny_stylegan, tiny):
+    tiny_stylegan("sample", "--seeds", "1-4", "--out", "who")
+    tiny_stylegan("mix", "--coarse", 1, "--middle", 2, "--fine", 3, "--layers", "0,4=4", "--out", "mix.png")
+    mixed = ws_of("mix.png")
+    for layer in tiny.layers:
+        who = 4 if layer.index in (0, 4) else {"coarse": 1, "middle": 2, "fine": 3}[layer.band]
+        assert torch.equal(mixed[layer.index], ws_of(f"who/seed000{who}.png")[layer.index])
+
+
+def test_the_papers_figure(tiny_stylegan):
+    words = ["mix", "--rows", "1,2", "--cols", "3-5", "--styles", "middle", "--size", 32, "--out", "figure.png"]
+    tiny_stylegan(*words, "--save-latents")
+    rows = recipes.read(Path("figure.png")).picture.rows
+    assert [[cell is not None for cell in row] for row in rows] == [[False, True, True, True], *[[True] * 4] * 2]
+    tiny_stylegan("mix", "--coarse", 2, "--middle", 4, "--fine", 2, "--size", 32, "--out", "one.png")
+    assert torch.equal(rows[2][2].ws, ws_of("one.png"))
+    assert np.load("figure.npz")["w"].shape[0] == 6
+
+
+# noise
+
+
+def test_noise_variations_share_the_person_and_differ_in_pixels(tiny_stylegan):
+    made = tiny_stylegan("noise", 42, "--layers", "fine", "--size", 32)
+    assert [path.name for path in made] == [f"noise-{i}.png" for i in range(4)]
+    assert len({pixels(path).tobytes() for path in made}) == 4
+    assert all(torch.equal(ws_of(path), ws_of(made[0])) for path in made)
+
+
+def test_noise_in_no_layer_is_no_noise(tiny_stylegan):
+    made = tiny_stylegan("noise", 42, "--layers", "none", "-n", 2)
+    silent = tiny_stylegan("noise", 42, "--strength", 0, "-n", 1)
+    (plain,) = tiny_stylegan("sample", "--seeds", 42, "--noise", "none")
+    assert len({pixels(path).tobytes() for path in (*made, *silent, plain)}) == 1
+
+
+def test_variations_on_a_sheet_are_the_single_ones(tiny_stylegan):
+    tiny_stylegan("noise", 42, "--size", 32, "--seed", 10, "--out", "alone")
+    (sheet,) = tiny_stylegan("noise", 42, "--size", 32, "--seed", 10, "--grid")
+    page = pixels(sheet)
+    assert np.array_equal(page[:32, 32 + GAP :], pixels("alone/noise-11.png"))
+
+
+def test_panels_and_heatmap_are_one_picture_each(tiny_stylegan):
+    (panels,) = tiny_stylegan("noise", 42, "--panels", "--size", 32)
+    assert len(list(recipes.read(panels).picture.cells())) == 4
+    (heat,) = tiny_stylegan("noise", 42, "--heatmap", "-n", 3, "--size", 32)
+    assert size_of(heat) == (32, 32)
+
+
+# blend-parents
+
+
+@pytest.mark.parametrize(("share", "parent"), [(1, 5), (0, 6)])
+def test_a_child_with_all_of_one_parent_is_that_parent(tiny_stylegan, share, parent):
+    shares = [word for band in ("--coarse", "--middle", "--fine") for word in (band, share)]
+    tiny_stylegan("blend-parents", 5, 6, *shares, "--out", "child.png")
+    tiny_stylegan("sample", "--seeds", parent, "--out", "parent.png")
+    assert np.array_equal(pixels("child.png"), pixels("parent.png"))
+
+
+def test_a_child_lies_between_its_parents_layer_by_layer(tiny_stylegan, tiny):
+    tiny_stylegan("sample", "--seeds", "5,6", "--out", "who")
+    one, other = (ws_of(f"who/seed000{seed}.png") for seed in (5, 6))
+    words = ["--coarse", 0.7, "--middle", 0.5, "--fine", 0.3, "--layers", "0=1"]
+    tiny_stylegan("blend-parents", 5, 6, *words, "--out", "child.png")
+    child = ws_of("child.png")
+    for layer in tiny.layers:
+        share = 1 if layer.index == 0 else {"coarse": 0.7, "middle": 0.5, "fine": 0.3}[layer.band]
+        expected = share * one[layer.index] + (1 - share) * other[layer.index]
+        torch.testing.assert_close(child[layer.index], expected)
+
+
+def test_a_family_and_its_latents(tiny_stylegan, here):
+    made = tiny_stylegan("blend-parents", 5, 6, "--children", 3, "--size", 32, "--coarse", 1)
+    assert [path.name for path in made] == ["child-1.png", "child-2.png", "child-3.png", "family.png"]
+    assert names(here / "family") == sorted([*(p.name for p in made), *(f"child-{i}.npz" for i in (1, 2, 3))])
+    assert len(list(recipes.read(made[-1]).picture.cells())) == 5
+    children = [ws_of(path) for path in made[:3]]
+    assert all(torch.equal(child[:4], children[0][:4]) for child in children)  # --coarse holds for all
+    assert not torch.equal(children[0], children[1])
+    tiny_stylegan("blend-parents", "family/child-1.npz", "family/child-2.png", "--out", "grandchild.png")
+    torch.testing.assert_close(ws_of("grandchild.png"), (children[0] + children[1]) / 2)
+
+
+def test_siblings_depend_on_the_seed_and_their_number_only(tiny_stylegan):
+    few = tiny_stylegan("blend-parents", 5, 6, "-n", 2, "--seed", 3, "--size", 32)
+    many = tiny_stylegan("blend-parents", 5, 6, "-n", 3, "--seed", 3, "--size", 32)
+    other = tiny_stylegan("blend-parents", 5, 6, "-n", 2, "--seed", 9, "--size", 32)
+    assert [pixels(p).tobytes() for p in few[:2]] == [pixels(p).tobytes() for p in many[:2]]
+    assert not np.array_equal(pixels(few[0]), pixels(other[0]))
+
+
+def test_only_the_family_sheet(tiny_stylegan, here):
+    tiny_stylegan("blend-parents", 5, 6, "--grid", "--size", 32)
+    assert names(here) == ["family.npz", "family.png"]
+
+
+# replay and show
+
+PICTURES = {
+    "face": ["sample", "--seeds", 3],
+    "small": ["sample", "--seeds", 3, "--size", 20],
+    "random": ["sample", "--seeds", 3, "--noise", "random", "--seed", 9],
+    "mix": ["mix", "--coarse", 1, "--middle", 2, "--fine", 3],
+    "sheet": ["sample", "--seeds", "1-5", "--grid", "--size", 24],
+    "figure": ["mix", "--rows", "1,2", "--cols", "3", "--size", 24],
+    "heatmap": ["noise", 42, "--heatmap", "-n", 3],
+    "panels": ["noise", 42, "--panels", "--strength", 2, "--size", 24],
+    "family": ["blend-parents", 1, 2, "--grid", "--no-save-latents", "--size", 24],
+    "fp32": ["sample", "--precision", "fp32"],
+    "bf16": ["sample", "--precision", "bf16"],
+}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("words", PICTURES.values(), ids=PICTURES)
+def test_replay_makes_the_same_bytes(tiny_stylegan, words, format):
+    (made,) = tiny_stylegan(*words, "--format", format)
+    (again,) = tiny_stylegan("replay", made)
+    assert again == Path(f"{made.stem}-replay.{format}")
+    assert again.read_bytes() == made.read_bytes()
+    tiny_stylegan("replay", again, "--out", f"third.{format}")
+    assert Path(f"third.{format}").read_bytes() == made.read_bytes()
+
+
+def test_replay_needs_none_of_the_files_that_were_used(tiny_stylegan, here):
+    tiny_stylegan("sample", "--seeds", 1, "--save-latents", "--out", "a.png")
+    tiny_stylegan("mix", "--coarse", "a.npz", "--fine", 2, "--out", "mix.png")
+    for path in (here / "a.png", here / "a.npz"):
+        path.unlink()
+    tiny_stylegan("replay", "mix.png", "--out", "again.png")
+    assert (here / "again.png").read_bytes() == (here / "mix.png").read_bytes()
+
+
+def test_replay_in_another_size_and_format(tiny_stylegan):
+    tiny_stylegan("sample", "--seeds", 1, "--size", 20, "--out", "a.webp")
+    tiny_stylegan("replay", "a.webp", "--size", 40, "--out", "b.png")
+    assert size_of("b.png") == (40, 40)
+    tiny_stylegan("sample", "--seeds", 1, "--size", 40, "--out", "c.png")
+    assert np.array_equal(pixels("b.png"), pixels("c.png"))
+
+
+def test_replay_into_a_folder_keeps_the_format(tiny_stylegan):
+    tiny_stylegan("sample", "--seeds", 1, "--size", 20, "--out", "a.webp")
+    tiny_stylegan("replay", "a.webp", "--out", "folder")
+    assert Path("folder/a-replay.webp").read_bytes() == Path("a.webp").read_bytes()
+
+
+def test_show(stylegan, tiny_stylegan, tiny_model):
+    tiny_stylegan("mix", "--coarse", 1, "--fine", 2, "--size", 20, "--out", "mix.png")
+    result = stylegan("show", "mix.png")
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = dict(line.split(maxsplit=1) for line in result.stdout.splitlines() if not line.startswith(" "))
+    assert lines["command"].startswith("stylegan mix --coarse 1 --fine 2 --size 20 --out mix.png")
+    assert lines["face"] == "size   20"
+    assert lines["model"].startswith("tiny (sha256 ")
+    assert "1 + 2: 2 different w in 13 layers; noise const" in result.stdout
+
+
+def test_show_as_json_is_the_recipe(stylegan, tiny_stylegan):
+    tiny_stylegan("sample", "--seeds", "1,2", "--grid", "--size", 20, "--out", "sheet.png")
+    result = stylegan("show", "sheet.png", "--json")
+    assert json.loads(result.stdout)["format"] == recipes.FORMAT
+    assert isinstance(recipes.loads(result.stdout, "stdout").picture, Sheet)
+
+
+# Output
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_out_says_the_format(tiny_stylegan, ending):
+    (made,) = tiny_stylegan("sample", "--out", f"a.{ending}")
+    with Image.open(made) as image:
+        assert image.format == {"png": "PNG", "webp": "WEBP", "jpg": "JPEG"}[ending]
+
+
+def test_out_may_be_a_folder_that_is_there_or_not(tiny_stylegan, here):
+    (here / "old.d").mkdir()
+    tiny_stylegan("sample", "--out", "new", "--format", "jpg")
+    tiny_stylegan("sample", "-n", 2, "--out", "old.d")
+    assert names(here) == ["new/seed0000.jpg", "old.d/seed0000.png", "old.d/seed0001.png"]
+
+
+def test_what_nobody_named_replaces_nothing(tiny_stylegan, here):
+    for _ in range(3):
+        tiny_stylegan("mix", "--coarse", 1, "--size", 8)
+        tiny_stylegan("sample", "-n", 2, "--size", 8)
+    assert {path.name for path in here.iterdir()} == {
+        "mix.png",
+        "mix-2.png",
+        "mix-3.png",
+        "faces",
+        "faces-2",
+        "faces-3",
+    }
+
+
+def test_force_replaces(tiny_stylegan, here):
+    (here / "a.png").write_text("old")
+    tiny_stylegan("sample", "--out", "a.png", "--force")
+    assert size_of("a.png") == (128, 128)
+
+
+def test_quiet_prints_nothing(tiny_stylegan, here):
+    assert tiny_stylegan("sample", "-n", 2, "--quiet") == []
+    assert tiny_stylegan("interpolate", 1, 2, "--frames", 2, "--size", 16, "--quiet") == []
+    assert tiny_stylegan("sample", "-n", 2, "--dataset", "data.zip", "--quiet") == []
+    assert (here / "film.mp4").exists()
+
+
+def test_stdout_is_the_paths_of_what_was_made(tiny_stylegan, here):
+    made = tiny_stylegan("sample", "-n", 3, "--save-latents", "--size", 8)
+    assert [path.as_posix() for path in made] == [f"faces/seed000{i}.png" for i in range(3)]
+    assert all(path.is_file() for path in made)
+
+
+@pytest.mark.filterwarnings("ignore:Image.Image.getdata")  # textual-image calls it, Pillow 14 drops it
+def test_show_previews_on_stderr(stylegan, tiny_model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # textual-image uses what Pillow 14 will drop
+        result = stylegan("sample", "--size", 16, "--show", "--model", tiny_model)
+    assert result.exit_code == 0
+    assert result.stdout == "seed0000.png\n"
+    assert len(result.stderr.splitlines()) > 4
+
+
+def test_precision_changes_little(tiny_stylegan):
+    made = [
+        pixels(tiny_stylegan("sample", "--precision", name, "--out", f"{name}.png")[0]) for name in ("fp32", "bf16")
+    ]
+    assert not np.array_equal(*made)
+    error = np.square(made[0].astype(float) - made[1]).mean()
+    assert 10 * np.log10(255**2 / error) > 30  # weights at random; the real model's 40 dB are tested with it

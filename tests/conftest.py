@@ -1,0 +1,81 @@
+"""What many tests need: a tiny generator, its model file, the default model, and the command line."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from stylegan_cli import modelfile, store
+from stylegan_cli.architectures.mobilestylegan import Config, MobileStyleGAN
+from stylegan_cli.cli.app import app
+from stylegan_cli.generator import Origin
+
+# 4 to 64 pixels: layers in all three bands.
+TINY = Config(channels=(16, 16, 16, 16, 16), z_dim=16, w_dim=16, mapping_layers=2)
+CPU = torch.device("cpu")
+# Tiny networks gain nothing from threads, which on a busy machine only wait for each other.
+torch.set_num_threads(1)
+
+
+def make_tiny(seed=0):
+    """A MobileStyleGAN for pictures of 128 pixels, of random weights, none of them zero."""
+    generator = MobileStyleGAN(TINY)
+    randomness = torch.Generator().manual_seed(seed)
+    for tensor in generator.state_dict().values():
+        tensor.copy_(torch.randn(tensor.shape, generator=randomness) * 0.5)
+    generator.origin = Origin("tiny", "0" * 64)
+    return generator.prepare(CPU, torch.float32)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    return make_tiny()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """The native model file of `tiny`."""
+    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
+    modelfile.save(make_tiny(), path, {})
+    return path
+
+
+@pytest.fixture(scope="session")
+def ffhq():
+    """The default model in float32, fetched into the user's cache if it is not there yet."""
+    return store.load("ffhq").prepare(CPU, torch.float32)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty current folder."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def stylegan(here, monkeypatch):
+    """The command line in an empty folder: `stylegan("mix", "--coarse", 1)`."""
+
+    def run(*arguments):
+        words = list(map(str, arguments))
+        monkeypatch.setattr(sys, "argv", ["stylegan", *words])
+        return CliRunner().invoke(app, words)
+
+    return run
+
+
+@pytest.fixture
+def tiny_stylegan(stylegan, tiny_model):
+    """The same with the tiny model, for commands that take --model; fails where the command does not end well."""
+
+    def run(*arguments):
+        result = stylegan(*arguments, "--model", tiny_model)
+        assert (result.exit_code, result.stderr) == (0, "")
+        return [Path(line) for line in result.stdout.splitlines()]
+
+    return run

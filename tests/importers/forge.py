@@ -1,0 +1,104 @@
+"""Writes checkpoints as the foreign projects do: real pickles that name their classes, without those projects."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+import types
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from stylegan_cli.importers.stored import Stored
+from stylegan_cli.importers.unpickle import Array, Record
+
+
+def _reconstruct_persistent_obj(meta: Any) -> None:
+    raise AssertionError("code from a checkpoint was run")
+
+
+class Module:
+    """Pickles as a module of NVIDIA's PyTorch projects does."""
+
+    def __init__(self, meta: dict[str, Any]) -> None:
+        self.meta = meta
+
+    def __reduce__(self) -> Any:
+        return _reconstruct_persistent_obj, (self.meta,)
+
+
+class Network:
+    """Pickles as dnnlib.tflib.Network does."""
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        self.state = state
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.state
+
+    def __setstate__(self, state: Any) -> None:
+        raise AssertionError("code from a checkpoint was run")
+
+
+class EasyDict(dict):
+    """dnnlib's dict."""
+
+
+PLACES: dict[str, list[Any]] = {
+    "torch_utils": [],
+    "dnnlib": [],
+    "dnnlib.tflib": [],
+    "torch_utils.persistence": [_reconstruct_persistent_obj],
+    "dnnlib.tflib.network": [Network],
+    "dnnlib.util": [EasyDict],
+}
+
+
+@contextmanager
+def foreign_modules() -> Iterator[None]:
+    """The projects' module names, for as long as pickle needs to find the classes above there."""
+    before = dict(sys.modules)
+    for name, members in PLACES.items():
+        module = types.ModuleType(name)
+        for member in members:
+            member.__module__ = name
+            setattr(module, member.__name__, member)
+        sys.modules[name] = module
+    try:
+        yield
+    finally:
+        for name in PLACES:
+            sys.modules.pop(name)
+        sys.modules.update(before)
+
+
+def dumps(tree: Any, protocol: int = 4) -> bytes:
+    with foreign_modules():
+        return pickle.dumps(tree, protocol)
+
+
+def zipped(tree: Any, **kwargs: Any) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(tree, buffer, **kwargs)
+    return buffer.getvalue()
+
+
+def revive(value: Any) -> Any:
+    """What the reader made of a pickle, as objects that `dumps` writes like the original's."""
+    if isinstance(value, Record):
+        return (Module if value.name == "module" else Network)(revive(value.state))
+    if isinstance(value, Stored):
+        return value.tensor()
+    if isinstance(value, Array):
+        assert value.stored is not None
+        return value.stored.tensor().numpy()
+    if isinstance(value, dict):
+        return OrderedDict((key, revive(item)) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return type(value)(revive(item) for item in value)
+    return np.float32(value) if isinstance(value, float) else value

@@ -1,0 +1,187 @@
+"""Latent files: what is written is read again, and what is broken or hostile is refused in one sentence."""
+
+import io
+import json
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.latents import files
+
+W = np.random.default_rng(0).normal(size=(13, 16)).astype(np.float32)
+
+
+def lying_header(shape):
+    """A `.npy` whose header promises `shape`, with 8 numbers behind it."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return buffer.getvalue() + bytes(32)
+
+
+def npz(path, **members):
+    """A zip of members as they are, whatever `np.savez` would think of them."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+
+
+class Bomb:
+    """Unpickling this makes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_npz_keeps_w_z_psi_and_the_model(tmp_path):
+    path, z = tmp_path / "a.npz", np.arange(16.0)
+    files.write_npz(path, W[None], {"model": {"name": "m", "sha256": "abc"}}, z, 0.5)
+    stored = files.read(path)
+    assert np.array_equal(stored.array, W[None])
+    assert np.array_equal(stored.z, z)
+    assert (stored.psi, stored.origin.name, stored.origin.sha256) == (0.5, "m", "abc")
+
+
+def test_npy_is_read_as_it_is(tmp_path):
+    np.save(tmp_path / "a.npy", W)
+    stored = files.read(tmp_path / "a.npy")
+    assert np.array_equal(stored.array, W)
+    assert (stored.z, stored.origin) == (None, None)
+
+
+def test_nvidias_projected_w(tmp_path):
+    np.savez(tmp_path / "projected_w.npz", w=W[None])
+    assert np.array_equal(files.read(tmp_path / "projected_w.npz").array, W[None])
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(width=32), min_size=4, max_size=4), st.integers(1, 3))
+def test_what_is_streamed_is_what_is_read(tmp_path_factory, numbers, rows):
+    path = tmp_path_factory.mktemp("streamed") / "w.npy"
+    row = np.array(numbers, np.float32)
+    with files.writing_npy(path, (rows, 4)) as append:
+        for _ in range(rows):
+            append(row)
+    assert np.array_equal(np.load(path), np.tile(row, (rows, 1)), equal_nan=True)
+
+
+def test_an_interrupted_stream_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt), files.writing_npy(tmp_path / "w.npy", (2, 4)) as append:
+        append(np.zeros(4))
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 9, 40, 130])
+def test_truncated_npy(tmp_path, size):
+    np.save(tmp_path / "a.npy", W)
+    whole = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(whole[:size])
+    with pytest.raises(StyleganError, match=r"a\.npy"):
+        files.read(tmp_path / "a.npy")
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_truncated_npz(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("cut") / "a.npz"
+    np.savez(path, w=W)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    with pytest.raises(StyleganError):
+        files.read(path)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_a_flipped_byte_is_never_more_than_a_sentence(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("flip") / "a.npz"
+    np.savez_compressed(path, w=W, about=json.dumps({"model": {"name": "m", "sha256": "abc"}}))
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    try:
+        assert isinstance(files.read(path).array, np.ndarray)
+    except StyleganError as error:
+        assert "a.npz" in str(error)
+
+
+@pytest.mark.parametrize("wrap", ["npy", "npz"])
+def test_objects_are_never_unpickled(tmp_path, wrap):
+    target = tmp_path / "made-by-unpickling"
+    array = np.array([Bomb(target)], dtype=object)
+    path = tmp_path / f"a.{wrap}"
+    if wrap == "npy":
+        np.save(path, array, allow_pickle=True)
+    else:
+        np.savez(path, w=array)
+    with pytest.raises(StyleganError, match="Python objects, which are never loaded"):
+        files.read(path)
+    assert not target.exists()
+
+
+def test_a_pickle_called_npy_is_not_loaded(tmp_path):
+    target = tmp_path / "made-by-unpickling"
+    (tmp_path / "a.npy").write_bytes(pickle.dumps(Bomb(target)))
+    with pytest.raises(StyleganError):
+        files.read(tmp_path / "a.npy")
+    assert not target.exists()
+
+
+def test_a_lying_header_takes_no_memory(tmp_path):
+    (tmp_path / "a.npy").write_bytes(lying_header((10**12, 512)))
+    with pytest.raises(StyleganError, match=r"a\.npy cannot be read"):
+        files.read(tmp_path / "a.npy")
+    npz(tmp_path / "a.npz", w=lying_header((10**12, 512)))
+    with pytest.raises(StyleganError, match=r"a\.npz cannot be read"):
+        files.read(tmp_path / "a.npz")
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "a.npz", w=np.zeros(1 << 20))
+    assert (tmp_path / "a.npz").stat().st_size < 1 << 14
+    monkeypatch.setattr(files, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(np, "load", None)
+    with pytest.raises(StyleganError, match="unpack to"):
+        files.read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"x": W},
+        {},
+        {"w": W, "about": "not json"},
+        {"w": W, "about": "[]"},
+        {"w": W, "about": "{}"},
+        {"w": W, "about": '{"model": 5}'},
+        {"w": W, "about": '{"model": {"name": "m"}}'},
+        {"w": W, "z": W[0], "psi": np.ones(2)},
+        {"w": W, "z": W[0], "psi": np.array("much")},
+        {"w": W, "z": W[0], "psi": np.nan},
+    ],
+    ids=repr,
+)
+def test_npz_of_other_contents(tmp_path, members):
+    np.savez(tmp_path / "a.npz", **members)
+    with pytest.raises(StyleganError, match=r"a\.npz"):
+        files.read(tmp_path / "a.npz")
+
+
+def test_a_member_that_is_no_array(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("w", "hello")
+    assert files.read(tmp_path / "a.npz").array.dtype.kind == "S"
+
+
+def test_the_keys_found_are_named(tmp_path):
+    np.savez(tmp_path / "a.npz", latents=W, faces=W)
+    with pytest.raises(StyleganError, match="its keys are latents, faces"):
+        files.read(tmp_path / "a.npz")

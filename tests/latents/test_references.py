@@ -1,0 +1,155 @@
+"""The words by which people are asked for."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.generator import Origin
+from stylegan_cli.latents import files, references
+from stylegan_cli.latents.people import from_seed
+from stylegan_cli.media.encode import FORMATS, encode
+from stylegan_cli.media.render import render
+from stylegan_cli.pictures import Face, Sheet
+from stylegan_cli.recipes import Recipe, dumps
+
+
+@pytest.fixture
+def resolve(tiny, here):
+    def run(text, psi=0.7, cast=None):
+        return references.resolve(text, tiny, psi, cast or {})
+
+    return run
+
+
+def save_picture(tiny, path, picture):
+    recipe = Recipe(picture, tiny.origin.name, tiny.origin.sha256, "fp32", "cpu", 16)
+    path.write_bytes(encode(render(tiny, picture, 16), path.suffix[1:], dumps(recipe)))
+
+
+def test_seed(tiny, resolve):
+    person = resolve("42", psi=0.3)
+    expected = from_seed(tiny, 42, 0.3)
+    assert torch.equal(person.ws, expected.ws)
+    assert torch.equal(person.z, expected.z)
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+def test_latent_file(tiny, resolve, here, ending):
+    ws = np.random.default_rng(0).normal(size=(tiny.num_ws, tiny.w_dim)).astype(np.float32)
+    if ending == "npy":
+        np.save(here / "jon.npy", ws)
+    else:
+        np.savez(here / "jon.npz", w=ws[None])
+    person = resolve(f"jon.{ending}", psi=0.1)
+    assert np.array_equal(person.ws.numpy(), ws)
+    assert person.label == "jon"
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_picture_made_here(tiny, resolve, here, ending):
+    ws = torch.randn(tiny.num_ws, tiny.w_dim)
+    save_picture(tiny, here / f"face.{ending}", Face(ws))
+    assert torch.equal(resolve(f"face.{ending}").ws, ws)
+
+
+def test_saved_person_keeps_z_and_psi(tiny, resolve, here):
+    person = from_seed(tiny, 3, 0.4)
+    about = {"model": {"name": "tiny", "sha256": tiny.origin.sha256}}
+    files.write_npz(here / "a.npz", person.ws[None].numpy(), about, person.z.numpy(), 0.4)
+    again = resolve("a.npz")
+    assert torch.equal(again.z, person.z)
+    assert again.psi == 0.4
+
+
+def test_cast_by_name_and_by_file_name(tiny, resolve, here, tmp_path):
+    np.save(tmp_path / "jon.npy", np.ones(tiny.w_dim))
+    cast = {"jon": tmp_path / "jon.npy"}
+    for word in ("jon", "jon.npy", "jon.npz"):
+        assert torch.equal(resolve(word, cast=cast).ws, torch.ones(tiny.num_ws, tiny.w_dim))
+
+
+def test_a_file_here_comes_before_the_cast(tiny, resolve, here, tmp_path):
+    np.save(tmp_path / "jon.npy", np.ones(tiny.w_dim))
+    np.save(here / "jon.npy", np.zeros(tiny.w_dim))
+    assert not resolve("jon.npy", cast={"jon": tmp_path / "jon.npy"}).ws.any()
+
+
+@pytest.mark.parametrize("word", ["jon.png", "cast/jon", "Jon", "jo", "jon.npy.npy", "", "-1", "4.2", "x" * 300])
+def test_nobody_of_that_name(resolve, tmp_path, word):
+    with pytest.raises(UsageError, match="the model's cast is jon"):
+        resolve(word, cast={"jon": tmp_path / "jon.npy"})
+
+
+def test_somebody_in_a_file_of_several(tiny, resolve, here):
+    np.save(here / "kids.npy", np.arange(3.0)[:, None, None] + np.zeros((3, 1, tiny.w_dim)))
+    assert (resolve("kids.npy#2").ws == 2).all()
+    with pytest.raises(UsageError, match=r"kids\.npy#0"):
+        resolve("kids.npy")
+    for text in ("kids.npy#3", "kids.npy#x", "kids.npy#-1"):
+        with pytest.raises(UsageError, match="holds 3 people"):
+            resolve(text)
+
+
+def test_latents_of_another_model(tiny, resolve, here):
+    about = {"model": {"name": "other", "sha256": "f" * 64}}
+    files.write_npz(here / "a.npz", np.zeros((1, 1, tiny.w_dim)), about)
+    with pytest.raises(StyleganError, match=r"from the model other \(ffffffffffff\).*--model"):
+        resolve("a.npz")
+
+
+@pytest.mark.parametrize("z", [np.zeros(3), np.full(16, np.nan), np.zeros(16, int)], ids=["short", "nan", "int"])
+def test_a_broken_z_is_refused(tiny, resolve, here, z):
+    np.savez(here / "a.npz", w=np.zeros(tiny.w_dim), z=z, psi=1.0)
+    with pytest.raises(StyleganError, match="the z in a"):
+        resolve("a.npz")
+
+
+def test_a_sheet_is_not_a_person(tiny, resolve, here):
+    face = Face(torch.zeros(tiny.num_ws, tiny.w_dim))
+    save_picture(tiny, here / "sheet.png", Sheet(((face, face),)))
+    with pytest.raises(StyleganError, match="more than one face"):
+        resolve("sheet.png")
+
+
+def test_other_endings_are_refused(resolve, here):
+    (here / "jon.txt").write_text("hello")
+    with pytest.raises(UsageError, match=r"\.npy, \.npz"):
+        resolve("jon.txt")
+
+
+def test_a_picture_of_another_model(tiny, resolve, here, monkeypatch):
+    save_picture(tiny, here / "face.png", Face(torch.zeros(tiny.num_ws, tiny.w_dim)))
+    monkeypatch.setattr(tiny, "origin", Origin("other", "f" * 64))
+    with pytest.raises(StyleganError, match=r"made with the model tiny .* not with other"):
+        resolve("face.png")
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 5)), min_size=1))
+def test_seed_ranges_in_the_order_given(pairs):
+    text = ",".join(f"{low}-{low + more}" if more else str(low) for low, more in pairs)
+    expected = [seed for low, more in pairs for seed in range(low, low + more + 1)]
+    assert [seed for seeds in references.parse_seeds(text) for seed in seeds] == expected
+    assert list(references.split(text)) == list(map(str, expected))
+
+
+@pytest.mark.parametrize("text", ["", "a", "5-", "-5", "9-3", "-1", str(2**32), "0-4294967296", "1,,2", "1.5", "1e3", "1;2"])  # fmt: skip
+def test_what_is_no_seed_is_refused(text):
+    with pytest.raises(UsageError, match="seed"):
+        references.parse_seeds(text)
+
+
+def test_millions_of_seeds_take_no_memory():
+    assert sum(map(len, references.parse_seeds("0-4294967295"))) == 2**32
+
+
+def test_lists_of_people(here):
+    assert list(references.split("1, jon ,5-7,,dany.npy#2")) == ["1", "jon", "5", "6", "7", "dany.npy#2"]
+    (here / "a,b.npy").touch()
+    assert list(references.split("a,b.npy")) == ["a,b.npy"]
+    with pytest.raises(UsageError, match="names nobody"):
+        list(references.split(" , "))
+    many = list(map(str, range(1000, 1200)))
+    assert list(references.split(",".join(many))) == many

@@ -1,0 +1,76 @@
+"""Data sets in NVIDIA's layout."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylegan_cli.media.dataset import FOLDER_SIZE, DatasetWriter
+from stylegan_cli.media.encode import encode
+
+
+def picture(i):
+    return encode(Image.new("RGB", (4, 4), (i % 256, 0, 0)), "png")
+
+
+def write(path, count):
+    with DatasetWriter(path, count, 8, "png") as writer:
+        for i in range(count):
+            writer.add(picture(i), np.full(8, i))
+
+
+def contents(path):
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            assert archive.testzip() is None
+            return {name: archive.read(name) for name in archive.namelist()}
+    files = [file for file in path.rglob("*") if file.is_file() and file.suffix != ".npy"]
+    return {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
+
+
+@pytest.mark.parametrize("name", ["faces", "faces.zip"])
+def test_layout(tmp_path, name):
+    write(tmp_path / name, 3)
+    files = contents(tmp_path / name)
+    pictures = [f"00000/img0000000{i}.png" for i in range(3)]
+    assert sorted(files) == [*pictures, "dataset.json"]
+    assert json.loads(files["dataset.json"]) == {"labels": None}
+    for i, picture_name in enumerate(pictures):
+        assert np.asarray(Image.open(io.BytesIO(files[picture_name])))[0, 0, 0] == i
+
+
+@pytest.mark.parametrize(("name", "beside"), [("faces", "faces/w.npy"), ("faces.zip", "faces-w.npy")])
+def test_latents_beside_in_order(tmp_path, name, beside):
+    write(tmp_path / name, 3)
+    w = np.load(tmp_path / beside)
+    assert (w.shape, w.dtype) == ((3, 1, 8), np.float32)
+    assert w[:, 0, 0].tolist() == [0, 1, 2]
+
+
+def test_a_thousand_a_folder(tmp_path):
+    write(tmp_path / "faces.zip", FOLDER_SIZE + 1)
+    assert "00001/img00001000.png" in contents(tmp_path / "faces.zip")
+
+
+def test_read_as_nvidias_loader_does(tmp_path):
+    """The lines of ImageFolderDataset in NVIDIA's dataset.py that find the pictures of a zip."""
+    write(tmp_path / "faces.zip", 3)
+    archive = zipfile.ZipFile(tmp_path / "faces.zip")
+    all_fnames = set(archive.namelist())
+    extensions = Image.registered_extensions()
+    image_fnames = sorted(fname for fname in all_fnames if fname[fname.rindex(".") :].lower() in extensions)
+    assert [Image.open(archive.open(fname)).size for fname in image_fnames] == [(4, 4)] * 3
+    assert json.load(archive.open("dataset.json"))["labels"] is None
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+@pytest.mark.parametrize("name", ["faces", "faces.zip"])
+def test_what_is_interrupted_keeps_whole_pictures_only(tmp_path, name, error):
+    with pytest.raises(error), DatasetWriter(tmp_path / name, 3, 8, "png") as writer:
+        writer.add(picture(0), np.zeros(8))
+        raise error
+    files = sorted(file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file())
+    assert files == (["faces/00000/img00000000.png"] if name == "faces" else [])

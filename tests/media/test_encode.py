@@ -1,0 +1,35 @@
+"""Picture files."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.media.encode import FORMATS, encode
+
+NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_the_ending_says(format):
+    content = encode(NOISE, format, "{}")
+    assert Image.open(io.BytesIO(content)).format == {"png": "PNG", "webp": "WEBP", "jpg": "JPEG"}[format]
+    assert content == encode(NOISE, format, "{}")
+
+
+def test_png_loses_nothing():
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(encode(NOISE, "png")))), np.asarray(NOISE))
+
+
+def test_a_recipe_too_long_for_jpeg_is_left_out_and_the_picture_is_whole():
+    content = encode(NOISE, "jpg", "x" * 100_000)
+    image = Image.open(io.BytesIO(content))
+    image.load()
+    assert not image.getexif()
+
+
+def test_a_sheet_too_large_for_webp():
+    with pytest.raises(StyleganError, match="--format png"):
+        encode(Image.new("RGB", (16_384, 1)), "webp")

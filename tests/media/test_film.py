@@ -1,0 +1,76 @@
+"""Films: every format decodes to the frames that went in; a film that fails leaves nothing."""
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from PIL import Image, ImageSequence
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.media.film import CODECS, write_film
+
+FRAMES = [np.full((31, 33, 3), shade, np.uint8) for shade in (10, 90, 170, 250)]  # odd edges
+
+
+def decoded(path):
+    """The film's frames; videos are padded to even edges."""
+    if path.suffix in (".gif", ".webp"):
+        with Image.open(path) as image:
+            return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)]
+    reader = imageio_ffmpeg.read_frames(str(path))
+    width, height = next(reader)["source_size"]
+    return [np.frombuffer(frame, np.uint8).reshape(height, width, 3)[:31, :33] for frame in reader]
+
+
+@pytest.mark.parametrize("format", CODECS)
+def test_frames_in_frames_out(tmp_path, format):
+    path = tmp_path / f"film.{format}"
+    write_film(path, iter(FRAMES), 10, format)
+    frames = decoded(path)
+    assert len(frames) == len(FRAMES)
+    for frame, expected in zip(frames, FRAMES, strict=True):
+        assert frame.shape == expected.shape
+        assert np.abs(frame.astype(int) - expected).mean() < 8
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("format", ["mp4", "webm"])
+def test_frames_a_second(tmp_path, format):
+    path = tmp_path / f"film.{format}"
+    write_film(path, FRAMES * 5, 10, format)
+    count, seconds = imageio_ffmpeg.count_frames_and_secs(str(path))
+    assert count == 20
+    assert seconds == pytest.approx(2, abs=0.15)
+
+
+@pytest.mark.parametrize("format", ["gif", "webp"])
+def test_animations_loop_for_ever(tmp_path, format):
+    path = tmp_path / f"film.{format}"
+    write_film(path, FRAMES, 10, format)
+    with Image.open(path) as image:
+        assert image.info["loop"] == 0
+
+
+def test_one_frame_is_a_film(tmp_path):
+    write_film(tmp_path / "film.mp4", FRAMES[:1], 10, "mp4")
+    assert len(decoded(tmp_path / "film.mp4")) == 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, StyleganError])
+@pytest.mark.parametrize("after", [0, 2])
+def test_what_is_interrupted_leaves_nothing(tmp_path, error, after):
+    (tmp_path / "film.mp4").write_text("the old one")
+
+    def frames():
+        yield from FRAMES[:after]
+        raise error
+
+    with pytest.raises(error):
+        write_film(tmp_path / "film.mp4", frames(), 10, "mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+    assert (tmp_path / "film.mp4").read_text() == "the old one"
+
+
+def test_an_encoder_that_fails_is_one_sentence(tmp_path):
+    with pytest.raises(StyleganError, match=r"ffmpeg could not write .*film\.mp4: "):
+        write_film(tmp_path / "film.mp4", FRAMES, 0, "mp4")
+    assert list(tmp_path.iterdir()) == []

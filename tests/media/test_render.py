@@ -1,0 +1,91 @@
+"""Pictures-as-values to pixels."""
+
+import numpy as np
+import pytest
+import torch
+
+from stylegan_cli.latents.people import from_seed
+from stylegan_cli.media.render import GAP, render, to_pixels
+from stylegan_cli.noise import Noise
+from stylegan_cli.pictures import Face, Heatmap, Sheet, faces_to_compute
+
+
+@pytest.fixture
+def faces(tiny):
+    return [Face(from_seed(tiny, seed, 0.7).ws) for seed in range(4)]
+
+
+def pixels(image):
+    return np.asarray(image)
+
+
+def test_pixels_are_cut_off_as_nvidias():
+    values = torch.tensor([-2.0, -1.0, 0.0, 0.99, 1.0, 2.0]).reshape(1, 1, 1, 6).expand(1, 3, 1, 6)
+    assert to_pixels(values)[0, 0, :, 0].tolist() == [0, 0, 128, 254, 255, 255]
+
+
+def test_a_face_is_what_the_generator_makes(tiny, faces):
+    with torch.inference_mode():
+        expected = to_pixels(tiny.synthesis(faces[0].ws[None]))[0]
+    assert np.array_equal(pixels(render(tiny, faces[0])), expected)
+
+
+@pytest.mark.parametrize("size", [1, 31, 128, 200])
+def test_size(tiny, faces, size):
+    assert render(tiny, faces[0], size).size == (size, size)
+
+
+def test_native_size_is_not_resampled(tiny, faces):
+    assert np.array_equal(pixels(render(tiny, faces[0], tiny.resolution)), pixels(render(tiny, faces[0])))
+
+
+def test_cells_of_a_sheet_are_the_single_pictures(tiny, faces):
+    a, b, c, d = faces
+    sheet = pixels(render(tiny, Sheet(((a, None, b), (c, d))), 32))
+    places = {(0, 0): a, (0, 2): b, (1, 0): c, (1, 1): d}
+    for (row, column), face in places.items():
+        top, left = row * (32 + GAP), column * (32 + GAP)
+        assert np.array_equal(sheet[top : top + 32, left : left + 32], pixels(render(tiny, face, 32)))
+    assert (sheet[:32, 32 + GAP : 64 + GAP] == 255).all()  # the empty place
+    assert sheet.shape == (2 * 32 + GAP, 3 * 32 + 2 * GAP, 3)
+
+
+def test_captions_stand_below_their_row(tiny, faces):
+    captioned = Face(faces[0].ws, caption="jon")
+    page = pixels(render(tiny, Sheet(((captioned,), (faces[1],))), 64))
+    below = page[64 : page.shape[0] - 64 - GAP]
+    assert below.shape[0] > 9
+    assert below.min() < 100  # ink
+    assert np.array_equal(page[:64], pixels(render(tiny, faces[0], 64)))
+    assert np.array_equal(page[-64:], pixels(render(tiny, faces[1], 64)))
+
+
+def test_a_caption_never_reaches_its_neighbour(tiny, faces):
+    long = [Face(faces[0].ws, caption="m" * 100), Face(faces[1].ws)]
+    page = pixels(render(tiny, Sheet((tuple(long),)), 64))
+    assert (page[64:, 64:] == 255).all()
+
+
+def test_every_face_is_counted(tiny, faces):
+    counted = []
+    sheet = Sheet(((faces[0], None), (faces[1], Heatmap(faces[0].ws, Noise("random"), 3))))
+    render(tiny, sheet, 16, lambda: counted.append(1))
+    assert len(counted) == faces_to_compute(sheet) == 5
+
+
+def test_a_heatmap_is_dark_without_noise_and_bright_with_it(tiny, faces):
+    def heat(noise):
+        return pixels(render(tiny, Heatmap(faces[0].ws, noise, 5)).convert("L")).mean()
+
+    assert heat(Noise("none")) < 5
+    assert heat(Noise("random")) > 50
+
+
+def test_a_heatmap_is_the_standard_deviation(tiny, faces):
+    noise = Noise("random", 7)
+    with torch.inference_mode():
+        images = [tiny.synthesis(faces[0].ws[None], Noise("random", 7 + i)) for i in range(6)]
+    deviation = torch.cat(images).std(dim=0, correction=0).mean(dim=0)
+    order = pixels(render(tiny, Heatmap(faces[0].ws, noise, 6)))[..., 1].astype(float)  # green rises all the way
+    low, high = deviation < deviation.quantile(0.2), deviation > deviation.quantile(0.8)
+    assert order[low.numpy()].max() < order[high.numpy()].min()

