@@ -20,7 +20,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.noise import Noise
 from stylegan_cli.ops.resample import upfirdn2d
@@ -148,9 +147,7 @@ class Mapping(nn.Module):
 
     def forward(self, z: Tensor, c: Tensor | None, update_emas: bool) -> Tensor:
         w = normalize(z.to(self.w_avg))
-        if self.config.c_dim:
-            if c is None:
-                raise StyleganError(f"this model makes pictures of {self.config.c_dim} classes; say which one")
+        if c is not None:
             w = torch.cat([w, normalize(self.embed(c.to(w)))], dim=1)
         for i in range(self.config.mapping_layers):
             w = F.leaky_relu(self.get_submodule(f"fc{i}")(w), LEAK) * math.sqrt(2)
@@ -352,9 +349,9 @@ class StyleGAN3(Generator):
 
     def mapping(self, z: Tensor, c: Tensor | None = None, *, update_emas: bool = False) -> Tensor:
         """As in `Generator`; `update_emas`, for training, moves `w_avg` towards this batch's mean."""
-        return cast(Mapping, self._modules["mapping"])(z, c, update_emas)
+        return cast(Mapping, self._modules["mapping"])(z, self.labels(len(z), c), update_emas)
 
-    def synthesis(self, ws: Tensor, noise: Noise = Noise(), *, update_emas: bool = False) -> Tensor:  # noqa: ARG002, B008
+    def synthesis(self, ws: Tensor, noise: Noise | None = Noise(), *, update_emas: bool = False) -> Tensor:  # noqa: ARG002, B008
         """As in `Generator`; there is no noise here. `update_emas`, for training, lets each layer's running magnitude
         follow the batch. Without gradients pictures are made one by one, so that a batch's size changes no pixel."""
         network = cast(Synthesis, self._modules["synthesis"])

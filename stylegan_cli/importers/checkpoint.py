@@ -16,7 +16,7 @@ from stylegan_cli.architectures import stylegan3
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.importers.keymap import Pending
-from stylegan_cli.importers.stored import RefusedError
+from stylegan_cli.importers.stored import RefusedError, shown
 from stylegan_cli.modelfile import digest
 
 LIMITS = {
@@ -100,22 +100,22 @@ def check(
     """Compares names and shapes with the architecture's, which is built without memory for them."""
     build = architectures.build_discriminator if is_discriminator else architectures.build
     try:
-        _check_numbers(family, config)
+        _check_values(family, config)
         expected = {name: tuple(tensor.shape) for name, tensor in build(family, config).state_dict().items()}
     except (StyleganError, RuntimeError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise RefusedError(f"its {family} config is impossible ({str(error)[:80]!a})") from error
+        raise RefusedError(f"its {shown(family)} config is impossible ({str(error)[:80]!a})") from error
     for name in sorted(expected.keys() | shapes.keys()):
         if expected.get(name) != shapes.get(name):
             found, wanted = (_size(side.get(name)) for side in (shapes, expected))
-            raise RefusedError(f"its {family} network has {name} as {found} where {wanted} is due")
+            raise RefusedError(f"its {family} network has {shown(name)} as {found} where {wanted} is due")
 
 
-def _check_numbers(family: str, config: dict[str, Any]) -> None:
+def _check_values(family: str, config: dict[str, Any]) -> None:
     """Building a network takes time and memory that grow with a few of these numbers, even without its tensors."""
     for name, value in config.items():
-        numbers = value if isinstance(value, list | tuple) else [value]
+        numbers = value if isinstance(value, list | tuple) else [] if isinstance(value, str | None) else [value]
         limit = LIMITS.get(name, 1 << 24)
-        if len(numbers) > 64 or any(not abs(n) <= limit for n in numbers if isinstance(n, int | float)):
+        if len(numbers) > 64 or any(not isinstance(n, int | float) or not abs(n) <= limit for n in numbers):
             raise ValueError(f"{name} is beyond all reason")
     if family == "stylegan3":
         rates = [signal.rate for signal in stylegan3.Config(**config).signals]

@@ -12,10 +12,11 @@ import torch
 
 from stylegan_cli.importers.checkpoint import Draft
 from stylegan_cli.importers.keymap import Pending, count
-from stylegan_cli.importers.stored import RefusedError, Stored
+from stylegan_cli.importers.stored import RefusedError, Stored, shown
 
 # A group size of the minibatch standard deviation where files say None.
 WHOLE_BATCH = 1 << 20
+MAX_TAPS = 64
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -95,7 +96,7 @@ def agree(draft: Draft, said: Mapping[str, Any]) -> Draft:
     """The draft, unless the file itself says something else about the network than its tensors do."""
     for name, value in said.items():
         if draft.config[name] != value:
-            raise RefusedError(f"it says that {name} is {str(value)[:40]}, but its tensors have {draft.config[name]}")
+            raise RefusedError(f"it says that {name} is {shown(value)}, but its tensors show {draft.config[name]}")
     return draft
 
 
@@ -109,10 +110,9 @@ def resample_filter(kernels: Iterable[Any]) -> dict[str, tuple[float, ...]]:
 
 def _taps(kernel: Stored) -> tuple[float, ...]:
     """The 1-D filter whose outer product `kernel` `[..., taps, taps]` is, its first tap 1."""
-    values = kernel.tensor().double()
-    last = values.shape[-1]
-    if values.count_nonzero() and last <= 64 and values.numel() in (last, last * last):
-        values = values.reshape(-1, last)
+    last = kernel.shape[-1]
+    if last <= MAX_TAPS and kernel.count in (last, last * last):
+        values = kernel.tensor().double().reshape(-1, last)
         taps = values.sum(dim=0) / values[:, 0].sum()
         outer = torch.outer(taps, taps) if len(values) > 1 else taps[None]
         if torch.allclose(outer / outer.sum(), values / values.sum(), atol=1e-6):

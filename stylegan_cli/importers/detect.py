@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import stat
 import struct
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ STRANGERS = {
     b"version https://git-lfs": "a Git LFS pointer: fetch the file itself with 'git lfs pull'",
     b"\x1f\x8b": "a gzip file: unpack it first",
 }
-# What contents that are not what they claim make of honest code.
-DAMAGE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, struct.error)
+# What contents that are not what they claim make of honest code (RecursionError: of Python's JSON reader).
+DAMAGE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, struct.error)
 
 
 def read(path: Path) -> Checkpoint:
@@ -50,9 +51,12 @@ def read(path: Path) -> Checkpoint:
 
 def _map(path: Path) -> memoryview:
     """The file's bytes, mapped: only what is looked at is read."""
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise OSError("it is no file")
+    if about.st_size == 0:
+        raise RefusedError("it is empty")
     with path.open("rb") as file:
-        if path.stat().st_size == 0:
-            raise RefusedError("it is empty")
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
@@ -63,6 +67,8 @@ def _native(path: Path, data: memoryview) -> Checkpoint:
     family, config = metadata["architecture"], metadata["config"]
     if digest(family, config, tensors) != metadata["sha256"]:
         raise RefusedError("its contents do not match its sha256: it is damaged")
+    if not all(tensor.is_floating_point() for tensor in tensors.values()):
+        raise RefusedError("it has tensors of other than floating-point numbers")
     network = Network(family, json.loads(config), tensors)
     check(family, network.config, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
     return Checkpoint("stylegan model file", network, notes=json.loads(metadata.get("notes", "{}")))
@@ -94,8 +100,9 @@ def _drafts(tree: Any) -> Drafts:
             return nvidia_torch.read(tree)
         if "g_ema" in tree or "conv1.conv.modulation.weight" in tree:
             return rosinality.read(tree)
-        if "generator_smooth" in tree or "generator" in tree:
-            return genforce.read(tree)
+        models = tree.get("models", tree)  # genforce's training checkpoints have more beside them
+        if "generator_smooth" in models or "generator" in models:
+            return genforce.read(models)
     elif "network" in kinds:
         return nvidia_tensorflow.read(tree)
     raise RefusedError(f"it holds no network of a known kind (known are {KNOWN})")

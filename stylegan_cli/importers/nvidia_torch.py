@@ -43,17 +43,16 @@ def read(tree: Mapping[str, Any]) -> Drafts:
 
 
 def _stylegan2(found: Modules) -> Draft:
-    own, first = found[""], found["synthesis.b4"]
-    state = _state(found)
+    own, state = found[""], _state(found)
     draft = configs.stylegan2_generator(
         rename(state, {name: _kept(name) for name in state}),
-        architecture=first["architecture"],
         conv_clamp=found["synthesis.b4.conv1"]["conv_clamp"],
         mapping_lr_multiplier=found["mapping.fc0"]["bias_gain"],
         w_avg_beta=found["mapping"]["w_avg_beta"],
         **configs.resample_filter(value for name, value in state.items() if _kept(name) is None),
     )
-    return configs.agree(draft, _sizes(own) | {"z_dim": own["z_dim"], "w_dim": own["w_dim"]})
+    said = {"z_dim": own["z_dim"], "w_dim": own["w_dim"], "architecture": found["synthesis.b4"]["architecture"]}
+    return configs.agree(draft, _sizes(own) | said)
 
 
 def _discriminator(found: Modules) -> Draft:
@@ -63,13 +62,12 @@ def _discriminator(found: Modules) -> Draft:
     mapping = {"mapping_lr_multiplier": found["mapping.fc0"]["bias_gain"]} if "mapping.fc0" in found else {}
     draft = configs.stylegan2_discriminator(
         rename(state, {name: _kept(name) for name in state}),
-        architecture=found["b4"]["architecture"],
         conv_clamp=found["b4.conv"]["conv_clamp"],
         mbstd_group_size=deviation["group_size"] or configs.WHOLE_BATCH,
         **mapping,
         **configs.resample_filter(value for name, value in state.items() if _kept(name) is None),
     )
-    return configs.agree(draft, _sizes(found[""]))
+    return configs.agree(draft, _sizes(found[""]) | {"architecture": found["b4"]["architecture"]})
 
 
 def _stylegan3(found: Modules) -> Draft:

@@ -17,9 +17,12 @@ class RefusedError(Exception):
     """Why a checkpoint is not read: what was found in it, worded to follow 'PATH was refused: '."""
 
 
-def shown(text: Any) -> str:
-    """A name from a file, safe to show: escaped and short."""
-    return ascii(text[:80])[1:-1] if isinstance(text, str) else f"a {type(text).__name__}"
+def shown(value: Any) -> str:
+    """A name or a number from a file, safe to show: escaped and short. Anything else is only named by its type, since
+    a few nested lists can be endless in print."""
+    if isinstance(value, str):
+        return ascii(value[:80])[1:-1]
+    return str(value)[:20] if isinstance(value, int | float) and abs(value) < 1e18 else f"a {type(value).__name__}"
 
 
 def sizes(values: Sequence[Any]) -> tuple[int, ...]:

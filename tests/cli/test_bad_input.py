@@ -14,7 +14,6 @@ from PIL import Image
 from stylegan_cli import modelfile, recipes, store
 from stylegan_cli.media.encode import encode
 
-# numpy leaves files that are no zip open until they are collected.
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 USAGE, REST = 2, 1
@@ -276,7 +275,10 @@ def test_a_device_that_is_not_here(refused):
     )
 
 
-@pytest.mark.parametrize("words", [["noise", "a.npy", "--jitter", 0.3], ["interpolate", 1, "a.npy", "--method", "spherical"], ["interpolate", 1, "a.npy", "--method", "spherical", "--format", "png"]])  # fmt: skip
+SPHERICAL = ["interpolate", 1, "a.npy", "--method", "spherical"]
+
+
+@pytest.mark.parametrize("words", [["noise", "a.npy", "--jitter", 0.3], SPHERICAL, [*SPHERICAL, "--format", "png"]])
 def test_moving_in_z_needs_a_z(refused, here, words):
     np.save(here / "a.npy", GOOD)
     assert "moves in Z, and a is known only by its w" in refused(REST, *words)
@@ -301,7 +303,16 @@ def test_places(refused, here, words, said):
     assert said in refused(REST, "sample", "--size", 16, *words)
 
 
-@pytest.mark.parametrize("command", [["mix", "--coarse", 1], ["noise", 1, "-n", 1], ["interpolate", 1, 2], ["blend-parents", 1, 2], ["replay", "face.png"]], ids=lambda words: words[0])  # fmt: skip
+COMMANDS = [
+    ["mix", "--coarse", 1],
+    ["noise", 1, "-n", 1],
+    ["interpolate", 1, 2],
+    ["blend-parents", 1, 2],
+    ["replay", "face.png"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[0])
 def test_no_command_replaces_without_force(refused, here, face, command):
     name = "old.mp4" if command[0] == "interpolate" else "old.png"
     (here / name).write_text("precious")
@@ -314,15 +325,16 @@ def test_one_existing_picture_stops_all_before_the_first(refused, here):
     assert "seed0002.png exists" in refused(REST, "sample", "-n", 3, "--out", "faces")
 
 
-@pytest.mark.parametrize("words", [["--out", "locked/a.png"], ["--out", "locked"], ["--out", "locked/new"], ["--dataset", "locked/d.zip"], ["--dataset", "locked"]])  # fmt: skip
-def test_a_read_only_folder(refused, here, monkeypatch, words):
+@pytest.mark.parametrize("place", ["a.png", "", "new", "d.zip", "data"])
+def test_a_read_only_folder(refused, here, monkeypatch, place):
     (here / "locked").mkdir()
     really = os.access
     # Root may write anywhere, and tests often run as root.
     monkeypatch.setattr(
         os, "access", lambda path, mode: not (mode & os.W_OK and Path(path).name == "locked") and really(path, mode)
     )
-    assert "the folder locked cannot be written to" in refused(REST, "sample", *words)
+    option = "--dataset" if place.startswith("d") else "--out"
+    assert "the folder locked cannot be written to" in refused(REST, "sample", option, f"locked/{place}")
 
 
 FULL = [

@@ -10,7 +10,7 @@ from PIL import Image
 
 from stylegan_cli import recipes
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 
 def pixels(path):

@@ -13,7 +13,7 @@ from stylegan_cli import recipes
 from stylegan_cli.media.render import GAP
 from stylegan_cli.pictures import Sheet
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 FORMATS = ("png", "webp", "jpg")
 
@@ -365,7 +365,6 @@ def test_stdout_is_the_paths_of_what_was_made(tiny_stylegan, here):
     assert all(path.is_file() for path in made)
 
 
-@pytest.mark.filterwarnings("ignore:Image.Image.getdata")  # textual-image calls it, Pillow 14 drops it
 def test_show_previews_on_stderr(stylegan, tiny_model):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # textual-image uses what Pillow 14 will drop

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import random
 import resource
 import struct
 import sys
@@ -20,6 +21,7 @@ import forge
 import numpy as np
 import pytest
 import torch
+from test_layouts import NAMES, tensorflow
 
 from stylegan_cli import importers
 from stylegan_cli.errors import StyleganError
@@ -239,7 +241,7 @@ def test_short_files(tmp_path: Path, content: bytes) -> None:
         (b"<!DOCTYPE html><html>Google Drive", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         (b"\x1f\x8b\x08" + b"\x00" * 50, "gzip"),
-        (os.urandom(4096).replace(b"{", b"x"), ""),
+        (b"x" + random.Random(0).randbytes(4096), "no known kind"),
     ],
 )
 def test_strangers(tmp_path: Path, content: bytes, said: str) -> None:
@@ -256,9 +258,32 @@ def test_numpy_files(tmp_path: Path) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    for path in (tmp_path / "missing.pkl", tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "missing.pkl", tmp_path, tmp_path / "pipe"):
         with pytest.raises(StyleganError, match="cannot be read"):
             importers.read(path)
+
+
+def test_endless_options(tmp_path: Path) -> None:
+    """A list that takes longer to print than the world has, where a TensorFlow network says its resolution."""
+    endless: Any = []
+    for _ in range(100):
+        endless = [endless, endless]
+    for option in ("resolution", "resample_kernel", "blur_filter", "fused_scale", "mapping_lrmul", "mbstd_group_size"):
+        names = json.loads(json.dumps(NAMES["sg2tf_64.pkl"]))
+        for network in names.values():
+            network["static_kwargs"][option] = endless
+        generator, judge = tensorflow(names["Gs"]), tensorflow(names["D"])
+        if option != "fused_scale":  # which StyleGAN2 does not have
+            refused(tmp_path, forge.dumps((generator, judge, generator)))
+
+
+def test_many_large_filters(tmp_path: Path) -> None:
+    """Each would be copied to be looked at."""
+    large = torch.zeros(3000, 3000)
+    filters = {f"f{n}.resample_filter": large for n in range(20_000)}
+    state = {"_parameters": {}, "_buffers": filters, "_modules": {}, "img_resolution": 8}
+    refused(tmp_path, forge.dumps({"G_ema": forge.Module({"state": state})}))
 
 
 def archive(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:

@@ -26,12 +26,14 @@ def test_psi_pulls_towards_the_average(tiny):
         assert torch.equal(whole[0], tiny.mapping(z_of_seed(5, tiny.z_dim)[None])[0])
 
 
-def test_shapes_and_how_many_people_they_are(tiny):
-    n, w_dim = tiny.num_ws, tiny.w_dim
-    for shape, count in [((w_dim,), 1), ((n, w_dim), 1), ((1, w_dim), 1), ((1, 1, w_dim), 1), ((3, n, w_dim), 3), ((3, 1, w_dim), 3)]:  # fmt: skip
-        people = from_array(tiny, np.random.default_rng(0).normal(size=shape), "x")
-        assert len(people) == count
-        assert all(person.ws.shape == (n, w_dim) and person.ws.dtype == torch.float32 for person in people)
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    [((16,), 1), ((13, 16), 1), ((1, 16), 1), ((1, 1, 16), 1), ((3, 13, 16), 3), ((3, 1, 16), 3)],
+)
+def test_shapes_and_how_many_people_they_are(tiny, shape, count):
+    people = from_array(tiny, np.random.default_rng(0).normal(size=shape), "x")
+    assert len(people) == count
+    assert all(person.ws.shape == (13, 16) and person.ws.dtype == torch.float32 for person in people)
 
 
 def test_one_w_goes_to_all_layers_and_several_to_their_own(tiny):

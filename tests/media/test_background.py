@@ -43,13 +43,12 @@ def test_a_failure_comes_out_of_the_block():
         background.submit(fail)
 
 
-def test_a_failure_stops_the_work_soon():
+def test_nothing_runs_after_a_failure():
     done = []
-    with pytest.raises(OSError, match="No space"), Background(depth=1) as background:
-        for i in range(100):
+    with pytest.raises(OSError, match="No space"), Background() as background:
+        for i in range(10):
             background.submit(*((fail,) if i == 2 else (done.append, i)))
-    assert done[:2] == [0, 1]
-    assert len(done) < 5
+    assert done == [0, 1]
 
 
 def test_the_callers_own_error_wins():

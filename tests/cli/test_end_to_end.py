@@ -1,0 +1,138 @@
+"""Every command with the real default model, in an empty folder, as a user would type it."""
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylegan_cli import recipes, store
+
+pytestmark = pytest.mark.usefixtures("ffhq")
+
+
+@pytest.fixture
+def works(stylegan):
+    """Runs a command that must end well; returns stdout's lines."""
+
+    def run(line):
+        result = stylegan(*line.split())
+        assert (result.exit_code, result.stderr) == (0, "")
+        return result.stdout.splitlines()
+
+    return run
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def looks_like_a_face(image):
+    """Not flat, not noise, and smooth from pixel to pixel."""
+    image = image.astype(float)
+    return image.std() > 20 and np.abs(np.diff(image, axis=0)).mean() < image.std() / 4
+
+
+def test_mix(works, here):
+    assert works("mix --coarse 1 --fine 2") == ["mix.png"]
+    assert pixels("mix.png").shape == (1024, 1024, 3)
+    assert looks_like_a_face(pixels("mix.png"))
+    assert works("replay mix.png") == ["mix-replay.png"]
+    assert (here / "mix-replay.png").read_bytes() == (here / "mix.png").read_bytes()
+    shown = "\n".join(works("show mix.png"))
+    assert "stylegan mix --coarse 1 --fine 2" in shown
+    assert "ffhq (sha256 1c2300bad367" in shown
+
+
+def test_noise(works):
+    made = works("noise 42 --layers fine")
+    assert made == [f"noise/noise-{i}.png" for i in range(4)]
+    pictures = [pixels(path).astype(float) for path in made]
+    difference = np.abs(pictures[0] - pictures[1])
+    assert 0.1 < difference.mean() < 10
+    assert looks_like_a_face(pictures[0])
+
+
+def test_noise_panels_and_heatmap(works):
+    assert works("noise jon --panels --size 64") == ["noise-panels.png"]
+    assert works("noise jon --heatmap -n 2 --size 64") == ["noise-heatmap.png"]
+
+
+def test_blend_parents(works, here):
+    assert works("blend-parents jon.npy dany.npy") == ["family/child.png", "family/family.png"]
+    assert pixels("family/child.png").shape == (1024, 1024, 3)
+    assert looks_like_a_face(pixels("family/child.png"))
+    jon, dany = (np.load(store.cast("ffhq")[name])["w"] for name in ("jon", "dany"))
+    child = np.load("family/child.npz")["w"]
+    assert child.shape == (1, 22, 512)
+    np.testing.assert_allclose(child, np.broadcast_to((jon + dany) / 2, child.shape), atol=1e-5)
+    assert works("mix --coarse family/child.npz --fine arya --size 64") == ["mix.png"]
+
+
+def test_sample(works):
+    made = works("sample --seeds 0-1 --size 64")
+    assert made == ["faces/seed0000.png", "faces/seed0001.png"]
+    works("sample --seeds 0-1 --size 64 --grid")
+    assert np.array_equal(pixels("sheet.png")[:64, :64], pixels("faces/seed0000.png"))
+    works("sample --seeds 0-1 --size 64 --dataset data.zip")
+    works("sample --latents data-w.npy --size 64 --out again")
+    assert np.array_equal(pixels("again/data-w-1.png"), pixels("faces/seed0001.png"))
+
+
+def test_interpolate(works):
+    assert works("interpolate jon dany arya --frames 2 --size 64 --loop") == ["film.mp4"]
+    assert imageio_ffmpeg.count_frames_and_secs("film.mp4")[0] == 6
+
+
+def test_everybody_of_the_cast(works):
+    for name in store.cast("ffhq"):
+        assert works(f"sample --latents {name} --size 64 --out {name}.png") == [f"{name}.png"]
+        assert pixels(f"{name}.png").std() > 20
+
+
+def test_latents_of_stylegan2_are_another_models(stylegan, here):
+    np.savez("projected_w.npz", w=np.zeros((1, 18, 512), np.float32))
+    result = stylegan("mix", "--coarse", "projected_w.npz")
+    assert result.exit_code == 1
+    assert "this model takes [512], [22, 512]" in result.stderr
+    assert "latents of 18 layers belong to another model" in result.stderr
+
+
+def test_bfloat16_pictures_stay_within_40_dB(works):  # noqa: N802 (the unit)
+    for name in ("fp32", "bf16"):
+        works(f"sample --seeds 3 --precision {name} --out {name}.png")
+    error = np.square(pixels("fp32.png").astype(float) - pixels("bf16.png")).mean()
+    assert 10 * np.log10(255**2 / error) > 40
+
+
+def test_models(works):
+    (line,) = [line for line in works("models list") if line.startswith("ffhq\t")]
+    assert line.split("\t")[1] == "here"
+    assert works("models path") == [str(store.find("ffhq").weights)]
+    shown = works("models show")
+    assert "resolution  1024" in shown
+    assert sum(line.endswith(("512", "256", "128", "64")) for line in shown[-22:]) == 22
+    assert any("Apache-2.0" in line for line in shown)
+
+
+def test_doctor(works):
+    lines = works("doctor")
+    topics = [line.split()[0] for line in lines[:8]]
+    assert topics == ["stylegan", "device", "precision", "threads", "cache", "models", "ffmpeg", "here"]
+    assert "ffhq (here)" in lines[5]
+    assert lines[-1] == "Everything is in place."
+
+
+def test_doctor_finds_what_is_wrong(stylegan, monkeypatch):
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nowhere/ffmpeg")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    result = stylegan("doctor")
+    assert result.exit_code == 1
+    assert "cannot be written to" in result.stdout
+    assert "Everything is in place" not in result.stdout
+
+
+def test_a_recipe_is_small(works, here):
+    """A sheet of plain seeds carries one row a person."""
+    works("sample -n 2 --grid --size 64")
+    assert len(recipes.dumps(recipes.read(here / "sheet.png"))) < 10_000

@@ -1,0 +1,100 @@
+"""Help: every command has it, it says what it should, and it answers without heavy imports."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import typer.main
+
+from stylegan_cli import __version__
+from stylegan_cli.cli.app import app
+
+COMMANDS = ["sample", "mix", "noise", "interpolate", "blend-parents", "replay", "show", "doctor"]
+MODELS = ["list", "show", "pull", "path"]
+PICTURES = ["sample", "mix", "noise", "interpolate", "blend-parents", "replay"]
+
+
+@pytest.fixture
+def help_of(stylegan, monkeypatch):
+    """The help screen as one line of words, without frames."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*words):
+        result = stylegan(*words, "--help")
+        assert (result.exit_code, result.stderr) == (0, "")
+        return " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.stdout).split())
+
+    return run
+
+
+def test_all_commands_are_listed_and_persons_explained(help_of):
+    text = help_of()
+    assert all(f" {name} " in text for name in [*COMMANDS, "models"])
+    assert "A PERSON is a seed (42), latents (jon.npy" in text
+
+
+@pytest.mark.parametrize(
+    "words", [*([name] for name in COMMANDS), *(["models", name] for name in MODELS)], ids=" ".join
+)
+def test_every_word_of_the_help_is_shown(help_of, words):
+    """Brackets in a docstring are no markup."""
+    group = typer.main.get_command(app)
+    for word in words:
+        group = group.commands[word] if hasattr(group, "commands") else group
+    text = help_of(*words)
+    written = (group.help or "").replace("\\[", "[")
+    assert written
+    assert " ".join(written.split()) in text
+
+
+def test_shapes_survive_the_markup(help_of):
+    assert "--latents takes [n, num_ws, w_dim] and renders" in help_of("sample")
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_shared_options(help_of, name):
+    text = help_of(name)
+    for option in ("--out", "--size", "--format", "--force", "--show", "--quiet", "--model"):
+        assert option in text
+    if name != "replay":
+        for option in ("--psi", "--trunc", "--precision", "--device", "--save-latents"):
+            assert option in text
+    assert ("--grid" in text) == (name in ("sample", "noise", "blend-parents"))
+
+
+def test_mix_says_who_fills_the_bands_not_given(help_of):
+    assert "Bands that you leave out come from the coarsest person you name" in help_of("mix")
+
+
+def test_no_arguments_mean_help(stylegan):
+    result = stylegan()
+    assert "Usage: " in result.output
+    assert "blend-parents" in result.output
+
+
+def test_version(stylegan):
+    assert stylegan("--version").stdout == f"{__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["mix", "--help"], ["--version"], ["models", "list"], ["models", "path"]]
+)
+def test_answers_without_heavy_imports(words):
+    code = f"""
+import sys
+from stylegan_cli.cli.app import app
+sys.argv = ["stylegan", *{words!r}]
+try:
+    app()
+finally:
+    sys.stderr.write(",".join({{"torch", "numpy", "PIL", "imageio_ffmpeg"}} & set(sys.modules)))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout
+    assert result.stderr == ""
+
+
+def test_python_m_is_the_same():
+    result = subprocess.run([sys.executable, "-m", "stylegan_cli", "--version"], capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (0, f"{__version__}\n")

@@ -1,0 +1,181 @@
+"""What only a process of its own can show: Ctrl-C, closed pipes, full disks, no network, memory."""
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+STYLEGAN = [sys.executable, "-m", "stylegan_cli"]
+
+
+# Tiny networks gain nothing from threads, which on a busy machine only wait for each other.
+QUICK = {"OMP_NUM_THREADS": "1"}
+
+
+def start(*words, env=None, **options):
+    command = [*STYLEGAN, *map(str, words)]
+    environment = os.environ | QUICK | (env or {})
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
+    )
+
+
+def run(*words, **options):
+    process = start(*words, **options)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def wait_for(found, process):
+    """Waits until `found()`, while the process runs."""
+    for _ in range(1200):
+        if found():
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    raise AssertionError("it did not get so far")
+
+
+STOPPED = "Stopped. What was finished is kept, nothing is half-written.\n"
+LONG = {
+    "film": (["interpolate", 1, 2, "--frames", 100_000, "--out", "film.mp4"], "*.part.mp4"),
+    "film with latents": (["interpolate", 1, 2, "--frames", 10_000, "--out", "a.gif", "--save-latents"], "*.part.npy"),
+    "zip": (["sample", "-n", 1_000_000, "--dataset", "data.zip"], "*.part.zip"),
+    "folder": (["sample", "-n", 1_000_000, "--dataset", "data"], "data/00000/img00000003.png"),
+    "pictures": (["sample", "-n", 100_000, "--out", "faces"], "faces/seed0003.png"),
+}
+
+
+@pytest.mark.parametrize(("words", "sign"), LONG.values(), ids=LONG)
+def test_ctrl_c(here, tiny_model, words, sign):
+    process = start(*words, "--size", 32, "--model", tiny_model)
+    wait_for(lambda: list(here.glob(sign)), process)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, STOPPED)
+    left = files(here)
+    assert not [name for name in left if "part" in name]
+    assert all(re.fullmatch(r"(data/00000/img|faces/seed)\d+\.png", name) for name in left)
+    assert out.splitlines() == [name for name in left if name.startswith("faces/")]
+
+
+def test_ctrl_c_while_fetching(here, tmp_path):
+    (tmp_path / "path/pip").mkdir(parents=True)
+    (tmp_path / "path/pip/__main__.py").write_text("import time; print('pip is here'); time.sleep(60)")
+    cache = tmp_path / "cache"
+    environment = {"PYTHONPATH": str(tmp_path / "path"), "STYLEGAN_CACHE": str(cache)}
+    process = start("models", "pull", env=environment)
+    wait_for(lambda: cache.is_dir() and list(cache.iterdir()), process)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.endswith(STOPPED)
+    assert err.startswith("Fetching Faces, 1024x1024")
+    assert "Licence: " in err
+    assert list(cache.iterdir()) == []
+
+
+def test_no_network(here, tmp_path):
+    environment = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}
+    environment["STYLEGAN_CACHE"] = str(tmp_path / "c")
+    code, out, err = run("mix", "--coarse", 1, "--quiet", env=environment)
+    assert (code, out) == (1, "")
+    assert re.fullmatch(
+        r"Error: could not fetch random-face==2021\.7\.21\.1 .*'stylegan models pull --wheel FILE' here\.\n", err
+    )
+    assert files(here) == files(tmp_path / "c") == []
+
+
+@pytest.mark.parametrize(
+    "words", [["models", "list"], ["doctor"], ["sample", "-n", 20, "--size", 8]], ids=lambda w: w[0]
+)
+def test_a_reader_who_leaves_early(here, tiny_model, words):
+    model = ["--model", tiny_model] if words[0] == "sample" else []
+    process = start(*words, *model)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) == 1
+    assert not [name for name in files(here) if "part" in name]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [["models", "list"], ["sample", "--size", 8]], ids=lambda w: w[0])
+def test_stdout_on_a_full_disk(here, tiny_model, words):
+    model = ["--model", str(tiny_model)] if words[0] == "sample" else []
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run([*STYLEGAN, *map(str, words), *model], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1
+    assert result.stderr == "Error: No space left on device.\n"
+
+
+def small_files():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000))
+
+
+FULL = {
+    "film": ["interpolate", 1, 2, "--frames", 30, "--out", "film.mp4"],
+    "film with latents": ["interpolate", 1, 2, "--frames", 50, "--size", 4, "--out", "film.gif", "--save-latents"],
+    "zip": ["sample", "-n", 100, "--dataset", "data.zip"],
+    "folder": ["sample", "-n", 1000, "--dataset", "data", "--size", 4],
+    "picture": ["sample", "--size", 512],
+}
+
+
+@pytest.mark.parametrize("words", FULL.values(), ids=FULL)
+def test_a_disk_that_fills_up(here, tiny_model, words):
+    code, out, err = run(*words, "--model", tiny_model, preexec_fn=small_files)
+    assert (code, out) == (1, "")
+    assert re.fullmatch(r"Error: (File too large.*|ffmpeg could not write film\.\w+: .*)\.\n", err)
+    assert all(re.fullmatch(r"data/00000/img\d+\.png", name) for name in files(here))
+
+
+def peak(*words):
+    """The most memory that a command took, in MB."""
+    code = f"""
+import resource, sys
+from stylegan_cli.cli.app import app
+sys.argv = ["stylegan", *{list(map(str, words))!r}]
+try:
+    app()
+except SystemExit as end:
+    assert not end.code
+sys.stderr.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+"""
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | QUICK)
+    return int(result.stderr) / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+MANY = {
+    "dataset": lambda n: ["sample", "-n", n, "--dataset", f"{n}.zip"],
+    "pictures": lambda n: ["sample", "-n", n, "--out", f"{n}", "--save-latents"],
+    "film": lambda n: ["interpolate", 1, 2, "--frames", n, "--out", f"{n}.mp4"],
+    "gif": lambda n: ["interpolate", 1, 2, "--frames", n, "--out", f"{n}.gif"],
+    "noise": lambda n: ["noise", 1, "-n", n, "--out", f"{n}"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", MANY.values(), ids=MANY)
+def test_memory_does_not_grow(here, tiny_model, words):
+    few, many = (peak(*words(n), "--model", tiny_model) for n in (20, 2000))
+    assert many - few < 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [MANY["dataset"], MANY["film"]], ids=["dataset", "film"])
+def test_memory_does_not_grow_with_the_real_model(here, ffhq, words):
+    few, many = (peak(*words(n), "--size", 64) for n in (20, 60))
+    assert many - few < 50

@@ -1,0 +1,91 @@
+"""Real checkpoints of every kind give the pictures, `w` and scores that their projects' own code computed from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from stylegan_cli import architectures, importers
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SHARED = Path(__file__).parents[2].parent / "shared" / "reference" / "checkpoints"
+FORMATS = {
+    "sg1tf": "NVIDIA StyleGAN TensorFlow pickle",
+    "sg2tf": "NVIDIA StyleGAN2 TensorFlow pickle",
+    "sg2ada": "NVIDIA StyleGAN2-ADA pickle",
+    "sg3": "NVIDIA StyleGAN3 pickle",
+    "rosinality": "rosinality StyleGAN2 checkpoint",
+    "genforce_sg1": "genforce StyleGAN checkpoint",
+    "genforce_sg2": "genforce StyleGAN2 checkpoint",
+}
+# Pictures for the discriminator, where a file's own arrays have none.
+JUDGED = {"genforce_sg1_64": "sg1tf_64", "genforce_sg2_64": "sg2tf_64"}
+FILES = sorted(GOLDEN.glob("imp_*.pkl")) + sorted(SHARED.glob("*.p[kt]*"))
+
+
+def close(found: Tensor, expected: np.ndarray, tolerance: float) -> None:
+    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=tolerance)
+
+
+def labels(arrays: dict[str, np.ndarray], key: str) -> Tensor | None:
+    return torch.from_numpy(arrays[key]) if key in arrays and arrays[key].shape[1] else None
+
+
+def discriminator(network: importers.Network) -> nn.Module:
+    ready = architectures.build_discriminator(network.family, network.config)
+    ready.load_state_dict(network.tensors, assign=True)
+    return ready
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@torch.no_grad()
+def test_parity(path: Path) -> None:
+    arrays = dict(np.load(path.with_suffix(".npz")))
+    checkpoint = importers.read(path)
+    name = path.stem.removeprefix("imp_")
+    assert checkpoint.format == next(kind for start, kind in FORMATS.items() if name.startswith(start))
+    generator = importers.generator(checkpoint, name)
+    w = arrays["w"] if "w" in arrays else arrays["ws"][:, 0]
+    close(generator.mapping(torch.from_numpy(arrays["z"]), labels(arrays, "c")), w, 1e-5)
+    pictures = generator.synthesis(generator.broadcast(torch.from_numpy(w)))
+    close(pictures, arrays["img_const" if "img_const" in arrays else "img"], 1e-4)
+    if checkpoint.discriminator:
+        judged = dict(np.load(path.with_name(f"{JUDGED[name]}.npz"))) if name in JUDGED else arrays
+        scores = next(arrays[key] for key in ("d_logits", "d_scores", "d_out") if key in arrays)
+        found = discriminator(checkpoint.discriminator)(torch.from_numpy(judged["d_img"]), labels(judged, "d_c"))
+        close(found, scores.reshape(-1, 1), 1e-5)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_tensors_are_their_own(path: Path) -> None:
+    """Float32, contiguous, and no longer tied to the file."""
+    checkpoint = importers.read(path)
+    networks = (checkpoint.generator, checkpoint.discriminator, checkpoint.training_generator)
+    for tensor in (tensor for network in networks if network for tensor in network.tensors.values()):
+        assert tensor.dtype == torch.float32
+        assert tensor.is_contiguous()
+        assert not tensor.requires_grad
+        tensor.add_(1)
+    again = importers.read(path).generator.tensors
+    assert all(torch.equal(tensor, again[name] + 1) for name, tensor in checkpoint.generator.tensors.items())
+
+
+def test_training_generators_load_too() -> None:
+    """The golden files were written before training, so both generators are the same but for their means of w."""
+    checkpoint = importers.read(GOLDEN / "imp_sg1tf_32_cond3.pkl")
+    training = checkpoint.training_generator
+    assert training is not None
+    assert training.config == checkpoint.generator.config
+    assert training.tensors.keys() == checkpoint.generator.tensors.keys()
+
+
+def test_what_only_the_file_tells() -> None:
+    checkpoint = importers.read(GOLDEN / "imp_sg2ada_c_32_clamp.pkl")
+    assert checkpoint.discriminator is not None
+    config, judge = checkpoint.generator.config, checkpoint.discriminator.config
+    assert (config["architecture"], config["conv_clamp"], config["mapping_width"]) == ("resnet", 2, 40)
+    assert (judge["architecture"], judge["conv_clamp"], judge["mbstd_group_size"]) == ("skip", 2, 4)

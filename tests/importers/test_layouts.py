@@ -1,0 +1,337 @@
+"""Each project's real tensor names and shapes, filled with random numbers: every tensor is used, in the right place."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import forge
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from stylegan_cli import architectures, importers, modelfile
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.importers import rosinality
+
+NAMES = json.loads((Path(__file__).parents[1] / "golden" / "imp_names.json").read_text())
+TAPS = torch.tensor([1.0, 3.0, 3.0, 1.0])
+KERNEL = torch.outer(TAPS, TAPS) / 16
+
+
+def numbers(shapes: dict[str, list[int]]) -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    return {
+        name: KERNEL.expand(*shape[:-2], 4, 4).clone()
+        if name.endswith("kernel") and shape[-1] == 4
+        else torch.randn(shape)
+        for name, shape in shapes.items()
+    }
+
+
+def tensorflow(network: dict[str, Any]) -> forge.Network:
+    variables = [(k, np.float32(v) if v.ndim == 0 else v.numpy()) for k, v in numbers(network["variables"]).items()]
+    components = {name: tensorflow(part) for name, part in network["components"].items()}
+    return forge.Network(network | {"variables": variables, "components": components, "version": 4})
+
+
+def write(tmp_path: Path, content: bytes) -> Path:
+    path = tmp_path / "checkpoint"
+    path.write_bytes(content)
+    return path
+
+
+def own_variables(network: forge.Network, part: str = "") -> dict[str, Tensor]:
+    state = (network.state["components"][part] if part else network).state
+    return {name: torch.from_numpy(np.asarray(value)) for name, value in state["variables"]}
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_rosinality(tmp_path: Path, zipped: bool) -> None:
+    names = NAMES["rosinality_64.pt"]
+    tree = {"g_ema": numbers(names["g_ema"]), "d": numbers(names["d"]), "latent_avg": torch.randn(64)}
+    checkpoint = importers.read(write(tmp_path, forge.zipped(tree, _use_new_zipfile_serialization=zipped)))
+    found, theirs = checkpoint.generator.tensors, tree["g_ema"]
+    assert torch.equal(found["mapping.w_avg"], tree["latent_avg"])
+    assert torch.equal(found["mapping.fc7.weight"], theirs["style.8.weight"])
+    assert torch.equal(found["synthesis.b4.conv1.noise_const"], theirs["noises.noise_0"][0, 0])
+    assert torch.equal(found["synthesis.b64.conv0.weight"], theirs["convs.6.conv.weight"][0])
+    assert torch.equal(found["synthesis.b64.conv1.noise_const"], theirs["noises.noise_8"][0, 0])
+    assert torch.equal(found["synthesis.b64.torgb.bias"], theirs["to_rgbs.3.bias"].flatten())
+    assert checkpoint.generator.config["resample_filter"] == (1, 3, 3, 1)
+    assert checkpoint.discriminator is not None
+    assert torch.equal(checkpoint.discriminator.tensors["b8.conv1.weight"], tree["d"]["convs.4.conv2.1.weight"])
+    assert checkpoint.training_generator is None
+
+
+def test_rosinality_from_its_own_training(tmp_path: Path) -> None:
+    """Without a mean of w, without noise maps (as in early versions), with the arguments of the run."""
+    names = {k: v for k, v in NAMES["rosinality_64.pt"]["g_ema"].items() if not k.startswith("noises")}
+    state = {
+        name: tensor * (100 if "style" in name else 1) for name, tensor in numbers(names).items()
+    }  # as drawn there
+    tree = {"g": state, "g_ema": state, "args": argparse.Namespace(size=64), "ada_aug_p": 0.1}
+    path = write(tmp_path, forge.zipped(tree))
+    checkpoint, again = importers.read(path), importers.read(path)
+    generator = importers.generator(checkpoint, "x")
+    z = torch.from_numpy(np.random.RandomState(1).randn(2000, 64))
+    spread = generator.mapping(z).std(dim=0).mean()
+    assert (generator.mapping(z).mean(dim=0) - generator.w_avg).abs().max() < 0.15 * spread
+    assert "w_avg" in generator.origin.notes
+    assert checkpoint.training_generator is not None
+    tensors = checkpoint.generator.tensors
+    assert 0.9 < tensors["synthesis.b64.conv1.noise_const"].std() < 1.1
+    assert all(torch.equal(tensor, again.generator.tensors[name]) for name, tensor in tensors.items())
+
+
+def test_genforce_from_its_own_training(tmp_path: Path) -> None:
+    models = {name: numbers(shapes) for name, shapes in NAMES["genforce_sg2_64.pth"].items()}
+    models["generator"] = models["generator_smooth"]
+    tree = {"models": models, "running_metadata": {"iter": 1, "seen_img": 2}, "optimizers": {}}
+    checkpoint = importers.read(write(tmp_path, forge.zipped(tree)))
+    assert checkpoint.training_generator is not None
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_genforce(tmp_path: Path, version: int) -> None:
+    names = NAMES[f"genforce_sg{version}_64.pth"]
+    tree = {name: numbers(shapes) for name, shapes in names.items()}
+    checkpoint = importers.read(write(tmp_path, forge.zipped(tree)))
+    found, theirs = checkpoint.generator.tensors, tree["generator_smooth"]
+    assert checkpoint.generator.family == f"stylegan{version}"
+    assert checkpoint.training_generator is None
+    assert checkpoint.discriminator is not None
+    judge, judged = checkpoint.discriminator.tensors, tree["discriminator"]
+    if version == 1:
+        assert torch.equal(found["synthesis.layers.8.weight"], theirs["synthesis.layer8.weight"])
+        assert torch.equal(found["synthesis.layers.9.affine.bias"], theirs["synthesis.layer9.style.bias"])
+        assert torch.equal(judge["blocks.4.conv1.weight"], judged["layer1.weight"])
+        assert torch.equal(judge["fromrgb.0.weight"], judged["input4.weight"])
+    else:
+        assert torch.equal(found["synthesis.b64.conv0.weight"], theirs["synthesis.layer7.weight"].flip(2, 3))
+        assert torch.equal(found["synthesis.b64.conv1.weight"], theirs["synthesis.layer8.weight"])
+        assert torch.equal(found["synthesis.b8.torgb.affine.bias"], theirs["synthesis.output1.style.bias"] + 1)
+        assert torch.equal(judge["b8.skip.weight"], judged["skip_layer3.weight"])
+
+
+def test_stylegan1_of_tensorflow(tmp_path: Path) -> None:
+    generator, judge = (tensorflow(NAMES["sg1tf_64.pkl"][name]) for name in ("Gs", "D"))
+    checkpoint = importers.read(write(tmp_path, forge.dumps((generator, judge, generator))))
+    theirs, found = own_variables(generator, "synthesis"), checkpoint.generator.tensors
+    assert torch.equal(found["w_avg"], own_variables(generator)["dlatent_avg"])
+    assert torch.equal(found["mapping.fc3.weight"], own_variables(generator, "mapping")["Dense3/weight"].T)
+    assert torch.equal(found["synthesis.layers.8.weight"], theirs["64x64/Conv0_up/weight"].permute(3, 2, 0, 1))
+    assert torch.equal(found["synthesis.layers.1.noise_strength"], theirs["4x4/Conv/Noise/weight"])
+    assert torch.equal(found["synthesis.torgb.4.weight"], theirs["ToRGB_lod0/weight"].permute(3, 2, 0, 1))
+    assert checkpoint.discriminator is not None
+    assert torch.equal(
+        checkpoint.discriminator.tensors["final.dense0.weight"], own_variables(judge)["4x4/Dense0/weight"].T
+    )
+    assert checkpoint.generator.config["fused_from"] == 128
+
+
+def test_stylegan2_of_tensorflow(tmp_path: Path) -> None:
+    generator, judge = (tensorflow(NAMES["sg2tf_64.pkl"][name]) for name in ("Gs", "D"))
+    checkpoint = importers.read(write(tmp_path, forge.dumps((generator, judge, generator))))
+    theirs, found = own_variables(generator, "synthesis"), checkpoint.generator.tensors
+    up = theirs["8x8/Conv0_up/weight"].permute(3, 2, 0, 1).flip(2, 3)
+    assert torch.equal(found["synthesis.b8.conv0.weight"], up)
+    assert torch.equal(found["synthesis.b8.conv1.weight"], theirs["8x8/Conv1/weight"].permute(3, 2, 0, 1))
+    assert torch.equal(found["synthesis.b64.conv1.noise_const"], theirs["noise8"][0, 0])
+    assert torch.equal(found["synthesis.b64.torgb.affine.bias"], theirs["64x64/ToRGB/mod_bias"] + 1)
+    assert torch.equal(found["synthesis.b16.conv0.affine.weight"], theirs["16x16/Conv0_up/mod_weight"].T)
+    assert found["synthesis.b16.conv0.noise_strength"] == theirs["16x16/Conv0_up/noise_strength"]
+
+
+def test_classes_of_tensorflow(tmp_path: Path) -> None:
+    """StyleGAN2's `LabelConcat`, and the embedding of StyleGAN2-ADA's TensorFlow version."""
+    for label, ours in (
+        ({"LabelConcat/weight": [3, 64]}, "concat"),
+        ({"LabelEmbed/weight": [3, 64], "LabelEmbed/bias": [64]}, "embed"),
+    ):
+        names = json.loads(json.dumps(NAMES["sg2tf_64.pkl"]))
+        mapping, judge = names["Gs"]["components"]["mapping"], names["D"]
+        mapping["variables"] |= label | {"Dense0/weight": [128, 64]}
+        if ours == "embed":
+            judge["variables"] |= {"LabelEmbed/weight": [3, 32], "LabelEmbed/bias": [32], "Mapping0/weight": [32, 32]}
+            judge["variables"] |= {"Mapping0/bias": [32], "Output/weight": [32, 32], "Output/bias": [32]}
+        else:
+            judge["variables"] |= {"Output/weight": [32, 3], "Output/bias": [3]}
+        for network in (names["Gs"], judge):
+            network["static_kwargs"]["label_size"] = 3
+        generator = tensorflow(names["Gs"])
+        checkpoint = importers.read(write(tmp_path, forge.dumps((generator, tensorflow(judge), generator))))
+        assert checkpoint.discriminator is not None
+        for config in (checkpoint.generator.config, checkpoint.discriminator.config):
+            assert (config["c_dim"], config["label_input"]) == (3, ours)
+
+
+def module(tensors: dict[str, Tensor], attributes: dict[str, Any]) -> forge.Module:
+    """A tree of NVIDIA's modules, made from the dotted names of their tensors and of their other attributes."""
+
+    def within(child: str, values: dict[str, Any]) -> dict[str, Any]:
+        return {name.removeprefix(f"{child}."): value for name, value in values.items() if name.startswith(f"{child}.")}
+
+    def own(values: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if "." not in name}
+
+    children = dict.fromkeys(name.partition(".")[0] for name in tensors if "." in name)
+    inner = {child: module(within(child, tensors), within(child, attributes)) for child in children}
+    state = {"_parameters": own(tensors), "_buffers": {}, "_modules": inner, **own(attributes)}
+    return forge.Module({"type": "class", "version": 6, "module_src": "", "class_name": "X", "state": state})
+
+
+def stylegan3(**changes: Any) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    config = {"resolution": 16, "channel_base": 64, "channel_max": 4, "z_dim": 4, "w_dim": 4, **changes}
+    state = architectures.build("stylegan3", config).state_dict()
+    return config, numbers({name: list(tensor.shape) for name, tensor in state.items()})
+
+
+@pytest.mark.parametrize("changes", [{}, {"conv_kernel": 1, "use_radial_filters": True}, {"num_layers": 6, "c_dim": 2}])
+def test_stylegan3(tmp_path: Path, changes: dict[str, Any]) -> None:
+    config, tensors = stylegan3(**changes)
+    given = {name: value for name, value in config.items() if name not in ("resolution", "z_dim", "w_dim", "c_dim")}
+    mapping = {"num_layers": 2, "z_dim": 4, "w_dim": 4, "c_dim": config.get("c_dim", 0), "w_avg_beta": 0.998}
+    attributes = {f"mapping.{name}": value for name, value in mapping.items()} | {"mapping.fc0.bias_gain": 0.01}
+    attributes |= {"synthesis.img_resolution": 16, "synthesis._init_kwargs": forge.EasyDict(given)}
+    network = module(tensors, attributes)
+    checkpoint = importers.read(write(tmp_path, forge.dumps({"G_ema": network, "augment_pipe": None})))
+    assert checkpoint.discriminator is None
+    found = checkpoint.generator.tensors
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
+
+
+def stylegan2(**changes: Any) -> importers.Network:
+    small = {"resolution": 16, "channel_base": 64, "channel_max": 8, "z_dim": 4, "w_dim": 4, "mapping_layers": 2}
+    state = architectures.build("stylegan2", small | changes).state_dict()
+    return importers.Network("stylegan2", small | changes, numbers({k: list(v.shape) for k, v in state.items()}))
+
+
+def test_export_to_rosinality_and_back(tmp_path: Path) -> None:
+    network = stylegan2(resample_filter=(1, 2, 1, 1))
+    path = write(tmp_path, forge.zipped(rosinality.export(network)))
+    back = importers.read(path).generator
+    assert back.tensors.keys() == network.tensors.keys()
+    assert all(torch.equal(back.tensors[name], tensor) for name, tensor in network.tensors.items())
+    assert back.config["resample_filter"] == (1, 2, 1, 1)
+    generator = importers.generator(importers.read(path), "x")
+    rosinality.save(generator, tmp_path / "out.pt")
+    z = torch.randn(2, 4)
+    again = importers.generator(importers.read(tmp_path / "out.pt"), "x")
+    assert torch.equal(
+        again.synthesis(again.broadcast(again.mapping(z))),
+        generator.synthesis(generator.broadcast(generator.mapping(z))),
+    )
+
+
+def test_export_has_rosinality_s_names() -> None:
+    """All names and ranks of the reference file, for a network of its size."""
+    names = NAMES["rosinality_64.pt"]["g_ema"]
+    exported = rosinality.export(
+        stylegan2(resolution=64, channel_base=1024, channel_max=32, z_dim=64, w_dim=64, mapping_layers=8)
+    )
+    assert {name: list(tensor.shape) for name, tensor in exported["g_ema"].items()} == names
+
+
+@pytest.mark.parametrize("changes", [{"architecture": "resnet"}, {"c_dim": 2}, {"conv_clamp": 256}, {"z_dim": 8}])
+def test_export_refuses_what_rosinality_does_not_know(changes: dict[str, Any]) -> None:
+    with pytest.raises(StyleganError, match="rosinality's layout"):
+        rosinality.export(stylegan2(**changes))
+
+
+def test_native_files(tmp_path: Path) -> None:
+    network = stylegan2()
+    generator = importers.generator(importers.Checkpoint("x", network), "x")
+    modelfile.save(generator, tmp_path / "a.safetensors", {"licence": "none"})
+    checkpoint = importers.read(tmp_path / "a.safetensors")
+    assert checkpoint.notes == {"licence": "none"}
+    assert all(torch.equal(checkpoint.generator.tensors[name], tensor) for name, tensor in network.tensors.items())
+    content = bytearray((tmp_path / "a.safetensors").read_bytes())
+    content[-1] ^= 1
+    with pytest.raises(StyleganError, match="sha256"):
+        importers.read(write(tmp_path, bytes(content)))
+
+
+def broken(change: Any) -> bytes:
+    tree = {"g_ema": numbers(NAMES["rosinality_64.pt"]["g_ema"]), "latent_avg": torch.randn(64)}
+    change(tree["g_ema"])
+    return forge.zipped(tree)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda state: state.pop("convs.3.activate.bias"), "synthesis.b16.conv1.bias as nothing"),
+        (lambda state: state.update({"extra.weight": torch.zeros(2)}), "extra.weight"),
+        (lambda state: state.update({"style.3.weight": torch.zeros(64, 63)}), "mapping.fc2.weight as 64x63"),
+        (lambda state: state.update({"input.input": torch.zeros(())}), "impossible shape"),
+        (lambda state: state.update({"style.3.weight": torch.zeros(64, 64, dtype=torch.int64)}), "floating-point"),
+        (lambda state: state.update({"style.3.weight": "text"}), "floating-point"),
+        (lambda state: state.update({"convs.0.conv.blur.kernel": torch.eye(4)}), "separable"),
+    ],
+)
+def test_every_tensor_counts(tmp_path: Path, change: Any, said: str) -> None:
+    with pytest.raises(StyleganError) as caught:
+        importers.read(write(tmp_path, broken(change)))
+    assert said in str(caught.value)
+
+
+def test_what_a_file_says_must_be_so(tmp_path: Path) -> None:
+    for option, value in (("resolution", 128), ("label_size", 3), ("latent_size", 32), ("use_noise", False)):
+        names = json.loads(json.dumps(NAMES["sg2tf_64.pkl"]))
+        names["Gs"]["static_kwargs"][option] = value
+        generator = tensorflow(names["Gs"])
+        with pytest.raises(StyleganError, match="refused: it"):
+            importers.read(write(tmp_path, forge.dumps((generator, tensorflow(names["D"]), generator))))
+
+
+def test_one_storage_for_many_tensors_is_not_believed(tmp_path: Path) -> None:
+    state = numbers(NAMES["rosinality_64.pt"]["g_ema"])
+    shared = torch.randn(64 * 64 * 9)
+    for name, tensor in state.items():
+        if not name.endswith("kernel"):
+            state[name] = shared[: tensor.numel()].view(tensor.shape)
+    with pytest.raises(StyleganError, match="larger than the file"):
+        importers.read(write(tmp_path, forge.zipped({"g_ema": state, "latent_avg": torch.randn(64)})))
+
+
+@pytest.mark.parametrize(
+    ("family", "config"),
+    [
+        ("stylegan2", {"mapping_layers": 10**9}),
+        ("stylegan2", {"resolution": 2**40}),
+        ("stylegan2", {"resolution": "64"}),
+        ("stylegan2", {"channel_max": -1}),
+        ("stylegan2", {"unknown": 1}),
+        ("stylegan2", {"resample_filter": [1.0] * 100_000}),
+        ("stylegan3", {"num_layers": 10**8}),
+        ("stylegan3", {"filter_size": 10**6}),
+        ("stylegan3", {"resolution": 4096, "num_layers": 4, "num_critical": 2, "use_radial_filters": True}),
+        ("stylegan3", {"first_stopband": 1e-300}),
+        ("stylegan3", {"first_stopband": float("nan")}),
+        ("mobilestylegan", {"channels": [8] * 10_000}),
+        ("mobilestylegan", {"channels": [2**60, 8]}),
+    ],
+)
+def test_impossible_configs(tmp_path: Path, family: str, config: dict[str, Any]) -> None:
+    with pytest.raises(StyleganError, match=r"config is impossible|network has"):
+        importers.read(native(tmp_path, family, json.dumps(config)))
+
+
+def test_endless_config(tmp_path: Path) -> None:
+    for text in ("[" * 100_000, '{"a":' * 100_000, "{}", "[]", "1", "null", "NaN"):
+        with pytest.raises(StyleganError, match="refused"):
+            importers.read(native(tmp_path, "stylegan2", text))
+
+
+def native(tmp_path: Path, family: str, text: str) -> Path:
+    """A native file with a true sha256 over an untrue config."""
+    tensors = {"w_avg": torch.zeros(4)}
+    metadata = {"architecture": family, "config": text, "sha256": modelfile.digest(family, text, tensors)}
+    save_file(tensors, tmp_path / "a.safetensors", metadata)
+    return tmp_path / "a.safetensors"
