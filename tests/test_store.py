@@ -134,7 +134,7 @@ def test_a_model_file_and_back(tmp_path, tiny):
     modelfile.save(tiny, tmp_path / "tiny.safetensors", {"licence": "none"})
     again = store.load(str(tmp_path / "tiny.safetensors"))
     assert again.config == tiny.config
-    assert (again.origin.name, again.origin.notes) == ("tiny", {"licence": "none"})
+    assert (again.origin.name, again.origin.notes["licence"]) == ("tiny", "none")
     state = again.state_dict()
     assert all(torch.equal(state[name], tensor) for name, tensor in tiny.state_dict().items())
 

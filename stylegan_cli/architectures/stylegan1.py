@@ -311,13 +311,13 @@ class DiscriminatorEnd(nn.Module):
         return self.dense1(F.leaky_relu(self.dense0(x.flatten(1)), LEAK))
 
 
-def minibatch_std(x: Tensor, group_size: int) -> Tensor:
-    """`[n, 1, h, w]`: how much samples differ within strided groups (ProGAN, section 3)."""
-    n, _, h, w = x.shape
+def minibatch_std(x: Tensor, group_size: int, channels: int = 1) -> Tensor:
+    """`[n, channels, h, w]`: how much samples differ within strided groups (ProGAN, section 3)."""
+    n, c, h, w = x.shape
     group = min(group_size, n)
-    y = x.reshape(group, -1, *x.shape[1:])
-    y = (y.var(dim=0, correction=0) + EPS).sqrt().mean(dim=(1, 2, 3))  # [n / group]
-    return y.repeat(group)[:, None, None, None].expand(-1, -1, h, w)
+    y = x.reshape(group, -1, channels, c // channels, h, w)
+    y = (y.var(dim=0, correction=0) + EPS).sqrt().mean(dim=(2, 3, 4))  # [n / group, channels]
+    return y.repeat(group, 1)[:, :, None, None].expand(-1, -1, h, w)
 
 
 class Discriminator(nn.Module):

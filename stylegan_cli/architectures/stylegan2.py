@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylegan_cli.architectures.stylegan1 import Label, minibatch_std, pixel_norm
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.noise import Noise
@@ -23,7 +24,6 @@ from stylegan_cli.ops.resample import setup_filter, upfirdn2d
 
 LEAK = 0.2
 GAIN = math.sqrt(2)  # restores the variance that leaky ReLU takes (appendix B)
-EPS = 1e-8
 
 
 @dataclass(frozen=True)
@@ -103,22 +103,6 @@ def activate(x: Tensor, gain: float = 1.0, clamp: float | None = None) -> Tensor
     return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
 
 
-def normalize(x: Tensor) -> Tensor:
-    """Every row divided by its root mean square."""
-    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPS)
-
-
-class Labels(nn.Module):
-    """TensorFlow's way of reading a class: a matrix without bias."""
-
-    def __init__(self, classes: int, features: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(classes, features))
-
-    def forward(self, c: Tensor) -> Tensor:
-        return c @ self.weight
-
-
 class Mapping(nn.Module):
     """`z` `[n, z_dim]` and classes `c` `[n, c_dim]` to `w` `[n, w_dim]`; either may be missing (discriminators have no
     z)."""
@@ -128,7 +112,7 @@ class Mapping(nn.Module):
         self.joint = config.label_input == "concat"
         inputs = z_dim
         if config.c_dim and self.joint:
-            self.label = Labels(config.c_dim, z_dim)
+            self.label = Label(config.c_dim, z_dim)
             inputs += z_dim
         elif config.c_dim:
             self.embed = Linear(config.c_dim, config.embed_dim or w_dim)
@@ -138,11 +122,11 @@ class Mapping(nn.Module):
             self.add_module(f"fc{i}", Linear(before, after, lr=config.mapping_lr_multiplier))
 
     def forward(self, z: Tensor | None, c: Tensor | None) -> Tensor:
-        parts = [] if z is None else [z if self.joint else normalize(z)]
+        parts = [] if z is None else [z if self.joint else pixel_norm(z)]
         if c is not None:
-            parts.append(self.label(c) if self.joint else normalize(self.embed(c)))
+            parts.append(self.label(c) if self.joint else pixel_norm(self.embed(c)))
         w = torch.cat(parts, dim=1)
-        w = normalize(w) if self.joint else w
+        w = pixel_norm(w) if self.joint else w
         for name, layer in self.named_children():
             w = activate(layer(w)) if name.startswith("fc") else w
         return w
@@ -371,15 +355,6 @@ class DiscriminatorEnd(nn.Module):
             x = torch.cat([x, minibatch_std(x, self.config.mbstd_group_size, self.config.mbstd_channels)], dim=1)
         x = activate(self.conv(x), clamp=self.config.conv_clamp)
         return self.out(activate(self.fc(x.flatten(1))))
-
-
-def minibatch_std(x: Tensor, group_size: int, channels: int) -> Tensor:
-    """`[n, channels, h, w]`: how much samples differ within strided groups (ProGAN, arXiv:1710.10196, section 3)."""
-    n, c, h, w = x.shape
-    group = min(group_size, n)
-    y = x.reshape(group, -1, channels, c // channels, h, w)
-    y = (y.var(dim=0, correction=0) + EPS).sqrt().mean(dim=(2, 3, 4))  # [n / group, channels]
-    return y.repeat(group, 1)[:, :, None, None].expand(-1, -1, h, w)
 
 
 class Discriminator(nn.Module):

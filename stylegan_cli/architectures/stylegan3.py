@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylegan_cli.architectures.stylegan1 import pixel_norm
+from stylegan_cli.architectures.stylegan2 import Linear
 from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.noise import Noise
 from stylegan_cli.ops.resample import upfirdn2d
@@ -111,24 +113,6 @@ def lowpass(taps: int, signal: Signal, rate: float, radial: bool = False) -> Ten
     return torch.from_numpy((f / f.sum()).astype(np.float32))
 
 
-class Linear(nn.Module):
-    """A fully connected layer with an equalised learning rate: the stored tensors are scaled when used."""
-
-    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, lr: float = 1.0) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr)
-        self.bias = nn.Parameter(torch.full((outputs,), bias))
-        self.lr = lr
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight * (self.lr / math.sqrt(self.weight.shape[1])), self.bias * self.lr)
-
-
-def normalize(x: Tensor) -> Tensor:
-    """Every row divided by its root mean square."""
-    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPS)
-
-
 class Mapping(nn.Module):
     """`z` and label `c` to `w`: both normalised, then `mapping_layers` linear layers with leaky ReLU (config D)."""
 
@@ -146,9 +130,9 @@ class Mapping(nn.Module):
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
     def forward(self, z: Tensor, c: Tensor | None, update_emas: bool) -> Tensor:
-        w = normalize(z.to(self.w_avg))
+        w = pixel_norm(z.to(self.w_avg))
         if c is not None:
-            w = torch.cat([w, normalize(self.embed(c.to(w)))], dim=1)
+            w = torch.cat([w, pixel_norm(self.embed(c.to(w)))], dim=1)
         for i in range(self.config.mapping_layers):
             w = F.leaky_relu(self.get_submodule(f"fc{i}")(w), LEAK) * math.sqrt(2)
         if update_emas:
@@ -266,7 +250,9 @@ class SynthesisLayer(StyledLayer):
         return low, high, low, high
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        style = normalize(self.affine(w))  # [n, inputs]; demodulation cancels its scale, this keeps half precision safe
+        style = pixel_norm(
+            self.affine(w)
+        )  # [n, inputs]; demodulation cancels its scale, this keeps half precision safe
         weight = self.weight * torch.rsqrt(self.weight.square().mean(dim=(1, 2, 3), keepdim=True))
         power = style.square() @ weight.square().sum(dim=(2, 3)).t()
         demodulation = torch.rsqrt(power + EPS)[:, :, None, None].to(x.dtype)  # [n, outputs, 1, 1]

@@ -36,13 +36,17 @@ class Network:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A foreign or native model file. `generator` is the averaged one (EMA), `training_generator` the other one."""
+    """A foreign or native model file. `generator` is the averaged one (EMA), `training_generator` the other one.
+
+    `sha256` is the generator's identity (`modelfile.digest`) where the file has proved it.
+    """
 
     format: str
     generator: Network
     discriminator: Network | None = None
     training_generator: Network | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def generator(checkpoint: Checkpoint, name: str) -> Generator:
     network = checkpoint.generator
     ready = architectures.build(network.family, network.config)
     ready.load_state_dict(network.tensors, assign=True)
-    sha256 = digest(network.family, json.dumps(asdict(ready.config)), ready.state_dict())
+    sha256 = checkpoint.sha256 or digest(network.family, json.dumps(asdict(ready.config)), network.tensors)
     ready.origin = Origin(name, sha256, {"format": checkpoint.format, **checkpoint.notes})
     return ready
 

@@ -71,7 +71,8 @@ def _native(path: Path, data: memoryview) -> Checkpoint:
         raise RefusedError("it has tensors of other than floating-point numbers")
     network = Network(family, json.loads(config), tensors)
     check(family, network.config, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
-    return Checkpoint("stylegan model file", network, notes=json.loads(metadata.get("notes", "{}")))
+    notes = json.loads(metadata.get("notes", "{}"))
+    return Checkpoint("stylegan model file", network, notes=notes, sha256=metadata["sha256"])
 
 
 def _foreign(path: Path, data: memoryview) -> Checkpoint:

@@ -392,7 +392,8 @@ def test_a_corrupted_cache(refused, damaged, tiny_model, damage):
         content[len(content) // 2] ^= 1
     damaged(content)
     said = refused(REST, "sample", model=None)
-    assert "delete it and fetch it again ('stylegan models pull ffhq')" in said
+    assert "the cached weights of ffhq are damaged" in said
+    assert "'stylegan models pull ffhq'" in said
 
 
 def test_a_wheel_of_another_hash(refused, here, tmp_path, monkeypatch):

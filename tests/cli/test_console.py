@@ -1,0 +1,55 @@
+"""What the user sees: data on stdout, prose on stderr, a bar on terminals only."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from stylegan_cli.cli import console
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    """Stands in for stderr; `True` makes it a terminal."""
+
+    def make(is_terminal):
+        screen = Console(file=io.StringIO(), force_terminal=is_terminal, width=100, legacy_windows=False)
+        monkeypatch.setattr(console, "prose", lambda: screen)
+        return screen.file
+
+    return make
+
+
+def work(total, quiet=False):
+    with console.progress("filming", total, quiet, "frames") as advance:
+        for done in range(1, total + 1):
+            advance(done)
+
+
+def test_a_terminal_gets_a_bar_with_the_time_left(screen):
+    file = screen(True)
+    work(20)
+    text = file.getvalue()
+    assert "filming" in text
+    assert "frames" in text
+    assert "20/20" in text
+    assert "0:00:00" in text
+
+
+@pytest.mark.parametrize(("is_terminal", "total", "quiet"), [(False, 20, False), (True, 20, True), (True, 1, False)])
+def test_pipes_quiet_and_single_pictures_get_none(screen, is_terminal, total, quiet):
+    file = screen(is_terminal)
+    work(total, quiet)
+    assert file.getvalue() == ""
+
+
+def test_sentences_are_no_markup_and_stay_on_one_line(screen):
+    file = screen(False)
+    sentence = "[bold]jon[/bold] has shape [18, 512]; " + "very " * 50 + "long."
+    console.tell(sentence)
+    assert file.getvalue() == f"{sentence}\n"
+
+
+def test_data_goes_to_stdout(capsys):
+    console.data("face.png")
+    assert capsys.readouterr() == ("face.png\n", "")
