@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ ENDINGS = (".npy", ".npz")
 MAX_BYTES = 2 << 30
 KEYS = ("w", "ws")
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError, MemoryError)
-UNREADABLE = (*BROKEN_ZIP, ValueError, TypeError, KeyError)
+BROKEN_HEADER = (ValueError, TypeError, KeyError, SyntaxError, tokenize.TokenError)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def read(path: Path) -> Latents:
     """Reads `.npy`, our `.npz`, or NVIDIA's `projected_w.npz` (its key is `w`)."""
     try:
         return _read_npz(path) if zipfile.is_zipfile(path) else Latents(_read_npy(path))
-    except UNREADABLE as error:
+    except (*BROKEN_ZIP, *BROKEN_HEADER) as error:
         raise StyleganError(
             f"{path} cannot be read as latents ({_short(error)}); save it again as .npy or .npz"
         ) from None
