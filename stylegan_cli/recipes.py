@@ -31,7 +31,10 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Recipe:
-    """A picture and all that its pixels depend on. `size` is the edge of a face after scaling, None for native."""
+    """A picture and all that its pixels depend on. `size` is the edge of a face after scaling, None for native.
+
+    `threads` matters on CPUs: how a float32 sum is split among them shows in the last bit.
+    """
 
     picture: Picture
     model: str
@@ -41,6 +44,7 @@ class Recipe:
     size: int | None = None
     command: str = ""
     version: str = __version__
+    threads: int = 0
 
     def check_model(self, generator: Generator, owner: str) -> None:
         if self.sha256 != generator.origin.sha256:

@@ -241,7 +241,17 @@ class Synthesis(nn.Module):
 
 
 class StyleGAN1(Generator):
-    """The whole generator. `lod` is how many doublings are missing while it grows; 0, the whole network, otherwise."""
+    """The whole generator. `lod` is how many doublings are missing while it grows; 0, the whole network, otherwise.
+
+    Layer, style input and noise map share one number i: resolution `4 * 2 ** (i // 2)`. Its tensors, stored raw:
+
+    - `mapping.label.weight` `[c_dim, z_dim]` (models with classes), `mapping.fc{i}.{weight [out, in], bias}`, `w_avg`;
+    - `synthesis.const` `[1, c, 4, 4]`;
+    - `synthesis.layers.{i}.weight` `[o, i, 3, 3]` (not layer 0; unflipped), `.noise_strength` `[c]`,
+      `.noise_const` `[r, r]`, `.bias` `[c]`, `.affine.{weight [2c, w_dim], bias [2c]}` (scales without their + 1, then
+      shifts);
+    - `synthesis.torgb.{k}.{weight [3, c, 1, 1], bias [3]}` for resolution `4 * 2 ** k`.
+    """
 
     family = "stylegan1"
 
@@ -261,12 +271,12 @@ class StyleGAN1(Generator):
     def mapping(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         return cast(Mapping, self._modules["mapping"])(z.to(self.w_avg), self.labels(len(z), c))
 
-    def synthesis(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
+    def synthesis(self, ws: Tensor, noise: Noise = Noise(), *, training_noise: bool = False) -> Tensor:  # noqa: B008
         """As in `Generator`. Without gradients pictures are made one by one, so that a batch's size changes no pixel.
-        With `noise=None` (training) every picture of the batch draws noise of its own."""
+        `training_noise` lets every picture of the batch draw noise of its own, in place of `noise`."""
         network, ws = cast(Synthesis, self._modules["synthesis"]), ws.to(self.w_avg)
-        if torch.is_grad_enabled():
-            return network(ws, noise, self.dtype, self.lod)
+        if training_noise or torch.is_grad_enabled():
+            return network(ws, None if training_noise else noise, self.dtype, self.lod)
         return torch.cat([network(one, noise, self.dtype, self.lod) for one in ws.split(1)])
 
     def resolution_of(self, tensor: str) -> int | None:
@@ -321,7 +331,11 @@ def minibatch_std(x: Tensor, group_size: int, channels: int = 1) -> Tensor:
 
 
 class Discriminator(nn.Module):
-    """Pictures `[n, 3, r, r]` in [-1, 1] and classes `c` `[n, c_dim]` to scores `[n, 1]`; `lod` as in the generator."""
+    """Pictures `[n, 3, r, r]` in [-1, 1] and classes `c` `[n, c_dim]` to scores `[n, 1]`; `lod` as in the generator.
+
+    Its tensors: `fromrgb.{k}` and `blocks.{k}.{conv0, conv1}` for resolution `4 * 2 ** k` (blocks from k = 1 on), and
+    `final.{conv, dense0, dense1}`; each a `weight` and a `bias`.
+    """
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()

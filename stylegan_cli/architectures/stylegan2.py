@@ -202,7 +202,7 @@ class Conv(nn.Module):
 
 def upsample(x: Tensor, taps: tuple[float, ...]) -> Tensor:
     """To twice the size."""
-    low, high = len(taps) // 2, (len(taps) - 1) // 2
+    low, high = (len(taps) + 1) // 2, (len(taps) - 2) // 2
     return upfirdn2d(x, setup_filter(taps).to(x.device), up=2, padding=(low, high, low, high), gain=4)
 
 
@@ -262,10 +262,11 @@ class Synthesis(nn.Module):
             self.add_module(f"b{resolution}", SynthesisBlock(config, resolution))
 
     def forward(self, ws: Tensor, noise: Noise | None, dtype: torch.dtype) -> Tensor:
-        x = cast(Tensor, self.get_submodule("b4").const).to(dtype).repeat(len(ws), 1, 1, 1)
+        x = cast(Tensor, self.get_submodule("b4").const).repeat(len(ws), 1, 1, 1)  # float32, as all that b4 computes
         x, image = x.contiguous(memory_format=torch.channels_last), None
         index = 0
         for resolution in self.resolutions:
+            x = x if resolution == 4 else x.to(dtype)
             x, image = self.get_submodule(f"b{resolution}")(x, image, ws[:, index:], noise, index)
             index += 1 if resolution == 4 else 2
         return cast(Tensor, image)
@@ -297,12 +298,12 @@ class StyleGAN2(Generator):
     def mapping(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         return cast(Mapping, self._modules["mapping"])(z.to(self.w_avg), self.labels(len(z), c))
 
-    def synthesis(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
+    def synthesis(self, ws: Tensor, noise: Noise = Noise(), *, training_noise: bool = False) -> Tensor:  # noqa: B008
         """As in `Generator`. Without gradients pictures are made one by one, so that a batch's size changes no pixel.
-        With `noise=None` (training) every picture of the batch draws noise of its own."""
+        `training_noise` lets every picture of the batch draw noise of its own, in place of `noise`."""
         network, ws = cast(Synthesis, self._modules["synthesis"]), ws.to(self.w_avg)
-        if torch.is_grad_enabled():
-            return network(ws, noise, self.dtype)
+        if training_noise or torch.is_grad_enabled():
+            return network(ws, None if training_noise else noise, self.dtype)
         return torch.cat([network(one, noise, self.dtype) for one in ws.split(1)])
 
     def resolution_of(self, tensor: str) -> int | None:

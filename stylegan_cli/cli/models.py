@@ -86,7 +86,7 @@ def path(name: Name = "ffhq") -> None:
     from stylegan_cli import store
     from stylegan_cli.cli.console import data
 
-    data(Path(name).resolve() if store.is_file(name) else store.find(name).weights)
+    data(store.locate(name).resolve() if store.is_file(name) else store.find(name).weights)
 
 
 @app.command()

@@ -8,6 +8,7 @@ import typer
 
 from stylegan_cli.bands import BANDS
 from stylegan_cli.cli.options import ModelChoice, Output, command
+from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,12 +34,14 @@ def replay(
 
     Example: stylegan replay mix.png --out again.png
     """
-    from stylegan_cli import recipes
+    from stylegan_cli import recipes, store
     from stylegan_cli.cli import places
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.media.encode import FORMATS
 
     recipe = recipes.read(picture)
+    if model is None and recipe.model not in store.models():
+        raise UsageError(f"{picture} was made with the model file {recipe.model}; name that file with --model")
     recipe = replace(recipe, size=output.size or recipe.size)
     given = output.format or places.is_file_name(output.out, FORMATS)
     if not given and places.is_file_name(picture, FORMATS):

@@ -1,6 +1,5 @@
 """`stylegan sample`: faces from seeds, contact sheets, data sets."""
 
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,12 +10,13 @@ from stylegan_cli.cli.options import Generation, Grid, PictureOutput, Seed, comm
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
 
     import numpy as np
     from PIL import Image
 
     from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents.people import Person
     from stylegan_cli.pictures import Face
 
 
@@ -59,32 +59,40 @@ def sample(
             "latents beside them; leave out --out, --latents, --save-latents and --grid"
         )
 
-    from stylegan_cli.cli.studio import Studio, Work
+    from stylegan_cli.cli.studio import Studio, Work, check_count
     from stylegan_cli.latents import people, references
     from stylegan_cli.noise import MODES, Noise
     from stylegan_cli.pictures import Face
 
     if noise not in MODES:
         raise UsageError(f"there is no noise mode {noise!r}; say {', '.join(MODES)}")
+    moved = _pair(translate)
+
+    def face(person: people.Person, number: int) -> Face:
+        """Random noise is everybody's own, and the same whoever else is drawn."""
+        return Face(person.ws, Noise(noise, seed + number), person.label, moved, rotate)
+
     ranges = references.parse_seeds(f"{seed}-{seed + (count or 1) - 1}" if seeds is None else seeds)
     studio = Studio(generation, output)
-    face = partial(Face, noise=Noise(noise, seed), translate=_pair(translate), rotate=rotate)
-
     if dataset:
         _write_dataset(studio, ranges, face, dataset)
         return
     if latents:
         everybody = references.from_file(references.find(str(latents), studio.cast), studio.generator)
-        names = [person.label.replace("#", "-") for person in everybody]
-        persons: Iterator[people.Person] = iter(everybody)
+        names: Iterable[str] = [person.label.replace("#", "-") for person in everybody]
+        numbered: Iterable[tuple[int, people.Person]] = enumerate(everybody)
+        total = len(everybody)
     else:
-        names = [f"seed{number:04d}" for number in chain(*ranges)]
-        persons = (people.from_seed(studio.generator, number, studio.psi) for number in chain(*ranges))
+        names = (f"seed{number:04d}" for number in chain(*ranges))
+        numbered = ((number, people.from_seed(studio.generator, number, studio.psi)) for number in chain(*ranges))
+        total = sum(map(len, ranges))
+    check_count(total)
     if grid:
-        shown = list(persons)
-        studio.save_sheet("sheet", studio.sheet([face(p.ws, caption=p.label) for p in shown]), shown)
+        shown = list(numbered)
+        sheet = studio.sheet([face(person, number) for number, person in shown])
+        studio.save_sheet("sheet", sheet, [person for _, person in shown])
     else:
-        studio.save(names, (Work(face(p.ws, caption=p.label), (p,)) for p in persons), "faces")
+        studio.save(list(names), (Work(face(person, number), (person,)) for number, person in numbered), "faces")
 
 
 def _pair(text: str) -> tuple[float, float]:
@@ -95,7 +103,7 @@ def _pair(text: str) -> tuple[float, float]:
     return x, y
 
 
-def _write_dataset(studio: "Studio", ranges: "list[range]", face: "Callable[..., Face]", path: Path) -> None:
+def _write_dataset(studio: "Studio", ranges: "list[range]", face: "Callable[[Person, int], Face]", path: Path) -> None:
     """Small pictures without recipes, which would be larger than they are: the latents beside them say it all."""
     from stylegan_cli.cli import places
     from stylegan_cli.cli.console import progress
@@ -120,6 +128,6 @@ def _write_dataset(studio: "Studio", ranges: "list[range]", face: "Callable[...,
 
         for number in chain(*ranges):
             person = from_seed(studio.generator, number, studio.psi)
-            image = render(studio.generator, face(person.ws), studio.output.size)
+            image = render(studio.generator, face(person, number), studio.output.size)
             background.submit(add, image, person.ws[0].numpy())
     studio.report(path)

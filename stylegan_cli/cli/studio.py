@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from stylegan_cli import hardware, store
@@ -23,12 +24,13 @@ from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, references
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media.background import Background
-from stylegan_cli.media.encode import FORMATS, encode
+from stylegan_cli.media.encode import FORMATS, encode, has_room
 from stylegan_cli.media.render import render
 from stylegan_cli.pictures import Cell, Face, Picture, Sheet, faces_to_compute
 from stylegan_cli.recipes import Recipe, dumps
 
 CELL = 256
+MAX_PICTURES = 100_000
 # Pillow takes pictures of more than 89 million pixels for an attack: replay could not open them.
 MAX_SHEET_PIXELS = 80_000_000
 
@@ -72,6 +74,12 @@ def _what_is_fetched(name: str, size: int) -> str:
         return f"Fetching {name.partition('#')[0]}: {size / 1e6:.1f} MB, once."
     about = store.find(name).about
     return f"Fetching {about['title']}: {size / 1e6:.0f} MB, once.\nLicence: {about['licence']}."
+
+
+def check_count(pictures: int) -> None:
+    """Beyond some number single files, or a sheet, are not what anybody wants."""
+    if pictures > MAX_PICTURES:
+        raise UsageError(f"{pictures:,} pictures are a data set; give --dataset a folder or a .zip")
 
 
 class Studio:
@@ -119,6 +127,8 @@ class Studio:
     def replay(self, name: str, recipe: Recipe) -> None:
         """Makes and writes the picture of a recipe, with that recipe."""
         (path,) = self._paths([name], "out")
+        if recipe.threads > 0:
+            torch.set_num_threads(recipe.threads)
         with self._counting(faces_to_compute(recipe.picture)) as on_face:
             image = render(self.generator, recipe.picture, recipe.size, on_face)
         self._write(path, image, recipe, ())
@@ -131,8 +141,16 @@ class Studio:
 
     def recipe(self, picture: Picture, size: int | None) -> Recipe:
         origin = self.generator.origin
-        device = self.generator.device.type
-        return Recipe(picture, origin.name, origin.sha256, self.precision, device, size, command_line())
+        return Recipe(
+            picture,
+            origin.name,
+            origin.sha256,
+            self.precision,
+            self.generator.device.type,
+            size,
+            command_line(),
+            threads=torch.get_num_threads(),
+        )
 
     def save_latents(self, path: Path, people: Sequence[Person]) -> None:
         """Writes people's `w` as `.npz`; a single person keeps the z that they came from."""
@@ -192,7 +210,10 @@ class Studio:
             yield lambda: advance(next(numbers))
 
     def _write(self, path: Path, image: Image.Image, recipe: Recipe, people: Sequence[Person]) -> None:
-        content = encode(image, self.format, dumps(recipe))
+        text = dumps(recipe)
+        if not has_room(self.format, text) and not self.output.quiet:
+            tell(f"{path} is written without its recipe, which is too long for a JPEG; PNG and WebP hold any.")
+        content = encode(image, self.format, text)
         path.parent.mkdir(exist_ok=True)
         with replacing(path) as part:
             part.write_bytes(content)

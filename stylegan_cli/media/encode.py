@@ -16,9 +16,13 @@ JPEG_ROOM = 65_000
 WEBP_EDGE = 16_383
 
 
+def has_room(format: str, recipe: str) -> bool:
+    """Whether a picture file can hold this recipe: PNG and WebP hold any, JPEG only a short one."""
+    return format != "jpg" or len(recipe) < JPEG_ROOM
+
+
 def encode(image: Image.Image, format: str, recipe: str | None = None) -> bytes:
-    """The picture file's bytes: `png` (lossless), `webp` or `jpg` (quality 95). A sheet's recipe too long for a JPEG
-    is left out: only PNG and WebP hold any."""
+    """The picture file's bytes: `png` (lossless), `webp` or `jpg` (quality 95); a recipe without room is left out."""
     if format == "webp" and max(image.size) > WEBP_EDGE:
         raise StyleganError(
             f"WebP pictures have at most {WEBP_EDGE} pixels an edge, and this one is {image.width} x {image.height}; "
@@ -33,7 +37,7 @@ def encode(image: Image.Image, format: str, recipe: str | None = None) -> bytes:
         image.save(buffer, "PNG", pnginfo=info, compress_level=4)
     else:
         exif = Image.Exif()
-        if recipe and (format == "webp" or len(recipe) < JPEG_ROOM):
+        if recipe and has_room(format, recipe):
             exif[EXIF_DESCRIPTION] = recipe
         image.save(buffer, "WEBP" if format == "webp" else "JPEG", quality=95, exif=exif)
     return buffer.getvalue()

@@ -6,6 +6,8 @@ and run one plain convolution; for a batch scale the maps before and after one c
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,14 +27,28 @@ def modulated_conv2d(
     if x.shape[0] == 1 and not torch.is_grad_enabled():
         return _convolve(x, folded(weight, style, demodulate).to(x.dtype), up_filter)
     if x.dtype == torch.float16 and demodulate:
-        # Demodulation cancels any factor of the style; this one keeps half precision from overflowing.
+        # Demodulation cancels any factor of a sample's style and of an output's weights. These bound the result by
+        # sqrt(i * k * k) times the largest input: with inputs clamped to 256, half precision cannot overflow.
         style = style / style.abs().amax(dim=1, keepdim=True)
-        weight = weight / weight.abs().amax(dim=(1, 2, 3), keepdim=True)
+        weight = weight / (weight.abs().amax(dim=(1, 2, 3), keepdim=True) * math.sqrt(weight[0].numel()))
     x = _convolve(x * style[:, :, None, None].to(x.dtype), weight.to(x.dtype), up_filter)
     if demodulate:
         power = style.square() @ weight.square().sum(dim=(2, 3)).t()  # [n, o]
         x = x * torch.rsqrt(power + EPS)[:, :, None, None].to(x.dtype)
     return x
+
+
+def reference(
+    x: Tensor, weight: Tensor, style: Tensor, demodulate: bool = True, up_filter: Tensor | None = None
+) -> Tensor:
+    """The definition, one sample after the other: what `modulated_conv2d` has to equal."""
+    pictures = []
+    for one, scales in zip(x, style, strict=True):
+        w = weight * scales[None, :, None, None]  # equation 1
+        if demodulate:
+            w = w / (w.square().sum(dim=(1, 2, 3), keepdim=True) + EPS).sqrt()  # equation 3
+        pictures.append(_convolve(one[None], w, up_filter))
+    return torch.cat(pictures)
 
 
 def folded(weight: Tensor, style: Tensor, demodulate: bool) -> Tensor:
@@ -48,5 +64,5 @@ def _convolve(x: Tensor, weight: Tensor, up_filter: Tensor | None) -> Tensor:
     if up_filter is None:
         return F.conv2d(x, weight, padding=weight.shape[2] // 2)
     x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # [n, o, 2h + 1, 2w + 1]
-    pad = (up_filter.shape[0] - 2) // 2
-    return upfirdn2d(x, up_filter, padding=(pad, pad, pad, pad), gain=4)
+    low, high = (up_filter.shape[0] - 1) // 2, (up_filter.shape[0] - 2) // 2
+    return upfirdn2d(x, up_filter, padding=(low, high, low, high), gain=4)

@@ -9,11 +9,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stylegan_cli.architectures import stylegan1
+from stylegan_cli import importers
+from stylegan_cli.architectures import build_discriminator, stylegan1
 from stylegan_cli.architectures.stylegan1 import Config, Discriminator, DiscriminatorConfig, StyleGAN1
+from stylegan_cli.media.render import to_pixels
 from stylegan_cli.noise import Noise
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+SHARED = Path(__file__).parents[2].parent / "shared" / "reference" / "checkpoints"
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="The reference checkpoints are not beside this clone.")
 
 
 def arrays(name):
@@ -150,10 +154,56 @@ def test_a_1024_model_has_18_style_inputs_in_the_papers_bands():
 
 def test_training_noise_differs_between_pictures(generator, golden):
     ws = generator.broadcast(golden["w"])[:1].repeat(2, 1, 1)
-    first, second = generator.synthesis(ws, None)
+    first, second = generator.synthesis(ws, training_noise=True)
     assert not torch.equal(first, second)
 
 
 def test_resolutions_of_tensors_cover_the_network(generator):
     found = {generator.resolution_of(name) for name in generator.state_dict()}
     assert found == {None, *generator.config.resolutions}
+
+
+@pytest.fixture(params=["sg1tf_32_cond3", "sg1tf_64"])
+def reference(request):
+    """A checkpoint of the original code, its discriminator, and what the original code computes with them."""
+    path = SHARED / f"{request.param}.pkl"
+    checkpoint = importers.read(path)
+    judge = build_discriminator("stylegan1", checkpoint.discriminator.config)
+    judge.load_state_dict(checkpoint.discriminator.tensors, assign=True)
+    found = arrays(path.with_suffix(".npz"))
+    found["labels"] = found.get("d_c")
+    return importers.generator(checkpoint, path.stem), judge.requires_grad_(False), found
+
+
+@needs_shared
+@torch.no_grad()
+def test_truncated_and_mixed_pictures_are_the_originals(reference):
+    generator, _, found = reference
+    ws = generator.truncate(generator.broadcast(found["w"]), found["psi"].item(), int(found["cutoff"]))
+    close(ws, found["ws_psi"], 1e-5)
+    pictures = generator.synthesis(ws)
+    close(pictures, found["img_psi"], 1e-4)
+    assert np.abs(to_pixels(pictures).astype(int) - found["img_psi_u8"].numpy()).max() <= 1
+    close(generator.synthesis(found["ws_mixed"]), found["img_mixed"], 1e-4)
+    close(generator.synthesis(found["ws_random"]), found["img_ws_random"], 1e-4)
+
+
+@needs_shared
+@torch.no_grad()
+def test_growing_networks_are_the_originals(reference):
+    generator, judge, found = reference
+    ws = generator.broadcast(found["w"])[:2]
+    for key in (key for key in found if key.startswith("img_lod")):
+        generator.lod = judge.lod = float(key.removeprefix("img_lod"))
+        close(generator.synthesis(ws), found[key], 1e-4)
+        close(judge(found["d_img"], found["labels"]), found[f"d_scores_lod{judge.lod}"], 1e-5)
+
+
+@needs_shared
+def test_gradients_of_scores_are_the_originals(reference):
+    _, judge, found = reference
+    images = found["d_img"][:4].requires_grad_(True)
+    labels = None if found["labels"] is None else found["labels"][:4]
+    (gradient,) = torch.autograd.grad(judge(images, labels).sum(), images)
+    expected = found["r1_grads_first4"]
+    assert (gradient[: len(expected)] - expected).norm() < 1e-4 * expected.norm()

@@ -8,23 +8,34 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from stylegan_cli import importers
+from stylegan_cli.architectures import build_discriminator
 from stylegan_cli.architectures.stylegan2 import (
     Config,
     Discriminator,
     DiscriminatorConfig,
     StyleGAN2,
+    halve,
+    upsample,
 )
+from stylegan_cli.media.render import to_pixels
 from stylegan_cli.noise import Noise
-from stylegan_cli.ops.modulation import modulated_conv2d
+from stylegan_cli.ops.modulation import modulated_conv2d, reference
 from stylegan_cli.ops.resample import setup_filter
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "stylegan2.npz"
+SHARED = Path(__file__).parents[2].parent / "shared" / "reference" / "checkpoints"
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="The reference checkpoints are not beside this clone.")
+
+
+def arrays(path):
+    file = np.load(path)
+    return {key: value if value.dtype.kind == "U" else torch.from_numpy(value) for key, value in file.items()}
 
 
 @pytest.fixture(scope="module")
 def golden():
-    file = np.load(GOLDEN)
-    return {key: value if value.dtype.kind == "U" else torch.from_numpy(value) for key, value in file.items()}
+    return arrays(GOLDEN)
 
 
 def load(network, golden, prefix):
@@ -80,40 +91,53 @@ def test_discriminator(discriminator, golden):
     close(discriminator(golden["d_img"][:1]), golden["d_scores_first1"], 1e-5)
 
 
-def by_definition(x, weight, style, demodulate):
-    """Equations 1 and 3 of the paper, one sample after the other."""
-    pictures = []
-    for one, s in zip(x, style, strict=True):
-        w = weight * s[None, :, None, None]
-        if demodulate:
-            w = w / (w.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
-        pictures.append(F.conv2d(one[None], w, padding=weight.shape[2] // 2))
-    return torch.cat(pictures)
-
-
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize("demodulate", [True, False])
 @pytest.mark.parametrize("grad", [True, False])
-def test_modulated_convolution_is_the_papers(samples, demodulate, grad):
+@pytest.mark.parametrize("taps", [None, (1, 3, 3, 1), (1, 2, 1)])
+def test_modulated_convolution_is_the_papers(samples, demodulate, grad, taps):
     x, weight, style = torch.randn(samples, 5, 8, 8), torch.randn(4, 5, 3, 3), torch.randn(samples, 5)
+    up_filter = setup_filter(taps) if taps else None
     with torch.set_grad_enabled(grad):
-        found = modulated_conv2d(x, weight, style, demodulate)
-    torch.testing.assert_close(found, by_definition(x, weight, style, demodulate), atol=1e-5, rtol=1e-5)
+        found = modulated_conv2d(x, weight, style, demodulate, up_filter)
+    torch.testing.assert_close(found, reference(x, weight, style, demodulate, up_filter), atol=1e-5, rtol=1e-5)
+
+
+def test_half_precision_does_not_overflow():
+    """The largest activations that a clamp of 256 lets through, all of them in step."""
+    x, weight, style = torch.full((2, 512, 4, 4), 256.0), torch.ones(2, 512, 3, 3), torch.ones(2, 512)
+    found = modulated_conv2d(x.half(), weight, style)
+    torch.testing.assert_close(found.float(), reference(x, weight, style), rtol=1e-2, atol=0)
+
+
+@pytest.mark.parametrize("taps", [(1, 1), (1, 2, 1), (1, 3, 3, 1), (1, 4, 6, 4, 1), (1, 2, 3, 3, 2, 1)])
+def test_convolutions_resample_in_step_with_pictures(taps):
+    """A kernel that changes nothing leaves the resampling: were they out of step, skips would blur the picture."""
+    x = torch.randn(2, 1, 8, 8)
+    unchanged = torch.zeros(1, 1, 3, 3)
+    unchanged[..., 1, 1] = 1
+    up = modulated_conv2d(x, unchanged, torch.ones(2, 1), False, setup_filter(taps))
+    close(up, upsample(x, taps), 1e-6)
+    down = F.conv2d(halve(x, taps, stride=1, margin=1), unchanged, stride=2)
+    close(down, halve(x, taps), 1e-6)
 
 
 @pytest.mark.parametrize("up", [True, False])
-def test_gradients_of_modulated_convolution(up):
+def test_derivatives_of_modulated_convolution(up):
     shapes = ((2, 3, 4, 4), (2, 3, 3, 3), (2, 3))
     inputs = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
     taps = setup_filter((1, 3, 3, 1)).double() if up else None
     assert torch.autograd.gradcheck(lambda x, w, s: modulated_conv2d(x, w, s, True, taps), inputs)
+    assert torch.autograd.gradgradcheck(lambda x, w, s: modulated_conv2d(x, w, s, True, taps), inputs)
 
 
-def test_gradients_equal_those_of_the_definition():
+@pytest.mark.parametrize("up", [True, False])
+def test_gradients_equal_those_of_the_definition(up):
     shapes = ((2, 3, 4, 4), (2, 3, 3, 3), (2, 3))
     inputs = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
-    fast = torch.autograd.grad(modulated_conv2d(*inputs).square().sum(), inputs)
-    plain = torch.autograd.grad(by_definition(*inputs, True).square().sum(), inputs)
+    taps = setup_filter((1, 3, 3, 1)).double() if up else None
+    fast = torch.autograd.grad(modulated_conv2d(*inputs, True, taps).square().sum(), inputs)
+    plain = torch.autograd.grad(reference(*inputs, True, taps).square().sum(), inputs)
     for found, expected in zip(fast, plain, strict=True):
         torch.testing.assert_close(found, expected)
 
@@ -140,7 +164,7 @@ def test_every_variant_runs_and_learns(architecture, label_input):
     generator = StyleGAN2(Config(**sizes, z_dim=4, w_dim=4, mapping_layers=2, label_input=label_input))
     judge = Discriminator(DiscriminatorConfig(**sizes, label_input=label_input))
     c = torch.eye(2)
-    image = generator.synthesis(generator.broadcast(generator.mapping(torch.randn(2, 4), c)), None)
+    image = generator.synthesis(generator.broadcast(generator.mapping(torch.randn(2, 4), c)), training_noise=True)
     assert image.shape == (2, 3, 16, 16)
     judge(image, c).sum().backward()
     missing = [name for name, p in [*generator.named_parameters(), *judge.named_parameters()] if p.grad is None]
@@ -150,3 +174,64 @@ def test_every_variant_runs_and_learns(architecture, label_input):
 def test_resolutions_of_tensors_cover_the_network(generator):
     found = {generator.resolution_of(name) for name in generator.state_dict()}
     assert found == {None, *generator.config.resolutions}
+
+
+def test_training_noise_differs_between_pictures(generator, golden):
+    ws = generator.broadcast(golden["w"])[:1].repeat(2, 1, 1)
+    first, second = generator.synthesis(ws, training_noise=True)
+    assert not torch.equal(first, second)
+
+
+def test_four_pixels_stay_float32_in_half_precision(generator, golden):
+    generator.prepare(torch.device("cpu"), torch.bfloat16)
+    found = {}
+    for name in ("b4", "b8"):
+        block = generator.get_submodule(f"synthesis.{name}")
+        block.register_forward_hook(lambda _, __, out, name=name: found.update({name: out[0].dtype}))
+    with torch.no_grad():
+        pictures = generator.synthesis(generator.broadcast(golden["w"]))
+    assert found == {"b4": torch.float32, "b8": torch.bfloat16}
+    assert (pictures - golden["img"]).square().mean() < 4 * 10**-4  # 40 dB
+
+
+@needs_shared
+@pytest.mark.parametrize("name", ["sg2ada_a_64_uncond", "sg2ada_b_32_cond3", "sg2ada_c_32_clamp", "sg2tf_64"])
+@torch.no_grad()
+def test_everything_the_originals_compute(name):
+    checkpoint = importers.read(SHARED / f"{name}.pkl")
+    generator, found = importers.generator(checkpoint, name), arrays(SHARED / f"{name}.npz")
+    ws, psi = generator.broadcast(found["w"]), found["psi"].item()
+    prefix = "img_const" if "img_const" in found else "img"
+    cutoff = None if prefix == "img_const" else int(found["cutoff"])
+    truncated = generator.truncate(ws, psi, None if cutoff == -1 else cutoff)
+    close(truncated, found["ws_psi"], 1e-5)
+    pictures = generator.synthesis(truncated)
+    close(pictures, found[f"{prefix}_psi"], 1e-4)
+    assert np.abs(to_pixels(pictures).astype(int) - found[f"{prefix}_psi_u8"].numpy()).max() <= 1
+    close(generator.synthesis(found["ws_random"]), found["img_ws_random"], 1e-4)
+    if prefix == "img_const":
+        partly = generator.truncate(ws, psi, int(found["cutoff"]))
+        close(generator.synthesis(partly), found["img_const_psi_cutoff"], 1e-4)
+        close(generator.truncate(ws, found["psi2"].item()), found["ws_psi2"], 1e-5)
+        close(generator.synthesis(ws, Noise("none")), found["img_none"], 1e-4)
+        close(generator.synthesis(found["ws_mixed"]), found["img_mixed"], 1e-4)
+    judge = build_discriminator("stylegan2", checkpoint.discriminator.config)
+    judge.load_state_dict(checkpoint.discriminator.tensors, assign=True)
+    labels = found["d_c"][:4] if "d_c" in found else torch.zeros(4, 0)
+    scores = next(found[key] for key in ("d_logits_first4", "d_scores_first4") if key in found)
+    close(judge(found["d_img"][:4], labels), scores, 1e-5)
+
+
+@needs_shared
+@pytest.mark.parametrize("name", ["sg2ada_a_64_uncond", "sg2ada_c_32_clamp"])
+@torch.no_grad()
+def test_every_layers_activations_are_the_originals(name):
+    generator, found = importers.generator(importers.read(SHARED / f"{name}.pkl"), name), arrays(SHARED / f"{name}.npz")
+    expected = {key.removeprefix("act/"): value for key, value in found.items() if key.startswith("act/")}
+    seen = {}
+    for layer in expected:
+        module = generator.get_submodule(f"synthesis.{layer}")
+        module.register_forward_hook(lambda _, __, out, layer=layer: seen.update({layer: out}))
+    generator.synthesis(generator.broadcast(found["w"][:1]))
+    for layer, activation in expected.items():
+        close(seen[layer], activation, 1e-4)

@@ -178,7 +178,9 @@ def test_a_picture_of_another_model(refused, face, tmp_path):
 
 
 def test_replay_of_a_model_that_is_not_here(refused, face):
-    assert "unknown model 'tiny'; known are ffhq" in refused(USAGE, "replay", "face.png", model=None)
+    assert "was made with the model file tiny; name that file with --model" in refused(
+        USAGE, "replay", "face.png", model=None
+    )
 
 
 def test_a_sheet_is_nobody(refused, tiny_stylegan):

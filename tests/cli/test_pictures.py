@@ -381,3 +381,28 @@ def test_precision_changes_little(tiny_stylegan):
     assert not np.array_equal(*made)
     error = np.square(made[0].astype(float) - made[1]).mean()
     assert 10 * np.log10(255**2 / error) > 30  # weights at random; the real model's 40 dB are tested with it
+
+
+def test_random_noise_is_everybodys_own_and_nobodys_neighbours(tiny_stylegan):
+    """The noise of seed 5 is the same alone and in company, and not that of seed 4."""
+    tiny_stylegan("sample", "--seeds", 5, "--noise", "random", "--out", "alone.png")
+    tiny_stylegan("sample", "--seeds", "4,5", "--noise", "random", "--out", "both")
+    alone, four, five = (
+        recipes.read(Path(p)).picture.noise for p in ("alone.png", "both/seed0004.png", "both/seed0005.png")
+    )
+    assert alone == five
+    assert four.seed != five.seed
+
+
+def test_a_recipe_without_room_is_said(stylegan, tiny_model):
+    result = stylegan("mix", "--rows", "0-39", "--cols", "40-80", "--size", 8, "--model", tiny_model, "--out", "a.jpg")
+    assert (result.exit_code, result.stdout) == (0, "a.jpg\n")
+    assert "without its recipe" in result.stderr
+
+
+def test_replay_uses_the_recipes_threads(tiny_stylegan, monkeypatch):
+    tiny_stylegan("sample", "--seeds", 5, "--out", "a.png")
+    used = []
+    monkeypatch.setattr(torch, "set_num_threads", used.append)
+    tiny_stylegan("replay", "a.png", "--out", "b.png")
+    assert used == [recipes.read(Path("a.png")).threads] == [torch.get_num_threads()]
