@@ -186,7 +186,7 @@ def test_four_pixels_stay_float32_in_half_precision(generator, golden):
     generator.prepare(torch.device("cpu"), torch.bfloat16)
     found = {}
     for name in ("b4", "b8"):
-        block = generator.get_submodule(f"synthesis.{name}")
+        block = dict(generator.named_modules())[f"synthesis.{name}"]
         block.register_forward_hook(lambda _, __, out, name=name: found.update({name: out[0].dtype}))
     with torch.no_grad():
         pictures = generator.synthesis(generator.broadcast(golden["w"]))
@@ -228,9 +228,9 @@ def test_everything_the_originals_compute(name):
 def test_every_layers_activations_are_the_originals(name):
     generator, found = importers.generator(importers.read(SHARED / f"{name}.pkl"), name), arrays(SHARED / f"{name}.npz")
     expected = {key.removeprefix("act/"): value for key, value in found.items() if key.startswith("act/")}
-    seen = {}
+    seen, modules = {}, dict(generator.named_modules())
     for layer in expected:
-        module = generator.get_submodule(f"synthesis.{layer}")
+        module = modules[f"synthesis.{layer}"]
         module.register_forward_hook(lambda _, __, out, layer=layer: seen.update({layer: out}))
     generator.synthesis(generator.broadcast(found["w"][:1]))
     for layer, activation in expected.items():
