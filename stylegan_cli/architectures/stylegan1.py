@@ -62,6 +62,7 @@ class Config(Pyramid):
     mapping_lr_multiplier: float = 0.01
     fused_from: int = FUSED_FROM
     img_channels: int = 3
+    lod: float = 0.0  # doublings that a network caught while growing still lacks
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class DiscriminatorConfig(Pyramid):
     c_dim: int = 0
     img_channels: int = 3
     mbstd_group_size: int = 4
+    lod: float = 0.0
 
 
 class Linear(nn.Module):
@@ -260,7 +262,7 @@ class StyleGAN1(Generator):
         self.config = config
         self.resolution = config.resolution
         self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
-        self.lod = 0.0
+        self.lod = config.lod
         # Registered by hand: the tensors' names begin with what are methods here.
         self._modules["mapping"] = Mapping(config)
         self._modules["synthesis"] = Synthesis(config)
@@ -340,7 +342,7 @@ class Discriminator(nn.Module):
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         self.config = config
-        self.lod = 0.0
+        self.lod = config.lod
         self.fromrgb = nn.ModuleList(Conv(config.img_channels, config.channels(r), 1) for r in config.resolutions)
         blocks = {str(k): DiscriminatorBlock(config, r) for k, r in enumerate(config.resolutions) if k}
         self.blocks = nn.ModuleDict(blocks)

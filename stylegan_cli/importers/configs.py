@@ -51,6 +51,16 @@ def stylegan1_discriminator(pending: Mapping[str, Pending], **facts: Any) -> Dra
     return Draft("stylegan1", config | facts, pending, is_discriminator=True)
 
 
+def lod(found: Any, blocks: int) -> float:
+    """How many of its doublings a StyleGAN still lacked when it was saved; 0 where the file does not say."""
+    if isinstance(found, Stored):
+        found = found.tensor().item() if found.count == 1 else None
+    value = float(found) if isinstance(found, int | float) else 0.0
+    if not 0 <= value <= blocks - 1:
+        raise RefusedError(f"its lod is {value}, where a network of {blocks} resolutions has 0 to {blocks - 1}")
+    return value
+
+
 def stylegan2_generator(pending: Mapping[str, Pending], **facts: Any) -> Draft:
     shapes = _shapes(pending)
     resolutions = _resolutions(shapes, "synthesis.b{}.conv1.weight", 4)

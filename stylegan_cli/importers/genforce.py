@@ -25,11 +25,14 @@ def read(tree: Mapping[str, Any]) -> Drafts:
 
 def _stylegan1(found: Mapping[str, Any]) -> Draft:
     blocks, layers = count(found, "synthesis.output{}.weight"), count(found, "mapping.dense{}.weight")
-    return configs.stylegan1_generator(rename(found, stylegan1_generator_keys(blocks, layers)))
+    lod = configs.lod(found.get("synthesis.lod"), blocks)
+    return configs.stylegan1_generator(rename(found, stylegan1_generator_keys(blocks, layers)), lod=lod)
 
 
 def _stylegan1_d(found: Mapping[str, Any]) -> Draft:
-    return configs.stylegan1_discriminator(rename(found, stylegan1_discriminator_keys(count(found, "input{}.weight"))))
+    blocks = count(found, "input{}.weight")
+    lod = configs.lod(found.get("lod"), blocks)
+    return configs.stylegan1_discriminator(rename(found, stylegan1_discriminator_keys(blocks)), lod=lod)
 
 
 def _stylegan2(found: Mapping[str, Any]) -> Draft:

@@ -57,15 +57,18 @@ def _stylegan1(network: Any) -> Draft:
         rename(found, stylegan1_generator_keys(blocks, layers)),
         mapping_lr_multiplier=options.get("mapping_lrmul", 0.01),
         fused_from=FUSED_FROM[options.get("fused_scale", "auto")],
+        lod=configs.lod(found.get("synthesis/lod"), blocks),
     )
     return _agreeing(draft, options, SIZES | SPACES)
 
 
 def _stylegan1_d(network: Any) -> Draft:
     found, options = _variables(network), _options(network)
+    blocks = count(found, "FromRGB_lod{}/weight")
     draft = configs.stylegan1_discriminator(
-        rename(found, stylegan1_discriminator_keys(count(found, "FromRGB_lod{}/weight"))),
+        rename(found, stylegan1_discriminator_keys(blocks)),
         mbstd_group_size=options.get("mbstd_group_size", 4),
+        lod=configs.lod(found.get("lod"), blocks),
     )
     return _agreeing(draft, options, SIZES)
 
@@ -126,7 +129,7 @@ def _options(network: Record) -> Mapping[str, Any]:
 def mapping_keys(layers: int) -> KeyMap:
     """`LabelConcat` multiplies labels with a plain matrix, `LabelEmbed` (of StyleGAN2-ADA) is a dense layer."""
     keys: dict[str, To | None] = {
-        "lod": None,  # the level of detail during progressive growing: all of it, in a finished network
+        "lod": None,  # growing's level of detail goes into the config
         "mapping/LabelConcat/weight": To("mapping.label.weight"),
         **_dense("mapping/LabelEmbed", "mapping.embed"),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,16 @@ TAPS = torch.tensor([1.0, 3.0, 3.0, 1.0])
 KERNEL = torch.outer(TAPS, TAPS) / 16
 
 
+LOD = 1.5
+
+
 def numbers(shapes: dict[str, list[int]]) -> dict[str, Tensor]:
     torch.manual_seed(0)
     return {
         name: KERNEL.expand(*shape[:-2], 4, 4).clone()
         if name.endswith("kernel") and shape[-1] == 4
+        else torch.full(shape, LOD)
+        if re.fullmatch(r"(synthesis\.)?lod", name)
         else torch.randn(shape)
         for name, shape in shapes.items()
     }
@@ -132,6 +138,8 @@ def test_stylegan1_of_tensorflow(tmp_path: Path) -> None:
         checkpoint.discriminator.tensors["final.dense0.weight"], own_variables(judge)["4x4/Dense0/weight"].T
     )
     assert checkpoint.generator.config["fused_from"] == 128
+    assert (checkpoint.generator.config["lod"], checkpoint.discriminator.config["lod"]) == (LOD, LOD)
+    assert importers.generator(checkpoint, "growing").lod == LOD
 
 
 def test_stylegan2_of_tensorflow(tmp_path: Path) -> None:
