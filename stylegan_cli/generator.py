@@ -58,6 +58,7 @@ class Generator(nn.Module, ABC):
         self.origin = Origin()
         self.dtype = torch.float32
         self.chosen_class: int | None = None
+        self.cutoff: int | None = None
 
     @property
     def num_ws(self) -> int:
@@ -104,7 +105,9 @@ class Generator(nn.Module, ABC):
         return w.unsqueeze(1).expand(-1, self.num_ws, -1)
 
     def truncate(self, ws: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
-        """The truncation trick (StyleGAN, section 2.1 and appendix B): `w_avg + psi * (w - w_avg)` below `cutoff`."""
+        """The truncation trick (StyleGAN, section 2.1 and appendix B): `w_avg + psi * (w - w_avg)` on the layers below
+        `cutoff`, or `self.cutoff`; on all of them if both are None."""
+        cutoff = self.cutoff if cutoff is None else cutoff
         if psi == 1:
             return ws
         truncated = ws.clone()

@@ -44,6 +44,10 @@ class Generation(ModelChoice):
         ),
     ] = 0.7  # fmt: skip
 
+    cutoff: Annotated[
+        int | None,
+        typer.Option(min=0, show_default=False, help="Truncate only the layers below this.", rich_help_panel=_MODEL),
+    ] = None
     class_index: Annotated[
         int | None,
         typer.Option(

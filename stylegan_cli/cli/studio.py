@@ -91,6 +91,7 @@ class Studio:
         self.psi = 1.0
         if isinstance(choice, Generation):
             self.psi = choice.psi
+            self.generator.cutoff = choice.cutoff
             if choice.class_index is not None:
                 self.generator.choose_class(choice.class_index)
         self.cast = store.cast(choice.model)

@@ -44,7 +44,9 @@ def from_z(generator: Generator, z: Tensor, psi: float, label: str) -> Person:
     """The person of one `z` `[z_dim]`. One at a time, so that rounding never depends on who else was asked for."""
     with torch.inference_mode():
         w = generator.mapping(z[None].to(generator.device))
-        ws = generator.broadcast(generator.truncate(w[:, None], psi)[:, 0])[0]
+        # Without a cutoff all layers are alike: one row in memory then stands for all of them.
+        ws = generator.truncate(w[:, None] if generator.cutoff is None else generator.broadcast(w), psi)
+        ws = ws.expand(-1, generator.num_ws, -1)[0]
     return Person(label, ws.cpu(), z, psi)
 
 

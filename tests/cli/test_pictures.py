@@ -406,3 +406,11 @@ def test_replay_uses_the_recipes_threads(tiny_stylegan, monkeypatch):
     monkeypatch.setattr(torch, "set_num_threads", used.append)
     tiny_stylegan("replay", "a.png", "--out", "b.png")
     assert used == [recipes.read(Path("a.png")).threads] == [torch.get_num_threads()]
+
+
+def test_cutoff_spares_the_layers_from_it_on(tiny_stylegan):
+    for name, words in {"plain": ["--psi", 1], "all": ["--psi", 0.5], "some": ["--psi", 0.5, "--cutoff", 3]}.items():
+        tiny_stylegan("sample", "--seeds", 5, *words, "--out", f"{name}.png")
+    some = ws_of("some.png")
+    assert torch.equal(some[:3], ws_of("all.png")[:3])
+    assert torch.equal(some[3:], ws_of("plain.png")[3:])
