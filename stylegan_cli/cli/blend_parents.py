@@ -60,6 +60,9 @@ def blend_parents(
 
     Examples: stylegan blend-parents jon.npy dany.npy; stylegan blend-parents jon dany --children 6 --coarse 0.7
     """
+    if weight is not None and seed is not None:
+        raise UsageError("--weight gives the shares that --seed would draw; leave out one of them")
+
     from stylegan_cli.bands import BANDS
     from stylegan_cli.cli.places import is_file_name
     from stylegan_cli.cli.studio import Studio, Work, portrait

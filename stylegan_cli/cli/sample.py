@@ -114,7 +114,8 @@ def _write_dataset(studio: "Studio", ranges: "list[range]", face: "Callable[[Per
     from stylegan_cli.media.render import render
 
     total = sum(map(len, ranges))
-    dataset = DatasetWriter(path, total, studio.generator.w_dim, studio.format)
+    rows = 1 if studio.generator.cutoff is None else studio.generator.num_ws
+    dataset = DatasetWriter(path, total, (rows, studio.generator.w_dim), studio.format)
     places.check_dataset(path, dataset.latents, studio.output.force)
     with (
         dataset as writer,
@@ -122,12 +123,12 @@ def _write_dataset(studio: "Studio", ranges: "list[range]", face: "Callable[[Per
         Background() as background,
     ):
 
-        def add(image: "Image.Image", w: "np.ndarray") -> None:
-            writer.add(encode(image, studio.format), w)
+        def add(image: "Image.Image", ws: "np.ndarray") -> None:
+            writer.add(encode(image, studio.format), ws)
             advance(writer.index)
 
         for number in chain(*ranges):
             person = from_seed(studio.generator, number, studio.psi)
             image = render(studio.generator, face(person, number), studio.output.size)
-            background.submit(add, image, person.ws[0].numpy())
+            background.submit(add, image, person.ws[:rows].numpy())
     studio.report(path)

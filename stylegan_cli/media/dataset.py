@@ -17,15 +17,15 @@ FOLDER_SIZE = 1000
 
 
 class DatasetWriter:
-    """Streams encoded pictures into a folder or a `.zip`, and their `w` `[count, 1, w_dim]` into a `.npy` beside them.
+    """Streams encoded pictures into a folder or a `.zip`, and their latents, `shape` each, into a `.npy` beside them.
 
     A zip takes its name only when it is whole; in a folder every file does.
     """
 
-    def __init__(self, path: Path, count: int, w_dim: int, format: str) -> None:
+    def __init__(self, path: Path, count: int, shape: tuple[int, int], format: str) -> None:
         self.path, self.format, self.index = path, format, 0
         self.latents = path.with_name(f"{path.stem}-w.npy") if path.suffix == ".zip" else path / "w.npy"
-        self._count, self._w_dim = count, w_dim
+        self._shape = (count, *shape)
         self._open_things = ExitStack()
 
     def __enter__(self) -> DatasetWriter:
@@ -36,14 +36,14 @@ class DatasetWriter:
                 self._zip = opening.enter_context(zipfile.ZipFile(part, "w", zipfile.ZIP_STORED))
             else:
                 self.path.mkdir(parents=True, exist_ok=True)
-            self._add_w = opening.enter_context(writing_npy(self.latents, (self._count, 1, self._w_dim)))
+            self._add_ws = opening.enter_context(writing_npy(self.latents, self._shape))
             self._open_things = opening.pop_all()
         return self
 
-    def add(self, encoded: bytes, w: np.ndarray) -> None:
-        """The next picture and its `w` `[w_dim]`."""
+    def add(self, encoded: bytes, ws: np.ndarray) -> None:
+        """The next picture and its latents: `[1, w_dim]`, or `[num_ws, w_dim]` where layers differ."""
         self._write(f"{self.index // FOLDER_SIZE:05d}/img{self.index:08d}.{self.format}", encoded)
-        self._add_w(w)
+        self._add_ws(ws)
         self.index += 1
 
     def __exit__(

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,3 +58,12 @@ def test_nothing_is_replaced_without_force(stylegan, tiny_model, here, name, old
     assert result.exit_code == 1
     assert "--force" in result.stderr
     assert (here / old).read_text() == "precious"
+
+
+def test_latents_of_a_cut_off_truncation_keep_their_layers(tiny_stylegan):
+    tiny_stylegan("sample", "-n", 2, "--cutoff", 3, "--dataset", "cut", "--size", 8)
+    ws = np.load("cut/w.npy")
+    assert ws.shape[0] == 2
+    assert (ws[:, 0] != ws[:, -1]).any()
+    tiny_stylegan("sample", "--latents", "cut/w.npy", "--out", "again", "--size", 8)
+    assert sorted(path.name for path in Path("again").iterdir()) == ["w-0.png", "w-1.png"]

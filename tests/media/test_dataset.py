@@ -17,7 +17,7 @@ def picture(i):
 
 
 def write(path, count):
-    with DatasetWriter(path, count, 8, "png") as writer:
+    with DatasetWriter(path, count, (1, 8), "png") as writer:
         for i in range(count):
             writer.add(picture(i), np.full(8, i))
 
@@ -69,7 +69,7 @@ def test_read_as_nvidias_loader_does(tmp_path):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 @pytest.mark.parametrize("name", ["faces", "faces.zip"])
 def test_what_is_interrupted_keeps_whole_pictures_only(tmp_path, name, error):
-    with pytest.raises(error), DatasetWriter(tmp_path / name, 3, 8, "png") as writer:
+    with pytest.raises(error), DatasetWriter(tmp_path / name, 3, (1, 8), "png") as writer:
         writer.add(picture(0), np.zeros(8))
         raise error
     files = sorted(file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file())
