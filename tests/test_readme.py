@@ -1,0 +1,48 @@
+"""The README tells the truth: its commands exist and parse, its pictures are there, and no command is missing."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from stylegan_cli.cli.app import app
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+LINES = [line for block in BLOCKS for line in block.splitlines() if line.startswith("stylegan ")]
+
+
+def command_of(words):
+    """The command that `words` begin with, and the rest of them."""
+    group = typer.main.get_command(app)
+    while words and words[0] in getattr(group, "commands", {}):
+        group, words = group.commands[words[0]], words[1:]
+    return group, words
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_every_command_parses(line, here):
+    words = shlex.split(line, comments=True)[1:]
+    for word in words:
+        if word.endswith((".pkl", ".png")):
+            Path(word).touch()
+    command, arguments = command_of(words)
+    assert not hasattr(command, "commands"), f"{line} names no command"
+    command.make_context(command.name, list(arguments))
+
+
+def test_every_command_is_told():
+    top = typer.main.get_command(app).commands
+    told = {command_of(shlex.split(line, comments=True)[1:])[0].name for line in LINES} | set(
+        re.findall(r"`(\w+)`", TEXT)
+    )
+    told |= set(re.findall(r"\*\*([\w-]+)\*\*", TEXT))
+    assert {*top, *top["models"].commands} <= told | {"models"}
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\((\w[^)#]*)\)|src=\"([^\"]+)\"", TEXT))
+def test_every_link_leads_somewhere(path):
+    assert (ROOT / "".join(path)).exists()
