@@ -1,6 +1,7 @@
 """`stylegan interpolate`: films between people."""
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,13 +22,31 @@ FILMS = ("mp4", "webm", "gif", "webp")
 FRAMES = ("png", "jpg")
 
 
+@dataclass(frozen=True)
+class FilmOutput(PictureOutput):
+    """Output of films."""
+
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "--outdir", "-o", rich_help_panel="Output",
+            help="A film where the name has a film's ending, else a folder of frames. By default a new name here.",
+        ),
+    ] = None  # fmt: skip
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="mp4, webm, gif or webp; png or jpg for frames. By default as --out says, or mp4.",
+            rich_help_panel="Output",
+        ),
+    ] = None
+
+
 @command
 def interpolate(
     generation: Generation,
-    output: PictureOutput,
-    people: Annotated[
-        list[str], typer.Argument(metavar="PERSON...", help="Seeds, latents, pictures or names, in order.")
-    ],
+    output: FilmOutput,
+    people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names, in order.")],
     frames: Annotated[
         int, typer.Option("--frames", "--w-frames", min=1, max=100_000, help="Frames from one person to the next.")
     ] = 60,
@@ -90,7 +109,7 @@ def interpolate(
         )
 
 
-def _ending(output: PictureOutput) -> str:
+def _ending(output: FilmOutput) -> str:
     """mp4 unless said otherwise; a folder means frames."""
     from stylegan_cli.cli import places
 

@@ -50,7 +50,8 @@ def show(name: Name = "ffhq") -> None:
         **generator.origin.notes,
     }
     for key, value in about.items():
-        data(f"{key:<12}{value}")
+        said = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        data(f"{key:<12}{said}")
     data("\nlayer  resolution  band    channels")
     for layer in generator.layers:
         data(f"{layer.index:>5}  {layer.resolution:>10}  {layer.band:<6}  {layer.channels:>8}")

@@ -96,7 +96,6 @@ Grid = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The seed of everything left to chance.")]
 Strength = Annotated[float, typer.Option(min=0, max=10, help="Multiplies the noise's learned strength.")]
-Count = Annotated[int | None, typer.Option("--count", "-n", min=1, max=10**9)]
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:

@@ -1,6 +1,6 @@
 """`stylegan replay` and `stylegan show`: pictures describe themselves."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,9 +20,21 @@ PictureFile = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class ReplayOutput(Output):
+    """Output of a replay."""
+
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="png, webp or jpg; by default as --out says, or the picture's own.", rich_help_panel="Output"
+        ),
+    ] = None
+
+
 @command
 def replay(
-    output: Output,
+    output: ReplayOutput,
     picture: PictureFile,
     model: Annotated[
         str | None, typer.Option(help="The model's name or file, if it has moved since.", show_default=False)

@@ -6,21 +6,12 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
+from looking import pixels, size_of
 from PIL import Image
 
 from stylegan_cli import recipes
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
-
-
-def pixels(path):
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-def size_of(path):
-    with Image.open(path) as image:
-        return image.size
 
 
 def count(path):

@@ -98,3 +98,15 @@ finally:
 def test_python_m_is_the_same():
     result = subprocess.run([sys.executable, "-m", "stylegan_cli", "--version"], capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (0, f"{__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("sample", "png, webp or jpg; by default as --out says, or png"),
+        ("interpolate", "mp4, webm, gif or webp; png or jpg for frames"),
+        ("replay", "or the picture's own"),
+    ],
+)
+def test_formats_are_told_as_they_are(help_of, name, said):
+    assert said in help_of(name)

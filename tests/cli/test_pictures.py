@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from looking import pixels, size_of
 from PIL import Image
 
 from stylegan_cli import recipes
@@ -16,16 +17,6 @@ from stylegan_cli.pictures import Sheet
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 FORMATS = ("png", "webp", "jpg")
-
-
-def pixels(path):
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-def size_of(path):
-    with Image.open(path) as image:
-        return image.size
 
 
 def ws_of(path):
