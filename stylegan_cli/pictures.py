@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from stylegan_cli.noise import Noise
+from stylegan_cli.tuning import Tuned
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Face:
     ws: Tensor
     noise: Noise = field(default_factory=Noise)
     caption: str = ""
+    tuned: Tuned = ()
     translate: tuple[float, float] = (0.0, 0.0)
     rotate: float = 0.0
 
@@ -32,6 +34,7 @@ class Heatmap:
     noise: Noise
     count: int
     caption: str = ""
+    tuned: Tuned = ()
 
 
 Cell = Face | Heatmap

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
+import math
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -21,10 +23,14 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 from stylegan_cli.noise import MODES, Noise
 from stylegan_cli.pictures import Cell, Face, Heatmap, Picture, Sheet
+from stylegan_cli.tuning import Term, Tuned, Tuning
 
 FORMAT = 1
 CHUNK = "stylegan"
 EXIF_DESCRIPTION = 0x010E
+# What tunings are made of: float16 factors, 8-bit maps and their steps; a map of 1024 pixels has a million values.
+ARRAY_KINDS = ("<f2", "|i1", "<f4")
+MAX_VALUES = 1 << 24
 
 Value = TypeVar("Value")
 
@@ -76,9 +82,9 @@ def loads(text: str, owner: str) -> Recipe:
                 f"this version ({__version__}) reads format {FORMAT}: install a version that knows it"
             )
         del plain["format"]
-        rows = _rows_from_plain(plain.pop("latents"))
-        return _make(Recipe, plain, picture=_picture_from_plain(plain.pop("picture"), rows))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        stored = _stored_from_plain(plain.pop("latents"))
+        return _make(Recipe, plain, picture=_picture_from_plain(plain.pop("picture"), stored))
+    except (zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise StyleganError(f"{owner} has a damaged recipe ({error}); make the picture again") from None
 
 
@@ -107,10 +113,11 @@ def _text(path: Path) -> str:
 
 
 class _Table:
-    """The different `w` rows of a recipe, numbered in the order of their first use."""
+    """The different `w` rows and tunings of a recipe, numbered in the order of their first use."""
 
     def __init__(self) -> None:
         self.numbers: dict[bytes, int] = {}
+        self.tunings: dict[Tuning, int] = {}
         self.w_dim = 0
 
     def number(self, row: np.ndarray) -> int:
@@ -118,7 +125,43 @@ class _Table:
         return self.numbers.setdefault(row.astype("<f4").tobytes(), len(self.numbers))
 
     def to_plain(self) -> dict[str, Any]:
-        return {"w_dim": self.w_dim, "rows": base64.b85encode(b"".join(self.numbers)).decode()}
+        plain = {"w_dim": self.w_dim, "rows": base64.b85encode(b"".join(self.numbers)).decode()}
+        return plain | {"tunings": [_tuning_to_plain(tuning) for tuning in self.tunings]} if self.tunings else plain
+
+    def tuned(self, tuned: Tuned) -> list[Any]:
+        return [[self.tunings.setdefault(term.tuning, len(self.tunings)), term.shares] for term in tuned]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A `_Table` read back: `rows` `[n, w_dim]`, and the tunings."""
+
+    rows: np.ndarray
+    tunings: list[Tuning]
+
+    def tuned(self, plain: list[Any]) -> Tuned:
+        return tuple(Term(self.tunings[number], tuple(map(float, shares))) for number, shares in plain)
+
+
+def _tuning_to_plain(tuning: Tuning) -> dict[str, Any]:
+    return {
+        name: [array.dtype.str, array.shape, base64.b85encode(zlib.compress(array.tobytes())).decode()]
+        for name, array in tuning.to_arrays().items()
+    }
+
+
+def _tuning_from_plain(plain: dict[str, Any]) -> Tuning:
+    arrays = {}
+    for name, (kind, shape, text) in plain.items():
+        if kind not in ARRAY_KINDS or math.prod(shape) > MAX_VALUES:
+            raise ValueError(f"its tuning has {kind} values of shape {shape}")
+        content = zlib.decompressobj().decompress(base64.b85decode(text), math.prod(shape) * np.dtype(kind).itemsize)
+        arrays[name] = np.frombuffer(content, kind).reshape(shape)
+    return Tuning.from_arrays(arrays)
+
+
+def _stored_from_plain(plain: dict[str, Any]) -> _Stored:
+    return _Stored(_rows_from_plain(plain), [_tuning_from_plain(one) for one in plain.get("tunings", [])])
 
 
 def _rows_from_plain(plain: dict[str, Any]) -> np.ndarray:
@@ -131,33 +174,36 @@ def _rows_from_plain(plain: dict[str, Any]) -> np.ndarray:
 def _picture_to_plain(picture: Picture, table: _Table) -> dict[str, Any]:
     if isinstance(picture, Sheet):
         return {"rows": [[cell and _picture_to_plain(cell, table) for cell in row] for row in picture.rows]}
-    plain = {key: value for key, value in vars(picture).items() if key not in ("ws", "noise")}
+    plain = {key: value for key, value in vars(picture).items() if key not in ("ws", "noise", "tuned")}
+    if picture.tuned:
+        plain["tuned"] = table.tuned(picture.tuned)
     layers = [table.number(row) for row in picture.ws.numpy()]
     return plain | {"ws": layers, "noise": asdict(picture.noise)}
 
 
-def _picture_from_plain(plain: dict[str, Any], rows: np.ndarray) -> Picture:
+def _picture_from_plain(plain: dict[str, Any], stored: _Stored) -> Picture:
     if "rows" not in plain:
-        return _cell_from_plain(plain, rows)
-    cells = ((None if cell is None else _cell_from_plain(cell, rows) for cell in row) for row in plain["rows"])
+        return _cell_from_plain(plain, stored)
+    cells = ((None if cell is None else _cell_from_plain(cell, stored) for cell in row) for row in plain["rows"])
     sheet = Sheet(tuple(map(tuple, cells)))
     if not any(sheet.rows):
         raise ValueError("its sheet is empty")
     return sheet
 
 
-def _cell_from_plain(plain: dict[str, Any], rows: np.ndarray) -> Cell:
+def _cell_from_plain(plain: dict[str, Any], stored: _Stored) -> Cell:
     plain = dict(plain)
-    ws = torch.from_numpy(rows[np.array(plain.pop("ws"), dtype=np.int64)])
+    ws = torch.from_numpy(stored.rows[np.array(plain.pop("ws"), dtype=np.int64)])
+    tuned = stored.tuned(plain.pop("tuned", []))
     noise = _make(Noise, plain.pop("noise"))
     if noise.mode not in MODES:
         raise ValueError(f"unknown noise mode {noise.mode}")
     if "count" in plain:
         if plain["count"] < 1:
             raise ValueError(f"its count is {plain['count']}")
-        return _make(Heatmap, plain, ws=ws, noise=noise)
+        return _make(Heatmap, plain, ws=ws, noise=noise, tuned=tuned)
     x, y = map(float, plain.pop("translate"))
-    return _make(Face, plain, ws=ws, noise=noise, translate=(x, y))
+    return _make(Face, plain, ws=ws, noise=noise, tuned=tuned, translate=(x, y))
 
 
 def _make(kind: type[Value], plain: dict[str, Any], **parts: Any) -> Value:

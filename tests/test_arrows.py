@@ -13,12 +13,15 @@ FLOORS = [
     {"errors", "bands", "files"},
     {"noise"},
     {"generator", "ops", "assets"},
-    {"architectures"},
+    {"architectures", "tuning"},
     {"hardware", "modelfile", "pictures"},
-    {"importers"},
-    {"recipes", "store"},
+    {"importers", "faces"},
+    {"scorers"},
+    {"recipes", "store", "encoder"},
     {"latents"},
     {"operations", "media"},
+    {"training"},
+    {"metrics"},
     {"cli"},
 ]
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -13,6 +13,7 @@ from stylegan_cli.cli.mix import mix
 from stylegan_cli.cli.noise import noise
 from stylegan_cli.cli.replay import replay, show
 from stylegan_cli.cli.sample import sample
+from stylegan_cli.cli.train_encoder import train_encoder
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,7 +25,7 @@ app = typer.Typer(
         "model's cast (jon, dany, jaime, cersei, drogo, tyrion, arya, sansa)."
     ),
 )
-for function in (sample, mix, noise, interpolate, blend_parents, replay, show, doctor):
+for function in (sample, mix, noise, interpolate, blend_parents, replay, show, train_encoder, doctor):
     app.command()(function)
 app.add_typer(models.app, name="models")
 

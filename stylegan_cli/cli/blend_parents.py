@@ -66,7 +66,6 @@ def blend_parents(
     from stylegan_cli.bands import BANDS
     from stylegan_cli.cli.places import is_file_name
     from stylegan_cli.cli.studio import Studio, Work, portrait
-    from stylegan_cli.latents.people import Person
     from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.media.encode import FORMATS
     from stylegan_cli.operations import blending
@@ -87,7 +86,7 @@ def blend_parents(
             else dict.fromkeys(BANDS, 0.5 if weight is None else weight)
         )
         shares = blending.share_by_layer(order, rest | given, extra)
-        siblings.append(Person(f"child {i + 1}" if children > 1 else "child", blending.blend(one, other, shares)))
+        siblings.append(blending.blend(one, other, shares, f"child {i + 1}" if children > 1 else "child"))
     sheet = blending.family(one, other, siblings)
     if grid:
         studio.save_sheet("family", sheet, siblings)

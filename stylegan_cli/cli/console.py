@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
+
+    from stylegan_cli.assets import Asset
 
 
 @cache
@@ -43,3 +47,28 @@ def progress(what: str, total: int, quiet: bool, unit: str = "faces") -> Iterato
     with Progress(*columns, console=prose(), transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
         task = bars.add_task(what, total=total)
         yield lambda done: bars.update(task, completed=done)
+
+
+@contextmanager
+def fetching(sentence: Callable[[int], str], quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A sentence on what is fetched (it takes the size in bytes), and a bar; nothing if nothing has to be fetched."""
+    with ExitStack() as stack:
+        advance: Callable[[int], None] | None = None
+
+        def on_bytes(done: int, total: int) -> None:
+            nonlocal advance
+            if advance is None:
+                if not quiet:
+                    tell(sentence(total))
+                advance = stack.enter_context(progress("fetching", total, quiet, "bytes"))
+            advance(done)
+
+        yield on_bytes
+
+
+def fetch(assets: Sequence[Asset], quiet: bool) -> None:
+    """Brings assets into the cache, and tells the user which and under what licence."""
+    for asset in assets:
+        about = f"{asset.title}: {{:.1f}} MB, once.\nLicence: {asset.licence}."
+        with fetching(lambda size, about=about: f"Fetching {about.format(size / 1e6)}", quiet) as on_bytes:  # type: ignore[misc]
+            asset.path(on_bytes)

@@ -61,7 +61,6 @@ def mix(
         )
 
     from stylegan_cli.cli.studio import Studio, portrait
-    from stylegan_cli.latents.people import Person
     from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.operations import mixing
 
@@ -70,13 +69,12 @@ def mix(
     if rows and cols:
         down, across = studio.people(rows), studio.people(cols)
         chosen = parse_layers(styles, order)
-        mixed = [Person("", mixing.swap(row.ws, col.ws, chosen)) for row in down for col in across]
+        mixed = [mixing.swap(row, col, chosen) for row in down for col in across]
         studio.save_sheet("mix", mixing.figure(down, across, chosen), mixed)
         return
     people = {band: studio.person(who) for band, who in named.items()}
     extra = [(parse_layers(which, order), studio.person(who)) for which, who in map(_assignment, layers or [])]
-    child = Person(" + ".join(p.label for p in people.values()), mixing.mix(order, people, extra))
-    studio.save(["mix"], [portrait(child)])
+    studio.save(["mix"], [portrait(mixing.mix(order, people, extra))])
 
 
 def _assignment(text: str) -> tuple[str, str]:

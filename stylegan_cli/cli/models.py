@@ -1,5 +1,6 @@
 """`stylegan models`: which there are, where they are, what is in them."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -71,10 +72,10 @@ def pull(
 ) -> None:
     """Fetch a model now, again if it is here already (a damaged cache is replaced)."""
     from stylegan_cli import store
-    from stylegan_cli.cli.console import data
-    from stylegan_cli.cli.studio import fetching
+    from stylegan_cli.cli.console import data, fetching
+    from stylegan_cli.cli.studio import what_is_fetched
 
-    with fetching(name, quiet) as on_bytes:
+    with fetching(partial(what_is_fetched, name), quiet) as on_bytes:
         path = store.pull(store.find(name), wheel, on_bytes)
     if not quiet:
         data(path)

@@ -50,7 +50,6 @@ def noise(
     from stylegan_cli.cli.studio import Studio, Work
     from stylegan_cli.latents.selection import parse_bands
     from stylegan_cli.operations import variation
-    from stylegan_cli.pictures import Face
 
     bands = parse_bands(layers)
     studio = Studio(generation, output)
@@ -67,7 +66,7 @@ def noise(
         return
     if jitter is not None:
         people = variation.jitter(studio.generator, who, jitter, seed, number)
-        varied = ((Face(other.ws, caption=other.label), other) for other in people)
+        varied = ((other.face(), other) for other in people)
     else:
         varied = ((face, who) for face in variation.with_noise(who, bands, strength, seed, number))
     if grid:

@@ -1,5 +1,6 @@
 """`stylegan sample`: faces from seeds, contact sheets, data sets."""
 
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,7 +63,6 @@ def sample(
     from stylegan_cli.cli.studio import Studio, Work, check_count
     from stylegan_cli.latents import people, references
     from stylegan_cli.noise import MODES, Noise
-    from stylegan_cli.pictures import Face
 
     if noise not in MODES:
         raise UsageError(f"there is no noise mode {noise!r}; say {', '.join(MODES)}")
@@ -70,7 +70,7 @@ def sample(
 
     def face(person: people.Person, number: int) -> Face:
         """Random noise is everybody's own, and the same whoever else is drawn."""
-        return Face(person.ws, Noise(noise, seed + number), person.label, moved, rotate)
+        return replace(person.face(Noise(noise, seed + number)), translate=moved, rotate=rotate)
 
     ranges = references.parse_seeds(f"{seed}-{seed + (count or 1) - 1}" if seeds is None else seeds)
     studio = Studio(generation, output)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from PIL import Image
 
 from stylegan_cli import hardware, store
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import data, progress, prose, tell
+from stylegan_cli.cli.console import data, fetching, progress, prose, tell
 from stylegan_cli.cli.options import Generation, ModelChoice, Output, PictureOutput, command_line
 from stylegan_cli.errors import UsageError
 from stylegan_cli.files import replacing
@@ -26,7 +26,7 @@ from stylegan_cli.latents.people import Person
 from stylegan_cli.media.background import Background
 from stylegan_cli.media.encode import FORMATS, encode, has_room
 from stylegan_cli.media.render import render
-from stylegan_cli.pictures import Cell, Face, Picture, Sheet, faces_to_compute
+from stylegan_cli.pictures import Cell, Picture, Sheet, faces_to_compute
 from stylegan_cli.recipes import Recipe, dumps
 
 CELL = 256
@@ -47,29 +47,12 @@ def open_generator(choice: ModelChoice, quiet: bool) -> tuple[Generator, str]:
     """The chosen generator on its device, and the precision that it computes in."""
     device = hardware.choose_device(choice.device)
     precision = hardware.choose_precision(choice.precision, device)
-    with fetching(choice.model, quiet) as on_bytes:
+    with fetching(partial(what_is_fetched, choice.model), quiet) as on_bytes:
         generator = store.load(choice.model, on_bytes)
     return generator.prepare(device, hardware.PRECISIONS[precision]), precision
 
 
-@contextmanager
-def fetching(name: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A sentence on what is fetched, and a bar; nothing of it if nothing has to be fetched."""
-    with ExitStack() as stack:
-        advance: Callable[[int], None] | None = None
-
-        def on_bytes(done: int, total: int) -> None:
-            nonlocal advance
-            if advance is None:
-                if not quiet:
-                    tell(_what_is_fetched(name, total))
-                advance = stack.enter_context(progress("fetching", total, quiet, "bytes"))
-            advance(done)
-
-        yield on_bytes
-
-
-def _what_is_fetched(name: str, size: int) -> str:
+def what_is_fetched(name: str, size: int) -> str:
     if store.is_url(name):
         return f"Fetching {name.partition('#')[0]}: {size / 1e6:.1f} MB, once."
     about = store.find(name).about
@@ -160,7 +143,8 @@ class Studio:
         space = "W" if bool((ws == ws[:, :1]).all()) else "W+"
         about = {"space": space, "model": {"name": origin.name, "sha256": origin.sha256}, "command": command_line()}
         z = people[0].z if len(people) == 1 else None
-        files.write_npz(path, ws, about, None if z is None else z.numpy(), people[0].psi)
+        tuned = [person.tuned for person in people]
+        files.write_npz(path, ws, about, None if z is None else z.numpy(), people[0].psi, tuned)
 
     def report(self, path: Path) -> None:
         if not self.output.quiet:
@@ -232,4 +216,4 @@ class Studio:
 
 def portrait(person: Person) -> Work:
     """The plain picture of one person."""
-    return Work(Face(person.ws, caption=person.label), (person,))
+    return Work(person.face(), (person,))

@@ -8,9 +8,9 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Origin
+from stylegan_cli.tuning import Term, Tuned, Tuning
 
 ENDINGS = (".npy", ".npz")
 # A million W latents of 512; more in one person's file is a mistake or an attack.
@@ -30,12 +31,15 @@ BROKEN_HEADER = (ValueError, TypeError, KeyError, SyntaxError, tokenize.TokenErr
 
 @dataclass(frozen=True)
 class Latents:
-    """What a latent file holds: the array as stored, and of `.npz` files perhaps `z` `[z_dim]`, `psi`, the model."""
+    """What a latent file holds: the array as stored, and of `.npz` files perhaps `z` `[z_dim]`, `psi`, the model, each
+    person's tunings, and what else the file says `about` itself."""
 
     array: np.ndarray
     z: np.ndarray | None = None
     psi: float = 1.0
     origin: Origin | None = None
+    tuned: tuple[Tuned, ...] = ()
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 def read(path: Path) -> Latents:
@@ -48,11 +52,20 @@ def read(path: Path) -> Latents:
         ) from None
 
 
-def write_npz(path: Path, ws: np.ndarray, about: dict[str, Any], z: np.ndarray | None = None, psi: float = 1.0) -> None:
+def write_npz(
+    path: Path,
+    ws: np.ndarray,
+    about: dict[str, Any],
+    z: np.ndarray | None = None,
+    psi: float = 1.0,
+    tuned: Sequence[Tuned] = (),
+) -> None:
     """Writes `w` `[n, num_ws, w_dim]`, key and shape as in NVIDIA's `projected_w.npz`, with `about` as JSON."""
     arrays: dict[str, Any] = {"w": ws, "about": np.array(json.dumps(about))}
     if z is not None:
         arrays |= {"z": z, "psi": np.array(psi)}
+    if any(tuned):
+        arrays |= _tuned_to_arrays(tuned, ws.shape[1])
     with replacing(path) as part:
         np.savez(part, **arrays)
 
@@ -92,16 +105,43 @@ def _read_npz(path: Path) -> Latents:
                 f"{path} has no latents under {' or '.join(KEYS)}; its keys are {', '.join(file) or 'none'}"
             )
         # What stands in a member without an array's header comes out as bytes.
-        array, origin = np.asarray(file[key]), None
+        array, origin, about = np.asarray(file[key]), None, {}
         if "about" in file:
-            model = json.loads(str(file["about"]))["model"]
-            origin = Origin(str(model["name"]), str(model["sha256"]))
+            about = dict(json.loads(str(file["about"])))
+            origin = Origin(str(about["model"]["name"]), str(about["model"]["sha256"]))
+        tuned = _tuned_from_arrays(file) if "tunings/shares" in file else ()
         if not ("z" in file and "psi" in file):
-            return Latents(array, origin=origin)
+            return Latents(array, origin=origin, tuned=tuned, about=about)
         psi = float(file["psi"])
         if not math.isfinite(psi):
             raise ValueError("its psi is not finite")
-        return Latents(array, np.asarray(file["z"]), psi, origin)
+        return Latents(array, np.asarray(file["z"]), psi, origin, tuned, about)
+
+
+def _tuned_to_arrays(tuned: Sequence[Tuned], num_ws: int) -> dict[str, np.ndarray]:
+    """Every tuning once, and the shares `[n, tunings, num_ws]` that people have in them."""
+    tunings = list(dict.fromkeys(term.tuning for terms in tuned for term in terms))
+    shares = np.zeros((len(tuned), len(tunings), num_ws), np.float32)
+    for person, terms in enumerate(tuned):
+        for term in terms:
+            shares[person, tunings.index(term.tuning)] = term.shares
+    arrays = {"tunings/shares": shares}
+    for number, tuning in enumerate(tunings):
+        arrays |= {f"tunings/{number}/{name}": array for name, array in tuning.to_arrays().items()}
+    return arrays
+
+
+def _tuned_from_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[Tuned, ...]:
+    shares = arrays["tunings/shares"]
+    if shares.ndim != 3 or shares.dtype.kind != "f" or not np.isfinite(shares).all():
+        raise ValueError("its tunings' shares are damaged")
+    tunings = []
+    for number in range(shares.shape[1]):
+        start = f"tunings/{number}/"
+        mine = {key.removeprefix(start): np.asarray(arrays[key]) for key in arrays if key.startswith(start)}
+        tunings.append(Tuning.from_arrays(mine))
+    terms = [[Term(tuning, tuple(map(float, row))) for tuning, row in zip(tunings, one, strict=True)] for one in shares]
+    return tuple(tuple(term for term in person if any(term.shares)) for person in terms)
 
 
 def _short(error: Exception) -> str:

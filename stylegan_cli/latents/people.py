@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,6 +11,9 @@ from torch import Tensor
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
+from stylegan_cli.noise import Noise
+from stylegan_cli.pictures import Face
+from stylegan_cli.tuning import Tuned, blend
 
 MAX_SEED = 2**32 - 1
 
@@ -19,13 +23,18 @@ class Person:
     """`ws` `[num_ws, w_dim]` float32 on the CPU, as the synthesis network takes them.
 
     `z` `[z_dim]` and the `psi` that truncated it are known only for people who came from a seed: moving in Z
-    (spherical interpolation, jitter) needs them.
+    (spherical interpolation, jitter) needs them. `tuned` is what a photo changed in the generator.
     """
 
     label: str
     ws: Tensor
     z: Tensor | None = None
     psi: float = 1.0
+    tuned: Tuned = ()
+
+    def face(self, noise: Noise = Noise(), caption: str | None = None) -> Face:  # noqa: B008 (frozen)
+        """The picture of this person, with the label below it unless `caption` says otherwise."""
+        return Face(self.ws, noise, self.label if caption is None else caption, self.tuned)
 
     def needs_z(self, purpose: str) -> Tensor:
         if self.z is None:
@@ -63,11 +72,25 @@ def from_array(generator: Generator, array: np.ndarray, label: str) -> list[Pers
     return [Person(name, one) for name, one in zip(names, ws, strict=True)]
 
 
+def with_tunings(generator: Generator, everybody: Sequence[Person], tuned: Sequence[Tuned]) -> list[Person]:
+    """People with their stored tunings, one `Tuned` each."""
+    label = everybody[0].label if everybody else ""
+    if len(tuned) != len(everybody) or any(len(term.shares) != generator.num_ws for one in tuned for term in one):
+        raise StyleganError(f"the tunings stored with {label} do not belong to its latents; project the photo again")
+    return [replace(person, tuned=own) for person, own in zip(everybody, tuned, strict=True)]
+
+
 def z_from_array(generator: Generator, array: np.ndarray, label: str) -> Tensor:
     """The stored `z` `[z_dim]` of a person."""
     if array.shape != (generator.z_dim,) or array.dtype.kind != "f" or not np.isfinite(array).all():
         raise StyleganError(f"the z in {label} is not {generator.z_dim} finite numbers; save the person again")
     return torch.from_numpy(array.astype(np.float32))
+
+
+def lerp(a: Person, b: Person, shares: Tensor, label: str) -> Person:
+    """Between two people: `shares` `[num_ws]` of `b` in each layer; 0 is `a` and 1 is `b`, to the bit."""
+    tuned = blend([(a.tuned, (1 - shares).tolist()), (b.tuned, shares.tolist())]) if a.tuned or b.tuned else ()
+    return Person(label, a.ws.lerp(b.ws, shares[:, None]), tuned=tuned)
 
 
 def _as_float32(generator: Generator, array: np.ndarray, label: str) -> np.ndarray:

@@ -82,6 +82,8 @@ def from_file(path: Path, generator: Generator) -> list[Person]:
             f"{generator.origin.name} ({generator.origin.sha256[:12]}); name that model with --model"
         )
     everybody = people.from_array(generator, stored.array, path.stem)
+    if stored.tuned:
+        everybody = people.with_tunings(generator, everybody, stored.tuned)
     if stored.z is None or len(everybody) != 1:
         return everybody
     z = people.z_from_array(generator, stored.z, path.stem)
@@ -93,7 +95,7 @@ def _from_picture(path: Path, generator: Generator) -> Person:
     recipe.check_model(generator, str(path))
     if not isinstance(recipe.picture, Face):
         raise StyleganError(f"{path} shows more than one face; use the picture of one person, or saved latents")
-    return Person(path.stem, recipe.picture.ws)
+    return Person(path.stem, recipe.picture.ws, tuned=recipe.picture.tuned)
 
 
 def find(name: str, cast: Mapping[str, Path]) -> Path:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
+from stylegan_cli import tuning
 from stylegan_cli.generator import Generator
 from stylegan_cli.pictures import Cell, Face, Heatmap, Picture, Sheet
 
@@ -48,7 +49,7 @@ def _cell(generator: Generator, cell: Cell, size: int | None, on_face: Callable[
 
 def _synthesise(generator: Generator, face: Face) -> Tensor:
     generator.set_transform(face.translate, face.rotate)
-    return generator.synthesis(face.ws[None].to(generator.device), face.noise)
+    return tuning.synthesis(generator, face.ws[None].to(generator.device), face.noise, face.tuned)
 
 
 def _heatmap(generator: Generator, heatmap: Heatmap, on_face: Callable[[], None]) -> Image.Image:
@@ -56,7 +57,7 @@ def _heatmap(generator: Generator, heatmap: Heatmap, on_face: Callable[[], None]
     mean, squares = torch.zeros(()), torch.zeros(())
     for i in range(heatmap.count):
         noise = replace(heatmap.noise, seed=heatmap.noise.seed + i)
-        image = _synthesise(generator, Face(heatmap.ws, noise))[0].cpu()
+        image = _synthesise(generator, Face(heatmap.ws, noise, tuned=heatmap.tuned))[0].cpu()
         step = image - mean
         mean = mean + step / (i + 1)
         squares = squares + step * (image - mean)

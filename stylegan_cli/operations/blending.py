@@ -10,8 +10,8 @@ from torch import Tensor
 
 from stylegan_cli.bands import BANDS
 from stylegan_cli.generator import Layer
-from stylegan_cli.latents.people import Person
-from stylegan_cli.pictures import Face, Sheet
+from stylegan_cli.latents.people import Person, lerp
+from stylegan_cli.pictures import Sheet
 
 SHEET_COLUMNS = 4
 
@@ -31,15 +31,15 @@ def share_by_layer(
     return shares
 
 
-def blend(first: Person, second: Person, shares: Tensor) -> Tensor:
-    """The child's `ws` `[num_ws, w_dim]`; a share of 1 is the first parent to the bit, 0 the second."""
-    return second.ws.lerp(first.ws, shares[:, None])
+def blend(first: Person, second: Person, shares: Tensor, label: str = "child") -> Person:
+    """The child; a share `[num_ws]` of 1 is the first parent to the bit, 0 the second."""
+    return lerp(second, first, shares, label)
 
 
 def family(first: Person, second: Person, children: Sequence[Person]) -> Sheet:
     """Parents and children with names: an only child stands between its parents, several stand below them."""
-    one, other = (Face(parent.ws, caption=parent.label) for parent in (first, second))
-    faces = [Face(child.ws, caption=child.label) for child in children]
+    one, other = first.face(), second.face()
+    faces = [child.face() for child in children]
     if len(faces) == 1:
         return Sheet(((one, faces[0], other),))
     columns = min(len(faces), SHEET_COLUMNS)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from stylegan_cli.generator import Generator
-from stylegan_cli.latents.people import Person, from_z
+from stylegan_cli.latents.people import Person, from_z, lerp
 from stylegan_cli.noise import Noise
 from stylegan_cli.operations.mixing import swap
 from stylegan_cli.pictures import Face
@@ -57,29 +57,30 @@ class Film:
 
     def face(self, frame: int) -> Face:
         """The face of one frame. At every person's own frame its `ws` are that person's, to the bit."""
-        ws = self.start.ws
+        shown = self.start
         for track in self.tracks:
             stops = (*track.people, track.people[0]) if self.loop else track.people
             # Exact arithmetic on frame numbers: a person's frame must hit that person, not a rounding beside it.
             position, rest = divmod(frame * (len(stops) - 1), self._steps() * self.frames)
             u = EASINGS[self.easing](rest / (self._steps() * self.frames))
-            ws = swap(ws, self._between(stops, position, u), track.indices)
-        return Face(ws, self.noise)
+            shown = swap(shown, self._between(stops, position, u), track.indices)
+        return shown.face(self.noise, "")
 
     def _steps(self) -> int:
         return max(len(track.people) for track in self.tracks) - (0 if self.loop else 1)
 
-    def _between(self, stops: Sequence[Person], i: int, u: float) -> Tensor:
+    def _between(self, stops: Sequence[Person], i: int, u: float) -> Person:
         if u == 0:
-            return stops[i].ws
+            return stops[i]
         if self.method == "spherical":
             z = slerp(stops[i].needs_z("spherical interpolation"), stops[i + 1].needs_z("spherical interpolation"), u)
             psi = stops[i].psi + u * (stops[i + 1].psi - stops[i].psi)
-            return from_z(self.generator, z, psi, "").ws
+            return from_z(self.generator, z, psi, "")
+        between = lerp(stops[i], stops[i + 1], torch.full((len(stops[i].ws),), u), "")
         if self.method == "cubic":
             before, after = self._neighbours(stops, i)
-            return catmull_rom(before.ws, stops[i].ws, stops[i + 1].ws, after.ws, u)
-        return stops[i].ws.lerp(stops[i + 1].ws, u)
+            return replace(between, ws=catmull_rom(before.ws, stops[i].ws, stops[i + 1].ws, after.ws, u))
+        return between
 
     def _neighbours(self, stops: Sequence[Person], i: int) -> tuple[Person, Person]:
         """The people before `i` and after `i + 1`: round the corner in a loop, the end itself otherwise."""

@@ -3,42 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from torch import Tensor
+import torch
 
 from stylegan_cli.bands import BANDS
 from stylegan_cli.generator import Layer
-from stylegan_cli.latents.people import Person
-from stylegan_cli.pictures import Cell, Face, Sheet
+from stylegan_cli.latents.people import Person, lerp
+from stylegan_cli.latents.selection import in_bands
+from stylegan_cli.pictures import Cell, Sheet
 
 
 def mix(
     layers: Sequence[Layer], bands: Mapping[str, Person], extra: Iterable[tuple[Sequence[int], Person]] = ()
-) -> Tensor:
-    """`ws` `[num_ws, w_dim]` with each band from its person, then `extra` layers from theirs.
+) -> Person:
+    """Somebody with each band from its person, then `extra` layers from theirs.
 
     Bands that nobody is named for come from the coarsest person named (at least one must be).
     """
-    base = next(bands[band] for band in BANDS if band in bands)
-    mixed = base.ws.clone()
-    for layer in layers:
-        mixed[layer.index] = bands.get(layer.band, base).ws[layer.index]
+    mixed = next(bands[band] for band in BANDS if band in bands)
+    for band, person in bands.items():
+        mixed = swap(mixed, person, in_bands(layers, (band,)))
     for indices, person in extra:
-        mixed = swap(mixed, person.ws, indices)
-    return mixed
+        mixed = swap(mixed, person, indices)
+    return replace(mixed, label=" + ".join(person.label for person in bands.values()))
 
 
-def swap(ws: Tensor, source: Tensor, indices: Sequence[int]) -> Tensor:
-    """`ws` with the layers `indices` taken from `source`; both `[num_ws, w_dim]`."""
-    mixed = ws.clone()
-    mixed[list(indices)] = source[list(indices)]
-    return mixed
+def swap(person: Person, source: Person, indices: Sequence[int]) -> Person:
+    """A person with the layers `indices` taken from `source`, bit by bit."""
+    shares = torch.zeros(len(person.ws))
+    shares[list(indices)] = 1
+    return lerp(person, source, shares, person.label)
 
 
 def figure(rows: Sequence[Person], cols: Sequence[Person], indices: Sequence[int]) -> Sheet:
     """The paper's figure 3: every row's person with the layers `indices` of every column's person."""
-    top: list[Cell | None] = [None, *(Face(col.ws, caption=col.label) for col in cols)]
+    top: list[Cell | None] = [None, *(col.face() for col in cols)]
     body: list[list[Cell | None]] = [
-        [Face(row.ws, caption=row.label), *(Face(swap(row.ws, col.ws, indices)) for col in cols)] for row in rows
+        [row.face(), *(swap(row, col, indices).face(caption="") for col in cols)] for row in rows
     ]
     return Sheet(tuple(map(tuple, [top, *body])))

@@ -22,19 +22,19 @@ def noise_in(bands: Collection[str], seed: int, strength: float = 1.0) -> Noise:
 def with_noise(person: Person, bands: Collection[str], strength: float, seed: int, count: int) -> Iterator[Face]:
     """`count` pictures of a person that differ in the noise of these bands only; seeds count up from `seed`."""
     for i in range(count):
-        yield Face(person.ws, noise_in(bands, seed + i, strength), f"noise {seed + i}")
+        yield person.face(noise_in(bands, seed + i, strength), f"noise {seed + i}")
 
 
 def panels(person: Person, seed: int, strength: float = 1.0) -> Sheet:
     """The paper's figure 5: noise in all layers, in none, in the fine ones only, in the coarse ones only."""
     shown = {"all layers": BANDS, "no noise": (), "fine only": ("fine",), "coarse only": ("coarse",)}
-    faces = [Face(person.ws, noise_in(bands, seed, strength), caption) for caption, bands in shown.items()]
+    faces = [person.face(noise_in(bands, seed, strength), caption) for caption, bands in shown.items()]
     return Sheet((tuple(faces),))
 
 
 def heatmap(person: Person, bands: Collection[str], strength: float, seed: int, count: int) -> Heatmap:
     """Where noise in these bands changes the picture (figure 4c)."""
-    return Heatmap(person.ws, noise_in(bands, seed, strength), count)
+    return Heatmap(person.ws, noise_in(bands, seed, strength), count, tuned=person.tuned)
 
 
 def jitter(generator: Generator, person: Person, eps: float, seed: int, count: int) -> Iterator[Person]:

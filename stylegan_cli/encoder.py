@@ -1,0 +1,90 @@
+"""An encoder: a picture of an aligned face to the `w` that makes it, in one forward pass. Where a projection starts.
+
+EfficientNet-Lite0's last two levels, a small head, one `w` for all layers. Per-layer latents are left to the
+optimisation that follows: a start inside W stays editable (Tov et al. 2021, "Designing an Encoder for StyleGAN Image
+Manipulation", section 3).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.files import replacing
+from stylegan_cli.generator import Generator, Origin
+from stylegan_cli.scorers.perceptual import EfficientNetLite0, shrink
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes: `size` is that of the pictures it looks at, in pixels."""
+
+    w_dim: int = 512
+    size: int = 128
+    deep: int = 256
+    shallow: int = 128
+    hidden: int = 768
+
+
+class Encoder(nn.Module):
+    """Pictures to `w`. `w_avg` and `scale` (a typical distance from it) turn the head's output into `w`."""
+
+    w_avg: Tensor
+    scale: Tensor
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.origin = Origin()
+        self.trunk = EfficientNetLite0()
+        self.deep = nn.Conv2d(320, config.deep, 1)
+        self.shallow = nn.Conv2d(112, config.shallow, 3, stride=2, padding=1)
+        places = (config.size // 32) ** 2
+        self.hidden = nn.Linear(places * (config.deep + config.shallow), config.hidden)
+        self.out = nn.Linear(config.hidden, config.w_dim)
+        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+        self.register_buffer("scale", torch.ones(()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`images` `[n, 3, h, w]` in [-1, 1], aligned faces, to `w` `[n, w_dim]`."""
+        *_, shallow, deep = self.trunk(shrink(images, self.config.size))
+        x = torch.cat([self.deep(deep), self.shallow(shallow)], dim=1)
+        x = F.leaky_relu(self.hidden(F.leaky_relu(x, 0.2).flatten(1)), 0.2)
+        return self.w_avg + self.scale * self.out(x)
+
+
+def save(encoder: Encoder, path: Path, notes: dict[str, object]) -> None:
+    """Writes the encoder in half precision, with its sizes and the model that it belongs to."""
+    tensors = {name: tensor.detach().half().contiguous() for name, tensor in encoder.state_dict().items()}
+    model = {"name": encoder.origin.name, "sha256": encoder.origin.sha256}
+    metadata = {"encoder": json.dumps(asdict(encoder.config)), "model": json.dumps(model), "notes": json.dumps(notes)}
+    with replacing(path) as part:
+        save_file(tensors, part, metadata)
+
+
+def load(path: Path, generator: Generator) -> Encoder:
+    """The encoder in a file, which must have been trained for this generator."""
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            config, model = Config(**json.loads(about["encoder"])), json.loads(about["model"])
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        encoder = Encoder(config)
+        encoder.load_state_dict(tensors)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise StyleganError(f"{path} is no encoder of this tool ({error}); train one with train-encoder") from None
+    if model["sha256"] != generator.origin.sha256:
+        raise StyleganError(
+            f"{path} was trained for the model {model['name']} ({model['sha256'][:12]}), not for "
+            f"{generator.origin.name} ({generator.origin.sha256[:12]}); train one for that with train-encoder"
+        )
+    encoder.origin = Origin(model["name"], model["sha256"])
+    return encoder.eval().requires_grad_(False)

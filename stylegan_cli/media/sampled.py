@@ -1,0 +1,78 @@
+"""Reading what `stylegan sample --dataset` wrote: pictures together with the latents that made them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Generator
+from stylegan_cli.latents import files
+
+PICTURES = (".png", ".webp", ".jpg")
+
+
+class SampledFaces:
+    """A data set of sampled pictures, in a folder or a `.zip`, read one by one; `ws` are their latents.
+
+    `ws` is `[n, 1, w_dim]` where all layers share a `w`, else `[n, num_ws, w_dim]`.
+    """
+
+    def __init__(self, path: Path, generator: Generator) -> None:
+        self._path = path
+        self._zip = None if path.is_dir() else _open_zip(path)
+        self._names = sorted(name for name in self._listing() if name.lower().endswith(PICTURES))
+        self.ws = _read_ws(path / "w.npy" if path.is_dir() else path.with_name(f"{path.stem}-w.npy"), generator)
+        if len(self._names) != len(self.ws):
+            raise StyleganError(
+                f"{path} holds {len(self._names)} pictures and the latents beside it {len(self.ws)}; sample it again"
+            )
+
+    @property
+    def w(self) -> np.ndarray:
+        """`[n, w_dim]`, where all layers share a `w`."""
+        if self.ws.shape[1] != 1:
+            raise StyleganError(f"{self._path} was sampled with a cutoff, so its layers differ; sample it without")
+        return self.ws[:, 0].astype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def image(self, index: int) -> Image.Image:
+        name = self._names[index]
+        content = self._zip.read(name) if self._zip else (self._path / name).read_bytes()
+        return Image.open(io.BytesIO(content)).convert("RGB")
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Picture `index`, `[3, h, w]` uint8."""
+        return np.asarray(self.image(index)).transpose(2, 0, 1)
+
+    def _listing(self) -> list[str]:
+        if self._zip:
+            return self._zip.namelist()
+        return [str(path.relative_to(self._path)) for path in self._path.rglob("*")]
+
+
+def _open_zip(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise StyleganError(f"{path} is no data set ({error}); make one with stylegan sample --dataset") from None
+
+
+def _read_ws(path: Path, generator: Generator) -> np.ndarray:
+    if not path.is_file():
+        raise StyleganError(f"there are no latents {path} beside the pictures; sample --dataset writes them")
+    ws = files.read(path).array
+    if ws.ndim == 2:
+        ws = ws[:, None]
+    if ws.ndim != 3 or ws.shape[1] not in (1, generator.num_ws) or ws.shape[2] != generator.w_dim:
+        raise StyleganError(
+            f"{path} has shape {list(ws.shape)}, which are no latents of {generator.origin.name}; name the model that "
+            "sampled them with --model"
+        )
+    return ws

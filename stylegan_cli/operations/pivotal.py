@@ -1,0 +1,111 @@
+"""Pivotal tuning: after a photo's latents are found, change the generator a little until they draw that very photo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylegan_cli.generator import Generator
+from stylegan_cli.noise import Noise
+from stylegan_cli.operations.projection import Likeness, Step, set_rate
+from stylegan_cli.tuning import NOISE, Tuning, synthesis_with
+
+# Learning rates of the factors on the right (which start at zero) and on the left, and of the noise maps.
+RIGHT, LEFT, MAPS = 1e-2, 1e-3, 5e-2
+NOISE_LIKE = 10.0  # weight of the noise regularisation
+SMALLEST_MAP = 8
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`rank` of what each convolution gains."""
+
+    steps: int = 60
+    rank: int = 8
+    seed: int = 0
+
+
+def tune(
+    generator: Generator,
+    photo: Tensor,
+    ws: Tensor,
+    settings: Settings = Settings(),
+    on_step: Callable[[Step], None] = lambda _step: None,
+) -> Tuning:
+    """The tuning with which `ws` `[num_ws, w_dim]` draw the photo `[1, 3, h, w]` in [-1, 1]."""
+    likeness, ws = Likeness(photo), ws[None].to(generator.device)
+    factors = {name: _factors(tensor, settings) for name, tensor in _convolutions(generator).items()}
+    maps = {name: _added(tensor) for name, tensor in generator.named_buffers() if name.endswith(NOISE)}
+    state = generator.state_dict()
+    rights, lefts = ([pair[i] for pair in factors.values()] for i in (1, 0))
+    groups = [(rights, RIGHT), (lefts, LEFT), (list(maps.values()), MAPS)]
+    optimiser = torch.optim.Adam(
+        [{"params": tensors, "lr": rate} for tensors, rate in groups if tensors], betas=(0.9, 0.99)
+    )
+    for done in range(1, settings.steps + 1):
+        changed = {name: state[name] + (a @ b).view_as(state[name]).to(state[name]) for name, (a, b) in factors.items()}
+        fitted = {name: state[name] + added for name, added in maps.items()}
+        image = synthesis_with(generator, ws, Noise(), changed | fitted)
+        loss, distance = likeness.loss(image)
+        optimiser.zero_grad()
+        (loss + NOISE_LIKE * sum(map(structure, fitted.values()))).backward()
+        set_rate(optimiser, done, settings.steps)
+        optimiser.step()
+        for name, added in maps.items():
+            _keep_moments(added, state[name])
+        on_step(Step(done, settings.steps, distance.item(), image.detach()))
+    weights = {name: (a.detach().half().cpu(), b.detach().half().cpu()) for name, (a, b) in factors.items()}
+    return Tuning(weights, {name: _rounded(added.detach().cpu()) for name, added in maps.items()})
+
+
+def structure(noise: Tensor) -> Tensor:
+    """How unlike noise a map `[h, w]` is: its correlation with itself one pixel off, at every scale down to 8 pixels
+    (StyleGAN2, appendix D)."""
+    total, noise = noise.new_zeros(()), noise[None, None]
+    while True:
+        for dimension in (2, 3):
+            total = total + (noise * noise.roll(1, dimension)).mean().square()
+        if noise.shape[-1] <= SMALLEST_MAP:
+            return total
+        noise = F.avg_pool2d(noise, 2) * 2  # twice the mean of four: noise keeps its variance
+
+
+def _convolutions(generator: Generator) -> dict[str, Tensor]:
+    """The weights `[outputs, inputs, h, w]` of all convolutions that draw; a learned input is none."""
+    found: dict[str, Tensor] = {}
+    for name, tensor in generator.named_parameters():
+        if tensor.ndim == 4 and "const" not in name and generator.resolution_of(name) is not None:
+            found[name] = tensor
+    return found
+
+
+def _factors(weight: Tensor, settings: Settings) -> tuple[Tensor, Tensor]:
+    """`left` `[outputs, rank]`, random, as large as the weights; `right` `[rank, the rest]`, zero."""
+    rows, columns = len(weight), weight[0].numel()
+    rank = min(settings.rank, rows, columns)
+    randomness = torch.Generator().manual_seed(settings.seed)
+    left = torch.randn(rows, rank, generator=randomness) * (weight.float().std().item() / rank**0.5)
+    device = weight.device
+    return left.to(device).requires_grad_(), torch.zeros(rank, columns, device=device).requires_grad_()
+
+
+def _added(noise: Tensor) -> Tensor:
+    return torch.zeros_like(noise, dtype=torch.float32).requires_grad_()
+
+
+@torch.no_grad()
+def _keep_moments(added: Tensor, const: Tensor) -> None:
+    """Fitted noise keeps the mean and the deviation of the noise that it replaces."""
+    fitted = const + added
+    fitted = (fitted - fitted.mean()) * (const.std() / fitted.std().clamp(min=1e-8)) + const.mean()
+    added.copy_(fitted - const)
+
+
+def _rounded(added: Tensor) -> tuple[Tensor, float]:
+    """In 8 bits: levels and the step between them."""
+    step = max(added.abs().max().item() / 127, 1e-12)
+    return (added / step).round().to(torch.int8), step

@@ -1,0 +1,177 @@
+"""Projection: the latents that reproduce a photo (StyleGAN2, section 5 and appendix D; Abdal et al. 2019 for W+).
+
+What moves are the coordinates of `ws` in whitened W, so that steps are as long as W is wide in each direction and their
+length says how usual a face is. The loss compares pixels and perceptual features, of the whole picture and of its
+middle at twice the scale, where the face is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylegan_cli.generator import Generator
+from stylegan_cli.latents.people import z_of_seed
+from stylegan_cli.scorers import perceptual
+
+SPACES = ("w", "w+")
+PIXEL = 10.0  # weight of the mean squared difference of pixels
+STRANGENESS = 0.05  # weight of the mean squared coordinate
+WARM_UP, COOL_DOWN = 5, 0.5  # steps, and the share of all steps at the end
+PATIENCE, IMPROVEMENT = 20, 0.01  # stop when so many steps together gained less than this share
+# The part of an aligned picture that holds the face: top, bottom, left, right.
+MIDDLE = (0.28, 0.875, 0.2, 0.8)
+STARTS = 4
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`steps` at most; `space` is `w` (one `w` for all layers) or `w+`; `seed` draws the starts that are tried."""
+
+    steps: int = 100
+    space: str = "w+"
+    seed: int = 0
+    rate: float = 0.1
+
+
+@dataclass(frozen=True)
+class Step:
+    """After `done` of at most `total` steps: the perceptual distance now, and the picture `[1, 3, h, w]`."""
+
+    done: int
+    total: int
+    distance: float
+    image: Tensor
+
+
+@dataclass(frozen=True)
+class Projection:
+    """`ws` `[num_ws, w_dim]` on the CPU, and how many steps it took."""
+
+    ws: Tensor
+    steps: int
+
+
+class Likeness:
+    """How far pictures are from a photo `[1, 3, h, w]` in [-1, 1]."""
+
+    def __init__(self, photo: Tensor) -> None:
+        self.features = perceptual.network().to(photo.device)
+        self.small = perceptual.shrink(photo)
+        self.whole = perceptual.levels(self.features, self.small)
+        self.middle = perceptual.levels(self.features, middle(photo))
+
+    def distance(self, image: Tensor) -> Tensor:
+        """The perceptual distance of the whole picture, a number."""
+        return perceptual.distance(perceptual.levels(self.features, image), self.whole)[0]
+
+    def loss(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """What is made small, and the perceptual distance that is part of it."""
+        small = perceptual.shrink(image)
+        whole = perceptual.distance(perceptual.levels(self.features, small), self.whole)[0]
+        near = perceptual.distance(perceptual.levels(self.features, middle(image)), self.middle)[0]
+        return whole + near + PIXEL * (small - self.small).square().mean(), whole
+
+
+class Whitened:
+    """W in coordinates in which it is round: P_N space (Zhu et al. 2020, arXiv:2012.09036, section 3).
+
+    Undoing the mapping network's last leaky ReLU makes `w` nearly Gaussian; principal axes of unit variance make it
+    round. Axes that hardly vary get a floor, lest noise be stretched.
+    """
+
+    SAMPLES, FLOOR = 10_000, 0.01
+
+    def __init__(self, generator: Generator) -> None:
+        z = torch.randn(self.SAMPLES, generator.z_dim, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            x = F.leaky_relu(generator.mapping(z.to(generator.device)), 5.0)  # [samples, w_dim]
+        self.mean = x.mean(dim=0)
+        variance, self.axes = torch.linalg.eigh(torch.cov(x.T))
+        self.scale = (variance + self.FLOOR * variance.max()).sqrt()
+
+    def coordinates(self, w: Tensor) -> Tensor:
+        """`w` `[..., w_dim]` to coordinates of the same shape."""
+        return (F.leaky_relu(w, 5.0) - self.mean) @ self.axes / self.scale
+
+    def w(self, coordinates: Tensor) -> Tensor:
+        """The inverse of `coordinates`."""
+        return F.leaky_relu((coordinates * self.scale) @ self.axes.T + self.mean, 0.2)
+
+
+def project(
+    generator: Generator,
+    photo: Tensor,
+    guess: Tensor | None = None,
+    settings: Settings = Settings(),
+    on_step: Callable[[Step], None] = lambda _step: None,
+) -> Projection:
+    """The `ws` of a photo `[1, 3, h, w]` in [-1, 1], which is cut as the generator's pictures are.
+
+    `guess` is an encoder's `w` `[1, w_dim]`; without one the search starts at the best of a few sampled people.
+    """
+    likeness, space = Likeness(photo), Whitened(generator)
+    start = guess if guess is not None else _best_start(generator, likeness, settings.seed)
+    rows = generator.num_ws if settings.space == "w+" else 1
+    moved = space.coordinates(start[:, None].expand(-1, rows, -1)).clone().requires_grad_()  # [1, rows, w_dim]
+    optimiser = torch.optim.Adam([moved], lr=settings.rate, betas=(0.9, 0.99))
+    best, losses = (float("inf"), moved.detach()), []
+    for done in range(1, settings.steps + 1):
+        ws = space.w(moved).expand(-1, generator.num_ws, -1)
+        image = generator.synthesis(ws)
+        loss, distance = likeness.loss(image)
+        losses.append(loss.item())
+        if losses[-1] < best[0]:
+            best = losses[-1], ws.detach()
+        optimiser.zero_grad()
+        (loss + STRANGENESS * moved.square().mean()).backward()
+        set_rate(optimiser, done, settings.steps)
+        optimiser.step()
+        on_step(Step(done, settings.steps, distance.item(), image.detach()))
+        if stalled(losses):
+            break
+    return Projection(best[1][0].cpu().clone(), len(losses))
+
+
+def set_rate(optimiser: torch.optim.Optimizer, done: int, steps: int) -> None:
+    """A short rise, a plateau, a linear fall in the second half; each group's peak is its first rate."""
+    for group in optimiser.param_groups:
+        peak = group.setdefault("peak", group["lr"])
+        group["lr"] = peak * min(1.0, done / WARM_UP, (1 - (done - 1) / steps) / COOL_DOWN)
+
+
+def stalled(losses: Sequence[float]) -> bool:
+    """Whether the last steps gained next to nothing."""
+    if len(losses) < 2 * PATIENCE:
+        return False
+    return min(losses[-PATIENCE:]) > min(losses[:-PATIENCE]) * (1 - IMPROVEMENT)
+
+
+def middle(images: Tensor) -> Tensor:
+    """The middle of pictures `[n, 3, h, w]`, where aligned ones have the face, at 256 pixels."""
+    edge = images.shape[-1]
+    top, bottom, left, right = (round(edge * part) for part in MIDDLE)
+    size = (perceptual.SIZE, perceptual.SIZE)
+    return F.interpolate(
+        images[:, :, top:bottom, left:right], size, mode="bilinear", antialias=True, align_corners=False
+    )
+
+
+def psnr(image: Tensor, photo: Tensor) -> float:
+    """Peak signal-to-noise ratio in decibels of two pictures of equal size in [-1, 1]."""
+    error = (image.clamp(-1, 1) - photo).square().mean()
+    return (10 * torch.log10(4 / error.clamp(min=1e-10))).item()
+
+
+def _best_start(generator: Generator, likeness: Likeness, seed: int) -> Tensor:
+    """The `w` `[1, w_dim]` of the average face or of a sampled one, whichever looks most like the photo."""
+    with torch.inference_mode():
+        z = torch.stack([z_of_seed(seed + i, generator.z_dim) for i in range(STARTS)])
+        sampled = generator.truncate(generator.mapping(z.to(generator.device))[:, None], 0.5)[:, 0]
+        starts = torch.cat([generator.w_avg[None], sampled])
+        distances = [likeness.loss(generator.synthesis(generator.broadcast(w[None])))[0] for w in starts]
+    return starts[int(torch.stack(distances).argmin())][None].clone()

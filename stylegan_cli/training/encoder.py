@@ -1,0 +1,177 @@
+"""Training an encoder: pictures sampled from a model, and the `w` that made them, are all it takes.
+
+The loss is the squared error of `w`, in units of the typical distance between a `w` and `w_avg`. Pictures are disturbed
+the way that photos differ from samples: colours, blur, noise, a crop that is a little off, something in front.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylegan_cli.encoder import Config, Encoder
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Generator
+
+EMA = 0.998
+TRUNK_RATE = 0.3  # of the learning rate: the trunk has seen pictures before
+WARM_UP = 200  # steps
+HELD_OUT = 512
+
+
+class Pictures(Protocol):
+    """Pictures `[3, h, w]` uint8, read when they are needed."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`rate` is the peak of a cosine schedule. Everything left to chance depends on `seed`."""
+
+    epochs: int = 8
+    batch: int = 32
+    rate: float = 1e-3
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step did: `loss`, and at the end of an epoch the `held_out` one, without disturbances."""
+
+    done: int
+    total: int
+    loss: float
+    held_out: float | None = None
+
+
+def train(
+    generator: Generator,
+    pictures: Pictures,
+    w: Tensor,
+    settings: Settings,
+    on_step: Callable[[Step, Encoder], None],
+) -> Encoder:
+    """The encoder of a generator, from `pictures` and their `w` `[n, w_dim]`.
+
+    `on_step` is called after every step, with the running average of the encoder, which is what will be returned.
+    """
+    held_out = min(HELD_OUT, len(w) // 10)
+    count = len(w) - held_out
+    if held_out == 0 or count < settings.batch:
+        raise StyleganError(f"{len(w)} pictures are too few to train an encoder; sample some thousands")
+    torch.manual_seed(settings.seed)
+    encoder = _new_encoder(generator, w)
+    average = copy.deepcopy(encoder).requires_grad_(False)
+    optimiser = _optimiser(encoder, settings.rate)
+    steps = count // settings.batch
+    total = steps * settings.epochs
+    for epoch in range(settings.epochs):
+        order = torch.randperm(count).tolist()
+        for i in range(steps):
+            done = epoch * steps + i
+            chosen = order[i * settings.batch : (i + 1) * settings.batch]
+            _set_rate(optimiser, min(1, (done + 1) / WARM_UP) * (1 + math.cos(math.pi * done / total)) / 2)
+            images = disturb(_batch(pictures, chosen, generator.device))
+            loss = _loss(encoder, images, w[chosen].to(generator.device))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            _follow(average, encoder, min(EMA, done / (done + 10)))
+            seen = evaluate(average, pictures, w, range(count, len(w))) if i + 1 == steps else None
+            on_step(Step(done + 1, total, loss.item(), seen), average)
+    return average
+
+
+def evaluate(encoder: Encoder, pictures: Pictures, w: Tensor, chosen: Sequence[int], batch: int = 32) -> float:
+    """The share of the variance of `w` that the encoder does not see, over the `chosen` pictures: 0 is perfect, 1 is
+    as good as `w_avg`."""
+    with torch.inference_mode():
+        sums = [
+            _loss(encoder, _batch(pictures, part, encoder.w_avg.device), w[part].to(encoder.w_avg)).item() * len(part)
+            for part in (list(chosen[i : i + batch]) for i in range(0, len(chosen), batch))
+        ]
+    return sum(sums) / len(chosen)
+
+
+def disturb(images: Tensor) -> Tensor:
+    """`images` `[n, 3, h, w]` in [-1, 1] as photos might show them; each differently."""
+    n, device = len(images), images.device
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return torch.empty(n, *(shape or (1, 1, 1)), device=device).uniform_(low, high)
+
+    def sometimes(share: float, changed: Tensor, images: Tensor) -> Tensor:
+        return torch.where(torch.rand(n, 1, 1, 1, device=device) < share, changed, images)
+
+    images = _move(images, uniform(-0.03, 0.03, 2), uniform(0.96, 1.04, 1), uniform(-0.05, 0.05, 1))
+    images = sometimes(0.05, images.mean(dim=1, keepdim=True).expand_as(images), images)
+    images = sometimes(0.3, F.interpolate(F.avg_pool2d(images, 2), scale_factor=2.0, mode="bilinear"), images)
+    images = images * uniform(0.75, 1.25) + uniform(-0.15, 0.15) + uniform(-0.08, 0.08, 3, 1, 1)
+    images = sometimes(0.3, images + torch.randn_like(images) * uniform(0, 0.12), images)
+    return sometimes(0.2, _cover(images), images).clamp(-1, 1)
+
+
+def _move(images: Tensor, shift: Tensor, scale: Tensor, angle: Tensor) -> Tensor:
+    """Moved by `shift` `[n, 2]` of half an edge, scaled by `scale` and turned by `angle` (radians) `[n, 1]`."""
+    cos, sin = angle.cos() * scale, angle.sin() * scale
+    matrix = torch.stack([torch.cat([cos, -sin, shift[:, :1]], 1), torch.cat([sin, cos, shift[:, 1:]], 1)], 1)
+    grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+
+def _cover(images: Tensor) -> Tensor:
+    """A grey rectangle at a random place of each picture, up to a third of its edge."""
+    n, _, h, w = images.shape
+    size, corner = torch.rand(n, 2, 1) / 3, torch.rand(n, 2, 1)
+    rows, columns = torch.linspace(0, 1, h), torch.linspace(0, 1, w)
+    down = (rows >= corner[:, 0]) & (rows < corner[:, 0] + size[:, 0])
+    across = (columns >= corner[:, 1]) & (columns < corner[:, 1] + size[:, 1])
+    inside = (down[:, :, None] & across[:, None, :])[:, None].to(images.device)
+    return images.masked_fill(inside, 0)
+
+
+def _new_encoder(generator: Generator, w: Tensor) -> Encoder:
+    encoder = Encoder(Config(w_dim=generator.w_dim))
+    encoder.origin = generator.origin
+    encoder.w_avg.copy_(generator.w_avg)
+    encoder.scale.copy_((w - generator.w_avg.cpu()).square().mean().sqrt())
+    return encoder.to(generator.device, memory_format=torch.channels_last).requires_grad_(True)  # type: ignore[call-overload]
+
+
+def _optimiser(encoder: Encoder, rate: float) -> torch.optim.Optimizer:
+    trunk = list(encoder.trunk.parameters())
+    known = {id(parameter) for parameter in trunk}
+    head = [parameter for parameter in encoder.parameters() if id(parameter) not in known]
+    groups = [{"params": trunk, "peak": rate * TRUNK_RATE}, {"params": head, "peak": rate}]
+    return torch.optim.AdamW(groups, lr=rate, weight_decay=0.01)
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, share: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = group["peak"] * share
+
+
+def _loss(encoder: Encoder, images: Tensor, w: Tensor) -> Tensor:
+    return ((encoder(images) - w) / encoder.scale).square().mean()
+
+
+def _batch(pictures: Pictures, chosen: Sequence[int], device: torch.device) -> Tensor:
+    stack = torch.from_numpy(np.stack([pictures[index] for index in chosen]))
+    return stack.to(device, memory_format=torch.channels_last).float() / 127.5 - 1
+
+
+@torch.no_grad()
+def _follow(average: Encoder, encoder: Encoder, share: float) -> None:
+    for slow, fast in zip(average.parameters(), encoder.parameters(), strict=True):
+        slow.lerp_(fast, 1 - share)

@@ -1,0 +1,154 @@
+"""Tunings: what a generator's weights and noise maps gain so that it draws one photo well, as a small value.
+
+Pivotal tuning (Roich et al. 2021, arXiv:2106.05744) retrains the whole generator around a photo's latent. Here each
+convolution gains a matrix of low rank (Hu et al. 2021, LoRA) and each noise map a coarse 8-bit map, so that a tuning
+fits into the latent's own file and the generator stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Generator
+from stylegan_cli.noise import Noise
+
+NOISE = "noise_const"
+
+
+@dataclass(frozen=True, eq=False)
+class Tuning:
+    """What the named tensors gain. Weights `[rows, ...]`, seen as matrices of that many rows, gain `left @ right`
+    (float16 `[rows, rank]`, `[rank, columns]`); noise maps `[h, w]` gain `map * step` (int8 `[h, w]`)."""
+
+    weights: Mapping[str, tuple[Tensor, Tensor]]
+    noise: Mapping[str, tuple[Tensor, float]]
+
+    def gain(self, name: str, shape: torch.Size) -> Tensor | None:
+        """What the tensor `name` gains, float32, or None if nothing."""
+        if name in self.weights:
+            left, right = self.weights[name]
+            return (left.float() @ right.float()).reshape(shape)
+        if name in self.noise:
+            levels, step = self.noise[name]
+            return (levels.float() * step).reshape(shape)
+        return None
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """As named arrays, for files."""
+        arrays: dict[str, np.ndarray] = {}
+        for name, (left, right) in self.weights.items():
+            arrays |= {f"{name}/left": left.numpy(), f"{name}/right": right.numpy()}
+        for name, (levels, step) in self.noise.items():
+            arrays |= {f"{name}/map": levels.numpy(), f"{name}/step": np.array(step, np.float32)}
+        return arrays
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, np.ndarray]) -> Tuning:
+        """The inverse of `to_arrays`; raises ValueError or KeyError where the arrays are no tuning."""
+        weights, noise = {}, {}
+        for key, array in arrays.items():
+            name, _, part = key.rpartition("/")
+            if part == "left":
+                weights[name] = (_checked(array, "f", 2), _checked(arrays[f"{name}/right"], "f", 2))
+            elif part == "map":
+                noise[name] = (_checked(array, "i", 2).to(torch.int8), float(arrays[f"{name}/step"]))
+        return Tuning(weights, noise)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A tuning, and its share in each layer: 1 is the person it was made for."""
+
+    tuning: Tuning
+    shares: tuple[float, ...]
+
+
+# Several terms: mixed and blended people have their parents' tunings in parts.
+Tuned = tuple[Term, ...]
+
+
+def whole(tuning: Tuning, num_ws: int) -> Tuned:
+    """A tuning in all layers."""
+    return (Term(tuning, (1.0,) * num_ws),)
+
+
+def blend(parts: Iterable[tuple[Tuned, Sequence[float]]]) -> Tuned:
+    """Tunings in parts: each part's terms times its shares `[num_ws]`; equal tunings are added, absent ones dropped."""
+    sums: dict[Tuning, list[float]] = {}
+    for tuned, shares in parts:
+        for term in tuned:
+            gained = [share * of for share, of in zip(shares, term.shares, strict=True)]
+            before = sums.get(term.tuning, [0.0] * len(gained))
+            sums[term.tuning] = [a + b for a, b in zip(before, gained, strict=True)]
+    return tuple(Term(tuning, tuple(shares)) for tuning, shares in sums.items() if any(shares))
+
+
+def synthesis(generator: Generator, ws: Tensor, noise: Noise, tuned: Tuned) -> Tensor:
+    """`generator.synthesis(ws, noise)`, with the generator's tensors as `tuned` makes them."""
+    if not tuned:
+        return generator.synthesis(ws, noise)
+    return synthesis_with(generator, ws, noise, _tensors(generator, tuned))
+
+
+def synthesis_with(generator: Generator, ws: Tensor, noise: Noise, tensors: Mapping[str, Tensor]) -> Tensor:
+    """`generator.synthesis(ws, noise)`, computed with some `tensors` in the place of those of these names."""
+    named = {f"generator.{name}": tensor for name, tensor in tensors.items()}
+    return torch.func.functional_call(_Synthesis(generator), named, (ws, noise))
+
+
+class _Synthesis(nn.Module):
+    """Synthesis as a module's call, which is what can be computed with other tensors."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, ws: Tensor, noise: Noise) -> Tensor:
+        return self.generator.synthesis(ws, noise)
+
+
+def _tensors(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
+    """The generator's tensors that change, changed."""
+    state = generator.state_dict()
+    changed: dict[str, Tensor] = {}
+    for term in tuned:
+        for name in (*term.tuning.weights, *term.tuning.noise):
+            resolution = generator.resolution_of(name) if name in state else None
+            if resolution is None:
+                raise StyleganError(_misfit(generator, name))
+            tensor = changed.get(name, state[name])
+            share = _share(generator, term, resolution)
+            try:
+                gain = term.tuning.gain(name, tensor.shape)
+            except RuntimeError:
+                raise StyleganError(_misfit(generator, name)) from None
+            assert gain is not None
+            changed[name] = tensor + (gain * share).to(tensor)
+    return changed
+
+
+def _share(generator: Generator, term: Term, resolution: int) -> float:
+    """A tensor's share: the mean over the layers of its resolution."""
+    shares = [
+        share for layer, share in zip(generator.layers, term.shares, strict=True) if layer.resolution == resolution
+    ]
+    return sum(shares) / len(shares)
+
+
+def _misfit(generator: Generator, name: str) -> str:
+    return (
+        f"a tuning of these latents changes {name}, which {generator.origin.name} does not have in that shape; project "
+        "the photo again"
+    )
+
+
+def _checked(array: np.ndarray, kind: str, dimensions: int) -> Tensor:
+    if array.dtype.kind != kind or array.ndim != dimensions or not np.isfinite(array).all():
+        raise ValueError("its tuning is damaged")
+    return torch.from_numpy(np.ascontiguousarray(array))
