@@ -13,7 +13,10 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`, with its ending; it takes `path`'s place only when the block ends well."""
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
+        part.touch()
+        mode = part.stat().st_mode
         yield part
+        part.chmod(mode)  # safetensors writes files that only their owner may read
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

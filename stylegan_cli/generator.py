@@ -95,6 +95,11 @@ class Generator(nn.Module, ABC):
     def resolution_of(self, tensor: str) -> int | None:
         """The resolution that a tensor of the state dict works at; None for what belongs to all (the mapping)."""
 
+    @abstractmethod
+    def style_weights(self) -> list[Tensor]:
+        """For each layer the weights `[channels, w_dim]` that make its styles of its `w`, biases left out: those of all
+        that this `w` drives, `[0, w_dim]` if nothing."""
+
     def set_transform(self, translate: tuple[float, float] = (0.0, 0.0), rotate: float = 0.0) -> None:
         """Moves (picture widths, right and down) and turns (degrees, counter-clockwise) all pictures from now on."""
         if any((*translate, rotate)):

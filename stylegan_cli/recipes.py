@@ -99,6 +99,14 @@ def read(path: Path) -> Recipe:
     return loads(text, str(path))
 
 
+def has_recipe(path: Path) -> bool:
+    """Whether a file is a picture with a recipe inside."""
+    try:
+        return bool(_text(path))
+    except StyleganError:
+        return False
+
+
 def _text(path: Path) -> str:
     try:
         with Image.open(path) as image:

@@ -65,6 +65,10 @@ class Model:
         files = sorted((self.folder / "cast").glob("*"))
         return {path.stem: path for path in files if path.suffix in CAST_ENDINGS}
 
+    def directions(self) -> dict[str, Path]:
+        """Editing directions that come with the model."""
+        return {path.stem: path for path in sorted((self.folder / "directions").glob("*.npz"))}
+
 
 def bundled_folder() -> Path:
     """The checkout's `models/`, or its copy inside an installed package."""
@@ -102,6 +106,25 @@ def is_url(name: str) -> bool:
 def cast(name: str) -> dict[str, Path]:
     """The cast of a model as given to --model; files and URLs have none."""
     return {} if is_url(name) or is_file(name) else find(name).cast()
+
+
+def directions(name: str) -> dict[str, Path]:
+    """The editing directions of a model as given to --model: those that come with it, then those found by the user."""
+    named = {} if is_url(name) or is_file(name) else find(name).directions()
+    return named | {path.stem: path for path in sorted(own_directions(name).glob("*.npz"))}
+
+
+def own_directions(name: str) -> Path:
+    """Where the directions are that the user has found for a model as given to --model."""
+    return data_folder() / "directions" / (Path(name).stem if is_file(name) or is_url(name) else name)
+
+
+def encoder(name: str) -> Path | None:
+    """The file of a model's encoder, from pictures to latents, if it has one."""
+    if is_url(name) or is_file(name):
+        return None
+    path = find(name).folder / f"encoder{NATIVE}"
+    return path if path.is_file() else None
 
 
 def locate(name: str, progress: Progress = no_progress) -> Path:

@@ -58,6 +58,8 @@ class Tuning:
                 weights[name] = (_checked(array, "f", 2), _checked(arrays[f"{name}/right"], "f", 2))
             elif part == "map":
                 noise[name] = (_checked(array, "i", 2).to(torch.int8), float(arrays[f"{name}/step"]))
+            elif part not in ("right", "step"):
+                raise ValueError(f"its tuning has {key}")
         return Tuning(weights, noise)
 
 
@@ -151,4 +153,4 @@ def _misfit(generator: Generator, name: str) -> str:
 def _checked(array: np.ndarray, kind: str, dimensions: int) -> Tensor:
     if array.dtype.kind != kind or array.ndim != dimensions or not np.isfinite(array).all():
         raise ValueError("its tuning is damaged")
-    return torch.from_numpy(np.ascontiguousarray(array))
+    return torch.from_numpy(np.array(array))

@@ -5,28 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_generator import make_tiny
 from typer.testing import CliRunner
 
 from stylegan_cli import modelfile, store
-from stylegan_cli.architectures.mobilestylegan import Config, MobileStyleGAN
 from stylegan_cli.cli.app import app
-from stylegan_cli.generator import Origin
 
-# 4 to 64 pixels: layers in all three bands.
-TINY = Config(channels=(16, 16, 16, 16, 16), z_dim=16, w_dim=16, mapping_layers=2)
 CPU = torch.device("cpu")
 # Tiny networks gain nothing from threads, which on a busy machine only wait for each other.
 torch.set_num_threads(1)
-
-
-def make_tiny(seed=0):
-    """A MobileStyleGAN for pictures of 128 pixels, of random weights, none of them zero."""
-    generator = MobileStyleGAN(TINY)
-    randomness = torch.Generator().manual_seed(seed)
-    for tensor in generator.state_dict().values():
-        tensor.copy_(torch.randn(tensor.shape, generator=randomness) * 0.5)
-    generator.origin = Origin("tiny", "0" * 64)
-    return generator.prepare(CPU, torch.float32)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -190,6 +191,13 @@ class MobileStyleGAN(Generator):
         for n, block in enumerate(self.blocks):
             x = block(x, ws, noise, 3 * n + 1)
         return self.to_image(x, ws[:, -1]).float()
+
+    def style_weights(self) -> list[Tensor]:
+        weights = [self.first.affine.weight]
+        for block in cast(list[Block], self.blocks):
+            up = torch.cat([block.up.affine.weight, block.conv1.affine.weight])
+            weights += [up, block.conv2.affine.weight, up[:0]]
+        return [*weights[:-1], self.to_image.affine.weight]
 
     def resolution_of(self, tensor: str) -> int | None:
         part, _, rest = tensor.partition(".")

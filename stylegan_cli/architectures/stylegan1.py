@@ -90,17 +90,17 @@ class Linear(nn.Module):
 
 
 class Conv(nn.Module):
-    """The weights of a convolution with an equalised learning rate; `bias` None where something else adds it."""
+    """A convolution with an equalised learning rate."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, gain: float = GAIN, bias: bool = True) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, gain: float = GAIN) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
-        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.bias = nn.Parameter(torch.zeros(outputs))
         self.scale = gain / math.sqrt(inputs * kernel**2)
 
     def forward(self, x: Tensor) -> Tensor:
-        bias = None if self.bias is None else self.bias.to(x.dtype)
-        return F.conv2d(x, (self.weight * self.scale).to(x.dtype), bias, padding=self.weight.shape[2] // 2)
+        weight, bias = (self.weight * self.scale).to(x.dtype), self.bias.to(x.dtype)
+        return F.conv2d(x, weight, bias, padding=self.weight.shape[2] // 2)
 
 
 def blur(x: Tensor) -> Tensor:
@@ -115,15 +115,23 @@ def double(x: Tensor) -> Tensor:
 
 
 def doubling_conv(x: Tensor, weight: Tensor, fused: bool) -> Tensor:
-    """A 3x3 convolution to twice the size. `weight` `[o, i, 3, 3]`.
+    """Nearest-neighbour doubling and a 3x3 convolution. `weight` `[o, i, 3, 3]`; the `fused` form applies it flipped.
 
-    The fused form spreads the kernel over 4x4 and runs one transposed convolution, which applies it flipped.
+    Both are one transposed convolution, whose kernel is `weight` spread over 4x4: less than half the products.
     """
-    if not fused:
-        return F.conv2d(double(x), weight, padding=1)
+    kernel = spread(weight if fused else weight.flip(2, 3))
+    return F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2, padding=1)
+
+
+def halving_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A 3x3 convolution and the means of 2x2 pixels, as one convolution with stride 2."""
+    return F.conv2d(x, spread(weight) / 4, bias, stride=2, padding=1)
+
+
+def spread(weight: Tensor) -> Tensor:
+    """Kernels `[..., 3, 3]` to the sums of their four copies moved by up to a pixel, `[..., 4, 4]`."""
     k = F.pad(weight, (1, 1, 1, 1))
-    k = k[..., 1:, 1:] + k[..., :-1, 1:] + k[..., 1:, :-1] + k[..., :-1, :-1]
-    return F.conv_transpose2d(x, k.transpose(0, 1), stride=2, padding=1)
+    return k[..., 1:, 1:] + k[..., :-1, 1:] + k[..., 1:, :-1] + k[..., :-1, :-1]
 
 
 def adain(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
@@ -136,8 +144,8 @@ def adain(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 def instance_norm(x: Tensor) -> Tensor:
     """Statistics per sample and channel, in float32, of the population."""
     wide = x.float()
-    variance, mean = torch.var_mean(wide, dim=(2, 3), correction=0, keepdim=True)
-    return ((wide - mean) * torch.rsqrt(variance + EPS)).to(x.dtype)
+    wide = wide - wide.mean(dim=(2, 3), keepdim=True)  # twice as fast as torch.var_mean, channels last
+    return (wide * torch.rsqrt(wide.square().mean(dim=(2, 3), keepdim=True) + EPS)).to(x.dtype)
 
 
 def pixel_norm(x: Tensor) -> Tensor:
@@ -281,6 +289,10 @@ class StyleGAN1(Generator):
             return network(ws, None if training_noise else noise, self.dtype, self.lod)
         return torch.cat([network(one, noise, self.dtype, self.lod) for one in ws.split(1)])
 
+    def style_weights(self) -> list[Tensor]:
+        layers = cast(list[SynthesisLayer], cast(Synthesis, self._modules["synthesis"]).layers)
+        return [layer.affine.weight for layer in layers]
+
     def resolution_of(self, tensor: str) -> int | None:
         network, part, number, *_ = f"{tensor}...".split(".")
         if network != "synthesis":
@@ -297,12 +309,12 @@ class DiscriminatorBlock(nn.Module):
         super().__init__()
         inputs, outputs = config.channels(resolution), config.channels(resolution // 2)
         self.conv0 = Conv(inputs, inputs, 3)
-        self.conv1 = Conv(inputs, outputs, 3, bias=False)
-        self.conv1.bias = nn.Parameter(torch.zeros(outputs))
+        self.conv1 = Conv(inputs, outputs, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         x = blur(F.leaky_relu(self.conv0(x), LEAK))
-        return F.leaky_relu(F.avg_pool2d(self.conv1(x), 2), LEAK)
+        weight, bias = self.conv1.weight * self.conv1.scale, self.conv1.bias
+        return F.leaky_relu(halving_conv(x, weight.to(x.dtype), bias.to(x.dtype)), LEAK)
 
 
 class DiscriminatorEnd(nn.Module):
@@ -334,6 +346,7 @@ def minibatch_std(x: Tensor, group_size: int, channels: int = 1) -> Tensor:
 
 class Discriminator(nn.Module):
     """Pictures `[n, 3, r, r]` in [-1, 1] and classes `c` `[n, c_dim]` to scores `[n, 1]`; `lod` as in the generator.
+    Convolutions down to 4 pixels compute in `dtype`.
 
     Its tensors: `fromrgb.{k}` and `blocks.{k}.{conv0, conv1}` for resolution `4 * 2 ** k` (blocks from k = 1 on), and
     `final.{conv, dense0, dense1}`; each a `weight` and a `bias`.
@@ -342,7 +355,7 @@ class Discriminator(nn.Module):
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         self.config = config
-        self.lod = config.lod
+        self.lod, self.dtype = config.lod, torch.float32
         self.fromrgb = nn.ModuleList(Conv(config.img_channels, config.channels(r), 1) for r in config.resolutions)
         blocks = {str(k): DiscriminatorBlock(config, r) for k, r in enumerate(config.resolutions) if k}
         self.blocks = nn.ModuleDict(blocks)
@@ -353,13 +366,14 @@ class Discriminator(nn.Module):
         for _ in range(missing):
             image = F.avg_pool2d(image, 2)
         newest = len(self.fromrgb) - 1 - missing
+        image = image.to(self.dtype)
         x = F.leaky_relu(self.fromrgb[newest](image), LEAK)
         for k in range(newest, 0, -1):
             x = self.blocks[str(k)](x)
             if fade and k == newest:
                 older = F.leaky_relu(self.fromrgb[k - 1](F.avg_pool2d(image, 2)), LEAK)
                 x = x.lerp(older, fade)
-        scores = self.final(x)
+        scores = self.final(x.float())
         if not self.config.c_dim:
             return scores
         if c is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -306,6 +306,17 @@ class StyleGAN2(Generator):
             return network(ws, None if training_noise else noise, self.dtype)
         return torch.cat([network(one, noise, self.dtype) for one in ws.split(1)])
 
+    def style_weights(self) -> list[Tensor]:
+        blocks = cast(list[SynthesisBlock], list(cast(Synthesis, self._modules["synthesis"]).children()))
+        weights, rgb = [], self.w_avg.new_zeros(0, self.w_dim)
+        for block in blocks:
+            for conv in ("conv1",) if block.is_first else ("conv0", "conv1"):
+                weights.append(torch.cat([rgb, getattr(block, conv).affine.weight]))
+                rgb = rgb[:0]
+            if block.has_rgb:
+                rgb = block.torgb.affine.weight  # shares the next layer's w
+        return [*weights, rgb]
+
     def resolution_of(self, tensor: str) -> int | None:
         network, _, rest = tensor.partition(".")
         return int(rest.partition(".")[0].removeprefix("b")) if network == "synthesis" else None
@@ -359,11 +370,13 @@ class DiscriminatorEnd(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures `[n, 3, r, r]` in [-1, 1] and classes `c` `[n, c_dim]` to logits `[n, 1]`."""
+    """Pictures `[n, 3, r, r]` in [-1, 1] and classes `c` `[n, c_dim]` to logits `[n, 1]`. Convolutions down to 4 pixels
+    compute in `dtype`."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         self.config = config
+        self.dtype = torch.float32
         for resolution in reversed(config.resolutions[1:]):
             self.add_module(f"b{resolution}", DiscriminatorBlock(config, resolution))
         cmap_dim = config.cmap_dim or config.channels(4)
@@ -373,12 +386,13 @@ class Discriminator(nn.Module):
             self.mapping = Mapping(config, 0, cmap_dim)
 
     def forward(self, image: Tensor, c: Tensor | None = None) -> Tensor:
-        x = None
+        x: Any = None
+        image = image.to(self.dtype)
         for resolution in reversed(self.config.resolutions[1:]):
             x = self.get_submodule(f"b{resolution}")(x, image)
             if self.config.architecture == "skip":
                 image = halve(image, self.config.resample_filter)
-        scores = self.b4(x, image)
+        scores = self.b4(x.float(), image.float())
         if not self.config.c_dim:
             return scores
         if c is None:

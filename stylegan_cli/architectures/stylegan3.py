@@ -346,6 +346,9 @@ class StyleGAN3(Generator):
             return network(ws, self.dtype, update_emas)
         return torch.cat([network(one, self.dtype, False) for one in ws.split(1)])
 
+    def style_weights(self) -> list[Tensor]:
+        return [cast(Linear, part.affine).weight for part in cast(Synthesis, self._modules["synthesis"]).children()]
+
     def resolution_of(self, tensor: str) -> int | None:
         network, part, *_ = tensor.split(".")
         if network == "mapping":

@@ -5,14 +5,21 @@ from typing import Annotated
 import typer
 
 from stylegan_cli import __version__
-from stylegan_cli.cli import models
+from stylegan_cli.cli import directions, models
+from stylegan_cli.cli.align import align
+from stylegan_cli.cli.apply import apply
 from stylegan_cli.cli.blend_parents import blend_parents
+from stylegan_cli.cli.dataset import dataset
 from stylegan_cli.cli.doctor import doctor
+from stylegan_cli.cli.edit import edit
 from stylegan_cli.cli.interpolate import interpolate
+from stylegan_cli.cli.metrics import metrics
 from stylegan_cli.cli.mix import mix
 from stylegan_cli.cli.noise import noise
+from stylegan_cli.cli.project import project
 from stylegan_cli.cli.replay import replay, show
 from stylegan_cli.cli.sample import sample
+from stylegan_cli.cli.train import train
 from stylegan_cli.cli.train_encoder import train_encoder
 
 app = typer.Typer(
@@ -25,9 +32,27 @@ app = typer.Typer(
         "model's cast (jon, dany, jaime, cersei, drogo, tyrion, arya, sansa)."
     ),
 )
-for function in (sample, mix, noise, interpolate, blend_parents, replay, show, train_encoder, doctor):
+for function in (
+    sample,
+    mix,
+    noise,
+    interpolate,
+    blend_parents,
+    edit,
+    apply,
+    align,
+    project,
+    replay,
+    show,
+    dataset,
+    metrics,
+    train,
+    train_encoder,
+    doctor,
+):
     app.command()(function)
 app.add_typer(models.app, name="models")
+app.add_typer(directions.app, name="directions")
 
 
 def _version(asked: bool) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from stylegan_cli.assets import Asset
+
+
+class Advance(Protocol):
+    """Tells a progress bar how much is done in all."""
+
+    def __call__(self, done: int, note: str = "") -> None: ...
 
 
 @cache
@@ -34,10 +40,11 @@ def data(line: object) -> None:
 
 
 @contextmanager
-def progress(what: str, total: int, quiet: bool, unit: str = "faces") -> Iterator[Callable[[int], None]]:
-    """A bar with the time left, on terminals; yields a function that takes how much is done in all."""
+def progress(what: str, total: int, quiet: bool, unit: str = "faces") -> Iterator[Advance]:
+    """A bar with the time left, on terminals; yields a function that takes how much is done in all, and perhaps a
+    note on how it goes."""
     if quiet or total <= 1 or not prose().is_terminal:
-        yield lambda _done: None
+        yield lambda _done, _note="": None
         return
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -46,14 +53,14 @@ def progress(what: str, total: int, quiet: bool, unit: str = "faces") -> Iterato
     # On a terminal the bar must make room for data lines; when stdout is a pipe or a file they must stay there.
     with Progress(*columns, console=prose(), transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
         task = bars.add_task(what, total=total)
-        yield lambda done: bars.update(task, completed=done)
+        yield lambda done, note="": bars.update(task, completed=done, description=f"{what} {note}".strip())
 
 
 @contextmanager
 def fetching(sentence: Callable[[int], str], quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """A sentence on what is fetched (it takes the size in bytes), and a bar; nothing if nothing has to be fetched."""
     with ExitStack() as stack:
-        advance: Callable[[int], None] | None = None
+        advance: Advance | None = None
 
         def on_bytes(done: int, total: int) -> None:
             nonlocal advance

@@ -1,45 +1,12 @@
 """`stylegan interpolate`: films between people."""
 
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from stylegan_cli.cli.options import Generation, PictureOutput, command
+from stylegan_cli.cli.filming import FilmOutput, film_ending, save_film
+from stylegan_cli.cli.options import Generation, command
 from stylegan_cli.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy as np
-
-    from stylegan_cli.cli.studio import Studio
-    from stylegan_cli.operations.interpolation import Film
-
-FILMS = ("mp4", "webm", "gif", "webp")
-FRAMES = ("png", "jpg")
-
-
-@dataclass(frozen=True)
-class FilmOutput(PictureOutput):
-    """Output of films."""
-
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "--outdir", "-o", rich_help_panel="Output",
-            help="A film where the name has a film's ending, else a folder of frames. By default a new name here.",
-        ),
-    ] = None  # fmt: skip
-    format: Annotated[
-        str | None,
-        typer.Option(
-            help="mp4, webm, gif or webp; png or jpg for frames. By default as --out says, or mp4.",
-            rich_help_panel="Output",
-        ),
-    ] = None
 
 
 @command
@@ -75,16 +42,14 @@ def interpolate(
     Examples: stylegan interpolate jon dany arya --loop --out film.mp4; stylegan interpolate 1 --coarse 2,3 --fine 4
     """
     from stylegan_cli.bands import BANDS
-    from stylegan_cli.cli import places
-    from stylegan_cli.cli.studio import Studio, Work
-    from stylegan_cli.latents.people import Person
+    from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.references import split
     from stylegan_cli.latents.selection import in_bands, parse_layers
     from stylegan_cli.operations.interpolation import EASINGS, METHODS, Film, Track
 
     _check_word("--method", method, METHODS)
     _check_word("--easing", easing, tuple(EASINGS))
-    ending = _ending(output)
+    ending = film_ending(output)
     studio = Studio(generation, output)
     main = [studio.person(one) for text in people for one in split(text)]
     targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given}
@@ -100,56 +65,7 @@ def interpolate(
         for person in (person for track in tracks for person in track.people):
             person.needs_z("spherical interpolation")
     film = Film(studio.generator, main[0], tuple(tracks), frames, method, easing, loop)
-    if ending in FILMS:
-        _write_film(studio, film, output.out or places.fresh(Path(f"film.{ending}")), fps, ending)
-    else:
-        names = [f"frame{i:05d}" for i in range(len(film))]
-        studio.save(
-            names, (Work(face, (Person(name, face.ws),)) for name, face in zip(names, film, strict=True)), "film"
-        )
-
-
-def _ending(output: FilmOutput) -> str:
-    """mp4 unless said otherwise; a folder means frames."""
-    from stylegan_cli.cli import places
-
-    ending = places.file_ending(output.out, output.format, FILMS + FRAMES, "png" if output.out else "mp4")
-    if output.out and ending in FILMS and not places.is_file_name(output.out, FILMS):
-        raise UsageError(f"a film is one file: say --out {output.out}.{ending}; a folder takes --format png or jpg")
-    return ending
-
-
-def _write_film(studio: "Studio", film: "Film", path: Path, fps: float, ending: str) -> None:
-    """Streams frames to the encoder and, if asked, their `ws` `[frames, num_ws, w_dim]` to a `.npy`."""
-    import numpy as np
-
-    from stylegan_cli.cli import places
-    from stylegan_cli.cli.console import progress
-    from stylegan_cli.latents.files import writing_npy
-    from stylegan_cli.media.film import write_film
-    from stylegan_cli.media.render import render
-
-    force, latents = studio.output.force, path.with_suffix(".npy")
-    places.check_file(path, force)
-    with ExitStack() as stack:
-        add_ws = None
-        if studio.saves_latents:
-            shape = (len(film), studio.generator.num_ws, studio.generator.w_dim)
-            add_ws = stack.enter_context(writing_npy(places.check_file(latents, force), shape))
-        advance = stack.enter_context(progress("filming", len(film), studio.output.quiet, "frames"))
-
-        def draw() -> "Iterator[np.ndarray]":
-            for i, face in enumerate(film):
-                image = render(studio.generator, face, studio.output.size)
-                if i == 0:
-                    studio.preview(image)
-                if add_ws is not None:
-                    add_ws(face.ws.numpy())
-                advance(i + 1)
-                yield np.asarray(image)
-
-        write_film(path, draw(), fps, ending)
-    studio.report(path)
+    save_film(studio, film, fps, ending)
 
 
 def _check_word(option: str, word: str, known: tuple[str, ...]) -> None:

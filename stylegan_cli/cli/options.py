@@ -33,7 +33,19 @@ class ModelChoice:
 
 
 @dataclass(frozen=True)
-class Generation(ModelChoice):
+class OfClass(ModelChoice):
+    """A model, and of models with classes which."""
+
+    class_index: Annotated[
+        int | None,
+        typer.Option(
+            "--class", min=0, show_default=False, help="Of models with classes: which.", rich_help_panel=_MODEL
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Generation(OfClass):
     """A model, and how far seeds are pulled towards its average face."""
 
     psi: Annotated[
@@ -47,12 +59,6 @@ class Generation(ModelChoice):
     cutoff: Annotated[
         int | None,
         typer.Option(min=0, show_default=False, help="Truncate only the layers below this.", rich_help_panel=_MODEL),
-    ] = None
-    class_index: Annotated[
-        int | None,
-        typer.Option(
-            "--class", min=0, show_default=False, help="Of models with classes: which.", rich_help_panel=_MODEL
-        ),
     ] = None
 
 

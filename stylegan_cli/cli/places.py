@@ -67,6 +67,15 @@ def check_new_folder(folder: Path) -> Path:
     return folder
 
 
+def check_pictures(path: Path, force: bool) -> Path:
+    """That a data set can take its name: a new zip, or a folder that is new or empty, which --force does not change."""
+    if path.suffix == ".zip":
+        return check_file(path, force)
+    if path.is_dir() and any(path.iterdir()):
+        raise StyleganError(f"the folder {path} is not empty; choose another name")
+    return check_new_folder(path)
+
+
 def check_dataset(path: Path, latents: Path, force: bool) -> Path:
     """That a data set can be written: a new zip with new latents beside it, or a folder with nothing in it."""
     if path.suffix == ".zip":

@@ -68,7 +68,7 @@ def sample(
         raise UsageError(f"there is no noise mode {noise!r}; say {', '.join(MODES)}")
     moved = _pair(translate)
 
-    def face(person: people.Person, number: int) -> Face:
+    def face(person: people.Person, number: int) -> "Face":
         """Random noise is everybody's own, and the same whoever else is drawn."""
         return replace(person.face(Noise(noise, seed + number)), translate=moved, rotate=rotate)
 

@@ -17,7 +17,7 @@ from PIL import Image
 from stylegan_cli import hardware, store
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, fetching, progress, prose, tell
-from stylegan_cli.cli.options import Generation, ModelChoice, Output, PictureOutput, command_line
+from stylegan_cli.cli.options import Generation, ModelChoice, OfClass, Output, PictureOutput, command_line
 from stylegan_cli.errors import UsageError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator
@@ -71,15 +71,20 @@ class Studio:
     def __init__(self, choice: ModelChoice, output: Output) -> None:
         self.output = output
         self.generator, self.precision = open_generator(choice, output.quiet)
-        self.psi = 1.0
+        self.model, self.psi = choice.model, 1.0
+        if isinstance(choice, OfClass) and choice.class_index is not None:
+            self.generator.choose_class(choice.class_index)
         if isinstance(choice, Generation):
             self.psi = choice.psi
             self.generator.cutoff = choice.cutoff
-            if choice.class_index is not None:
-                self.generator.choose_class(choice.class_index)
         self.cast = store.cast(choice.model)
 
     def person(self, text: str) -> Person:
+        """Who a reference means; somebody on a photo is looked for in the model first."""
+        if photo := references.photo(text):
+            from stylegan_cli.cli import darkroom
+
+            return darkroom.person(self, photo)
         return references.resolve(text, self.generator, self.psi, self.cast)
 
     def people(self, text: str) -> list[Person]:
@@ -103,6 +108,12 @@ class Studio:
                 image = render(self.generator, work.picture, size, on_face)
                 background.submit(self._write, path, image, self.recipe(work.picture, size), work.people)
                 self.preview(image)
+
+    def save_as(self, path: Path, work: Work) -> None:
+        """Makes and writes one picture under a name that was checked."""
+        image = render(self.generator, work.picture, self._face_size(work.picture))
+        self._write(path, image, self.recipe(work.picture, self._face_size(work.picture)), ())
+        self.preview(image)
 
     def save_sheet(self, name: str, sheet: Sheet, people: Sequence[Person]) -> None:
         """Makes and writes one sheet."""
@@ -136,12 +147,13 @@ class Studio:
             threads=torch.get_num_threads(),
         )
 
-    def save_latents(self, path: Path, people: Sequence[Person]) -> None:
-        """Writes people's `w` as `.npz`; a single person keeps the z that they came from."""
+    def save_latents(self, path: Path, people: Sequence[Person], **more: object) -> None:
+        """Writes people's `w` as `.npz`, with what `more` there is to tell; one person keeps the z they came from."""
         ws = np.stack([person.ws.numpy() for person in people])
         origin = self.generator.origin
         space = "W" if bool((ws == ws[:, :1]).all()) else "W+"
-        about = {"space": space, "model": {"name": origin.name, "sha256": origin.sha256}, "command": command_line()}
+        model = {"name": origin.name, "sha256": origin.sha256}
+        about = {"space": space, "model": model, "command": command_line(), **more}
         z = people[0].z if len(people) == 1 else None
         tuned = [person.tuned for person in people]
         files.write_npz(path, ws, about, None if z is None else z.numpy(), people[0].psi, tuned)

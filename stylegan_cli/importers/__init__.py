@@ -1,6 +1,6 @@
 """Model files of other projects, read without running anything in them, as networks of our architectures."""
 
 from stylegan_cli.importers.checkpoint import Checkpoint, Network, generator
-from stylegan_cli.importers.detect import read
+from stylegan_cli.importers.detect import read, read_tensor
 
-__all__ = ["Checkpoint", "Network", "generator", "read"]
+__all__ = ["Checkpoint", "Network", "generator", "read", "read_tensor"]

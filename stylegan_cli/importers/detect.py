@@ -6,13 +6,17 @@ import json
 import mmap
 import stat
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.importers import genforce, nvidia_tensorflow, nvidia_torch, rosinality, safetensors_file, torchfile
 from stylegan_cli.importers.checkpoint import Checkpoint, Drafts, Network, check
-from stylegan_cli.importers.stored import RefusedError
+from stylegan_cli.importers.stored import RefusedError, Stored
 from stylegan_cli.importers.unpickle import Record
 from stylegan_cli.modelfile import digest
 
@@ -31,22 +35,36 @@ DAMAGE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, R
 
 def read(path: Path) -> Checkpoint:
     """The networks in a checkpoint of any known kind. Nothing in the file is ever run."""
-    try:
+    with _refusing(path, "another model"):
         data = _map(path)
         return _native(path, data) if safetensors_file.looks_like(data) else _foreign(path, data)
+
+
+def read_tensor(path: Path) -> Tensor:
+    """The one tensor in a file that torch.save wrote. Nothing in it is ever run."""
+    with _refusing(path, "another file"):
+        value = _tree(path, _map(path))
+        if not isinstance(value, Stored):
+            raise RefusedError("it holds something else than one tensor")
+        return value.tensor()
+
+
+@contextmanager
+def _refusing(path: Path, instead: str) -> Iterator[None]:
+    """Makes one sentence of what is wrong with a file; `instead` is what to use in its place."""
+    try:
+        yield
     except RefusedError as error:
         raise StyleganError(
-            f"{path} was refused: {error}; nothing in it was run, use another copy or another model"
+            f"{path} was refused: {error}; nothing in it was run, use another copy or {instead}"
         ) from error
     except DAMAGE as error:
         raise StyleganError(
             f"{path} was refused: it is damaged or not what it seems ({type(error).__name__} while reading it); "
-            "nothing in it was run, use another copy or another model"
+            f"nothing in it was run, use another copy or {instead}"
         ) from error
     except OSError as error:
-        raise StyleganError(
-            f"{path} cannot be read ({error.strerror or error}); give the path of a model file"
-        ) from error
+        raise StyleganError(f"{path} cannot be read ({error.strerror or error}); give the path of a file") from error
 
 
 def _map(path: Path) -> memoryview:

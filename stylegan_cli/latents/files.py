@@ -44,11 +44,18 @@ class Latents:
 
 def read(path: Path) -> Latents:
     """Reads `.npy`, our `.npz`, or NVIDIA's `projected_w.npz` (its key is `w`)."""
+    with reading(path, "latents"):
+        return _read_npz(path) if zipfile.is_zipfile(path) else Latents(read_npy(path))
+
+
+@contextmanager
+def reading(path: Path, what: str) -> Iterator[None]:
+    """Makes one sentence of whatever a broken file does to those who read it as `what`."""
     try:
-        return _read_npz(path) if zipfile.is_zipfile(path) else Latents(_read_npy(path))
+        yield
     except (*BROKEN_ZIP, *BROKEN_HEADER) as error:
         raise StyleganError(
-            f"{path} cannot be read as latents ({_short(error)}); save it again as .npy or .npz"
+            f"{path} cannot be read as {what} ({_short(error)}); save it again as .npy or .npz"
         ) from None
 
 
@@ -84,14 +91,17 @@ def _append(file: IO[bytes], array: np.ndarray) -> None:
     file.write(array.astype("<f4").tobytes())
 
 
-def _read_npy(path: Path) -> np.ndarray:
+def read_npy(path: Path) -> np.ndarray:
+    """The array of a `.npy`, mapped into memory."""
     if path.stat().st_size == 0:
         raise StyleganError(f"{path} is empty; save it again")
     # Mapped, not read: numpy then compares the shape in the header with the file's size before taking any memory.
     return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
-def _read_npz(path: Path) -> Latents:
+@contextmanager
+def open_npz(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
+    """The members of a `.npz`, each read when it is asked for, unless they would unpack to a flood."""
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
         if size > MAX_BYTES:
@@ -99,6 +109,11 @@ def _read_npz(path: Path) -> Latents:
                 f"{path} would unpack to {size / 2**30:.1f} GiB, which latents never do; it was refused"
             )
     with np.load(path, allow_pickle=False) as file:
+        yield file
+
+
+def _read_npz(path: Path) -> Latents:
+    with open_npz(path) as file:
         key = next((key for key in KEYS if key in file), None)
         if key is None:
             raise StyleganError(

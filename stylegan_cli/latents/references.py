@@ -19,6 +19,7 @@ from stylegan_cli.latents.people import Person
 from stylegan_cli.pictures import Face
 
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
+PHOTOS = (*PICTURES, ".bmp", ".gif", ".tif", ".tiff")
 
 
 def parse_seeds(text: str) -> list[range]:
@@ -65,6 +66,12 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
     if len(everybody) != 1:
         raise UsageError(f"{text} holds {len(everybody)} people; say which one, for example {text}#0")
     return everybody[0]
+
+
+def photo(text: str) -> Path | None:
+    """The photo that `text` names: a picture file that this tool did not make."""
+    is_picture = Path(text).suffix.lower() in PHOTOS and _is_file(text)
+    return Path(text) if is_picture and not recipes.has_recipe(Path(text)) else None
 
 
 def from_file(path: Path, generator: Generator) -> list[Person]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -29,32 +29,51 @@ CODECS = {
 
 def write_film(path: Path, frames: Iterable[np.ndarray], fps: float, format: str) -> None:
     """Encodes frames `[h, w, 3]` uint8 (at least one); the film takes its name only when it is whole."""
-    frames = iter(frames)
-    first = next(frames)
-    height, width = first.shape[:2]
-    source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-")
-    with replacing(path) as part, tempfile.TemporaryFile() as complaints:
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *source, *CODECS[format], str(part)]
-        # In a session of its own, so that Ctrl-C reaches us and not the encoder behind our back.
-        encoder = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=complaints, start_new_session=True)
-        try:
-            _feed(encoder.stdin, chain([first], frames))
-        except BaseException:
-            encoder.kill()
-            raise
-        finally:
-            code = encoder.wait()
-        if code:
-            complaints.seek(0)
-            lines = complaints.read().decode(errors="replace").strip().splitlines() or [f"it ended with code {code}"]
-            raise StyleganError(f"ffmpeg could not write {path}: {lines[-1]}")
-
-
-def _feed(pipe: IO[bytes] | None, frames: Iterable[np.ndarray]) -> None:
-    assert pipe is not None
-    try:
+    with filming(path, fps, format) as add:
         for frame in frames:
-            pipe.write(np.ascontiguousarray(frame).data)
-        pipe.close()
-    except BrokenPipeError:
-        return  # ffmpeg has given up; its exit code and message say why
+            add(frame)
+
+
+@contextmanager
+def filming(path: Path, fps: float, format: str) -> Iterator[Callable[[np.ndarray], None]]:
+    """The same for frames that come when they come: yields what takes the next one."""
+    with replacing(path) as part, tempfile.TemporaryFile() as complaints:
+        encoder: subprocess.Popen[bytes] | None = None
+
+        def add(frame: np.ndarray) -> None:
+            nonlocal encoder
+            encoder = encoder or _start(part, frame.shape, fps, format, complaints)
+            assert encoder.stdin is not None
+            try:
+                encoder.stdin.write(np.ascontiguousarray(frame).data)
+            except BrokenPipeError:
+                _finish(encoder, path, complaints)  # ffmpeg has given up; its message says why
+
+        try:
+            yield add
+            if encoder is not None:
+                _finish(encoder, path, complaints)
+        finally:
+            if encoder is not None:
+                encoder.kill()
+                encoder.wait()
+
+
+def _start(
+    part: Path, shape: tuple[int, ...], fps: float, format: str, complaints: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    height, width, _ = shape
+    source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-")
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *source, *CODECS[format], str(part)]
+    # In a session of its own, so that Ctrl-C reaches us and not the encoder behind our back.
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=complaints, start_new_session=True)
+
+
+def _finish(encoder: subprocess.Popen[bytes], path: Path, complaints: IO[bytes]) -> None:
+    assert encoder.stdin is not None
+    with suppress(BrokenPipeError):
+        encoder.stdin.close()
+    if code := encoder.wait():
+        complaints.seek(0)
+        lines = complaints.read().decode(errors="replace").strip().splitlines() or [f"it ended with code {code}"]
+        raise StyleganError(f"ffmpeg could not write {path}: {lines[-1]}")

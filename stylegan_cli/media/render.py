@@ -38,6 +38,12 @@ def to_pixels(images: Tensor) -> np.ndarray:
     return (images * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
+def to_tensor(image: Image.Image) -> Tensor:
+    """A picture to `[1, 3, h, w]` in [-1, 1]."""
+    pixels = torch.from_numpy(np.array(image.convert("RGB")))
+    return pixels.permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
 def _cell(generator: Generator, cell: Cell, size: int | None, on_face: Callable[[], None]) -> Image.Image:
     if isinstance(cell, Heatmap):
         image = _heatmap(generator, cell, on_face)

@@ -167,6 +167,12 @@ def psnr(image: Tensor, photo: Tensor) -> float:
     return (10 * torch.log10(4 / error.clamp(min=1e-10))).item()
 
 
+def report(image: Tensor, photo: Tensor) -> dict[str, float]:
+    """How close a picture `[1, 3, h, w]` comes to the photo: perceptual distance, and PSNR in decibels."""
+    with torch.inference_mode():
+        return {"distance": Likeness(photo).distance(image).item(), "psnr": psnr(image, photo)}
+
+
 def _best_start(generator: Generator, likeness: Likeness, seed: int) -> Tensor:
     """The `w` `[1, w_dim]` of the average face or of a sampled one, whichever looks most like the photo."""
     with torch.inference_mode():

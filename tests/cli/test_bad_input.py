@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_tiny
 from PIL import Image
+from tiny_generator import make_tiny
 
 from stylegan_cli import modelfile, recipes, store
 from stylegan_cli.media.encode import encode

@@ -1,0 +1,134 @@
+"""Pictures a second of StyleGAN2's training (64x64, channel_base 16384), against the plain float32 path of the same
+networks, in one run; and the share of time for which training waits for its pictures.
+
+    python benchmarks/training.py [--batch 16] [--rounds 1] [--cbase 16384] [--precision auto]
+
+The plain path computes every operation as it is defined: weights scaled for each sample, upsampling by zeros that are
+stored, channels first, Adam parameter by parameter. Both take turns, so that a machine that slows down slows both.
+Steps are those of the loop; regularisation counts as often as it comes, every fourth and every sixteenth step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from stylegan_cli.architectures import stylegan2
+from stylegan_cli.ops import modulation
+from stylegan_cli.training import presets
+from stylegan_cli.training.data import Loader, Pictures
+from stylegan_cli.training.loop import Trainer
+from stylegan_cli.training.networks import Start
+from stylegan_cli.training.parallel import World
+from stylegan_cli.training.state import begin
+
+SIZE, PICTURES = 64, 512
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--cbase", type=int, default=16384)
+    parser.add_argument("--precision", default="auto")
+    options = parser.parse_args()
+
+    device = torch.device("cpu")
+    precision = presets.precision_of(options.precision, device)
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = write_pictures(Path(folder))
+        said = {"batch": str(options.batch), "cbase": options.cbase, "aug": "none"}
+        ours = trainer(pictures, said | {"precision": precision}, device)
+        plain = trainer(pictures, said | {"precision": "fp32"}, device)
+        make_plain(plain)
+        times: dict[str, list[float]] = {"plain": [], "ours": []}
+        with plain_operations():
+            timed(plain, step=0)
+        timed(ours, step=0)
+        waited, spent = ours.loader.waited, 0.0
+        for _ in range(options.rounds):
+            with plain_operations():
+                times["plain"].append(seconds_a_step(plain))
+            began = time.perf_counter()
+            times["ours"].append(seconds_a_step(ours))
+            spent += time.perf_counter() - began
+        rates = {name: options.batch / statistics.median(seconds) for name, seconds in times.items()}
+        print(f"{torch.get_num_threads()} threads, {SIZE}x{SIZE}, cbase {options.cbase}, batch {options.batch}")
+        print(f"plain fp32     {rates['plain']:7.2f} pictures/s")
+        print(f"stylegan {precision}  {rates['ours']:7.2f} pictures/s   {rates['ours'] / rates['plain']:.2f}x")
+        print(f"loader's share {(ours.loader.waited - waited) / spent:.2%} of the time")
+        ours.loader.close()
+        plain.loader.close()
+
+
+def write_pictures(folder: Path) -> Pictures:
+    stream = np.random.RandomState(0)
+    for i in range(PICTURES):
+        Image.fromarray(stream.randint(0, 255, (SIZE, SIZE, 3), dtype=np.uint8)).save(folder / f"{i:04d}.png")
+    return Pictures(folder, None)
+
+
+def trainer(pictures: Pictures, said: dict[str, object], device: torch.device) -> Trainer:
+    options, _ = presets.plan(pictures, said, "auto", None, 1)
+    return Trainer(options, begin(options, Start(), device), Loader(pictures, 0, mirror=False), World(), device)
+
+
+def make_plain(trainer: Trainer) -> None:
+    """Channels first, and an optimiser that goes from parameter to parameter."""
+    for network in (trainer.state.generator, trainer.state.discriminator):
+        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    for name in ("g_adam", "d_adam"):
+        (group,) = getattr(trainer.state, name).param_groups
+        setattr(trainer.state, name, torch.optim.Adam(group["params"], betas=group["betas"], foreach=False))
+
+
+@contextmanager
+def plain_operations() -> Iterator[None]:
+    """The definitions in place of the fast forms."""
+    with (
+        mock.patch.object(stylegan2, "modulated_conv2d", modulation.reference),
+        mock.patch.object(stylegan2, "upfirdn2d", upfirdn2d),
+        mock.patch.object(modulation, "upfirdn2d", upfirdn2d),
+    ):
+        yield
+
+
+def upfirdn2d(
+    x: Tensor, f: Tensor, up: int = 1, down: int = 1, padding: tuple[int, int, int, int] = (0, 0, 0, 0), gain: float = 1
+) -> Tensor:
+    """Zeros between pixels, padding, a convolution, every so manieth pixel."""
+    n, c, h, w = x.shape
+    x = F.pad(x.reshape(n, c, h, 1, w, 1), (0, up - 1, 0, 0, 0, up - 1)).reshape(n, c, h * up, w * up)
+    x = F.pad(x, padding)
+    kernel = (f * gain).flip(0, 1).to(x.dtype).expand(c, 1, *f.shape)
+    return F.conv2d(x, kernel, groups=c)[:, :, ::down, ::down]
+
+
+def seconds_a_step(trainer: Trainer) -> float:
+    """Of a step's time on average: path lengths are regularised in every fourth, R1 in every sixteenth."""
+    main, path, everything = (timed(trainer, step) for step in (1, 4, 16))
+    return main + (path - main) / 4 + (everything - path) / 16
+
+
+def timed(trainer: Trainer, step: int) -> float:
+    """Seconds of one step, as if it were number `step`."""
+    trainer.state.progress.step = step
+    start = time.perf_counter()
+    trainer.step()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

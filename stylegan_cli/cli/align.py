@@ -1,0 +1,184 @@
+"""`stylegan align`: faces cut out of photos as the model knows faces."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stylegan_cli.cli import places
+from stylegan_cli.cli.console import data, fetch, progress, tell
+from stylegan_cli.cli.edit import result_names
+from stylegan_cli.cli.options import command
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.files import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL import Image
+
+    from stylegan_cli.faces.detection import Detection
+
+_OUTPUT = "Output"
+
+
+@dataclass(frozen=True)
+class AlignOutput:
+    """Where aligned faces go. They are PNG files, which carry the way back."""
+
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "--outdir", "-o", rich_help_panel=_OUTPUT,
+            help="A .png file, or a folder. By default a new name here; of several faces a new folder.",
+        ),
+    ] = None  # fmt: skip
+    size: Annotated[
+        int, typer.Option(min=16, max=4096, help="Pixels of an aligned face's edge.", rich_help_panel=_OUTPUT)
+    ] = 1024
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.", rich_help_panel=_OUTPUT)] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)] = False
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where pictures go: the aligned face into `file`, or all into `folder`, or all under new names here."""
+
+    file: Path | None
+    folder: Path | None
+    force: bool
+
+    def path(self, name: str) -> Path:
+        """The path of the aligned face called `name`, checked."""
+        return places.check_file(self.file, self.force) if self.file else self.beside(name)
+
+    def beside(self, name: str) -> Path:
+        """The path of another picture, checked."""
+        folder = self.file.parent if self.file else self.folder
+        if folder is None:
+            return places.fresh(Path(f"{name}.png"))
+        path = folder / f"{name}.png"
+        return places.check_file(path, self.force) if folder.exists() else path
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which faces of a photo; `face` is None for the largest."""
+
+    face: int | None
+    every: bool
+    overview: bool
+
+
+@command
+def align(
+    output: AlignOutput,
+    photos: Annotated[
+        list[Path], typer.Argument(metavar="PHOTO...", exists=True, dir_okay=False, help="Photos with faces.")
+    ],
+    face: Annotated[
+        int | None,
+        typer.Option(min=1, help="Which face of several: 1 is the largest, and the default.", show_default=False),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All faces of every photo.")] = False,
+    overview: Annotated[
+        bool, typer.Option("--overview", help="Also write the photo with its faces framed and numbered.")
+    ] = False,
+) -> None:
+    """Cut faces out of photos: upright, centred and as large as the faces that the model has learned from.
+
+    Writes NAME-aligned.png, which remembers the photo and the place, so that an edited face can go back. Where the crop
+    leaves the photo, the photo is continued by its mirror image.
+
+    Examples: stylegan align me.jpg; stylegan align party.jpg --overview; stylegan align party.jpg --all -o guests
+    """
+    if face is not None and every:
+        raise UsageError("--face takes one face and --all takes every face; leave out one of them")
+
+    from stylegan_cli.faces.detection import DETECTOR
+
+    wanted = Wanted(face, every, overview)
+    destination = _destination(output, several=every or len(photos) > 1)
+    names = result_names([photo.stem for photo in photos], photos[0].stem)
+    if not every:
+        for name in names:
+            destination.path(f"{name}-aligned")
+    fetch(DETECTOR, output.quiet)
+    refused = 0
+    with progress("aligning", len(photos), output.quiet, "photos") as advance:
+        for done, (photo, name) in enumerate(zip(photos, names, strict=True), start=1):
+            try:
+                _align(photo, name, wanted, destination, output)
+            except StyleganError as error:
+                if len(photos) == 1:
+                    raise
+                tell(f"Error: {error}.")
+                refused += 1
+            advance(done)
+    if refused:
+        raise StyleganError(f"{refused} of {len(photos)} photos could not be aligned")
+
+
+def _destination(output: AlignOutput, several: bool) -> Destination:
+    places.file_ending(output.out, None, ("png",), "png")
+    if places.is_file_name(output.out, ("png",)):
+        if several:
+            raise UsageError(f"--out {output.out} is one file, and these may be several faces; name a folder")
+        return Destination(output.out, None, output.force)
+    if output.out is None and not several:
+        return Destination(None, None, output.force)
+    return Destination(None, places.check_new_folder(output.out or places.fresh(Path("aligned"))), output.force)
+
+
+def _align(path: Path, name: str, wanted: Wanted, destination: Destination, output: AlignOutput) -> None:
+    """Writes one photo's faces; `name` is what they are called."""
+    import hashlib
+
+    from stylegan_cli.faces import alignment, photos
+    from stylegan_cli.faces.detection import detect
+
+    photo = photos.read(path)
+    found = detect(photo)
+    numbered = "--overview numbers them"
+    if found and (wanted.overview or (wanted.face or 1) > len(found)):
+        overview = _write_overview(photo, found, destination.beside(f"{name}-overview"))
+        numbered = f"{overview} numbers them"
+        if wanted.overview and not output.quiet:
+            data(overview)
+    if wanted.every and not all(map(alignment.is_tiny, found)):
+        numbers = [number for number, face in enumerate(found, start=1) if not alignment.is_tiny(face)]
+        targets = [destination.path(f"{name}-{number}-aligned") for number in numbers]
+    else:
+        numbers = [alignment.choose(found, wanted.face, str(path), numbered)]
+        targets = [destination.path(f"{name}-aligned")]
+    if not output.quiet:
+        _tell_of_others(path, len(found), len(numbers), wanted, numbered)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    for number, target in zip(numbers, targets, strict=True):
+        face = found[number - 1]
+        cut = alignment.alignment(face, photo.size, number)
+        content = alignment.to_png(alignment.crop(photo, cut, output.size), cut, path.name, sha256)
+        target.parent.mkdir(exist_ok=True)
+        with replacing(target) as part:
+            part.write_bytes(content)
+        if not output.quiet:
+            data(target)
+            for remark in alignment.remarks(face, cut):
+                tell(f"{path}: face {number} {remark}.")
+
+
+def _tell_of_others(path: Path, found: int, taken: int, wanted: Wanted, numbered: str) -> None:
+    if wanted.every and taken < found:
+        tell(f"{path}: {found - taken} of {found} faces are left out, they are too small.")
+    elif not wanted.every and wanted.face is None and found > 1:
+        tell(f"{path} shows {found} faces, this is the largest; --face 2 takes the next, --all takes all, {numbered}.")
+
+
+def _write_overview(photo: "Image.Image", found: "Sequence[Detection]", path: Path) -> Path:
+    from stylegan_cli.faces.overview import overview
+
+    path.parent.mkdir(exist_ok=True)
+    with replacing(path) as part:
+        overview(photo, found).save(part)
+    return path

@@ -1,0 +1,143 @@
+"""`stylegan apply`: a file of edits, applied to many people."""
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stylegan_cli.cli.edit import Amounts, open_edits, result_names, split_names
+from stylegan_cli.cli.options import Generation, PictureOutput, command
+from stylegan_cli.errors import StyleganError, UsageError
+
+if TYPE_CHECKING:
+    from stylegan_cli.latents.people import Person
+    from stylegan_cli.operations.editing import Edit
+
+EXAMPLE = "[[edit]] with age = 3"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One `[[edit]]`: directions by name or file with their amounts, all in the same layers, all keeping the same."""
+
+    amounts: Mapping[str, float]
+    layers: str | None = None
+    keep: tuple[str, ...] = ()
+
+
+@command
+def apply(
+    generation: Generation,
+    output: PictureOutput,
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE", exists=True, dir_okay=False, help="A .toml or .json file of edits.")
+    ],
+    people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names.")],
+    max_drift: Annotated[
+        float | None, typer.Option(min=0, help="As of stylegan edit, for each person.", show_default=False)
+    ] = None,
+) -> None:
+    """Apply a file of edits to many people.
+
+    In TOML every [[edit]] holds directions with their amounts, like age = 3, or direction = "glasses.npz" with amount
+    = 2 (the file lies beside the recipe); and perhaps layers = "coarse,middle" and keep = ["gender"]. In JSON it is
+    {"edit": [{"age": 3}, ...]}. They are applied in order. Who cannot be edited does not stop the others.
+
+    Example: stylegan apply older.toml jon dany 3-9 me.npz
+    """
+    steps = read_steps(recipe)
+
+    from stylegan_cli.cli.console import tell
+    from stylegan_cli.cli.price import Prices
+    from stylegan_cli.cli.studio import Studio, portrait
+    from stylegan_cli.latents.references import split
+    from stylegan_cli.operations.editing import edited
+
+    studio = Studio(generation, output)
+    edits = [
+        edit
+        for step in steps
+        for edit in open_edits(
+            studio, generation.model, [(name, Amounts(n)) for name, n in step.amounts.items()], step.layers, step.keep
+        )
+    ]
+    prices = Prices(studio, max_drift)
+    texts = [one for text in people for one in split(text)]
+    ready: list[tuple[Person, list[Edit]]] = []
+    failed: list[str] = []
+    for text in texts:
+        try:
+            person = studio.person(text)
+            ready.append((person, prices.limited(person, edits)))
+        except StyleganError as error:
+            failed.append(text)
+            tell(f"Error: {error}.")
+    if ready:
+        before, own = zip(*ready, strict=True)
+        after = (edited(studio.generator, *one) for one in ready)
+        studio.save(result_names([person.label for person in before], "edited"), map(portrait, after), "edited")
+        prices.tell(before, own)
+    if failed:
+        tell(f"{len(failed)} of {len(texts)} people could not be edited: {', '.join(failed)}.")
+        raise typer.Exit(1)
+
+
+def read_steps(path: Path) -> list[Step]:
+    """The steps in a file of edits. Files that it names are looked for beside it."""
+    plain = _load(path)
+    if not isinstance(plain, dict) or set(plain) != {"edit"}:
+        raise StyleganError(f"{path} holds edits and nothing else: {EXAMPLE}")
+    steps = plain["edit"]
+    if not isinstance(steps, list) or not steps or not all(isinstance(step, dict) for step in steps):
+        raise StyleganError(f"edit in {path} is no list of tables; write {EXAMPLE}")
+    return [_step(step, f"edit {i + 1} in {path}", path.parent) for i, step in enumerate(steps)]
+
+
+def _load(path: Path) -> Any:
+    if path.suffix.lower() not in (".toml", ".json"):
+        raise UsageError(f"{path} is no .toml or .json file")
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise StyleganError(f"{path} cannot be read ({error}); mend it") from None
+
+
+def _step(plain: dict[str, Any], where: str, folder: Path) -> Step:
+    rest = dict(plain)
+    layers, keep = rest.pop("layers", None), rest.pop("keep", [])
+    direction, amount = rest.pop("direction", None), rest.pop("amount", None)
+    if not (layers is None or isinstance(layers, str)):
+        raise StyleganError(f'layers of {where} are {layers!r}; write them like "coarse,middle"')
+    keep = split_names(keep) if isinstance(keep, str) else keep
+    if not isinstance(keep, list) or not all(isinstance(name, str) for name in keep):
+        raise StyleganError(f'keep of {where} is {keep!r}; write it like ["gender", "smile"]')
+    if (direction is None) != (amount is None):
+        raise StyleganError(f"{where} has a direction without an amount, or an amount without a direction; give both")
+    if direction is not None:
+        if not isinstance(direction, str):
+            raise StyleganError(f"the direction of {where} is {direction!r}; give a name or a file in quotes")
+        rest[direction] = amount
+    for name, value in rest.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise StyleganError(f"{name} of {where} is {value!r}; an amount is a number like 3 or -1.5")
+    if not rest:
+        raise StyleganError(f"{where} moves nothing; write something like age = 3")
+    return Step(
+        {_beside(folder, name): value for name, value in rest.items()},
+        layers,
+        tuple(_beside(folder, name) for name in keep),
+    )
+
+
+def _beside(folder: Path, name: str) -> str:
+    return str(folder / name) if (folder / name).is_file() else name

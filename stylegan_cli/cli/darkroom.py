@@ -1,0 +1,132 @@
+"""From a photo to a person: what `project` does, and every verb that is given a photo."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from stylegan_cli import encoder, store, tuning
+from stylegan_cli.assets import cache_folder
+from stylegan_cli.cli.console import fetch, progress, tell
+from stylegan_cli.cli.studio import Studio
+from stylegan_cli.faces import alignment, detection, photos
+from stylegan_cli.faces.alignment import Alignment
+from stylegan_cli.latents import references
+from stylegan_cli.latents.people import Person
+from stylegan_cli.media.render import to_tensor
+from stylegan_cli.noise import Noise
+from stylegan_cli.operations import pivotal, projection
+from stylegan_cli.scorers.perceptual import EFFICIENTNET
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A photo and the face on it, cut as the generator draws faces; `alignment` is None where it was cut already."""
+
+    path: Path
+    sha256: str
+    face: Image.Image
+    alignment: Alignment | None
+
+    def about(self) -> dict[str, Any]:
+        """What latents keep of their photo."""
+        cut = self.alignment.to_plain() if self.alignment else None
+        return {"file": self.path.name, "sha256": self.sha256, "alignment": cut}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a photo is to be projected."""
+
+    space: str = "w+"
+    steps: int = 100
+    tune: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Found:
+    """A person found, the picture `[1, 3, h, w]` of them, and how close it comes to the photo."""
+
+    person: Person
+    image: Tensor
+    report: Mapping[str, float]
+
+
+def shoot(path: Path, size: int, face: int | None, is_aligned: bool, quiet: bool) -> Shot:
+    """The face number `face` of a photo, or the largest, `size` pixels wide."""
+    photo = photos.read(path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    cut = None
+    if not is_aligned:
+        fetch(detection.DETECTOR, quiet)
+        cut = alignment.of_photo(photo, path, face)
+    image = alignment.crop(photo, cut, size) if cut else photo.resize((size, size), Image.Resampling.LANCZOS)
+    return Shot(path, sha256, image, cut)
+
+
+def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: Callable[[Tensor], None] = lambda _image: None) -> Found:
+    """Looks for the person on a photo in the studio's model."""
+    quiet, generator = studio.output.quiet, studio.generator
+    fetch([EFFICIENTNET], quiet)
+    photo = to_tensor(shot.face).to(generator.device)
+    with progress("projecting", wanted.steps, quiet, "steps") as advance:
+
+        def on_step(step: projection.Step) -> None:
+            advance(step.done, f"(distance {step.distance:.2f})")
+            on_image(step.image)
+
+        settings = projection.Settings(wanted.steps, wanted.space, wanted.seed)
+        projected = projection.project(generator, photo, _guess(studio, photo), settings, on_step)
+    person = Person(shot.path.stem, projected.ws)
+    if wanted.tune:
+        person = _tuned(studio, photo, person, wanted.seed, on_image)
+    with torch.inference_mode():
+        image = tuning.synthesis(generator, person.ws[None].to(generator.device), Noise(), person.tuned)
+    return Found(person, image, projection.report(image, photo) | {"steps": projected.steps})
+
+
+def person(studio: Studio, path: Path) -> Person:
+    """The person on a photo, with all that makes the likeness best; found once and then kept in the cache."""
+    wanted = Wanted()
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    key = json.dumps([sha256, studio.generator.origin.sha256, studio.precision, asdict(wanted)])
+    kept = cache_folder() / "photos" / f"{path.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
+    if not kept.is_file():
+        if not studio.output.quiet:
+            tell(f"{path} is a photo: looking for this face in {studio.generator.origin.name}, once.")
+        shot = shoot(path, studio.generator.resolution, None, False, studio.output.quiet)
+        found = find(studio, shot, wanted)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        studio.save_latents(kept, [found.person], photo=shot.about(), report=dict(found.report))
+    (someone,) = references.from_file(kept, studio.generator)
+    return Person(path.stem, someone.ws, tuned=someone.tuned)
+
+
+def _guess(studio: Studio, photo: Tensor) -> Tensor | None:
+    """An encoder's `w`, where the model has an encoder."""
+    path = store.encoder(studio.model)
+    if path is None:
+        return None
+    with torch.inference_mode():
+        return encoder.load(path, studio.generator).to(photo.device)(photo).clone()
+
+
+def _tuned(studio: Studio, photo: Tensor, person: Person, seed: int, on_image: Callable[[Tensor], None]) -> Person:
+    settings = pivotal.Settings(seed=seed)
+    with progress("tuning", settings.steps, studio.output.quiet, "steps") as advance:
+
+        def on_step(step: projection.Step) -> None:
+            advance(step.done, f"(distance {step.distance:.2f})")
+            on_image(step.image)
+
+        fitted = pivotal.tune(studio.generator, photo, person.ws, settings, on_step)
+    return Person(person.label, person.ws, tuned=tuning.whole(fitted, studio.generator.num_ws))

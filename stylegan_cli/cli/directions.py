@@ -1,0 +1,276 @@
+"""`stylegan directions ...`: list, show, find and discover directions."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stylegan_cli.cli.edit import open_direction, split_names
+from stylegan_cli.cli.options import Generation, Output, Seed, command
+from stylegan_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stylegan_cli.latents.directions import Direction
+
+app = typer.Typer(help="List, show, find and discover directions for editing.", no_args_is_help=True)
+
+METHODS = ("sefa", "pca")
+
+On = Annotated[str, typer.Option("--on", metavar="PEOPLE", help="The people to show it on.")]
+Amount = Annotated[float, typer.Option(min=0, help="How far the pictures go, to both sides.")]
+Steps = Annotated[int, typer.Option(min=2, max=100, help="Faces in a row.")]
+
+
+@app.command("list")
+@command
+def list_directions(
+    model: Annotated[str, typer.Option("--model", "--network", help="A model's name or a model file.")] = "ffhq",
+) -> None:
+    """List the directions of a model: those that come with it and those that you have found."""
+    from stylegan_cli import store
+    from stylegan_cli.cli.console import data
+    from stylegan_cli.latents.directions import title
+
+    for name, path in store.directions(model).items():
+        data(f"{name}\t{title(path)}")
+
+
+@app.command()
+@command
+def show(
+    generation: Generation,
+    output: Output,
+    name: Annotated[str, typer.Argument(metavar="DIRECTION", help="A direction's name or file.")],
+    on: On = "0-2",
+    amount: Amount = 3,
+    steps: Steps = 7,
+) -> None:
+    """Show a direction: what is known of it, and a sheet of people moved along it.
+
+    Example: stylegan directions show age --on jon,dany
+    """
+    from stylegan_cli import store
+    from stylegan_cli.cli.console import tell
+    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.operations import editing
+
+    studio = Studio(generation, output)
+    direction = open_direction(studio, name, store.directions(generation.model))
+    if not output.quiet:
+        for line in _facts(direction):
+            tell(line)
+    edits = [editing.Edit(direction, amount, -amount)]
+    strips = [editing.strip(studio.generator, person, edits, steps) for person in studio.people(on)]
+    studio.save_sheet(direction.name, editing.sheet(strips), [])
+
+
+@app.command()
+@command
+def find(
+    generation: Generation,
+    scorer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="What to find, by these scorers: age, or age,gender,smile.", show_default=False
+        ),
+    ] = None,
+    having: Annotated[
+        Path | None, typer.Option("--with", metavar="FOLDER", help="People who have it.", show_default=False)
+    ] = None,
+    lacking: Annotated[
+        Path | None, typer.Option("--without", metavar="FOLDER", help="People who do not.", show_default=False)
+    ] = None,
+    keep: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Hold these scores: gender,smile.", show_default=False)
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            help="Score these pictures, made by stylegan sample --dataset; no new ones.",
+            show_default=False,
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option("--count", "-n", min=100, help="How many people to look at.")] = 2000,
+    seed: Seed = 0,
+    layers: Annotated[str, typer.Option(help="The layers that it moves: all, coarse,middle, or 0-9.")] = "all",
+    amount: Annotated[float, typer.Option(min=0.1, help="Measure what moves this far out, to both sides.")] = 3,
+    people: Annotated[int, typer.Option(min=2, help="On so many held-out people.")] = 40,
+    rounds: Annotated[int, typer.Option(min=0, max=10, help="Correct so often by what was measured.")] = 1,
+    name: Annotated[str | None, typer.Option(help="Its name; by default the scorer's.", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            show_default=False,
+            help="A .npz, or a folder; by default your own folder, so that --direction NAME finds it.",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+) -> None:
+    """Find the direction of an attribute: by what scorers see in sampled people, or from two folders of people.
+
+    A linear function is fitted to each score, and what moves the scores in --keep is taken out of the direction. It is
+    then walked on held-out people; what else moves is measured, corrected and reported, in standard deviations.
+
+    Examples: stylegan directions find --scorer age --keep gender,smile; stylegan directions find --with glasses
+    --without plain --name glasses
+    """
+    if (scorer is None) == (having is None) or (having is None) != (lacking is None):
+        raise UsageError("say what to find: --scorer NAMES, or --with FOLDER --without FOLDER")
+    if generation.cutoff is not None:
+        raise UsageError("directions are found among people whose layers share one w; leave out --cutoff")
+    targets, kept = split_names(scorer), split_names(keep)
+    if name and len(targets) > 1:
+        raise UsageError("--name is for one direction; several take their scorers' names")
+
+    import torch
+
+    from stylegan_cli.cli import finding
+    from stylegan_cli.cli.console import data as print_data
+    from stylegan_cli.cli.console import progress
+    from stylegan_cli.cli.options import command_line
+    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents import directions
+    from stylegan_cli.latents.directions import Direction
+    from stylegan_cli.latents.selection import parse_layers
+    from stylegan_cli.media.sampled import SampledFaces
+    from stylegan_cli.operations import discovery
+
+    names = [name] if name else targets or ["direction"]
+    paths = finding.destinations(generation.model, names, out, force)
+    score = finding.open_scorers([*targets, *kept], quiet)
+    studio = Studio(generation, Output(quiet=quiet))
+    generator = studio.generator
+    chosen = parse_layers(layers, generator.layers)
+    labels = {}
+    if having and lacking:
+        w, labels[names[0]] = finding.in_folders(studio, having, lacking)
+        images = finding.drawn(studio, w)
+    elif data:
+        faces = SampledFaces(data, generator)
+        w = torch.from_numpy(faces.w[:count])
+        images = map(faces.image, range(len(w)))
+    else:
+        w = finding.of_seeds(studio, range(seed, seed + count))
+        images = finding.drawn(studio, w)
+    scores = finding.scored(images, len(w), score, quiet)
+    learned = scores | labels
+    fitted = discovery.fit(w, {one: learned[one] for one in [*(targets or names), *kept]})
+    held_out = w[:: discovery.HELD_OUT][:people]
+    found = []
+    with progress("measuring", len(held_out) * (1 + 2 * len(names) * (rounds + 1)), quiet) as advance:
+        walk = finding.Walk(studio, score, held_out, chosen, finding.units(scores), advance)
+        for target, own in zip(targets or names, names, strict=True):
+            others = [one for one in kept if one != target]
+            vector, moved = discovery.refine(fitted, target, others, amount, rounds, walk.measure)
+            quality = {"accuracy": fitted.accuracy[target], "R squared": fitted.explained[target]}
+            found.append(
+                Direction(
+                    own,
+                    vector.expand(generator.num_ws, -1),
+                    layers,
+                    finding.title(target),
+                    fitted.responses[target].float(),
+                    found={"command": command_line(), "people": len(w), "kept": others},
+                    scores=quality | {"amount": amount, "ahead": moved.ahead, "behind": moved.behind},
+                )
+            )
+    for path, direction in zip(paths, found, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        directions.write(path, direction, generator.origin)
+        if not quiet:
+            print_data(path)
+    if not quiet:
+        finding.report(found, amount)
+
+
+@app.command()
+@command
+def discover(
+    generation: Generation,
+    output: Output,
+    method: Annotated[str, typer.Option(help="sefa (from the network's weights) or pca (from many of its people).")] = (
+        "sefa"
+    ),
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=512, help="How many.")] = 10,
+    layers: Annotated[
+        str, typer.Option(help="The layers to change: coarse, middle, fine, several, all, or 0-3.")
+    ] = "all",
+    samples: Annotated[int, typer.Option(min=100, max=1_000_000, help="Of pca: how many people it looks at.")] = 10_000,
+    on: Annotated[str, typer.Option("--on", metavar="PERSON", help="The person to show them on.")] = "0",
+    amount: Annotated[
+        float | None,
+        typer.Option(min=0, help="How far the pictures go (default: 0.4 typical distances).", show_default=False),
+    ] = None,
+    steps: Steps = 5,
+) -> None:
+    """Discover directions that nobody has named: for any model, without pictures or scorers.
+
+    sefa (Shen and Zhou 2021) takes the vectors that change the styles of --layers most; pca (Harkonen et al. 2020)
+    those along which people differ most. Each becomes a file, and a sheet shows them in rows, to name them by.
+
+    Example: stylegan directions discover --method sefa --layers coarse --out found
+    """
+    if method not in METHODS:
+        raise UsageError(f"--method is one of {', '.join(METHODS)}, not {method!r}")
+
+    from stylegan_cli.cli import finding, places
+    from stylegan_cli.cli.console import data
+    from stylegan_cli.cli.options import command_line
+    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents import directions
+    from stylegan_cli.latents.directions import Direction
+    from stylegan_cli.latents.selection import parse_layers
+    from stylegan_cli.media.encode import FORMATS
+    from stylegan_cli.operations import discovery, editing
+
+    folder = output.out or places.fresh(Path(method))
+    if places.is_file_name(folder, FORMATS):
+        raise UsageError(f"--out {folder}: directions and their sheet go into a folder; name one")
+    paths = finding.destinations(generation.model, [f"{method}-{i}" for i in range(count)], folder, output.force)
+    studio = Studio(generation, replace(output, out=folder))
+    generator = studio.generator
+    chosen, person = parse_layers(layers, generator.layers), studio.person(on)
+    found: dict[str, object] = {"command": command_line(), "method": method}
+    if method == "sefa":
+        vectors, strengths = discovery.sefa(generator, chosen, count)
+        kind = "change of styles"
+    else:
+        vectors, strengths = discovery.pca(generator, samples, count)
+        kind, found = "standard deviation of w", found | {"samples": samples}
+    reach = 0.4 * editing.typical_distance(generator) if amount is None else amount
+    strips = []
+    folder.mkdir(exist_ok=True)
+    for path, vector, strength in zip(paths, vectors, strengths.tolist(), strict=False):
+        title = f"{path.stem}: not named yet"
+        everywhere = vector.expand(generator.num_ws, -1)
+        direction = Direction(path.stem, everywhere, layers, title, found=found, scores={kind: strength})
+        directions.write(path, direction, generator.origin)
+        if not output.quiet:
+            data(path)
+        strips.append(editing.strip(generator, person, [editing.Edit(direction, reach, -reach)], steps))
+    studio.save_sheet("sheet", editing.sheet(strips), [])
+
+
+def _facts(direction: "Direction") -> "Iterator[str]":
+    """What is known of a direction, as lines."""
+    yield f"{direction.name}: {direction.title or 'no title'}"
+    model = direction.origin.name if direction.origin else "not known"
+    yield f"model: {model}, space: {direction.space}, layers: {direction.layers}"
+    for about in (direction.found, direction.scores):
+        for key, value in about.items():
+            yield f"{key}: {_said(value)}"
+
+
+def _said(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_said(one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "nothing"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,231 @@
+"""`stylegan edit`: older, smiling, turned to the left; by directions in the latent space."""
+
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stylegan_cli.cli.filming import film_ending, save_film
+from stylegan_cli.cli.options import Generation, PictureOutput, command
+from stylegan_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents.directions import Direction
+    from stylegan_cli.operations.editing import Edit
+
+PICTURES = ("png", "webp", "jpg")
+FILMS = ("mp4", "webm", "gif")  # webp, too, once --frames says that it is a film
+STEPS = 7
+FRAMES = 60
+NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
+
+
+@dataclass(frozen=True)
+class EditOutput(PictureOutput):
+    """Output of edits: pictures or films."""
+
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "--outdir", "-o", rich_help_panel="Output",
+            help="A file where the name has a picture's or a film's ending, else a folder. By default a new name here.",
+        ),
+    ] = None  # fmt: skip
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="png, webp or jpg; mp4, webm or gif for a film. By default as --out says, or png.",
+            rich_help_panel="Output",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How far to go; `start` only where a range was given."""
+
+    stop: float
+    start: float | None = None
+
+
+def _attribute(help: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(
+        metavar="AMOUNT", help=help, show_default=False, rich_help_panel="Attributes"
+    )
+    return option
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """Named directions. Amounts are lengths in W: 3 is a lot; `-4..4` goes from one to the other."""
+
+    age: Annotated[str | None, _attribute("Older, or younger below 0.")] = None
+    gender: Annotated[str | None, _attribute("More of a man, or more of a woman below 0.")] = None
+    smile: Annotated[str | None, _attribute("Smiling, or graver below 0.")] = None
+    yaw: Annotated[str | None, _attribute("The head turned to the right of the picture, or to the left below 0.")] = (
+        None
+    )
+    pitch: Annotated[str | None, _attribute("The head raised, or lowered below 0.")] = None
+    mouth_open: Annotated[str | None, _attribute("The mouth open, or closed below 0.")] = None
+    eyes: Annotated[str | None, _attribute("The eyes wide, or narrow below 0.")] = None
+
+    def given(self) -> dict[str, str]:
+        """Direction names and amounts of those options that were given."""
+        values = {field.name.replace("_", "-"): getattr(self, field.name) for field in fields(self)}
+        return {name: amount for name, amount in values.items() if amount is not None}
+
+
+@command
+def edit(
+    generation: Generation,
+    output: EditOutput,
+    attributes: Attributes,
+    people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names.")],
+    direction: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=AMOUNT",
+            show_default=False,
+            rich_help_panel="Attributes",
+            help="Any direction, by its name or file (.npz, .npy, .pt): glasses.pt=2. Repeatable.",
+        ),
+    ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            help="Only these layers: coarse, middle, fine, several, or 0-3. By default each direction's own.",
+            show_default=False,
+        ),
+    ] = None,
+    keep: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Hold these attributes: gender,smile.", show_default=False)
+    ] = None,
+    max_drift: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            show_default=False,
+            help="Go no farther from the average face than this: 1 is where the model's own people are on average.",
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=2, max=100, help="A strip of this many faces on the way to the amounts.", show_default=False),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(min=1, max=100_000, help=f"A film of this many frames (default {FRAMES}).", show_default=False),
+    ] = None,
+    fps: Annotated[float, typer.Option(min=1, max=240, help="Frames a second.")] = 30,
+    loop: Annotated[bool, typer.Option("--loop", help="Films go there and back.")] = False,
+) -> None:
+    """Edit people: age, gender, smile, pose and whatever directions you have.
+
+    Amounts are lengths in the latent space: 1 shows, 3 is a lot, and signs count. Several edits add up. A range like
+    -4..4 makes a strip of --steps faces, or a film where --out names one. Every edit tells its price: how far the
+    person now is from the average face, and what else moved, where scorers are installed.
+
+    Examples: stylegan edit jon --age 3 --smile -1; stylegan edit jon --age -4..4 --out years.mp4;
+    stylegan edit dany arya --direction smile.pt=2 --keep gender --steps 5
+    """
+    wanted = [*attributes.given().items(), *map(_assignment, direction or [])]
+    if not wanted:
+        raise UsageError("say what to edit: --age 3, --smile -1, or --direction NAME=AMOUNT")
+    amounts = [(name, parse_amounts(name, text)) for name, text in wanted]
+
+    from stylegan_cli.cli import places
+    from stylegan_cli.cli.price import Prices
+    from stylegan_cli.cli.studio import Studio, portrait
+    from stylegan_cli.operations import editing
+    from stylegan_cli.operations.interpolation import Film, Track
+
+    ending = places.file_ending(output.out, output.format, PICTURES + FILMS, "mp4" if frames else "png")
+    is_film = frames is not None or ending in FILMS
+    if is_film and steps:
+        raise UsageError("--steps draws a strip, and a film has --frames; leave out one of them")
+    if is_film:
+        ending = film_ending(output)
+    studio = Studio(generation, output)
+    generator = studio.generator
+    before = [person for text in people for person in studio.people(text)]
+    if is_film and len(before) > 1:
+        raise UsageError("a film shows one person; make one film for each")
+    edits = open_edits(studio, generation.model, amounts, layers, split_names(keep))
+    prices = Prices(studio, max_drift)
+    own = [prices.limited(person, edits) for person in before]
+    after = [editing.edited(generator, person, limited) for person, limited in zip(before, own, strict=True)]
+    if is_film:
+        start = editing.edited(generator, before[0], own[0], 0)
+        everything = tuple(range(generator.num_ws))
+        film = Film(generator, start, (Track(everything, (start, after[0])),), frames or FRAMES, loop=loop)
+        save_film(studio, film, fps, ending)
+    elif steps is not None or any(amount.start is not None for _, amount in amounts):
+        strips = [editing.strip(generator, *one, steps or STEPS) for one in zip(before, own, strict=True)]
+        studio.save_sheet("edit", editing.sheet(strips), [person for strip in strips for person in strip])
+    else:
+        studio.save(result_names([person.label for person in before], "edit"), map(portrait, after), "edited")
+    prices.tell(before, own)
+
+
+def open_edits(
+    studio: "Studio",
+    model: str,
+    amounts: "Iterable[tuple[str, Amounts]]",
+    layers: str | None,
+    keep: "Iterable[str]",
+) -> "list[Edit]":
+    """Edits by directions' names or files, each of them without what would move the attributes to `keep`."""
+    from stylegan_cli import store
+    from stylegan_cli.operations.editing import Edit, keeping
+
+    known = store.directions(model)
+    kept = [open_direction(studio, name, known) for name in keep]
+    return [
+        Edit(keeping(open_direction(studio, name, known), kept), amount.stop, amount.start or 0, layers)
+        for name, amount in amounts
+    ]
+
+
+def open_direction(studio: "Studio", name: str, known: "Mapping[str, Path]") -> "Direction":
+    """A direction by its name or file; of those that do not know their model the user is told."""
+    from stylegan_cli.cli.console import tell
+    from stylegan_cli.latents import directions
+
+    direction = directions.resolve(name, studio.generator, known)
+    if direction.origin is None and not studio.output.quiet:
+        tell(f"{name} does not say which model it belongs to; only its shape was checked.")
+    return direction
+
+
+def split_names(text: str | None) -> list[str]:
+    """`gender,smile` as a list."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def parse_amounts(name: str, text: str) -> Amounts:
+    """`3`, `+3`, `-1.5`, or a range: `-4..4`."""
+    match = re.fullmatch(rf"({NUMBER})(?:\.\.({NUMBER}))?", text)
+    if match is None:
+        raise UsageError(f"the amount of {name} is a number like 3 or -1.5, or a range like -4..4, not {text!r}")
+    first, second = match.groups()
+    return Amounts(float(first)) if second is None else Amounts(float(second), float(first))
+
+
+def result_names(labels: "Sequence[str]", only: str) -> list[str]:
+    """File names for people: their labels, made different where they are the same; `only` for an only one."""
+    if len(labels) == 1:
+        return [only]
+    names = [label.replace("#", "-") for label in labels]
+    return [name if names.count(name) == 1 else f"{name}-{names[: i + 1].count(name)}" for i, name in enumerate(names)]
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, amount = text.rpartition("=")
+    if not (name and equals):
+        raise UsageError(f"--direction takes NAME=AMOUNT, like glasses.pt=2, not {text!r}")
+    return name, amount

@@ -1,0 +1,101 @@
+"""Films, for the commands that make them: which kind is asked for, and writing it frame by frame."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stylegan_cli.cli.options import Output, PictureOutput
+from stylegan_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.operations.interpolation import Film
+
+FILMS = ("mp4", "webm", "gif", "webp")
+FRAMES = ("png", "jpg")
+
+
+@dataclass(frozen=True)
+class FilmOutput(PictureOutput):
+    """Output of films."""
+
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "--outdir", "-o", rich_help_panel="Output",
+            help="A film where the name has a film's ending, else a folder of frames. By default a new name here.",
+        ),
+    ] = None  # fmt: skip
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="mp4, webm, gif or webp; png or jpg for frames. By default as --out says, or mp4.",
+            rich_help_panel="Output",
+        ),
+    ] = None
+
+
+def film_ending(output: Output) -> str:
+    """mp4 unless said otherwise; a folder means frames."""
+    from stylegan_cli.cli import places
+
+    ending = places.file_ending(output.out, output.format, FILMS + FRAMES, "png" if output.out else "mp4")
+    if output.out and ending in FILMS and not places.is_file_name(output.out, FILMS):
+        raise UsageError(f"a film is one file: say --out {output.out}.{ending}; a folder takes --format png or jpg")
+    return ending
+
+
+def save_film(studio: Studio, film: Film, fps: float, ending: str) -> None:
+    """Writes a film, or its frames as pictures."""
+    from stylegan_cli.cli import places
+    from stylegan_cli.cli.studio import Work
+    from stylegan_cli.latents.people import Person
+
+    if ending in FILMS:
+        _write_film(studio, film, studio.output.out or places.fresh(Path(f"film.{ending}")), fps, ending)
+        return
+    names = [f"frame{i:05d}" for i in range(len(film))]
+    works = (Work(face, (Person(name, face.ws, tuned=face.tuned),)) for name, face in zip(names, film, strict=True))
+    studio.save(names, works, "film")
+
+
+def _write_film(studio: Studio, film: Film, path: Path, fps: float, ending: str) -> None:
+    """Streams frames to the encoder and, if asked, their `ws` `[frames, num_ws, w_dim]` to a `.npy`."""
+    import numpy as np
+
+    from stylegan_cli.cli import places
+    from stylegan_cli.cli.console import progress
+    from stylegan_cli.latents.files import writing_npy
+    from stylegan_cli.media.film import write_film
+    from stylegan_cli.media.render import render
+
+    force, latents = studio.output.force, path.with_suffix(".npy")
+    places.check_file(path, force)
+    with ExitStack() as stack:
+        add_ws = None
+        if studio.saves_latents:
+            shape = (len(film), studio.generator.num_ws, studio.generator.w_dim)
+            add_ws = stack.enter_context(writing_npy(places.check_file(latents, force), shape))
+        advance = stack.enter_context(progress("filming", len(film), studio.output.quiet, "frames"))
+
+        def draw() -> Iterator[np.ndarray]:
+            for i, face in enumerate(film):
+                image = render(studio.generator, face, studio.output.size)
+                if i == 0:
+                    studio.preview(image)
+                if add_ws is not None:
+                    add_ws(face.ws.numpy())
+                advance(i + 1)
+                yield np.asarray(image)
+
+        write_film(path, draw(), fps, ending)
+    studio.report(path)

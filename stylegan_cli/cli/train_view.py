@@ -1,0 +1,92 @@
+"""What `stylegan train` shows while it runs: a live table on terminals, a line every tick elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from stylegan_cli.cli.console import prose, tell
+
+if TYPE_CHECKING:
+    from stylegan_cli.training.loop import Tick
+    from stylegan_cli.training.options import Options
+    from stylegan_cli.training.state import State
+
+
+class View:
+    """Shows a run on its way from `kimg` to `goal`."""
+
+    def __init__(self, goal: float, kimg: float, quiet: bool) -> None:
+        self._goal, self._quiet = goal, quiet
+        self._bar = Progress(BarColumn(), TextColumn("{task.completed:.1f} of {task.total:g} kimg"), console=prose())
+        self._task = self._bar.add_task("", total=goal)
+        self._bar.update(self._task, completed=kimg)
+        self._live: Live | None = None
+        self._last: Tick | None = None
+
+    def __enter__(self) -> View:
+        if not self._quiet and prose().is_terminal:
+            self._live = Live(self._table(), console=prose(), transient=True, auto_refresh=False)
+            self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.__exit__(kind, error, trace)
+
+    def step(self, kimg: float) -> None:
+        self._bar.update(self._task, completed=kimg)
+        if self._live:
+            self._live.update(self._table(), refresh=True)
+
+    def tick(self, tick: Tick) -> None:
+        self._last = tick
+        if self._live is None and not self._quiet:
+            tell(f"{tick.kimg:.1f} kimg  " + "  ".join(f"{name} {value}" for name, value in self._cells(tick)))
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        table.add_row("", self._bar)
+        for name, value in self._cells(self._last) if self._last else []:
+            table.add_row(name, value)
+        return table
+
+    def _cells(self, tick: Tick) -> list[tuple[str, str]]:
+        means = tick.means
+        cells = [
+            ("pixels", f"{tick.resolution}" + (f" (lod {tick.lod:.2f})" if tick.lod else "")),
+            ("pictures/s", f"{tick.images_per_second:.1f}"),
+            ("left", self._left(tick)),
+            ("loss G", f"{means['loss_g']:.3f}"),
+            ("loss D", f"{means['loss_d']:.3f}"),
+            ("r_t", f"{means['sign_real']:.2f}"),
+            ("ADA p", f"{tick.p:.3f}"),
+            ("loader", f"{tick.wait:.1%}"),
+            ("memory", f"{tick.memory:.0f} MB"),
+        ]
+        return [cell for cell in cells if cell != ("ADA p", "0.000")]
+
+    def _left(self, tick: Tick) -> str:
+        """Hours and minutes, if it goes on as fast as it did last."""
+        minutes = round((self._goal - tick.kimg) * 1000 / tick.images_per_second / 60)
+        return f"{max(minutes, 0) // 60}:{max(minutes, 0) % 60:02d} h"
+
+
+def summary(options: Options, pictures: int, state: State, processes: int, goal: float) -> str:
+    """What is about to be trained."""
+    sizes = [sum(p.numel() for p in network.parameters()) / 1e6 for network in (state.generator, state.discriminator)]
+    done = f"{state.progress.kimg:g} kimg"
+    begun = f"going on after {done}" if state.progress.nimg else "beginning"
+    if state.progress.kimg >= goal:
+        begun = f"{done} are done, and a larger --kimg goes on"
+    together = f" in {processes} processes" if processes > 1 else ""
+    return (
+        f"{options.cfg} at {options.resolution} pixels, generator {sizes[0]:.1f} M and discriminator {sizes[1]:.1f} M "
+        f"parameters, {pictures:,} pictures, {options.precision}{together}; {begun}."
+    )

@@ -1,0 +1,54 @@
+"""Squares in pictures: where FFHQ puts one around a face, and how one is cut out.
+
+Coordinates are continuous, in pixels: (0, 0) is the picture's corner, (0.5, 0.5) the middle of its first pixel. A
+square is its corners `[4, 2]`: top left, bottom left, bottom right, top right, as the face sees them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PIL import Image
+
+WHOLE = np.array([(0, 0), (0, 1), (1, 1), (1, 0)], float)  # shares of a square: its own corners
+
+
+def square(points: np.ndarray) -> np.ndarray:
+    """FFHQ's square (Karras et al. 2018, arXiv:1812.04948, appendix A) from five points `[5, 2]`: the eyes, the nose,
+    the corners of the mouth."""
+    left_eye, right_eye, _, left_mouth, right_mouth = points
+    eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
+    across, down = right_eye - left_eye, mouth - eyes
+    # Both the line of the eyes and the line from eyes to mouth tell how the head is turned.
+    x = across - np.array([-down[1], down[0]])
+    x *= max(np.hypot(*across) * 2.0, np.hypot(*down) * 1.8) / np.hypot(*x)
+    y = np.array([-x[1], x[0]])
+    centre = eyes + down * 0.1
+    return np.stack([centre - x - y, centre - x + y, centre + x + y, centre + x - y])
+
+
+def edge(corners: np.ndarray) -> float:
+    """A square's edge in pixels."""
+    return float(np.hypot(*(corners[3] - corners[0])))
+
+
+def inside(corners: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """The picture's coordinates of places `[..., 2]` in a square, given as shares of its edges."""
+    return corners[0] + shares[..., :1] * (corners[3] - corners[0]) + shares[..., 1:] * (corners[1] - corners[0])
+
+
+def cut(image: Image.Image, corners: np.ndarray, size: int) -> Image.Image:
+    """The square as an upright picture, `size` pixels wide, antialiased; black where it leaves the picture."""
+    ratio = edge(corners) / size
+    shrink = max(int(ratio / 2), 1)
+    low = np.maximum(np.floor(corners.min(axis=0)) - 4 * shrink, 0).astype(int)
+    high = np.minimum(np.ceil(corners.max(axis=0)) + 4 * shrink, image.size).astype(int)
+    if (low >= high).any():
+        return Image.new(image.mode, (size, size))
+    near = image.reduce(shrink, (*low.tolist(), *high.tolist()))
+    # Samples no farther apart than the pixels that are there: 2 to 4 for one of the result, both ways.
+    fine = size * math.ceil(ratio / shrink)
+    data = tuple(((corners - low) / shrink).flatten().tolist())
+    picture = near.transform((fine, fine), Image.Transform.QUAD, data, Image.Resampling.BICUBIC)
+    return picture if fine == size else picture.resize((size, size), Image.Resampling.LANCZOS)

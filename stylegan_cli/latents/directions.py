@@ -1,0 +1,130 @@
+"""Directions: vectors that an edit adds to `w`, with a name, a unit and the model that they belong to.
+
+Their own files are `.npz`. Vectors of other projects (`.pt`, `.npy`) are read too; they do not know their model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from stylegan_cli import importers
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.files import replacing
+from stylegan_cli.generator import Generator, Origin
+from stylegan_cli.latents import files, people
+from stylegan_cli.latents.selection import parse_layers
+
+ENDINGS = (".npz", ".npy", ".pt", ".pth")
+UNIT = "1 moves w by a vector of length 1"
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """`vector` `[num_ws, w_dim]` float32 is what amount 1 adds; its rows are alike in W, and differ in W+.
+
+    `layers` are those that it is applied to unless somebody says otherwise. `response` `[w_dim]` is how an attribute's
+    score follows `w` (its gradient, in the score's standard deviations); None where no score was at hand. `found` says
+    how the direction was found, `scores` how good it is; `origin` is None where the model is not known.
+    """
+
+    name: str
+    vector: Tensor
+    layers: str = "all"
+    title: str = ""
+    response: Tensor | None = None
+    origin: Origin | None = None
+    found: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def space(self) -> str:
+        return "W" if bool((self.vector == self.vector[:1]).all()) else "W+"
+
+
+def resolve(text: str, generator: Generator, known: Mapping[str, Path]) -> Direction:
+    """The direction that `text` names: a file, or one of the `known` ones."""
+    path = Path(text)
+    if path.suffix.lower() in ENDINGS:
+        if not path.is_file():
+            raise UsageError(f"there is no direction file {text}")
+        return read(path, generator)
+    if text not in known:
+        have = f"has {', '.join(known)}" if known else "has none yet"
+        raise UsageError(
+            f"there is no direction {text!r}: {generator.origin.name} {have}; find more with 'stylegan directions', or "
+            "give a file"
+        )
+    return read(known[text], generator)
+
+
+def read(path: Path, generator: Generator) -> Direction:
+    """The direction in a file of ours, or the vector `[w_dim]` or `[num_ws, w_dim]` (perhaps with leading dimensions of
+    size 1) in a `.npy` or in a `.pt` that torch.save wrote."""
+    if path.suffix.lower() == ".npz":
+        return _read_own(path, generator)
+    if path.suffix.lower() == ".npy":
+        with files.reading(path, "a direction"):
+            array = files.read_npy(path)
+    else:
+        array = importers.read_tensor(path).float().numpy()
+    return Direction(path.stem, _vector(generator, array, path))
+
+
+def title(path: Path) -> str:
+    """What a direction file of ours says that it is."""
+    with files.reading(path, "a direction"), files.open_npz(path) as arrays:
+        return str(json.loads(str(arrays["about"]))["title"])
+
+
+def write(path: Path, direction: Direction, origin: Origin) -> None:
+    """Writes a direction of the model `origin`: the vector, `[w_dim]` in W, the response, and the rest as JSON."""
+    about = {
+        "name": direction.name,
+        "title": direction.title,
+        "space": direction.space,
+        "layers": direction.layers,
+        "unit": UNIT,
+        "model": {"name": origin.name, "sha256": origin.sha256},
+        "found": dict(direction.found),
+        "scores": dict(direction.scores),
+    }
+    vector = direction.vector[0] if direction.space == "W" else direction.vector
+    arrays: dict[str, Any] = {"direction": vector.numpy(), "about": np.array(json.dumps(about))}
+    if direction.response is not None:
+        arrays["response"] = direction.response.numpy()
+    with replacing(path) as part:
+        np.savez(part, **arrays)
+
+
+def _read_own(path: Path, generator: Generator) -> Direction:
+    with files.reading(path, "a direction"), files.open_npz(path) as arrays:
+        if "direction" not in arrays or "about" not in arrays:
+            raise StyleganError(f"{path} holds no direction; its keys are {', '.join(arrays) or 'none'}")
+        about = json.loads(str(arrays["about"]))
+        origin = Origin(str(about["model"]["name"]), str(about["model"]["sha256"]))
+        if origin.sha256 != generator.origin.sha256:
+            raise StyleganError(
+                f"{path} is a direction of the model {origin.name} ({origin.sha256[:12]}), not of "
+                f"{generator.origin.name} ({generator.origin.sha256[:12]}); name that model with --model"
+            )
+        vector = _vector(generator, arrays["direction"], path)
+        response = _vector(generator, arrays["response"], path)[0] if "response" in arrays else None
+        parse_layers(about["layers"], generator.layers)
+        return Direction(
+            str(about["name"]), vector, about["layers"], str(about["title"]), response, origin,
+            dict(about["found"]), dict(about["scores"]),
+        )  # fmt: skip
+
+
+def _vector(generator: Generator, array: np.ndarray, path: Path) -> Tensor:
+    vectors = people.from_array(generator, np.asarray(array), str(path))
+    if len(vectors) != 1:
+        raise StyleganError(f"{path} holds {len(vectors)} vectors; a direction is one")
+    return vectors[0].ws

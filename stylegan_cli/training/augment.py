@@ -1,0 +1,217 @@
+"""Adaptive discriminator augmentation (Karras et al. 2020, arXiv:2006.06676, sections 2 and 3, appendix B).
+
+The discriminator sees real and generated pictures only through random changes, each made with probability p. As long as
+p is below 0.8 or so the generator does not copy them. How much the discriminator overfits shows in the sign of its
+scores of real pictures, and steers p.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylegan_cli.ops.resample import setup_filter, upfirdn2d
+
+# Which groups of changes: pixel blitting, geometry, colour. Names as in NVIDIA's train.
+PIPES = {"blit": "b", "geom": "g", "color": "c", "bg": "bg", "bgc": "bgc"}
+# The low-pass filter of the wavelet sym6: up with it and down with its mirror image are the identity.
+SYM6 = (
+    *(0.015404109327027373, 0.0034907120842174702, -0.11799011114819057, -0.048311742585633),
+    *(0.4910559419267466, 0.787641141030194, 0.3379294217276218, -0.07263752278646252),
+    *(-0.021060292512300564, 0.04472490177066578, 0.0017677118642428036, -0.007800708325034148),
+)
+REACH = len(SYM6) // 4  # pixels beyond the edge that the filters look at
+# It is not quite symmetric: by how many of its taps its centre of mass lies off its middle.
+OFF_CENTRE = sum(i * tap for i, tap in enumerate(SYM6)) / sum(SYM6) - (len(SYM6) - 1) / 2
+SHIFT = 0.125  # picture widths
+ZOOM = 0.2 * math.log(2)
+BRIGHTNESS, CONTRAST, SATURATION = 0.2, 0.5 * math.log(2), math.log(2)
+
+
+def steered(p: float, r_t: float, target: float, kimg: float, span: float) -> float:
+    """The next `p`, after `kimg` with a mean sign `r_t` of the scores of real pictures (section 3.1): one step up or
+    down, by which it would cross from 0 to 1 in `span` kimg."""
+    step = kimg / span
+    return min(max(p + (step if r_t > target else -step if r_t < target else 0.0), 0.0), 1.0)
+
+
+def augment(images: Tensor, p: float, pipe: str = "bgc") -> Tensor:
+    """`images` `[n, 3, r, r]`, each changed in its own way; the images themselves if `p` is 0. Differentiable twice."""
+    if p == 0:
+        return images
+    groups, draw = PIPES[pipe], Draw(len(images), p, images.device)
+    if groups != "c":
+        inverse = draw.identity(3)
+        if "b" in groups:
+            inverse = inverse @ blits(draw, images.shape[3])
+        if "g" in groups:
+            inverse = inverse @ geometry(draw)
+        images = warp(images, inverse)
+    return recoloured(images, colours(draw)) if "c" in groups else images
+
+
+class Draw:
+    """Random numbers for `n` pictures, where a change falls to each with probability `p`."""
+
+    def __init__(self, n: int, p: float, device: torch.device) -> None:
+        self.n, self.p, self.device = n, p, device
+
+    def uniform(self, low: float, high: float) -> Tensor:
+        return torch.rand(self.n, device=self.device) * (high - low) + low
+
+    def normal(self, deviation: float) -> Tensor:
+        return torch.randn(self.n, device=self.device) * deviation
+
+    def integer(self, count: int) -> Tensor:
+        return torch.randint(count, (self.n,), device=self.device).float()
+
+    def maybe(self, value: Tensor, otherwise: float = 0.0, p: float | None = None) -> Tensor:
+        """`value` `[n]` where the change is made, the same for values that were drawn at once if they are stacked."""
+        made = torch.rand(self.n, device=self.device) < (self.p if p is None else p)
+        return torch.where(made, value, torch.full_like(value, otherwise))
+
+    def identity(self, size: int) -> Tensor:
+        return torch.eye(size, device=self.device).expand(self.n, -1, -1)
+
+
+def blits(draw: Draw, resolution: int) -> Tensor:
+    """Mirroring, quarter turns and whole-pixel shifts: matrices `[n, 3, 3]` from new places to old ones.
+
+    Places are in half picture widths from the centre.
+    """
+    mirror = scaling(1 - 2 * draw.maybe(draw.integer(2)), torch.ones(draw.n, device=draw.device))
+    turn = rotation(math.pi / 2 * draw.maybe(draw.integer(4)))
+    x, y = draw.maybe(torch.stack([draw.uniform(-SHIFT, SHIFT), draw.uniform(-SHIFT, SHIFT)]))
+    return mirror @ turn @ translation((x * resolution).round() / resolution, (y * resolution).round() / resolution)
+
+
+def geometry(draw: Draw) -> Tensor:
+    """Zoom, a turn, a stretch, another turn, and a shift by parts of pixels: matrices as those of `blits`.
+
+    A turn before and one after the stretch make it go any way; together they are made with probability p.
+    """
+    turning = 1 - math.sqrt(1 - draw.p)
+    zoom = draw.maybe(draw.normal(ZOOM)).exp()
+    matrix = scaling(zoom, zoom) @ rotation(draw.maybe(draw.uniform(-math.pi, math.pi), p=turning))
+    stretch = draw.maybe(draw.normal(ZOOM)).exp()
+    matrix = matrix @ scaling(stretch, 1 / stretch)
+    matrix = matrix @ rotation(draw.maybe(draw.uniform(-math.pi, math.pi), p=turning))
+    x, y = draw.maybe(torch.stack([draw.normal(SHIFT), draw.normal(SHIFT)]))
+    return matrix @ translation(x, y)
+
+
+def colours(draw: Draw) -> Tensor:
+    """Brightness, contrast, inverted luma, turned hue, saturation: matrices `[n, 4, 4]` on (r, g, b, 1)."""
+    grey = torch.tensor([1.0, 1.0, 1.0, 0.0], device=draw.device) / math.sqrt(3)
+    luma = torch.outer(grey, grey)  # projects on the grey axis
+    whole = draw.identity(4)
+
+    matrix = whole.clone()
+    matrix[:, :3, 3] = draw.maybe(draw.normal(BRIGHTNESS))[:, None]
+    contrast = draw.maybe(draw.normal(CONTRAST)).exp()
+    matrix = torch.diag_embed(torch.stack([contrast, contrast, contrast, torch.ones_like(contrast)], dim=1)) @ matrix
+    matrix = (whole - 2 * luma * draw.maybe(draw.integer(2))[:, None, None]) @ matrix
+    matrix = _hue(draw.maybe(draw.uniform(-math.pi, math.pi)), luma) @ matrix
+    saturation = draw.maybe(draw.normal(SATURATION)).exp()[:, None, None]
+    last = torch.diag(torch.tensor([0.0, 0.0, 0.0, 1.0], device=draw.device))
+    return (luma + last + (whole - luma - last) * saturation) @ matrix
+
+
+def _hue(angle: Tensor, luma: Tensor) -> Tensor:
+    """A turn about the grey axis (Rodrigues' formula), `[n, 4, 4]`."""
+    cross = torch.zeros_like(luma)
+    cross[:3, :3] = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
+    last = torch.diag(torch.tensor([0.0, 0.0, 0.0, 1.0], device=luma.device))
+    around = torch.eye(4, device=luma.device) - luma - last
+    angle = angle[:, None, None]
+    return luma + last + around * angle.cos() + cross * angle.sin()
+
+
+def recoloured(images: Tensor, matrix: Tensor) -> Tensor:
+    """`images` `[n, 3, h, w]` through `matrix` `[n, 4, 4]`."""
+    pixels = matrix[:, :3, :3] @ images.flatten(2) + matrix[:, :3, 3:]
+    return pixels.reshape(images.shape)
+
+
+def translation(x: Tensor, y: Tensor) -> Tensor:
+    """A shift by picture widths, as a matrix on half widths `[n, 3, 3]`."""
+    one, zero = torch.ones_like(x), torch.zeros_like(x)
+    return _rows(one, zero, 2 * x, zero, one, 2 * y)
+
+
+def scaling(x: Tensor, y: Tensor) -> Tensor:
+    zero = torch.zeros_like(x)
+    return _rows(x, zero, zero, zero, y, zero)
+
+
+def rotation(angle: Tensor) -> Tensor:
+    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    return _rows(cos, -sin, zero, sin, cos, zero)
+
+
+def _rows(*entries: Tensor) -> Tensor:
+    one, zero = torch.ones_like(entries[0]), torch.zeros_like(entries[0])
+    return torch.stack([*entries, zero, zero, one], dim=1).reshape(-1, 3, 3)
+
+
+def warp(images: Tensor, inverse: Tensor) -> Tensor:
+    """Pictures `[n, c, r, r]` through a map: `inverse` `[n, 3, 3]` says for each place where its colour comes from.
+
+    Mirrored beyond the edges, sampled at twice the resolution between two filters so that nothing aliases.
+    """
+    size = images.shape[3]
+    moved = torch.tensor([OFF_CENTRE / 2 / size], device=images.device, dtype=images.dtype)
+    inverse = translation(moved, moved) @ inverse @ translation(-moved, -moved)
+    margin = _margin(inverse, size)
+    images = F.pad(images, (margin, margin, margin, margin), mode="reflect")
+    sym6, taps = setup_filter(SYM6).to(images), len(SYM6)
+    low, high = (taps + 1) // 2, (taps - 2) // 2
+    images = upfirdn2d(images, sym6, up=2, padding=(low, high, low, high), gain=4)
+
+    padded, canvas = size + 2 * margin, size + 2 * REACH
+    theta = torch.cat([inverse[:, :2, :2] * (canvas / padded), inverse[:, :2, 2:] * (size / padded)], dim=2)
+    grid = F.affine_grid(theta, [len(images), 1, 2 * canvas, 2 * canvas], align_corners=False)
+    images = _Sample.apply(images, grid)
+
+    crop = (taps - 1) // 2 - 2 * REACH
+    return upfirdn2d(images, sym6.flip(0), down=2, padding=(crop, crop, crop, crop))
+
+
+def _margin(inverse: Tensor, size: int) -> int:
+    """Pixels that the map takes from beyond an edge, at most as many as mirroring can give."""
+    corners = torch.tensor([[-1.0, -1, 1], [-1, 1, 1], [1, -1, 1], [1, 1, 1]]).to(inverse)
+    reach = (inverse[:, :2] @ corners.t()).abs().max().item()
+    return min(max(math.ceil((reach - 1) * size / 2), 0) + 2 * REACH, size - 1)
+
+
+class _Sample(torch.autograd.Function):
+    """Bilinear sampling, linear in `images`; torch's own cannot be differentiated twice."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, grid: Tensor) -> Tensor:
+        ctx.save_for_backward(grid)
+        ctx.shape = images.shape
+        return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        return _Spread.apply(*gradients, *ctx.saved_tensors, ctx.shape), None
+
+
+class _Spread(torch.autograd.Function):
+    """The transpose of `_Sample`."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, grid: Tensor, shape: torch.Size) -> Tensor:
+        ctx.save_for_backward(grid)
+        images = gradient.new_empty(shape)  # only its shape counts
+        zeros, bilinear, wanted = 0, 0, (True, False)
+        return torch.ops.aten.grid_sampler_2d_backward(gradient, images, grid, bilinear, zeros, False, wanted)[0]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        return _Sample.apply(*gradients, *ctx.saved_tensors), None, None

@@ -1,0 +1,79 @@
+"""Checkpoints: the whole state of a run in one file, written beside the last good one, read back before that goes."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.files import replacing
+from stylegan_cli.modelfile import digest
+from stylegan_cli.training.state import State
+
+KEPT = 2
+ENDING = ".safetensors"
+
+
+def save(state: State, folder: Path) -> Path:
+    """Writes a checkpoint and checks it; only then removes all but the last two. If it cannot be written they stay."""
+    tensors, progress = state.tensors(), json.dumps(asdict(state.progress))
+    path = folder / f"{state.progress.nimg:012d}{ENDING}"
+    metadata = {"progress": progress, "sha256": digest("training", progress, tensors)}
+    try:
+        with replacing(path) as part:
+            save_file(tensors, part, metadata)
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+    except (SafetensorError, OSError) as error:
+        raise StyleganError(_why(error, path)) from None
+    if read(path) is None:
+        raise StyleganError(f"{path} was not written as it should be; look after the disk")
+    for old in found(folder)[:-KEPT]:
+        old.unlink()
+    return path
+
+
+def newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, float]] | None:
+    """Tensors and progress of the newest checkpoint that is whole; None where there is none at all."""
+    for part in folder.glob(f".*.part{ENDING}"):  # of a process that was killed while writing
+        part.unlink()
+    paths = found(folder)
+    for path in reversed(paths):
+        if (content := read(path)) is not None:
+            return content
+    if paths:
+        raise StyleganError(f"all checkpoints in {folder} are damaged; begin again in another --outdir")
+    return None
+
+
+def found(folder: Path) -> list[Path]:
+    """Checkpoint files, oldest first."""
+    return sorted(path for path in folder.glob(f"*{ENDING}") if path.stem.isdecimal())
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, float]] | None:
+    """Tensors and progress, or None if the file is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        progress = metadata["progress"]
+        if digest("training", progress, tensors) != metadata["sha256"]:
+            return None
+        return tensors, json.loads(progress)
+    except (SafetensorError, OSError, KeyError, ValueError):
+        return None
+
+
+def _why(error: Exception, path: Path) -> str:
+    is_full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+    if is_full:
+        return f"there is no space left to write {path}; make room"
+    return f"{path} could not be written ({getattr(error, 'strerror', None) or error})"

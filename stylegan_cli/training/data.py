@@ -1,0 +1,210 @@
+"""Training pictures: a folder or zip in NVIDIA's layout, checked before training, and read ahead while it runs.
+
+The order is a fresh permutation for every epoch, which follows from the seed: a position in it is all there is to save.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.media.decoding import FORMATS, UnusableError, decode
+from stylegan_cli.media.sources import Source, open_source, read_labels
+from stylegan_cli.training.randomness import seed_of
+
+FEWEST = 16
+SMALLEST = 8  # pixels
+CACHE = 1 << 30  # bytes of decoded pictures that are kept
+MEND = "make a data set of it with stylegan dataset"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`images` `[n, 3, r, r]` in [-1, 1] and their classes, one-hot `[n, c_dim]`, None where there are none."""
+
+    images: Tensor
+    labels: Tensor | None
+
+
+class Pictures:
+    """Square pictures of one size, as `[3, resolution, resolution]` uint8, shrunken by a whole factor if need be.
+
+    All sizes are checked when it is opened. `classes` holds each picture's class, None unless labels are wanted.
+    """
+
+    def __init__(self, path: Path, resolution: int | None, labelled: bool = False) -> None:
+        self.path = path
+        self._open_things = ExitStack()
+        self._source = self._open_things.enter_context(open_source(path))
+        self._names = self._source.names
+        self._check_names()
+        self.size = self._common_size()
+        self.resolution = self._check_resolution(resolution)
+        self.classes = self._read_classes() if labelled else None
+        fits = len(self._names) * 3 * self.resolution**2 <= CACHE
+        self._cache = np.empty((len(self._names), 3, self.resolution, self.resolution), np.uint8) if fits else None
+        self._is_cached = np.zeros(len(self._names), bool)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @property
+    def c_dim(self) -> int:
+        return 0 if self.classes is None else int(self.classes.max()) + 1
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells data sets apart by the names of their pictures, their size and their classes."""
+        sha = hashlib.sha256("\n".join([str(self.size), *self._names]).encode())
+        if self.classes is not None:
+            sha.update(self.classes.tobytes())
+        return sha.hexdigest()[:16]
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if self._cache is None:
+            return self._read(self._names[index])
+        if not self._is_cached[index]:
+            self._cache[index] = self._read(self._names[index])
+            self._is_cached[index] = True
+        return self._cache[index]
+
+    def close(self) -> None:
+        self._open_things.close()
+
+    def _read(self, name: str) -> np.ndarray:
+        try:
+            image = decode(self._source.read(name))
+        except UnusableError as error:
+            raise StyleganError(f"{name} in {self.path} {error}; {MEND}") from None
+        if self.resolution != self.size:
+            image = image.reduce(self.size // self.resolution)
+        return np.asarray(image).transpose(2, 0, 1)
+
+    def _check_names(self) -> None:
+        if self._source.refused:
+            name, reason = self._source.refused[0]
+            raise StyleganError(f"{name} in {self.path} {reason}; {MEND}")
+        if len(self._names) < FEWEST:
+            raise StyleganError(
+                f"{self.path} holds {len(self._names)} picture{'s' * (len(self._names) > 1)}; training takes "
+                f"{FEWEST} at the very least, and thousands to be any good"
+            )
+
+    def _common_size(self) -> int:
+        """Pixels an edge, from the files' headers."""
+        Image.init()
+        first = None
+        for name in self._names:
+            width, height = _size_of(self._source, name, self.path)
+            if width != height:
+                raise StyleganError(f"{name} in {self.path} is {width} x {height}, which is not square; {MEND}")
+            if width != (first := first or width):
+                raise StyleganError(
+                    f"{name} in {self.path} is {width} x {width}, and {self._names[0]} {first} x {first}; {MEND}"
+                )
+        return first or 0
+
+    def _check_resolution(self, asked: int | None) -> int:
+        resolution = asked or self.size
+        if resolution < SMALLEST or resolution & (resolution - 1):
+            raise StyleganError(
+                f"the pictures in {self.path} are {self.size} x {self.size}, and models are trained at powers of two "
+                f"from {SMALLEST} pixels on; make a data set with stylegan dataset --size"
+                if asked is None
+                else f"--resolution {asked} is no power of two from {SMALLEST} on"
+            )
+        if self.size % resolution:
+            raise StyleganError(
+                f"the pictures in {self.path} are {self.size} x {self.size}, which is no multiple of {resolution}; "
+                "make a data set with stylegan dataset --size"
+            )
+        return resolution
+
+    def _read_classes(self) -> np.ndarray:
+        labels = read_labels(self._source, "auto").of
+        if labels is None:
+            raise StyleganError(f"--cond needs classes, and {self.path} has none; leave it out, or add a dataset.json")
+        return np.array([labels[name] for name in self._names], np.int64)
+
+
+def _size_of(source: Source, name: str, path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(io.BytesIO(source.read(name)), formats=[f for f in FORMATS if f in Image.OPEN]) as image:
+            return image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise StyleganError(f"{name} in {path} is no picture that can be read; {MEND}") from None
+    except UnusableError as error:
+        raise StyleganError(f"{name} in {path} {error}; {MEND}") from None
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, count: int) -> np.ndarray:
+    return np.random.default_rng(seed_of(seed, "order", epoch)).permutation(count)
+
+
+class Loader:
+    """Reads batches ahead on other threads. `waited` counts the seconds for which training waited for it."""
+
+    def __init__(self, pictures: Pictures, seed: int, mirror: bool, threads: int = 2) -> None:
+        self.pictures, self.mirror, self.waited = pictures, mirror, 0.0
+        self._seed, self._threads = seed, threads
+        self._pool = ThreadPoolExecutor(threads)
+        self._coming: tuple[Sequence[int], list[Future[np.ndarray]]] | None = None
+
+    def start(self, positions: Sequence[int]) -> None:
+        """Begins to read the pictures at these positions of the endless order of pictures."""
+        indices = [self.index(position) for position in positions]
+        parts = [indices[i :: self._threads] for i in range(self._threads)]
+        self._coming = positions, [self._pool.submit(self._read, part) for part in parts]
+
+    def take(self, positions: Sequence[int], device: torch.device) -> Batch:
+        """The pictures at these positions, which `start` was told before."""
+        if self._coming is None or self._coming[0] != positions:
+            self.start(positions)
+        assert self._coming is not None
+        began = time.perf_counter()
+        parts = [future.result() for future in self._coming[1]]
+        self.waited += time.perf_counter() - began
+        self._coming = None
+        pixels = np.empty((len(positions), *parts[0].shape[1:]), np.uint8)
+        for i, part in enumerate(parts):
+            pixels[i :: self._threads] = part
+        images = torch.from_numpy(pixels).to(device).contiguous(memory_format=torch.channels_last)
+        return Batch(images.float() / 127.5 - 1, self._labels(positions, device))
+
+    def index(self, position: int) -> tuple[int, bool]:
+        """Which picture stands at a position, and whether it is mirrored there: with `mirror` an epoch has both."""
+        count = len(self.pictures) * (2 if self.mirror else 1)
+        epoch, place = divmod(position, count)
+        index = int(_order(self._seed, epoch, count)[place])
+        return index % len(self.pictures), index >= len(self.pictures)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _read(self, indices: Sequence[tuple[int, bool]]) -> np.ndarray:
+        shape = (3, self.pictures.resolution, self.pictures.resolution)
+        pixels = np.empty((len(indices), *shape), np.uint8)
+        for row, (index, mirrored) in zip(pixels, indices, strict=True):
+            row[:] = self.pictures[index][:, :, ::-1] if mirrored else self.pictures[index]
+        return pixels
+
+    def _labels(self, positions: Sequence[int], device: torch.device) -> Tensor | None:
+        classes = self.pictures.classes
+        if classes is None:
+            return None
+        chosen = torch.from_numpy(classes[[self.index(position)[0] for position in positions]])
+        return torch.nn.functional.one_hot(chosen, self.pictures.c_dim).float().to(device)

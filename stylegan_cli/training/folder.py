@@ -1,0 +1,164 @@
+"""A run's folder: options, log, checkpoints, the model as it is now, and pictures of it.
+
+training_options.json         what the run was asked for
+log.jsonl                     a line of measurements every tick
+checkpoints/                  everything to go on from; the last two
+network-snapshot.safetensors  the generator's running average: a model file like any other
+fakes000040.png               what it makes after 40 kimg of always the same latents; reals.png for comparison
+report.html                   curves and pictures in one file
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from stylegan_cli import modelfile
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.files import replacing
+from stylegan_cli.generator import Generator
+from stylegan_cli.media.render import to_pixels
+from stylegan_cli.training import checkpoints, report
+from stylegan_cli.training.data import Pictures
+from stylegan_cli.training.loop import Tick
+from stylegan_cli.training.options import Options
+from stylegan_cli.training.state import State
+
+OPTIONS, LOG, SNAPSHOT, REPORT = "training_options.json", "log.jsonl", "network-snapshot.safetensors", "report.html"
+GRID_PIXELS = 1024  # about so many an edge
+CENTRE_SAMPLES = 4096
+
+
+class RunFolder:
+    """The files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints, self.snapshot = path / "checkpoints", path / SNAPSHOT
+
+    def options(self) -> Options | None:
+        """What the run in this folder was asked for; None if the folder is new or empty."""
+        file = self.path / OPTIONS
+        if file.is_file():
+            return Options.loads(file.read_text(encoding="utf-8"))
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise StyleganError(f"{self.path} exists, and holds no run of stylegan train; choose another --outdir")
+        return None
+
+    def begin(self, options: Options, nimg: int) -> None:
+        """Makes the folder ready for a run that is `nimg` pictures old: what was logged after them is forgotten."""
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self._write(self.path / OPTIONS, options.dumps())
+        kept = [json.dumps(line) + "\n" for line in self.lines() if line["nimg"] <= nimg]
+        self._write(self.path / LOG, "".join(kept))
+
+    def log(self, tick: Tick) -> None:
+        """Adds a line."""
+        values = {key: value for key, value in asdict(tick).items() if key != "means"}
+        values = {"kimg": tick.kimg, **values, "r_t": tick.means.get("sign_real"), **tick.means}
+        rounded = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
+        with (self.path / LOG).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(rounded) + "\n")
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The log, without a last line that was cut short."""
+        file = self.path / LOG
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        found = []
+        for line in lines:
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                break
+        return found
+
+    def publish(self, state: State, options: Options, notes: dict[str, Any], pictures: Pictures) -> None:
+        """Writes everything there is to see, and at last a checkpoint: what is not there yet would be made again."""
+        state.check()
+        average = state.average
+        classes = None if pictures.classes is None else torch.from_numpy(pictures.classes)
+        lod = options.growth.lod(state.progress.kimg)
+        if options.cfg == "stylegan1":
+            state.set_lod(lod)
+            average.config = replace(average.config, lod=lod)
+        centre(average, classes)
+        modelfile.save(average, self.snapshot, {**notes, "kimg": state.progress.kimg})
+        self._save_image(self.path / f"fakes{state.progress.nimg // 1000:06d}.png", fakes(average))
+        self._write(self.path / REPORT, report.html(options, self.lines(), self.sheets()))
+        checkpoints.save(state, self.checkpoints)
+
+    def save_reals(self, pictures: Pictures) -> None:
+        """A sheet of the first training pictures."""
+        count = grid_edge(pictures.resolution) ** 2
+        shown = [pictures[i % len(pictures)].transpose(1, 2, 0) for i in range(count)]
+        self._save_image(self.path / "reals.png", tiled(np.stack(shown)))
+
+    def sheets(self) -> list[tuple[int, Path]]:
+        """The sheets of fakes, with their kimg."""
+        return [(int(path.stem.removeprefix("fakes")), path) for path in sorted(self.path.glob("fakes[0-9]*.png"))]
+
+    def _save_image(self, path: Path, image: Image.Image) -> None:
+        with replacing(path) as part:
+            image.save(part, "PNG")
+
+    def _write(self, path: Path, text: str) -> None:
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8")
+
+
+@torch.no_grad()
+def centre(generator: Generator, classes: Tensor | None) -> None:
+    """Sets `w_avg` to the mean over many z, and over `classes` as often as they are in the data."""
+    z = torch.from_numpy(np.random.RandomState(0).randn(CENTRE_SAMPLES, generator.z_dim)).float()
+    c = None
+    if classes is not None:
+        c = F.one_hot(classes[torch.arange(CENTRE_SAMPLES) % len(classes)], generator.c_dim).float()
+        c = c.to(generator.device)
+    generator.w_avg.copy_(generator.mapping(z.to(generator.device), c).mean(dim=0))
+
+
+@torch.no_grad()
+def fakes(generator: Generator) -> Image.Image:
+    """A sheet of seeds 0, 1, 2, ... as `stylegan sample --psi 1` draws them; classes follow one another."""
+    count = grid_edge(generator.resolution) ** 2
+    pictures = []
+    for seed in range(count):
+        z = torch.from_numpy(np.random.RandomState(seed).randn(1, generator.z_dim)).float().to(generator.device)
+        c = None
+        if generator.c_dim:
+            c = F.one_hot(torch.tensor([seed % generator.c_dim]), generator.c_dim).float().to(generator.device)
+        pictures.append(to_pixels(generator.synthesis(generator.broadcast(generator.mapping(z, c)))))
+    return tiled(np.concatenate(pictures))
+
+
+def grid_edge(resolution: int) -> int:
+    """Pictures along an edge of a sheet."""
+    return min(max(GRID_PIXELS // resolution, 2), 8)
+
+
+def tiled(pictures: np.ndarray) -> Image.Image:
+    """`[n * n, h, w, 3]` as one square picture."""
+    count, height, width, channels = pictures.shape
+    edge = round(count**0.5)
+    rows = pictures.reshape(edge, edge, height, width, channels).transpose(0, 2, 1, 3, 4)
+    return Image.fromarray(rows.reshape(edge * height, edge * width, channels))
+
+
+def check_room(folder: Path, state: State) -> None:
+    """That a run's checkpoints, one more than are kept, and its model fit on the disk."""
+    free = shutil.disk_usage(folder).free
+    needed = (checkpoints.KEPT + 2) * sum(tensor.nbytes for tensor in state.tensors().values())
+    if free < needed:
+        raise StyleganError(
+            f"{folder} has {free / 1e6:,.0f} MB left and this run needs {needed / 1e6:,.0f}; make room, or choose "
+            "another --outdir"
+        )

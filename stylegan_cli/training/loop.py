@@ -1,0 +1,317 @@
+"""The training loop of StyleGAN 1 and 2: one batch after the other, each through up to four phases.
+
+Generator, its path-length regularisation, discriminator, its R1 regularisation; regularisation only every few steps,
+with as many times the weight (StyleGAN2, appendix B). A batch is made of parts that go through the networks one by one;
+each has its own random numbers, so that it does not matter which process computes which.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.training import losses
+from stylegan_cli.training.augment import augment, steered
+from stylegan_cli.training.data import Batch, Loader
+from stylegan_cli.training.options import REG_INTERVALS, Options
+from stylegan_cli.training.parallel import World
+from stylegan_cli.training.randomness import seed_everything
+from stylegan_cli.training.schedule import ByResolution, faded
+from stylegan_cli.training.state import State, lazy_share
+
+PATH_DECAY = 0.01  # of the running mean of path lengths
+ADA_INTERVAL = 4  # steps between two moves of the augmentation's probability
+# What is averaged over pictures, and logged.
+MEASURED = ("loss_g", "loss_d", "score_real", "score_fake", "sign_real", "r1", "path_length")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Until `kimg` thousand pictures; a line in the log every `tick` kimg, everything on disk every `snap` ticks."""
+
+    kimg: float
+    tick: float = 4.0
+    snap: int = 10
+
+
+@dataclass(frozen=True)
+class Tick:
+    """How training went since the last tick. `means` has those of MEASURED that there were; `wait` is the share of
+    time for which the loader was waited for; `memory` in MB, at its highest so far."""
+
+    nimg: int
+    seconds: float
+    images_per_second: float
+    lod: float
+    resolution: int
+    batch: int
+    p: float
+    wait: float
+    memory: float
+    means: dict[str, float]
+
+    @property
+    def kimg(self) -> float:
+        return self.nimg / 1000
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What holds at some point of a run: doublings that the networks lack, the newest resolution, pictures in a batch
+    and in each of its parts."""
+
+    lod: float
+    resolution: int
+    batch: int
+    part: int
+
+    @staticmethod
+    def of(options: Options, nimg: int) -> Moment:
+        growth = options.growth
+        resolution = growth.resolution(lod := growth.lod(nimg / 1000))
+        return Moment(lod, resolution, options.batch_at(resolution), options.micro_batch_at(resolution))
+
+    @property
+    def parts(self) -> int:
+        return self.batch // self.part
+
+
+class Trainer:
+    """Steps a `state` through the pictures of a `loader`."""
+
+    def __init__(self, options: Options, state: State, loader: Loader, world: World, device: torch.device) -> None:
+        self.options, self.state, self.loader, self.world, self.device = options, state, loader, world, device
+        self.sums = torch.zeros(len(MEASURED), 2)  # of the last step, over all processes: sums and numbers
+        self.asked_to_stop = False
+        self._rates = {"g": ByResolution.parse(options.glr), "d": ByResolution.parse(options.dlr)}
+        self._shares = {"g": lazy_share(options.g_interval), "d": lazy_share(REG_INTERVALS["d"])}
+        self._gamma = ByResolution.parse(options.gamma)
+        self._now = Moment.of(options, state.progress.nimg)
+        self._reals: list[Batch] = []
+        self._noted = torch.zeros(len(MEASURED) + 1, 2, device=device)
+        classes = loader.pictures.classes
+        self._classes = None if classes is None else torch.from_numpy(classes).to(device)
+
+    def step(self, stop: bool = False) -> None:
+        """One batch. `asked_to_stop` tells afterwards whether any process was called with `stop`."""
+        options, progress = self.options, self.state.progress
+        now = self._now = Moment.of(options, progress.nimg)
+        if options.cfg == "stylegan1":
+            self.state.set_lod(now.lod)
+        real = self.loader.take(self._positions(now, progress.nimg), self.device)
+        self.loader.start(self._positions(Moment.of(options, progress.nimg + now.batch), progress.nimg + now.batch))
+        self._reals = [self._part(real, i) for i in range(len(self.world.share(now.parts)))]
+        self._noted.zero_()
+        self._noted[-1, 0] = float(stop)
+
+        self._learn("g", self._deceive)
+        if options.pl_weight and progress.step % REG_INTERVALS["g"] == 0:
+            self._learn("g", self._straighten)
+        self._learn("d", self._judge)
+        if progress.step % REG_INTERVALS["d"] == 0:
+            self._learn("d", self._flatten)
+
+        progress.step += 1
+        progress.nimg += now.batch
+        self._follow(now.batch)
+        self._take_stock()
+
+    def _learn(self, who: str, losses_of: Callable[[int], Iterable[Tensor]]) -> None:
+        """One step of the generator's or the discriminator's optimiser, on the mean of the losses of all parts."""
+        state, now = self.state, self._now
+        adam, other = (state.g_adam, state.discriminator) if who == "g" else (state.d_adam, state.generator)
+        (group,) = adam.param_groups
+        group["lr"] = self._rates[who].at(now.resolution) * self._shares[who]
+        other.requires_grad_(False)
+        for parameter in group["params"]:
+            parameter.requires_grad_(True)
+        adam.zero_grad(set_to_none=True)
+        for i, part in enumerate(self.world.share(now.parts)):
+            seed_everything(self.options.seed, state.progress.step, losses_of.__name__, part)
+            for loss in losses_of(i):
+                (loss.mean() / now.parts).backward()
+        self.world.add_gradients(group["params"])
+        adam.step()
+
+    def _deceive(self, _i: int) -> Iterator[Tensor]:
+        """The generator's loss."""
+        images, _, c = self._fakes(self._now.part)
+        loss = losses.deceive(self._scores(images, c))
+        self._note("loss_g", loss)
+        yield loss
+
+    def _straighten(self, _i: int) -> Iterator[Tensor]:
+        """Path-length regularisation, on half of the pictures, as it takes much memory."""
+        images, ws, _ = self._fakes(max(self._now.part // 2, 1))
+        lengths = losses.path_lengths(images, ws, torch.randn_like(images))
+        self._note("path_length", lengths)
+        mean = lengths.mean().lerp(lengths.new_tensor(self.state.progress.path_mean), 1 - PATH_DECAY)
+        yield losses.path_penalty(lengths, mean) * (self.options.pl_weight * REG_INTERVALS["g"])
+
+    def _judge(self, i: int) -> Iterator[Tensor]:
+        """The discriminator's loss, on generated pictures and on real ones."""
+        real = self._reals[i]
+        with torch.no_grad():
+            images, _, c = self._fakes(len(real.images))
+        scores = self._scores(images, c)
+        fake_loss = losses.doubt(scores)
+        self._note("score_fake", scores)
+        yield fake_loss
+        scores = self._scores(real.images, real.labels)
+        real_loss = losses.believe(scores)
+        self._note("score_real", scores)
+        self._note("sign_real", scores.sign())
+        self._note("loss_d", real_loss.detach() + fake_loss.detach())
+        yield real_loss
+
+    def _flatten(self, i: int) -> Iterator[Tensor]:
+        """R1 regularisation. The gradient goes through augmentations, to what was augmented."""
+        real = self._reals[i]
+        images = real.images.detach().requires_grad_(True)
+        penalty = losses.r1_penalty(self._scores(images, real.labels), images)
+        self._note("r1", penalty)
+        yield penalty * (self._gamma.at(self._now.resolution) / 2 * REG_INTERVALS["d"])
+
+    def _fakes(self, n: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """`n` generated pictures, their styles and their classes, drawn as often as in the data."""
+        generator = self.state.generator
+        c = None
+        if self._classes is not None:
+            chosen = self._classes[torch.randint(len(self._classes), (n,), device=self.device)]
+            c = F.one_hot(chosen, generator.c_dim).float()
+        ws, other = (
+            generator.broadcast(generator.mapping(torch.randn(n, generator.z_dim, device=self.device), c))
+            for _ in range(2)
+        )
+        ws = losses.mixed_styles(ws, other, self.options.mixing)
+        return generator.synthesis(ws, training_noise=True), ws, c  # type: ignore[call-arg]
+
+    def _scores(self, images: Tensor, c: Tensor | None) -> Tensor:
+        return self.state.discriminator(augment(images, self.state.progress.p, self.options.augpipe), c)
+
+    def _note(self, name: str, values: Tensor) -> None:
+        row = self._noted[MEASURED.index(name)]
+        row[0] += values.detach().sum()
+        row[1] += values.numel()
+
+    @torch.no_grad()
+    def _follow(self, batch: int) -> None:
+        """The running average of the generator, with a half-life of `ema_kimg`, shorter at the beginning."""
+        span = self.options.ema_kimg * 1000
+        if self.options.ema_rampup is not None:
+            span = min(span, self.state.progress.nimg * self.options.ema_rampup)
+        keep = 0.5 ** (batch / max(span, 1e-8))
+        pairs = zip(self.state.average.parameters(), self.state.generator.parameters(), strict=True)
+        for average, newest in pairs:
+            average.lerp_(newest, 1 - keep)
+
+    def _take_stock(self) -> None:
+        """What all processes measured in this step, and what follows from it."""
+        noted, progress = self.world.add(self._noted).cpu(), self.state.progress
+        self.asked_to_stop = bool(noted[-1, 0])
+        self.sums = noted[:-1]
+        if not self.sums.isfinite().all():
+            raise StyleganError(
+                f"the losses are not finite after {progress.kimg:.1f} kimg; try a smaller --glr and --dlr or a larger "
+                "--gamma, in a new --outdir"
+            )
+        means = means_of(self.sums)
+        if "path_length" in means:
+            progress.path_mean += PATH_DECAY * (means["path_length"] - progress.path_mean)
+        if self.options.aug != "ada":
+            return
+        signs, seen = self.sums[MEASURED.index("sign_real")].tolist()
+        progress.signs, progress.seen = progress.signs + signs, progress.seen + seen
+        if progress.step % ADA_INTERVAL == 0:
+            r_t = progress.signs / progress.seen
+            progress.p = steered(progress.p, r_t, self.options.target, progress.seen / 1000, self.options.ada_kimg)
+            progress.signs = progress.seen = 0.0
+
+    def _positions(self, moment: Moment, nimg: int) -> list[int]:
+        """Where this process's pictures of a batch stand in the order of all pictures."""
+        return [nimg + i * moment.part + j for i in self.world.share(moment.parts) for j in range(moment.part)]
+
+    def _part(self, batch: Batch, i: int) -> Batch:
+        chosen = slice(i * self._now.part, (i + 1) * self._now.part)
+        images = faded(batch.images[chosen], self._now.lod)
+        return Batch(images, None if batch.labels is None else batch.labels[chosen])
+
+
+def train(
+    trainer: Trainer,
+    pace: Pace,
+    on_tick: Callable[[Tick], None],
+    on_snapshot: Callable[[], None],
+    stopping: Callable[[], bool],
+    on_step: Callable[[], None],
+) -> bool:
+    """Trains until `pace.kimg`, or until some process is `stopping`; returns whether it got there.
+
+    `on_step` and `on_tick` are called in every process, `on_snapshot` in the leading one only: also at the very end,
+    and on stopping.
+    """
+    progress, world = trainer.state.progress, trainer.world
+    tick, snapshot = round(pace.tick * 1000), round(pace.tick * 1000) * pace.snap
+    clock = Clock(trainer)
+    while progress.kimg < pace.kimg:
+        before = progress.nimg
+        trainer.step(stopping())
+        on_step()
+        clock.sums += trainer.sums
+        is_over = trainer.asked_to_stop or progress.kimg >= pace.kimg
+        if is_over or before // tick != progress.nimg // tick:
+            on_tick(clock.tick(Moment.of(trainer.options, before)))
+            clock = Clock(trainer)
+        if is_over or before // snapshot != progress.nimg // snapshot:
+            if world.leads:
+                on_snapshot()
+            world.wait()
+        if trainer.asked_to_stop:
+            return False
+    return True
+
+
+class Clock:
+    """What happened since the last tick."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer, self._nimg, self._waited = trainer, trainer.state.progress.nimg, trainer.loader.waited
+        self._began, self.sums = time.perf_counter(), torch.zeros(len(MEASURED), 2)
+
+    def tick(self, moment: Moment) -> Tick:
+        progress, seconds = self._trainer.state.progress, time.perf_counter() - self._began
+        return Tick(
+            nimg=progress.nimg,
+            seconds=seconds,
+            images_per_second=(progress.nimg - self._nimg) / seconds,
+            lod=moment.lod,
+            resolution=moment.resolution,
+            batch=moment.batch,
+            p=progress.p,
+            wait=(self._trainer.loader.waited - self._waited) / seconds,
+            memory=memory(self._trainer.device),
+            means=means_of(self.sums),
+        )
+
+
+def means_of(sums: Tensor) -> dict[str, float]:
+    return {name: total / count for name, (total, count) in zip(MEASURED, sums.tolist(), strict=True) if count}
+
+
+def memory(device: torch.device) -> float:
+    """The most memory that was in use at once so far, in MB; 0 where that is not known."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3

@@ -1,0 +1,60 @@
+"""The losses of StyleGAN 1 and 2 as pure functions: a value for each picture, from scores, pictures and styles.
+
+Scores are logits, large where the discriminator believes in a picture.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def deceive(scores: Tensor) -> Tensor:
+    """The generator's non-saturating logistic loss -log(sigmoid(D(G(z)))) (Goodfellow et al. 2014, section 3)."""
+    return F.softplus(-scores)
+
+
+def doubt(scores: Tensor) -> Tensor:
+    """The discriminator's loss on generated pictures, -log(1 - sigmoid(D(G(z))))."""
+    return F.softplus(scores)
+
+
+def believe(scores: Tensor) -> Tensor:
+    """The discriminator's loss on real pictures, -log(sigmoid(D(x)))."""
+    return F.softplus(-scores)
+
+
+def r1_penalty(scores: Tensor, images: Tensor) -> Tensor:
+    """The squared norm of the scores' gradient at real `images` `[n, 3, h, w]` (Mescheder et al. 2018, equation 9):
+    `[n]`, to be weighed with gamma / 2."""
+    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+    return gradient.square().sum(dim=(1, 2, 3))
+
+
+def path_lengths(images: Tensor, ws: Tensor, directions: Tensor) -> Tensor:
+    """How far pictures move when styles do (StyleGAN2, section 3.2 and appendix B): `[n]`.
+
+    `images` `[n, 3, h, w]` came from `ws` `[n, num_ws, w_dim]`; `directions` of the pictures' shape are N(0, I).
+    """
+    y = directions / math.sqrt(images.shape[2] * images.shape[3])
+    (gradient,) = torch.autograd.grad((images * y).sum(), ws, create_graph=True)
+    return gradient.square().sum(dim=2).mean(dim=1).sqrt()
+
+
+def path_penalty(lengths: Tensor, mean: Tensor) -> Tensor:
+    """The squared distance of path lengths `[n]` from their running `mean` (StyleGAN2, equation 4): `[n]`."""
+    return (lengths - mean).square()
+
+
+def mixed_styles(ws: Tensor, other: Tensor, probability: float) -> Tensor:
+    """Style mixing (StyleGAN, section 3.1): with `probability` the layers from a random one on come from `other`.
+
+    Both `[n, num_ws, w_dim]`; the layer is drawn for each picture, and is never the first.
+    """
+    n, layers, _ = ws.shape
+    first = torch.randint(1, layers, (n, 1), device=ws.device)
+    first = torch.where(torch.rand(n, 1, device=ws.device) < probability, first, layers)
+    return torch.where((torch.arange(layers, device=ws.device) < first)[:, :, None], ws, other)

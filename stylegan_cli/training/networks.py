@@ -1,0 +1,132 @@
+"""The two networks of a run: configs, first weights, and what transfer learning brings from other models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from stylegan_cli.architectures import stylegan1, stylegan2
+from stylegan_cli.errors import UsageError
+from stylegan_cli.generator import Generator
+from stylegan_cli.importers import Checkpoint
+from stylegan_cli.training.options import CFGS, Options
+from stylegan_cli.training.randomness import seed_everything
+
+MODULES: dict[str, Any] = {"stylegan1": stylegan1, "stylegan2": stylegan2}
+GENERATORS = {"stylegan1": stylegan1.StyleGAN1, "stylegan2": stylegan2.StyleGAN2}
+
+
+@dataclass(frozen=True)
+class Configs:
+    """Configs of both networks as plain values."""
+
+    generator: dict[str, Any]
+    discriminator: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The networks' sizes, as options name them: `cbase` feature maps times pixels, at most `cmax` maps."""
+
+    cbase: int
+    cmax: int
+    map_depth: int
+    latent: int
+    mbstd_group: int = 4
+
+
+@dataclass(frozen=True)
+class Start:
+    """Tensors to begin from, by network; those that are missing, or of other shapes, begin at random."""
+
+    generator: Mapping[str, Tensor] = field(default_factory=dict)
+    average: Mapping[str, Tensor] = field(default_factory=dict)
+    discriminator: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def new_configs(cfg: str, resolution: int, c_dim: int, sizes: Sizes) -> Configs:
+    """Configs of new networks."""
+    if cfg == "stylegan1":
+        shared = {"resolution": resolution, "c_dim": c_dim, "fmap_base": sizes.cbase // 2, "fmap_max": sizes.cmax}
+    else:
+        shared = {"resolution": resolution, "c_dim": c_dim, "channel_base": sizes.cbase, "channel_max": sizes.cmax}
+    latent = {"z_dim": sizes.latent, "w_dim": sizes.latent, "mapping_layers": sizes.map_depth}
+    return _complete(cfg, shared | latent, shared | {"mbstd_group_size": sizes.mbstd_group})
+
+
+def resumed_configs(checkpoint: Checkpoint, cfg: str, c_dim: int, name: str) -> Configs:
+    """The configs of a model to go on from, for pictures of `c_dim` classes."""
+    family = checkpoint.generator.family
+    if family != cfg:
+        raise UsageError(
+            f"--resume {name} is a {family}, and {cfg} cannot begin from it; resume from a {cfg}"
+            + (f", or say --cfg {family}" if family in CFGS else "")
+        )
+    generator = {**checkpoint.generator.config, "c_dim": c_dim}
+    if checkpoint.discriminator:
+        return _complete(cfg, generator, {**checkpoint.discriminator.config, "c_dim": c_dim})
+    shared = ("resolution", "c_dim", "fmap_base", "fmap_max", "channel_base", "channel_max")
+    return _complete(cfg, generator, {key: generator[key] for key in shared if key in generator})
+
+
+def _complete(cfg: str, generator: dict[str, Any], discriminator: dict[str, Any]) -> Configs:
+    """With every entry, also those that have their default, and nothing missing yet."""
+    module = MODULES[cfg]
+    if cfg == "stylegan1":
+        generator, discriminator = {**generator, "lod": 0.0}, {**discriminator, "lod": 0.0}
+    configs = asdict(module.Config(**generator)), asdict(module.DiscriminatorConfig(**discriminator))
+    return Configs(*json.loads(json.dumps(configs)))  # as it will be read back: lists, no tuples
+
+
+def start_of(checkpoint: Checkpoint) -> Start:
+    """Everything that a model offers to begin from."""
+    average = checkpoint.generator.tensors
+    training = checkpoint.training_generator.tensors if checkpoint.training_generator else average
+    return Start(training, average, checkpoint.discriminator.tensors if checkpoint.discriminator else {})
+
+
+def build(options: Options) -> tuple[Generator, nn.Module]:
+    """Both networks with the random weights of the run's seed, ready to learn."""
+    seed_everything(options.seed, "weights")
+    module = MODULES[options.cfg]
+    generator = GENERATORS[options.cfg](module.Config(**_plain(options.generator)))
+    discriminator = module.Discriminator(module.DiscriminatorConfig(**_plain(options.discriminator)))
+    return generator.train(), discriminator.train()
+
+
+def _plain(config: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+
+
+def copy_matching(network: nn.Module, tensors: Mapping[str, Tensor]) -> int:
+    """Takes over tensors of the same names and shapes; returns how many."""
+    state = network.state_dict()
+    fitting = {name: t for name, t in tensors.items() if name in state and state[name].shape == t.shape}
+    for name, tensor in fitting.items():
+        state[name].copy_(tensor)
+    return len(fitting)
+
+
+def frozen_parameters(discriminator: nn.Module, layers: int) -> set[str]:
+    """The names of what Freeze-D (Mo et al. 2020, arXiv:2002.10964) keeps as it is: the parameters of the first
+    `layers` layers that a picture meets."""
+    found = [name for name, module in discriminator.named_modules() if hasattr(module, "weight")]
+    first = sorted(found, key=lambda name: _depth(discriminator, name))[:layers]
+    return {name for name, _ in discriminator.named_parameters() if name.rpartition(".")[0] in first}
+
+
+def _depth(discriminator: nn.Module, layer: str) -> tuple[int, int]:
+    """Sorts layers: by resolution, from the picture down, then as they follow within one."""
+    parts = layer.split(".")
+    order = ("fromrgb", "conv0", "conv1", "skip", "conv", "dense0", "dense1", "fc", "out")
+    if isinstance(discriminator, stylegan1.Discriminator):
+        resolution = 4 << int(parts[1]) if parts[0] in ("fromrgb", "blocks") else 4
+        kind = parts[0] if parts[0] == "fromrgb" else parts[-1]
+    else:
+        resolution = int(parts[0].removeprefix("b")) if parts[0] != "mapping" else 0
+        kind = parts[-1]
+    return -resolution, order.index(kind) if kind in order else len(order)

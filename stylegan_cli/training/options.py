@@ -1,0 +1,130 @@
+"""Everything that a run's result depends on. Names are those of the command's options."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.training.augment import PIPES
+from stylegan_cli.training.schedule import ByResolution, Growth
+
+CFGS = ("stylegan1", "stylegan2")
+REG_INTERVALS = {"g": 4, "d": 16}
+# How a sentence calls what no option is called.
+NAMES = {"data": "the fingerprint of --data", "c_dim": "the number of classes"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Two runs with equal options, on the same kind of machine, give the same model.
+
+    Numbers that may depend on the resolution are texts that `ByResolution` reads. `generator` and `discriminator` are
+    configs of the architectures; `data` is a fingerprint; `resume` the hash of the model that training began from.
+    """
+
+    cfg: str
+    data: str
+    resolution: int
+    c_dim: int
+    generator: dict[str, Any]
+    discriminator: dict[str, Any]
+    seed: int = 0
+    batch: str = "32"
+    batch_gpu: str = "32"
+    glr: str = "0.002"
+    dlr: str = "0.002"
+    gamma: str = "1"
+    ema_kimg: float = 10.0
+    ema_rampup: float | None = 0.05
+    mixing: float = 0.9
+    pl_weight: float = 0.0
+    first_res: int = 8
+    stable_kimg: str = "600"
+    fade_kimg: str = "600"
+    mirror: bool = False
+    aug: str = "none"
+    augpipe: str = "bgc"
+    target: float = 0.6
+    ada_kimg: float = 500.0
+    resume: str = ""
+    freezed: int = 0
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        """Raises `UsageError` where options do not fit together."""
+        if self.aug not in ("ada", "none"):
+            raise UsageError(f"there is no augmentation {self.aug!r}; --aug is ada or none")
+        if self.augpipe not in PIPES:
+            raise UsageError(f"there is no --augpipe {self.augpipe!r}; say {', '.join(PIPES)}")
+        if self.first_res & (self.first_res - 1):
+            raise UsageError(f"--first-res {self.first_res} is no power of two")
+        for resolution in self.growth.resolutions:
+            batch, part = self.batch_at(resolution), self.micro_batch_at(resolution)
+            if batch < 1 or part < 1 or batch % part:
+                raise UsageError(f"--batch {batch} is not made of parts of --batch-gpu {part} pictures")
+            group = self.discriminator.get("mbstd_group_size", 4)
+            if group and part % min(group, part):
+                raise UsageError(f"--batch-gpu {part} cannot be split into the groups of {group} of --mbstd-group")
+
+    @property
+    def growth(self) -> Growth:
+        first = self.first_res if self.cfg == "stylegan1" else self.resolution
+        return Growth(
+            min(first, self.resolution),
+            self.resolution,
+            ByResolution.parse(self.stable_kimg),
+            ByResolution.parse(self.fade_kimg),
+        )
+
+    @property
+    def g_interval(self) -> int | None:
+        """Steps between two of the generator's regularisations; None where it has none."""
+        return REG_INTERVALS["g"] if self.pl_weight else None
+
+    def batch_at(self, resolution: int) -> int:
+        """Pictures between two steps of the optimisers."""
+        return int(ByResolution.parse(self.batch).at(resolution))
+
+    def micro_batch_at(self, resolution: int) -> int:
+        """Pictures that go through the networks at once: a batch is made of parts, each with its own chance, whatever
+        the process that computes it."""
+        return min(int(ByResolution.parse(self.batch_gpu).at(resolution)), self.batch_at(resolution))
+
+    def dumps(self) -> str:
+        return json.dumps(asdict(self), indent=2)
+
+    @staticmethod
+    def loads(text: str) -> Options:
+        try:
+            found = json.loads(text)
+            known = {field.name for field in fields(Options)}
+            return Options(**{key: value for key, value in found.items() if key in known})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise StyleganError(f"the run's training_options.json cannot be read ({error}); it is damaged") from None
+
+
+def difference(new: Options, old: Options) -> str | None:
+    """The first option in which two runs differ, as words; None if they are the same."""
+    for name, (now, before) in _flat(new, old):
+        if now != before:
+            return f"{name} is {_shown(now)}, and was {_shown(before)}"
+    return None
+
+
+def _flat(new: Options, old: Options) -> list[tuple[str, tuple[Any, Any]]]:
+    pairs = []
+    for field in fields(Options):
+        now, before = getattr(new, field.name), getattr(old, field.name)
+        if isinstance(now, dict):
+            names = sorted(now.keys() | before.keys())
+            pairs += [(f"the {field.name}'s {name}", (now.get(name), before.get(name))) for name in names]
+        else:
+            pairs.append((NAMES.get(field.name, f"--{field.name.replace('_', '-')}"), (now, before)))
+    # Plain options first: they say more than what follows from them.
+    return sorted(pairs, key=lambda pair: pair[0].startswith("the "))
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value in ("", None) else str(value)

@@ -1,0 +1,67 @@
+"""Several processes that train one model (`torchrun`): each computes its parts of every batch, all step alike."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class World:
+    """Who takes part: this process is number `rank` of `size`."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes files and speaks."""
+        return self.rank == 0
+
+    def share(self, parts: int) -> range:
+        """Which of a batch's parts are this process's."""
+        return range(self.rank, parts, self.size)
+
+    def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Makes every process's gradients the sum of all processes'."""
+        if self.size == 1:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(flat)
+        for gradient, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(summed.view_as(gradient))
+
+    def add(self, values: Tensor) -> Tensor:
+        """The sum of all processes' values."""
+        if self.size > 1:
+            dist.all_reduce(values)
+        return values
+
+    def wait(self) -> None:
+        """Until everybody is here."""
+        if self.size > 1:
+            dist.barrier()
+
+    def leave(self) -> None:
+        if self.size > 1:
+            dist.destroy_process_group()
+
+
+def join(device: torch.device) -> tuple[World, torch.device]:
+    """Joins the others that torchrun started, if it did; and this process's own device. Matrices are multiplied in TF32
+    where it has that."""
+    torch.set_float32_matmul_precision("high" if device.type == "cuda" else "highest")
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        return World(), device
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return World(dist.get_rank(), size), device

@@ -1,0 +1,156 @@
+"""From what the user said to a run's options: presets fill in what was left open.
+
+A preset's values have the names of options: those of `Options`, the networks' sizes `cbase`, `cmax`, `map_depth`,
+`latent` and `mbstd_group`, and the loop's `kimg` and `tick`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import torch
+
+from stylegan_cli.errors import UsageError
+from stylegan_cli.hardware import cpu_features, has_bfloat16
+from stylegan_cli.importers import Checkpoint
+from stylegan_cli.modelfile import digest
+from stylegan_cli.training.data import Pictures
+from stylegan_cli.training.networks import Configs, Sizes, new_configs, resumed_configs
+from stylegan_cli.training.options import CFGS, Options
+from stylegan_cli.training.schedule import ByResolution
+
+RESOLUTIONS = {"laptop": 64}  # of presets that are made for one
+SIZES = {field.name for field in fields(Sizes)}
+PACE = ("kimg", "tick")
+
+
+def values_of(preset: str, cfg: str | None, resolution: int) -> dict[str, Any]:
+    """All values of a preset for pictures of `resolution` pixels."""
+    if preset not in PRESETS:
+        raise UsageError(f"there is no preset {preset!r}; presets are {', '.join(PRESETS)}")
+    if cfg is not None and cfg not in CFGS:
+        raise UsageError(f"there is no --cfg {cfg!r}; say {' or '.join(CFGS)}")
+    values = {"cfg": cfg or "stylegan2"} | COMMON | PRESETS[preset](resolution)
+    if cfg not in (None, values["cfg"]):
+        raise UsageError(f"the preset {preset} is one of {values['cfg']}; leave out --cfg {cfg}")
+    if values["cfg"] == "stylegan1":
+        values["pl_weight"] = 0.0  # path lengths came with StyleGAN2
+    return values
+
+
+def plan(
+    pictures: Pictures,
+    said: dict[str, Any],
+    preset: str,
+    resumed: tuple[str, Checkpoint] | None,
+    processes: int,
+) -> tuple[Options, dict[str, Any]]:
+    """The options of a run, and the preset's pace. `said` are the values that the user named; `resumed` is a model to
+    begin from, with its name."""
+    family = resumed[1].generator.family if resumed else None
+    cfg = said.get("cfg") or (family if family in CFGS else None)
+    values = values_of(preset, cfg, pictures.resolution) | said
+    if resumed:
+        values = {"ada_kimg": 100.0, "ema_rampup": None, "first_res": pictures.resolution} | values | said
+    values.setdefault("batch_gpu", _shared(values["batch"], processes))
+    configs = _configs(values, said, pictures, resumed)
+    known = {field.name for field in fields(Options)}
+    options = Options(
+        data=pictures.fingerprint,
+        resolution=pictures.resolution,
+        c_dim=pictures.c_dim,
+        generator=configs.generator,
+        discriminator=configs.discriminator,
+        resume=_identity(resumed[1]) if resumed else "",
+        **{key: value for key, value in values.items() if key in known},
+    )
+    for pixels in options.growth.resolutions:
+        batch, part = options.batch_at(pixels), options.micro_batch_at(pixels)
+        if batch // part % processes:
+            raise UsageError(
+                f"--batch {batch} has {batch // part} parts of --batch-gpu {part} pictures, which {processes} "
+                "processes cannot share; choose a smaller --batch-gpu"
+            )
+    return options, {key: values[key] for key in PACE}
+
+
+def precision_of(asked: str, device: torch.device) -> str:
+    """What convolutions compute in. bfloat16 pays on GPUs that have it and on CPUs with AMX; with AVX-512-BF16 alone,
+    training in it is slower than in float32."""
+    if asked not in ("auto", "fp32", "bf16"):
+        raise UsageError(f"training has no precision {asked!r}; say auto, fp32 or bf16")
+    if asked != "auto":
+        return asked
+    pays = cpu_features()["AMX"] if device.type == "cpu" else has_bfloat16(device)
+    return "bf16" if pays else "fp32"
+
+
+def _configs(
+    values: Mapping[str, Any], said: Mapping[str, Any], pictures: Pictures, resumed: tuple[str, Checkpoint] | None
+) -> Configs:
+    if resumed is None:
+        sizes = Sizes(**{key: value for key, value in values.items() if key in SIZES})
+        return new_configs(values["cfg"], pictures.resolution, pictures.c_dim, sizes)
+    name, checkpoint = resumed
+    if contrary := sorted(SIZES & said.keys()):
+        raise UsageError(f"--resume {name} brings its own sizes; leave out --{contrary[0].replace('_', '-')}")
+    configs = resumed_configs(checkpoint, values["cfg"], pictures.c_dim, name)
+    if configs.generator["resolution"] != pictures.resolution:
+        raise UsageError(
+            f"--resume {name} makes pictures of {configs.generator['resolution']} pixels, and these have "
+            f"{pictures.resolution}; make a data set of its size with stylegan dataset --size"
+        )
+    return configs
+
+
+def _identity(checkpoint: Checkpoint) -> str:
+    network = checkpoint.generator
+    return checkpoint.sha256 or digest(network.family, json.dumps(network.config), network.tensors)
+
+
+def _shared(batch: str, processes: int) -> str:
+    """A batch in one part for each process."""
+    by = ByResolution.parse(batch)
+    for _, value in by.values:
+        if value % processes:
+            raise UsageError(f"--batch {value:g} cannot be shared by {processes} processes; choose a multiple")
+    return str(ByResolution(tuple((resolution, value / processes) for resolution, value in by.values)))
+
+
+def _auto(resolution: int) -> dict[str, Any]:
+    """By resolution, as NVIDIA's `auto` guesses for one GPU."""
+    batch = min(4096 // resolution, 32)
+    rate = "0.002" if resolution >= 1024 else "0.0025"
+    return {
+        "cbase": 32768 if resolution >= 512 else 16384, "map_depth": 2, "batch": str(batch), "glr": rate, "dlr": rate,
+        "gamma": f"{0.0002 * resolution**2 / batch:.4g}", "ema_kimg": batch * 10 / 32, "aug": "ada",
+    }  # fmt: skip
+
+
+def _paper(resolution: int) -> dict[str, Any]:
+    """The articles' sizes (StyleGAN: appendix C; StyleGAN2: appendix B)."""
+    rate = "0.001,128:0.0015,256:0.002,512:0.003"
+    return {
+        "cbase": 32768 if resolution >= 512 else 16384, "glr": rate, "dlr": rate, "gamma": "10",
+        "ema_rampup": None, "mirror": True,
+    }  # fmt: skip
+
+
+def _laptop(_resolution: int) -> dict[str, Any]:
+    """Faces of 64 pixels on two CPU cores in two hours: small networks, small batches, and many pictures seen while
+    they are cheap."""
+    return {
+        "cfg": "stylegan1", "cbase": 2048, "cmax": 128, "latent": 256, "batch": "16", "glr": "0.002", "dlr": "0.002",
+        "gamma": "8:5,32:3,64:2", "ema_kimg": 5.0, "mirror": True, "stable_kimg": "8:60,16:50,32:50",
+        "fade_kimg": "16:30,32:30,64:40", "kimg": 330.0, "tick": 1.0,
+    }  # fmt: skip
+
+
+COMMON: dict[str, Any] = {
+    "cmax": 512, "map_depth": 8, "latent": 512, "batch": "32", "ema_kimg": 10.0, "pl_weight": 2.0,
+    "stable_kimg": "600", "fade_kimg": "600", "kimg": 25000.0, "tick": 4.0,
+}  # fmt: skip
+PRESETS = {"auto": _auto, "paper": _paper, "laptop": _laptop}

@@ -1,0 +1,113 @@
+"""A run as one HTML page that needs nothing else: curves as inline SVG, sheets of fakes inside it."""
+
+from __future__ import annotations
+
+import base64
+import html as markup
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from stylegan_cli.training.options import Options
+
+WIDTH, HEIGHT, MARGIN = 560, 200, 44
+SHEETS = 12
+POINTS = 1000  # of a line
+SHEET_PIXELS = 512
+# Each chart: its title, and the log's keys with the names of their lines.
+CHARTS = (
+    ("Losses", {"loss_g": "generator", "loss_d": "discriminator"}),
+    ("Scores", {"score_real": "real", "score_fake": "generated"}),
+    ("Overfitting", {"r_t": "r_t", "p": "augmentation p"}),
+    ("Gradient penalty (R1)", {"r1": "R1"}),
+    ("Path length", {"path_length": "path length"}),
+    ("Resolution still missing (lod)", {"lod": "lod"}),
+    ("Pictures a second", {"images_per_second": "pictures a second"}),
+)
+COLOURS = ("#1f6f8b", "#d1603d")
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1180px; padding: 0 1rem; color: #222 }
+svg { width: 100%; height: auto } svg text { font: 11px system-ui, sans-serif; fill: #666 }
+.charts, .sheets { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); gap: 1.5rem }
+img { width: 100%; image-rendering: auto } figure { margin: 0 } figcaption, h3 { font-size: 1rem; margin: 0 }
+pre { background: #f4f4f2; padding: 1rem; overflow: auto }
+"""
+
+
+def html(options: Options, lines: Sequence[dict[str, Any]], sheets: Sequence[tuple[int, Path]]) -> str:
+    """The page for a run with these log `lines` and `sheets` of fakes (kimg and file), the newest first."""
+    last = lines[-1] if lines else {}
+    hours = sum(line.get("seconds", 0) for line in lines) / 3600
+    told = f"{last.get('kimg', 0):,.1f} thousand pictures seen in {hours:.2f} hours of training"
+    charts = "".join(_chart(title, keys, lines) for title, keys in CHARTS)
+    figures = "".join(
+        f'<figure><img src="{_data_uri(path)}" alt="Generated pictures"><figcaption>{kimg:,} kimg</figcaption></figure>'
+        for kimg, path in reversed(_spread(sheets))
+    )
+    title = f"Training of a {options.cfg} at {options.resolution} pixels"
+    return (
+        f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
+        f'<h1>{title}</h1><p>{told}.</p><div class="charts">{charts}</div><h2>Generated pictures</h2>'
+        f'<div class="sheets">{figures}</div><h2>Options</h2>'
+        f"<pre>{markup.escape(json.dumps(asdict(options), indent=2))}</pre></html>\n"
+    )
+
+
+def _chart(title: str, keys: dict[str, str], lines: Sequence[dict[str, Any]]) -> str:
+    """One chart over kimg; nothing where the log has no such values."""
+    series = {name: _points(lines, key) for key, name in keys.items()}
+    series = {name: points for name, points in series.items() if points}
+    if not series or (keys.keys() == {"lod"} and not any(y for _, y in series["lod"])):
+        return ""
+    every = [point for points in series.values() for point in points]
+    right = max(x for x, _ in every) or 1
+    low, high = min(y for _, y in every), max(y for _, y in every)
+    low, high = min(low, 0.0), high if high > min(low, 0.0) else min(low, 0.0) + 1
+
+    def place(x: float, y: float) -> str:
+        across = MARGIN + x / right * (WIDTH - 2 * MARGIN)
+        down = HEIGHT - MARGIN / 2 - (y - low) / (high - low) * (HEIGHT - MARGIN)
+        return f"{across:.1f},{down:.1f}"
+
+    drawn = ""
+    for number, (name, points) in enumerate(series.items()):
+        path = " ".join(place(x, y) for x, y in points)
+        colour = COLOURS[number % len(COLOURS)]
+        drawn += f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{path}"/>'
+        drawn += f'<text x="{MARGIN + 8 + 120 * number}" y="12" style="fill:{colour}">{name}</text>'
+    bottom = HEIGHT - MARGIN / 2
+    axes = f'<path d="M{MARGIN},{MARGIN / 2} V{bottom} H{WIDTH - MARGIN}" fill="none" stroke="#bbb"/>'
+    labels = (
+        f'<text x="{MARGIN - 4}" y="{bottom}" text-anchor="end">{low:.3g}</text>'
+        f'<text x="{MARGIN - 4}" y="{MARGIN / 2 + 8}" text-anchor="end">{high:.3g}</text>'
+        f'<text x="{WIDTH - MARGIN}" y="{HEIGHT - 6}" text-anchor="end">{right:,.0f} kimg</text>'
+    )
+    return (
+        f'<section><h3>{title}</h3><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
+        f"{axes}{drawn}{labels}</svg></section>"
+    )
+
+
+def _points(lines: Sequence[dict[str, Any]], key: str) -> list[tuple[float, float]]:
+    points = [(line["kimg"], line[key]) for line in lines if line.get(key) is not None]
+    return points[:: len(points) // POINTS + 1]
+
+
+def _spread(sheets: Sequence[tuple[int, Path]]) -> list[tuple[int, Path]]:
+    """At most SHEETS of them, evenly chosen, with the first and the last."""
+    if len(sheets) <= SHEETS:
+        return list(sheets)
+    return [sheets[round(i * (len(sheets) - 1) / (SHEETS - 1))] for i in range(SHEETS)]
+
+
+def _data_uri(path: Path) -> str:
+    image = Image.open(path)
+    image.thumbnail((SHEET_PIXELS, SHEET_PIXELS))
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=80)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"

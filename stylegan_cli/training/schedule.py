@@ -1,0 +1,89 @@
+"""What training does when: values that depend on the resolution, and progressive growing (ProGAN, arXiv:1710.10196)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylegan_cli.architectures.stylegan1 import double
+from stylegan_cli.errors import UsageError
+
+
+@dataclass(frozen=True)
+class ByResolution:
+    """A number for every resolution: that of the largest resolution named that is no larger, or of the smallest."""
+
+    values: tuple[tuple[int, float], ...]
+
+    @staticmethod
+    def parse(text: str | float) -> ByResolution:
+        """`32`, or `8:64,32:32`: 64 at 8 and 16 pixels, 32 from 32 pixels on."""
+        try:
+            pairs = [part.rpartition(":")[::2] for part in str(text).split(",")]
+            values = sorted((int(resolution or 4), float(value)) for resolution, value in pairs)
+        except ValueError:
+            raise UsageError(f"{text!r} is neither a number nor numbers by resolution, like 8:64,32:32") from None
+        return ByResolution(tuple(values) if len(values) > 1 else ((4, values[0][1]),))
+
+    def at(self, resolution: int) -> float:
+        named = [value for key, value in self.values if key <= resolution]
+        return named[-1] if named else self.values[0][1]
+
+    def __str__(self) -> str:
+        if len(self.values) == 1:
+            return f"{self.values[0][1]:g}"
+        return ",".join(f"{resolution}:{value:g}" for resolution, value in self.values)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """From `first` to `last` pixels: `stable` kimg at each resolution, then `fade` kimg in which the next one, by whose
+    size `fade` goes, is faded in. Nothing grows if `first` is `last`."""
+
+    first: int
+    last: int
+    stable: ByResolution
+    fade: ByResolution
+
+    def lod(self, kimg: float) -> float:
+        """How many doublings are missing; the fraction is what the fading resolution still lacks."""
+        resolution = self.first
+        while resolution < self.last:
+            missing = math.log2(self.last / resolution)
+            kimg -= self.stable.at(resolution)
+            if kimg <= 0:
+                return missing
+            resolution *= 2
+            span = self.fade.at(resolution)
+            if kimg < span:
+                return missing - kimg / span
+            kimg -= span
+        return 0.0
+
+    def resolution(self, lod: float) -> int:
+        """The newest resolution that takes part."""
+        return self.last >> int(lod)
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        return tuple(self.first << i for i in range(int(math.log2(self.last / self.first)) + 1))
+
+    @property
+    def kimg(self) -> float:
+        """After how many thousand pictures everything has grown."""
+        return sum(self.stable.at(r) + self.fade.at(2 * r) for r in self.resolutions[:-1])
+
+
+def faded(images: Tensor, lod: float) -> Tensor:
+    """Real pictures `[n, 3, r, r]` as detailed as a generator at `lod` can make them, at their own size."""
+    missing, fade = int(lod), lod - int(lod)
+    for _ in range(missing):
+        images = F.avg_pool2d(images, 2)
+    if fade:
+        images = images.lerp(double(F.avg_pool2d(images, 2)), fade)
+    for _ in range(missing):
+        images = double(images)
+    return images

@@ -1,0 +1,70 @@
+"""A run from its folder, its pictures and wishes to a state that is ready to be trained, new or where it stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stylegan_cli.errors import UsageError
+from stylegan_cli.importers import Checkpoint
+from stylegan_cli.training import checkpoints, presets
+from stylegan_cli.training.data import Pictures
+from stylegan_cli.training.folder import RunFolder, check_room
+from stylegan_cli.training.networks import Start, start_of
+from stylegan_cli.training.options import Options, difference
+from stylegan_cli.training.parallel import World
+from stylegan_cli.training.state import State, begin
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user named. `said` are values by the names of options; `resumed` is a model to begin from, with its
+    name; `resolution` None takes the model's, the preset's or the pictures'."""
+
+    data: Path
+    preset: str
+    said: dict[str, Any]
+    resolution: int | None = None
+    labelled: bool = False
+    resumed: tuple[str, Checkpoint] | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run that is ready to be trained; `pace` holds what the preset says of `kimg` and `tick`."""
+
+    run: RunFolder
+    options: Options
+    pictures: Pictures
+    state: State
+    pace: dict[str, float]
+
+
+def prepare(folder: Path, wishes: Wishes, world: World, device: torch.device) -> Session:
+    """Opens everything, and writes nothing before it is known to fit together."""
+    run = RunFolder(folder)
+    before = run.options()
+    pictures = Pictures(wishes.data, _resolution(wishes), wishes.labelled)
+    # How a batch is split is part of a run; by default it follows from how many processes began it.
+    said = ({"batch_gpu": before.batch_gpu} if before else {}) | wishes.said
+    options, pace = presets.plan(pictures, said, wishes.preset, wishes.resumed, world.size)
+    if before and (other := difference(options, before)):
+        raise UsageError(f"{folder} holds another run: {other}; choose another --outdir, or the same options")
+    state = begin(options, start_of(wishes.resumed[1]) if wishes.resumed else Start(), device)
+    if content := checkpoints.newest(run.checkpoints):
+        state.load(*content)
+    world.wait()  # nobody reads any more
+    if world.leads:
+        run.begin(options, state.progress.nimg)
+        check_room(folder, state)
+        run.save_reals(pictures)
+    return Session(run, options, pictures, state, pace)
+
+
+def _resolution(wishes: Wishes) -> int | None:
+    if wishes.resolution is None and wishes.resumed:
+        return int(wishes.resumed[1].generator.config["resolution"])
+    return wishes.resolution or presets.RESOLUTIONS.get(wishes.preset)

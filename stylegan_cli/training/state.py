@@ -1,0 +1,126 @@
+"""Everything that a run needs to go on as if it had never stopped. Random states are none: see `randomness`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Generator
+from stylegan_cli.training import networks
+from stylegan_cli.training.options import REG_INTERVALS, Options
+
+
+@dataclass
+class Progress:
+    """How far a run is: steps, pictures that the discriminator has seen, and what training steers by itself.
+
+    `p` is the augmentation's probability; `signs` and `seen` are the sum and the number of signs of the scores of real
+    pictures since `p` last moved. `path_mean` is the running mean of path lengths.
+    """
+
+    step: int = 0
+    nimg: int = 0
+    path_mean: float = 0.0
+    p: float = 0.0
+    signs: float = 0.0
+    seen: float = 0.0
+
+    @property
+    def kimg(self) -> float:
+        return self.nimg / 1000
+
+
+@dataclass
+class State:
+    """The networks, the running average of the generator, the optimisers and the progress of one run."""
+
+    generator: Generator
+    discriminator: nn.Module
+    average: Generator
+    g_adam: torch.optim.Adam
+    d_adam: torch.optim.Adam
+    progress: Progress = field(default_factory=Progress)
+
+    def set_lod(self, lod: float) -> None:
+        """How many doublings the networks lack while they grow; of no meaning where they do not."""
+        for network in (self.generator, self.discriminator, self.average):
+            network.lod = lod  # type: ignore[assignment]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors by name, for `load`."""
+        found: dict[str, Tensor] = {}
+        for name, network in self._networks():
+            found |= {f"{name}.{key}": tensor for key, tensor in network.state_dict().items()}
+        for name, adam, network in self._adams():
+            for key, parameter in network.named_parameters():
+                found |= {f"{name}.{key}.{kind}": value for kind, value in adam.state.get(parameter, {}).items()}
+        return {key: tensor.detach().cpu().contiguous() for key, tensor in found.items()}
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Tensor], progress: Mapping[str, float]) -> None:
+        """Takes over what `tensors` and `asdict(progress)` gave."""
+        for name, network in self._networks():
+            network.load_state_dict(_below(tensors, name))
+        for name, adam, network in self._adams():
+            below = _below(tensors, name)
+            for key, parameter in network.named_parameters():
+                if f"{key}.step" in below:
+                    # Fused Adam walks through memory: its moments must lie there as the parameter does.
+                    moments = {kind: torch.empty_like(parameter) for kind in ("exp_avg", "exp_avg_sq")}
+                    for kind, moment in moments.items():
+                        moment.copy_(below[f"{key}.{kind}"])
+                    adam.state[parameter] = {"step": below[f"{key}.step"].to(parameter.device), **moments}
+        self.progress = Progress(**progress)  # type: ignore[arg-type]
+
+    def check(self) -> None:
+        """That it is fit to go on from."""
+        if not all(bool(tensor.isfinite().all()) for tensor in self.tensors().values()):
+            raise StyleganError(
+                f"the networks hold numbers that are not finite after {self.progress.kimg:.1f} kimg; try a smaller "
+                "--glr and --dlr or a larger --gamma, in a new --outdir"
+            )
+
+    def _networks(self) -> Iterator[tuple[str, nn.Module]]:
+        yield from (("g", self.generator), ("d", self.discriminator), ("average", self.average))
+
+    def _adams(self) -> Iterator[tuple[str, torch.optim.Adam, nn.Module]]:
+        yield from (("g_adam", self.g_adam, self.generator), ("d_adam", self.d_adam, self.discriminator))
+
+
+def _below(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
+
+
+def begin(options: Options, start: networks.Start, device: torch.device) -> State:
+    """The state of a new run; `start` is what other models give it to begin from."""
+    generator, discriminator = networks.build(options)
+    networks.copy_matching(generator, start.generator)
+    networks.copy_matching(discriminator, start.discriminator)
+    average = copy.deepcopy(generator).eval().requires_grad_(False)
+    networks.copy_matching(average, start.average)
+    dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
+    generator.dtype = discriminator.dtype = dtype  # type: ignore[assignment]
+    for network in (generator, discriminator, average):
+        network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    frozen = networks.frozen_parameters(discriminator, options.freezed)
+    for name, parameter in discriminator.named_parameters():
+        parameter.requires_grad_(name not in frozen)
+    adams = adam(generator, options.g_interval), adam(discriminator, REG_INTERVALS["d"])
+    return State(generator, discriminator, average, *adams)
+
+
+def adam(network: nn.Module, reg_interval: int | None) -> torch.optim.Adam:
+    """Adam with beta1 0 and beta2 0.99, both to the power of the share of steps that are not regularisation, by which
+    also the learning rate is multiplied (StyleGAN2, appendix B: lazy regularisation)."""
+    betas = 0.0, 0.99 ** lazy_share(reg_interval)
+    learning = [p for p in network.parameters() if p.requires_grad]
+    return torch.optim.Adam(learning, betas=betas, eps=1e-8, fused=learning[0].device.type in ("cpu", "cuda"))
+
+
+def lazy_share(interval: int | None) -> float:
+    return 1.0 if interval is None else interval / (interval + 1)

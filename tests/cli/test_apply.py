@@ -1,0 +1,118 @@
+"""`stylegan apply` on the tiny model: files of edits, many people, strict checking."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stylegan_cli import recipes
+from stylegan_cli.cli import price
+
+
+@pytest.fixture(autouse=True)
+def no_scorers(monkeypatch):
+    """As on a machine without the extra."""
+    monkeypatch.setattr(price, "available", set)
+    monkeypatch.setattr(price.Identity, "installed", lambda: False)
+
+
+@pytest.fixture
+def folder(here, tiny):
+    """A folder with two directions in it."""
+    (here / "edits").mkdir()
+    for i, name in enumerate(("age", "smile")):
+        np.save(here / "edits" / f"{name}.npy", np.eye(tiny.w_dim, dtype=np.float32)[i])
+    return here / "edits"
+
+
+@pytest.fixture
+def apply(stylegan, tiny_model, folder):
+    def run(text, *words, ending="toml"):
+        (folder / f"recipe.{ending}").write_text(text)
+        return stylegan("apply", f"edits/recipe.{ending}", *words, "--size", 16, "--model", tiny_model)
+
+    return run
+
+
+TOML = """
+[[edit]]
+"age.npy" = 3
+layers = "coarse"
+keep = ["smile.npy"]
+
+[[edit]]
+direction = "smile.npy"
+amount = -1.5
+"""
+JSON = json.dumps({
+    "edit": [{"age.npy": 3, "layers": "coarse", "keep": "smile.npy"}, {"direction": "smile.npy", "amount": -1.5}]
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "ending"), [(TOML, "toml"), (JSON, "json")])
+def test_edits_in_order_for_everybody(apply, tiny_stylegan, tiny, text, ending):
+    result = apply(text, "1-2", "--psi", 0.5, ending=ending)
+    assert result.exit_code == 0
+    assert result.stdout.split() == ["edited/1.png", "edited/2.png"]
+    for seed in (1, 2):
+        tiny_stylegan("sample", "--seeds", seed, "--psi", 0.5, "--size", 16, "--out", f"{seed}.png")
+        moved = recipes.read(Path(f"edited/{seed}.png")).picture.ws - recipes.read(Path(f"{seed}.png")).picture.ws
+        expected = torch.zeros(tiny.num_ws, tiny.w_dim)
+        expected[:, 1] = -1.5
+        expected[[layer.index for layer in tiny.layers if layer.band == "coarse"], 0] = 3
+        assert torch.allclose(moved, expected, atol=1e-5)
+
+
+def test_one_person_goes_where_out_says(apply):
+    assert apply(TOML, 1, "--out", "one.png").stdout == "one.png\n"
+
+
+def test_who_fails_does_not_stop_the_others(apply):
+    Path("broken.npy").write_bytes(b"no")
+    Image.new("RGB", (8, 8)).save("flat.png")
+    result = apply(TOML, "broken.npy", 1, "nobody", "2")
+    assert result.exit_code == 1
+    assert result.stdout.split() == ["edited/1.png", "edited/2.png"]
+    assert "broken.npy cannot be read" in result.stderr
+    assert "'nobody' is nobody" in result.stderr
+    assert result.stderr.splitlines()[-1] == "2 of 4 people could not be edited: broken.npy, nobody."
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "holds edits and nothing else: [[edit]] with age = 3"),
+        ("age = 3", "holds edits and nothing else"),
+        ("[edit]\nage = 3", "is no list of tables"),
+        ("edit = []", "is no list of tables"),
+        ("edit = [3]", "is no list of tables"),
+        ("[[edit]", "cannot be read"),
+        ("[[edit]]", "edit 1 in edits/recipe.toml moves nothing"),
+        ("[[edit]]\nage = '3'", "age of edit 1 in edits/recipe.toml is '3'; an amount is a number"),
+        ("[[edit]]\nage = true", "age of edit 1 in edits/recipe.toml is True"),
+        ("[[edit]]\nage = nan", "is nan; an amount is a number"),
+        ("[[edit]]\nage = 3\nlayers = 3", 'is 3; write them like "coarse,middle"'.replace("is", "are", 1)),
+        ("[[edit]]\nage = 3\nkeep = [3]", 'is [3]; write it like ["gender", "smile"]'),
+        ("[[edit]]\ndirection = 'smile.npy'", "has a direction without an amount"),
+        ("[[edit]]\namount = 3", "an amount without a direction"),
+        ("[[edit]]\ndirection = 3\namount = 3", "the direction of edit 1 in edits/recipe.toml is 3"),
+        ("[[edit]]\n'age.npy' = 3\n[[edit]]\nbeauty = 1", "there is no direction 'beauty': tiny has none yet"),
+        ("[[edit]]\n'age.npy' = 3\nlayers = 'nose'", "there is no band or layer 'nose'"),
+        ("[[edit]]\n'age.npy' = 3\nkeep = ['gone.npz']", "there is no direction file gone.npz"),
+    ],
+)
+def test_mistakes_in_the_file(apply, text, said):
+    result = apply(text, 1)
+    assert result.exit_code in (1, 2)
+    assert said in result.stderr
+    assert len(result.stderr.splitlines()) == 1 + result.stderr.count("only its shape was checked")
+
+
+def test_what_is_no_file_of_edits(apply):
+    result = apply(TOML, 1, ending="yaml")
+    assert (result.exit_code, result.stderr) == (2, "Error: edits/recipe.yaml is no .toml or .json file.\n")
+    assert "cannot be read" in apply("[" * 100_000, 1, ending="json").stderr
+    assert apply(json.dumps({"edit": [{"age.npy": float("nan")}]}), 1, ending="json").exit_code == 1

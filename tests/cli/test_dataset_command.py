@@ -1,0 +1,161 @@
+"""`stylegan dataset`."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
+
+
+@pytest.fixture
+def photos(here):
+    """Four pictures that are no two alike in kind."""
+    (here / "photos/sub").mkdir(parents=True)
+    ramp = np.linspace(0, 65535, 400).reshape(20, 20).astype(np.uint16)
+    Image.fromarray(ramp).save("photos/16-bit.png")
+    Image.new("CMYK", (40, 20), (0, 255, 255, 0)).save("photos/cmyk.jpg")
+    Image.new("RGBA", (20, 20), (0, 0, 255, 0)).save("photos/glass.png")
+    frames = [Image.new("RGB", (20, 30), colour) for colour in ("lime", "black")]
+    frames[0].save("photos/sub/film.gif", save_all=True, append_images=frames[1:])
+    return here / "photos"
+
+
+def pictures(path):
+    with zipfile.ZipFile(path) as archive:
+        names = sorted(name for name in archive.namelist() if name != "dataset.json")
+        images = [Image.open(archive.open(name)) for name in names]
+        return [np.asarray(image.convert("RGB")) for image in images], json.loads(archive.read("dataset.json"))
+
+
+def test_pictures_of_all_kinds(stylegan, photos):
+    result = stylegan("dataset", "photos", "-o", "out.zip", "--size", 16)
+    assert (result.exit_code, result.stdout) == (0, "out.zip\n")
+    assert result.stderr == "4 pictures of 16 x 16 pixels.\n"
+    (grey, red, white, lime), about = pictures("out.zip")
+    assert about == {"labels": None}
+    assert (grey[0, 0, 0] < 10, grey[-1, -1, 0] > 245, np.ptp(grey, axis=2).max()) == (True, True, 0)
+    for image, colour in ((red, (255, 0, 0)), (white, (255, 255, 255)), (lime, (0, 255, 0))):
+        assert np.abs(image.astype(int) - colour).max() < 12
+
+
+def test_what_is_left_out_is_listed(stylegan, photos):
+    (photos / "broken.png").write_bytes(b"broken")
+    (photos / "gone.png").symlink_to("nothing")
+    Image.new("RGB", (1, 1)).save(photos / "dot.png")
+    result = stylegan("dataset", "photos", "-o", "out", "--size", 16)
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "left out: gone.png cannot be read (No such file or directory)",
+        "left out: broken.png is no picture of a known format",
+        "left out: dot.png is 1 x 1 and would have to be enlarged",
+        "4 pictures of 16 x 16 pixels.",
+    ]
+    assert sorted(path.name for path in Path("out/00000").iterdir()) == [f"img0000000{i}.png" for i in range(4)]
+
+
+def test_quiet(stylegan, photos):
+    (photos / "broken.png").write_bytes(b"broken")
+    result = stylegan("dataset", "photos", "-o", "out", "--size", 16, "-q")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_options_reach_the_pictures(stylegan, photos):
+    options = ("--filter", "box", "--mirror", "--format", "webp", "--upscale", "--max-images", 2, "--transform", "pad")
+    result = stylegan("dataset", "photos", "--dest", "out.zip", "--resolution", "32x32", *options)
+    assert result.exit_code == 0, result.stderr
+    found, _ = pictures("out.zip")
+    assert [image.shape for image in found] == [(32, 32, 3)] * 4
+    assert found[2][0].max() < 20
+    with zipfile.ZipFile("out.zip") as archive:
+        assert archive.namelist()[0] == "00000/img00000000.webp"
+
+
+def test_wide_ones(stylegan, photos):
+    stylegan("dataset", "photos", "-o", "out.zip", "--size", "16x8", "--transform", "center-crop-wide")
+    found, _ = pictures("out.zip")
+    assert all(image[:4].max() == 0 and image[4:12].max() > 0 for image in found)
+
+
+def test_labels_of_folders_and_back(stylegan, here):
+    for name in ("dogs/a", "cats/b", "cats/c"):
+        Path(name).parent.mkdir(exist_ok=True, parents=True)
+        Image.new("RGB", (8, 8)).save(f"{name}.png")
+    result = stylegan("dataset", ".", "-o", "../pets.zip", "--size", 8)
+    assert result.stderr == "3 pictures of 8 x 8 pixels in 2 classes from folders.\n"
+    labels = [[f"00000/img0000000{i}.png", label] for i, label in enumerate((0, 0, 1))]
+    assert pictures("../pets.zip")[1] == {"labels": labels, "classes": ["cats", "dogs"]}
+    stylegan("dataset", "../pets.zip", "-o", "again.zip", "--size", 4)
+    assert pictures("again.zip")[1] == {"labels": labels, "classes": ["cats", "dogs"]}
+
+
+def test_what_sample_makes(stylegan, tiny_stylegan):
+    """Data sets of sampled pictures, with latents beside them, are sources as well."""
+    tiny_stylegan("sample", "-n", 3, "--dataset", "made", "--size", 32)
+    assert stylegan("dataset", "made", "-o", "small.zip", "--size", 16).exit_code == 0
+    assert len(pictures("small.zip")[0]) == 3
+
+
+def test_a_size_that_no_model_has(stylegan, photos):
+    result = stylegan("dataset", "photos", "-o", "out.zip", "--size", 20)
+    assert result.stderr == ("4 pictures of 20 x 20 pixels; models are trained at powers of two, and this is none.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["nowhere", "-o", "out", "--size", "8"], 2, "there is no folder or zip nowhere"),
+        (["photos", "-o", "out", "--size", "big"], 2, "--size takes pixels like 64"),
+        (["photos", "-o", "out", "--size", "8x"], 2, "--size takes pixels like 64"),
+        (["photos", "-o", "out", "--size", "0"], 2, "sizes are 1 to"),
+        (["photos", "-o", "out", "--size", "8", "--format", "gif"], 2, "no format 'gif'"),
+        (["photos", "-o", "out", "--size", "8", "--labels", "csv"], 2, "no way 'csv'"),
+        (["photos", "-o", "no/out", "--size", "8"], 1, "there is no folder no"),
+        (["photos", "-o", "photos", "--size", "8"], 1, "the folder photos is not empty"),
+        (["photos", "-o", "photos", "--size", "8", "--force"], 1, "the folder photos is not empty"),
+        (["photos", "-o", "old.zip", "--size", "8"], 1, "old.zip exists"),
+        (
+            ["photos", "-o", "out", "--size", "512", "-q"],
+            1,
+            "none of the 4 pictures in photos can be used: 16-bit.png is",
+        ),
+        (["empty", "-o", "out", "--size", "8"], 1, "there is no picture in empty"),
+        (["old.zip", "-o", "out", "--size", "8"], 1, "old.zip is neither a folder nor a zip"),
+        (["photos", "-o", "out", "--size", "8", "--labels", "json"], 1, "there is no dataset.json in photos"),
+    ],
+)
+def test_mistakes_cost_one_sentence(stylegan, photos, here, arguments, code, message):
+    (here / "empty").mkdir()
+    (here / "old.zip").write_text("precious")
+    before = sorted(here.rglob("*"))
+    result = stylegan("dataset", *arguments)
+    assert result.exit_code == code
+    assert len(result.stderr.splitlines()) == 1
+    assert message in result.stderr
+    assert sorted(here.rglob("*")) == before
+
+
+def test_force_replaces_a_zip(stylegan, photos, here):
+    (here / "old.zip").write_text("worthless")
+    assert stylegan("dataset", "photos", "-o", "old.zip", "--size", 8, "--force").exit_code == 0
+    assert len(pictures("old.zip")[0]) == 4
+
+
+def test_no_space_left(stylegan, photos, here, monkeypatch):
+    """The disk is full when the third picture comes."""
+    real = zipfile.ZipFile.writestr
+    count = iter(range(100))
+
+    def writestr(self, *arguments):
+        if next(count) == 2:
+            raise OSError(28, os.strerror(28))
+        real(self, *arguments)
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", writestr)
+    result = stylegan("dataset", "photos", "-o", "out.zip", "--size", 8)
+    assert (result.exit_code, result.stderr) == (1, "Error: No space left on device.\n")
+    assert [path.name for path in here.iterdir()] == ["photos"]

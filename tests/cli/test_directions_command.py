@@ -1,0 +1,204 @@
+"""`stylegan directions` on the tiny model, with scorers made up: how bright and how red a picture is."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from looking import size_of
+from PIL import Image
+
+from stylegan_cli import recipes, store
+from stylegan_cli.cli import finding
+from stylegan_cli.errors import UsageError
+from stylegan_cli.latents import directions
+
+
+def look(image):
+    red, green, blue = np.asarray(image, float).mean(axis=(0, 1))
+    return {"light": red + green + blue, "red": red - (green + blue) / 2}
+
+
+@pytest.fixture
+def scorers(monkeypatch):
+    def open_scorers(names, quiet):
+        if wrong := set(names) - {"light", "red"}:
+            raise UsageError(f"there is no score {wrong.pop()!r}")
+        return look
+
+    monkeypatch.setattr(finding, "open_scorers", open_scorers)
+
+
+@pytest.fixture
+def own_folder(tiny_model, here, monkeypatch):
+    """Where the user's own directions of the tiny model go."""
+    monkeypatch.setenv("STYLEGAN_DATA", str(here / "data"))
+    return here / "data" / "directions" / Path(tiny_model).stem
+
+
+@pytest.fixture
+def found(stylegan, tiny_model, scorers, own_folder):
+    """`directions find` with few people; must end well."""
+
+    def run(*words):
+        words = ["--amount", 0.5, "--people", 8, *words, "--count", 200, "--model", tiny_model]
+        result = stylegan("directions", "find", *words)
+        assert result.exit_code == 0, result.stderr
+        return [Path(line) for line in result.stdout.splitlines()], result.stderr
+
+    return run
+
+
+@pytest.fixture
+def generator(tiny_model):
+    return store.load(str(tiny_model))
+
+
+def test_find_by_scorers(found, own_folder, generator, tiny_stylegan):
+    paths, told = found("--scorer", "light,red", "--keep", "light,red", "--psi", 0.5)
+    assert paths == [own_folder / "light.npz", own_folder / "red.npz"]
+    light, red = (directions.read(path, generator) for path in paths)
+    assert (light.found["kept"], red.found["kept"], light.found["people"]) == (["red"], ["light"], 200)
+    assert light.found["command"].startswith("stylegan directions find --amount 0.5")
+    assert light.vector[0].norm() == pytest.approx(1)
+    for direction, other in ((light, "red"), (red, "light")):
+        moved = direction.scores["ahead"]
+        assert moved[direction.name] > 0.2
+        assert abs(moved[other]) < moved[direction.name]
+        assert 0 <= direction.scores["accuracy"] <= 1
+        assert f"{moved[other]:+.2f}" in told
+    # What was found is at hand by its name.
+    tiny_stylegan("edit", 1, "--direction", "light=3", "--steps", 2, "--keep", "red", "--size", 16, "-q")
+    dark, bright = recipes.read(Path("edit.png")).picture.rows[0]
+    assert torch.allclose(bright.ws - dark.ws, (bright.ws - dark.ws)[:1].expand(13, -1), atol=1e-5)
+
+
+def test_the_walk_goes_where_the_table_says(found, tiny_stylegan, own_folder):
+    found("--scorer", "light")
+    tiny_stylegan("edit", "1-9", "--direction", "light=3", "--out", "up", "--size", 16, "-q")
+    tiny_stylegan("edit", "1-9", "--direction", "light=-3", "--out", "down", "--size", 16, "-q")
+    up, down = (
+        np.mean([look(Image.open(path))["light"] for path in Path(folder).glob("*.png")]) for folder in ("up", "down")
+    )
+    assert up > down
+
+
+def test_find_in_a_data_set_draws_nothing_twice(found, tiny_stylegan, generator):
+    tiny_stylegan("sample", "-n", 200, "--dataset", "faces.zip", "--size", 64, "--psi", 0.7)
+    fresh = found("--scorer", "red", "--out", "fresh.npz")[0][0]
+    stored = found("--scorer", "red", "--out", "stored.npz", "--data", "faces.zip")[0][0]
+    one, other = (directions.read(path, generator).vector[0] for path in (fresh, stored))
+    assert torch.nn.functional.cosine_similarity(one, other, dim=0) > 0.99
+
+
+def test_layers_are_measured_and_stored(found, generator):
+    (path,), _ = found("--scorer", "red", "--layers", "coarse", "--out", "r.npz")
+    direction = directions.read(path, generator)
+    assert direction.layers == "coarse"
+    assert direction.space == "W"
+
+
+@pytest.mark.parametrize("kind", ["latents", "pictures"])
+def test_find_between_two_folders(found, tiny_stylegan, generator, kind):
+    """The lighter half of some people, and the darker one."""
+    tiny_stylegan("sample", "--seeds", "0-79", "--size", 128, "--out", "faces", "--save-latents")
+    paths = sorted(Path("faces").glob("*.png"), key=lambda path: look(Image.open(path))["light"])
+    for i, path in enumerate(paths):
+        side = Path("bright" if i >= 40 else "dark")
+        side.mkdir(exist_ok=True)
+        source = path if kind == "pictures" else path.with_suffix(".npz")
+        source.rename(side / source.name)
+    (path,), _ = found(
+        "--with", "bright", "--without", "dark", "--name", "brightness", "--keep", "red", "--out", "b.npz"
+    )
+    direction = directions.read(path, generator)
+    assert direction.name == "brightness"
+    assert direction.scores["ahead"]["light"] > 0.2
+    assert abs(direction.scores["ahead"]["red"]) < direction.scores["ahead"]["light"]
+
+
+def test_two_folders_need_no_scorers(stylegan, tiny_model, tiny_stylegan, generator, monkeypatch):
+    monkeypatch.setattr(finding, "available", set)
+    for folder, seeds in (("a", "0-19"), ("b", "20-39")):
+        tiny_stylegan("sample", "--seeds", seeds, "--size", 8, "--out", folder)
+    words = ["--with", "a", "--without", "b", "--name", "seed", "--out", "seed.npz", "--model", tiny_model]
+    result = stylegan("directions", "find", *words)
+    assert (result.exit_code, result.stdout) == (0, "seed.npz\n")
+    assert directions.read(Path("seed.npz"), generator).scores["ahead"] == {}
+
+
+def test_photos_must_be_projected_first(stylegan, tiny_model, scorers, here):
+    for folder in ("a", "b"):
+        (here / folder).mkdir()
+        Image.new("RGB", (64, 64)).save(here / folder / "me.jpg")
+    result = stylegan("directions", "find", "--with", "a", "--without", "b", "--out", "x.npz", "--model", tiny_model)
+    assert result.exit_code == 1
+    assert result.stderr == "Error: a/me.jpg is a photo, whose latents are not known; 'stylegan project' it first.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "say what to find"),
+        (["--scorer", "red", "--with", "a", "--without", "b"], "say what to find"),
+        (["--with", "a"], "say what to find"),
+        (["--with", "a", "--without", "b"], "there is no folder a"),
+        (["--scorer", "beauty"], "there is no score 'beauty'"),
+        (["--scorer", "red", "--keep", "beauty"], "there is no score 'beauty'"),
+        (["--scorer", "red,light", "--name", "x"], "--name is for one direction"),
+        (["--scorer", "red,light", "--out", "x.npz"], "--out x.npz is one file"),
+        (["--scorer", "red", "--cutoff", 3], "leave out --cutoff"),
+        (["--scorer", "red", "--layers", "nose"], "there is no band or layer 'nose'"),
+        (["--scorer", "red", "--out", "gone/x.npz"], "there is no folder gone"),
+    ],
+)
+def test_mistakes(stylegan, tiny_model, scorers, own_folder, words, said):
+    result = stylegan("directions", "find", *words, "--model", tiny_model)
+    assert result.exit_code in (1, 2)
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_nothing_is_replaced_without_force(found, stylegan, tiny_model, own_folder):
+    found("--scorer", "red")
+    again = stylegan("directions", "find", "--scorer", "red", "--model", tiny_model)
+    assert again.exit_code == 1
+    assert "--force" in again.stderr
+    found("--scorer", "red", "--force")
+
+
+def test_list_and_show(found, stylegan, tiny_model):
+    found("--scorer", "red", "--keep", "light")
+    assert stylegan("directions", "list", "--model", tiny_model).stdout == "red\tfound from examples\n"
+    result = stylegan("directions", "show", "red", "--on", "1,2", "--steps", 3, "--size", 16, "--model", tiny_model)
+    assert result.stdout == "red.png\n"
+    assert "kept: light" in result.stderr
+    assert "ahead: light" in result.stderr
+    rows = recipes.read(Path("red.png")).picture.rows
+    assert [cell.caption for cell in rows[1]] == ["red -3", "red 0", "red +3"]
+
+
+@pytest.mark.parametrize("method", ["sefa", "pca"])
+def test_discover(tiny_stylegan, generator, tiny_model, stylegan, method):
+    words = ["--method", method, "-n", 3, "--layers", "coarse", "--steps", 3, "--size", 16]
+    made = tiny_stylegan("directions", "discover", *words)
+    assert made == [Path(method) / name for name in (*(f"{method}-{i}.npz" for i in range(3)), "sheet.png")]
+    assert size_of(made[-1])[0] == 3 * 16 + 2 * 4
+    direction = directions.read(made[1], generator)
+    assert (direction.name, direction.layers, direction.space) == (f"{method}-1", "coarse", "W")
+    assert json.dumps(direction.found["method"]) == f'"{method}"'
+    rows = recipes.read(made[-1]).picture.rows
+    changed = (rows[1][0].ws != rows[1][2].ws).any(dim=1)
+    assert {layer.band for layer in generator.layers if changed[layer.index]} == {"coarse"}
+    again = stylegan("directions", "discover", *words, "--model", tiny_model, "--out", method)
+    assert (again.exit_code, "--force" in again.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--method", "luck"], "--method is one of sefa, pca"), (["--out", "sheet.png"], "go into a folder; name one")],
+)
+def test_mistakes_of_discover(stylegan, tiny_model, words, said):
+    result = stylegan("directions", "discover", *words, "--model", tiny_model)
+    assert (result.exit_code, said in result.stderr) == (2, True)

@@ -1,0 +1,213 @@
+"""`stylegan edit` on the tiny model."""
+
+import json
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+import torch
+from looking import pixels, size_of
+
+from stylegan_cli import recipes, store
+from stylegan_cli.cli import price
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.latents import directions
+from stylegan_cli.latents.directions import Direction
+
+
+@pytest.fixture(autouse=True)
+def no_scorers(monkeypatch):
+    """As on a machine without the extra."""
+    monkeypatch.setattr(price, "available", set)
+    monkeypatch.setattr(price.Identity, "installed", lambda: False)
+
+
+@pytest.fixture
+def age(tiny_model, here):
+    """A direction of the tiny model, and its file here."""
+    tiny = store.load(str(tiny_model))
+    vector = torch.randn(tiny.w_dim, generator=torch.Generator().manual_seed(3))
+    direction = Direction("age", (vector / vector.norm()).expand(tiny.num_ws, -1))
+    directions.write(here / "age.npz", direction, tiny.origin)
+    return direction
+
+
+@pytest.fixture
+def edit(stylegan, tiny_model, age):
+    """Edits on the tiny model that must end well; the paths written. What they cost is told on stderr."""
+
+    def run(*words):
+        result = stylegan("edit", *words, "--size", 16, "--model", tiny_model)
+        assert result.exit_code == 0, result.stderr
+        return [Path(line) for line in result.stdout.splitlines()]
+
+    return run
+
+
+def ws_of(path):
+    return recipes.read(Path(path)).picture.ws
+
+
+@pytest.mark.parametrize("amount", ["3", "+3", "-4", "-.5", "1.5"])
+def test_amounts_have_signs(edit, tiny_stylegan, age, amount):
+    edit(1, "--direction", f"age.npz={amount}")
+    tiny_stylegan("sample", "--seeds", 1, "--size", 16, "--out", "one.png")
+    assert torch.allclose(ws_of("edit.png"), ws_of("one.png") + float(amount) * age.vector, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "words", [["--age", "-4"], ["--age=-4"], ["--age", "-4..4"], ["--age", "+3"], ["--age", "-.5"]]
+)
+def test_negative_amounts_are_no_options(stylegan, tiny_model, words):
+    """This model has no age, and the sentence says so: the amount was understood."""
+    result = stylegan("edit", 1, *words, "--model", tiny_model)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "Error: there is no direction 'age': tiny has none yet; find more with 'stylegan directions', or give a file.\n"
+    )
+
+
+@pytest.mark.parametrize("amount", ["x", "", "1..", "..2", "1-2", "nan", "inf", "1e9", "--"])
+def test_what_is_no_amount(stylegan, tiny_model, amount):
+    result = stylegan("edit", 1, f"--age={amount}", "--model", tiny_model)
+    assert result.exit_code == 2
+    assert "the amount of age is a number like 3 or -1.5, or a range like -4..4" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "say what to edit"),
+        (["--direction", "age.npz"], "--direction takes NAME=AMOUNT"),
+        (["--direction", "nothing.pt=1"], "there is no direction file nothing.pt"),
+        (["--direction", "age.npz=1", "--keep", "beauty"], "there is no direction 'beauty'"),
+        (["--direction", "age.npz=1", "--layers", "nose"], "there is no band or layer 'nose'"),
+        (["--direction", "age.npz=1", "--steps", "3", "--out", "a.mp4"], "--steps draws a strip"),
+        (["--direction", "age.npz=1", "--frames", "3", "2"], "a film shows one person"),
+        (["--direction", "age.npz=1", "--out", "a.avi"], "there is no format 'avi' here"),
+    ],
+)
+def test_mistakes(stylegan, tiny_model, age, words, said):
+    result = stylegan("edit", 1, *words, "--model", tiny_model)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_another_models_direction(stylegan, tiny_model, age):
+    with np.load("age.npz") as file:
+        arrays = dict(file)
+    about = json.loads(str(arrays["about"]))
+    about["model"]["sha256"] = "1" * 64
+    np.savez("age.npz", **(arrays | {"about": np.array(json.dumps(about))}))
+    result = stylegan("edit", 1, "--direction", "age.npz=1", "--model", tiny_model)
+    assert result.exit_code == 1
+    assert "age.npz is a direction of the model tiny (111111111111), not of tiny" in result.stderr
+
+
+def test_several_people_get_names_of_their_own(edit):
+    assert edit("1,2", 1, "--direction", "age.npz=1") == [Path(f"edited/{name}.png") for name in ("1-1", "2", "1-2")]
+
+
+def test_a_strip_has_a_row_for_each_person(edit, age):
+    assert edit(1, 2, "--direction", "age.npz=3", "--steps", 3) == [Path("edit.png")]
+    rows = recipes.read(Path("edit.png")).picture.rows
+    assert [[cell.caption for cell in row] for row in rows] == [["age 0", "age +1.5", "age +3"]] * 2
+    assert torch.allclose(rows[1][2].ws, rows[1][0].ws + 3 * age.vector, atol=1e-5)
+
+
+def test_a_range_is_a_strip(edit):
+    edit(1, "--direction", "age.npz=-2..2")
+    (row,) = recipes.read(Path("edit.png")).picture.rows
+    assert [row[0].caption, row[3].caption, row[-1].caption, len(row)] == ["age -2", "age 0", "age +2", 7]
+
+
+@pytest.mark.parametrize(
+    ("words", "frames"), [(["--out", "years.mp4"], 61), (["--frames", 4], 5), (["--frames", 4, "--loop"], 8)]
+)
+def test_films(edit, words, frames):
+    (path,) = edit(1, "--direction", "age.npz=-4..4", *words)
+    assert imageio_ffmpeg.count_frames_and_secs(str(path))[0] == frames
+
+
+def test_frames_begin_and_end_at_the_range(edit):
+    made = edit(1, "--direction", "age.npz=-2..2", "--frames", 4, "--out", "frames")
+    edit(1, "--direction", "age.npz=-2", "--out", "low.png")
+    edit(1, "--direction", "age.npz=2", "--out", "high.png")
+    assert len(made) == 5
+    assert np.array_equal(pixels(made[0]), pixels("low.png"))
+    assert np.array_equal(pixels(made[-1]), pixels("high.png"))
+
+
+def test_saved_latents_and_replay(edit, tiny_stylegan, here):
+    edit(1, "--direction", "age.npz=2", "--save-latents")
+    tiny_stylegan("sample", "--latents", "edit.npz", "--size", 16, "--out", "again.png")
+    assert np.array_equal(pixels("again.png"), pixels("edit.png"))
+    tiny_stylegan("replay", "edit.png", "--out", "replay.png")
+    assert (here / "replay.png").read_bytes() == (here / "edit.png").read_bytes()
+
+
+def test_layers(edit, tiny):
+    edit(1, "--direction", "age.npz=3", "--layers", "fine", "--steps", 2)
+    (row,) = recipes.read(Path("edit.png")).picture.rows
+    changed = (row[0].ws != row[1].ws).any(dim=1)
+    assert [layer.band for layer in tiny.layers if changed[layer.index]] == ["fine"] * 3
+
+
+def test_the_users_own_directions_have_names(tiny_stylegan, tiny_model, age, here, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_DATA", str(here / "data"))
+    folder = here / "data" / "directions" / Path(tiny_model).stem
+    folder.mkdir(parents=True)
+    (here / "age.npz").rename(folder / "age.npz")
+    tiny_stylegan("edit", 1, "--age", "-4", "--size", 16, "-q")
+    assert size_of("edit.png") == (16, 16)
+
+
+def test_the_price_is_told_and_the_limit_kept(stylegan, tiny_model, age):
+    result = stylegan("edit", 1, "--direction", "age.npz=9", "--psi", 0.5, "--model", tiny_model, "--size", 16)
+    assert result.exit_code == 0
+    start, stop = result.stderr.split("typical distances")[0].rpartition(": ")[2].split(" -> ")
+    assert float(start) < float(stop)
+    words = ["--direction", "age.npz=9", "--psi", 0.5, "--max-drift", f"{(float(start) + float(stop)) / 2:.2f}"]
+    result = stylegan("edit", 1, *words, "--model", tiny_model, "--size", 16, "--force", "--out", "edit.png")
+    assert "stops the edit at" in result.stderr
+    assert f"-> {words[-1]} typical distances" in result.stderr
+
+
+def test_a_foreign_direction_is_told(stylegan, tiny_model, tiny):
+    torch.save(torch.ones(1, tiny.w_dim), "smile.pt")
+    result = stylegan("edit", 1, "--direction", "smile.pt=0.1", "--model", tiny_model, "--size", 16)
+    assert "smile.pt does not say which model it belongs to; only its shape was checked." in result.stderr
+
+
+def test_the_price_tells_what_else_moved(stylegan, tiny_model, age, monkeypatch):
+    class Light:
+        assets = ()
+
+        def __init__(self, _names):
+            pass
+
+        def __call__(self, image):
+            return {"age": float(np.mean(np.asarray(image))), "smile": float("nan")}
+
+    monkeypatch.setattr(price, "available", lambda: {"age"})
+    monkeypatch.setattr(price, "Scorers", Light)
+    monkeypatch.setattr(price.Identity, "installed", lambda: True)
+    monkeypatch.setattr(price.Identity, "embed", lambda _self, image: np.asarray(image, float).mean(axis=(0, 1)))
+    result = stylegan("edit", 1, "--direction", "age.npz=-3..3", "--model", tiny_model, "--size", 128)
+    lines = result.stderr.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["1, age -3", "1, age +3"]
+    assert all(", age " in line.partition(":")[2] and "smile" not in line for line in lines)
+    assert all(", identity distance " in line for line in lines)
+
+
+def test_scorers_that_cannot_be_fetched_cost_no_edit(stylegan, tiny_model, age, monkeypatch):
+    def refuse(_assets, quiet):
+        raise StyleganError("there is no network")
+
+    monkeypatch.setattr(price, "available", lambda: {"age"})
+    monkeypatch.setattr(price, "Scorers", lambda _names: type("None_", (), {"assets": ()})())
+    monkeypatch.setattr(price, "fetch", refuse)
+    result = stylegan("edit", 1, "--direction", "age.npz=1", "--model", tiny_model, "--size", 16)
+    assert (result.exit_code, result.stdout) == (0, "edit.png\n")
+    assert "What else moved is not known: there is no network." in result.stderr

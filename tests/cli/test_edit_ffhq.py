@@ -1,0 +1,108 @@
+"""Editing with the real default model and the directions that come with it."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from looking import pixels, size_of
+
+from stylegan_cli import recipes, store
+from stylegan_cli.cli import price
+from stylegan_cli.latents import directions, people
+from stylegan_cli.media.render import render
+from stylegan_cli.operations.editing import Edit, edited
+from stylegan_cli.scorers.scores import Scorers, available
+
+pytestmark = pytest.mark.usefixtures("ffhq")
+SHIPPED = ["age", "eyes", "gender", "mouth-open", "pitch", "smile", "yaw"]
+needs_scorers = pytest.mark.skipif(not available(), reason="the extra for scorers is not installed")
+
+
+@pytest.fixture
+def works(stylegan):
+    """Runs a command that must end well; returns stdout's lines and stderr."""
+
+    def run(line):
+        result = stylegan(*line.split())
+        assert result.exit_code == 0, result.stderr
+        return result.stdout.splitlines(), result.stderr
+
+    return run
+
+
+def test_shipped_directions(works, ffhq):
+    lines, _ = works("directions list")
+    assert [line.split("\t")[0] for line in lines] == SHIPPED
+    for name, path in store.directions("ffhq").items():
+        direction = directions.read(path, ffhq)
+        assert direction.name == name
+        assert direction.vector[0].norm() == pytest.approx(1, abs=1e-3)
+        assert direction.found["command"].startswith("stylegan directions find --scorer")
+        assert all(direction.scores[side][name] > 0.5 for side in ("ahead", "behind"))
+        assert path.stat().st_size < 10_000
+
+
+def test_edit_and_replay(works, here):
+    assert works("edit jon --age 3 --smile -1 --keep gender -q --size 64") == ([], "")
+    assert size_of("edit.png") == (64, 64)
+    works("replay edit.png --out again.png")
+    assert (here / "again.png").read_bytes() == (here / "edit.png").read_bytes()
+
+
+def test_the_years_as_a_film(works):
+    assert works("edit jon --age -4..4 --frames 2 --size 64 --out years.mp4")[0] == ["years.mp4"]
+
+
+@needs_scorers
+def test_the_price_shows_the_years(works):
+    _, told = works("edit jon --age 3 --size 64")
+    before, after = map(float, re.search(r", age (\S+) -> (\S+?),", told).groups())
+    assert after > before + 10
+
+
+def test_without_scorers_the_distance_is_told(works, monkeypatch):
+    monkeypatch.setattr(price, "available", set)
+    monkeypatch.setattr(price.Identity, "installed", lambda: False)
+    _, told = works("edit jon --age 3 --size 64 --max-drift 0.65")
+    assert "stops the edit at" in told
+    assert told.endswith("-> 0.65 typical distances from the average face.\n")
+
+
+def test_apply(works):
+    Path("older.toml").write_text('[[edit]]\nage = 3\nkeep = ["gender"]\n[[edit]]\nsmile = 2\nlayers = "middle"\n')
+    assert works("apply older.toml jon 3 --size 64 -q") == ([], "")
+    assert sorted(path.name for path in Path("edited").iterdir()) == ["3.png", "jon.png"]
+    assert pixels("edited/jon.png").std() > 20
+
+
+def test_show_and_discover(works):
+    lines, told = works("directions show smile --on jon --steps 2 --size 32")
+    assert lines == ["smile.png"]
+    assert "kept: age, gender, yaw, pitch" in told
+    lines, _ = works("directions discover --layers middle -n 1 --steps 2 --size 32 --on jon")
+    assert lines == ["sefa/sefa-0.npz", "sefa/sheet.png"]
+    first, last = recipes.read(Path("sefa/sheet.png")).picture.rows[0]
+    assert (first.ws != last.ws).any(dim=1).nonzero().flatten().tolist() == list(range(4, 10))
+
+
+@pytest.mark.slow
+@needs_scorers
+@pytest.mark.parametrize("name", ["age", "gender", "smile"])
+def test_directions_move_their_own_score_and_not_the_others(ffhq, name):
+    """What the shipped directions promise, over 200 people."""
+    names = ["age", "gender", "smile"]
+    scorers, amounts = Scorers(names), range(-3, 4)
+    direction = directions.read(store.directions("ffhq")[name], ffhq)
+    seen = np.empty((200, len(amounts), len(names)))
+    for i in range(len(seen)):
+        person = people.from_seed(ffhq, 5000 + i, 0.7)
+        for j, amount in enumerate(amounts):
+            picture = render(ffhq, edited(ffhq, person, [Edit(direction, amount)]).face(), 256)
+            seen[i, j] = list(scorers(picture).values())
+    moved = np.nanmean(seen, axis=0) / np.nanstd(seen[:, 3], axis=0)
+    own = moved[:, names.index(name)]
+    assert (np.diff(own) > 0).all()
+    for side in (0, -1):
+        ratios = np.abs((moved[side] - moved[3]) / (own[side] - own[3]))
+        assert all(ratio < 1 / 3 for other, ratio in zip(names, ratios, strict=True) if other != name)

@@ -1,0 +1,86 @@
+"""`stylegan metrics`."""
+
+import json
+import zipfile
+
+import pytest
+
+NUM = ("--num", 50)
+
+
+@pytest.fixture
+def made(tiny_stylegan, here):
+    """A data set of the tiny model's pictures."""
+    tiny_stylegan("sample", "-n", 100, "--dataset", "made.zip", "--size", 32)
+    return here / "made.zip"
+
+
+def test_a_model_by_data(stylegan, made, tiny_model):
+    result = stylegan("metrics", tiny_model, made, *NUM)
+    assert result.exit_code == 0, result.stderr
+    assert [line.split()[0] for line in result.stdout.splitlines()] == [
+        "FD-EfficientNet-Lite0",
+        "KD-EfficientNet-Lite0",
+        "precision-EfficientNet-Lite0",
+        "recall-EfficientNet-Lite0",
+    ]
+    assert "95 %" in result.stdout
+    for condition in ("50 pictures each", "seed 0", "compared at 32 pixels", "EfficientNet-Lite0 at 128", "lanczos"):
+        assert condition in result.stderr
+
+
+def test_json(stylegan, made, tiny_model):
+    result = stylegan("metrics", made, made, *NUM, "--metrics", "kd, pr", "--json", "--filter", "box", "--seed", 3)
+    assert (result.exit_code, result.stderr) == (0, "")
+    report = json.loads(result.stdout)
+    assert {name: report[name] for name in ("num", "seed", "size", "filter")} == {
+        "num": 50, "seed": 3, "size": 32, "filter": "box",
+    }  # fmt: skip
+    assert list(report["measures"]) == ["kd", "precision", "recall"]
+
+
+def test_the_same_again(stylegan, made, tiny_model):
+    words = ("metrics", tiny_model, made, *NUM, "--metrics", "kd,pr")
+    assert stylegan(*words).stdout == stylegan(*words).stdout
+    assert stylegan(*words).stdout != stylegan(*words, "--psi", 0.2).stdout
+
+
+def test_path_length_is_measured_in_float32(stylegan, made, tiny_model):
+    result = stylegan("metrics", tiny_model, made, *NUM, "--metrics", "ppl", "-q")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("PPL-EfficientNet-Lite0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["nobody", "made.zip"], 2, "unknown model 'nobody'"),
+        (["made.zip", "nowhere.zip"], 2, "there is no folder or zip nowhere.zip"),
+        (["made.zip", "empty.zip"], 1, "there is no picture in empty.zip"),
+        (["made.zip", "made.zip", "--metrics", "fid"], 2, "no metric 'fid'"),
+        (["made.zip", "made.zip", "--metrics", "ppl"], 2, "is measured on a model"),
+        (["made.zip", "made.zip", "--num", "3"], 2, "too few"),
+        (["made.zip", "made.zip", "--filter", "nearest"], 2, "no resize filter 'nearest'"),
+        (["made.zip", "made.zip", "--features", "vgg"], 2, "no features 'vgg'"),
+        (["tiny", "made.zip", "--class", "1"], 2, "has no classes"),
+        (["tiny", "made.zip", "--metrics", "ppl", "--precision", "bf16"], 2, "needs --precision fp32"),
+    ],
+)
+def test_mistakes_cost_one_sentence(stylegan, made, tiny_model, here, arguments, code, message):
+    with zipfile.ZipFile(here / "empty.zip", "w"):
+        pass
+    arguments = [str(tiny_model) if word == "tiny" else word for word in arguments]
+    result = (
+        stylegan("metrics", *arguments, "--num", 50) if "--num" not in arguments else stylegan("metrics", *arguments)
+    )
+    assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+
+
+@pytest.mark.slow
+def test_truncated_faces_of_the_default_model_lack_variety(stylegan, ffhq, here):
+    stylegan("sample", "-n", 50, "--seed", 1000, "--psi", 1, "--dataset", "faces.zip", "--size", 64)
+    result = stylegan("metrics", "ffhq", "faces.zip", *NUM, "--metrics", "pr", "--psi", 0.3, "--json", "-q")
+    measures = json.loads(result.stdout)["measures"]
+    assert measures["recall"]["value"] < 0.5 < measures["precision"]["value"]

@@ -1,0 +1,263 @@
+"""`stylegan train` from beginning to end: small runs, and everything that can go wrong around them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_runs import words, write_pictures
+
+from stylegan_cli import importers
+from stylegan_cli.training import checkpoints
+
+
+@pytest.fixture
+def faces(here):
+    return write_pictures(here / "faces")
+
+
+def tensors(run):
+    """What a run has learned, and how far it is."""
+    return checkpoints.newest(Path(run) / "checkpoints")
+
+
+def alike(run, other):
+    (one, progress), (two, also) = tensors(run), tensors(other)
+    return progress == also and one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
+
+
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+def test_from_pictures_to_a_model_that_verbs_take(stylegan, faces, here, cfg):
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *words(cfg=cfg))
+    assert (result.exit_code, result.stdout) == (0, "run/network-snapshot.safetensors\n"), result.stderr
+    assert "24 pictures" in result.stderr
+    assert {path.name for path in (here / "run").iterdir()} == {
+        *("training_options.json", "log.jsonl", "checkpoints", "network-snapshot.safetensors", "fakes000000.png"),
+        *("reals.png", "report.html"),
+    }
+    lines = [json.loads(line) for line in (here / "run/log.jsonl").read_text().splitlines()]
+    assert [line["kimg"] for line in lines] == [0.04, 0.08]
+    assert {"loss_g", "loss_d", "r_t", "p", "images_per_second", "memory", "wait"} <= lines[0].keys()
+    page = (here / "run/report.html").read_text()
+    assert "<svg" in page and "data:image/webp" in page and "http" not in page
+    drawn = stylegan("sample", "--seeds", "1", "--model", "run/network-snapshot.safetensors", "--out", "one.png")
+    assert (drawn.exit_code, drawn.stdout) == (0, "one.png\n"), drawn.stderr
+
+
+def test_a_model_saved_while_it_grows_knows_how_far_it_is(stylegan, faces, here):
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(cfg="stylegan1", kimg=0.024, tick=0.008))
+    found = importers.read(here / "run/network-snapshot.safetensors")
+    assert found.generator.config["lod"] == pytest.approx(0.75)
+
+
+def test_the_same_command_goes_on(stylegan, faces, here):
+    stylegan("train", "--data", "faces", "--outdir", "straight", *words(kimg=0.2))
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.08))
+    again = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.2))
+    assert again.exit_code == 0
+    assert "going on after 0.08 kimg" in again.stderr
+    assert alike("run", "straight")
+    lines = [json.loads(line)["nimg"] for line in (here / "run/log.jsonl").read_text().splitlines()]
+    assert lines == [40, 80, 120, 160, 200]
+    assert len(checkpoints.found(here / "run/checkpoints")) == 2
+
+
+@pytest.mark.slow
+def test_kill_9_loses_nothing(stylegan, faces, here):
+    """A real process, killed somewhere in the midst; the same command ends with the same bits."""
+    command = ["train", "--data", "faces", "--outdir", "run", *words(kimg=0.32, aug="ada", ada_kimg=0.2)]
+    victim = subprocess.Popen(
+        [sys.executable, "-m", "stylegan_cli", *command], cwd=here, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    folder = here / "run" / "checkpoints"
+    deadline = time.monotonic() + 120
+    while not (folder.is_dir() and checkpoints.found(folder)):
+        assert time.monotonic() < deadline and victim.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.25)
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    assert tensors("run")[1]["nimg"] < 320
+    assert stylegan(*command).exit_code == 0
+    assert stylegan(*(word.replace("run", "straight") for word in command)).exit_code == 0
+    assert alike("run", "straight")
+
+
+def test_ctrl_c_saves_and_leaves(stylegan, faces, monkeypatch):
+    from stylegan_cli.cli import train_view
+
+    def interrupt(self, kimg):
+        if kimg == 0.008:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(train_view.View, "step", interrupt)
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=9, tick=5))
+    assert result.exit_code == 130
+    assert "Stopped" in result.stderr
+    assert tensors("run")[1]["nimg"] == 16  # the step after the one in which the signal came sees it
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"gamma": 2}, "--gamma is 2, and was"),
+        ({"seed": 1}, "--seed is 1, and was 0"),
+        ({"cbase": 64}, "the generator's channel_base is 64, and was 128"),
+        ({"cfg": "stylegan1"}, "--cfg is stylegan1, and was stylegan2"),
+    ],
+)
+def test_another_run_in_the_same_folder(stylegan, faces, changed, sentence):
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
+    before = tensors("run")[1]
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.016, **changed))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert sentence in result.stderr
+    assert tensors("run")[1] == before
+
+
+def test_other_pictures_are_another_run(stylegan, faces, here):
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
+    write_pictures(here / "others", count=20)
+    result = stylegan("train", "--data", "others", "--outdir", "run", *words(kimg=0.008))
+    assert (result.exit_code, "the fingerprint of --data is" in result.stderr) == (2, True)
+
+
+def test_a_batch_stays_split_as_it_was(stylegan, faces):
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008, batch_gpu=4))
+    assert stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.016)).exit_code == 0
+
+
+def test_what_is_done_is_not_done_again(stylegan, faces):
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.016))
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
+    assert (result.exit_code, result.stdout) == (0, "run/network-snapshot.safetensors\n")
+    assert "0.016 kimg are done, and a larger --kimg goes on" in result.stderr
+
+
+def test_damaged_checkpoints_are_passed_over(stylegan, faces, here):
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.08))
+    older, newer = checkpoints.found(here / "run/checkpoints")
+    newer.write_bytes(newer.read_bytes()[:-100])
+    assert tensors("run")[1]["nimg"] == int(older.stem)
+    older.write_bytes(b"")
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.08))
+    assert (result.exit_code, "all checkpoints in run/checkpoints are damaged" in result.stderr) == (1, True)
+
+
+def test_transfer_from_another_model(stylegan, faces, here):
+    stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.04))
+    model = "first/network-snapshot.safetensors"
+    sizes = ("--kimg", "0", "--batch", "8", "--device", "cpu")
+    result = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", model, *sizes, "--kimg", 0.008)
+    assert result.exit_code == 0, result.stderr
+    first, second = (load_file(here / f"{run}/network-snapshot.safetensors") for run in ("first", "second"))
+    for key in first:
+        torch.testing.assert_close(first[key], second[key], atol=0.1, rtol=0.1, msg=key)
+    options = json.loads((here / "second/training_options.json").read_text())
+    assert (options["ada_kimg"], options["generator"]["z_dim"]) == (100, 8)
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--cfg", "stylegan1"], "is a stylegan2, and stylegan1 cannot begin from it"),
+        (["--cbase", "64"], "brings its own sizes; leave out --cbase"),
+        (["--resolution", "8"], "makes pictures of 16 pixels, and these have 8"),
+    ],
+)
+def test_models_that_do_not_fit(stylegan, faces, more, sentence):
+    stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.008))
+    model = "first/network-snapshot.safetensors"
+    result = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", model, "--kimg", 0.008, *more)
+    assert (result.exit_code, sentence in result.stderr) == (2, True), result.stderr
+    assert not Path("second").exists()
+
+
+def test_families_that_are_not_trained(stylegan, faces, tiny_model):
+    result = stylegan("train", "--data", "faces", "--outdir", "run", "--resume", tiny_model, "--resolution", 16)
+    assert (result.exit_code, "is a mobilestylegan, and stylegan2 cannot begin from it" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "sentence"),
+    [
+        ({"preset": "fast"}, 2, "there is no preset 'fast'; presets are auto, paper, laptop"),
+        ({"cfg": "stylegan4"}, 2, "there is no --cfg 'stylegan4'"),
+        ({"batch": "many"}, 2, "neither a number nor numbers by resolution"),
+        ({"batch_gpu": 3}, 2, "--batch 8 is not made of parts of --batch-gpu 3"),
+        ({"batch": 6}, 2, "cannot be split into the groups of 4"),
+        ({"aug": "some"}, 2, "there is no augmentation 'some'"),
+        ({"augpipe": "all"}, 2, "there is no --augpipe 'all'"),
+        ({"precision": "fp16"}, 2, "training has no precision 'fp16'"),
+        ({"first_res": 12, "cfg": "stylegan1"}, 2, "--first-res 12 is no power of two"),
+        ({"cond": True}, 1, "--cond needs classes"),
+        ({"resume": "nothing.pkl"}, 2, "there is no model file nothing.pkl"),
+    ],
+    ids=lambda value: str(value)[:24],
+)
+def test_what_cannot_be(stylegan, faces, more, code, sentence):
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *words(**more))
+    assert (result.exit_code, result.stdout) == (code, ""), result.stderr
+    assert sentence in result.stderr
+    assert not Path("run").exists()
+
+
+def test_pictures_that_are_not_there(stylegan, here):
+    result = stylegan("train", "--data", "nowhere.zip", "--outdir", "run", *words())
+    assert (result.exit_code, "there is no folder or zip nowhere.zip" in result.stderr) == (2, True)
+
+
+def test_a_folder_of_something_else(stylegan, faces):
+    result = stylegan("train", "--data", "faces", "--outdir", "faces", *words())
+    assert (result.exit_code, "faces exists, and holds no run of stylegan train" in result.stderr) == (1, True)
+
+
+def test_a_file_that_is_no_model_to_resume(stylegan, faces, here):
+    result = stylegan("train", "--data", "faces", "--outdir", "run", "--resume", "faces/000.png", *words())
+    assert (result.exit_code, "was refused" in result.stderr) == (1, True)
+
+
+def test_a_disk_without_room(stylegan, faces, monkeypatch):
+    import shutil
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *words())
+    assert (result.exit_code, "run has 0 MB left and this run needs" in result.stderr) == (1, True)
+
+
+def test_a_disk_that_fills_up(stylegan, faces, monkeypatch):
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.04))
+    before = tensors("run")[1]
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.08))
+    assert (result.exit_code, "there is no space left to write run/checkpoints" in result.stderr) == (1, True)
+    assert tensors("run")[1] == before
+
+
+@pytest.mark.slow
+def test_two_processes_do_what_one_does(faces, here):
+    """The same parts of a batch, in one process and in two under torchrun: equal but for the order of sums."""
+    options = words(batch_gpu=4, kimg=0.04, aug="ada", quiet=True)
+    command = ["-m", "stylegan_cli", "train", "--data", "faces", *options]
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, *command, "--outdir", "one"], check=True, cwd=here, env=environment)
+    subprocess.run([*run, *command, "--outdir", "two"], check=True, cwd=here, env=environment, capture_output=True)
+    (one, progress), (two, also) = tensors(here / "one"), tensors(here / "two")
+    assert progress == pytest.approx(also, rel=1e-3)
+    for key, tensor in one.items():
+        if "adam" not in key:
+            torch.testing.assert_close(two[key], tensor, atol=1e-3, rtol=1e-2, msg=key)
+    lines = (here / "two/log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["nimg"] for line in lines] == [40]

@@ -1,0 +1,41 @@
+"""`stylegan train-encoder`, from a data set that `stylegan sample` wrote to a file that loads."""
+
+import numpy as np
+import pytest
+
+from stylegan_cli import encoder, store
+
+
+@pytest.fixture
+def faces(tiny_stylegan):
+    return tiny_stylegan("sample", "-n", 40, "--dataset", "faces.zip")
+
+
+def test_from_sampled_faces_to_an_encoder(stylegan, tiny_model, faces, here):
+    result = stylegan("train-encoder", "--data", "faces.zip", "--batch", 8, "--epochs", 1, "--model", tiny_model)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == "encoder.safetensors\n"
+    assert "epoch 1" in result.stderr
+    generator = store.load(str(tiny_model))
+    assert encoder.load(here / "encoder.safetensors", generator).config.w_dim == generator.w_dim
+    again = stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model)
+    assert (again.exit_code, again.stdout) == (1, "")
+    assert "exists" in again.stderr
+
+
+def test_latents_that_do_not_belong(stylegan, tiny_model, faces, here):
+    np.save(here / "faces-w.npy", np.zeros((39, 1, 16), np.float32))
+    result = stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "40 pictures and the latents beside it 39" in result.stderr
+    np.save(here / "faces-w.npy", np.zeros((40, 5, 16), np.float32))
+    assert "are no latents of tiny" in stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model).stderr
+    (here / "faces-w.npy").unlink()
+    assert "there are no latents" in stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model).stderr
+
+
+def test_what_is_no_data_set(stylegan, tiny_model, here):
+    (here / "faces.zip").write_text("hello")
+    result = stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "is no data set" in result.stderr

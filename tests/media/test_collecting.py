@@ -1,0 +1,137 @@
+"""From pictures to a data set."""
+
+import io
+import json
+import threading
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.media.collecting import THREADS, Settings, collect, in_order
+from stylegan_cli.media.dataset import writing_pictures
+from stylegan_cli.media.encode import encode
+from stylegan_cli.media.framing import Framing
+from stylegan_cli.media.sources import open_source
+
+
+def photos(folder, count, size=8):
+    """Pictures of shades 0, 1, 2, ..., black on the left."""
+    folder.mkdir()
+    for i in range(count):
+        pixels = np.full((size, size, 3), i, np.uint8)
+        pixels[:, : size // 2] = 0
+        (folder / f"{i:04d}.png").write_bytes(encode(Image.fromarray(pixels), "png"))
+    return folder
+
+
+def ignore(*_):
+    """For what is not looked at."""
+
+
+def run(folder, out, classes=None, on_skip=ignore, size=8, **settings):
+    with open_source(folder) as source, writing_pictures(out, settings.get("format", "png")) as writer:
+        frame = Framing(size, size, "none")
+        return collect(source, classes, Settings(frame, **settings), writer, on_skip, ignore)
+
+
+def shades(path):
+    """What each picture of a data set shows at its left and right edge, and the labels."""
+    with open_source(path) as source:
+        images = [np.asarray(Image.open(io.BytesIO(source.read(name)))) for name in source.names]
+        found = json.loads(source.read("dataset.json"))["labels"]
+    return [(int(image[0, 0, 0]), int(image[0, -1, 0])) for image in images], found
+
+
+@pytest.mark.parametrize("name", ["out", "out.zip"])
+def test_pictures_in_order(tmp_path, name):
+    assert run(photos(tmp_path / "photos", 50), tmp_path / name) == 50
+    assert shades(tmp_path / name) == ([(0, i) for i in range(50)], None)
+
+
+def test_labels_follow_their_pictures(tmp_path):
+    folder = photos(tmp_path / "photos", 3)
+    (folder / "0001.png").write_bytes(b"broken")
+    skipped = []
+    classes = {f"{i:04d}.png": 10 * i for i in range(3)}
+    run(folder, tmp_path / "out", classes, on_skip=lambda *why: skipped.append(why), mirror=True)
+    pairs = list(zip([f"00000/img0000000{i}.png" for i in range(4)], [0, 0, 20, 20], strict=True))
+    assert shades(tmp_path / "out") == ([(0, 0), (0, 0), (0, 2), (2, 0)], [list(pair) for pair in pairs])
+    assert skipped == [("0001.png", "is no picture of a known format")]
+
+
+def test_limit_counts_pictures_that_were_taken(tmp_path):
+    folder = photos(tmp_path / "photos", 20)
+    (folder / "0000.png").write_bytes(b"broken")
+    assert run(folder, tmp_path / "out", limit=2) == 2
+    assert shades(tmp_path / "out")[0] == [(0, 1), (0, 2)]
+
+
+@pytest.mark.parametrize("name", ["out", "out.zip"])
+def test_nothing_usable_leaves_nothing(tmp_path, name):
+    folder = photos(tmp_path / "photos", 2)
+    with pytest.raises(StyleganError, match=r"none of the 2 pictures .* 0000.png is 8 x 8 and would"):
+        run(folder, tmp_path / name, size=16)
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+@pytest.mark.parametrize("name", ["out", "out.zip"])
+def test_interrupted_leaves_nothing(tmp_path, name):
+    def interrupt(name, reason):
+        raise KeyboardInterrupt
+
+    folder = photos(tmp_path / "photos", 9)
+    (folder / "0005.png").write_bytes(b"broken")
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, tmp_path / name, on_skip=interrupt)
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_an_empty_folder_stays_when_interrupted(tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(StyleganError):
+        run(photos(tmp_path / "photos", 2), tmp_path / "out", size=16)
+    assert list((tmp_path / "out").iterdir()) == []
+    run(tmp_path / "photos", tmp_path / "out")
+    assert len(shades(tmp_path / "out")[0]) == 2
+
+
+def test_memory_does_not_grow_with_the_pictures(tmp_path):
+    """1,000 pictures of 64 KiB, decoded, in less than what 200 take."""
+    content = encode(Image.new("RGB", (148, 148)), "png")
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for i in range(1000):
+            archive.writestr(f"{i:04d}.png", content)
+    tracemalloc.start()
+    try:
+        run(tmp_path / "many.zip", tmp_path / "out.zip")
+        assert tracemalloc.get_traced_memory()[1] < 200 * 148 * 148 * 3
+    finally:
+        tracemalloc.stop()
+
+
+def test_in_order_is_parallel_and_in_order():
+    together = threading.Barrier(min(THREADS, 2), timeout=30)
+
+    def call(i):
+        if i < together.parties:
+            together.wait()
+        return i * i
+
+    assert list(in_order(call, range(100))) == [i * i for i in range(100)]
+
+
+def test_in_order_looks_ahead_a_little_only():
+    started = []
+    results = in_order(started.append, range(1000))
+    next(results)
+    results.close()
+    assert len(started) <= 2 * THREADS + 1
+
+
+def test_in_order_raises_what_a_call_raised():
+    with pytest.raises(ZeroDivisionError):
+        list(in_order(lambda i: 1 // i, [1, 0, 2]))

@@ -1,0 +1,141 @@
+"""Picture files of all kinds to RGB."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from stylegan_cli.media.decoding import UnusableError, decode
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
+GREYS = np.linspace(0, 65535, 64).reshape(8, 8)
+
+
+def encoded(image, format, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def colours(content):
+    image = decode(content)
+    assert image.mode == "RGB"
+    return np.asarray(image).astype(int)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "TGA", "JPEG2000"])
+def test_formats(format):
+    image = Image.new("RGB", (16, 16), (200, 100, 50))
+    assert np.abs(colours(encoded(image, format)) - (200, 100, 50)).max() <= 4
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "LA", "CMYK", "YCbCr"])
+def test_modes(mode):
+    image = Image.new("RGB", (4, 4), "white").convert(mode)
+    format = {"CMYK": "TIFF", "YCbCr": "TIFF"}.get(mode, "PNG")
+    assert (colours(encoded(image, format)) == 255).all()
+
+
+def test_cmyk_jpeg_keeps_its_colours():
+    image = Image.new("RGB", (16, 16), (200, 100, 50)).convert("CMYK")
+    assert np.abs(colours(encoded(image, "JPEG", quality=95)) - (200, 100, 50)).max() <= 4
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_16_bit_grey_keeps_its_range(format):
+    found = colours(encoded(Image.fromarray(GREYS.astype(np.uint16)), format))
+    assert np.abs(found - (GREYS / 257)[..., None]).max() <= 0.5
+    assert (found[0, 0, 0], found[-1, -1, 0]) == (0, 255)
+
+
+def png(width, height, bits, kind, rows):
+    """By hand: what Pillow does not write."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_16_bit_colour():
+    row = b"\0" + struct.pack(">6H", 0xC800, 0x6400, 0x3200, 65535, 0, 0x8000)
+    assert colours(png(2, 1, 16, 2, row)).tolist() == [[[200, 100, 50], [255, 0, 128]]]
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"), [(np.full((4, 4), 1 << 20, np.int32), "32 bits"), (np.ones((4, 4), np.float32), "floating")]
+)
+def test_pixels_without_a_known_white(array, reason):
+    with pytest.raises(UnusableError, match=reason):
+        decode(encoded(Image.fromarray(array), "TIFF"))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_ones_are_on_white(mode):
+    image = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    assert (colours(encoded(image.convert(mode), "PNG", **({"transparency": 0} if mode == "P" else {}))) == 255).all()
+
+
+def test_upright():
+    image = Image.new("RGB", (4, 2), "red")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert decode(encoded(image, "PNG", exif=exif)).size == (2, 4)
+
+
+@pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP"])
+def test_first_frame_of_animated_ones(format):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    content = encoded(frames[0], format, save_all=True, append_images=frames[1:])
+    assert np.abs(colours(content) - (255, 0, 0)).max() <= 4
+
+
+def test_profiles_are_converted_to_srgb():
+    """Red and green change places in the profile of this picture; a broken profile is left alone."""
+    image = Image.new("RGB", (4, 4), (200, 100, 50))
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    red, green = lab.index(b"rXYZ"), lab.index(b"gXYZ")
+    swapped = bytearray(lab.replace(b"sRGB", b"test").replace("sRGB".encode("utf-16-be"), "test".encode("utf-16-be")))
+    swapped[red : red + 4], swapped[green : green + 4] = b"gXYZ", b"rXYZ"
+    assert np.abs(colours(encoded(image, "PNG", icc_profile=bytes(swapped))) - (100, 200, 50)).max() <= 2
+    for profile in (lab, b"nonsense"):
+        assert (colours(encoded(image, "PNG", icc_profile=profile)) == (200, 100, 50)).all()
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"])
+def test_what_is_no_picture(content):
+    with pytest.raises(UnusableError, match="no picture"):
+        decode(content)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+def test_cut_off(format):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8))
+    content = encoded(noise, format)
+    with pytest.raises(UnusableError):
+        decode(content[: len(content) // 2])
+
+
+@pytest.mark.parametrize("edge", [10_000, 60_000])
+def test_bombs(edge):
+    """A few bytes that say they are many pixels."""
+    with pytest.raises(UnusableError, match="too many"):
+        decode(png(edge, edge, 1, 0, b""))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "TGA", "PPM"]), st.data())
+def test_damaged_ones_say_so(format, data):
+    content = bytearray(encoded(Image.radial_gradient("L").resize((32, 32)).convert("RGB"), format))
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        assert decode(bytes(content)).mode == "RGB"
+    except UnusableError as error:
+        assert len(str(error).splitlines()) == 1

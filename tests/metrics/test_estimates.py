@@ -1,0 +1,44 @@
+"""Intervals that hold what they promise."""
+
+import numpy as np
+import pytest
+
+from stylegan_cli.metrics.estimates import GROUPS, Estimate, blocks, from_blocks, jackknife
+
+RANDOM = np.random.default_rng(0)
+
+
+def difference(a, b):
+    return a.mean(axis=0) - b.mean(axis=0)
+
+
+def test_jackknife_of_means_is_the_textbooks():
+    """For a mean of n values the variance is that of group means, over the number of groups."""
+    a, b = RANDOM.standard_normal((2, 200, 1))
+    (found,) = jackknife(difference, a, b)
+    groups = [x.mean() - y.mean() for x, y in zip(blocks(a), blocks(b), strict=True)]
+    assert (found.low, found.high) == pytest.approx((from_blocks(np.array(groups)).low, found.high))
+    assert found.value == pytest.approx(np.mean(groups))
+    assert found.high - found.value == pytest.approx(found.value - found.low)
+
+
+def test_95_of_100_intervals_hold_the_truth():
+    inside = 0
+    for _ in range(1000):
+        (found,) = jackknife(difference, RANDOM.standard_normal((60, 1)) + 1, RANDOM.standard_normal((80, 1)))
+        inside += found.low < 1 < found.high
+    assert 0.92 < inside / 1000 < 0.98
+
+
+def test_several_numbers_at_once():
+    a, b = RANDOM.standard_normal((2, 100, 3))
+    assert [found.value for found in jackknife(difference, a, b)] == pytest.approx(difference(a, b))
+
+
+def test_blocks_take_turns():
+    assert [block.tolist() for block in blocks(np.arange(12))][:3] == [[0, 10], [1, 11], [2]]
+    assert from_blocks(np.ones(GROUPS)) == Estimate(1, 1, 1)
+
+
+def test_within_bounds():
+    assert Estimate(0.9, 0.7, 1.1).within(0, 1) == Estimate(0.9, 0.7, 1)

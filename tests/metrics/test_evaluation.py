@@ -1,0 +1,108 @@
+"""Sets judged by others."""
+
+import json
+
+import pytest
+import torch
+
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.metrics.evaluation import MIN_PICTURES, Judge, Settings, evaluate
+from stylegan_cli.metrics.features import EfficientNetFeatures
+from stylegan_cli.metrics.sets import DataSet, Made
+
+CPU = torch.device("cpu")
+
+
+def judge(reference, **settings):
+    settings.setdefault("metrics", ("kd",))
+    return Judge(reference, Settings(**{"num": MIN_PICTURES, **settings}), EfficientNetFeatures(CPU))
+
+
+@pytest.fixture(scope="module")
+def drawings(make_data):
+    return DataSet(make_data(120))
+
+
+def test_more_blur_is_further_away(make_data, drawings):
+    judged = judge(drawings, metrics=("fd", "kd"))
+    reports = [judged(DataSet(make_data(60, first=500, blur=blur))) for blur in (0, 0.7, 1.5, 3)]
+    for name in ("fd", "kd"):
+        values = [report[name] for report in reports]
+        assert values == sorted(values)
+        assert values[-1] > 2 * values[0]
+
+
+def test_a_data_set_by_itself_is_compared_by_halves(drawings):
+    report = judge(drawings, num=1000, metrics=("fd", "kd", "pr"))(drawings)
+    assert report.num == 60
+    assert report["fd"] > 1
+    measures = report.as_dict()["measures"]
+    assert measures["kd"]["low"] < 0 < measures["kd"]["high"]
+    assert all(0 <= measures[name]["low"] < measures[name]["value"] <= 1 for name in ("precision", "recall"))
+
+
+def test_equal_sets_of_pictures(make_data, drawings):
+    """The same pictures in another file: they are not known to be the same."""
+    report = judge(drawings, num=120, metrics=("fd", "pr"))(DataSet(make_data(120)))
+    assert report["fd"] == pytest.approx(0, abs=0.01)
+    assert (report["precision"], report["recall"]) == (1, 1)
+
+
+def test_a_model_by_data(tiny, drawings):
+    counted = []
+    settings = Settings(("fd", "kd", "pr", "ppl"), MIN_PICTURES)
+    report = evaluate(tiny, drawings, settings, lambda: counted.append(1))
+    assert [measure.name for measure in report.measures] == ["fd", "kd", "precision", "recall", "ppl"]
+    assert (report.subject, report.num, report.size, report.features_size) == ("tiny", MIN_PICTURES, 64, 128)
+    assert len(counted) == Judge(drawings, settings, EfficientNetFeatures(CPU)).steps(Made(tiny)) == 3 * MIN_PICTURES
+    assert report["ppl"] > 0
+    assert json.loads(json.dumps(report.as_dict()))["measures"]["fd"]["title"] == "FD-EfficientNet-Lite0"
+
+
+def test_two_models_do_not_share_their_z(tiny):
+    assert judge(Made(tiny))(Made(tiny))["kd"] != 0
+
+
+def test_seeds(tiny, drawings):
+    first = judge(drawings)(Made(tiny))
+    assert judge(drawings)(Made(tiny)) == first
+    assert judge(drawings, seed=1)(Made(tiny))["kd"] != first["kd"]
+
+
+def test_the_reference_is_described_once(tiny, drawings):
+    judged, counted = judge(drawings), []
+    first = judged(Made(tiny), lambda: counted.append(1))
+    assert judged(Made(tiny), lambda: counted.append(1)) == first
+    assert len(counted) == 3 * MIN_PICTURES
+
+
+def test_size_and_filter_matter(make_data, drawings):
+    other = DataSet(make_data(60, first=500, size=128))
+    reports = [judge(drawings, **how)(other) for how in ({}, {"filter": "box"}, {"size": 32})]
+    assert len({report["kd"] for report in reports}) == 3
+    assert [report.size for report in reports] == [64, 64, 32]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"metrics": ("fid",)}, "no metric 'fid'; metrics are fd, kd, pr, ppl"),
+        ({"filter": "nearest"}, "no resize filter"),
+        ({"num": 10}, "10 pictures are too few"),
+    ],
+)
+def test_settings_that_there_are_not(settings, message):
+    with pytest.raises(UsageError, match=message):
+        Settings(**settings)
+
+
+@pytest.mark.parametrize("count", [1, 2 * MIN_PICTURES - 1])
+def test_too_few_pictures(make_data, count):
+    data = DataSet(make_data(count, size=16))
+    with pytest.raises(StyleganError, match=f"give {count // 2} pictures a side to compare"):
+        judge(data)(data)
+
+
+def test_data_have_no_paths(drawings):
+    with pytest.raises(UsageError, match=r"path length .* is measured on a model"):
+        judge(drawings, metrics=("ppl",))(drawings)

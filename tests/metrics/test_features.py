@@ -1,0 +1,125 @@
+"""Features of pictures."""
+
+import sys
+import types
+import urllib.error
+
+import numpy as np
+import pytest
+import torch
+from drawings import drawing
+from PIL import Image
+from torch import nn
+
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.metrics import features
+from stylegan_cli.metrics.features import BATCH, EfficientNetFeatures, InceptionFeatures, describe, named
+from stylegan_cli.scorers import perceptual
+
+CPU = torch.device("cpu")
+LANCZOS = Image.Resampling.LANCZOS
+
+
+def test_vectors_are_the_networks_pooled_ones():
+    image = drawing(0, size=128)
+    (found,) = describe([image], EfficientNetFeatures(CPU), LANCZOS, lambda: None)
+    pixels = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None].float()
+    with torch.inference_mode():
+        (expected,) = perceptual.network().pooled(pixels / 127.5 - 1)
+    assert found.shape == (1280,)
+    assert found == pytest.approx(expected.numpy(), abs=1e-4)
+
+
+def test_batches_change_nothing_and_every_picture_counts():
+    seen = []
+    images = [drawing(i) for i in range(BATCH + 3)]
+    found = describe(iter(images), EfficientNetFeatures(CPU), LANCZOS, lambda: seen.append(1))
+    (alone,) = describe(images[-1:], EfficientNetFeatures(CPU), LANCZOS, lambda: None)
+    assert (len(found), len(seen)) == (BATCH + 3, BATCH + 3)
+    assert found[-1] == pytest.approx(alone, abs=1e-4)
+
+
+@pytest.mark.parametrize(("pixels", "size"), [(16, 128), (128, 128), (223, 128), (224, 224), (1024, 224)])
+def test_sizes(pixels, size):
+    assert EfficientNetFeatures(CPU).size(pixels) == size
+
+
+def test_nobody_takes_it_for_fid():
+    assert EfficientNetFeatures.titles == {"fd": "FD-EfficientNet-Lite0", "kd": "KD-EfficientNet-Lite0"}
+
+
+def test_unknown_features():
+    with pytest.raises(UsageError, match="no features 'vgg'; say efficientnet or inception"):
+        named("vgg", CPU, str)
+
+
+def test_inception_without_its_library(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    with pytest.raises(UsageError, match=r"pip install 'stylegan-cli\[fid\]'"):
+        named("inception", CPU, str)
+
+
+def test_inception_with_a_broken_library(tmp_path, monkeypatch):
+    """As where torchvision was built for another torch."""
+    (tmp_path / "torch_fidelity").mkdir()
+    (tmp_path / "torch_fidelity/__init__.py").write_text("raise RuntimeError('no operator')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torch_fidelity", raising=False)
+    with pytest.raises(StyleganError, match=r"cannot be imported \(no operator\); install the torchvision"):
+        named("inception", CPU, str)
+
+
+class Averages(nn.Module):
+    """Stands for torch-fidelity's network: it loads a file of tensors, and its features are the colours' averages."""
+
+    def __init__(self, name, features_list, feature_extractor_weights_path):
+        super().__init__()
+        self.scale = nn.Parameter(torch.zeros(()), requires_grad=False)
+        self.load_state_dict(torch.load(feature_extractor_weights_path, weights_only=False))
+        assert features_list == ["2048"]
+
+    def forward(self, images):
+        assert images.dtype == torch.uint8
+        return (images.float().mean(dim=(2, 3)) * self.scale,)
+
+
+@pytest.fixture
+def fake_fidelity(monkeypatch, tmp_path):
+    """An installed library without weights; returns where they would be."""
+    module = types.ModuleType("torch_fidelity.feature_extractor_inceptionv3")
+    module.FeatureExtractorInceptionV3 = Averages
+    monkeypatch.setitem(sys.modules, "torch_fidelity", types.ModuleType("torch_fidelity"))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path))
+    (tmp_path / "assets").mkdir()
+    return tmp_path / "assets" / features.INCEPTION.rpartition("/")[2]
+
+
+def test_inception(fake_fidelity):
+    torch.save({"scale": torch.tensor(2.0)}, fake_fidelity)
+    network = named("inception", CPU, str)
+    image = Image.new("RGB", (8, 8), (1, 2, 3))
+    assert describe([image], network, LANCZOS, lambda: None).tolist() == [[2, 4, 6]]
+    assert network.titles == {"fd": "FID", "kd": "KID"}
+
+
+class Harmful:
+    def __reduce__(self):
+        return (pytest.fail, ("what is in the file was run",))
+
+
+def test_inceptions_file_is_not_run(fake_fidelity):
+    torch.save({"scale": Harmful()}, fake_fidelity)
+    with pytest.raises(StyleganError, match=r"inception-2015-12-05-6726825d.pth is not .* delete it"):
+        InceptionFeatures(CPU, str)
+
+
+def test_inception_without_network(fake_fidelity, monkeypatch):
+    def unreachable(*arguments, **options):
+        raise urllib.error.URLError("no route")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
+    said = []
+    with pytest.raises(StyleganError, match=r"could not be fetched from https.*no route.*--features efficientnet"):
+        InceptionFeatures(CPU, said.append)
+    assert said == ["Fetching Inception's weights: 95 MB, once.\nLicence: Apache-2.0."]

@@ -1,0 +1,52 @@
+"""Path lengths where they are known, and of the tiny model."""
+
+import numpy as np
+import pytest
+import torch
+
+from stylegan_cli.errors import UsageError
+from stylegan_cli.metrics.features import perceptual_network
+from stylegan_cli.metrics.path_length import STEP, path_length, path_lengths
+from stylegan_cli.metrics.sets import Made
+from stylegan_cli.noise import Noise
+from stylegan_cli.scorers import perceptual
+
+CPU = torch.device("cpu")
+
+
+def ignore():
+    """For what is not looked at."""
+
+
+def lengths(generator, num, seed=0):
+    return path_lengths(generator, perceptual_network(CPU), Made(generator).ends(num, seed), seed, ignore)
+
+
+def test_is_the_squared_distance_over_the_squared_step(tiny):
+    (found,) = lengths(tiny, 1)
+    ((zs, _),) = Made(tiny).ends(1, 0)
+    with torch.inference_mode():
+        w, other = tiny.mapping(zs)
+        a, b = (
+            perceptual.levels(perceptual_network(CPU), tiny.synthesis(tiny.broadcast(one[None]), Noise("random", 0)))
+            for one in (w, w.lerp(other, STEP))
+        )
+    assert found == pytest.approx(perceptual.distance(a, b).item() / STEP**2, rel=1e-4)
+    assert found > 0
+
+
+def test_the_same_for_the_same_seed(tiny):
+    assert lengths(tiny, 2).tolist() == lengths(tiny, 2).tolist()
+    assert lengths(tiny, 2).tolist() != lengths(tiny, 2, seed=1).tolist()
+
+
+def test_the_outer_hundredths_are_left_out():
+    values = np.r_[np.full(990, 5.0), np.full(5, 1e9), np.zeros(5)]
+    found = path_length(values)
+    assert (found.low, found.value, found.high) == (5, 5, 5)
+
+
+def test_coarse_arithmetic_is_refused(tiny, monkeypatch):
+    monkeypatch.setattr(tiny, "dtype", torch.bfloat16)
+    with pytest.raises(UsageError, match="--precision fp32"):
+        lengths(tiny, 1)

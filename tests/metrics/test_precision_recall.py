@@ -1,0 +1,55 @@
+"""Sets whose overlap is known."""
+
+import numpy as np
+import pytest
+
+from stylegan_cli.metrics.precision_recall import precision_recall
+
+RANDOM = np.random.default_rng(0)
+
+
+def cloud(centre, n=100, spread=1.0):
+    return (RANDOM.standard_normal((n, 4)) * spread + centre).astype(np.float32)
+
+
+def test_equal_sets():
+    a = cloud(0)
+    assert precision_recall(a, a).tolist() == [1, 1]
+
+
+def test_sets_far_apart():
+    assert precision_recall(cloud(0), cloud(100)).tolist() == [0, 0]
+
+
+def test_half_of_the_fakes_are_nowhere():
+    real = cloud(0)
+    assert precision_recall(np.concatenate([real, cloud(1000)]), real).tolist() == [0.5, 1]
+
+
+def test_half_of_the_reals_were_not_learned():
+    one, other = cloud(0), cloud(1000)
+    assert precision_recall(one, np.concatenate([one, other])).tolist() == [1, 0.5]
+
+
+def test_a_model_of_one_face():
+    """Precise, and without variety: that is what recall tells."""
+    precision, recall = precision_recall(cloud(0, spread=1e-3), cloud(0))
+    assert precision == 1
+    assert recall < 0.05
+
+
+def test_radii_are_to_the_kth_neighbour():
+    """On a line of reals at 0, 1, 2, 3, ... a fake at -1.5 is as near to 0 as its second neighbour, not its first."""
+    real = np.arange(10, dtype=np.float32)[:, None]
+    fake = np.full((1, 1), -1.5, np.float32)
+    with_two_others = np.concatenate([fake, fake - 1000, fake - 2000])
+    assert precision_recall(with_two_others, real, k=1)[0] == 0
+    assert precision_recall(with_two_others, real, k=2)[0] == pytest.approx(1 / 3)
+
+
+def test_sides_and_rigid_motions():
+    a, b = cloud(0), cloud(0.5)
+    turn = np.linalg.qr(RANDOM.standard_normal((4, 4)))[0].astype(np.float32)
+    expected = precision_recall(a, b)
+    assert precision_recall(b, a).tolist() == expected[::-1].tolist()
+    assert precision_recall(a @ turn * 2 + 7, b @ turn * 2 + 7) == pytest.approx(expected, abs=0.02)

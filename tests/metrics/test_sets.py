@@ -1,0 +1,129 @@
+"""What is drawn from data sets and from generators."""
+
+import hashlib
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Generator, Layer
+from stylegan_cli.latents import people
+from stylegan_cli.media.render import render
+from stylegan_cli.metrics.sets import DataSet, Made
+from stylegan_cli.noise import Noise
+from stylegan_cli.pictures import Face
+
+
+def prints(pictures):
+    return [hashlib.sha256(image.tobytes()).hexdigest() for image in pictures]
+
+
+def test_a_data_set_is_drawn_without_repeats(make_data):
+    data = DataSet(make_data(20, size=16))
+    assert (data.count, data.resolution) == (20, 16)
+    a, b = prints(data.draw(10, 0, 0)), prints(data.draw(10, 0, 1))
+    assert len({*a, *b}) == 20
+    assert prints(data.draw(10, 0, 0)) == a
+    assert prints(data.draw(10, 1, 0)) != a
+
+
+def test_fewer_pictures_are_among_the_more(make_data):
+    data = DataSet(make_data(20, size=16))
+    assert {*prints(data.draw(5, 0, 0))} < {*prints(data.draw(15, 0, 0))}
+
+
+def save(folder, sizes):
+    folder.mkdir()
+    for i, size in enumerate(sizes):
+        Image.new("RGB", size).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ([(16, 16), (16, 16), (32, 32)], "2.png in .* is 32 x 32, and 0.png 16 x 16; make a data set of it"),
+        ([(16, 12)], "0.png in .* is 16 x 12; make a data set of it"),
+    ],
+)
+def test_pictures_that_do_not_belong_together(tmp_path, sizes, message):
+    data = DataSet(save(tmp_path / "data", sizes))
+    with pytest.raises(StyleganError, match=message):
+        list(data.draw(len(sizes), 0, 0))
+
+
+def test_a_broken_picture(tmp_path):
+    folder = save(tmp_path / "data", [(16, 16)] * 3)
+    (folder / "1.png").write_bytes(b"broken")
+    with pytest.raises(StyleganError, match=r"1.png in .* is no picture of a known format; make a data set"):
+        list(DataSet(folder).draw(3, 0, 0))
+
+
+def test_a_data_set_that_went_away(make_data):
+    path = make_data(2, size=16)
+    data = DataSet(path)
+    with zipfile.ZipFile(path, "w"):
+        pass
+    with pytest.raises(StyleganError, match="no picture in"):
+        list(data.draw(2, 0, 0))
+
+
+def test_a_generator_is_seeded(tiny):
+    a = prints(Made(tiny).draw(3, 0, 0))
+    assert len(set(a)) == 3
+    assert prints(Made(tiny).draw(3, 0, 0)) == a
+    assert prints(Made(tiny).draw(2, 0, 0)) == a[:2]
+    assert not {*a} & {*prints(Made(tiny).draw(3, 0, 1)), *prints(Made(tiny).draw(3, 1, 0))}
+
+
+def test_a_generators_pictures_are_those_that_are_rendered(tiny):
+    """The same z, truncation and noise by the way that every verb takes."""
+    (found,) = Made(tiny, psi=0.5).draw(1, 7, 0)
+    stream = np.random.RandomState([7, 0])
+    noise = Noise("random", stream.randint(2**31))
+    person = people.from_z(tiny, torch.from_numpy(stream.randn(tiny.z_dim)).float(), 0.5, "")
+    assert prints([found]) == prints([render(tiny, Face(person.ws, noise))])
+
+
+class Coloured(Generator):
+    """A generator whose pictures are as bright as their class."""
+
+    family = "coloured"
+    layers = (Layer(0, 4, 1),)
+    resolution, z_dim, w_dim, c_dim = 4, 2, 3, 3
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("w_avg", torch.zeros(3))
+
+    def mapping(self, z, c=None):
+        return self.labels(len(z), c)
+
+    def synthesis(self, ws, noise=None):
+        return (ws[:, 0].argmax(dim=1).float() / 2 - 1)[:, None, None, None].expand(-1, 3, 4, 4)
+
+    def resolution_of(self, tensor):
+        return None
+
+    def style_weights(self):
+        return [torch.zeros(0, 3)]
+
+
+def shades(made):
+    return {image.getpixel((0, 0))[0] for image in made.draw(40, 0, 0)}
+
+
+def test_classes_are_the_datas_or_all_or_the_chosen_one():
+    generator = Coloured()
+    assert shades(Made(generator)) == {0, 64, 128}
+    assert shades(Made(generator, classes={"a": 0, "b": 2})) == {0, 128}
+    generator.choose_class(1)
+    assert shades(Made(generator, classes={"a": 9})) == {64}
+
+
+def test_classes_that_the_model_has_not():
+    with pytest.raises(StyleganError, match="classes up to 5, and unnamed has 0-2"):
+        Made(Coloured(), classes={"a": 0, "b": 5})

@@ -1,0 +1,198 @@
+"""Finding directions, on people whose scores are known functions of w."""
+
+import importlib
+import math
+
+import pytest
+import torch
+from tiny_generator import make_tiny
+
+from stylegan_cli import architectures
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.latents.selection import in_bands
+from stylegan_cli.operations import discovery
+from stylegan_cli.operations.discovery import Moved
+
+N, D = 2000, 16
+RANDOM = torch.Generator().manual_seed(0)
+SPREAD = torch.linspace(2, 0.2, D)  # w is not equally wide in all directions
+
+
+def sampled(noise=0.3):
+    """People, and two scores: `a` follows the first two numbers of w, `b` the second and third."""
+    w = torch.randn(N, D, generator=RANDOM) * SPREAD
+    errors = noise * torch.randn(2, N, generator=RANDOM)
+    return w, {"a": 5 * (w[:, 0] + w[:, 1] + errors[0]) + 100, "b": w[:, 1] + w[:, 2] + errors[1]}
+
+
+def correlation(x, y):
+    return float(torch.corrcoef(torch.stack([x, y.to(x)]))[0, 1])
+
+
+def test_a_fit_foretells_held_out_scores():
+    w, scores = sampled()
+    fitted = discovery.fit(w, scores)
+    for name, score in scores.items():
+        assert correlation(w.double() @ fitted.responses[name], score) > 0.7
+        assert fitted.accuracy[name] > 0.75
+        assert 0.5 < fitted.explained[name] < 1
+    nothing = discovery.fit(w, {"noise": torch.randn(N, generator=RANDOM)})
+    assert 0.4 < nothing.accuracy["noise"] < 0.6
+    assert nothing.explained["noise"] < 0.05
+
+
+def test_faces_that_a_scorer_does_not_see_do_not_count():
+    w, scores = sampled()
+    holes = scores["a"].clone()
+    holes[::3] = math.nan
+    fitted = discovery.fit(w, {"a": holes})
+    assert torch.isfinite(fitted.responses["a"]).all()
+    assert correlation(fitted.responses["a"], discovery.fit(w, scores).responses["a"]) > 0.95
+
+
+@pytest.mark.parametrize("score", [torch.full((N,), math.nan), torch.ones(N)])
+def test_scores_that_teach_nothing(score):
+    with pytest.raises(StyleganError, match="dull has"):
+        discovery.fit(sampled()[0], {"dull": score})
+
+
+def test_two_classes():
+    w, _ = sampled()
+    w[: N // 2, 3] += 3
+    labels = torch.ones(N)
+    labels[N // 2 :] = -1
+    fitted = discovery.fit(w, {"glasses": labels})
+    assert fitted.accuracy["glasses"] > 0.75
+    assert fitted.direction("glasses", [], {}).abs().argmax() == 3
+
+
+def test_the_direction_has_length_one_and_leads_up():
+    w, scores = sampled()
+    fitted = discovery.fit(w, scores)
+    direction = fitted.direction("a", [], {})
+    assert direction.norm() == pytest.approx(1)
+    # The mean of those above the mean lies ahead.
+    above = w[scores["a"] > scores["a"].mean()].mean(dim=0) - w.mean(dim=0)
+    assert torch.nn.functional.cosine_similarity(direction, above, dim=0) > 0.95
+
+
+def test_what_is_kept_does_not_move():
+    w, scores = sampled()
+    fitted = discovery.fit(w, scores)
+    plain, clean = (fitted.direction("a", kept, {}) for kept in ([], ["b"]))
+    assert plain[1] + plain[2] > 0.3
+    assert abs(clean[1] + clean[2]) < 0.05
+    assert clean[0] + clean[1] > 0.1
+
+
+def test_measuring_is_in_the_units_given_and_skips_whom_nobody_sees():
+    people = torch.zeros(4, D)
+    people[3, 5] = 1
+
+    def judge(w, by):
+        return {"a": float((w + by)[0]) * 6 + 7, "b": math.nan if w[5] else 2.0}
+
+    here = [judge(w, torch.zeros(D)) for w in people]
+    step = torch.zeros(D)
+    step[0] = 3
+    moved = discovery.measure(judge, people, here, step, {"a": 2.0, "b": 1.0})
+    assert moved == Moved(ahead={"a": 9.0, "b": 0.0}, behind={"a": 9.0, "b": 0.0})
+
+
+def test_nobody_is_seen():
+    people = torch.zeros(2, D)
+    moved = discovery.measure(lambda *_: {"a": math.nan}, people, [{"a": 1.0}] * 2, people[0], {"a": 1.0})
+    assert moved == Moved({"a": 0.0}, {"a": 0.0})
+
+
+def test_refining_takes_away_what_the_responses_do_not_tell():
+    """`b` really follows w[4] as well, which among these people does not vary enough to show."""
+    w, scores = sampled()
+    w[:, 4] = w[:, 0] * 0.5
+    fitted = discovery.fit(w, scores)
+
+    def measured(step):
+        """The way back is shorter, and `b` also rises a little on both sides."""
+        own, other = float(step[0] + step[1]), float(step[1] + step[2] + 2 * step[4])
+        return Moved({"a": own, "b": other + 0.1}, {"a": own / 2, "b": other / 2 - 0.05})
+
+    before = discovery.refine(fitted, "a", ["b"], 3, 0, measured)[1]
+    vector, after = discovery.refine(fitted, "a", ["b"], 3, 8, measured)
+    assert abs(before.ahead["b"] / before.ahead["a"]) > 0.5
+    assert after.ahead["a"] > 0
+    assert after.ahead["b"] / after.ahead["a"] == pytest.approx(-after.behind["b"] / after.behind["a"], abs=0.05)
+    assert after == measured(3 * vector)
+
+
+def test_a_target_that_nobody_measures():
+    w, scores = sampled()
+    fitted = discovery.fit(w, scores)
+
+    def measured(step):
+        return Moved(*[{"b": float(step[1] + step[2])}] * 2)
+
+    vector, moved = discovery.refine(fitted, "a", ["b"], 3, 2, measured)
+    assert set(moved.ahead) == {"b"}
+    assert vector.norm() == pytest.approx(1)
+
+
+def test_pca_finds_the_widest_ways():
+    tiny = make_tiny()
+    vectors, deviations = discovery.pca(tiny, 5000, 4)
+    assert torch.allclose(vectors @ vectors.T, torch.eye(4), atol=1e-5)
+    assert (deviations.diff() <= 0).all()
+    z = torch.randn(20_000, tiny.z_dim, generator=RANDOM)
+    w = tiny.mapping(z)
+    assert torch.allclose((w @ vectors.T).std(dim=0), deviations.float(), rtol=0.05)
+
+
+def test_sefa_finds_what_changes_styles_most():
+    tiny = make_tiny()
+    coarse = in_bands(tiny.layers, ["coarse"])
+    vectors, strengths = discovery.sefa(tiny, coarse, 3)
+    weights = torch.cat([tiny.style_weights()[layer] for layer in coarse])
+    assert torch.allclose((weights @ vectors.T).norm(dim=0), strengths.float(), rtol=1e-4)
+    others = torch.nn.functional.normalize(torch.randn(100, tiny.w_dim, generator=RANDOM), dim=1)
+    assert (weights @ others.T).norm(dim=0).max() < strengths[0]
+
+
+FAMILIES = {
+    "stylegan1": {"resolution": 16, "fmap_base": 64, "fmap_max": 8},
+    "stylegan2": {"resolution": 16, "channel_base": 128, "channel_max": 8},
+    "stylegan3": {"resolution": 16, "channel_base": 128, "channel_max": 8},
+    "mobilestylegan": {"channels": (8, 8, 8)},
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_style_weights_are_all_that_a_layers_w_drives(family):
+    """What they do not see changes nothing in the picture; what they see does."""
+    torch.manual_seed(1)
+    module, name = architectures.FAMILIES[family]
+    loaded = importlib.import_module(module)
+    generator = getattr(loaded, name)(loaded.Config(**FAMILIES[family], z_dim=8, w_dim=64, mapping_layers=2))
+    for tensor in generator.parameters():
+        torch.nn.init.normal_(tensor)
+    generator.prepare(torch.device("cpu"), torch.float32)
+    weights, ws = generator.style_weights(), torch.randn(1, generator.num_ws, 64)
+    assert len(weights) == generator.num_ws
+    picture = generator.synthesis(ws)
+    for layer, weight in enumerate(weights):
+        seen = torch.linalg.pinv(weight) @ weight if len(weight) else torch.zeros(64, 64)
+        step = torch.randn(64)
+        for by, changes in ((step - seen @ step, False), (seen @ step, len(weight) > 0)):
+            moved = ws.clone()
+            moved[0, layer] += by
+            difference = (generator.synthesis(moved) - picture).abs().max() / picture.abs().max()
+            assert (difference > 1e-3) if changes else (difference < 1e-4), layer
+
+
+def test_layers_that_drive_nothing():
+    with pytest.raises(StyleganError, match="drive nothing"):
+        discovery.sefa(make_tiny(), [3], 1)
+
+
+@pytest.mark.parametrize("find", [lambda g: discovery.sefa(g, [0, 1], 5), lambda g: discovery.pca(g, 1000, 5)])
+def test_the_sign_is_always_the_same(find):
+    vectors, _ = find(make_tiny())
+    assert (vectors.gather(1, vectors.abs().argmax(dim=1, keepdim=True)) > 0).all()

@@ -1,0 +1,119 @@
+"""Editing: amounts add up, keeping keeps, drift is limited."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.latents.directions import Direction
+from stylegan_cli.latents.people import from_seed
+from stylegan_cli.operations import editing
+from stylegan_cli.operations.editing import Edit
+
+RANDOM = torch.Generator().manual_seed(0)
+L, D = 13, 16
+
+
+def direction(name="d", response=None, rows=1, layers="all"):
+    vector = torch.randn(rows, D, generator=RANDOM)
+    return Direction(name, (vector / vector.norm()).expand(L, D), layers, response=response)
+
+
+@pytest.fixture
+def jon(tiny):
+    return from_seed(tiny, 1, 1.0)
+
+
+def test_edits_add_up_and_minus_takes_back(tiny, jon):
+    one, other = direction(), direction()
+    both = editing.edited(tiny, jon, [Edit(one, 3), Edit(other, -1)])
+    assert torch.allclose(both.ws, jon.ws + 3 * one.vector - other.vector, atol=1e-6)
+    back = editing.edited(tiny, both, [Edit(one, -3), Edit(other, 1)])
+    assert torch.allclose(back.ws, jon.ws, atol=1e-5)
+    assert both.z is None
+
+
+def test_nothing_moves_to_the_bit(tiny, jon):
+    assert torch.equal(editing.edited(tiny, jon, [Edit(direction(), 0)]).ws, jon.ws)
+    assert torch.equal(editing.edited(tiny, jon, [Edit(direction(), 3)], at=0).ws, jon.ws)
+
+
+def test_layers_are_the_directions_own_unless_named(tiny, jon):
+    coarse = direction(layers="coarse")
+    for layers, bands in ((None, {"coarse"}), ("middle,fine", {"middle", "fine"})):
+        changed = (editing.edited(tiny, jon, [Edit(coarse, 1, layers=layers)]).ws != jon.ws).any(dim=1)
+        assert {layer.band for layer in tiny.layers if changed[layer.index]} == bands
+        assert all(changed[layer.index] == (layer.band in bands) for layer in tiny.layers)
+
+
+def test_a_strip_goes_from_start_to_stop(tiny, jon):
+    d = direction("age")
+    strip = editing.strip(tiny, jon, [Edit(d, 4, -4)], 5)
+    assert [person.label for person in strip] == ["age -4", "age -2", "age 0", "age +2", "age +4"]
+    assert torch.equal(strip[-1].ws, editing.edited(tiny, jon, [Edit(d, 4)]).ws)
+    assert torch.equal(strip[2].ws, jon.ws)
+    assert editing.sheet([strip, strip]).rows[1][0].caption == "age -4"
+
+
+def test_what_is_kept_does_not_respond(tiny):
+    gender, smile = (direction(name, torch.randn(D, generator=RANDOM)) for name in ("gender", "smile"))
+    age = direction("age")
+    clean = editing.keeping(age, [gender, smile])
+    assert (clean.vector @ gender.response).abs().max() < 1e-5
+    assert (clean.vector @ smile.response).abs().max() < 1e-5
+    # Only as much of the kept directions as that takes: what is left lies in their span.
+    rest = (age.vector - clean.vector)[0]
+    span = torch.stack([gender.vector[0], smile.vector[0]])
+    assert torch.linalg.matrix_rank(torch.vstack([span, rest]), tol=1e-5) == 2
+
+
+def test_without_a_response_it_is_the_projection(tiny):
+    one, other = direction("a"), direction("b")
+    clean = editing.keeping(one, [other]).vector[0]
+    assert torch.allclose(clean, one.vector[0] - (one.vector[0] @ other.vector[0]) * other.vector[0], atol=1e-6)
+
+
+def test_a_direction_does_not_keep_itself_and_doubles_do_no_harm(tiny):
+    age, gender = direction("age"), direction("gender")
+    assert editing.keeping(age, [age]) is age
+    assert torch.equal(
+        editing.keeping(age, [age, gender, gender]).vector, editing.keeping(age, [gender, gender]).vector
+    )
+    assert torch.allclose(
+        editing.keeping(age, [gender, gender]).vector, editing.keeping(age, [gender]).vector, atol=1e-6
+    )
+
+
+def test_each_layer_of_w_plus_is_kept_by_itself(tiny):
+    one, other = (Direction(name, torch.randn(L, D, generator=RANDOM)) for name in "ab")
+    clean = editing.keeping(one, [other]).vector
+    assert (clean * other.vector).sum(dim=1).abs().max() < 1e-4
+
+
+def test_drift_is_one_for_the_models_own_people_on_average(tiny):
+    ruler = editing.ruler(tiny)
+    drifts = [ruler.drift(from_seed(tiny, seed, 1.0).ws) for seed in range(200)]
+    assert sum(drifts) / 200 == pytest.approx(1, rel=0.05)
+    assert ruler.drift(tiny.w_avg.expand(L, D)) == 0
+    halves = [ruler.drift(from_seed(tiny, seed, 0.5).ws) for seed in range(200)]
+    assert sum(halves) == pytest.approx(sum(drifts) / 2, rel=1e-4)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(0.5, 3), st.floats(-50, 50))
+def test_the_limit_is_reached_and_not_passed(tiny, limit, amount):
+    ruler, jon = editing.ruler(tiny), from_seed(tiny, 1, 0.3)
+    edits, share = editing.limited(tiny, ruler, jon, [Edit(direction(), amount, -amount)], limit)
+    for at in (0.0, 1.0):
+        assert ruler.drift(editing.edited(tiny, jon, edits, at).ws) <= limit * (1 + 1e-5)
+    if share < 1:
+        ends = [ruler.drift(editing.edited(tiny, jon, edits, at).ws) for at in (0.0, 1.0)]
+        assert max(ends) == pytest.approx(limit, rel=1e-4)
+    else:
+        assert edits[0].stop == amount
+
+
+def test_who_is_beyond_the_limit_already(tiny, jon):
+    with pytest.raises(StyleganError, match="typical distances from the average face before any edit"):
+        editing.limited(tiny, editing.ruler(tiny), jon, [Edit(direction(), 1)], 0.1)

@@ -1,0 +1,120 @@
+"""Tunings: what they change, how they are shared, and that files and recipes keep them to the bit."""
+
+import numpy as np
+import pytest
+import torch
+
+from stylegan_cli import recipes, tuning
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.latents import files, people
+from stylegan_cli.noise import Noise
+from stylegan_cli.operations import blending, mixing
+from stylegan_cli.pictures import Face, Sheet
+from stylegan_cli.tuning import Term, Tuning
+
+WEIGHT, MAP = "blocks.1.conv1.pointwise", "blocks.1.conv1.epilogue.noise_const"  # both work at 16 pixels: middle
+
+
+def make_tuning(tiny, seed=0):
+    randomness = torch.Generator().manual_seed(seed)
+    shape = tiny.state_dict()[WEIGHT].shape
+    left, right = torch.randn(shape[0], 2, generator=randomness), torch.randn(2, shape[1], generator=randomness)
+    levels = torch.randint(-127, 128, (16, 16), generator=randomness).to(torch.int8)
+    return Tuning({WEIGHT: (left.half(), right.half())}, {MAP: (levels, 0.01)})
+
+
+@pytest.fixture
+def tuned(tiny):
+    return people.Person("photo", people.from_seed(tiny, 1, 0.7).ws, tuned=tuning.whole(make_tuning(tiny), tiny.num_ws))
+
+
+def draw(tiny, person):
+    with torch.inference_mode():
+        return tuning.synthesis(tiny, person.ws[None], Noise(), person.tuned)
+
+
+def test_it_is_as_if_the_generator_had_other_weights(tiny, tuned):
+    state = {name: tensor.clone() for name, tensor in tiny.state_dict().items()}
+    shown = draw(tiny, tuned)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in tiny.state_dict().items())
+    own = tuned.tuned[0].tuning
+    left, right = own.weights[WEIGHT]
+    levels, step = own.noise[MAP]
+    changed = {WEIGHT: state[WEIGHT] + (left.float() @ right.float())[..., None, None], MAP: state[MAP] + levels * step}
+    tiny.load_state_dict(state | changed)
+    try:
+        expected = draw(tiny, people.Person("plain", tuned.ws))
+    finally:
+        tiny.load_state_dict(state)
+    assert torch.allclose(shown, expected, atol=1e-5)
+    assert not torch.allclose(shown, draw(tiny, people.Person("plain", tuned.ws)), atol=1e-2)
+
+
+def test_bands_keep_their_persons_tuning(tiny, tuned):
+    """The tuning works at 16 pixels, so it goes where the middle band goes."""
+    plain = people.from_seed(tiny, 2, 0.7)
+    without = mixing.mix(tiny.layers, {"coarse": tuned, "middle": plain, "fine": tuned})
+    assert torch.equal(draw(tiny, without), draw(tiny, people.Person("", without.ws)))
+    middle = mixing.mix(tiny.layers, {"coarse": plain, "middle": tuned})
+    everywhere = people.Person("", middle.ws, tuned=tuned.tuned)
+    assert torch.equal(draw(tiny, middle), draw(tiny, everywhere))
+
+
+def test_children_have_half_of_each_parents(tiny, tuned):
+    other = people.Person("other", tuned.ws, tuned=tuning.whole(make_tuning(tiny, 1), tiny.num_ws))
+    child = blending.blend(tuned, other, torch.full((tiny.num_ws,), 0.25))
+    assert [term.shares[0] for term in child.tuned] == [0.75, 0.25]
+    assert blending.blend(tuned, other, torch.ones(tiny.num_ws)).tuned == tuned.tuned
+    twin = blending.blend(tuned, tuned, torch.full((tiny.num_ws,), 0.25))
+    assert twin.tuned == tuned.tuned
+
+
+def test_recipes_keep_it(tiny, tuned):
+    child = blending.blend(tuned, people.from_seed(tiny, 3, 0.7), torch.linspace(0, 1, tiny.num_ws))
+    sheet = Sheet(((tuned.face(), None, child.face()),))
+    recipe = recipes.Recipe(sheet, "tiny", "0" * 64, "fp32", "cpu")
+    again = recipes.loads(recipes.dumps(recipe), "it").picture
+    for before, after in zip(sheet.cells(), again.cells(), strict=True):
+        assert torch.equal(draw(tiny, before), draw(tiny, after))
+    assert recipes.dumps(recipe).count(WEIGHT) == 2  # left and right, once for both faces
+
+
+def test_damaged_ones_in_recipes_are_refused(tiny, tuned):
+    text = recipes.dumps(recipes.Recipe(tuned.face(), "tiny", "0" * 64, "fp32", "cpu"))
+    for old, new in (
+        ('"<f2"', '"<f8"'),
+        ('"<f2", [16', '"<f2", [99999999'),
+        ('"tuned": [[0', '"tuned": [[7'),
+        ("/left", "/lost"),
+    ):
+        assert old in text
+        with pytest.raises(StyleganError, match="damaged recipe"):
+            recipes.loads(text.replace(old, new, 1), "it")
+
+
+def test_latent_files_keep_it(tiny, tuned, tmp_path):
+    plain = people.from_seed(tiny, 2, 0.7)
+    child = blending.blend(tuned, plain, torch.linspace(0, 1, tiny.num_ws))
+    about = {"model": {"name": "tiny", "sha256": "0" * 64}}
+    everybody = [tuned, plain, child]
+    ws = np.stack([person.ws.numpy() for person in everybody])
+    files.write_npz(tmp_path / "a.npz", ws, about, tuned=[person.tuned for person in everybody])
+    stored = files.read(tmp_path / "a.npz")
+    again = people.with_tunings(tiny, people.from_array(tiny, stored.array, "a"), stored.tuned)
+    for before, after in zip(everybody, again, strict=True):
+        assert torch.equal(draw(tiny, before), draw(tiny, after))
+    with pytest.raises(StyleganError, match="do not belong"):
+        people.with_tunings(tiny, again[:2], stored.tuned)
+
+
+@pytest.mark.parametrize("name", ["nobody.weight", "map.layers.0.weight", "blocks.1.conv1.depthwise"])
+def test_one_of_another_model_is_refused(tiny, name):
+    left, right = make_tuning(tiny).weights[WEIGHT]
+    strange = tuning.whole(Tuning({name: (left, right)}, {}), tiny.num_ws)
+    with pytest.raises(StyleganError, match=name):
+        draw(tiny, Face(people.from_seed(tiny, 1, 1).ws, tuned=strange))
+
+
+def test_shares_of_another_model_are_refused(tiny):
+    with pytest.raises(StyleganError, match="do not belong"):
+        people.with_tunings(tiny, [people.from_seed(tiny, 1, 1)], [(Term(make_tuning(tiny), (1.0, 1.0)),)])

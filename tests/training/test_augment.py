@@ -1,0 +1,168 @@
+"""Augmentations: each undoes itself, stays what it is called, and happens as often as it should."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from stylegan_cli.training import augment as A
+from stylegan_cli.training.losses import r1_penalty
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def images():
+    """Smooth pictures, which resampling changes little."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 32), torch.linspace(-1, 1, 32), indexing="ij")
+    waves = torch.stack([torch.sin(2 * x + y), torch.cos(3 * y), torch.exp(-4 * (x**2 + y**2))])
+    return waves.expand(4, -1, -1, -1) * torch.tensor([1.0, 0.7, -0.5, 0.2])[:, None, None, None]
+
+
+def draw(n=4000, p=1.0):
+    return A.Draw(n, p, CPU)
+
+
+def middle(images, size=12):
+    edge = (images.shape[3] - size) // 2
+    return images[:, :, edge:-edge, edge:-edge]
+
+
+def test_nothing_at_zero(images):
+    assert A.augment(images, 0.0) is images
+
+
+def test_the_filter_is_an_orthogonal_low_pass():
+    h = np.array(A.SYM6)
+    assert h.sum() == pytest.approx(math.sqrt(2))
+    shifted = [(h[2 * k :] * h[: len(h) - 2 * k]).sum() for k in range(6)]
+    assert shifted == pytest.approx([1, 0, 0, 0, 0, 0], abs=1e-10)
+    moments = [(h * (-1) ** np.arange(12) * np.arange(12) ** k).sum() for k in range(3)]
+    assert moments == pytest.approx([0, 0, 0], abs=1e-7)
+
+
+def test_warping_by_nothing_is_exact():
+    images = torch.randn(2, 3, 16, 16)
+    torch.testing.assert_close(A.warp(images, draw(2).identity(3)), images, atol=1e-5, rtol=0)
+
+
+def angles(*values):
+    return torch.tensor(values, dtype=torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("inverse", "expected"),
+    [
+        (A.scaling(angles(-1.0), angles(1.0)), lambda x: x.flip(3)),
+        (A.rotation(angles(math.pi / 2)), lambda x: x.rot90(1, (2, 3))),
+        (A.translation(angles(4 / 32), angles(0.0)), lambda x: torch.cat([x[..., 4:], x[..., 28:].flip(3)], dim=3)),
+        (A.translation(angles(0.0), angles(-4 / 32)), lambda x: torch.cat([x[..., :4, :].flip(2), x[..., :28, :]], 2)),
+    ],
+    ids=["mirror", "quarter turn", "shift left", "shift down"],
+)
+def test_blits_move_whole_pixels(images, inverse, expected):
+    found = A.warp(images, inverse.expand(4, -1, -1))
+    torch.testing.assert_close(middle(found), middle(expected(images)), atol=0.03, rtol=0)
+
+
+def test_warps_undo_each_other(images):
+    matrix = A.rotation(angles(0.3)) @ A.scaling(angles(1.1), angles(0.9)) @ A.translation(angles(0.05), angles(-0.02))
+    there = A.warp(images, matrix.expand(4, -1, -1))
+    back = A.warp(there, torch.linalg.inv(matrix).expand(4, -1, -1))
+    assert (middle(there) - middle(images)).abs().max() > 0.1
+    torch.testing.assert_close(middle(back), middle(images), atol=0.03, rtol=0)
+
+
+def test_extreme_warps_stay_finite():
+    found = A.warp(torch.rand(1, 3, 8, 8), A.scaling(angles(9.0), angles(9.0)))
+    assert found.shape == (1, 3, 8, 8)
+    assert found.isfinite().all()
+
+
+def test_blits_are_whole_pixels_and_all_equally_likely():
+    found = A.blits(draw(), 32)
+    turned, shift = found[:, :2, :2].round(decimals=4), found[:, :2, 2] * 16
+    assert len(turned.unique(dim=0)) == 8  # mirrored or not, four ways
+    torch.testing.assert_close(turned.abs().sum(dim=2), torch.ones(4000, 2))
+    torch.testing.assert_close(shift, shift.round(), atol=1e-4, rtol=0)
+    assert shift.abs().max() <= 4 + 1e-4
+
+
+def test_geometry_has_the_papers_statistics():
+    area = torch.linalg.det(A.geometry(draw())).log() / 2
+    assert area.mean().abs() < 0.01  # stretching keeps areas, zoom changes them evenly
+    assert area.std().item() == pytest.approx(A.ZOOM, rel=0.05)
+
+
+@pytest.mark.parametrize("p", [0.2, 0.6])
+def test_turns_happen_with_probability_p(p):
+    linear = A.geometry(A.Draw(40000, p, CPU))[:, :2, :2]
+    diagonal = (linear[:, 0, 1] == 0) & (linear[:, 1, 0] == 0)
+    assert diagonal.float().mean().item() == pytest.approx(1 - p, abs=0.01)
+
+
+def test_colours_are_affine_maps_that_keep_the_grey_axis():
+    matrix = A.colours(draw())
+    assert torch.equal(matrix[:, 3], torch.tensor([0.0, 0, 0, 1]).expand(4000, -1))
+    grey = matrix[:, :3, :3] @ torch.ones(3)
+    torch.testing.assert_close(grey, grey.mean(dim=1, keepdim=True).expand(-1, 3), atol=1e-4, rtol=1e-4)
+    assert (grey[:, 0] < 0).float().mean().item() == pytest.approx(0.5, abs=0.03)  # inverted luma
+    contrast = grey[:, 0].abs().log()
+    assert contrast.mean().item() == pytest.approx(0, abs=0.02)
+    assert contrast.std().item() == pytest.approx(A.CONTRAST, rel=0.05)
+
+
+def test_colours_can_be_undone(images):
+    matrix = A.colours(draw(4))
+    back = A.recoloured(A.recoloured(images, matrix), torch.linalg.inv(matrix))
+    torch.testing.assert_close(back, images, atol=1e-4, rtol=0)
+
+
+def test_hue_keeps_luma_and_saturation():
+    luma = torch.full((4, 4), 1 / 3)
+    luma[3], luma[:, 3] = 0, 0
+    turned = A.recoloured(pictures := torch.rand(5, 3, 2, 2), A._hue(torch.linspace(-3, 3, 5), luma))
+    torch.testing.assert_close(turned.mean(dim=1), pictures.mean(dim=1))
+    torch.testing.assert_close(turned.std(dim=1), pictures.std(dim=1))
+
+
+@pytest.mark.parametrize("pipe", A.PIPES)
+def test_every_picture_is_changed_in_its_own_way(images, pipe):
+    found = A.augment(images[:1].expand(16, -1, -1, -1).contiguous(), 1.0, pipe)
+    assert found.shape == (16, 3, 32, 32)
+    assert len({one.sum().item() for one in found}) > 8
+
+
+def test_p_is_the_share_of_changed_pictures(images):
+    same = images[:1].expand(500, -1, -1, -1)
+    found = A.augment(same, 0.1, "color")
+    untouched = (found - same).abs().amax(dim=(1, 2, 3)) < 1e-5
+    assert untouched.float().mean().item() == pytest.approx(0.9**5 * 1 + 0.9**4 * 0.1 * 0.5, abs=0.06)
+
+
+def test_differentiable_twice():
+    images = torch.rand(2, 3, 8, 8, dtype=torch.float64, requires_grad=True)
+    inverse = A.geometry(draw(2)).double()
+    assert torch.autograd.gradcheck(lambda x: A.warp(x, inverse), [images], fast_mode=True)
+    assert torch.autograd.gradgradcheck(lambda x: A.warp(x, inverse), [images], fast_mode=True)
+
+
+def test_r1_looks_through_augmentations():
+    images = torch.rand(2, 3, 8, 8, requires_grad=True)
+    weight = torch.ones(3, 8, 8, requires_grad=True)
+    scores = (A.augment(images, 1.0) * weight).square().sum(dim=(1, 2, 3))
+    r1_penalty(scores, images).sum().backward()
+    assert weight.grad.abs().sum() > 0
+
+
+def test_p_follows_overfitting():
+    assert A.steered(0.5, r_t=0.7, target=0.6, kimg=0.5, span=500) == pytest.approx(0.501)
+    assert A.steered(0.5, r_t=0.5, target=0.6, kimg=0.5, span=500) == pytest.approx(0.499)
+    assert A.steered(0.0, r_t=0.5, target=0.6, kimg=0.5, span=500) == 0
+    assert A.steered(1.0, r_t=0.9, target=0.6, kimg=0.5, span=500) == 1

@@ -1,0 +1,129 @@
+"""Training pictures: what is refused, and in which order the rest comes."""
+
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from small_runs import write_pictures
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.training import data
+from stylegan_cli.training.data import Loader, Pictures
+
+CPU = torch.device("cpu")
+
+
+def add(folder, name, size=(16, 16), mode="RGB"):
+    Image.new(mode, size).save(folder / name)
+
+
+def broken(folder, change):
+    write_pictures(folder)
+    change(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda f: [p.unlink() for p in f.iterdir()], "there is no picture in"),
+        (lambda f: [p.unlink() for p in f.iterdir() if p.name != "000.png"], "holds 1 picture; training takes 16"),
+        (lambda f: add(f, "001.png", (32, 32)), "001.png in .* is 32 x 32, and 000.png 16 x 16"),
+        (lambda f: add(f, "001.png", (16, 24)), "001.png in .* is 16 x 24, which is not square"),
+        (lambda f: (f / "001.png").write_bytes(b"hello"), "001.png in .* is no picture that can be read"),
+        (lambda f: [add(f, p.name, (1, 1)) for p in f.iterdir()], "are 1 x 1, .* powers of two from 8"),
+        (lambda f: [add(f, p.name, (20, 20)) for p in f.iterdir()], "are 20 x 20, .* stylegan dataset --size"),
+    ],
+    ids=["empty", "one", "mixed", "oblong", "corrupt", "one pixel", "no power of two"],
+)
+def test_what_cannot_be_trained_on(tmp_path, change, sentence):
+    with pytest.raises(StyleganError, match=sentence):
+        Pictures(broken(tmp_path / "broken", change), None)
+
+
+def test_pixels_that_turn_out_damaged(tmp_path):
+    def cut(folder):
+        path = folder / "001.png"
+        path.write_bytes(path.read_bytes()[:-60])
+
+    found = Pictures(broken(tmp_path / "cut", cut), None)
+    with pytest.raises(StyleganError, match=r"001.png in .* is damaged"):
+        Loader(found, 0, mirror=False).take(range(24), CPU)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"), [(12, "--resolution 12 is no power of two"), (32, "no multiple of 32"), (4, "from 8 on")]
+)
+def test_resolutions_that_cannot_be(pictures, asked, sentence):
+    with pytest.raises(StyleganError, match=sentence):
+        Pictures(pictures, asked)
+
+
+def test_classes_that_are_not_there(pictures):
+    with pytest.raises(StyleganError, match="--cond needs classes"):
+        Pictures(pictures, None, labelled=True)
+
+
+@pytest.mark.parametrize(("mode", "format"), [("L", "png"), ("RGBA", "png"), ("CMYK", "jpg"), ("RGB", "webp")])
+def test_pictures_of_other_kinds(tmp_path, mode, format):
+    folder = tmp_path / "kinds"
+    folder.mkdir()
+    for i in range(16):
+        add(folder, f"{i}.{format}", mode=mode)
+    assert Pictures(folder, None)[0].shape == (3, 16, 16)
+
+
+def test_a_zip_is_as_good_as_a_folder(tmp_path, classed):
+    path = tmp_path / "classed.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in classed.iterdir():
+            archive.write(file, file.name)
+    zipped, folder = Pictures(path, None, True), Pictures(classed, None, True)
+    assert zipped.fingerprint == folder.fingerprint
+    assert np.array_equal(zipped[5], folder[5])
+    loader = Loader(zipped, 0, mirror=False)
+    labels = loader.take(range(4), CPU).labels
+    assert labels.shape == (4, 3)
+    assert labels.argmax(dim=1).tolist() == [loader.index(i)[0] % 3 for i in range(4)]
+
+
+def test_larger_pictures_are_averaged(pictures):
+    whole, half = Pictures(pictures, 16)[3].astype(float), Pictures(pictures, 8)[3]
+    means = whole.reshape(3, 8, 2, 8, 2).mean(axis=(2, 4))
+    assert np.abs(half - means).max() <= 0.5
+
+
+@pytest.mark.parametrize("mirror", [True, False])
+def test_an_epoch_has_every_picture_once(pictures, mirror):
+    loader = Loader(Pictures(pictures, None), seed=3, mirror=mirror)
+    count = 48 if mirror else 24
+    first, second = ([loader.index(e * count + i) for i in range(count)] for e in range(2))
+    assert len(set(first)) == len(set(second)) == count
+    assert first != second
+    assert first != [Loader(loader.pictures, 4, mirror).index(i) for i in range(count)]
+
+
+def test_batches_are_the_pictures_at_their_places(pictures):
+    found = Pictures(pictures, None)
+    loader = Loader(found, 0, mirror=True, threads=3)
+    loader.start(range(10, 20))
+    batch = loader.take(range(10, 20), CPU).images
+    assert (batch.min() >= -1, batch.max() <= 1) == (True, True)
+    for image, position in zip(batch, range(10, 20), strict=True):
+        index, mirrored = loader.index(position)
+        expected = torch.from_numpy(found[index].copy()).float() / 127.5 - 1
+        assert torch.equal(image, expected.flip(2) if mirrored else expected)
+
+
+def test_without_room_for_a_cache(pictures, monkeypatch):
+    cached = Pictures(pictures, None)
+    monkeypatch.setattr(data, "CACHE", 0)
+    assert np.array_equal(Pictures(pictures, None)[7], cached[7])
+
+
+def test_fingerprints_tell_data_apart(tmp_path, pictures, classed):
+    fewer = write_pictures(tmp_path / "fewer", count=23)
+    found = [Pictures(pictures, None), Pictures(fewer, None), Pictures(classed, None, True)]
+    assert len({one.fingerprint for one in found}) == 3

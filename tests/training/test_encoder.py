@@ -1,0 +1,91 @@
+"""The encoder and its training: it learns, its file keeps it, and other models' files are refused."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from stylegan_cli import encoder as encoders
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Origin
+from stylegan_cli.training import encoder as training
+from stylegan_cli.training.encoder import Settings, disturb
+
+
+@pytest.fixture(scope="module")
+def faces(tiny):
+    """Pictures `[3, 128, 128]` uint8 and their `w`: flat colours, so that a few steps are enough to learn them."""
+    w = torch.randn(112, tiny.w_dim, generator=torch.Generator().manual_seed(0))
+    colours = (w[:, :3].clamp(-2, 2) * 60 + 127).byte()
+    return [colour[:, None, None].expand(-1, 128, 128).numpy() for colour in colours], w
+
+
+@pytest.fixture(scope="module")
+def trained(tiny, faces):
+    steps = []
+    encoder = training.train(tiny, *faces, Settings(epochs=2, batch=16, rate=3e-3), lambda step, _: steps.append(step))
+    return encoder, steps
+
+
+def test_it_learns(trained, faces):
+    encoder, steps = trained
+    assert [step.done for step in steps] == list(range(1, 13))
+    assert steps[-1].total == 12
+    held_out = [step.held_out for step in steps if step.held_out is not None]
+    assert len(held_out) == 2
+    # Three of sixteen dimensions can be seen on these pictures.
+    assert held_out[-1] < held_out[0]
+    assert held_out[-1] == pytest.approx(training.evaluate(encoder, *faces, range(101, 112)))
+
+
+def test_its_file_keeps_it(trained, tiny, faces, tmp_path):
+    encoder, _ = trained
+    encoders.save(encoder, tmp_path / "e.safetensors", {"pictures": 112})
+    again = encoders.load(tmp_path / "e.safetensors", tiny)
+    images = torch.from_numpy(np.stack(faces[0][:4])).float() / 127.5 - 1
+    with torch.inference_mode():
+        assert (again(images) - encoder(images)).abs().mean() < 0.01
+    with safe_open(tmp_path / "e.safetensors", "pt") as file:
+        assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.float16}  # noqa: SIM118
+    assert (tmp_path / "e.safetensors").stat().st_size < 25e6
+
+
+def test_one_of_another_model_is_refused(trained, tiny, tmp_path):
+    encoder, _ = trained
+    encoders.save(encoder, tmp_path / "e.safetensors", {})
+    origin, tiny.origin = tiny.origin, Origin("other", "1" * 64)
+    try:
+        with pytest.raises(StyleganError, match="was trained for the model tiny"):
+            encoders.load(tmp_path / "e.safetensors", tiny)
+    finally:
+        tiny.origin = origin
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, {"encoder": "{}"}, {"encoder": '{"w_dim": -1}', "model": "{}"}, {"encoder": "[", "model": "{}"}]
+)
+def test_what_is_no_encoder_is_refused(tiny, tmp_path, metadata):
+    save_file({"a": torch.zeros(1)}, tmp_path / "e.safetensors", metadata)
+    with pytest.raises(StyleganError, match="no encoder"):
+        encoders.load(tmp_path / "e.safetensors", tiny)
+
+
+def test_a_text_file_is_no_encoder(tiny, tmp_path):
+    (tmp_path / "e.safetensors").write_text("hello")
+    with pytest.raises(StyleganError, match="no encoder"):
+        encoders.load(tmp_path / "e.safetensors", tiny)
+
+
+def test_too_few_pictures(tiny, faces):
+    with pytest.raises(StyleganError, match="too few"):
+        training.train(tiny, faces[0][:20], faces[1][:20], Settings(batch=32), lambda *_: None)
+
+
+def test_disturbed_pictures_stay_pictures_and_differ():
+    torch.manual_seed(0)
+    images = (torch.rand(1, 3, 64, 64) * 1.6 - 0.8).expand(16, -1, -1, -1)
+    disturbed = disturb(images)
+    assert disturbed.shape == images.shape
+    assert disturbed.abs().max() <= 1
+    assert (disturbed[0] - disturbed[1]).abs().mean() > 0.05

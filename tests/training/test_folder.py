@@ -1,0 +1,90 @@
+"""A run's files: the log, sheets and the report."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.media.render import to_pixels
+from stylegan_cli.training import folder, presets, report
+from stylegan_cli.training.data import Pictures
+from stylegan_cli.training.folder import RunFolder
+from stylegan_cli.training.loop import Tick
+from stylegan_cli.training.networks import Start
+from stylegan_cli.training.state import begin
+
+SAID = {"cbase": 64, "cmax": 4, "map_depth": 1, "latent": 4, "batch": "8"}
+
+
+@pytest.fixture
+def options(pictures):
+    return presets.plan(Pictures(pictures, None), SAID, "auto", None, 1)[0]
+
+
+def tick(nimg):
+    return Tick(nimg, 1.0, 8.0, 0.0, 16, 8, 0.25, 0.01, 100.0, {"loss_g": 0.5 + nimg, "sign_real": 0.1})
+
+
+def test_going_back_forgets_later_lines(options, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    run.begin(options, 0)
+    for nimg in (8, 16, 24):
+        run.log(tick(nimg))
+    with (run.path / "log.jsonl").open("a") as file:
+        file.write('{"nimg": 32, "cut sho')
+    RunFolder(run.path).begin(options, 16)
+    assert [line["nimg"] for line in run.lines()] == [8, 16]
+    assert run.lines()[0]["r_t"] == 0.1
+    assert run.options() == options
+
+
+def test_a_folder_of_other_things(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(StyleganError, match="holds no run of stylegan train"):
+        RunFolder(tmp_path).options()
+    (tmp_path / "training_options.json").write_text("{")
+    with pytest.raises(StyleganError, match=r"training_options.json cannot be read"):
+        RunFolder(tmp_path).options()
+
+
+def test_fakes_are_seeds_untruncated(options):
+    generator = begin(options, Start(), torch.device("cpu")).average
+    sheet = np.asarray(folder.fakes(generator))
+    assert sheet.shape == (128, 128, 3)
+    z = torch.from_numpy(np.random.RandomState(9).randn(1, 4)).float()
+    with torch.no_grad():
+        expected = to_pixels(generator.synthesis(generator.broadcast(generator.mapping(z))))[0]
+    assert np.array_equal(sheet[16:32, 16:32], expected)
+
+
+def test_w_avg_is_the_mean_of_w(options):
+    generator = begin(options, Start(), torch.device("cpu")).average
+    folder.centre(generator, None)
+    with torch.no_grad():
+        w = generator.mapping(torch.randn(20000, 4))
+    torch.testing.assert_close(generator.w_avg, w.mean(dim=0), atol=0.05, rtol=0.05)
+
+
+def test_a_report_stands_alone_and_stays_small(options, tmp_path):
+    sheets = []
+    for i in range(30):
+        path = tmp_path / f"fakes{i:06d}.png"
+        Image.new("RGB", (64, 64), (i, 0, 0)).save(path)
+        sheets.append((i, path))
+    lines = [{"kimg": i, "seconds": 36, "loss_g": i, "loss_d": -i, "lod": 0.0, "r_t": None} for i in range(5000)]
+    page = report.html(options, lines, sheets)
+    assert page.count("<img") == report.SHEETS
+    assert ">29 kimg<" in page and ">0 kimg<" in page
+    assert "50.00 hours" in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert "Path length" not in page and "Overfitting" not in page and "lod)" not in page
+    assert len(page) < 200_000
+    assert json.loads(re.search(r"<pre>(.*)</pre>", page, re.DOTALL)[1].replace("&quot;", '"'))["cfg"] == options.cfg
+
+
+def test_a_report_of_nothing(options):
+    assert "0.0 thousand pictures" in report.html(options, [], [])

@@ -1,0 +1,178 @@
+"""The loop: what it learns, what it keeps, and that going on is the same as never having stopped."""
+
+import copy
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.training import checkpoints, networks, presets
+from stylegan_cli.training.data import Loader, Pictures
+from stylegan_cli.training.loop import MEASURED, Moment, Pace, Trainer, train
+from stylegan_cli.training.networks import Start
+from stylegan_cli.training.parallel import World
+from stylegan_cli.training.state import begin
+
+CPU = torch.device("cpu")
+SAID = {"cbase": 128, "cmax": 8, "map_depth": 2, "latent": 8, "batch": "8", "aug": "none"}
+GROWING = SAID | {"cfg": "stylegan1", "stable_kimg": "0.016", "fade_kimg": "0.032"}
+
+
+def trainer_of(pictures, labelled=False, **said):
+    """A trainer for 16-pixel pictures."""
+    found = Pictures(pictures, None, labelled)
+    cfg = GROWING if said.get("cfg") == "stylegan1" else SAID
+    options, _ = presets.plan(found, cfg | {"batch_gpu": said.get("batch", "8")} | said, "auto", None, 1)
+    return Trainer(options, begin(options, Start(), CPU), Loader(found, options.seed, options.mirror), World(), CPU)
+
+
+def steps(trainer, count):
+    for _ in range(count):
+        trainer.step()
+    return trainer
+
+
+def weights(trainer):
+    return trainer.state.tensors()
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+def test_everything_learns(pictures, cfg):
+    trainer = trainer_of(pictures, cfg=cfg, first_res=4)
+    before = copy.deepcopy(weights(trainer))
+    after = weights(steps(trainer, 14))
+    constant = ("noise_const", "w_avg", "g_adam", "d_adam")
+    still = [key for key in before if torch.equal(before[key], after[key]) and not any(c in key for c in constant)]
+    assert still == []
+
+
+@pytest.mark.parametrize("said", [{"cfg": "stylegan1"}, {"aug": "ada", "ada_kimg": 0.1}, {"mirror": True}])
+def test_going_on_is_the_same_as_never_having_stopped(tmp_path, pictures, said):
+    straight = steps(trainer_of(pictures, **said), 9)
+    first = steps(trainer_of(pictures, **said), 4)
+    checkpoints.save(first.state, tmp_path)
+    second = trainer_of(pictures, **said)
+    second.state.load(*checkpoints.newest(tmp_path))
+    steps(second, 5)
+    assert asdict(second.state.progress) == asdict(straight.state.progress)
+    assert same(weights(second), weights(straight))
+
+
+def test_seeds_differ(pictures):
+    runs = [weights(steps(trainer_of(pictures, seed=seed), 2)) for seed in (0, 0, 1)]
+    assert same(runs[0], runs[1])
+    assert not same(runs[0], runs[2])
+
+
+def test_growing_follows_the_schedule(pictures):
+    trainer = trainer_of(pictures, cfg="stylegan1")
+    seen = []
+    for _ in range(8):
+        seen.append(Moment.of(trainer.options, trainer.state.progress.nimg).lod)
+        trainer.step()
+    assert seen == pytest.approx([1, 1, 1, 0.75, 0.5, 0.25, 0, 0])
+    assert trainer.state.average.lod == trainer.state.discriminator.lod == 0
+
+
+def test_what_has_not_grown_yet_does_not_move(pictures):
+    trainer = trainer_of(pictures, cfg="stylegan1", stable_kimg="10")
+    before = copy.deepcopy(weights(trainer))
+    after = weights(steps(trainer, 2))
+    newest = "g.synthesis.layers.4.weight"
+    assert torch.equal(before[newest], after[newest])
+    assert not torch.equal(before["g.synthesis.layers.3.weight"], after["g.synthesis.layers.3.weight"])
+
+
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+def test_classes(classed, cfg):
+    trainer = steps(trainer_of(classed, labelled=True, cfg=cfg), 2)
+    assert trainer.state.generator.c_dim == 3
+    assert trainer.sums[MEASURED.index("loss_d"), 1] == 8
+
+
+def test_frozen_layers_stay(pictures):
+    trainer = trainer_of(pictures, freezed=3)
+    before = copy.deepcopy(trainer.state.discriminator.state_dict())
+    after = steps(trainer, 2).state.discriminator.state_dict()
+    still = {key.rpartition(".")[0] for key in before if torch.equal(before[key], after[key])}
+    assert still == {"b16.fromrgb", "b16.conv0", "b16.conv1"}
+
+
+def test_frozen_layers_of_stylegan1(pictures):
+    judge = trainer_of(pictures, cfg="stylegan1").state.discriminator
+    names = networks.frozen_parameters(judge, 4)
+    layers = {name.rpartition(".")[0] for name in names}
+    assert layers == {"fromrgb.2", "blocks.2.conv0", "blocks.2.conv1", "fromrgb.1"}
+
+
+def test_augmentation_is_steered_by_real_scores(pictures):
+    trainer = trainer_of(pictures, aug="ada", ada_kimg=0.1, target=-0.5, seed=1)
+    found = []
+    for _ in range(12):
+        trainer.step()
+        found.append(trainer.state.progress.p)
+    assert found[2] == 0 < found[3] == found[4]  # every fourth step moves it
+    assert trainer.state.progress.seen == 0
+
+
+def test_losses_that_are_not_finite_stop_training(pictures):
+    trainer = trainer_of(pictures)
+    with torch.no_grad():
+        trainer.state.discriminator.b4.out.bias.fill_(float("nan"))
+    with pytest.raises(StyleganError, match=r"not finite after 0.0 kimg; try a smaller --glr"):
+        trainer.step()
+
+
+def test_the_average_follows(pictures):
+    trainer = trainer_of(pictures, ema_kimg=0.0)
+    steps(trainer, 3)
+    for newest, average in zip(trainer.state.generator.parameters(), trainer.state.average.parameters(), strict=True):
+        torch.testing.assert_close(newest, average)
+    slow = trainer_of(pictures, ema_kimg=8 / 1000, ema_rampup=None)
+    before = next(slow.state.average.parameters()).clone()
+    steps(slow, 1)
+    newest = next(slow.state.generator.parameters())
+    torch.testing.assert_close(next(slow.state.average.parameters()), (before + newest) / 2)
+
+
+def test_ticks_snapshots_and_the_end(pictures):
+    trainer = trainer_of(pictures)
+    ticks, snapshots, counted = [], [], []
+    done = train(
+        trainer, Pace(0.1, 0.02, 2), lambda tick: ticks.append(tick.nimg),
+        lambda: snapshots.append(trainer.state.progress.nimg), lambda: False, lambda: counted.append(1),
+    )  # fmt: skip
+    assert done
+    assert ticks == [24, 40, 64, 80, 104]
+    assert snapshots == [40, 80, 104]
+    assert len(counted) == 13
+
+
+def test_stopping_keeps_what_there_is(pictures):
+    trainer = trainer_of(pictures)
+    snapshots = []
+    asked = iter([False, False, True])
+    done = train(
+        trainer, Pace(1), lambda _: None, lambda: snapshots.append(trainer.state.progress.nimg),
+        lambda: next(asked), lambda: None,
+    )  # fmt: skip
+    assert (done, snapshots) == (False, [24])
+
+
+def test_path_lengths_have_a_running_mean(pictures):
+    trainer = steps(trainer_of(pictures, pl_weight=2.0), 1)
+    sum_, count = trainer.sums[MEASURED.index("path_length")].tolist()
+    assert count == 4
+    assert trainer.state.progress.path_mean == pytest.approx(0.01 * sum_ / count)
+
+
+def test_bfloat16_trains_too(pictures):
+    for cfg in ("stylegan1", "stylegan2"):
+        trainer = steps(trainer_of(pictures, cfg=cfg, precision="bf16"), 2)
+        assert trainer.state.generator.dtype == torch.bfloat16
+        assert replace(trainer.options, precision="fp32") != trainer.options

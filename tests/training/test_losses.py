@@ -1,0 +1,142 @@
+"""Losses and their gradients are the original code's, for whole networks."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stylegan_cli import importers
+from stylegan_cli.architectures import build, build_discriminator
+from stylegan_cli.importers import Network
+from stylegan_cli.training import losses
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SHARED = Path(__file__).parents[2].parent / "shared" / "reference" / "checkpoints"
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="The reference checkpoints are not beside this clone.")
+
+
+def arrays(path):
+    return {key: torch.from_numpy(value) for key, value in np.load(path).items()}
+
+
+def ready(network, is_discriminator=False):
+    network_of = build_discriminator if is_discriminator else build
+    module = network_of(network.family, network.config)
+    module.load_state_dict(network.tensors, assign=True)
+    return module.requires_grad_(True)
+
+
+class Phases:
+    """The four losses of a step of StyleGAN2, with constant noise and without style mixing, as the arrays were made."""
+
+    def __init__(self, generator, judge, found):
+        self.generator, self.judge, self.found = generator, judge, found
+        self.z, self.real = found["z"], found["real_img"]
+        self.c = found["c"] if found["c"].shape[1] else None
+
+    def fakes(self, n=None):
+        c = None if self.c is None else self.c[:n]
+        ws = self.generator.broadcast(self.generator.mapping(self.z[:n], c))
+        return self.generator.synthesis(ws), ws
+
+    def Gmain(self):  # noqa: N802
+        loss = losses.deceive(self.judge(self.fakes()[0], self.c))
+        loss.mean().backward()
+        return {"G/loss": loss}
+
+    def Greg(self):  # noqa: N802
+        found = self.found
+        images, ws = self.fakes(len(found["pl_y"]))
+        lengths = losses.path_lengths(images, ws, found["pl_y"])
+        mean = torch.lerp(found["pl_mean_before"].float(), lengths.mean(), found["pl_decay"].item())
+        penalty = losses.path_penalty(lengths, mean)
+        loss = penalty * found["pl_weight"].item()
+        loss.mean().backward()
+        torch.testing.assert_close(lengths, found["first_order/pl_lengths"], rtol=1e-4, atol=0)
+        torch.testing.assert_close(mean, found["Greg/pl_mean_after"], rtol=1e-4, atol=0)
+        return {"pl_penalty": penalty, "G/reg": loss}
+
+    def Dmain(self):  # noqa: N802
+        fake = losses.doubt(self.judge(self.fakes()[0].detach(), self.c))
+        real = losses.believe(self.judge(self.real, self.c))
+        (fake + real).mean().backward()
+        return {"D/loss": fake + real}
+
+    def Dreg(self):  # noqa: N802
+        real = self.real.clone().requires_grad_(True)
+        penalty = losses.r1_penalty(self.judge(real, self.c), real)
+        loss = penalty * self.found["r1_gamma"].item() / 2
+        loss.mean().backward()
+        return {"r1_penalty": penalty, "D/reg": loss}
+
+
+def compare(phases, phase):
+    """Statistics to 1e-4, gradients of all parameters to 1e-3 of each array's largest."""
+    stats = getattr(phases, phase)()
+    for name, value in stats.items():
+        torch.testing.assert_close(value, phases.found[f"{phase}/stat/Loss/{name}"], rtol=1e-4, atol=1e-9)
+    learning = phases.generator if phase.startswith("G") else phases.judge
+    compared = 0
+    for name, parameter in learning.named_parameters():
+        found = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        if (expected := phases.found.get(f"{phase}/grad/{name}")) is not None:
+            tolerance = 1e-3 * expected.abs().max().item() + 1e-7
+            torch.testing.assert_close(found, expected, rtol=0, atol=tolerance, msg=name)
+            compared += 1
+        if (norm := phases.found.get(f"{phase}/gradnorm/{name}")) is not None:
+            torch.testing.assert_close(found.norm(), norm, rtol=1e-3, atol=1e-7, msg=name)
+    assert compared
+
+
+PHASES = ["Gmain", "Greg", "Dmain", "Dreg"]
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_stylegan2(phase):
+    found = dict(np.load(GOLDEN / "losses_stylegan2.npz"))
+    configs = [json.loads(str(found.pop(key))) for key in ("config", "d_config")]
+    found = {key: torch.from_numpy(value) for key, value in found.items()}
+    weights = [{k[2:]: v for k, v in found.items() if k.startswith(start)} for start in ("g.", "d.")]
+    networks = [Network("stylegan2", *pair) for pair in zip(configs, weights, strict=True)]
+    compare(Phases(ready(networks[0]), ready(networks[1], True), found), phase)
+
+
+@needs_shared
+@pytest.mark.parametrize("phase", PHASES)
+def test_stylegan2_with_classes(phase):
+    found = arrays(SHARED / "sg2ada_b_32_losses.npz")
+    checkpoint = importers.read(SHARED / "sg2ada_b_32_cond3.pkl")
+    compare(Phases(ready(checkpoint.training_generator), ready(checkpoint.discriminator, True), found), phase)
+
+
+def test_r1_of_stylegan1():
+    compare_r1(importers.read(GOLDEN / "imp_sg1tf_32_cond3.pkl"), arrays(GOLDEN / "losses_stylegan1.npz"))
+
+
+@needs_shared
+def test_r1_of_stylegan1_without_classes():
+    compare_r1(importers.read(SHARED / "sg1tf_64.pkl"), arrays(SHARED / "sg1tf_64.npz"))
+
+
+def compare_r1(checkpoint, found):
+    """Single activations at leaky ReLU's kink may flip, so gradients agree only in the mean."""
+    judge = ready(checkpoint.discriminator, True)
+    images = found["d_img"][:4].clone().requires_grad_(True)
+    scores = judge(images, found["d_c"][:4] if "d_c" in found else None)
+    (gradient,) = torch.autograd.grad(scores.sum(), images, retain_graph=True)
+    expected = found["r1_grads_first4"]
+    assert (gradient[: len(expected)] - expected).norm() < 1e-2 * expected.norm()
+    torch.testing.assert_close(losses.r1_penalty(scores, images), found["r1_penalty_first4"], rtol=1e-3, atol=0)
+
+
+def test_style_mixing():
+    torch.manual_seed(0)
+    ws, other = torch.zeros(2000, 6, 3), torch.ones(2000, 6, 3)
+    mixed = losses.mixed_styles(ws, other, 0.9)[:, :, 0]
+    assert not mixed[:, 0].any()  # the first layer is never the other's
+    assert (mixed.diff(dim=1) >= 0).all()  # from some layer on everything is
+    assert mixed[:, -1].mean().item() == pytest.approx(0.9, abs=0.03)
+    assert mixed.sum(dim=1).unique().tolist() == [0, 1, 2, 3, 4, 5]
+    assert torch.equal(losses.mixed_styles(ws, other, 0.0), ws)

@@ -1,0 +1,67 @@
+"""What a run begins from."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from small_runs import write_pictures
+
+from stylegan_cli import importers
+from stylegan_cli.errors import UsageError
+from stylegan_cli.training import networks, presets
+from stylegan_cli.training.data import Pictures
+from stylegan_cli.training.state import begin
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory):
+    return write_pictures(tmp_path_factory.mktemp("data") / "larger", size=32, classes=2)
+
+
+def resumed(name, folder, labelled=False, **said):
+    checkpoint = importers.read(GOLDEN / name)
+    pictures = Pictures(folder, None, labelled)
+    options, _ = presets.plan(pictures, {"batch": "8"} | said, "auto", (name, checkpoint), 1)
+    return checkpoint, options, begin(options, networks.start_of(checkpoint), CPU)
+
+
+@pytest.mark.parametrize("name", ["imp_sg2ada_c_32_clamp.pkl", "imp_sg1tf_32_cond3.pkl"])
+def test_all_three_networks_of_a_model_are_taken_over(larger, name):
+    checkpoint, options, state = resumed(name, larger)
+    assert options.cfg == checkpoint.generator.family
+    pairs = [(state.average, checkpoint.generator), (state.discriminator, checkpoint.discriminator)]
+    pairs.append((state.generator, checkpoint.training_generator))
+    for network, stored in pairs:
+        same = [torch.equal(t, stored.tensors[k]) for k, t in network.state_dict().items() if k in stored.tensors]
+        assert sum(same) > 0.8 * len(stored.tensors)
+    assert options.growth.lod(0) == 0
+    assert state.generator.c_dim == 0
+
+
+def test_classes_are_new_to_a_model_without(larger):
+    checkpoint, options, state = resumed("imp_sg2ada_c_32_clamp.pkl", larger, labelled=True)
+    assert (checkpoint.generator.config["c_dim"], state.generator.c_dim, options.c_dim) == (0, 2, 2)
+    name = "synthesis.b8.conv0.weight"
+    assert torch.equal(state.average.state_dict()[name], checkpoint.generator.tensors[name])
+
+
+def test_a_model_of_another_family(larger):
+    with pytest.raises(UsageError, match=r"is a stylegan1, and stylegan2 cannot begin from it; .* --cfg stylegan1"):
+        resumed("imp_sg1tf_32_cond3.pkl", larger, cfg="stylegan2")
+
+
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+def test_layers_freeze_from_the_picture_down(cfg):
+    sizes = networks.Sizes(cbase=128, cmax=8, map_depth=2, latent=4)
+    configs = networks.new_configs(cfg, 32, 2, sizes)
+    module = networks.MODULES[cfg]
+    judge = module.Discriminator(module.DiscriminatorConfig(**networks._plain(configs.discriminator)))
+    everything = {name for name, _ in judge.named_parameters()}
+    frozen = [networks.frozen_parameters(judge, n) for n in range(40)]
+    assert frozen[0] == set() and frozen[-1] == everything
+    assert all(fewer <= more for fewer, more in pairwise(frozen))
+    assert any("fromrgb" in name for name in frozen[1])

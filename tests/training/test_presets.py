@@ -1,0 +1,65 @@
+"""From presets and wishes to options."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from stylegan_cli.errors import UsageError
+from stylegan_cli.training import presets
+from stylegan_cli.training.data import Pictures
+from stylegan_cli.training.networks import Start
+from stylegan_cli.training.options import Options, difference
+from stylegan_cli.training.state import begin
+
+
+@pytest.fixture
+def found(pictures):
+    return Pictures(pictures, None)
+
+
+def planned(found, preset="auto", processes=1, **said):
+    return presets.plan(found, said, preset, None, processes)[0]
+
+
+@pytest.mark.parametrize("preset", presets.PRESETS)
+@pytest.mark.parametrize("cfg", [None, "stylegan1", "stylegan2"])
+def test_every_preset_makes_networks(found, preset, cfg):
+    if (preset, cfg) == ("laptop", "stylegan2"):
+        with pytest.raises(UsageError, match="the preset laptop is one of stylegan1; leave out --cfg stylegan2"):
+            planned(found, preset, cfg=cfg)
+        return
+    said = {} if cfg is None else {"cfg": cfg}
+    options = planned(found, preset, cbase=256, cmax=8, **said)
+    assert (options.pl_weight == 0) == (options.cfg == "stylegan1")
+    state = begin(options, Start(), torch.device("cpu"))
+    assert state.generator.family == options.cfg
+    assert Options.loads(options.dumps()) == options
+
+
+def test_what_is_said_goes_before_presets(found):
+    options = planned(found, "laptop", gamma="7", cmax=16)
+    assert (options.gamma, options.generator["fmap_max"], options.discriminator["fmap_max"]) == ("7", 16, 16)
+
+
+def test_processes_share_a_batch(found):
+    assert planned(found, processes=2, batch="8:16,32:8").batch_gpu == "8:8,32:4"
+    with pytest.raises(UsageError, match="--batch 15 cannot be shared by 2 processes"):
+        planned(found, processes=2, batch="15")
+    with pytest.raises(UsageError, match="has 1 parts of --batch-gpu 8 pictures, which 2 processes cannot share"):
+        planned(found, processes=2, batch="8", batch_gpu="8")
+
+
+def test_differences_are_named(found):
+    options = planned(found)
+    assert difference(options, options) is None
+    assert difference(replace(options, ema_kimg=3.0), options) == f"--ema-kimg is 3.0, and was {options.ema_kimg}"
+    other = replace(options, generator=options.generator | {"z_dim": 7})
+    assert difference(other, options) == "the generator's z_dim is 7, and was 512"
+
+
+@pytest.mark.parametrize(("amx", "expected"), [(True, "bf16"), (False, "fp32")])
+def test_bfloat16_only_where_it_pays(monkeypatch, amx, expected):
+    monkeypatch.setattr(presets, "cpu_features", lambda: {"AMX": amx, "AVX-512-BF16": True})
+    assert presets.precision_of("auto", torch.device("cpu")) == expected
+    assert presets.precision_of("bf16", torch.device("cpu")) == "bf16"

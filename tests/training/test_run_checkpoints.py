@@ -1,0 +1,66 @@
+"""Checkpoints are whole or not there, and the last two good ones stay."""
+
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.training import checkpoints, presets
+from stylegan_cli.training.data import Pictures
+from stylegan_cli.training.networks import Start
+from stylegan_cli.training.state import begin
+
+
+@pytest.fixture
+def state(pictures):
+    said = {"cbase": 64, "cmax": 4, "map_depth": 1, "latent": 4, "batch": "8"}
+    options, _ = presets.plan(Pictures(pictures, None), said, "auto", None, 1)
+    return begin(options, Start(), torch.device("cpu"))
+
+
+def test_what_is_read_is_what_was_written(state, tmp_path):
+    state.progress.p, state.progress.path_mean = 0.1, 1 / 3
+    checkpoints.save(state, tmp_path)
+    tensors, progress = checkpoints.newest(tmp_path)
+    assert progress == asdict(state.progress)
+    assert all(torch.equal(tensors[name], tensor) for name, tensor in state.tensors().items())
+
+
+def test_the_last_two_stay(state, tmp_path):
+    for nimg in (8, 16, 24, 1000):
+        state.progress.nimg = nimg
+        checkpoints.save(state, tmp_path)
+    assert [int(path.stem) for path in checkpoints.found(tmp_path)] == [24, 1000]
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:-9] + bytes([b[-9] ^ 1]) + b[-8:], lambda _: b""])
+def test_a_damaged_one_is_passed_over(state, tmp_path, damage):
+    checkpoints.save(state, tmp_path)
+    state.progress.nimg = 8
+    path = checkpoints.save(state, tmp_path)
+    path.write_bytes(damage(path.read_bytes()))
+    assert checkpoints.newest(tmp_path)[1]["nimg"] == 0
+
+
+def test_nothing_is_there_to_go_on_from(tmp_path):
+    assert checkpoints.newest(tmp_path) is None
+    (tmp_path / "000000000008.safetensors").write_bytes(b"hello")
+    with pytest.raises(StyleganError, match=r"all checkpoints in .* are damaged"):
+        checkpoints.newest(tmp_path)
+
+
+def test_what_a_killed_process_left_is_swept_away(state, tmp_path):
+    left = tmp_path / ".000000000008.77.part.safetensors"
+    left.write_bytes(b"half")
+    checkpoints.save(state, tmp_path)
+    assert checkpoints.newest(tmp_path) is not None
+    assert not left.exists()
+
+
+def test_numbers_that_are_not_finite_are_not_kept(state):
+    state.check()
+    with torch.no_grad():
+        next(state.average.parameters())[0] = torch.inf
+    with pytest.raises(StyleganError, match=r"not finite after 0.0 kimg"):
+        state.check()
