@@ -1,7 +1,8 @@
-"""Writing so that a file is either whole or not there."""
+"""Writing so that a file is either whole or not there, and telling files apart."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,3 +21,8 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

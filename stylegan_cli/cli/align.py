@@ -11,7 +11,7 @@ from stylegan_cli.cli.console import data, fetch, progress, tell
 from stylegan_cli.cli.edit import result_names
 from stylegan_cli.cli.options import command
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import replacing
+from stylegan_cli.files import digest, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,8 +133,6 @@ def _destination(output: AlignOutput, several: bool) -> Destination:
 
 def _align(path: Path, name: str, wanted: Wanted, destination: Destination, output: AlignOutput) -> None:
     """Writes one photo's faces; `name` is what they are called."""
-    import hashlib
-
     from stylegan_cli.faces import alignment, photos
     from stylegan_cli.faces.detection import detect
 
@@ -154,11 +152,11 @@ def _align(path: Path, name: str, wanted: Wanted, destination: Destination, outp
         targets = [destination.path(f"{name}-aligned")]
     if not output.quiet:
         _tell_of_others(path, len(found), len(numbers), wanted, numbered)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    sha256 = digest(path)
     for number, target in zip(numbers, targets, strict=True):
         face = found[number - 1]
-        cut = alignment.alignment(face, photo.size, number)
-        content = alignment.to_png(alignment.crop(photo, cut, output.size), cut, path.name, sha256)
+        cut = alignment.alignment(face, photo.size, number, sha256)
+        content = alignment.to_png(alignment.crop(photo, cut, output.size), cut, path.name)
         target.parent.mkdir(exist_ok=True)
         with replacing(target) as part:
             part.write_bytes(content)

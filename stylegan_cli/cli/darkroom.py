@@ -9,19 +9,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from stylegan_cli import encoder, store, tuning
 from stylegan_cli.assets import cache_folder
 from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.studio import Studio
-from stylegan_cli.faces import alignment, detection, photos
+from stylegan_cli.faces import alignment, detection, pasting, photos
 from stylegan_cli.faces.alignment import Alignment
-from stylegan_cli.latents import references
+from stylegan_cli.files import digest
+from stylegan_cli.latents import files, references
 from stylegan_cli.latents.people import Person
-from stylegan_cli.media.render import to_tensor
+from stylegan_cli.media.render import render, to_pixels, to_tensor
 from stylegan_cli.noise import Noise
 from stylegan_cli.operations import pivotal, projection
 from stylegan_cli.scorers.perceptual import EFFICIENTNET
@@ -29,17 +31,17 @@ from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
 @dataclass(frozen=True)
 class Shot:
-    """A photo and the face on it, cut as the generator draws faces; `alignment` is None where it was cut already."""
+    """A photo and the face on it, cut as the generator draws faces; `alignment` is None where it was cut already and
+    nobody knows from where."""
 
     path: Path
-    sha256: str
     face: Image.Image
     alignment: Alignment | None
 
     def about(self) -> dict[str, Any]:
         """What latents keep of their photo."""
         cut = self.alignment.to_plain() if self.alignment else None
-        return {"file": self.path.name, "sha256": self.sha256, "alignment": cut}
+        return {"file": self.path.name, "alignment": cut}
 
 
 @dataclass(frozen=True)
@@ -62,21 +64,20 @@ class Found:
 
 
 def shoot(path: Path, size: int, face: int | None, is_aligned: bool, quiet: bool) -> Shot:
-    """The face number `face` of a photo, or the largest, `size` pixels wide."""
+    """The face number `face` of a photo, or the largest, `size` pixels wide. What `align` has cut is taken as it is."""
     photo = photos.read(path)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    cut = None
-    if not is_aligned:
+    cut = alignment.read(path)
+    if cut is None and not is_aligned:
         fetch(detection.DETECTOR, quiet)
         cut = alignment.of_photo(photo, path, face)
-    image = alignment.crop(photo, cut, size) if cut else photo.resize((size, size), Image.Resampling.LANCZOS)
-    return Shot(path, sha256, image, cut)
+        return Shot(path, alignment.crop(photo, cut, size), cut)
+    return Shot(path, ImageOps.fit(photo, (size, size), Image.Resampling.LANCZOS), cut)
 
 
 def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: Callable[[Tensor], None] = lambda _image: None) -> Found:
     """Looks for the person on a photo in the studio's model."""
     quiet, generator = studio.output.quiet, studio.generator
-    fetch([EFFICIENTNET], quiet)
+    fetch([EFFICIENTNET, *(detection.DETECTOR if shot.alignment else ())], quiet)
     photo = to_tensor(shot.face).to(generator.device)
     with progress("projecting", wanted.steps, quiet, "steps") as advance:
 
@@ -91,14 +92,16 @@ def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: Callable[[Tensor]
         person = _tuned(studio, photo, person, wanted.seed, on_image)
     with torch.inference_mode():
         image = tuning.synthesis(generator, person.ws[None].to(generator.device), Noise(), person.tuned)
-    return Found(person, image, projection.report(image, photo) | {"steps": projected.steps})
+    report = projection.report(image, photo) | {"steps": projected.steps}
+    if shot.alignment:
+        report |= _landmarks(shot.face, Image.fromarray(to_pixels(image)[0]))
+    return Found(person, image, report)
 
 
 def person(studio: Studio, path: Path) -> Person:
     """The person on a photo, with all that makes the likeness best; found once and then kept in the cache."""
     wanted = Wanted()
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    key = json.dumps([sha256, studio.generator.origin.sha256, studio.precision, asdict(wanted)])
+    key = json.dumps([digest(path), studio.generator.origin.sha256, studio.precision, asdict(wanted)])
     kept = cache_folder() / "photos" / f"{path.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
     if not kept.is_file():
         if not studio.output.quiet:
@@ -109,6 +112,40 @@ def person(studio: Studio, path: Path) -> Person:
         studio.save_latents(kept, [found.person], photo=shot.about(), report=dict(found.report))
     (someone,) = references.from_file(kept, studio.generator)
     return Person(path.stem, someone.ws, tuned=someone.tuned)
+
+
+def pasted(studio: Studio, path: Path, text: str, before: Person, after: Person) -> Image.Image:
+    """The photo in the file `path` with `after` in the place of `before`, whom the user called `text`."""
+    photo = photos.read(path)
+    cut = _remembered(text)
+    if cut is None or cut.photo != digest(path):
+        fetch(detection.DETECTOR, studio.output.quiet)
+        cut = alignment.of_photo(photo, path)
+    reference, face = (render(studio.generator, someone.face()) for someone in (before, after))
+    return pasting.paste(photo, face, cut, reference)
+
+
+def _remembered(text: str) -> Alignment | None:
+    """Where the latents or the aligned picture that `text` names were cut from a photo."""
+    path = Path(text)
+    if not path.is_file():
+        return None
+    if path.suffix.lower() != ".npz":
+        return alignment.read(path)
+    with files.reading(path, "latents of a photo"):
+        cut = files.read(path).about.get("photo", {}).get("alignment")
+        return Alignment.from_plain(cut) if cut else None
+
+
+def _landmarks(photo: Image.Image, drawn: Image.Image) -> dict[str, float]:
+    """How far eyes, nose and mouth of two faces are apart on average, in distances between the eyes; nothing where one
+    of them is no face."""
+    both = [detection.detect(picture) for picture in (photo, drawn)]
+    if not all(both):
+        return {}
+    (there, *_), (here, *_) = both
+    apart = np.hypot(*(there.points - here.points).T).mean()
+    return {"landmarks": float(apart / alignment.eyes_apart(there))}
 
 
 def _guess(studio: Studio, photo: Tensor) -> Tensor | None:

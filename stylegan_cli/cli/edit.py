@@ -123,6 +123,16 @@ def edit(
     ] = None,
     fps: Annotated[float, typer.Option(min=1, max=240, help="Frames a second.")] = 30,
     loop: Annotated[bool, typer.Option("--loop", help="Films go there and back.")] = False,
+    paste: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PHOTO",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+            help="Put the edited face back into this photo, where it was found.",
+        ),
+    ] = None,
 ) -> None:
     """Edit people: age, gender, smile, pose and whatever directions you have.
 
@@ -131,7 +141,8 @@ def edit(
     person now is from the average face, and what else moved, where scorers are installed.
 
     Examples: stylegan edit jon --age 3 --smile -1; stylegan edit jon --age -4..4 --out years.mp4;
-    stylegan edit dany arya --direction smile.pt=2 --keep gender --steps 5
+    stylegan edit dany arya --direction smile.pt=2 --keep gender --steps 5; stylegan edit me.jpg --smile 2
+    --paste me.jpg
     """
     wanted = [*attributes.given().items(), *map(_assignment, direction or [])]
     if not wanted:
@@ -150,16 +161,27 @@ def edit(
         raise UsageError("--steps draws a strip, and a film has --frames; leave out one of them")
     if is_film:
         ending = film_ending(output)
+    if paste and (is_film or steps or any(amount.start is not None for _, amount in amounts)):
+        raise UsageError("--paste puts one face back into its photo; leave out films, strips and ranges")
+    if paste and output.size:
+        raise UsageError("--paste keeps the size of the photo; leave out --size")
     studio = Studio(generation, output)
     generator = studio.generator
     before = [person for text in people for person in studio.people(text)]
     if is_film and len(before) > 1:
         raise UsageError("a film shows one person; make one film for each")
+    if paste and len(before) > 1:
+        raise UsageError("--paste puts one person back into a photo; edit the others by themselves")
     edits = open_edits(studio, generation.model, amounts, layers, split_names(keep))
     prices = Prices(studio, max_drift)
     own = [prices.limited(person, edits) for person in before]
     after = [editing.edited(generator, person, limited) for person, limited in zip(before, own, strict=True)]
-    if is_film:
+    if paste:
+        from stylegan_cli.cli import darkroom
+
+        image = darkroom.pasted(studio, paste, people[0], before[0], after[0])
+        studio.save_image(f"{paste.stem}-edited", image, after)
+    elif is_film:
         start = editing.edited(generator, before[0], own[0], 0)
         everything = tuple(range(generator.num_ws))
         film = Film(generator, start, (Track(everything, (start, after[0])),), frames or FRAMES, loop=loop)

@@ -13,7 +13,7 @@ def file_ending(out: Path | None, asked: str | None, known: Collection[str], def
     """The format: what the name of `out` says, else what was asked for, else the default."""
     if asked is not None and asked not in known:
         raise UsageError(f"there is no format {asked!r} here; formats are {', '.join(known)}")
-    named = _ending(out)
+    named = ending(out)
     if named not in known:
         if named.isalpha() and out is not None and not out.is_dir():
             raise UsageError(f"--out {out}: there is no format {named!r} here; formats are {', '.join(known)}")
@@ -25,10 +25,11 @@ def file_ending(out: Path | None, asked: str | None, known: Collection[str], def
 
 def is_file_name(out: Path | None, known: Collection[str]) -> bool:
     """Whether `out` names one file: it ends in a known format and is not a folder."""
-    return out is not None and _ending(out) in known and not out.is_dir()
+    return out is not None and ending(out) in known and not out.is_dir()
 
 
-def _ending(out: Path | None) -> str:
+def ending(out: Path | None) -> str:
+    """What kind of file a name means."""
     return out.suffix.lower().removeprefix(".").replace("jpeg", "jpg") if out else ""
 
 

@@ -122,18 +122,13 @@ def _save_comparison(studio: "Studio", path: Path, shot: "Shot", found: "Found")
     """Photo and projection, side by side."""
     from PIL import Image
 
-    from stylegan_cli.files import replacing
-    from stylegan_cli.media.encode import encode
     from stylegan_cli.media.render import to_pixels
 
     face = Image.fromarray(to_pixels(found.image)[0])
     both = Image.new("RGB", (2 * face.width, face.height))
     both.paste(shot.face, (0, 0))
     both.paste(face, (face.width, 0))
-    with replacing(path) as part:
-        part.write_bytes(encode(both, "png"))
-    studio.report(path)
-    studio.preview(both)
+    studio.save_image_as(path, both)
 
 
 def _tell(found: "Found") -> None:

@@ -119,6 +119,17 @@ class Studio:
         """Makes and writes one sheet."""
         self.save([name], [Work(sheet, people)], faces=faces_to_compute(sheet))
 
+    def save_image(self, name: str, image: Image.Image, people: Sequence[Person]) -> None:
+        """Writes a picture that no recipe can make again."""
+        (path,) = self._paths([name], "out")
+        self._write(path, image, None, people)
+        self.preview(image)
+
+    def save_image_as(self, path: Path, image: Image.Image) -> None:
+        """The same under a name that was checked."""
+        self._write(path, image, None, ())
+        self.preview(image)
+
     def replay(self, name: str, recipe: Recipe) -> None:
         """Makes and writes the picture of a recipe, with that recipe."""
         (path,) = self._paths([name], "out")
@@ -206,11 +217,11 @@ class Studio:
         with progress("drawing", faces, self.output.quiet) as advance:
             yield lambda: advance(next(numbers))
 
-    def _write(self, path: Path, image: Image.Image, recipe: Recipe, people: Sequence[Person]) -> None:
-        text = dumps(recipe)
-        if not has_room(self.format, text) and not self.output.quiet:
+    def _write(self, path: Path, image: Image.Image, recipe: Recipe | None, people: Sequence[Person]) -> None:
+        text, format = dumps(recipe) if recipe else "", places.ending(path)
+        if not has_room(format, text) and not self.output.quiet:
             tell(f"{path} is written without its recipe, which is too long for a JPEG; PNG and WebP hold any.")
-        content = encode(image, self.format, text)
+        content = encode(image, format, text)
         path.parent.mkdir(exist_ok=True)
         with replacing(path) as part:
             part.write_bytes(content)

@@ -20,6 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.faces import geometry
 from stylegan_cli.faces.detection import Detection, detect
+from stylegan_cli.files import digest
 
 CHUNK = "stylegan-align"
 # FFHQ measured 68 points. On faces sampled from a model of FFHQ these bring our five to the same square: a factor on
@@ -34,12 +35,13 @@ ASIDE = 0.5  # the nose is in front of an eye
 @dataclass(frozen=True)
 class Alignment:
     """Where a face is in its photo: `quad` `[4, 2]`, the crop's corners in the photo's pixels (top left, bottom left,
-    bottom right, top right; (0, 0) is the photo's corner), the photo's `size` (width, height), and which `face` of
-    several it is, counted from 1 by size."""
+    bottom right, top right; (0, 0) is the photo's corner), the photo's `size` (width, height), which `face` of several
+    it is, counted from 1 by size, and the SHA-256 of the `photo`'s file."""
 
     quad: tuple[tuple[float, float], ...]
     size: tuple[int, int]
     face: int = 1
+    photo: str = ""
 
     @property
     def corners(self) -> np.ndarray:
@@ -67,25 +69,25 @@ class Alignment:
         width, height, face = map(int, (*plain["size"], plain["face"]))
         if quad.shape != (4, 2) or not np.isfinite(quad).all() or min(width, height, face) < 1:
             raise ValueError("these are no four corners")
-        found = Alignment(_tuples(quad), (width, height), face)
+        found = Alignment(_tuples(quad), (width, height), face, str(plain["photo"]))
         middle = quad.mean(axis=0)
         if not (1 <= found.edge <= 4 * max(found.size) and (middle > 0).all() and (middle < found.size).all()):
             raise ValueError("this is no square in the photo")
         return found
 
 
-def alignment(detection: Detection, size: tuple[int, int], face: int = 1) -> Alignment:
-    """The square of a face in a photo of this size (width, height)."""
+def alignment(detection: Detection, size: tuple[int, int], face: int = 1, photo: str = "") -> Alignment:
+    """The square of a face in a photo of this size (width, height); `face` and `photo` as in `Alignment`."""
     corners = geometry.square(detection.points)
     shares = 0.5 + (geometry.WHOLE - 0.5) * SIZE + (0, DOWN)
-    return Alignment(_tuples(geometry.inside(corners, shares)), size, face)
+    return Alignment(_tuples(geometry.inside(corners, shares)), size, face, photo)
 
 
 def of_photo(photo: Image.Image, path: Path, face: int | None = None) -> Alignment:
-    """The alignment of face number `face` of a photo, or of the largest; `path` is what messages call the photo."""
+    """The alignment of face number `face` of the photo in the file `path`, or of the largest."""
     found = detect(photo)
     number = choose(found, face, str(path))
-    return alignment(found[number - 1], photo.size, number)
+    return alignment(found[number - 1], photo.size, number, digest(path))
 
 
 def choose(found: Sequence[Detection], face: int | None, owner: str, numbered: str = "1 is the largest") -> int:
@@ -150,10 +152,10 @@ def crop(image: Image.Image, alignment: Alignment, size: int = 1024) -> Image.Im
     return geometry.cut(part, (corners - start) / shrink + moved, size)
 
 
-def to_png(face: Image.Image, alignment: Alignment, file: str, sha256: str) -> bytes:
-    """The PNG file of an aligned face, with what `read` finds in it, and the photo's name and hash."""
+def to_png(face: Image.Image, alignment: Alignment, file: str) -> bytes:
+    """The PNG file of an aligned face, with what `read` finds in it, and the name of the photo's `file`."""
     info, buffer = PngInfo(), io.BytesIO()
-    info.add_text(CHUNK, json.dumps(alignment.to_plain() | {"file": file, "sha256": sha256}))
+    info.add_text(CHUNK, json.dumps(alignment.to_plain() | {"file": file}))
     face.save(buffer, "PNG", pnginfo=info, compress_level=4)
     return buffer.getvalue()
 

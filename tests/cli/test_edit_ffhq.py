@@ -90,19 +90,16 @@ def test_show_and_discover(works):
 @needs_scorers
 @pytest.mark.parametrize("name", ["age", "gender", "smile"])
 def test_directions_move_their_own_score_and_not_the_others(ffhq, name):
-    """What the shipped directions promise, over 200 people."""
-    names = ["age", "gender", "smile"]
-    scorers, amounts = Scorers(names), range(-3, 4)
-    direction = directions.read(store.directions("ffhq")[name], ffhq)
-    seen = np.empty((200, len(amounts), len(names)))
-    for i in range(len(seen)):
+    """What the shipped directions promise, on a few people; benchmarks/directions.py shows it on many."""
+    names, amounts = ["age", "gender", "smile"], (-3, 0, 3)
+    scorers, direction = Scorers(names), directions.read(store.directions("ffhq")[name], ffhq)
+    seen = np.empty((12, len(amounts), len(names)))
+    for i, j in np.ndindex(seen.shape[:2]):
         person = people.from_seed(ffhq, 5000 + i, 0.7)
-        for j, amount in enumerate(amounts):
-            picture = render(ffhq, edited(ffhq, person, [Edit(direction, amount)]).face(), 256)
-            seen[i, j] = list(scorers(picture).values())
-    moved = np.nanmean(seen, axis=0) / np.nanstd(seen[:, 3], axis=0)
-    own = moved[:, names.index(name)]
-    assert (np.diff(own) > 0).all()
-    for side in (0, -1):
-        ratios = np.abs((moved[side] - moved[3]) / (own[side] - own[3]))
-        assert all(ratio < 1 / 3 for other, ratio in zip(names, ratios, strict=True) if other != name)
+        picture = render(ffhq, edited(ffhq, person, [Edit(direction, amounts[j])]).face(), 256)
+        seen[i, j] = list(scorers(picture).values())
+    behind, here, ahead = np.nanmean(seen, axis=0) / [13, 14, 4.1]  # standard deviations over thousands of people
+    own = names.index(name)
+    assert behind[own] < here[own] < ahead[own]
+    for moved in (ahead - here, here - behind):
+        assert all(abs(moved[other] / moved[own]) < 1 / 3 for other in range(len(names)) if other != own)

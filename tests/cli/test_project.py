@@ -1,0 +1,217 @@
+"""`stylegan project`, photos as people, and `edit --paste`, on the tiny model and a real photo."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from looking import pixels, size_of
+from PIL import Image
+
+from stylegan_cli import store
+from stylegan_cli.cli import darkroom, price
+from stylegan_cli.latents import directions
+from stylegan_cli.latents.directions import Direction
+from stylegan_cli.operations import pivotal, projection
+
+ASTRONAUT = Path(__file__).parents[1] / "golden" / "astronaut.jpg"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, tmp_path):
+    """Few steps of tuning; a cache of photos of its own; no scorers."""
+    monkeypatch.setattr(pivotal, "Settings", partial(pivotal.Settings, steps=3))
+    monkeypatch.setattr(darkroom, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(price, "available", set)
+    monkeypatch.setattr(price.Identity, "installed", lambda: False)
+
+
+@pytest.fixture
+def works(stylegan, tiny_model, here):
+    """Runs a command on the tiny model that must end well; returns stdout's lines and stderr."""
+
+    def run(*words):
+        result = stylegan(*words, "--model", tiny_model)
+        assert result.exit_code == 0, result.stderr
+        return result.stdout.splitlines(), result.stderr
+
+    return run
+
+
+@pytest.fixture
+def photo(here):
+    """The astronaut, among other pixels."""
+    whole = Image.new("RGB", (700, 600), "navy")
+    with Image.open(ASTRONAUT) as image:
+        whole.paste(image.resize((512, 512)), (150, 50))
+    whole.save(here / "me.png")
+    return here / "me.png"
+
+
+@pytest.fixture
+def direction(tiny_model, tiny, here):
+    origin = store.load(str(tiny_model)).origin
+    directions.write(here / "age.npz", Direction("age", torch.ones(tiny.num_ws, tiny.w_dim)), origin)
+    return "age.npz"
+
+
+def about(path):
+    return json.loads(str(np.load(path)["about"]))
+
+
+def test_from_a_photo_to_latents(works, photo, tiny):
+    lines, told = works("project", photo, "--steps", 5)
+    assert lines == ["me.npz", "me-projected.png", "me-compare.png"]
+    assert np.load("me.npz")["w"].shape == (1, tiny.num_ws, tiny.w_dim)
+    found = about("me.npz")
+    assert found["photo"]["file"] == "me.png"
+    assert found["photo"]["alignment"]["size"] == [700, 600]
+    assert found["report"]["steps"] == 5
+    assert found["report"]["distance"] > 0
+    assert "5 steps: perceptual distance" in told
+    assert size_of("me-projected.png") == (tiny.resolution, tiny.resolution)
+    left, right = np.split(pixels("me-compare.png"), 2, axis=1)
+    assert left.shape == (tiny.resolution, tiny.resolution, 3)
+    assert np.abs(right.astype(int) - pixels("me-projected.png")).max() <= 1
+    works("project", photo, "--steps", 9, "--out", "b.npz")
+    assert about("b.npz")["report"]["distance"] < found["report"]["distance"]
+
+
+def test_w_and_npy(works, photo):
+    assert works("project", photo, "--steps", 2, "--space", "w", "-o", "me.npy", "-q") == ([], "")
+    ws = np.load("me.npy")
+    assert (ws == ws[:1]).all()
+    assert works("mix", "--coarse", "me.npy", "--fine", 3, "-q")[0] == []
+
+
+def test_a_tuning_goes_along_with_the_latents(works, photo):
+    works("project", photo, "--steps", 2, "--tune", "-o", "tuned.npz")
+    works("project", photo, "--steps", 2, "-o", "plain.npz")
+    assert (np.load("tuned.npz")["w"] == np.load("plain.npz")["w"]).all()
+    assert Path("tuned.npz").stat().st_size < 5e6
+    assert (pixels("tuned-projected.png") != pixels("plain-projected.png")).any()
+    works("mix", "--coarse", "tuned.npz", "--fine", "tuned.npz", "-o", "again.png")
+    assert (pixels("again.png") == pixels("tuned-projected.png")).all()
+
+
+def test_a_film_of_the_search(works, photo):
+    works("project", photo, "--steps", 3, "--film", "search.mp4")
+    assert Path("search.mp4").stat().st_size > 1000
+
+
+def test_what_is_aligned_already_is_not_looked_at_again(works, stylegan, photo, tiny):
+    assert stylegan("align", photo.name, "--size", tiny.resolution).exit_code == 0
+    works("project", "me-aligned.png", "--steps", 1, "-o", "one.npz")
+    works("project", photo, "--steps", 1, "-o", "two.npz")
+    assert (np.load("one.npz")["w"] == np.load("two.npz")["w"]).all()
+    assert about("one.npz")["photo"]["alignment"] == about("two.npz")["photo"]["alignment"]
+
+
+def test_aligned_elsewhere(works, tiny):
+    """No face is looked for; what is not square loses its sides."""
+    ramp = np.tile(np.arange(200, dtype=np.uint8)[None, :, None], (100, 1, 3))
+    Image.fromarray(ramp).save("wide.png")
+    works("project", "wide.png", "--aligned", "--steps", 1)
+    assert about("wide.npz")["photo"]["alignment"] is None
+    face = np.split(pixels("wide-compare.png"), 2, axis=1)[0]
+    assert face.shape == (tiny.resolution, tiny.resolution, 3)
+    assert 45 <= face.min() < 55 < 145 < face.max() <= 155
+
+
+def test_photos_are_people(works, photo, monkeypatch):
+    monkeypatch.setattr(darkroom, "Wanted", partial(darkroom.Wanted, steps=2))
+    _, told = works("mix", "--coarse", photo, "--fine", 3)
+    assert "looking for this face in tiny, once" in told
+    monkeypatch.setattr(projection, "project", None)  # found once, it is not looked for again
+    _, told = works("mix", "--coarse", photo, "--fine", 3, "-o", "again.png")
+    assert told == ""
+    assert (pixels("again.png") == pixels("mix.png")).all()
+
+
+def test_an_edit_goes_back_into_its_photo(works, photo, direction):
+    works("project", photo, "--steps", 2, "-q")
+    lines, _ = works("edit", "me.npz", "--direction", f"{direction}=2", "--paste", photo, "--save-latents")
+    assert lines == ["me-edited.png"]
+    before, after = pixels(photo).astype(int), pixels("me-edited.png").astype(int)
+    assert before.shape == after.shape
+    changed = (before != after).any(axis=2)
+    rows, columns = changed.any(axis=1).nonzero()[0], changed.any(axis=0).nonzero()[0]
+    quad = np.array(about("me.npz")["photo"]["alignment"]["quad"])
+    assert changed.mean() > 0.02
+    assert quad[:, 1].min() <= rows.min() and rows.max() <= quad[:, 1].max()
+    assert quad[:, 0].min() <= columns.min() and columns.max() <= quad[:, 0].max()
+    assert np.load("me-edited.npz")["w"].shape == np.load("me.npz")["w"].shape
+
+
+def test_pasting_follows_the_latents_and_otherwise_looks(works, photo, direction):
+    """Latents that remember another place are believed for their own photo only."""
+    works("project", photo, "--steps", 1, "-q")
+    with np.load("me.npz") as file:
+        arrays, told = dict(file), about("me.npz")
+    told["photo"]["alignment"]["quad"] = [[0, 0], [0, 99], [99, 99], [99, 0]]
+    np.savez("moved.npz", **arrays | {"about": json.dumps(told)})
+    works("edit", "moved.npz", "--direction", f"{direction}=2", "--paste", photo, "-o", "there.png", "-q")
+    changed = (pixels("there.png") != pixels(photo)).any(axis=2)
+    assert changed[:100, :100].any() and not changed[100:].any()
+    Image.open(photo).save("copy.jpg", quality=95)
+    works("edit", "moved.npz", "--direction", f"{direction}=2", "--paste", "copy.jpg", "-o", "here.png", "-q")
+    changed = (pixels("here.png") != pixels("copy.jpg")).any(axis=2)
+    assert not changed[:40].any() and changed[100:300, 300:500].any()
+
+
+REFUSED = {
+    "a space": (["project", "me.png", "--space", "z"], "--space is one of w, w+"),
+    "latents of another kind": (["project", "me.png", "-o", "me.pt"], "latents are .npy or .npz files"),
+    "tuned npy": (["project", "me.png", "--tune", "-o", "me.npy"], "stores more than latents"),
+    "a film of another kind": (["project", "me.png", "--film", "film.avi"], "there is no format 'avi' here"),
+    "no such face": (["project", "me.png", "--face", 2], "me.png shows 1 face"),
+    "no face": (["project", "sky.png"], "no face was found on sky.png"),
+    "text": (["project", "text.jpg"], "text.jpg is no picture"),
+    "a truncated photo": (["project", "cut.jpg"], "cut.jpg is damaged"),
+    "paste a film": (
+        ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--frames", 2],
+        "--paste puts one face",
+    ),
+    "paste a strip": (
+        ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--steps", 2],
+        "--paste puts one face",
+    ),
+    "paste a range": (["edit", 1, "--direction", "age.npz=0..2", "--paste", "me.png"], "--paste puts one face"),
+    "paste two": (["edit", "1,2", "--direction", "age.npz=2", "--paste", "me.png"], "--paste puts one person"),
+    "paste in a size": (
+        ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--size", 64],
+        "--paste keeps the size of the photo",
+    ),
+    "paste into the sky": (
+        ["edit", 1, "--direction", "age.npz=2", "--paste", "sky.png"],
+        "no face was found on sky.png",
+    ),
+    "a person without a face": (["mix", "--coarse", "sky.png"], "no face was found on sky.png"),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), REFUSED.values(), ids=REFUSED)
+def test_refused(stylegan, tiny_model, photo, direction, here, words, said):
+    Image.new("RGB", (300, 200), "skyblue").save("sky.png")
+    Path("text.jpg").write_text("no picture")
+    Path("cut.jpg").write_bytes(ASTRONAUT.read_bytes()[:9000])
+    before = sorted(here.iterdir())
+    result = stylegan(*words, "--model", tiny_model)
+    assert result.exit_code in (1, 2)
+    assert said in " ".join(result.stderr.split())
+    assert result.stdout == ""
+    assert sorted(here.iterdir()) == before
+
+
+@pytest.mark.slow
+def test_a_sampled_face_is_found_by_the_default_model(stylegan, ffhq):
+    """A face that its encoder has not seen; two random faces are about 6 apart."""
+    assert stylegan("sample", "--seeds", 1_000_000, "--psi", 0.8, "-o", "face.png").exit_code == 0
+    Image.open("face.png").save("photo.jpg", quality=95)
+    result = stylegan("project", "photo.jpg", "--steps", 20)
+    assert result.exit_code == 0, result.stderr
+    found = about("photo.npz")["report"]
+    assert found["distance"] < 1.5
+    assert found["landmarks"] < 0.05
