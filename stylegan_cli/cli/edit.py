@@ -123,6 +123,9 @@ def edit(
     ] = None,
     fps: Annotated[float, typer.Option(min=1, max=240, help="Frames a second.")] = 30,
     loop: Annotated[bool, typer.Option("--loop", help="Films go there and back.")] = False,
+    identity: Annotated[
+        bool, typer.Option("--identity", help="Tell whether it is still the same person. Fetches 100 MB, once for all.")
+    ] = False,
     paste: Annotated[
         Path | None,
         typer.Option(
@@ -150,10 +153,12 @@ def edit(
     amounts = [(name, parse_amounts(name, text)) for name, text in wanted]
 
     from stylegan_cli.cli import places
+    from stylegan_cli.cli.console import fetch
     from stylegan_cli.cli.price import Prices
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.operations import editing
     from stylegan_cli.operations.interpolation import Film, Track
+    from stylegan_cli.scorers.identity import Identity
 
     ending = places.file_ending(output.out, output.format, PICTURES + FILMS, "mp4" if frames else "png")
     is_film = frames is not None or ending in FILMS
@@ -173,6 +178,8 @@ def edit(
     if paste and len(before) > 1:
         raise UsageError("--paste puts one person back into a photo; edit the others by themselves")
     edits = open_edits(studio, generation.model, amounts, layers, split_names(keep))
+    if identity:
+        fetch(Identity.assets, output.quiet)
     prices = Prices(studio, max_drift)
     own = [prices.limited(person, edits) for person in before]
     after = [editing.edited(generator, person, limited) for person, limited in zip(before, own, strict=True)]
