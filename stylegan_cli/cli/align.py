@@ -2,23 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, fetch, progress, tell
-from stylegan_cli.cli.edit import result_names
 from stylegan_cli.cli.options import command
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import digest, replacing
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from PIL import Image
-
-    from stylegan_cli.faces.detection import Detection
 
 _OUTPUT = "Output"
 
@@ -100,9 +92,11 @@ def align(
 
     wanted = Wanted(face, every, overview)
     destination = _destination(output, several=every or len(photos) > 1)
-    names = result_names([photo.stem for photo in photos], photos[0].stem)
-    if not every:
-        for name in names:
+    names = places.result_names([photo.stem for photo in photos], photos[0].stem)
+    for name in names:
+        if overview:
+            destination.beside(f"{name}-overview")
+        if not every:
             destination.path(f"{name}-aligned")
     fetch(DETECTOR, output.quiet)
     refused = 0
@@ -135,48 +129,44 @@ def _align(path: Path, name: str, wanted: Wanted, destination: Destination, outp
     """Writes one photo's faces; `name` is what they are called."""
     from stylegan_cli.faces import alignment, photos
     from stylegan_cli.faces.detection import detect
+    from stylegan_cli.faces.overview import overview
+    from stylegan_cli.media.encode import encode
 
     photo = photos.read(path)
     found = detect(photo)
     numbered = "--overview numbers them"
-    if found and (wanted.overview or (wanted.face or 1) > len(found)):
-        overview = _write_overview(photo, found, destination.beside(f"{name}-overview"))
-        numbered = f"{overview} numbers them"
-        if wanted.overview and not output.quiet:
-            data(overview)
-    if wanted.every and not all(map(alignment.is_tiny, found)):
-        numbers = [number for number, face in enumerate(found, start=1) if not alignment.is_tiny(face)]
-        targets = [destination.path(f"{name}-{number}-aligned") for number in numbers]
+    if found and wanted.overview:
+        target = destination.beside(f"{name}-overview")
+        _write(target, encode(overview(photo, found), "png"), output.quiet)
+        numbered = f"{target} numbers them"
+    large = [number for number, face in enumerate(found, start=1) if not alignment.is_tiny(face)]
+    if wanted.every and large:
+        targets = {number: destination.path(f"{name}-{number}-aligned") for number in large}
     else:
-        numbers = [alignment.choose(found, wanted.face, str(path), numbered)]
-        targets = [destination.path(f"{name}-aligned")]
+        number = alignment.choose(found, wanted.face, str(path), numbered)
+        targets = {number: destination.path(f"{name}-aligned")}
     if not output.quiet:
-        _tell_of_others(path, len(found), len(numbers), wanted, numbered)
+        _tell_of_others(path, len(found), len(targets), wanted, numbered)
     sha256 = digest(path)
-    for number, target in zip(numbers, targets, strict=True):
+    for number, target in targets.items():
         face = found[number - 1]
         cut = alignment.alignment(face, photo.size, number, sha256)
-        content = alignment.to_png(alignment.crop(photo, cut, output.size), cut, path.name)
-        target.parent.mkdir(exist_ok=True)
-        with replacing(target) as part:
-            part.write_bytes(content)
+        _write(target, alignment.to_png(alignment.crop(photo, cut, output.size), cut, path.name), output.quiet)
         if not output.quiet:
-            data(target)
             for remark in alignment.remarks(face, cut):
                 tell(f"{path}: face {number} {remark}.")
 
 
 def _tell_of_others(path: Path, found: int, taken: int, wanted: Wanted, numbered: str) -> None:
     if wanted.every and taken < found:
-        tell(f"{path}: {found - taken} of {found} faces are left out, they are too small.")
+        tell(f"{path}: {found - taken} of {found} faces left out as too small.")
     elif not wanted.every and wanted.face is None and found > 1:
         tell(f"{path} shows {found} faces, this is the largest; --face 2 takes the next, --all takes all, {numbered}.")
 
 
-def _write_overview(photo: "Image.Image", found: "Sequence[Detection]", path: Path) -> Path:
-    from stylegan_cli.faces.overview import overview
-
+def _write(path: Path, content: bytes, quiet: bool) -> None:
     path.parent.mkdir(exist_ok=True)
     with replacing(path) as part:
-        overview(photo, found).save(part)
-    return path
+        part.write_bytes(content)
+    if not quiet:
+        data(path)

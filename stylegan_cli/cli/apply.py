@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stylegan_cli.cli.edit import Amounts, open_edits, result_names, split_names
+from stylegan_cli.cli.edit import Amounts, open_edits, split_names
 from stylegan_cli.cli.options import Generation, PictureOutput, command
 from stylegan_cli.errors import StyleganError, UsageError
 
@@ -52,6 +52,7 @@ def apply(
     """
     steps = read_steps(recipe)
 
+    from stylegan_cli.cli import places
     from stylegan_cli.cli.console import tell
     from stylegan_cli.cli.price import Prices
     from stylegan_cli.cli.studio import Studio, portrait
@@ -80,7 +81,7 @@ def apply(
     if ready:
         before, own = zip(*ready, strict=True)
         after = (edited(studio.generator, *one) for one in ready)
-        studio.save(result_names([person.label for person in before], "edited"), map(portrait, after), "edited")
+        studio.save(places.result_names([person.label for person in before], "edited"), map(portrait, after), "edited")
         prices.tell(before, own)
     if failed:
         tell(f"{len(failed)} of {len(texts)} people could not be edited: {', '.join(failed)}.")

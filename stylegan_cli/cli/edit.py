@@ -12,7 +12,7 @@ from stylegan_cli.cli.options import Generation, PictureOutput, command
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.directions import Direction
@@ -152,31 +152,23 @@ def edit(
         raise UsageError("say what to edit: --age 3, --smile -1, or --direction NAME=AMOUNT")
     amounts = [(name, parse_amounts(name, text)) for name, text in wanted]
 
+    film = _film_ending(output, steps, frames)
+    is_strip = not film and (steps is not None or any(amount.start is not None for _, amount in amounts))
+    if paste and (film or is_strip or output.size):
+        raise UsageError("--paste puts one face back into its photo; leave out films, strips, ranges and --size")
+
     from stylegan_cli.cli import places
     from stylegan_cli.cli.console import fetch
     from stylegan_cli.cli.price import Prices
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.operations import editing
-    from stylegan_cli.operations.interpolation import Film, Track
     from stylegan_cli.scorers.identity import Identity
 
-    ending = places.file_ending(output.out, output.format, PICTURES + FILMS, "mp4" if frames else "png")
-    is_film = frames is not None or ending in FILMS
-    if is_film and steps:
-        raise UsageError("--steps draws a strip, and a film has --frames; leave out one of them")
-    if is_film:
-        ending = film_ending(output)
-    if paste and (is_film or steps or any(amount.start is not None for _, amount in amounts)):
-        raise UsageError("--paste puts one face back into its photo; leave out films, strips and ranges")
-    if paste and output.size:
-        raise UsageError("--paste keeps the size of the photo; leave out --size")
     studio = Studio(generation, output)
     generator = studio.generator
     before = [person for text in people for person in studio.people(text)]
-    if is_film and len(before) > 1:
-        raise UsageError("a film shows one person; make one film for each")
-    if paste and len(before) > 1:
-        raise UsageError("--paste puts one person back into a photo; edit the others by themselves")
+    if len(before) > 1 and (film or paste):
+        raise UsageError("a film or a photo shows one person; edit the others by themselves")
     edits = open_edits(studio, generation.model, amounts, layers, split_names(keep))
     if identity:
         fetch(Identity.assets, output.quiet)
@@ -188,17 +180,27 @@ def edit(
 
         image = darkroom.pasted(studio, paste, people[0], before[0], after[0])
         studio.save_image(f"{paste.stem}-edited", image, after)
-    elif is_film:
-        start = editing.edited(generator, before[0], own[0], 0)
-        everything = tuple(range(generator.num_ws))
-        film = Film(generator, start, (Track(everything, (start, after[0])),), frames or FRAMES, loop=loop)
-        save_film(studio, film, fps, ending)
-    elif steps is not None or any(amount.start is not None for _, amount in amounts):
+    elif film:
+        save_film(studio, editing.film(generator, before[0], own[0], frames or FRAMES, loop), fps, film)
+    elif is_strip:
         strips = [editing.strip(generator, *one, steps or STEPS) for one in zip(before, own, strict=True)]
         studio.save_sheet("edit", editing.sheet(strips), [person for strip in strips for person in strip])
     else:
-        studio.save(result_names([person.label for person in before], "edit"), map(portrait, after), "edited")
+        names = places.result_names([person.label for person in before], "edit")
+        studio.save(names, map(portrait, after), "edited")
     prices.tell(before, own)
+
+
+def _film_ending(output: EditOutput, steps: int | None, frames: int | None) -> str | None:
+    """The film's ending where a film is asked for."""
+    from stylegan_cli.cli import places
+
+    ending = places.file_ending(output.out, output.format, PICTURES + FILMS, "mp4" if frames else "png")
+    if frames is None and ending not in FILMS:
+        return None
+    if steps:
+        raise UsageError("--steps draws a strip, and a film has --frames; leave out one of them")
+    return film_ending(output)
 
 
 def open_edits(
@@ -243,14 +245,6 @@ def parse_amounts(name: str, text: str) -> Amounts:
         raise UsageError(f"the amount of {name} is a number like 3 or -1.5, or a range like -4..4, not {text!r}")
     first, second = match.groups()
     return Amounts(float(first)) if second is None else Amounts(float(second), float(first))
-
-
-def result_names(labels: "Sequence[str]", only: str) -> list[str]:
-    """File names for people: their labels, made different where they are the same; `only` for an only one."""
-    if len(labels) == 1:
-        return [only]
-    names = [label.replace("#", "-") for label in labels]
-    return [name if names.count(name) == 1 else f"{name}-{names[: i + 1].count(name)}" for i, name in enumerate(names)]
 
 
 def _assignment(text: str) -> tuple[str, str]:

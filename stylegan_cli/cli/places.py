@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from stylegan_cli.errors import StyleganError, UsageError
@@ -85,3 +85,11 @@ def check_dataset(path: Path, latents: Path, force: bool) -> Path:
     if not force and path.is_dir() and any(path.iterdir()):
         raise StyleganError(f"the folder {path} is not empty; choose another name, or --force to write into it")
     return check_new_folder(path)
+
+
+def result_names(labels: Sequence[str], only: str) -> list[str]:
+    """File names for results: their labels, made different where they are the same; `only` for an only one."""
+    if len(labels) == 1:
+        return [only]
+    names = [label.replace("#", "-") for label in labels]
+    return [name if names.count(name) == 1 else f"{name}-{names[: i + 1].count(name)}" for i, name in enumerate(names)]

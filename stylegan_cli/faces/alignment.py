@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFilter, UnidentifiedImageError
+from PIL import Image, ImageFilter
 from PIL.PngImagePlugin import PngInfo
 
 from stylegan_cli.errors import StyleganError, UsageError
@@ -30,6 +30,8 @@ SMALLEST = 16  # pixels between the eyes: less than that is no face that could b
 COARSE = 160  # pixels of a crop below which much has to be invented
 FACE_MARGIN = 0.15  # around the face itself, in shares of the crop
 ASIDE = 0.5  # the nose is in front of an eye
+BLUR = 0.1  # shares of the crop: how far inside the photo the blur of what is mirrored begins
+DAMAGE = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -53,25 +55,28 @@ class Alignment:
         """The square's edge in the photo's pixels."""
         return geometry.edge(self.corners)
 
-    def outside(self, margin: float = 0.0) -> float:
-        """How far the square, without a margin, leaves the photo; both in shares of its edge."""
+    def beyond(self, margin: float = 0.0) -> np.ndarray:
+        """How far the square, without a margin in shares of its edge, leaves the photo on the left, at the top, on the
+        right, at the bottom: pixels `[4]`."""
         corners = geometry.inside(self.corners, geometry.WHOLE * (1 - 2 * margin) + margin)
-        beyond = max(-corners.min(), (corners - self.size).max())
-        return max(float(beyond) / self.edge, 0.0)
+        return np.concatenate([-corners.min(axis=0), corners.max(axis=0) - self.size]).clip(0)
 
     def to_plain(self) -> dict[str, Any]:
         return asdict(self)
 
     @staticmethod
     def from_plain(plain: dict[str, Any]) -> Alignment:
-        """The inverse of `to_plain`; raises ValueError, TypeError or KeyError where `plain` is none."""
+        """The inverse of `to_plain`; raises one of DAMAGE where `plain` is none."""
         quad = np.array(plain["quad"], float)
         width, height, face = map(int, (*plain["size"], plain["face"]))
         if quad.shape != (4, 2) or not np.isfinite(quad).all() or min(width, height, face) < 1:
             raise ValueError("these are no four corners")
         found = Alignment(_tuples(quad), (width, height), face, str(plain["photo"]))
-        middle = quad.mean(axis=0)
-        if not (1 <= found.edge <= 4 * max(found.size) and (middle > 0).all() and (middle < found.size).all()):
+        middle, right = quad.mean(axis=0), (quad[3] - quad[0]) / 2
+        down = np.array([-right[1], right[0]])
+        square = middle + np.stack([-right - down, down - right, right + down, right - down])
+        is_square = 1 <= found.edge <= 4 * max(found.size) and np.abs(quad - square).max() < found.edge / 1000
+        if not (is_square and (middle > 0).all() and (middle < found.size).all()):
             raise ValueError("this is no square in the photo")
         return found
 
@@ -123,7 +128,7 @@ def is_tiny(detection: Detection) -> bool:
 def remarks(detection: Detection, alignment: Alignment) -> list[str]:
     """What the user should know of a face, as words that follow it: "is cut off"."""
     said = []
-    if alignment.outside(FACE_MARGIN) > 0:
+    if alignment.beyond(FACE_MARGIN).any():
         said.append("is cut off by the photo's edge: what is missing is continued by a mirror image")
     if alignment.edge < COARSE:
         said.append(f"is small: eyes {eyes_apart(detection):.0f} pixels apart, in a crop of {alignment.edge:.0f}")
@@ -147,8 +152,7 @@ def crop(image: Image.Image, alignment: Alignment, size: int = 1024) -> Image.Im
     low, high = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
     start, end = np.maximum(low - 4 * shrink, 0), np.minimum(high + 4 * shrink, image.size)
     part = image.reduce(shrink, (*start.tolist(), *end.tolist()))
-    beyond = np.maximum([*-low, *(high - image.size)], 0) / shrink
-    part, moved = _padded(part, beyond, alignment.edge / shrink)
+    part, moved = _padded(part, alignment.beyond() / shrink, alignment.edge / shrink)
     return geometry.cut(part, (corners - start) / shrink + moved, size)
 
 
@@ -164,11 +168,14 @@ def read(path: Path) -> Alignment | None:
     """The alignment that an aligned picture carries, or None."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
-            text = getattr(image, "text", {}).get(CHUNK)
-        return Alignment.from_plain(json.loads(text)) if text else None
-    except UnidentifiedImageError:
+            text = image.info.get(CHUNK)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None  # whoever reads the picture itself will say what is wrong with it
+    if text is None:
         return None
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError) as error:
+    try:
+        return Alignment.from_plain(json.loads(text))
+    except DAMAGE as error:
         raise StyleganError(f"{path} carries a damaged alignment ({error}); align the photo again") from None
 
 
@@ -189,8 +196,8 @@ def _padded(photo: Image.Image, beyond: np.ndarray, edge: float) -> tuple[Image.
     left, top, right, bottom = sides = np.ceil(beyond).astype(int).tolist()
     pixels = np.pad(np.asarray(photo, np.float32), ((top, bottom), (left, right), (0, 0)), "reflect")
     blurred = Image.fromarray(pixels.astype(np.uint8)).filter(ImageFilter.GaussianBlur(edge * 0.02))
-    # FFHQ's blur begins a tenth of the face inside the picture, also for a border of one pixel; ours in proportion.
-    blur = 1 + _depth(photo.size, sides, [min(side, edge * 0.1) for side in sides])
+    # FFHQ's blur begins as far inside the picture for a border of one pixel; ours in proportion.
+    blur = 1 + _depth(photo.size, sides, [min(side, edge * BLUR) for side in sides])
     pixels += (np.asarray(blurred) - pixels) * np.clip(blur, 0, 1)
     fade = _depth(photo.size, sides, [max(side, edge * 0.3) for side in sides])
     pixels += (np.median(pixels, axis=(0, 1)) - pixels) * np.clip(fade, 0, 1)

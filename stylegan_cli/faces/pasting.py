@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from stylegan_cli.faces import geometry
-from stylegan_cli.faces.alignment import Alignment, crop
+from stylegan_cli.faces.alignment import BLUR, Alignment, crop
 
 # Places are told by their distance from the crop's middle: 1 on this superellipse, whose half axes are shares of the
 # crop's edge. It holds the face and most of the hair; beyond it nothing changes.
@@ -44,7 +44,7 @@ def paste(
     width, height = (high - low).tolist()
     warp = _Warp(corners - low, (width, height))
     distance = warp.distance()
-    ours, rest = _step(distance, *FACE), _step(distance, *RIM)
+    ours, rest = _step(distance, *FACE) * _sharp(alignment, low, high), _step(distance, *RIM)
     levels = max(round(math.log2(alignment.edge / COARSEST)), 1)
     cast = _cast(photo, face, alignment, reference)
     before = photo.crop(box)
@@ -86,6 +86,18 @@ class _Warp:
             share = across * x[None] + down * y[:, None] + (start - 0.5)
             total += np.abs(share / axis).astype(np.float32) ** POWER
         return total ** (1 / POWER)
+
+
+def _sharp(alignment: Alignment, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """How sharp the crop shows the photo's pixels `[h, w]` from `low` to `high`: it blurs a photo that goes on as a
+    mirror image before its edge, down to 0 there. Details are then better taken from the photo."""
+    wide = np.minimum(alignment.beyond(), alignment.edge * BLUR).clip(1e-6)
+    x, y = (np.arange(start, end) + 0.5 for start, end in zip(low, high, strict=True))
+    left, top, right, bottom = wide
+    across = np.minimum(x / left, (alignment.size[0] - x) / right).clip(0, 1)
+    down = np.minimum(y / top, (alignment.size[1] - y) / bottom).clip(0, 1)
+    sharp: np.ndarray = np.minimum(across, down[:, None]).astype(np.float32)
+    return sharp
 
 
 def _step(values: np.ndarray, zero: float, one: float) -> np.ndarray:

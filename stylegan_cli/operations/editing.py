@@ -14,6 +14,7 @@ from stylegan_cli.generator import Generator
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.latents.people import Person
 from stylegan_cli.latents.selection import parse_layers
+from stylegan_cli.operations.interpolation import Film, Track
 from stylegan_cli.pictures import Sheet
 
 SAMPLES = 1000
@@ -85,6 +86,12 @@ def caption(edits: Sequence[Edit], at: float = 1.0) -> str:
 def strip(generator: Generator, person: Person, edits: Sequence[Edit], steps: int) -> list[Person]:
     """The person at `steps` even places of the edits' way, the first of them at its start."""
     return [edited(generator, person, edits, i / (steps - 1)) for i in range(steps)]
+
+
+def film(generator: Generator, person: Person, edits: Sequence[Edit], frames: int, loop: bool) -> Film:
+    """The person on the edits' way, from its start."""
+    start, end = (edited(generator, person, edits, at) for at in (0.0, 1.0))
+    return Film(generator, start, (Track(tuple(range(generator.num_ws)), (start, end)),), frames, loop=loop)
 
 
 def sheet(strips: Sequence[Sequence[Person]]) -> Sheet:

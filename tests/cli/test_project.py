@@ -179,10 +179,13 @@ REFUSED = {
         "--paste puts one face",
     ),
     "paste a range": (["edit", 1, "--direction", "age.npz=0..2", "--paste", "me.png"], "--paste puts one face"),
-    "paste two": (["edit", "1,2", "--direction", "age.npz=2", "--paste", "me.png"], "--paste puts one person"),
+    "paste two": (
+        ["edit", "1,2", "--direction", "age.npz=2", "--paste", "me.png"],
+        "a film or a photo shows one person",
+    ),
     "paste in a size": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--size", 64],
-        "--paste keeps the size of the photo",
+        "--paste puts one face",
     ),
     "paste into the sky": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "sky.png"],
