@@ -27,7 +27,7 @@ def command_of(words):
 def test_every_command_parses(line, here):
     words = shlex.split(line, comments=True)[1:]
     for word in words:
-        if word.endswith((".pkl", ".png")):
+        if word.endswith((".pkl", ".png", ".jpg", ".toml", ".zip")):
             Path(word).touch()
     command, arguments = command_of(words)
     assert not hasattr(command, "commands"), f"{line} names no command"

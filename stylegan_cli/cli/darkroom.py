@@ -104,9 +104,9 @@ def person(studio: Studio, path: Path) -> Person:
     key = json.dumps([digest(path), studio.generator.origin.sha256, studio.precision, asdict(wanted)])
     kept = cache_folder() / "photos" / f"{path.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
     if not kept.is_file():
+        shot = shoot(path, studio.generator.resolution, None, False, studio.output.quiet)
         if not studio.output.quiet:
             tell(f"{path} is a photo: looking for this face in {studio.generator.origin.name}, once.")
-        shot = shoot(path, studio.generator.resolution, None, False, studio.output.quiet)
         found = find(studio, shot, wanted)
         kept.parent.mkdir(parents=True, exist_ok=True)
         studio.save_latents(kept, [found.person], photo=shot.about(), report=dict(found.report))

@@ -166,10 +166,10 @@ def edit(
 
     studio = Studio(generation, output)
     generator = studio.generator
+    edits = open_edits(studio, generation.model, amounts, layers, split_names(keep))
     before = [person for text in people for person in studio.people(text)]
     if len(before) > 1 and (film or paste):
         raise UsageError("a film or a photo shows one person; edit the others by themselves")
-    edits = open_edits(studio, generation.model, amounts, layers, split_names(keep))
     if identity:
         fetch(Identity.assets, output.quiet)
     prices = Prices(studio, max_drift)

@@ -180,7 +180,7 @@ class Studio:
 
     def _paths(self, names: Sequence[str], folder: str) -> list[Path]:
         """Every result's path, checked."""
-        out, force = self.output.out, self.output.force
+        out, force, ending = self.output.out, self.output.force, self.format
         if places.is_file_name(out, FORMATS):
             if len(names) > 1:
                 raise UsageError(
@@ -188,9 +188,9 @@ class Studio:
                 )
             paths = [Path(out or "")]
         elif out is None and len(names) == 1:
-            paths = [places.fresh(Path(f"{names[0]}.{self.format}"))]
+            paths = [places.fresh(Path(f"{names[0]}.{ending}"))]
         else:
-            ending, into = self.format, places.check_new_folder(out or places.fresh(Path(folder)))
+            into = places.check_new_folder(out or places.fresh(Path(folder)))
             paths = [into / f"{name}.{ending}" for name in names]
             if not into.exists():
                 return paths

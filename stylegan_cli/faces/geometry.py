@@ -23,9 +23,13 @@ def square(points: np.ndarray) -> np.ndarray:
     # Both the line of the eyes and the line from eyes to mouth tell how the head is turned.
     x = across - np.array([-down[1], down[0]])
     x *= max(np.hypot(*across) * 2.0, np.hypot(*down) * 1.8) / np.hypot(*x)
-    y = np.array([-x[1], x[0]])
-    centre = eyes + down * 0.1
-    return np.stack([centre - x - y, centre - x + y, centre + x + y, centre + x - y])
+    return around(eyes + down * 0.1, x)
+
+
+def around(centre: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The square around a centre, from which `right` leads to the middle of its right side."""
+    down = np.array([-right[1], right[0]])
+    return centre + np.stack([-right - down, down - right, right + down, right - down])
 
 
 def edge(corners: np.ndarray) -> float:

@@ -91,9 +91,8 @@ class _Warp:
 def _sharp(alignment: Alignment, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """How sharp the crop shows the photo's pixels `[h, w]` from `low` to `high`: it blurs a photo that goes on as a
     mirror image before its edge, down to 0 there. Details are then better taken from the photo."""
-    wide = np.minimum(alignment.beyond(), alignment.edge * BLUR).clip(1e-6)
+    left, top, right, bottom = np.minimum(alignment.beyond(), alignment.edge * BLUR).clip(1e-6)
     x, y = (np.arange(start, end) + 0.5 for start, end in zip(low, high, strict=True))
-    left, top, right, bottom = wide
     across = np.minimum(x / left, (alignment.size[0] - x) / right).clip(0, 1)
     down = np.minimum(y / top, (alignment.size[1] - y) / bottom).clip(0, 1)
     sharp: np.ndarray = np.minimum(across, down[:, None]).astype(np.float32)

@@ -213,7 +213,7 @@ def test_a_sampled_face_is_found_by_the_default_model(stylegan, ffhq):
     """A face that its encoder has not seen; two random faces are about 6 apart."""
     assert stylegan("sample", "--seeds", 1_000_000, "--psi", 0.8, "-o", "face.png").exit_code == 0
     Image.open("face.png").save("photo.jpg", quality=95)
-    result = stylegan("project", "photo.jpg", "--steps", 20)
+    result = stylegan("project", "photo.jpg", "--steps", 30)
     assert result.exit_code == 0, result.stderr
     found = about("photo.npz")["report"]
     assert found["distance"] < 1.5

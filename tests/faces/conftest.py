@@ -1,12 +1,9 @@
-"""Real faces on pictures, and squares in them."""
+"""Real faces."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
-
-from stylegan_cli.faces.alignment import Alignment
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -19,26 +16,5 @@ def faces():
 
 @pytest.fixture(scope="session")
 def astronaut():
+    """A woman in a photo of 360 pixels, the distance of her eyes 30."""
     return Image.open(GOLDEN / "astronaut.jpg").convert("RGB")
-
-
-def placed(size, centre, edge, degrees=0.0):
-    """The alignment of a square in a photo of this size: around a centre, turned clockwise."""
-    angle = np.radians(degrees)
-    x = np.array([np.cos(angle), np.sin(angle)]) * edge / 2
-    y = np.array([-x[1], x[0]])
-    corners = np.array(centre) + np.stack([-x - y, -x + y, x + y, x - y])
-    return Alignment(tuple(map(tuple, corners.tolist())), size)
-
-
-def drawn(face, size, centre, edge, degrees=0.0, colour="gray"):
-    """A photo of this size with a face in this square."""
-    whole = np.array(placed(size, centre, edge, degrees).quad)
-    axes = np.stack([whole[3] - whole[0], whole[1] - whole[0]], axis=1)
-    inverse = np.linalg.inv(axes) * face.width
-    start = -inverse @ whole[0]
-    data = (*inverse[0], start[0], *inverse[1], start[1])
-    square = face.convert("RGBA").transform(size, Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
-    photo = Image.new("RGB", size, colour)
-    photo.paste(square, mask=square.getchannel("A"))
-    return photo

@@ -1,0 +1,124 @@
+"""Faces put back into photos: nothing changes but the face."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageChops, ImageFilter
+from placing import drawn, placed
+
+from stylegan_cli.faces import alignment, pasting
+
+SIZE, CENTRE, EDGE = (360, 300), (180, 150), 160
+TURNS = [0, 25, -45, 180]
+
+
+def values(picture):
+    return np.asarray(picture, float)
+
+
+def distance(cut):
+    """How far the photo's pixels `[h, w]` are from the middle of the crop, in shares of its edge."""
+    y, x = np.indices(cut.size[::-1]) + 0.5
+    across, down = (cut.corners[3] - cut.corners[0], cut.corners[1] - cut.corners[0])
+    from_middle = np.stack([x, y], axis=-1) - cut.corners.mean(axis=0)
+    return np.maximum(*(np.abs(from_middle @ axis) / cut.edge**2 for axis in (across, down)))
+
+
+@pytest.fixture(scope="module")
+def photo(faces):
+    """A face amid something lively."""
+    pixels = np.random.RandomState(1).randint(0, 255, (30, 36, 3), np.uint8)
+    wall = Image.fromarray(pixels).resize(SIZE, Image.Resampling.BICUBIC)
+    mask = drawn(Image.new("RGB", (8, 8), "white"), SIZE, CENTRE, 200, 0, "black").convert("L")
+    return Image.composite(drawn(faces["laughing"], SIZE, CENTRE, 200), wall, mask)
+
+
+@pytest.mark.parametrize("with_reference", [True, False])
+@pytest.mark.parametrize("degrees", TURNS)
+def test_an_unedited_face_changes_nothing(photo, degrees, with_reference):
+    """Beyond what drawing it twice costs in sharpness."""
+    cut = placed(SIZE, CENTRE, EDGE, degrees)
+    face = alignment.crop(photo, cut, 512)
+    pasted = pasting.paste(photo, face, cut, face if with_reference else None)
+    assert np.abs(values(pasted) - values(photo)).mean() < 0.5
+    assert np.abs(values(pasted) - values(photo)).max() < 40
+
+
+@pytest.mark.parametrize("degrees", TURNS)
+def test_outside_of_the_oval_nothing_changes_at_all(photo, degrees):
+    cut = placed(SIZE, CENTRE, EDGE, degrees)
+    pasted = pasting.paste(photo, Image.new("RGB", (256, 256), "lime"), cut)
+    assert (pasted.mode, pasted.size) == ("RGB", SIZE)
+    changed = (values(pasted) != values(photo)).any(axis=2)
+    assert not changed[distance(cut) > 0.47].any()
+    assert changed[distance(cut) < 0.3].all()
+    assert photo.getpixel((0, 0)) == pasted.getpixel((0, 0))
+
+
+def test_the_photo_given_is_left_as_it_is(photo):
+    before = photo.copy()
+    pasting.paste(photo, Image.new("RGB", (64, 64), "lime"), placed(SIZE, CENTRE, EDGE))
+    assert not ImageChops.difference(photo, before).getbbox()
+
+
+def test_there_is_no_seam(photo):
+    """From pixel to pixel the change itself is small all around, where the face is another one's."""
+    cut = placed(SIZE, CENTRE, EDGE, 10)
+    face = alignment.crop(photo, cut, 256)
+    other = face.filter(ImageFilter.GaussianBlur(3)).point(lambda value: min(value + 40, 255))
+    change = values(pasting.paste(photo, other, cut, face)) - values(photo)
+    rim = (distance(cut) > 0.4)[1:, 1:, None]
+    for axis in (0, 1):
+        steps = np.abs(np.diff(change, axis=axis))[: SIZE[1] - 1, : SIZE[0] - 1]
+        assert (steps * rim).max() < 24
+
+
+CASTS = {"darker": lambda value: value * 0.8, "lighter": lambda value: 20 + value * 0.9}
+
+
+@pytest.mark.parametrize("with_reference", [True, False])
+@pytest.mark.parametrize("name", CASTS)
+def test_colours_become_those_of_the_photo(photo, name, with_reference):
+    """A generator's picture is a little darker or lighter than the photo; that is no edit."""
+    cut = placed(SIZE, CENTRE, EDGE)
+    face = alignment.crop(photo, cut, 256)
+    drawn_so = face.point(CASTS[name])
+    pasted = pasting.paste(photo, drawn_so, cut, drawn_so if with_reference else None)
+    assert abs((values(pasted) - values(photo))[distance(cut) < 0.3].mean()) < (6 if with_reference else 12)
+
+
+@pytest.mark.parametrize("with_reference", [True, False])
+def test_what_was_edited_stays(photo, with_reference):
+    cut = placed(SIZE, CENTRE, EDGE, 15)
+    face = alignment.crop(photo, cut, 256)
+    edited = face.copy()
+    edited.paste((255, 0, 0), (96, 96, 160, 160))
+    pasted = pasting.paste(photo, edited, cut, face if with_reference else None)
+    inside = values(pasted)[distance(cut) < 0.1]
+    assert np.abs(inside - (255, 0, 0)).max() < 20
+    assert np.abs(values(pasted) - values(photo))[distance(cut) > 0.25].mean() < 2
+
+
+@pytest.mark.parametrize("centre", [(40, 150), (180, 30), (330, 280), (180, 290)])
+def test_a_face_cut_off_keeps_the_photo_sharp(photo, centre):
+    """Crops are blurred where they leave the photo, before they do: that must not come back."""
+    cut = placed(SIZE, centre, EDGE, 5)
+    face = alignment.crop(photo, cut, 512)
+    pasted = pasting.paste(photo, face, cut, face)
+    assert pasted.size == SIZE
+    assert np.abs(values(pasted) - values(photo))[distance(cut) < 0.4].mean() < 3
+    assert np.abs(values(pasted) - values(photo)).max() < 50
+
+
+@pytest.mark.parametrize(("edge", "size"), [(20, 64), (20, 1024), (280, 512), (280, 1024)])
+def test_faces_of_any_size_go_back(photo, edge, size):
+    cut = placed(SIZE, CENTRE, edge)
+    face = alignment.crop(photo, cut, size)
+    assert np.abs(values(pasting.paste(photo, face, cut, face)) - values(photo)).mean() < 2
+
+
+def test_a_face_larger_than_the_photo_goes_back(photo):
+    cut = placed(SIZE, CENTRE, 900)
+    face = alignment.crop(photo, cut, 1024)
+    change = np.abs(values(pasting.paste(photo, face, cut, face)) - values(photo))
+    assert change[distance(cut) < 0.05].mean() < 2
+    assert change[0].mean() < 6
