@@ -23,6 +23,7 @@ def overview(photo: Image.Image, found: Sequence[Detection]) -> Image.Image:
         left, top, right, bottom = (face.box * scale).tolist()
         draw.rectangle((left, top, right, bottom), outline=FRAME, width=thickness)
         font = ImageFont.load_default(min(max((right - left) / 4, 10), 48))
+        left, top = max(left, 0), max(top, 0)
         label = draw.textbbox((left, top), str(number), font, anchor="lt")
         draw.rectangle((left, top, label[2] + 2 * thickness, label[3] + 2 * thickness), fill=PAPER)
         draw.text((left + thickness, top + thickness), str(number), INK, font, anchor="lt")

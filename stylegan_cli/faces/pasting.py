@@ -10,43 +10,41 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from stylegan_cli.faces import geometry
 from stylegan_cli.faces.alignment import BLUR, Alignment, crop
 
-# Places are told by their distance from the crop's middle: 1 on this superellipse, whose half axes are shares of the
-# crop's edge. It holds the face and most of the hair; beyond it nothing changes.
+# Places are told by their distance from the crop's middle. The face and most of the hair lie in a superellipse, whose
+# half axes are shares of the crop's edge; the crop's own border is at distance 1 of a square.
 AXES, POWER = (0.46, 0.47), 3.0
 FACE = (0.85, 0.7)  # from where to where details turn from the photo's to the face's
-RIM = (1.0, 0.88)  # where the widest transition ends
+RIM = (0.99, 0.9)  # where, in the square, the widest transition ends; beyond it nothing changes
+EDITED = (6.0, 24.0)  # so far an edit changed colours (of 255) where details are the photo's, and where the face's
 COLOURS = 64  # pixels of the crops that colours are compared on
 CAST = 32.0  # colours that differ by more (of 255) are an edit rather than a cast of light
 COARSEST = 24  # pixels of a crop in the coarsest band
 
 
-def paste(
-    photo: Image.Image, face: Image.Image, alignment: Alignment, reference: Image.Image | None = None
-) -> Image.Image:
-    """The RGB photo with `face`, the edited crop of any size, in its place; pixels around it keep their values.
+def paste(photo: Image.Image, face: Image.Image, alignment: Alignment, reference: Image.Image) -> Image.Image:
+    """The RGB photo with `face`, the edited crop of any size, in its place; pixels around the crop keep their values.
 
-    The face's colours are brought to the photo's own. With `reference`, the crop before it was edited, as the generator
-    draws it, the difference is measured between that and the photo, everywhere: so what the edit changed stays. Without
-    it only the transition zone can tell.
+    `reference` is the crop before it was edited, as the generator draws it. How its colours differ from the photo's is
+    taken off the face; where the edit changed something beside the face itself (hair), that goes into the photo too.
     """
     corners = alignment.corners
-    rim = geometry.inside(corners, 0.5 + (geometry.WHOLE - 0.5) * 2 * np.array(AXES))
-    low = np.maximum(np.floor(rim.min(axis=0)), 0).astype(int)
-    high = np.minimum(np.ceil(rim.max(axis=0)), photo.size).astype(int)
+    low = np.maximum(np.floor(corners.min(axis=0)), 0).astype(int)
+    high = np.minimum(np.ceil(corners.max(axis=0)), photo.size).astype(int)
     if (low >= high).any():
         return photo.copy()
     box = (*low.tolist(), *high.tolist())
     width, height = (high - low).tolist()
     warp = _Warp(corners - low, (width, height))
-    distance = warp.distance()
-    ours, rest = _step(distance, *FACE) * _sharp(alignment, low, high), _step(distance, *RIM)
+    rest = _step(warp.distance((0.5, 0.5), np.inf), *RIM)
+    ours = np.maximum(_step(warp.distance(AXES, POWER), *FACE), warp(_edited(face, reference)))
+    ours = ours * _sharp(alignment, low, high) * rest
     levels = max(round(math.log2(alignment.edge / COARSEST)), 1)
-    cast = _cast(photo, face, alignment, reference)
+    cast = _cast(photo, alignment, reference)
     before = photo.crop(box)
     channels = []
     for own, new, shift in zip(before.split(), face.split(), cast.transpose(2, 0, 1), strict=True):
@@ -78,14 +76,21 @@ class _Warp:
         drawn = picture.convert("F").transform(size, Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
         return np.asarray(drawn.reduce(fine) if fine > 1 else drawn)
 
-    def distance(self) -> np.ndarray:
-        """How far every pixel `[h, w]` is from the square's middle: 1 on the superellipse."""
+    def distance(self, axes: tuple[float, float], power: float) -> np.ndarray:
+        """How far every pixel `[h, w]` is from the square's middle: 1 on the superellipse of these half axes."""
         x, y = (np.arange(length, dtype=np.float32) + 0.5 for length in self.size)
-        total = np.zeros((len(y), len(x)), np.float32)
-        for axis, (across, down), start in zip(AXES, self.inverse, self.start, strict=True):
-            share = across * x[None] + down * y[:, None] + (start - 0.5)
-            total += np.abs(share / axis).astype(np.float32) ** POWER
-        return total ** (1 / POWER)
+        beside, below = (
+            np.float32((across * x[None] + down * y[:, None] + (start - 0.5)) / axis)
+            for axis, (across, down), start in zip(axes, self.inverse, self.start, strict=True)
+        )
+        return np.asarray(np.linalg.norm([beside, below], power, axis=0))
+
+
+def _edited(face: Image.Image, reference: Image.Image) -> Image.Image:
+    """Where an edit changed something, 0 to 1, a little wider than it did: a picture of COLOURS pixels."""
+    much = _step(np.abs(_small(face) - _small(reference)).max(axis=2), *EDITED)
+    wide = Image.fromarray((much * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(3))
+    return Image.fromarray(np.asarray(wide.filter(ImageFilter.GaussianBlur(1.5)), np.float32) / 255)
 
 
 def _sharp(alignment: Alignment, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -119,23 +124,17 @@ def _resized(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def _cast(photo: Image.Image, face: Image.Image, alignment: Alignment, reference: Image.Image | None) -> np.ndarray:
+def _cast(photo: Image.Image, alignment: Alignment, reference: Image.Image) -> np.ndarray:
     """What to add to the face's colours, smooth, `[COLOURS, COLOURS, 3]`."""
-    own, drawn = (
-        np.asarray(picture.resize((COLOURS, COLOURS), Image.Resampling.BOX), np.float32)
-        for picture in (crop(photo, alignment, 4 * COLOURS), reference or face)
-    )
-    distance = _Warp(geometry.WHOLE * COLOURS, (COLOURS, COLOURS)).distance()
-    difference, visible = own - drawn, _visible(alignment)
-    if reference is None:
-        zone = visible & (distance > FACE[1]) & (distance < RIM[0])
-        median = np.median(difference[zone], axis=0) if zone.any() else np.zeros(3)
-        return np.broadcast_to(np.float32(median), difference.shape)
-    weight = _step(distance, *RIM) * visible
+    difference = _small(crop(photo, alignment, 4 * COLOURS)) - _small(reference)
     # Where colours differ much, something else is drawn there.
-    weight = weight[..., None] / (1 + (np.abs(difference).max(axis=2, keepdims=True) / CAST) ** 2)
+    weight = _visible(alignment)[..., None] / (1 + (np.abs(difference).max(axis=2, keepdims=True) / CAST) ** 2)
     smooth = _smooth(np.concatenate([difference * weight, weight], axis=2))
     return smooth[..., :3] / (smooth[..., 3:] + 1e-3)
+
+
+def _small(picture: Image.Image) -> np.ndarray:
+    return np.asarray(picture.resize((COLOURS, COLOURS), Image.Resampling.BOX), np.float32)
 
 
 def _visible(alignment: Alignment) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image, ImageChops, ImageFilter
+from PIL import Image, ImageChops
 from placing import drawn, placed
 
 from stylegan_cli.faces import alignment, pasting
@@ -15,12 +15,17 @@ def values(picture):
     return np.asarray(picture, float)
 
 
-def distance(cut):
-    """How far the photo's pixels `[h, w]` are from the middle of the crop, in shares of its edge."""
+def places(cut):
+    """How far the photo's pixels are beside and below the middle of the crop, in shares of its edge: `[2, h, w]`."""
     y, x = np.indices(cut.size[::-1]) + 0.5
-    across, down = (cut.corners[3] - cut.corners[0], cut.corners[1] - cut.corners[0])
     from_middle = np.stack([x, y], axis=-1) - cut.corners.mean(axis=0)
-    return np.maximum(*(np.abs(from_middle @ axis) / cut.edge**2 for axis in (across, down)))
+    across, down = (cut.corners[3] - cut.corners[0], cut.corners[1] - cut.corners[0])
+    return np.stack([from_middle @ axis for axis in (across, down)]) / cut.edge**2
+
+
+def distance(cut):
+    """How far the photo's pixels `[h, w]` are from the middle of the crop, across or down, in shares of its edge."""
+    return np.abs(places(cut)).max(axis=0)
 
 
 @pytest.fixture(scope="module")
@@ -32,39 +37,38 @@ def photo(faces):
     return Image.composite(drawn(faces["laughing"], SIZE, CENTRE, 200), wall, mask)
 
 
-@pytest.mark.parametrize("with_reference", [True, False])
 @pytest.mark.parametrize("degrees", TURNS)
-def test_an_unedited_face_changes_nothing(photo, degrees, with_reference):
+def test_an_unedited_face_changes_nothing(photo, degrees):
     """Beyond what drawing it twice costs in sharpness."""
     cut = placed(SIZE, CENTRE, EDGE, degrees)
     face = alignment.crop(photo, cut, 512)
-    pasted = pasting.paste(photo, face, cut, face if with_reference else None)
+    pasted = pasting.paste(photo, face, cut, face)
     assert np.abs(values(pasted) - values(photo)).mean() < 0.5
     assert np.abs(values(pasted) - values(photo)).max() < 40
 
 
 @pytest.mark.parametrize("degrees", TURNS)
-def test_outside_of_the_oval_nothing_changes_at_all(photo, degrees):
+def test_outside_of_the_crop_nothing_changes_at_all(photo, degrees):
     cut = placed(SIZE, CENTRE, EDGE, degrees)
-    pasted = pasting.paste(photo, Image.new("RGB", (256, 256), "lime"), cut)
+    pasted = pasting.paste(photo, Image.new("RGB", (256, 256), "lime"), cut, alignment.crop(photo, cut, 256))
     assert (pasted.mode, pasted.size) == ("RGB", SIZE)
     changed = (values(pasted) != values(photo)).any(axis=2)
-    assert not changed[distance(cut) > 0.47].any()
+    assert not changed[distance(cut) > 0.5].any()
     assert changed[distance(cut) < 0.3].all()
-    assert photo.getpixel((0, 0)) == pasted.getpixel((0, 0))
 
 
 def test_the_photo_given_is_left_as_it_is(photo):
     before = photo.copy()
-    pasting.paste(photo, Image.new("RGB", (64, 64), "lime"), placed(SIZE, CENTRE, EDGE))
+    lime = Image.new("RGB", (64, 64), "lime")
+    pasting.paste(photo, lime, placed(SIZE, CENTRE, EDGE), lime)
     assert not ImageChops.difference(photo, before).getbbox()
 
 
 def test_there_is_no_seam(photo):
-    """From pixel to pixel the change itself is small all around, where the face is another one's."""
+    """From pixel to pixel the change itself is small all around, where an edit reaches the border of the crop."""
     cut = placed(SIZE, CENTRE, EDGE, 10)
     face = alignment.crop(photo, cut, 256)
-    other = face.filter(ImageFilter.GaussianBlur(3)).point(lambda value: min(value + 40, 255))
+    other = face.point(lambda value: 40 + value * 0.8)
     change = values(pasting.paste(photo, other, cut, face)) - values(photo)
     rim = (distance(cut) > 0.4)[1:, 1:, None]
     for axis in (0, 1):
@@ -75,27 +79,38 @@ def test_there_is_no_seam(photo):
 CASTS = {"darker": lambda value: value * 0.8, "lighter": lambda value: 20 + value * 0.9}
 
 
-@pytest.mark.parametrize("with_reference", [True, False])
 @pytest.mark.parametrize("name", CASTS)
-def test_colours_become_those_of_the_photo(photo, name, with_reference):
+def test_colours_become_those_of_the_photo(photo, name):
     """A generator's picture is a little darker or lighter than the photo; that is no edit."""
     cut = placed(SIZE, CENTRE, EDGE)
     face = alignment.crop(photo, cut, 256)
     drawn_so = face.point(CASTS[name])
-    pasted = pasting.paste(photo, drawn_so, cut, drawn_so if with_reference else None)
-    assert abs((values(pasted) - values(photo))[distance(cut) < 0.3].mean()) < (6 if with_reference else 12)
+    pasted = pasting.paste(photo, drawn_so, cut, drawn_so)
+    assert abs((values(pasted) - values(photo))[distance(cut) < 0.3].mean()) < 6
 
 
-@pytest.mark.parametrize("with_reference", [True, False])
-def test_what_was_edited_stays(photo, with_reference):
+def test_what_was_edited_stays(photo):
     cut = placed(SIZE, CENTRE, EDGE, 15)
     face = alignment.crop(photo, cut, 256)
     edited = face.copy()
     edited.paste((255, 0, 0), (96, 96, 160, 160))
-    pasted = pasting.paste(photo, edited, cut, face if with_reference else None)
+    pasted = pasting.paste(photo, edited, cut, face)
     inside = values(pasted)[distance(cut) < 0.1]
     assert np.abs(inside - (255, 0, 0)).max() < 20
     assert np.abs(values(pasted) - values(photo))[distance(cut) > 0.25].mean() < 2
+
+
+def test_hair_beside_the_face_goes_along_only_where_it_was_edited(photo):
+    """In a corner of the crop, outside of the face's oval."""
+    cut = placed(SIZE, CENTRE, EDGE)
+    face = alignment.crop(photo, cut, 256)
+    edited = face.copy()
+    edited.paste((255, 0, 0), (30, 30, 62, 62))
+    pasted = values(pasting.paste(photo, edited, cut, face))
+    across, down = places(cut)
+    corner = (np.abs(across + 0.32) < 0.03) & (np.abs(down + 0.32) < 0.03)
+    assert np.abs(pasted[corner] - (255, 0, 0)).max() < 60
+    assert np.abs(pasted - values(photo))[(across > 0.3) & (down > 0.3) & (distance(cut) < 0.5)].mean() < 2
 
 
 @pytest.mark.parametrize("centre", [(40, 150), (180, 30), (330, 280), (180, 290)])
