@@ -1,6 +1,6 @@
 """What the shipped directions age, gender and smile do to their own scores and to each other's, over many people.
 
-    pip install -e '.[scorers]' && python benchmarks/directions.py [--people 200] [--psi 0.7]
+    pip install -e '.[scorers]' && python benchmarks/directions.py [--people 200] [--psi 0.7] [--names age]
 
 For each direction and amount the mean score, in standard deviations of that score among the people as they are; and the
 largest share of its own movement by which a direction moves another score.
@@ -30,6 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--psi", type=float, default=0.7)
+    parser.add_argument("--names", nargs="+", choices=NAMES, default=NAMES, help="the directions to walk")
     options = parser.parse_args()
 
     precision = hardware.choose_precision("auto", torch.device("cpu"))
@@ -47,7 +48,7 @@ def main() -> None:
     unit = np.nanstd(here, axis=0)
     print(f"{options.people} people, psi {options.psi:g}, {precision}; in standard deviations of each score")
     print(f"{'':<14}" + "".join(f"{name:>9}" for name in NAMES))
-    for name in NAMES:
+    for name in options.names:
         direction = directions.read(store.directions("ffhq")[name], generator)
         moved = {amount: np.zeros(len(NAMES)) for amount in AMOUNTS}
         for amount in filter(None, AMOUNTS):

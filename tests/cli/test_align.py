@@ -85,7 +85,8 @@ def test_a_face_and_the_way_back(works, her):
     cut = alignment.read(path)
     assert (cut.size, cut.face, cut.photo) == ((360, 360), 1, digest(her))
     photo = photos.read(her)
-    back = pasting.paste(photo, photos.read(path), cut)
+    face = photos.read(path)
+    back = pasting.paste(photo, face, cut, face)
     assert np.abs(np.asarray(back, int) - np.asarray(photo, int)).mean() < 0.3
 
 
