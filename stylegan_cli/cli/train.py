@@ -74,6 +74,9 @@ def train(
         float | None, typer.Option(min=0.001, help="Kimg between lines of the log.", show_default=False)
     ] = None,
     snap: Annotated[int, typer.Option(min=1, help="Ticks between snapshots.")] = 10,
+    metrics: Annotated[
+        str, typer.Option(help="fd, kd, fd,kd or none: at some snapshots, for a twentieth of the time, and at the end.")
+    ] = "fd",
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16: what convolutions compute in.")] = "auto",
@@ -82,9 +85,12 @@ def train(
     """Train a StyleGAN or StyleGAN2 on your pictures.
 
     The folder holds the model as it is (network-snapshot.safetensors, for any --model), pictures of it, a log, a
-    report.html, and checkpoints. Ctrl-C, or a crash: the same command goes on, and on a CPU ends with the same model to
-    the bit. --batch, --glr, --dlr, --gamma, --stable-kimg and --fade-kimg also take numbers by resolution:
-    8:64,32:32 is 64 at 8 and 16 pixels, 32 from 32 pixels on.
+    report.html, a film, and checkpoints; events for TensorBoard too, with pip install 'stylegan-cli[tensorboard]'.
+    Ctrl-C, or a crash: the same command goes on, and on a CPU ends with the same model to the bit.
+
+    --batch, --glr, --dlr, --gamma, --stable-kimg and --fade-kimg also take numbers by resolution: 8:64,32:32 is 64 at 8
+    and 16 pixels, 32 from 32 pixels on. --metrics are those of stylegan metrics, on 1000 pictures and EfficientNet
+    (17 MB, fetched once).
 
     Several processes or machines: torchrun --nproc-per-node 2 -m stylegan_cli train ...
 
@@ -95,16 +101,21 @@ def train(
     from stylegan_cli.cli.console import data as print_data
     from stylegan_cli.cli.console import tell
     from stylegan_cli.cli.options import command_line
+    from stylegan_cli.cli.train_results import make_film, measure, open_watch
     from stylegan_cli.cli.train_view import View, summary
+    from stylegan_cli.metrics import watching
     from stylegan_cli.training import parallel, presets
     from stylegan_cli.training.data import Loader
+    from stylegan_cli.training.folder import check_resumed
     from stylegan_cli.training.loop import Pace, Tick, Trainer
     from stylegan_cli.training.loop import train as run_training
     from stylegan_cli.training.session import Wishes, prepare
 
-    chosen = hardware.choose_device(device)
+    chosen, wanted = hardware.choose_device(device), watching.metrics_of(metrics)
     said = choices.said() | {"seed": seed, "precision": presets.precision_of(precision, chosen)}
     said |= {} if mirror is None else {"mirror": mirror}
+    if resume:
+        check_resumed(resume)
     resumed = (resume, importers.read(store.locate(resume))) if resume else None
     world, where = parallel.join(chosen)
     session = prepare(outdir, Wishes(data, preset, said, resolution, cond, resumed), world, where)
@@ -113,7 +124,9 @@ def train(
     if not quiet:
         tell(summary(options, len(pictures), state, world.size, goal))
     notes = {"command": command_line(), "data": data.name, "pictures": len(pictures)}
+    watch = open_watch(session, wanted, where, quiet) if world.leads and wanted else None
     with (
+        closing(run),
         closing(pictures),
         closing(Loader(pictures, seed, options.mirror)) as loader,
         View(goal, state.progress.kimg, quiet) as view,
@@ -125,15 +138,25 @@ def train(
                 run.log(tick)
             view.tick(tick)
 
+        def on_snapshot() -> None:
+            run.publish(state, options, notes, pictures)
+            is_over = stopping() or state.progress.kimg >= goal
+            if watch and not is_over and watching.is_due(run.lines(), run.measured()):
+                measure(watch, session, view, stopping)
+
         is_done = run_training(
             Trainer(options, state, loader, world, where),
             Pace(goal, tick or session.pace["tick"], snap),
             on_tick,
-            lambda: run.publish(state, options, notes, pictures),
+            on_snapshot,
             stopping,
             lambda: view.step(state.progress.kimg),
         )
-    world.leave()
+        world.leave()
+        if watch and is_done and all(line["nimg"] != state.progress.nimg for line in run.measured()):
+            measure(watch, session, view, stopping)
+        if world.leads:
+            make_film(session, view)
     if not is_done:
         raise KeyboardInterrupt
     if not quiet:

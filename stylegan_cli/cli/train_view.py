@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
@@ -27,6 +28,7 @@ class View:
         self._bar.update(self._task, completed=kimg)
         self._live: Live | None = None
         self._last: Tick | None = None
+        self._measured = self._note = ""
 
     def __enter__(self) -> View:
         if not self._quiet and prose().is_terminal:
@@ -42,19 +44,35 @@ class View:
 
     def step(self, kimg: float) -> None:
         self._bar.update(self._task, completed=kimg)
-        if self._live:
-            self._live.update(self._table(), refresh=True)
+        self._refresh()
 
     def tick(self, tick: Tick) -> None:
         self._last = tick
         if self._live is None and not self._quiet:
             tell(f"{tick.kimg:.1f} kimg  " + "  ".join(f"{name} {value}" for name, value in self._cells(tick)))
 
+    def note(self, note: str) -> None:
+        """What is being done instead of training; nothing any more if it is empty."""
+        self._note = note
+        self._refresh()
+
+    def measured(self, metrics: Sequence[dict[str, Any]], kimg: float) -> None:
+        found = (f"{one['title']} {one['value']:.4g} (real against real {one['floor']:.4g})" for one in metrics)
+        self._measured = f"{', '.join(found)} at {kimg:.1f} kimg"
+        if self._live is None and not self._quiet:
+            tell(self._measured)
+
+    def _refresh(self) -> None:
+        if self._live:
+            self._live.update(self._table(), refresh=True)
+
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
         table.add_row("", self._bar)
-        for name, value in self._cells(self._last) if self._last else []:
-            table.add_row(name, value)
+        rows = self._cells(self._last) if self._last else []
+        for name, value in [*rows, ("metrics", self._measured), ("now", self._note)]:
+            if value:
+                table.add_row(name, value)
         return table
 
     def _cells(self, tick: Tick) -> list[tuple[str, str]]:

@@ -168,7 +168,7 @@ def _from_json(source: Source, required: bool) -> Labels:
         names = tuple(map(str, about.get("classes") or ()))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise StyleganError(
-            f'{where} is not {{"labels": [["name.png", class], ...]}}; mend it, or --labels none'
+            f'{where} is not {{"labels": [["name.png", class], ...]}}; mend it, or stylegan dataset --labels none'
         ) from None
     except UnusableError as error:
         raise StyleganError(f"{where} {error}") from None
@@ -183,7 +183,7 @@ def _from_json(source: Source, required: bool) -> Labels:
     if missing:
         raise StyleganError(
             f"{where} has labels for {len(source.names) - len(missing)} of {len(source.names)} pictures, and none for "
-            f"{missing[0]}; mend it, or --labels none"
+            f"{missing[0]}; mend it, or stylegan dataset --labels none"
         )
     return Labels({name: classes[name] for name in source.names}, names)
 

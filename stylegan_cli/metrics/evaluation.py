@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.generator import Generator
 from stylegan_cli.media.framing import FILTERS, Framing
 from stylegan_cli.metrics import distances, path_length, precision_recall
 from stylegan_cli.metrics.estimates import GROUPS, Estimate, jackknife
@@ -163,11 +162,3 @@ class Judge:
         lengths = path_length.path_lengths(made.generator, network, made.ends(num, seed), seed, on_path)
         title = f"PPL-{EfficientNetFeatures.name}"
         return Measure("ppl", title, path_length.path_length(lengths), f"{GROUPS} blocks")
-
-
-def evaluate(
-    generator: Generator, reference: DataSet, settings: Settings, on_picture: Callable[[], None] = lambda: None
-) -> Report:
-    """A generator judged by a data set, by EfficientNet-Lite0's features. Who does so again keeps a `Judge`."""
-    judge = Judge(reference, settings, EfficientNetFeatures(generator.device))
-    return judge(Made(generator, classes=reference.classes), on_picture)

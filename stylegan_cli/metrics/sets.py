@@ -39,14 +39,21 @@ class PictureSet(ABC):
 
 
 class DataSet(PictureSet):
-    """A folder or zip of square pictures of one size, as `stylegan dataset` makes them."""
+    """A folder or zip of square pictures of one size, as `stylegan dataset` makes them. Training at a smaller
+    `resolution` sees them shrunken by a whole factor, and so do those that ask for it here."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, resolution: int | None = None) -> None:
         self.path, self.title = path, str(path)
+        self._shrunken = resolution
         with open_source(path) as source:
             self._names = list(source.names)
-            self.classes = read_labels(source, "auto").of
         self.count = len(self._names)
+
+    @cached_property
+    def classes(self) -> dict[str, int] | None:
+        """The class of every picture, None where there are none."""
+        with open_source(self.path) as source:
+            return read_labels(source, "auto").of
 
     @cached_property
     def resolution(self) -> int:
@@ -72,9 +79,10 @@ class DataSet(PictureSet):
             read = in_order(lambda name: decode(source.read(name)), names)
             for name in names:
                 try:
-                    yield next(read)
+                    image = next(read)
                 except UnusableError as error:
                     raise StyleganError(f"{name} in {self.path} {error}; {_MEND}") from None
+                yield image.reduce(max(image.width // self._shrunken, 1)) if self._shrunken else image
 
 
 class Made(PictureSet):

@@ -137,6 +137,10 @@ class Pictures:
         labels = read_labels(self._source, "auto").of
         if labels is None:
             raise StyleganError(f"--cond needs classes, and {self.path} has none; leave it out, or add a dataset.json")
+        if (largest := max(labels.values())) >= len(self):
+            raise StyleganError(
+                f"the labels of {self.path} name class {largest} among {len(self)} pictures; number classes from 0 on"
+            )
         return np.array([labels[name] for name in self._names], np.int64)
 
 

@@ -2,16 +2,20 @@
 
 training_options.json         what the run was asked for
 log.jsonl                     a line of measurements every tick
+metrics.jsonl                 a line for every metric whenever it was computed
 checkpoints/                  everything to go on from; the last two
 network-snapshot.safetensors  the generator's running average: a model file like any other
 fakes000040.png               what it makes after 40 kimg of always the same latents; reals.png for comparison
 report.html                   curves and pictures in one file
+training.mp4                  the sheets of fakes as a film
+events.out.tfevents...        the curves for TensorBoard, where it is installed
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,17 +27,19 @@ from PIL import Image
 from torch import Tensor
 
 from stylegan_cli import modelfile
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator
 from stylegan_cli.media.render import to_pixels
-from stylegan_cli.training import checkpoints, report
+from stylegan_cli.training import checkpoints, film, report
+from stylegan_cli.training.board import Board
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.loop import Tick
 from stylegan_cli.training.options import Options
 from stylegan_cli.training.state import State
 
-OPTIONS, LOG, SNAPSHOT, REPORT = "training_options.json", "log.jsonl", "network-snapshot.safetensors", "report.html"
+OPTIONS, LOG, METRICS = "training_options.json", "log.jsonl", "metrics.jsonl"
+SNAPSHOT, REPORT, FILM = "network-snapshot.safetensors", "report.html", "training.mp4"
 GRID_PIXELS = 1024  # about so many an edge
 CENTRE_SAMPLES = 4096
 
@@ -44,6 +50,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoints, self.snapshot = path / "checkpoints", path / SNAPSHOT
+        self._board: Board | None = None
 
     def options(self) -> Options | None:
         """What the run in this folder was asked for; None if the folder is new or empty."""
@@ -58,21 +65,57 @@ class RunFolder:
         """Makes the folder ready for a run that is `nimg` pictures old: what was logged after them is forgotten."""
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         self._write(self.path / OPTIONS, options.dumps())
-        kept = [json.dumps(line) + "\n" for line in self.lines() if line["nimg"] <= nimg]
-        self._write(self.path / LOG, "".join(kept))
+        for name, lines in ((LOG, self.lines()), (METRICS, self.measured())):
+            if (self.path / name).is_file():
+                kept = [json.dumps(line) + "\n" for line in lines if line["nimg"] <= nimg]
+                self._write(self.path / name, "".join(kept))
+        self._board = Board(self.path, nimg)
+
+    def close(self) -> None:
+        if self._board:
+            self._board.close()
 
     def log(self, tick: Tick) -> None:
         """Adds a line."""
         values = {key: value for key, value in asdict(tick).items() if key != "means"}
         values = {"kimg": tick.kimg, **values, "r_t": tick.means.get("sign_real"), **tick.means}
-        rounded = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
-        with (self.path / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(rounded) + "\n")
+        self._append(LOG, [values])
+        if self._board:
+            self._board.add("training", values, tick.nimg)
+
+    def measure(self, metrics: Sequence[dict[str, Any]], state: State, options: Options) -> None:
+        """Adds lines on the model as it is now, each with a `name`, a `title`, a `value`, its `floor` and the `seconds`
+        that they took."""
+        progress = state.progress
+        self._append(METRICS, [{"kimg": progress.kimg, "nimg": progress.nimg, **metric} for metric in metrics])
+        if self._board:
+            self._board.add("metrics", {metric["name"]: metric["value"] for metric in metrics}, progress.nimg)
+        self._report(options)
 
     def lines(self) -> list[dict[str, Any]]:
         """The log, without a last line that was cut short."""
-        file = self.path / LOG
-        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        return self._lines(LOG)
+
+    def measured(self) -> list[dict[str, Any]]:
+        """The same of the metrics."""
+        return self._lines(METRICS)
+
+    def film(self) -> Path | None:
+        """Writes the film; None where there are too few sheets."""
+        sheets = [path for _, path in self.sheets()]
+        if len(sheets) < 2:
+            return None
+        film.write(sheets, self.path / FILM)
+        return self.path / FILM
+
+    def _append(self, name: str, lines: Sequence[dict[str, Any]]) -> None:
+        with (self.path / name).open("a", encoding="utf-8") as file:
+            for line in lines:
+                file.write(json.dumps({key: _rounded(value) for key, value in line.items()}) + "\n")
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        file = self.path / name
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
         found = []
         for line in lines:
             try:
@@ -93,7 +136,7 @@ class RunFolder:
         centre(average, classes)
         modelfile.save(average, self.snapshot, {**notes, "kimg": state.progress.kimg})
         self._save_image(self.path / f"fakes{state.progress.nimg // 1000:06d}.png", fakes(average))
-        self._write(self.path / REPORT, report.html(options, self.lines(), self.sheets()))
+        self._report(options)
         checkpoints.save(state, self.checkpoints)
 
     def save_reals(self, pictures: Pictures) -> None:
@@ -106,6 +149,9 @@ class RunFolder:
         """The sheets of fakes, with their kimg."""
         return [(int(path.stem.removeprefix("fakes")), path) for path in sorted(self.path.glob("fakes[0-9]*.png"))]
 
+    def _report(self, options: Options) -> None:
+        self._write(self.path / REPORT, report.html(options, self.lines(), self.measured(), self.sheets()))
+
     def _save_image(self, path: Path, image: Image.Image) -> None:
         with replacing(path) as part:
             image.save(part, "PNG")
@@ -113,6 +159,21 @@ class RunFolder:
     def _write(self, path: Path, text: str) -> None:
         with replacing(path) as part:
             part.write_text(text, encoding="utf-8")
+
+
+def check_resumed(name: str) -> None:
+    """That what --resume names is a model, not a run or its checkpoint, which would be another wish."""
+    path = Path(name)
+    run = path if path.is_dir() else path.parent.parent
+    if (run / OPTIONS).is_file() and path in (run, run / "checkpoints" / path.name):
+        raise UsageError(
+            f"--resume {name} is a run: give it as --outdir to go on with it, or --resume {run / SNAPSHOT} to begin "
+            "another from its model"
+        )
+
+
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 @torch.no_grad()

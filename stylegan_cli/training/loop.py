@@ -268,11 +268,11 @@ def train(
         is_over = trainer.asked_to_stop or progress.kimg >= pace.kimg
         if is_over or before // tick != progress.nimg // tick:
             on_tick(clock.tick(Moment.of(trainer.options, before)))
-            clock = Clock(trainer)
-        if is_over or before // snapshot != progress.nimg // snapshot:
-            if world.leads:
-                on_snapshot()
-            world.wait()
+            if is_over or before // snapshot != progress.nimg // snapshot:
+                if world.leads:
+                    on_snapshot()
+                world.wait()
+            clock = Clock(trainer)  # what a snapshot takes is no training
         if trainer.asked_to_stop:
             return False
     return True

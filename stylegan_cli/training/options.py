@@ -60,9 +60,14 @@ class Options:
             raise UsageError(f"there is no --augpipe {self.augpipe!r}; say {', '.join(PIPES)}")
         if self.first_res & (self.first_res - 1):
             raise UsageError(f"--first-res {self.first_res} is no power of two")
+        for name in ("glr", "dlr", "gamma", "stable_kimg", "fade_kimg"):
+            ByResolution.parse(getattr(self, name))
+        for name in ("batch", "batch_gpu"):
+            if any(value < 1 or value % 1 for _, value in ByResolution.parse(getattr(self, name)).values):
+                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is no whole number of pictures")
         for resolution in self.growth.resolutions:
             batch, part = self.batch_at(resolution), self.micro_batch_at(resolution)
-            if batch < 1 or part < 1 or batch % part:
+            if batch % part:
                 raise UsageError(f"--batch {batch} is not made of parts of --batch-gpu {part} pictures")
             group = self.discriminator.get("mbstd_group_size", 4)
             if group and part % min(group, part):
@@ -101,8 +106,10 @@ class Options:
             found = json.loads(text)
             known = {field.name for field in fields(Options)}
             return Options(**{key: value for key, value in found.items() if key in known})
-        except (ValueError, TypeError, AttributeError) as error:
-            raise StyleganError(f"the run's training_options.json cannot be read ({error}); it is damaged") from None
+        except (ValueError, TypeError, AttributeError):
+            raise StyleganError(
+                "the run's training_options.json cannot be read, as it is damaged; choose another --outdir"
+            ) from None
 
 
 def difference(new: Options, old: Options) -> str | None:

@@ -32,7 +32,7 @@ def values_of(preset: str, cfg: str | None, resolution: int) -> dict[str, Any]:
     if preset not in PRESETS:
         raise UsageError(f"there is no preset {preset!r}; presets are {', '.join(PRESETS)}")
     if cfg is not None and cfg not in CFGS:
-        raise UsageError(f"there is no --cfg {cfg!r}; say {' or '.join(CFGS)}")
+        raise UsageError(f"there is no --cfg {cfg!r}; say {' or '.join(CFGS)}, and sizes by --preset")
     values = {"cfg": cfg or "stylegan2"} | COMMON | PRESETS[preset](resolution)
     if cfg not in (None, values["cfg"]):
         raise UsageError(f"the preset {preset} is one of {values['cfg']}; leave out --cfg {cfg}")
@@ -115,7 +115,7 @@ def _shared(batch: str, processes: int) -> str:
     """A batch in one part for each process."""
     by = ByResolution.parse(batch)
     for _, value in by.values:
-        if value % processes:
+        if processes > 1 and value % processes:
             raise UsageError(f"--batch {value:g} cannot be shared by {processes} processes; choose a multiple")
     return str(ByResolution(tuple((resolution, value / processes) for resolution, value in by.values)))
 

@@ -13,11 +13,13 @@ from typing import Any
 
 from PIL import Image
 
+from stylegan_cli.training.film import spread
 from stylegan_cli.training.options import Options
 
 WIDTH, HEIGHT, MARGIN = 560, 200, 44
 SHEETS = 12
 POINTS = 1000  # of a line
+DOTS = 50  # are drawn where a line has no more
 SHEET_PIXELS = 512
 # Each chart: its title, and the log's keys with the names of their lines.
 CHARTS = (
@@ -39,15 +41,21 @@ pre { background: #f4f4f2; padding: 1rem; overflow: auto }
 """
 
 
-def html(options: Options, lines: Sequence[dict[str, Any]], sheets: Sequence[tuple[int, Path]]) -> str:
-    """The page for a run with these log `lines` and `sheets` of fakes (kimg and file), the newest first."""
+def html(
+    options: Options,
+    lines: Sequence[dict[str, Any]],
+    measured: Sequence[dict[str, Any]],
+    sheets: Sequence[tuple[int, Path]],
+) -> str:
+    """The page for a run with these log `lines`, `measured` metrics and `sheets` of fakes (kimg and file), the newest
+    first."""
     last = lines[-1] if lines else {}
     hours = sum(line.get("seconds", 0) for line in lines) / 3600
     told = f"{last.get('kimg', 0):,.1f} thousand pictures seen in {hours:.2f} hours of training"
-    charts = "".join(_chart(title, keys, lines) for title, keys in CHARTS)
+    charts = _metrics(measured) + "".join(_chart(title, keys, lines) for title, keys in CHARTS)
     figures = "".join(
         f'<figure><img src="{_data_uri(path)}" alt="Generated pictures"><figcaption>{kimg:,} kimg</figcaption></figure>'
-        for kimg, path in reversed(_spread(sheets))
+        for kimg, path in reversed(spread(sheets, SHEETS))
     )
     title = f"Training of a {options.cfg} at {options.resolution} pixels"
     return (
@@ -56,6 +64,17 @@ def html(options: Options, lines: Sequence[dict[str, Any]], sheets: Sequence[tup
         f'<div class="sheets">{figures}</div><h2>Options</h2>'
         f"<pre>{markup.escape(json.dumps(asdict(options), indent=2))}</pre></html>\n"
     )
+
+
+def _metrics(measured: Sequence[dict[str, Any]]) -> str:
+    """A chart for each metric, with the distance between halves of the real pictures as the line to come down to."""
+    charts = ""
+    for title in dict.fromkeys(line["title"] for line in measured):
+        lines = [line for line in measured if line["title"] == title]
+        floor = {"kimg": 0, "floor": lines[0]["floor"]}
+        about = f"{title}, {lines[-1]['num']:,} pictures a side"
+        charts += _chart(about, {"value": "generated", "floor": "real against real"}, [floor, *lines])
+    return charts
 
 
 def _chart(title: str, keys: dict[str, str], lines: Sequence[dict[str, Any]]) -> str:
@@ -79,6 +98,9 @@ def _chart(title: str, keys: dict[str, str], lines: Sequence[dict[str, Any]]) ->
         path = " ".join(place(x, y) for x, y in points)
         colour = COLOURS[number % len(COLOURS)]
         drawn += f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{path}"/>'
+        if len(points) <= DOTS:
+            at = (place(x, y).split(",") for x, y in points)
+            drawn += "".join(f'<circle cx="{across}" cy="{down}" r="2" fill="{colour}"/>' for across, down in at)
         drawn += f'<text x="{MARGIN + 8 + 120 * number}" y="12" style="fill:{colour}">{name}</text>'
     bottom = HEIGHT - MARGIN / 2
     axes = f'<path d="M{MARGIN},{MARGIN / 2} V{bottom} H{WIDTH - MARGIN}" fill="none" stroke="#bbb"/>'
@@ -96,13 +118,6 @@ def _chart(title: str, keys: dict[str, str], lines: Sequence[dict[str, Any]]) ->
 def _points(lines: Sequence[dict[str, Any]], key: str) -> list[tuple[float, float]]:
     points = [(line["kimg"], line[key]) for line in lines if line.get(key) is not None]
     return points[:: len(points) // POINTS + 1]
-
-
-def _spread(sheets: Sequence[tuple[int, Path]]) -> list[tuple[int, Path]]:
-    """At most SHEETS of them, evenly chosen, with the first and the last."""
-    if len(sheets) <= SHEETS:
-        return list(sheets)
-    return [sheets[round(i * (len(sheets) - 1) / (SHEETS - 1))] for i in range(SHEETS)]
 
 
 def _data_uri(path: Path) -> str:

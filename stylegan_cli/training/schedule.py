@@ -26,6 +26,8 @@ class ByResolution:
             values = sorted((int(resolution or 4), float(value)) for resolution, value in pairs)
         except ValueError:
             raise UsageError(f"{text!r} is neither a number nor numbers by resolution, like 8:64,32:32") from None
+        if not all(0 <= value < math.inf for _, value in values):
+            raise UsageError(f"{text!r} holds a number that is less than 0 or not finite")
         return ByResolution(tuple(values) if len(values) > 1 else ((4, values[0][1]),))
 
     def at(self, resolution: int) -> float:

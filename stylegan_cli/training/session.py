@@ -56,6 +56,9 @@ def prepare(folder: Path, wishes: Wishes, world: World, device: torch.device) ->
     state = begin(options, start_of(wishes.resumed[1]) if wishes.resumed else Start(), device)
     if content := checkpoints.newest(run.checkpoints):
         state.load(*content)
+        if options.cfg == "stylegan1":
+            # For who looks at a run that is done; training sets it in every step.
+            state.set_lod(options.growth.lod(state.progress.kimg))
     world.wait()  # nobody reads any more
     if world.leads:
         run.begin(options, state.progress.nimg)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.generator import Generator
 from stylegan_cli.training import networks
 from stylegan_cli.training.options import REG_INTERVALS, Options
@@ -110,6 +110,8 @@ def begin(options: Options, start: networks.Start, device: torch.device) -> Stat
     frozen = networks.frozen_parameters(discriminator, options.freezed)
     for name, parameter in discriminator.named_parameters():
         parameter.requires_grad_(name not in frozen)
+    if not any(parameter.requires_grad for parameter in discriminator.parameters()):
+        raise UsageError(f"--freezed {options.freezed} freezes the whole discriminator; leave it layers to learn with")
     adams = adam(generator, options.g_interval), adam(discriminator, REG_INTERVALS["d"])
     return State(generator, discriminator, average, *adams)
 

@@ -10,11 +10,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
+from plain_features import Means
 from safetensors.torch import load_file
 from small_runs import words, write_pictures
 
-from stylegan_cli import importers
-from stylegan_cli.training import checkpoints
+from stylegan_cli import importers, store
+from stylegan_cli.cli import train_results, train_view
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.media.film import CODECS
+from stylegan_cli.metrics import watching
+from stylegan_cli.metrics.sets import DataSet
+from stylegan_cli.training import checkpoints, report
 
 
 @pytest.fixture
@@ -91,8 +98,6 @@ def test_kill_9_loses_nothing(stylegan, faces, here):
 
 
 def test_ctrl_c_saves_and_leaves(stylegan, faces, monkeypatch):
-    from stylegan_cli.cli import train_view
-
     def interrupt(self, kimg):
         if kimg == 0.008:
             os.kill(os.getpid(), signal.SIGINT)
@@ -102,6 +107,115 @@ def test_ctrl_c_saves_and_leaves(stylegan, faces, monkeypatch):
     assert result.exit_code == 130
     assert "Stopped" in result.stderr
     assert tensors("run")[1]["nimg"] == 16  # the step after the one in which the signal came sees it
+
+
+@pytest.fixture
+def many(here, monkeypatch):
+    """Pictures enough for metrics, and features that cost nothing."""
+    monkeypatch.setattr(watching, "EfficientNetFeatures", lambda _: Means())
+    monkeypatch.setattr(train_results, "fetch", lambda *_: None)
+    return write_pictures(here / "many", count=100)
+
+
+def measured(run):
+    path = Path(run) / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+def test_metrics_change_nothing(stylegan, many, monkeypatch, cfg):
+    """Computed at every snapshot, in two runs of the command or not at all: the model is the same to the bit."""
+    monkeypatch.setattr(watching, "is_due", lambda *_: True)
+    stylegan("train", "--data", "many", "--outdir", "plain", *words(cfg=cfg, kimg=0.12, metrics="none"))
+    stylegan("train", "--data", "many", "--outdir", "run", *words(cfg=cfg, kimg=0.08, metrics="fd,kd"))
+    result = stylegan("train", "--data", "many", "--outdir", "run", *words(cfg=cfg, kimg=0.12))
+    assert result.exit_code == 0, result.stderr
+    assert alike("run", "plain")
+    lines = measured("run")
+    assert [(line["name"], line["nimg"]) for line in lines] == [
+        ("fd", 40), ("kd", 40), ("fd", 80), ("kd", 80), ("fd", 120),
+    ]  # fmt: skip
+    assert measured("plain") == []
+    assert f"FD-means {lines[-1]['value']:.4g} (real against real {lines[-1]['floor']:.4g})" in result.stderr
+    assert "FD-means, 50 pictures a side" in Path("run/report.html").read_text()
+
+
+def test_metrics_are_those_of_the_model_that_is_kept(stylegan, many):
+    """Of a run that ended while it grew, too."""
+    stylegan("train", "--data", "many", "--outdir", "run", *words(cfg="stylegan1", kimg=0.024, metrics="none"))
+    stylegan("train", "--data", "many", "--outdir", "run", *words(cfg="stylegan1", kimg=0.024))
+    (line,) = measured("run")
+    model = store.load("run/network-snapshot.safetensors").prepare(torch.device("cpu"), torch.float32)
+    (expected,) = watching.Watch(DataSet(many), ("fd",), torch.device("cpu"))(model, lambda: None)
+    assert line["value"] == pytest.approx(expected["value"], rel=1e-5)
+    stylegan("train", "--data", "many", "--outdir", "run", *words(cfg="stylegan1", kimg=0.024))
+    assert measured("run") == [line]
+
+
+def test_metrics_are_not_computed_more_often_than_is_cheap(stylegan, many, monkeypatch):
+    monkeypatch.setattr(watching, "PATIENCE", 1e6)
+    stylegan("train", "--data", "many", "--outdir", "run", *words(kimg=0.16))
+    assert [line["nimg"] for line in measured("run")] == [40, 160]
+
+
+def test_ctrl_c_does_not_wait_for_metrics(stylegan, many, monkeypatch):
+    noted = []
+
+    def interrupt(self, note):
+        noted.append(note)
+        if note.startswith("metrics: 7 "):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(train_view.View, "note", interrupt)
+    result = stylegan("train", "--data", "many", "--outdir", "run", *words(kimg=9))
+    assert result.exit_code == 130
+    assert "metrics: 8 pictures seen" not in noted
+    assert measured("run") == []
+    assert tensors("run")[1]["nimg"] == 48  # the step after the snapshot
+
+
+def test_few_pictures_have_no_metrics(stylegan, faces):
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
+    assert "24 pictures are too few for --metrics, which take 100: none are computed." in result.stderr
+
+
+def test_features_that_cannot_be_fetched(stylegan, many, monkeypatch):
+    def offline(assets, quiet):
+        raise StyleganError("could not fetch it; check the network")
+
+    monkeypatch.setattr(train_results, "fetch", offline)
+    result = stylegan("train", "--data", "many", "--outdir", "run", *words(kimg=0.008))
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        1, "Error: could not fetch it; check the network; --metrics none trains without.",
+    )  # fmt: skip
+    again = stylegan("train", "--data", "many", "--outdir", "run", *words(kimg=0.008, metrics="none"))
+    assert again.exit_code == 0
+
+
+def write_sheet(run, kimg, size):
+    Image.new("RGB", (size, size)).save(Path(run) / f"fakes{kimg:06d}.png")
+
+
+def test_a_film_at_the_end(stylegan, faces):
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.04))
+    assert not Path("run/training.mp4").exists()
+    write_sheet("run", 1, 128)
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.04))
+    assert Path("run/training.mp4").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("reason", ["ffmpeg could not write", "cannot identify image file"])
+def test_a_run_without_its_film(stylegan, faces, monkeypatch, reason):
+    if "ffmpeg" in reason:
+        monkeypatch.setitem(CODECS, "mp4", ("-c:v", "nonsense"))
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.04))
+    write_sheet("run", 1, 128)
+    if "identify" in reason:
+        Path("run/fakes000001.png").write_bytes(b"damaged")
+        monkeypatch.setattr(report, "html", lambda *_: "")
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.08))
+    assert (result.exit_code, result.stdout) == (0, "run/network-snapshot.safetensors\n")
+    assert "There is no film of this run: " in result.stderr and reason in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -180,6 +294,15 @@ def test_models_that_do_not_fit(stylegan, faces, more, sentence):
     assert not Path("second").exists()
 
 
+@pytest.mark.parametrize("name", ["first", "first/checkpoints/000000000008.safetensors"])
+def test_runs_are_not_resumed_from(stylegan, faces, name):
+    stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.008))
+    assert Path(name).exists()
+    result = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", name, "--kimg", 0.008)
+    assert result.exit_code == 2
+    assert "is a run: give it as --outdir to go on with it, or --resume first/network-snapshot.safe" in result.stderr
+
+
 def test_families_that_are_not_trained(stylegan, faces, tiny_model):
     result = stylegan("train", "--data", "faces", "--outdir", "run", "--resume", tiny_model, "--resolution", 16)
     assert (result.exit_code, "is a mobilestylegan, and stylegan2 cannot begin from it" in result.stderr) == (2, True)
@@ -190,11 +313,21 @@ def test_families_that_are_not_trained(stylegan, faces, tiny_model):
     [
         ({"preset": "fast"}, 2, "there is no preset 'fast'; presets are auto, paper, laptop"),
         ({"cfg": "stylegan4"}, 2, "there is no --cfg 'stylegan4'"),
+        ({"cfg": "paper256"}, 2, "say stylegan1 or stylegan2, and sizes by --preset"),
+        ({"batch": 0}, 2, "--batch 0 is no whole number of pictures"),
+        ({"batch": 7.5}, 2, "--batch 7.5 is no whole number of pictures"),
+        ({"batch_gpu": "8:0.5,16:4"}, 2, "--batch-gpu 8:0.5,16:4 is no whole number of pictures"),
+        ({"gamma": "strong"}, 2, "'strong' is neither a number nor numbers by resolution"),
+        ({"glr": -1}, 2, "'-1' holds a number that is less than 0"),
+        ({"gamma": "nan"}, 2, "'nan' holds a number that is less than 0"),
+        ({"stable_kimg": "8:-1,16:2", "cfg": "stylegan1"}, 2, "'8:-1,16:2' holds a number that is less than 0"),
+        ({"freezed": 99}, 2, "--freezed 99 freezes the whole discriminator"),
         ({"batch": "many"}, 2, "neither a number nor numbers by resolution"),
         ({"batch_gpu": 3}, 2, "--batch 8 is not made of parts of --batch-gpu 3"),
         ({"batch": 6}, 2, "cannot be split into the groups of 4"),
         ({"aug": "some"}, 2, "there is no augmentation 'some'"),
         ({"augpipe": "all"}, 2, "there is no --augpipe 'all'"),
+        ({"metrics": "fid50k_full"}, 2, "training measures no 'fid50k_full'; --metrics are fd, kd, fd,kd or none"),
         ({"precision": "fp16"}, 2, "training has no precision 'fp16'"),
         ({"first_res": 12, "cfg": "stylegan1"}, 2, "--first-res 12 is no power of two"),
         ({"cond": True}, 1, "--cond needs classes"),

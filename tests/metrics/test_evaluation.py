@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.metrics.evaluation import MIN_PICTURES, Judge, Settings, evaluate
+from stylegan_cli.metrics.evaluation import MIN_PICTURES, Judge, Settings
 from stylegan_cli.metrics.features import EfficientNetFeatures
 from stylegan_cli.metrics.sets import DataSet, Made
 
@@ -51,10 +51,11 @@ def test_equal_sets_of_pictures(make_data, drawings):
 def test_a_model_by_data(tiny, drawings):
     counted = []
     settings = Settings(("fd", "kd", "pr", "ppl"), MIN_PICTURES)
-    report = evaluate(tiny, drawings, settings, lambda: counted.append(1))
+    judged = Judge(drawings, settings, EfficientNetFeatures(CPU))
+    report = judged(Made(tiny), lambda: counted.append(1))
     assert [measure.name for measure in report.measures] == ["fd", "kd", "precision", "recall", "ppl"]
     assert (report.subject, report.num, report.size, report.features_size) == ("tiny", MIN_PICTURES, 64, 128)
-    assert len(counted) == Judge(drawings, settings, EfficientNetFeatures(CPU)).steps(Made(tiny)) == 3 * MIN_PICTURES
+    assert len(counted) == judged.steps(Made(tiny)) == 3 * MIN_PICTURES
     assert report["ppl"] > 0
     assert json.loads(json.dumps(report.as_dict()))["measures"]["fd"]["title"] == "FD-EfficientNet-Lite0"
 

@@ -15,10 +15,27 @@ from stylegan_cli.media.render import render
 from stylegan_cli.metrics.sets import DataSet, Made
 from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Face
+from stylegan_cli.training.data import Pictures
 
 
 def prints(pictures):
     return [hashlib.sha256(image.tobytes()).hexdigest() for image in pictures]
+
+
+def test_labels_that_nobody_asks_for_may_be_wrong(make_data):
+    data = DataSet(make_data(20, size=16, labels=["a"]))
+    assert len(list(data.draw(2, 0, 0))) == 2
+    with pytest.raises(StyleganError, match="classes are whole numbers"):
+        data.classes  # noqa: B018
+
+
+def test_shrunken_pictures_are_those_of_training(make_data):
+    path = make_data(20, size=32)
+    data, pictures = DataSet(path, 16), Pictures(path, 16)
+    assert data.resolution == 16
+    for number, image in enumerate(data.draw(20, 0, 0)):
+        assert np.array_equal(np.asarray(image).transpose(2, 0, 1), pictures[number])
+    pictures.close()
 
 
 def test_a_data_set_is_drawn_without_repeats(make_data):

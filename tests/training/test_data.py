@@ -1,5 +1,7 @@
 """Training pictures: what is refused, and in which order the rest comes."""
 
+import json
+import re
 import zipfile
 
 import numpy as np
@@ -59,6 +61,22 @@ def test_pixels_that_turn_out_damaged(tmp_path):
 def test_resolutions_that_cannot_be(pictures, asked, sentence):
     with pytest.raises(StyleganError, match=sentence):
         Pictures(pictures, asked)
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        ([["000.png", 0]], "has labels for 1 of 24 pictures, and none for 001.png"),
+        ([[f"{i:03d}.png", i * 1_000_000] for i in range(24)], "name class 23000000 among 24 pictures"),
+        ([[f"{i:03d}.png", [0.5, 0.5]] for i in range(24)], "classes are whole numbers from 0 on"),
+    ],
+)
+def test_labels_that_do_not_match(tmp_path, labels, sentence):
+    folder = write_pictures(tmp_path / "pictures")
+    (folder / "dataset.json").write_text(json.dumps({"labels": labels}))
+    with pytest.raises(StyleganError, match=re.escape(sentence)):
+        Pictures(folder, None, labelled=True)
+    assert Pictures(folder, None).c_dim == 0  # nobody asked for them
 
 
 def test_classes_that_are_not_there(pictures):

@@ -42,6 +42,50 @@ def test_going_back_forgets_later_lines(options, tmp_path):
     assert run.options() == options
 
 
+def metric(value, name="fd"):
+    return {"name": name, "title": f"{name.upper()}-means", "value": value, "floor": 7.0, "num": 1000, "seconds": 2.0}
+
+
+def test_metrics_are_kept_as_the_log_is(options, tmp_path):
+    run, state = RunFolder(tmp_path / "run"), begin(options, Start(), torch.device("cpu"))
+    run.begin(options, 0)
+    assert run.measured() == []
+    for nimg in (8, 16, 24):
+        state.progress.nimg = nimg
+        run.measure([metric(100.123456789 - nimg), metric(0.5, "kd")], state, options)
+    assert [(line["nimg"], line["value"]) for line in run.measured()[::2]] == [
+        (8, 92.1235),
+        (16, 84.1235),
+        (24, 76.1235),
+    ]
+    page = (run.path / "report.html").read_text()
+    assert "FD-means, 1,000 pictures a side" in page and "KD-means" in page
+    run.close()
+    RunFolder(run.path).begin(options, 16)
+    assert [line["kimg"] for line in run.measured()] == [0.008, 0.008, 0.016, 0.016]
+
+
+def test_the_chart_of_a_metric_has_its_floor(options):
+    measured = [{"kimg": kimg, **metric(value)} for kimg, value in ((10, 14.0), (20, 10.5))]
+    page = report.html(options, [], measured, [])
+    generated, floor = re.findall(r'<polyline[^>]* points="([^"]*)"', page)
+    (left, high), (right, low) = (map(float, point.split(",")) for point in generated.split())
+    points = [tuple(map(float, point.split(","))) for point in floor.split()]
+    (level,) = {down for _, down in points}  # a line across, from the very beginning
+    assert (points[0][0], points[-1][0]) == (report.MARGIN, right)
+    assert left < right and high < low < level
+    assert page.count("<circle") == 5
+
+
+def test_a_film_needs_two_sheets(options, tmp_path):
+    run = RunFolder(tmp_path)
+    assert run.film() is None
+    for kimg in (0, 1):
+        Image.new("RGB", (32, 32), (kimg * 255, 0, 0)).save(tmp_path / f"fakes{kimg:06d}.png")
+        assert (run.film() is None) == (kimg == 0)
+    assert [path.name for path in tmp_path.glob("*.mp4")] == ["training.mp4"]
+
+
 def test_a_folder_of_other_things(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(StyleganError, match="holds no run of stylegan train"):
@@ -76,7 +120,7 @@ def test_a_report_stands_alone_and_stays_small(options, tmp_path):
         Image.new("RGB", (64, 64), (i, 0, 0)).save(path)
         sheets.append((i, path))
     lines = [{"kimg": i, "seconds": 36, "loss_g": i, "loss_d": -i, "lod": 0.0, "r_t": None} for i in range(5000)]
-    page = report.html(options, lines, sheets)
+    page = report.html(options, lines, [], sheets)
     assert page.count("<img") == report.SHEETS
     assert ">29 kimg<" in page and ">0 kimg<" in page
     assert "50.00 hours" in page
@@ -87,4 +131,4 @@ def test_a_report_stands_alone_and_stays_small(options, tmp_path):
 
 
 def test_a_report_of_nothing(options):
-    assert "0.0 thousand pictures" in report.html(options, [], [])
+    assert "0.0 thousand pictures" in report.html(options, [], [], [])

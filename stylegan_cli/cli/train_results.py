@@ -1,0 +1,67 @@
+"""What `stylegan train` makes beside the model: metrics of it, and a film of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING
+
+from stylegan_cli.cli.console import fetch, tell
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.metrics import watching
+from stylegan_cli.metrics.sets import DataSet
+from stylegan_cli.metrics.watching import Watch
+from stylegan_cli.scorers.perceptual import EFFICIENTNET
+
+if TYPE_CHECKING:
+    import torch
+
+    from stylegan_cli.cli.train_view import View
+    from stylegan_cli.training.session import Session
+
+
+class StoppedError(Exception):
+    """Nobody wants to wait for metrics any more."""
+
+
+def open_watch(session: Session, metrics: tuple[str, ...], device: torch.device, quiet: bool) -> Watch | None:
+    """What computes metrics; None, and a sentence, where there are too few pictures."""
+    pictures = session.pictures
+    if len(pictures) < watching.FEWEST:
+        if not quiet:
+            tell(
+                f"{len(pictures)} pictures are too few for --metrics, which take {watching.FEWEST}: none are computed."
+            )
+        return None
+    try:
+        fetch([EFFICIENTNET], quiet)
+    except StyleganError as error:
+        raise StyleganError(f"{error}; --metrics none trains without") from None
+    return Watch(DataSet(pictures.path, pictures.resolution), metrics, device)
+
+
+def measure(watch: Watch, session: Session, view: View, stopping: Callable[[], bool]) -> None:
+    """Computes metrics of the model as it is now; leaves off where the run shall stop."""
+    seen = count(1)
+
+    def on_picture() -> None:
+        if stopping():
+            raise StoppedError
+        view.note(f"metrics: {next(seen):,} pictures seen")
+
+    with suppress(StoppedError):
+        metrics = watch(session.state.average, on_picture)
+        session.run.measure(metrics, session.state, session.options)
+        view.measured(metrics, session.state.progress.kimg)
+    view.note("")
+
+
+def make_film(session: Session, view: View) -> None:
+    """The film of a run. If it cannot be made that is told, and the run is none the worse."""
+    view.note("the film")
+    try:
+        session.run.film()
+    except (StyleganError, OSError) as error:  # a damaged sheet, a full disk
+        tell(f"There is no film of this run: {error}.")
+    view.note("")

@@ -1,0 +1,36 @@
+"""Curves for TensorBoard, where it is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+class Board:
+    """Writes numbers over pictures seen into TensorBoard's event files; nothing where it is not installed.
+
+    Events of a run that is `nimg` pictures old hide those that were written later.
+    """
+
+    def __init__(self, folder: Path, nimg: int) -> None:
+        self._writer: SummaryWriter | None = None
+        with suppress(ImportError):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(folder), purge_step=nimg + 1)
+
+    def add(self, group: str, values: Mapping[str, Any], nimg: int) -> None:
+        if self._writer:
+            for name, value in values.items():
+                if isinstance(value, int | float):
+                    self._writer.add_scalar(f"{group}/{name}", value, nimg)
+            self._writer.flush()
+
+    def close(self) -> None:
+        if self._writer:
+            self._writer.close()

@@ -1,0 +1,44 @@
+"""A film of training: its sheets of fakes, one after the other, the newest held for a second."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image
+
+from stylegan_cli.media.film import write_film
+
+LONGEST = 20  # seconds, with the one in which the newest sheet is held
+SHEETS_A_SECOND = 8  # where there are few
+MOST_A_SECOND = 30
+
+T = TypeVar("T")
+
+
+def write(sheets: Sequence[Path], path: Path) -> None:
+    """A film of 2 to 20 seconds; there are two sheets at least."""
+    shown = spread(sheets, (LONGEST - 1) * MOST_A_SECOND)
+    fps = rate(len(shown))
+    write_film(path, _frames([*shown, *shown[-1:] * fps]), fps, "mp4")
+
+
+def rate(sheets: int) -> int:
+    """Sheets a second."""
+    return min(max(SHEETS_A_SECOND, math.ceil(sheets / (LONGEST - 1))), sheets)
+
+
+def spread(found: Sequence[T], most: int) -> list[T]:
+    """At most so many, evenly chosen, with the first and the last."""
+    if len(found) <= most:
+        return list(found)
+    return [found[round(i * (len(found) - 1) / (most - 1))] for i in range(most)]
+
+
+def _frames(sheets: Sequence[Path]) -> Iterator[np.ndarray]:
+    for path in sheets:
+        with Image.open(path) as image:
+            yield np.asarray(image.convert("RGB"))

@@ -1,0 +1,65 @@
+"""Metrics while training: which, when, and what is told of them."""
+
+import pytest
+import torch
+from plain_features import Means
+
+from stylegan_cli.errors import UsageError
+from stylegan_cli.metrics import watching
+from stylegan_cli.metrics.evaluation import Judge, Settings
+from stylegan_cli.metrics.sets import DataSet, Made
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(("names", "found"), [("fd", ("fd",)), ("kd", ("kd",)), ("fd, kd", ("fd", "kd")), ("none", ())])
+def test_names(names, found):
+    assert watching.metrics_of(names) == found
+
+
+@pytest.mark.parametrize("names", ["fid50k_full", "pr", "ppl", "fd,none", ""])
+def test_names_that_are_none(names):
+    with pytest.raises(UsageError, match=r"--metrics are fd, kd, fd,kd or none"):
+        watching.metrics_of(names)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "measured", "due"),
+    [
+        ([], [], True),
+        ([(10, 500)], [], True),
+        ([(10, 900), (20, 100)], [(10, 6)], False),  # what went before does not count
+        ([(10, 900), (20, 100), (30, 19)], [(10, 6)], False),
+        ([(10, 900), (20, 100), (30, 20)], [(10, 6)], True),
+        ([(10, 900), (20, 100), (30, 20)], [(10, 6), (20, 2)], False),
+    ],
+)
+def test_a_twentieth_of_the_time(ticks, measured, due):
+    pairs = ([{"nimg": nimg, "seconds": seconds} for nimg, seconds in lines] for lines in (ticks, measured))
+    assert watching.is_due(*pairs) == due
+
+
+def test_numbers_are_those_of_the_command(tiny, make_data, monkeypatch):
+    monkeypatch.setattr(watching, "EfficientNetFeatures", lambda _: Means())
+    data = DataSet(make_data(120))
+    counted = []
+    watch = watching.Watch(data, ("fd", "kd"), CPU)
+    first = watch(tiny, lambda: counted.append(1))
+    assert len(counted) == 3 * 60  # both halves, and the model's pictures
+    judge = Judge(data, Settings(("fd", "kd"), 60), Means())
+    for line in first:
+        assert line["value"] == judge(Made(tiny))[line["name"]]
+        assert line["floor"] == judge(data)[line["name"]]
+        assert line["low"] < line["value"] < line["high"]
+        assert (line["num"], line["size"], line["features"], line["seed"]) == (60, 64, "means", 0)
+        assert line["seconds"] > 0
+    again = watch(tiny, lambda: counted.append(1))
+    assert len(counted) == 4 * 60
+    assert [line["value"] for line in again] == [line["value"] for line in first]
+
+
+def test_many_pictures_are_sampled(tiny, make_data, monkeypatch):
+    monkeypatch.setattr(watching, "EfficientNetFeatures", lambda _: Means())
+    monkeypatch.setattr(watching, "PICTURES", 50)
+    (line,) = watching.Watch(DataSet(make_data(120)), ("kd",), CPU)(tiny, lambda: None)
+    assert line["num"] == 50
