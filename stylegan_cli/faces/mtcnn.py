@@ -20,7 +20,7 @@ Net = TypeVar("Net", bound=nn.Module)
 WHEEL = Wheel("facenet-pytorch", "2.6.0", 1_881_930, "ecb82b27beb226d106f2219efe8f829b01b87a8595badd01545679bdb9f19cca")
 TITLE = "MTCNN, which finds faces"
 PROPOSE, REFINE, OUTPUT = (
-    Asset(WHEEL, f"facenet_pytorch/data/{net}.pt", f"{TITLE} ({net})", "MIT") for net in ("pnet", "rnet", "onet")
+    Asset(WHEEL, f"facenet_pytorch/data/{net}.pt", TITLE, "MIT") for net in ("pnet", "rnet", "onet")
 )
 
 
