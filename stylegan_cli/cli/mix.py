@@ -43,8 +43,8 @@ def mix(
     Bands that you leave out come from the coarsest person you name: with --coarse A --fine B the middle is A's.
     With --rows and --cols it draws the paper's figure, every row's person with every column's styles.
 
-    A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool, or a name from the model's
-    cast (jon, dany, ...). PEOPLE are several, with commas: 3,5-9,jon.
+    A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool, a photo (me.jpg), or a
+    name from the model's cast (jon, dany, ...). PEOPLE are several, with commas: 3,5-9,jon.
 
     Examples: stylegan mix --coarse jon --fine dany; stylegan mix --rows 1,2,3 --cols jon,dany --styles middle
     """
