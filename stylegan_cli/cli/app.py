@@ -28,8 +28,8 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
-        "A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool, a photo (me.jpg), or "
-        "a name from the model's cast (jon, dany, jaime, cersei, drogo, tyrion, arya, sansa)."
+        "A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool, a photo (me.jpg), "
+        "or a name from the model's cast (jon, dany, jaime, cersei, drogo, tyrion, arya, sansa)."
     ),
 )
 for function in (
