@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,24 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def is_leftover(name: str) -> bool:
+    """Whether `replacing` gives such names: a process that was killed leaves its own behind."""
+    return re.fullmatch(r"\..+\.\d+\.part(\..+)?", name) is not None
+
+
+def sweep(path: Path) -> None:
+    """Removes what processes left that were killed while they wrote `path`."""
+    pattern = re.compile(rf"\.{re.escape(path.stem)}\.\d+\.part{re.escape(path.suffix)}")
+    for beside in path.parent.iterdir():
+        if pattern.fullmatch(beside.name):
+            beside.unlink(missing_ok=True)
+
+
+def nearest_existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def digest(path: Path) -> str:

@@ -28,7 +28,7 @@ def has_device(name: str) -> bool:
 
 
 def choose_precision(asked: str, device: torch.device) -> str:
-    """`auto` takes bfloat16 where the hardware computes in it, float32 elsewhere: within 40 dB PSNR of float32."""
+    """`auto` takes bfloat16 where it is faster, float32 elsewhere: within 40 dB PSNR of float32."""
     if asked not in ("auto", *PRECISIONS):
         raise UsageError(f"there is no precision {asked!r}; say auto, {', '.join(PRECISIONS)}")
     if asked != "auto":
@@ -37,12 +37,15 @@ def choose_precision(asked: str, device: torch.device) -> str:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 arithmetic is in the hardware: CUDA from Ampere on, CPUs with AMX or AVX-512-BF16."""
+    """Whether bfloat16 is what this hardware computes fastest in: CUDA from Ampere on, and CPUs with AMX.
+
+    AVX-512-BF16 alone does not do: every family was slower in it than in float32 (`docs/performance.md`).
+    """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and any(cpu_features().values())
+    return device.type == "cpu" and cpu_features()["AMX"]
 
 
 def cpu_features() -> dict[str, bool]:
-    """The instruction sets that make bfloat16 fast on a CPU, and whether they are here."""
+    """A CPU's instruction sets for bfloat16, and whether they are here."""
     return {"AMX": torch.cpu._is_amx_tile_supported(), "AVX-512-BF16": torch.cpu._is_avx512_bf16_supported()}

@@ -22,9 +22,12 @@ from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator
 
 
-def save(generator: Generator, path: Path, notes: Mapping[str, Any]) -> None:
-    """Writes weights, architecture, config, hash and `notes` (plain values: source, licence, ...) to `path`."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
+def save(generator: Generator, path: Path, notes: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> None:
+    """Writes weights, architecture, config, hash and `notes` (plain values: source, licence, ...) to `path`.
+
+    Weights in float16 take half the room, and are computed with in whatever precision is chosen.
+    """
+    tensors = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in generator.state_dict().items()}
     config = json.dumps(asdict(generator.config))
     metadata = {
         "architecture": generator.family,

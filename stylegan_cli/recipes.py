@@ -39,7 +39,8 @@ Value = TypeVar("Value")
 class Recipe:
     """A picture and all that its pixels depend on. `size` is the edge of a face after scaling, None for native.
 
-    `threads` matters on CPUs: how a float32 sum is split among them shows in the last bit.
+    `threads` matters on CPUs: how a float32 sum is split among them shows in the last bit, as does whether the network
+    was `compiled`.
     """
 
     picture: Picture
@@ -51,6 +52,7 @@ class Recipe:
     command: str = ""
     version: str = __version__
     threads: int = 0
+    compiled: bool = False
 
     def check_model(self, generator: Generator, owner: str) -> None:
         if self.sha256 != generator.origin.sha256:

@@ -127,6 +127,11 @@ def encoder(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def adjuster() -> Path:
+    """The file of the network that puts alignments right; it was trained on the default model's faces."""
+    return bundled_folder() / DEFAULT / f"adjuster{NATIVE}"
+
+
 def locate(name: str, progress: Progress = no_progress) -> Path:
     """The model file that `name` means, fetched first where it must be."""
     if is_url(name):

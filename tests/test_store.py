@@ -138,7 +138,7 @@ def test_the_cast_is_everybody_promised():
 
 
 def test_unknown_models_are_refused(here):
-    with pytest.raises(UsageError, match=r"unknown model 'celeba'; known are ffhq"):
+    with pytest.raises(UsageError, match=r"unknown model 'celeba'; known are faces-64, ffhq"):
         store.load("celeba")
     with pytest.raises(UsageError, match=r"no model file nothing\.safetensors"):
         store.load("nothing.safetensors")

@@ -145,7 +145,8 @@ class Block(nn.Module):
 
 
 class ToImage(nn.Module):
-    """The picture head: modulated 1x1 convolution to four Haar bands of RGB, then one inverse Haar step."""
+    """The picture head: modulated 1x1 convolution to four Haar bands of RGB, then one inverse Haar step, which the
+    weights take over: they make the four pixels at once."""
 
     def __init__(self, channels: int, w_dim: int) -> None:
         super().__init__()
@@ -154,8 +155,15 @@ class ToImage(nn.Module):
         self.bias = nn.Parameter(torch.zeros(12))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        weight = (self.weight * (self.affine(w)[0] / 2)[None, :, None, None]).to(x.dtype)
-        return inverse_haar(F.conv2d(x, weight, (self.bias / 2).to(x.dtype)))
+        weight = _haar_pixels(self.weight * (self.affine(w)[0] / 2)[None, :, None, None])
+        return F.pixel_shuffle(F.conv2d(x, weight.to(x.dtype), _haar_pixels(self.bias / 2).to(x.dtype)), 2)
+
+
+def _haar_pixels(bands: Tensor) -> Tensor:
+    """`inverse_haar` of what makes bands, `[4 * 3, ...]`: what makes pixels for `F.pixel_shuffle`, `[3 * 4, ...]`."""
+    ll, lh, hl, hh = bands.chunk(4)
+    pixels = ll + lh + hl + hh, ll + lh - hl - hh, ll - lh + hl - hh, ll - lh - hl + hh
+    return torch.stack(pixels, dim=1).flatten(0, 1)
 
 
 class MobileStyleGAN(Generator):

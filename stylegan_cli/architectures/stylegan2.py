@@ -99,8 +99,14 @@ class Linear(nn.Module):
 
 def activate(x: Tensor, gain: float = 1.0, clamp: float | None = None) -> Tensor:
     """Leaky ReLU with its gain, then the clamp that keeps half precision finite (ADA, appendix C)."""
-    x = F.leaky_relu(x, LEAK) * (GAIN * gain)
-    return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
+    return rectify(x * (GAIN * gain), gain, clamp)
+
+
+def rectify(x: Tensor, gain: float = 1.0, clamp: float | None = None) -> Tensor:
+    """`activate` for an `x` that its gain has scaled already, which comes to the same; `x` itself where no gradient
+    will ask for it."""
+    x = F.leaky_relu(x, LEAK, inplace=not x.requires_grad)
+    return x if clamp is None else F.hardtanh(x, -clamp * gain, clamp * gain, inplace=not x.requires_grad)
 
 
 class Mapping(nn.Module):
@@ -149,11 +155,12 @@ class SynthesisLayer(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise: Noise | None, index: int, gain: float = 1.0) -> Tensor:
         up_filter = setup_filter(self.up_taps).to(x.device) if self.up_taps else None
-        x = modulated_conv2d(x, self.weight, self.affine(w), up_filter=up_filter)
+        scale = GAIN * gain
+        x = modulated_conv2d(x, self.weight, self.affine(w), up_filter=up_filter, bias=self.bias, gain=scale)
         drawn = self._noise(x, noise, index)
         if drawn is not None:
-            x = x + (drawn * self.noise_strength).to(x.dtype)
-        return activate(x + self.bias.to(x.dtype)[:, None, None], gain, self.clamp)
+            x = x.add_((drawn * (self.noise_strength * scale)).to(x.dtype))
+        return rectify(x, gain, self.clamp)
 
     def _noise(self, x: Tensor, noise: Noise | None, index: int) -> Tensor | None:
         """The value `noise` makes one map for all pictures; None (training) draws a fresh one for each."""

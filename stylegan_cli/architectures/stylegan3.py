@@ -209,11 +209,20 @@ class StyledLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.register_buffer("magnitude_ema", torch.ones(()))
 
-    def convolve(self, x: Tensor, style: Tensor, weight: Tensor) -> Tensor:
-        """`style` `[n, inputs]` scales the inputs; the picture grows by kernel - 1 pixels."""
+    def convolve(self, x: Tensor, style: Tensor, weight: Tensor, demodulation: Tensor | None = None) -> Tensor:
+        """`style` `[n, inputs]` scales the inputs, `demodulation` `[n, outputs]` the outputs, to which the bias is
+        added; the picture grows by kernel - 1 pixels. One picture's scales go into the weights."""
         scale = style * torch.rsqrt(self.magnitude_ema)
+        bias, padding = self.bias.to(x.dtype), weight.shape[2] - 1
+        if len(x) == 1 and not torch.is_grad_enabled():
+            weight = weight * scale[0, :, None, None]
+            weight = weight if demodulation is None else weight * demodulation[0, :, None, None, None]
+            return F.conv2d(x, weight.to(x.dtype), bias, padding=padding)
         x = x * scale[:, :, None, None].to(x.dtype)
-        return F.conv2d(x, weight.to(x.dtype), padding=weight.shape[2] - 1)
+        if demodulation is None:
+            return F.conv2d(x, weight.to(x.dtype), bias, padding=padding)
+        x = F.conv2d(x, weight.to(x.dtype), padding=padding)
+        return torch.addcmul(bias[:, None, None], x, demodulation[:, :, None, None].to(x.dtype))
 
     def track(self, x: Tensor) -> None:
         """Moves the running mean of the inputs' squared magnitude towards that of `x`."""
@@ -255,9 +264,8 @@ class SynthesisLayer(StyledLayer):
         )  # [n, inputs]; demodulation cancels its scale, this keeps half precision safe
         weight = self.weight * torch.rsqrt(self.weight.square().mean(dim=(1, 2, 3), keepdim=True))
         power = style.square() @ weight.square().sum(dim=(2, 3)).t()
-        demodulation = torch.rsqrt(power + EPS)[:, :, None, None].to(x.dtype)  # [n, outputs, 1, 1]
-        x = self.convolve(x, style, weight)
-        return self._activate(torch.addcmul(self.bias.to(x.dtype)[:, None, None], x, demodulation))
+        demodulation = torch.rsqrt(power + EPS)  # [n, outputs]
+        return self._activate(self.convolve(x, style, weight, demodulation))
 
     def _activate(self, x: Tensor) -> Tensor:
         """Filtered nonlinearity (config F). The activation's gain sqrt(2) is in the upsampling filter."""
@@ -276,7 +284,7 @@ class ToRGB(StyledLayer):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         style = self.affine(w) / math.sqrt(self.weight.shape[1])
-        x = self.convolve(x, style, self.weight).float() + self.bias[:, None, None]
+        x = self.convolve(x, style, self.weight).float()
         return x.clamp(-self.config.conv_clamp, self.config.conv_clamp) * self.config.output_scale
 
 

@@ -8,6 +8,7 @@ from stylegan_cli import __version__
 from stylegan_cli.cli import directions, models
 from stylegan_cli.cli.align import align
 from stylegan_cli.cli.apply import apply
+from stylegan_cli.cli.bench import bench
 from stylegan_cli.cli.blend_parents import blend_parents
 from stylegan_cli.cli.dataset import dataset
 from stylegan_cli.cli.doctor import doctor
@@ -49,6 +50,7 @@ for function in (
     train,
     train_encoder,
     doctor,
+    bench,
 ):
     app.command()(function)
 app.add_typer(models.app, name="models")

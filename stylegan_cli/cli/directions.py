@@ -98,7 +98,7 @@ def find(
     seed: Seed = 0,
     layers: Annotated[str, typer.Option(help="The layers that it moves: all, coarse,middle, or 0-9.")] = "all",
     amount: Annotated[float, typer.Option(min=0.1, help="Measure what moves this far out, to both sides.")] = 3,
-    people: Annotated[int, typer.Option(min=2, help="On so many held-out people.")] = 40,
+    people: Annotated[int, typer.Option(min=2, help="On so many other people, of --psi.")] = 40,
     rounds: Annotated[int, typer.Option(min=0, max=10, help="Correct so often by what was measured.")] = 1,
     name: Annotated[str | None, typer.Option(help="Its name; by default the scorer's.", show_default=False)] = None,
     out: Annotated[
@@ -116,7 +116,7 @@ def find(
     """Find the direction of an attribute: by what scorers see in sampled people, or from two folders of people.
 
     A linear function is fitted to each score, and what moves the scores in --keep is taken out of the direction. It is
-    then walked on held-out people; what else moves is measured, corrected and reported, in standard deviations.
+    then walked on other people; what else moves is measured, corrected and reported, in standard deviations.
 
     Examples: stylegan directions find --scorer age --keep gender,smile; stylegan directions find --with glasses
     --without plain --name glasses
@@ -162,10 +162,11 @@ def find(
     scores = finding.scored(images, len(w), score, quiet)
     learned = scores | labels
     fitted = discovery.fit(w, {one: learned[one] for one in [*(targets or names), *kept]})
-    held_out = w[:: discovery.HELD_OUT][:people]
+    # Edits are made on people of --psi, whoever taught the direction; nobody of these did.
+    walkers = finding.of_seeds(studio, range(seed + count, seed + count + people))
     found = []
-    with progress("measuring", len(held_out) * (1 + 2 * len(names) * (rounds + 1)), quiet) as advance:
-        walk = finding.Walk(studio, score, held_out, chosen, finding.units(scores), advance)
+    with progress("measuring", people * (1 + 2 * len(names) * (rounds + 1)), quiet) as advance:
+        walk = finding.Walk(studio, score, walkers, chosen, finding.units(scores), advance)
         for target, own in zip(targets or names, names, strict=True):
             others = [one for one in kept if one != target]
             vector, moved = discovery.refine(fitted, target, others, amount, rounds, walk.measure)

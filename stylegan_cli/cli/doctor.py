@@ -18,6 +18,7 @@ def doctor() -> None:
     from stylegan_cli import __version__, hardware, store
     from stylegan_cli.assets import cache_folder
     from stylegan_cli.cli.console import data
+    from stylegan_cli.files import nearest_existing
 
     device = hardware.choose_device("auto")
     features = [name for name, there in hardware.cpu_features().items() if there]
@@ -28,7 +29,7 @@ def doctor() -> None:
         "device": f"{device.type}{_cuda_name()}",
         "precision": _precision(hardware.choose_precision("auto", device), features),
         "threads": f"{torch.get_num_threads()} of {os.cpu_count()} processors",
-        "cache": f"{cache} ({_writable(_existing(cache), problems)})",
+        "cache": f"{cache} ({_writable(nearest_existing(cache), problems)})",
         "models": ", ".join(f"{m.name} ({'here' if m.is_here else 'not fetched'})" for m in store.models().values()),
         "ffmpeg": _ffmpeg(problems),
         "here": f"{Path.cwd()} ({_writable(Path.cwd(), problems)})",
@@ -50,12 +51,8 @@ def _cuda_name() -> str:
 
 def _precision(chosen: str, features: list[str]) -> str:
     has = f"this CPU has {' and '.join(features)}" if features else "this CPU has no bfloat16 arithmetic"
-    return f"auto means {chosen} here ({has})"
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    slow = ", in which alone bf16 is slower" if features and chosen == "fp32" else ""
+    return f"auto means {chosen} here ({has}{slow})"
 
 
 def _writable(folder: Path, problems: list[str]) -> str:

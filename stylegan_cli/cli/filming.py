@@ -80,6 +80,7 @@ def _write_film(studio: Studio, film: Film, path: Path, fps: float, ending: str)
 
     force, latents = studio.output.force, path.with_suffix(".npy")
     places.check_file(path, force)
+    studio.speed_up(len(film))
     with ExitStack() as stack:
         add_ws = None
         if studio.saves_latents:

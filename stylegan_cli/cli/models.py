@@ -126,26 +126,29 @@ def remove(name: Annotated[str, typer.Argument(metavar="MODEL", help="A model th
 def convert(
     model: Name,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new .safetensors, or .pt in rosinality's layout.")],
+    half: Annotated[bool, typer.Option("--half", help="Weights in float16: a .safetensors of half the size.")] = False,
     force: Force = False,
 ) -> None:
     """Write a model as a native .safetensors file, or a StyleGAN2 in rosinality's .pt layout for tools that want that.
 
     Example: stylegan models convert network.pkl network.safetensors
     """
+    import torch
+
     from stylegan_cli import modelfile, store
     from stylegan_cli.cli import places
     from stylegan_cli.cli.console import data
 
     places.check_file(out, force)
-    if out.suffix not in (".safetensors", ".pt"):
-        raise UsageError(f"{out}: models are written as .safetensors or .pt")
+    if out.suffix not in (".safetensors", ".pt") or (half and out.suffix == ".pt"):
+        raise UsageError(f"{out}: models are written as .safetensors, or in float32 as .pt")
     generator = store.load(model)
     if out.suffix == ".pt":
         from stylegan_cli.importers import rosinality
 
         rosinality.save(generator, out)
     else:
-        modelfile.save(generator, out, generator.origin.notes)
+        modelfile.save(generator, out, generator.origin.notes, torch.float16 if half else torch.float32)
     data(out)
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from stylegan_cli.allocation import keep_memory
 from stylegan_cli.cli.boundary import boundary
 
 _MODEL, _OUTPUT = "Model", "Output"
@@ -60,6 +61,14 @@ class Generation(OfClass):
         int | None,
         typer.Option(min=0, show_default=False, help="Truncate only the layers below this.", rich_help_panel=_MODEL),
     ] = None
+
+    compile: Annotated[
+        str,
+        typer.Option(
+            help="torch.compile: auto (for many faces, where stylegan bench found that it pays), on or off.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = "auto"
 
 
 @dataclass(frozen=True)
@@ -112,6 +121,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     @wraps(function)
     def run(**values: Any) -> None:
         with boundary():
+            keep_memory()
             gathered = {
                 name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()
             }

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.files import is_leftover
 
 
 def file_ending(out: Path | None, asked: str | None, known: Collection[str], default: str) -> str:
@@ -82,7 +83,7 @@ def check_dataset(path: Path, latents: Path, force: bool) -> Path:
     if path.suffix == ".zip":
         check_file(latents, force)
         return check_file(path, force)
-    if not force and path.is_dir() and any(path.iterdir()):
+    if not force and path.is_dir() and not all(is_leftover(inside.name) for inside in path.iterdir()):
         raise StyleganError(f"the folder {path} is not empty; choose another name, or --force to write into it")
     return check_new_folder(path)
 

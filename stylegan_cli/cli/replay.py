@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.bands import BANDS
-from stylegan_cli.cli.options import ModelChoice, Output, command
+from stylegan_cli.cli.options import Generation, Output, command
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def replay(
     given = output.format or places.is_file_name(output.out, FORMATS)
     if not given and places.is_file_name(picture, FORMATS):
         output = replace(output, format=places.file_ending(picture, None, FORMATS, "png"))
-    studio = Studio(ModelChoice(model or recipe.model, _device(recipe), recipe.precision), output)
+    compiled = "on" if recipe.compiled else "off"
+    choice = Generation(model or recipe.model, _device(recipe), recipe.precision, compile=compiled)
+    studio = Studio(choice, output)
     recipe.check_model(studio.generator, str(picture))
     studio.replay(f"{picture.stem}-replay", recipe)
 
@@ -94,7 +96,7 @@ def _lines(recipe: "Recipe") -> "Iterator[str]":
     yield f"command     {recipe.command}"
     yield f"version     {recipe.version}"
     yield f"model       {recipe.model} (sha256 {recipe.sha256})"
-    yield f"precision   {recipe.precision} on {recipe.device}"
+    yield f"precision   {recipe.precision} on {recipe.device}{', compiled' if recipe.compiled else ''}"
     yield f"face size   {recipe.size or 'as the model makes it'}"
     cells = list(recipe.picture.cells()) if isinstance(recipe.picture, Sheet) else [recipe.picture]
     yield f"faces       {len(cells)}"

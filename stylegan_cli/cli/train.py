@@ -1,9 +1,6 @@
 """`stylegan train`: from pictures to a model."""
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from stylegan_cli.cli.options import Seed, command
+from stylegan_cli.cli.stopping import asked_to_stop
 
 _NETWORKS, _LEARNING, _GROWING, _AUGMENTATION = "Networks", "Learning", "Growing (stylegan1)", "Augmentation, transfer"
 
@@ -124,61 +122,39 @@ def train(
     if not quiet:
         tell(summary(options, len(pictures), state, world.size, goal))
     notes = {"command": command_line(), "data": data.name, "pictures": len(pictures)}
-    watch = open_watch(session, wanted, where, quiet) if world.leads and wanted else None
-    with (
-        closing(run),
-        closing(pictures),
-        closing(Loader(pictures, seed, options.mirror)) as loader,
-        View(goal, state.progress.kimg, quiet) as view,
-        _stopping() as stopping,
-    ):
+    with closing(run), closing(pictures):
+        watch = open_watch(session, wanted, where, quiet) if world.leads and wanted else None
+        with (
+            closing(Loader(pictures, seed, options.mirror)) as loader,
+            View(goal, state.progress.kimg, quiet) as view,
+            asked_to_stop() as stopping,
+        ):
 
-        def on_tick(tick: Tick) -> None:
-            if world.leads:
-                run.log(tick)
-            view.tick(tick)
+            def on_tick(tick: Tick) -> None:
+                if world.leads:
+                    run.log(tick)
+                view.tick(tick)
 
-        def on_snapshot() -> None:
-            run.publish(state, options, notes, pictures)
-            is_over = stopping() or state.progress.kimg >= goal
-            if watch and not is_over and watching.is_due(run.lines(), run.measured()):
+            def on_snapshot() -> None:
+                run.publish(state, options, notes, pictures)
+                is_over = stopping() or state.progress.kimg >= goal
+                if watch and not is_over and watching.is_due(run.lines(), run.measured()):
+                    measure(watch, session, view, stopping)
+
+            is_done = run_training(
+                Trainer(options, state, loader, world, where),
+                Pace(goal, tick or session.pace["tick"], snap),
+                on_tick,
+                on_snapshot,
+                stopping,
+                lambda: view.step(state.progress.kimg),
+            )
+            world.leave()
+            if watch and is_done and all(line["nimg"] != state.progress.nimg for line in run.measured()):
                 measure(watch, session, view, stopping)
-
-        is_done = run_training(
-            Trainer(options, state, loader, world, where),
-            Pace(goal, tick or session.pace["tick"], snap),
-            on_tick,
-            on_snapshot,
-            stopping,
-            lambda: view.step(state.progress.kimg),
-        )
-        world.leave()
-        if watch and is_done and all(line["nimg"] != state.progress.nimg for line in run.measured()):
-            measure(watch, session, view, stopping)
-        if world.leads:
-            make_film(session, view)
+            if world.leads:
+                make_film(session, view)
     if not is_done:
         raise KeyboardInterrupt
     if not quiet:
         print_data(run.snapshot)
-
-
-@contextmanager
-def _stopping() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM ask for an end after the present step; another Ctrl-C ends at once."""
-    asked = threading.Event()
-
-    def on_signal(number: int, _: object) -> None:
-        if asked.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

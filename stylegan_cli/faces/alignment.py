@@ -1,7 +1,7 @@
 """Cutting faces out of photos as FFHQ did (Karras et al. 2018, arXiv:1812.04948, appendix A), and remembering where.
 
-A square from eyes and mouth, turned so that the eyes are level; where it leaves the photo, the photo is mirrored and
-fades into blur.
+A square around eyes and mouth, turned so that the eyes are level (found in `detection`); where it leaves the photo, the
+photo is mirrored and fades into blur.
 """
 
 from __future__ import annotations
@@ -23,9 +23,6 @@ from stylegan_cli.faces.detection import Detection, detect
 from stylegan_cli.files import digest
 
 CHUNK = "stylegan-align"
-# FFHQ measured 68 points. These bring our five to the same square: a factor on its edge, and a shift down in shares of
-# it; the means over 240 faces sampled from a model of FFHQ.
-SIZE, DOWN = 0.9835, 0.0046
 SMALLEST = 16  # pixels between the eyes: less than that is no face that could be drawn again
 COARSE = 160  # pixels of a crop below which much has to be invented
 FACE_MARGIN = 0.15  # around the face itself, in shares of the crop
@@ -82,9 +79,7 @@ class Alignment:
 
 def alignment(detection: Detection, size: tuple[int, int], face: int = 1, photo: str = "") -> Alignment:
     """The square of a face in a photo of this size (width, height); `face` and `photo` as in `Alignment`."""
-    corners = geometry.square(detection.points)
-    shares = 0.5 + (geometry.WHOLE - 0.5) * SIZE + (0, DOWN)
-    return Alignment(_tuples(geometry.inside(corners, shares)), size, face, photo)
+    return Alignment(_tuples(detection.square), size, face, photo)
 
 
 def of_photo(photo: Image.Image, path: Path, face: int | None = None) -> Alignment:

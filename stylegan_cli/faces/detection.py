@@ -1,4 +1,5 @@
-"""Finding faces: MTCNN's cascade over a pyramid of sizes, and five points on each face, made steady."""
+"""Finding faces: MTCNN's cascade over a pyramid of sizes, five points on each face, made steady, and FFHQ's square from
+these, put right."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylegan_cli.faces import mtcnn
+from stylegan_cli.faces.adjustment import adjusted
 from stylegan_cli.faces.geometry import WHOLE, cut, inside, square
 
 DETECTOR = (mtcnn.PROPOSE, mtcnn.REFINE, mtcnn.OUTPUT)
@@ -33,11 +35,13 @@ MIRRORED = [1, 0, 2, 4, 3]
 @dataclass(frozen=True)
 class Detection:
     """A face in a picture, in its pixels: `box` `[4]` (left, top, right, bottom) and five `points` `[5, 2]`: the eyes,
-    the nose, the corners of the mouth, those on the picture's left first. `score` is the probability of a face."""
+    the nose, the corners of the mouth, those on the picture's left first; and FFHQ's `square` `[4, 2]`, as in
+    `geometry`. `score` is the probability of a face."""
 
     box: np.ndarray
     score: float
     points: np.ndarray
+    square: np.ndarray
 
 
 def detect(image: Image.Image) -> list[Detection]:
@@ -102,7 +106,7 @@ def _look(image: Image.Image, box: np.ndarray) -> Detection:
     for _ in range(ROUNDS):
         points, score = _points(image, corners)
         corners = square(points)
-    return Detection(box, score, points)
+    return Detection(box, score, points, adjusted(image, corners))
 
 
 def _points(image: Image.Image, corners: np.ndarray) -> tuple[np.ndarray, float]:

@@ -32,6 +32,15 @@ def around(centre: np.ndarray, right: np.ndarray) -> np.ndarray:
     return centre + np.stack([-right - down, down - right, right + down, right - down])
 
 
+def moved(corners: np.ndarray, right: float, down: float, size: float, turn: float) -> np.ndarray:
+    """The square moved to its `right` and `down` by shares of its edge, its `size` changed by a logarithm, and turned
+    clockwise by `turn` radians."""
+    centre = inside(corners, np.array([0.5 + right, 0.5 + down]))
+    x, y = (corners[3] - corners[0]) / 2 * math.exp(size)
+    c, s = math.cos(turn), math.sin(turn)
+    return around(centre, np.array([c * x - s * y, s * x + c * y]))
+
+
 def edge(corners: np.ndarray) -> float:
     """A square's edge in pixels."""
     return float(np.hypot(*(corners[3] - corners[0])))

@@ -87,7 +87,7 @@ def _native(path: Path, data: memoryview) -> Checkpoint:
         raise RefusedError("its contents do not match its sha256: it is damaged")
     if not all(tensor.is_floating_point() for tensor in tensors.values()):
         raise RefusedError("it has tensors of other than floating-point numbers")
-    network = Network(family, json.loads(config), tensors)
+    network = Network(family, json.loads(config), {name: tensor.float() for name, tensor in tensors.items()})
     check(family, network.config, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
     notes = json.loads(metadata.get("notes", "{}"))
     return Checkpoint("stylegan model file", network, notes=notes, sha256=metadata["sha256"])

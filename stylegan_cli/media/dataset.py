@@ -11,12 +11,37 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
-
 from stylegan_cli.files import replacing
-from stylegan_cli.latents.files import writing_npy
 
+LABELS = "dataset.json"
 FOLDER_SIZE = 1000
+
+
+def picture_name(index: int, format: str) -> str:
+    """Where picture `index` is in a data set."""
+    return f"{index // FOLDER_SIZE:05d}/img{index:08d}.{format}"
+
+
+def labels_file(labels: Sequence[tuple[str, int]] = (), classes: Sequence[str] = ()) -> bytes:
+    """The content of `dataset.json`: the class of each picture by its name, if there are any, and classes' names."""
+    about: dict[str, object] = {"labels": labels or None}
+    if classes:
+        about["classes"] = classes
+    return json.dumps(about).encode()
+
+
+def member(name: str) -> zipfile.ZipInfo:
+    """A file in a zip, without the time: the same pictures make the same zip."""
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o644 << 16
+    return info
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Writes a file whole, into a folder that may still have to be made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
+        part.write_bytes(content)
 
 
 class PictureWriter:
@@ -43,7 +68,7 @@ class PictureWriter:
 
     def add(self, encoded: bytes, label: int | None = None) -> None:
         """The next picture; either all have labels or none has."""
-        name = f"{self.index // FOLDER_SIZE:05d}/img{self.index:08d}.{self.format}"
+        name = picture_name(self.index, self.format)
         self._write(name, encoded)
         if label is not None:
             self._labels.append((name, label))
@@ -53,53 +78,14 @@ class PictureWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            about: dict[str, object] = {"labels": self._labels or None}
-            if self.classes:
-                about["classes"] = self.classes
-            self._write("dataset.json", json.dumps(about).encode())
+            self._write(LABELS, labels_file(self._labels, self.classes))
         self._open_things.__exit__(kind, error, trace)
 
     def _write(self, name: str, content: bytes) -> None:
         if self._zip is not None:
-            self._zip.writestr(name, content)
-            return
-        path = self.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part:
-            part.write_bytes(content)
-
-
-class DatasetWriter:
-    """Streams sampled pictures into a data set, and their latents, `shape` each, into a `.npy` beside them."""
-
-    def __init__(self, path: Path, count: int, shape: tuple[int, int], format: str) -> None:
-        self.path = path
-        self.latents = path.with_name(f"{path.stem}-w.npy") if path.suffix == ".zip" else path / "w.npy"
-        self._pictures = PictureWriter(path, format)
-        self._shape = (count, *shape)
-        self._open_things = ExitStack()
-
-    @property
-    def index(self) -> int:
-        """How many pictures there are so far."""
-        return self._pictures.index
-
-    def __enter__(self) -> DatasetWriter:
-        with ExitStack() as opening:
-            opening.enter_context(self._pictures)
-            self._add_ws = opening.enter_context(writing_npy(self.latents, self._shape))
-            self._open_things = opening.pop_all()
-        return self
-
-    def add(self, encoded: bytes, ws: np.ndarray) -> None:
-        """The next picture and its latents: `[1, w_dim]`, or `[num_ws, w_dim]` where layers differ."""
-        self._pictures.add(encoded)
-        self._add_ws(ws)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open_things.__exit__(kind, error, trace)
+            self._zip.writestr(member(name), content)
+        else:
+            write_file(self.path / name, content)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ _EVEN = ("-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p")
 # One palette a frame: a palette for the whole film would make ffmpeg keep all frames in memory.
 _PALETTE = "split[frames][same];[same]palettegen=stats_mode=single[palette];[frames][palette]paletteuse=new=1"
 CODECS = {
-    "mp4": ("-c:v", "libx264", "-crf", "17", "-preset", "fast", "-movflags", "+faststart", *_EVEN),
+    "mp4": ("-c:v", "libx264", "-crf", "17", "-preset", "veryfast", "-movflags", "+faststart", *_EVEN),
     "webm": ("-c:v", "libvpx-vp9", "-crf", "20", "-b:v", "0", "-deadline", "realtime", "-cpu-used", "5", *_EVEN),
     "gif": ("-filter_complex", _PALETTE, "-loop", "0"),
     "webp": ("-c:v", "libwebp_anim", "-quality", "90", "-loop", "0", "-pix_fmt", "yuv420p"),

@@ -35,7 +35,8 @@ def render(
 
 def to_pixels(images: Tensor) -> np.ndarray:
     """`[n, 3, h, w]` in [-1, 1] to `[n, h, w, 3]` uint8, cut off as NVIDIA's tools do (x * 127.5 + 128)."""
-    return (images * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    scaled = (images * 127.5).add_(128).clamp_(0, 255)
+    return scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
 def to_tensor(image: Image.Image) -> Tensor:

@@ -12,6 +12,7 @@ from PIL import Image
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files
+from stylegan_cli.media.sharded import unfinished
 
 PICTURES = (".png", ".webp", ".jpg")
 
@@ -23,6 +24,8 @@ class SampledFaces:
     """
 
     def __init__(self, path: Path, generator: Generator) -> None:
+        if not path.is_file() and unfinished(path):
+            raise StyleganError(f"{path} is unfinished; the same stylegan sample that began it goes on")
         self._path = path
         self._zip = None if path.is_dir() else _open_zip(path)
         self._names = sorted(name for name in self._listing() if name.lower().endswith(PICTURES))

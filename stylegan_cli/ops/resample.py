@@ -33,33 +33,43 @@ def upfirdn2d(
     down: int = 1,
     padding: tuple[int, int, int, int] = (0, 0, 0, 0),
     gain: float = 1.0,
+    bias: Tensor | None = None,
 ) -> Tensor:
     """Upsamples by zero insertion, pads, convolves with `f` and keeps every `down`th pixel; the same on every channel.
 
     `x` is `[n, c, h, w]`, the result `[n, c, h', w']` with `h' = ceil((h * up + y0 + y1 - taps + 1) / down)`.
     `f` is `[taps]` (used along both axes), `[taps_y, taps_x]`, or None for the identity; a true convolution, so the
     filter is flipped. `padding` is `(x0, x1, y0, y1)` in pixels after upsampling, negative values crop. `gain` scales
-    the result. The operation is "upfirdn" of StyleGAN2 (arXiv:1912.04958) and StyleGAN3 (arXiv:2106.12423).
+    the result, to which `bias` `[c]` is then added. The operation is "upfirdn" of StyleGAN2 (arXiv:1912.04958) and
+    StyleGAN3 (arXiv:2106.12423).
     """
     if f is None:
         f = torch.ones(1, 1, device=x.device)
     if f.ndim == 2:
-        return _resample(x, f * gain, (up, up), (down, down), padding)
+        return _resample(x, f * gain, (up, up), (down, down), padding, bias)
     f = f * gain**0.5
-    x = _resample(x, f[None, :], (1, up), (1, down), (*padding[:2], 0, 0))
-    return _resample(x, f[:, None], (up, 1), (down, 1), (0, 0, *padding[2:]))
+    x = _resample(x, f[None, :], (1, up), (1, down), (*padding[:2], 0, 0), None)
+    return _resample(x, f[:, None], (up, 1), (down, 1), (0, 0, *padding[2:]), bias)
 
 
 def _resample(
-    x: Tensor, f: Tensor, up: tuple[int, int], down: tuple[int, int], padding: tuple[int, int, int, int]
+    x: Tensor,
+    f: Tensor,
+    up: tuple[int, int],
+    down: tuple[int, int],
+    padding: tuple[int, int, int, int],
+    bias: Tensor | None,
 ) -> Tensor:
     """`upfirdn2d` for a 2-D filter, with factors `(along y, along x)`."""
     if up != (1, 1):
-        return _upsample(x, f, up, padding)[:, :, :: down[0], :: down[1]]
-    if any(padding):  # a padding by nothing would still copy
-        x = F.pad(x, padding)
+        x = _upsample(x, f, up, padding)[:, :, :: down[0], :: down[1]]
+        return x if bias is None else x + bias[:, None, None]
+    left, right, top, bottom = padding
+    margin = (top, left)
+    if (left, top) != (right, bottom) or min(margin) < 0:  # convolutions pad by themselves, without a copy, if evenly
+        x, margin = F.pad(x, padding), (0, 0)
     x = x.contiguous(memory_format=torch.channels_last)
-    return F.conv2d(x, _depthwise(f.flip(0, 1), x), stride=down, groups=x.shape[1])
+    return F.conv2d(x, _depthwise(f.flip(0, 1), x), bias, stride=down, padding=margin, groups=x.shape[1])
 
 
 def _upsample(x: Tensor, f: Tensor, up: tuple[int, int], padding: tuple[int, int, int, int]) -> Tensor:

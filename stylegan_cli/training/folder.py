@@ -9,6 +9,7 @@ fakes000040.png               what it makes after 40 kimg of always the same lat
 report.html                   curves and pictures in one file
 training.mp4                  the sheets of fakes as a film
 events.out.tfevents...        the curves for TensorBoard, where it is installed
+.lock                         held by the process that trains, gone with it unless that was killed
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -28,7 +31,7 @@ from torch import Tensor
 
 from stylegan_cli import modelfile
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import replacing
+from stylegan_cli.files import nearest_existing, replacing
 from stylegan_cli.generator import Generator
 from stylegan_cli.media.render import to_pixels
 from stylegan_cli.training import checkpoints, film, report
@@ -40,6 +43,7 @@ from stylegan_cli.training.state import State
 
 OPTIONS, LOG, METRICS = "training_options.json", "log.jsonl", "metrics.jsonl"
 SNAPSHOT, REPORT, FILM = "network-snapshot.safetensors", "report.html", "training.mp4"
+LOCK = ".lock"
 GRID_PIXELS = 1024  # about so many an edge
 CENTRE_SAMPLES = 4096
 
@@ -51,6 +55,7 @@ class RunFolder:
         self.path = path
         self.checkpoints, self.snapshot = path / "checkpoints", path / SNAPSHOT
         self._board: Board | None = None
+        self._lock = filelock.FileLock(path / LOCK, timeout=0)
 
     def options(self) -> Options | None:
         """What the run in this folder was asked for; None if the folder is new or empty."""
@@ -62,8 +67,18 @@ class RunFolder:
         return None
 
     def begin(self, options: Options, nimg: int) -> None:
-        """Makes the folder ready for a run that is `nimg` pictures old: what was logged after them is forgotten."""
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        """Makes the folder ready for a run that is `nimg` pictures old: what was logged after them is forgotten.
+
+        From here to `close`, or the end of this process, no other one may do so.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except filelock.Timeout:
+            raise StyleganError(
+                f"{self.path} is being trained by another process; wait for its end, or stop it"
+            ) from None
+        self.checkpoints.mkdir(exist_ok=True)
         self._write(self.path / OPTIONS, options.dumps())
         for name, lines in ((LOG, self.lines()), (METRICS, self.measured())):
             if (self.path / name).is_file():
@@ -74,6 +89,10 @@ class RunFolder:
     def close(self) -> None:
         if self._board:
             self._board.close()
+        if self._lock.is_locked:
+            with suppress(PermissionError):  # Windows removes it with the release
+                (self.path / LOCK).unlink()
+            self._lock.release()
 
     def log(self, tick: Tick) -> None:
         """Adds a line."""
@@ -119,9 +138,12 @@ class RunFolder:
         found = []
         for line in lines:
             try:
-                found.append(json.loads(line))
+                values = json.loads(line)
             except ValueError:
                 break
+            if not isinstance(values, dict):
+                break
+            found.append(values)
         return found
 
     def publish(self, state: State, options: Options, notes: dict[str, Any], pictures: Pictures) -> None:
@@ -216,7 +238,7 @@ def tiled(pictures: np.ndarray) -> Image.Image:
 
 def check_room(folder: Path, state: State) -> None:
     """That a run's checkpoints, one more than are kept, and its model fit on the disk."""
-    free = shutil.disk_usage(folder).free
+    free = shutil.disk_usage(nearest_existing(folder)).free
     needed = (checkpoints.KEPT + 2) * sum(tensor.nbytes for tensor in state.tensors().values())
     if free < needed:
         raise StyleganError(

@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 PATIENCE = timedelta(hours=3)  # with a leader who writes a snapshot or computes metrics; torchrun sees who has died
+FOR_EVER = timedelta(days=365)
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,21 @@ def join(device: torch.device) -> tuple[World, torch.device]:
     """Joins the others that torchrun started, if it did; and this process's own device. Matrices are multiplied in TF32
     where it has that."""
     torch.set_float32_matmul_precision("high" if device.type == "cuda" else "highest")
+    return _join(device, "nccl" if device.type == "cuda" else "gloo", PATIENCE)
+
+
+def gather(device: torch.device) -> tuple[World, torch.device]:
+    """The same for work that is only split: processes wait for each other as long as it takes, and `wait` fails with a
+    RuntimeError where another one has ended. Arithmetic stays as it is."""
+    return _join(device, "gloo", FOR_EVER)
+
+
+def _join(device: torch.device, backend: str, patience: timedelta) -> tuple[World, torch.device]:
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return World(), device
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    dist.init_process_group(backend, timeout=patience)
     return World(dist.get_rank(), size), device

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from stylegan_cli.errors import UsageError
-from stylegan_cli.hardware import cpu_features, has_bfloat16
+from stylegan_cli.hardware import has_bfloat16
 from stylegan_cli.importers import Checkpoint
 from stylegan_cli.modelfile import digest
 from stylegan_cli.training.data import Pictures
@@ -78,14 +78,12 @@ def plan(
 
 
 def precision_of(asked: str, device: torch.device) -> str:
-    """What convolutions compute in. bfloat16 pays on GPUs that have it and on CPUs with AMX; with AVX-512-BF16 alone,
-    training in it is slower than in float32."""
+    """What convolutions compute in: `auto` takes bfloat16 where it is faster than float32."""
     if asked not in ("auto", "fp32", "bf16"):
         raise UsageError(f"training has no precision {asked!r}; say auto, fp32 or bf16")
     if asked != "auto":
         return asked
-    pays = cpu_features()["AMX"] if device.type == "cpu" else has_bfloat16(device)
-    return "bf16" if pays else "fp32"
+    return "bf16" if has_bfloat16(device) else "fp32"
 
 
 def _configs(

@@ -61,8 +61,8 @@ def prepare(folder: Path, wishes: Wishes, world: World, device: torch.device) ->
             state.set_lod(options.growth.lod(state.progress.kimg))
     world.wait()  # nobody reads any more
     if world.leads:
-        run.begin(options, state.progress.nimg)
         check_room(folder, state)
+        run.begin(options, state.progress.nimg)
         run.save_reals(pictures)
     return Session(run, options, pictures, state, pace)
 

@@ -80,7 +80,7 @@ def middle(path):
 def test_a_face_and_the_way_back(works, her):
     (path,), told = works(her)
     assert path == Path("her-aligned.png")
-    assert told == "her.png: face 1 is small: eyes 30 pixels apart, in a crop of 119.\n"
+    assert told == "her.png: face 1 is small: eyes 30 pixels apart, in a crop of 121.\n"
     assert size_of(path) == (1024, 1024)
     cut = alignment.read(path)
     assert (cut.size, cut.face, cut.photo) == ((360, 360), 1, digest(her))

@@ -203,7 +203,7 @@ def test_a_sheet_is_nobody(refused, tiny_stylegan):
 
 
 WORDS = {
-    "model": (["sample", "--model", "celeba"], "unknown model 'celeba'; known are ffhq"),
+    "model": (["sample", "--model", "celeba"], "unknown model 'celeba'; known are faces-64, ffhq"),
     "model file": (["sample", "--model", "no.safetensors"], "there is no model file no.safetensors"),
     "precision": (["sample", "--precision", "fp8"], "there is no precision 'fp8'; say auto, fp32, bf16, fp16"),
     "device": (["sample", "--device", "tpu"], "there is no device 'tpu'"),

@@ -1,13 +1,25 @@
 """`stylegan sample --dataset` on the tiny model."""
 
+import errno
 import io
 import json
+import os
+import re
+import signal
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from tiny_generator import make_tiny
+
+from stylegan_cli import compilation, modelfile
+from stylegan_cli.cli import sample_dataset
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.media.sampled import SampledFaces
+from stylegan_cli.media.sources import open_source, read_labels
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
@@ -16,7 +28,7 @@ def test_a_folder(tiny_stylegan, here):
     (made,) = tiny_stylegan("sample", "--seeds", "3,1", "--dataset", "data", "--size", 16)
     assert made.name == "data"
     found = sorted(path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file())
-    assert found == ["00000/img00000000.png", "00000/img00000001.png", "dataset.json", "w.npy"]
+    assert found == ["00000/img00000000.png", "00000/img00000001.png", "dataset.json", "manifest.json", "w.npy"]
     assert json.loads((made / "dataset.json").read_text()) == {"labels": None}
 
 
@@ -67,3 +79,191 @@ def test_latents_of_a_cut_off_truncation_keep_their_layers(tiny_stylegan):
     assert (ws[:, 0] != ws[:, -1]).any()
     tiny_stylegan("sample", "--latents", "cut/w.npy", "--out", "again", "--size", 8)
     assert sorted(path.name for path in Path("again").iterdir()) == ["w-0.png", "w-1.png"]
+
+
+def contents(folder):
+    """All files with their bytes, but for manifests, which tell how they came about."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+WISHES = ["-n", 6, "--size", 8, "--noise", "random", "--cutoff", 2]
+
+
+def interrupted(stylegan, monkeypatch, after, happens, *words):
+    """Something happens while the next picture after so many is encoded."""
+    encode, calls = sample_dataset.encode, iter(range(1000))
+
+    def encode_until(image, format):
+        if next(calls) == after:
+            happens()
+        return encode(image, format)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sample_dataset, "encode", encode_until)
+        return stylegan("sample", *words)
+
+
+def ctrl_c():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def full():
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.fixture(params=["data", "data.zip"])
+def name(request):
+    return request.param
+
+
+def folder_of(name):
+    return Path(f"{name}.part" if name.endswith(".zip") else name)
+
+
+@pytest.mark.parametrize(("happens", "code", "told"), [
+    (ctrl_c, 130, r"Stopped with (\d) of 6 pictures there; the same command goes on.\n"),
+    (full, 1, "Error: No space left on device.\n"),
+])  # fmt: skip
+def test_the_same_command_goes_on(stylegan, tiny_model, here, monkeypatch, name, happens, code, told):
+    words = [*WISHES, "--model", tiny_model, "--dataset", name]
+    stopped = interrupted(stylegan, monkeypatch, 2, happens, *words)
+    assert stopped.exit_code == code
+    found = re.fullmatch(told, stopped.stderr)
+    there = sorted(folder_of(name).rglob("*.png"))
+    assert 2 <= len(there) < 6
+    assert not found.groups() or int(found[1]) == len(there)
+    assert not (folder_of(name) / "dataset.json").exists()
+    before = {path: path.stat().st_mtime_ns for path in there}
+    kept = []
+    result = interrupted(
+        stylegan,
+        monkeypatch,
+        0,
+        lambda: kept.extend(path.stat().st_mtime_ns == before[path] for path in before),
+        *words,
+    )
+    assert (result.exit_code, result.stdout) == (0, f"{name}\n")
+    assert result.stderr == f"Going on: {len(there)} of 6 pictures are there.\n"
+    assert kept == [True] * len(there)
+    again = contents(here)
+    for path in sorted(here.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    assert stylegan("sample", *words).exit_code == 0
+    assert again == contents(here)
+
+
+OTHER = {
+    "--psi was 0.7, and is 0.5": ["--psi", 0.5],
+    "--seeds was 0-5, and is 0-6": ["-n", 7],
+    "--seeds was 0-5, and is 3-8": ["--seed", 3],
+    "--size was 8, and is 16": ["--size", 16],
+    "--format was png, and is jpg": ["--format", "jpg"],
+    "--noise was random, and is const": ["--noise", "const"],
+    "--seed was 0, and is 1": ["--seeds", "0-5", "--seed", 1],
+    "--cutoff was 2, and is 3": ["--cutoff", 3],
+    "--precision was fp32, and is bf16": ["--precision", "bf16"],
+}
+
+
+@pytest.mark.parametrize(("told", "words"), OTHER.items(), ids=OTHER)
+def test_another_command_is_refused_on_what_is_unfinished(stylegan, tiny_model, monkeypatch, told, words):
+    same = [*WISHES, "--precision", "fp32", "--model", tiny_model, "--dataset", "data"]
+    interrupted(stylegan, monkeypatch, 2, ctrl_c, *same)
+    words = [*words, *same[2:]] if words[0] == "--seeds" else [*same, *words]
+    before = contents(Path("data"))
+    result = stylegan("sample", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"Error: data holds an unfinished data set of other wishes: {told}; give the same options to go on, or --force "
+        "to begin anew.\n"
+    )
+    assert contents(Path("data")) == before
+
+
+def test_another_model_is_refused(stylegan, tiny_model, monkeypatch, tmp_path):
+    modelfile.save(make_tiny(1), tmp_path / "other.safetensors", {})
+    words = ["-n", 4, "--size", 8, "--dataset", "data.zip", "--model"]
+    interrupted(stylegan, monkeypatch, 2, ctrl_c, *words, tiny_model)
+    result = stylegan("sample", *words, tmp_path / "other.safetensors")
+    assert result.exit_code == 2
+    assert re.search(r"--model was tiny \(\w{12}\), and is other \(\w{12}\)", result.stderr)
+
+
+def test_force_begins_anew(stylegan, tiny_model, monkeypatch, here, name):
+    words = ["--size", 8, "--model", tiny_model, "--dataset", name]
+    interrupted(stylegan, monkeypatch, 2, ctrl_c, *words, "-n", 4, "--format", "jpg")
+    assert stylegan("sample", *words, "-n", 3, "--force").exit_code == 0
+    forced = contents(here)
+    assert len(np.load(here / ("data-w.npy" if name == "data.zip" else "data/w.npy"))) == 3
+    assert not [path for path in forced if path.endswith(".jpg")]
+    # A finished one is refused, and replaced by force.
+    refused = stylegan("sample", *words, "-n", 2)
+    assert (refused.exit_code, "--force" in refused.stderr) == (1, True)
+    assert contents(here) == forced
+    assert stylegan("sample", *words, "-n", 2, "--force").exit_code == 0
+    assert len(contents(here)) == (2 if name == "data.zip" else 4)
+
+
+def test_force_that_was_interrupted_goes_on(stylegan, tiny_model, monkeypatch, here, name):
+    words = ["--size", 8, "--model", tiny_model, "--dataset", name]
+    assert stylegan("sample", *words, "-n", 5).exit_code == 0
+    interrupted(stylegan, monkeypatch, 2, ctrl_c, *words, "-n", 4, "--force")
+    result = stylegan("sample", *words, "-n", 4, "--force")
+    assert (result.exit_code, "Going on" in result.stderr) == (0, True)
+    assert len(contents(here)) == (2 if name == "data.zip" else 6)
+
+
+def test_it_keeps_to_compiled_code(stylegan, tiny_model, monkeypatch, here):
+    """Compiled code here is what draws a little brighter; without it the data set does not go on."""
+
+    def compile_synthesis(generator):
+        eager = generator.synthesis
+        generator.synthesis = lambda ws, noise: eager(ws, noise) + 0.1
+
+    monkeypatch.setattr(compilation, "compile_synthesis", compile_synthesis)
+    words = ["-n", 4, "--size", 8, "--compile", "on", "--model", tiny_model, "--dataset"]
+    assert stylegan("sample", *words, "straight").exit_code == 0
+    interrupted(stylegan, monkeypatch, 2, ctrl_c, *words, "data")
+    refused = stylegan("sample", *words, "data", "--compile", "off")
+    assert (refused.exit_code, "--compile was on, and is off" in refused.stderr) == (2, True)
+    with monkeypatch.context() as patch:
+        patch.setattr(compilation, "compile_synthesis", full_of_errors)
+        refused = stylegan("sample", *words, "data")
+    assert (refused.exit_code, "begun with compiled code" in refused.stderr) == (1, True)
+    assert stylegan("sample", *words, "data").exit_code == 0
+    assert contents(here / "data") == contents(here / "straight")
+
+
+def full_of_errors(generator):
+    raise StyleganError("this machine cannot compile")
+
+
+def test_it_keeps_to_the_threads_that_it_was_begun_with(stylegan, tiny_model, monkeypatch):
+    words = ["-n", 4, "--size", 8, "--model", tiny_model, "--dataset", "data"]
+    interrupted(stylegan, monkeypatch, 2, ctrl_c, *words)
+    manifest = Path("data/manifest.json")
+    manifest.write_text(manifest.read_text().replace('"threads": 1', '"threads": 2'))
+    assert stylegan("sample", *words).exit_code == 0
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    assert threads == 2
+
+
+def test_readers_of_a_data_set(stylegan, tiny, tiny_model, monkeypatch, name):
+    """They see pictures and latents, and no manifest; what is unfinished has no latents yet."""
+    words = ["-n", 4, "--size", 8, "--model", tiny_model, "--dataset", name]
+    interrupted(stylegan, monkeypatch, 2, ctrl_c, *words)
+    with pytest.raises(StyleganError, match=r"unfinished.*the same stylegan sample"):
+        SampledFaces(Path(name), tiny)
+    stylegan("sample", *words)
+    faces = SampledFaces(Path(name), tiny)
+    assert (len(faces), faces.w.shape) == (4, (4, 16))
+    with open_source(Path(name)) as source:
+        assert (len(source.names), source.refused, read_labels(source, "auto").of) == (4, [], None)
+
+
+def test_many_processes_make_data_sets_only(stylegan, tiny_model, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    result = stylegan("sample", "-n", 2, "--model", tiny_model)
+    assert (result.exit_code, "--dataset" in result.stderr) == (2, True)

@@ -15,7 +15,8 @@ from stylegan_cli.operations.editing import Edit, edited
 from stylegan_cli.scorers.scores import Scorers, available
 
 pytestmark = pytest.mark.usefixtures("ffhq")
-SHIPPED = ["age", "eyes", "gender", "mouth-open", "pitch", "smile", "yaw"]
+SHIPPED = ["age", "eyes", "gender", "glasses", "mouth-open", "pitch", "smile", "yaw"]
+NO_SCORER = "glasses"
 needs_scorers = pytest.mark.skipif(not available(), reason="the extra for scorers is not installed")
 
 
@@ -38,8 +39,9 @@ def test_shipped_directions(works, ffhq):
         direction = directions.read(path, ffhq)
         assert direction.name == name
         assert direction.vector[0].norm() == pytest.approx(1, abs=1e-3)
-        assert direction.found["command"].startswith("stylegan directions find --scorer")
-        assert all(direction.scores[side][name] > 0.5 for side in ("ahead", "behind"))
+        assert direction.found["command"].startswith("stylegan directions find --")
+        if name != NO_SCORER:
+            assert all(direction.scores[side][name] > 0.5 for side in ("ahead", "behind"))
         assert path.stat().st_size < 10_000
 
 
@@ -90,7 +92,7 @@ def test_show_and_discover(works):
 @needs_scorers
 @pytest.mark.parametrize("name", ["age", "gender", "smile"])
 def test_directions_move_their_own_score_and_not_the_others(ffhq, name):
-    """On a few people, who vary; benchmarks/directions.py shows it on many."""
+    """On a few people, who vary: on many, in benchmarks/directions.py, the others move less than a third."""
     names, amounts = ["age", "gender", "smile"], (-3, 0, 3)
     scorers, direction = Scorers(names), directions.read(store.directions("ffhq")[name], ffhq)
     seen = np.empty((12, len(amounts), len(names)))

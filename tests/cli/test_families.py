@@ -72,6 +72,17 @@ def test_every_verb_on_every_family(stylegan, files, family, words):
 
 
 @pytest.mark.parametrize("family", CONFIGS)
+def test_every_family_compiles(stylegan, files, family, monkeypatch, own_models):
+    """torch.compile stands for a compiler whose code draws a little differently."""
+    monkeypatch.setattr(torch, "compile", lambda eager, **_: lambda ws: eager(ws) + 0.015)
+    eager, compiled = (
+        np.array(Image.open(done(stylegan("sample", "--seeds", 1, "--model", files[family], "--compile", how))[0]), int)
+        for how in ("off", "on")
+    )
+    assert np.median(compiled - eager) in (1, 2)
+
+
+@pytest.mark.parametrize("family", CONFIGS)
 def test_pictures_replay_and_serve_as_people(stylegan, files, family, here):
     model = files[family]
     done(stylegan("sample", "--seeds", 3, "--model", model, "--out", "a.png"))
@@ -107,6 +118,7 @@ def test_classes(stylegan, tmp_path):
         np.array(Image.open(done(stylegan("sample", "--seeds", 1, "--model", path, "--class", c))[0])) for c in (0, 1)
     ]
     assert not np.array_equal(*seen)
+    assert stylegan("bench", "--model", path, "--seconds", 0, "--batch", 1).exit_code == 0
 
 
 def test_model_without_classes_takes_none(stylegan, files):
@@ -169,6 +181,22 @@ def test_rosinality_round_trip(stylegan, files):
 def test_only_stylegan2_converts_to_rosinality(stylegan, files, here):
     refused(stylegan("models", "convert", files["stylegan3"], "x.pt"), 1, "stylegan3")
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_half_the_size_draws_nearly_the_same(stylegan, files, family, here):
+    done(stylegan("models", "convert", files[family], "half.safetensors", "--half"))
+    tensors = [tensor for tensor in store.load("half.safetensors").state_dict().values() if tensor.is_floating_point()]
+    assert {tensor.dtype for tensor in tensors} == {torch.float32}
+    weights = sum(4 * tensor.numel() for tensor in tensors)
+    assert files[family].stat().st_size - (here / "half.safetensors").stat().st_size == pytest.approx(weights / 2, 0.01)
+    a, b = (done(stylegan("sample", "--seeds", 1, "--model", m))[0] for m in ("half.safetensors", files[family]))
+    difference = np.abs(np.array(Image.open(a), np.int32) - np.array(Image.open(b), np.int32))
+    assert difference.mean() < 1
+
+
+def test_rosinalitys_layout_is_not_halved(stylegan, files):
+    refused(stylegan("models", "convert", files["stylegan2"], "x.pt", "--half"), 2, "in float32 as .pt")
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):

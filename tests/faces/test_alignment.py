@@ -9,7 +9,7 @@ from PIL.PngImagePlugin import PngInfo
 from placing import drawn, placed
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.faces import alignment
+from stylegan_cli.faces import alignment, geometry
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import digest
@@ -20,7 +20,7 @@ CUT = Alignment(placed((300, 200), (150, 100), 120, 7).quad, (300, 200), 2, "ab"
 def frontal(apart=60.0, nose=0.0):
     """A face with its eyes so far apart, and its nose so far beside the middle, in distances between the eyes."""
     points = np.array([(-0.5, 0), (0.5, 0), (nose, 0.6), (-0.4, 1), (0.4, 1)]) * apart + (150, 80)
-    return Detection(np.array([100.0, 40.0, 200.0, 160.0]), 0.99, points)
+    return Detection(np.array([100.0, 40.0, 200.0, 160.0]), 0.99, points, geometry.square(points))
 
 
 def difference(one, other):
@@ -136,7 +136,7 @@ def test_the_largest_face_is_the_default():
     [
         (frontal(), (300, 260), []),
         (frontal(), (210, 260), ["is cut off by the photo's edge: what is missing is continued by a mirror image"]),
-        (frontal(30), (300, 260), ["is small: eyes 30 pixels apart, in a crop of 118"]),
+        (frontal(30), (300, 260), ["is small: eyes 30 pixels apart, in a crop of 120"]),
         (frontal(nose=0.6), (300, 260), ["is turned far to the side, which models of frontal faces draw badly"]),
         (frontal(nose=-0.6), (300, 260), ["is turned far to the side, which models of frontal faces draw badly"]),
     ],

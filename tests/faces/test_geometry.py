@@ -51,6 +51,13 @@ def test_a_square_around_a_centre_is_told_by_its_right_side():
     assert corners == pytest.approx(np.array([(6, 16), (6, 24), (14, 24), (14, 16)]))
 
 
+def test_a_square_is_moved_as_it_sees_itself():
+    corners = placed((100, 100), (50, 40), 20, 90).corners
+    expected = placed((100, 100), (50 - 0.2 * 20, 40 + 0.1 * 20), 30, 90 + 45).corners
+    assert geometry.moved(corners, 0.1, 0.2, np.log(1.5), np.pi / 4) == pytest.approx(expected)
+    assert geometry.moved(corners, 0, 0, 0, 0) == pytest.approx(corners)
+
+
 def test_inside_counts_in_shares_of_the_edges():
     corners = placed((100, 100), (50, 50), 20, 90).corners
     assert geometry.inside(corners, geometry.WHOLE) == pytest.approx(corners)

@@ -14,7 +14,7 @@ BOXES = [(200.0, 100.0, 500.0, 500.0), (640.0, 20.0, 680.0, 70.0), (-20.0, -20.0
 def test_every_face_gets_a_frame_and_a_number_where_it_is(factor):
     """Also one that is partly outside, and on photos that are scaled down."""
     photo = Image.new("RGB", (800 * factor, 600 * factor), "white")
-    found = [Detection(np.array(box) * factor, 1.0, np.zeros((5, 2))) for box in BOXES]
+    found = [Detection(np.array(box) * factor, 1.0, np.zeros((5, 2)), np.zeros((4, 2))) for box in BOXES]
     picture = overview(photo, found)
     assert max(picture.size) == min(max(photo.size), EDGE)
     scale = picture.width / 800

@@ -36,10 +36,37 @@ def test_going_back_forgets_later_lines(options, tmp_path):
         run.log(tick(nimg))
     with (run.path / "log.jsonl").open("a") as file:
         file.write('{"nimg": 32, "cut sho')
+    run.close()
     RunFolder(run.path).begin(options, 16)
     assert [line["nimg"] for line in run.lines()] == [8, 16]
     assert run.lines()[0]["r_t"] == 0.1
     assert run.options() == options
+
+
+@pytest.mark.parametrize("line", ['{"nimg": 16, "cut sho', "[16]", "16"])
+def test_a_log_ends_before_what_is_no_measurement(options, tmp_path, line):
+    run = RunFolder(tmp_path / "run")
+    run.begin(options, 0)
+    run.log(tick(8))
+    with (run.path / "log.jsonl").open("a") as file:
+        file.write(f"{line}\n")
+    assert [line["nimg"] for line in run.lines()] == [8]
+
+
+def test_one_process_at_a_time(options, tmp_path):
+    """Also after the first one was killed, which leaves the lock's file but no lock."""
+    run, other = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run")
+    run.begin(options, 0)
+    run.log(tick(8))
+    with pytest.raises(StyleganError, match=r"run is being trained by another process; wait for its end, or stop it"):
+        other.begin(options, 0)
+    assert len(run.lines()) == 1
+    assert (run.path / folder.LOCK).exists()
+    run.close()
+    assert not (run.path / folder.LOCK).exists()
+    (run.path / folder.LOCK).touch()
+    other.begin(options, 8)
+    other.close()
 
 
 def metric(value, name="fd"):

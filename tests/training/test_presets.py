@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from stylegan_cli import hardware
 from stylegan_cli.errors import UsageError
 from stylegan_cli.training import presets
 from stylegan_cli.training.data import Pictures
@@ -60,6 +61,7 @@ def test_differences_are_named(found):
 
 @pytest.mark.parametrize(("amx", "expected"), [(True, "bf16"), (False, "fp32")])
 def test_bfloat16_only_where_it_pays(monkeypatch, amx, expected):
-    monkeypatch.setattr(presets, "cpu_features", lambda: {"AMX": amx, "AVX-512-BF16": True})
+    monkeypatch.setattr(hardware, "cpu_features", lambda: {"AMX": amx, "AVX-512-BF16": True})
+    assert hardware.choose_precision("auto", torch.device("cpu")) == expected
     assert presets.precision_of("auto", torch.device("cpu")) == expected
     assert presets.precision_of("bf16", torch.device("cpu")) == "bf16"

@@ -1,0 +1,171 @@
+"""`stylegan bench`: how fast this machine draws, so that people can compare, and so that the tool knows what pays."""
+
+from dataclasses import asdict, dataclass
+from math import inf, isnan
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stylegan_cli.cli.options import ModelChoice, command
+from stylegan_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; `psnr` in dB is against the same picture in float32, not compiled: None if it is equal, 0
+    if it holds not-a-number."""
+
+    model: str
+    pixels: int
+    precision: str
+    batch: int
+    compiled: bool
+    seconds: float
+    pictures_per_second: float
+    psnr: float | None
+
+
+@command
+def bench(
+    models: Annotated[str, typer.Option("--model", "--network", help="Models' names or files, with commas.")] = "ffhq",
+    precisions: Annotated[
+        str, typer.Option("--precision", help="fp32, bf16, fp16, with commas; auto: all that this machine has.")
+    ] = "auto",
+    batches: Annotated[str, typer.Option("--batch", help="Pictures a call, with commas.")] = "1,4",
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compiled, too: takes minutes, once. Other commands go by what was found.")
+    ] = False,
+    seconds: Annotated[float, typer.Option(min=0, max=3600, help="To spend on each figure, or a little more.")] = 5.0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Measure how fast this machine makes pictures: by model, precision, batch, compiled or not.
+
+    With --compile what was found is kept, and --compile auto of other commands compiles where that is faster.
+
+    Examples: stylegan bench; stylegan bench --model ffhq,network.pkl --precision fp32,bf16 --compile --json
+    """
+    from stylegan_cli import hardware
+    from stylegan_cli.cli.console import progress
+
+    where = hardware.choose_device(device)
+    said = [part.strip() for part in precisions.split(",")]
+    chosen = _available(where.type) if said == ["auto"] else [hardware.choose_precision(p, where) for p in said]
+    sizes = _sizes(batches)
+    plan = [(model.strip(), precision) for model in models.split(",") for precision in chosen]
+    rows: list[Row] = []
+    with progress("measuring", len(plan) * len(sizes) * (1 + compiled), quiet, "figures") as advance:
+        for model, precision in plan:
+            for row in _measured(ModelChoice(model, device, precision), sizes, compiled, seconds, quiet):
+                rows.append(row)
+                advance(len(rows))
+    (_print_json if as_json else _print_table)(rows)
+
+
+def _measured(
+    choice: ModelChoice, batches: "Sequence[int]", compiled: bool, seconds: float, quiet: bool
+) -> "Iterator[Row]":
+    """The rows of one model in one precision; the compiled ones last, if it can be compiled here."""
+    import torch
+
+    from stylegan_cli import compilation
+    from stylegan_cli.cli.console import tell
+    from stylegan_cli.cli.studio import open_generator
+    from stylegan_cli.errors import StyleganError
+    from stylegan_cli.operations.benchmarking import seconds_a_picture
+
+    generator, precision = open_generator(choice, quiet)
+    if generator.c_dim:
+        generator.choose_class(0)  # all are equally fast
+    ws = generator.broadcast(generator.w_avg[None])
+    with torch.inference_mode():
+        exact = None
+        if precision != "fp32":
+            exact = open_generator(ModelChoice(choice.model, choice.device, "fp32"), quiet)[0].synthesis(ws)
+
+        def row(batch: int, is_compiled: bool) -> Row:
+            taken = seconds_a_picture(generator, batch, seconds)
+            close = compilation.psnr(generator.synthesis(ws), reference)
+            told = None if close == inf else 0.0 if isnan(close) else close
+            return Row(
+                generator.origin.name, generator.resolution, precision, batch, is_compiled, taken, 1 / taken, told
+            )
+
+        reference = generator.synthesis(ws) if exact is None else exact
+        eager = [row(batch, False) for batch in batches]
+        yield from eager
+        if not compiled:
+            return
+        try:
+            compilation.compile_synthesis(generator)
+        except StyleganError as error:
+            tell(f"Not compiled: {error}.")
+            return
+        fast = [row(batch, True) for batch in batches]
+        yield from fast
+        compilation.keep_verdict(generator, precision, compilation.Verdict(eager[0].seconds, fast[0].seconds))
+
+
+def _available(device: str) -> list[str]:
+    if device == "cuda":
+        return ["fp32", "fp16", "bf16"]
+    from stylegan_cli import hardware
+
+    return ["fp32", "bf16"] if device == "cpu" and any(hardware.cpu_features().values()) else ["fp32"]
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        sizes = [int(part) for part in text.split(",")]
+    except ValueError:
+        sizes = [0]
+    if min(sizes) < 1:
+        raise UsageError(f"--batch {text}: say whole numbers from 1 on, with commas, like 1,4")
+    return sizes
+
+
+def _machine() -> dict[str, object]:
+    import os
+    import platform
+
+    import torch
+
+    from stylegan_cli import __version__, hardware
+
+    features = [name for name, there in hardware.cpu_features().items() if there]
+    return {
+        "stylegan": __version__,
+        "torch": torch.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "threads": torch.get_num_threads(),
+        "processors": os.cpu_count(),
+        "features": features,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def _print_json(rows: "Sequence[Row]") -> None:
+    import json
+
+    from stylegan_cli.cli.console import data
+
+    data(json.dumps({"machine": _machine(), "figures": [asdict(row) for row in rows]}, indent=1))
+
+
+def _print_table(rows: "Sequence[Row]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    about = ", ".join(f"{key} {value}" for key, value in _machine().items() if value not in (None, []))
+    table = Table("model", "pixels", "precision", "batch", "compiled", box=None, caption=about, caption_justify="left")
+    for title in ("pictures/s", "s/picture", "dB"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        close = "" if row.psnr is None else f"{row.psnr:.0f}"
+        cells = [row.model, str(row.pixels), row.precision, str(row.batch), "yes" if row.compiled else "no"]
+        table.add_row(*cells, f"{row.pictures_per_second:.2f}", f"{row.seconds:.3f}", close)
+    Console().print(table)

@@ -1,0 +1,124 @@
+"""Compiled synthesis (torch.compile), where it was measured to pay on this machine, and checked before it is used."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stylegan_cli import __version__
+from stylegan_cli.assets import cache_folder
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.files import replacing
+from stylegan_cli.generator import Generator
+from stylegan_cli.noise import Noise
+
+Synthesis = Callable[..., Tensor]
+CHOICES = ("auto", "on", "off")
+FROM_FACES = 50
+"""Less is done before a compiler is, even where its code comes from the cache."""
+CLOSE_ENOUGH = 40.0  # dB PSNR against the eager picture
+MARGIN = 0.9  # of the eager time: a gain that is worth another path through the arithmetic
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Seconds a picture, as `stylegan bench` measured them."""
+
+    eager: float
+    compiled: float
+
+    @property
+    def pays(self) -> bool:
+        return self.compiled < MARGIN * self.eager
+
+
+def check_choice(asked: str) -> str:
+    if asked not in CHOICES:
+        raise UsageError(f"--compile {asked}: say {', '.join(CHOICES)}")
+    return asked
+
+
+def compile_synthesis(generator: Generator) -> None:
+    """From now on `generator.synthesis` runs compiled code for pictures with the model's own noise.
+
+    Raises StyleganError, and leaves the generator as it was, where this machine cannot compile it or where the compiled
+    code draws another picture. What was compiled is kept in the cache.
+    """
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+    eager = generator.synthesis
+    mode = "reduce-overhead" if generator.device.type == "cuda" else None  # CUDA graphs
+    compiled = torch.compile(eager, dynamic=False, mode=mode)
+
+    def synthesis(ws: Tensor, noise: Noise = Noise()) -> Tensor:  # noqa: B008 (frozen)
+        """One by one, so that no other shape has to be compiled; other noise is drawn by numpy, or rarely used."""
+        if replace(noise, seed=0) != Noise() or torch.is_grad_enabled():
+            return eager(ws, noise)
+        return torch.cat([compiled(one).clone() for one in ws.split(1)])
+
+    _check(generator, eager, synthesis)
+    object.__setattr__(generator, "synthesis", synthesis)  # past modules: some families have one of this name
+
+
+def verdict(generator: Generator, precision: str) -> Verdict | None:
+    """What was measured for this model and precision on this machine, if anything was."""
+    kept = _read(_file()).get(_key(generator, precision))
+    return Verdict(**kept) if kept else None
+
+
+def keep_verdict(generator: Generator, precision: str, found: Verdict) -> None:
+    path = _file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    verdicts = _read(path) | {_key(generator, precision): asdict(found)}
+    with replacing(path) as part:
+        part.write_text(json.dumps(verdicts, indent=1), encoding="utf-8")
+
+
+def psnr(one: Tensor, other: Tensor) -> float:
+    """How close two pictures in [-1, 1] are, in dB; not-a-number where one of them holds one."""
+    error = (one.clamp(-1, 1).double() - other.clamp(-1, 1).double()).square().mean()
+    return float(10 * torch.log10(4 / error))
+
+
+def _check(generator: Generator, eager: Synthesis, synthesis: Synthesis) -> None:
+    ws = generator.broadcast(generator.w_avg[None])
+    with torch.inference_mode():
+        try:
+            drawn = synthesis(ws)
+        except RuntimeError as error:  # no compiler, or one that fails: torch's errors for both are of this kind
+            raise StyleganError(f"this machine cannot compile {generator.origin.name} ({_first_line(error)})") from None
+        closeness = psnr(drawn, eager(ws))
+    if not closeness >= CLOSE_ENOUGH:
+        raise StyleganError(
+            f"compiled code for {generator.origin.name} draws another picture here ({closeness:.0f} dB PSNR)"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".: ")
+
+
+def _file() -> Path:
+    return cache_folder() / "compiled" / "verdicts.json"
+
+
+def _read(path: Path) -> dict[str, dict[str, float]]:
+    """What was kept; nothing where that cannot be read, for it can be measured again."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _key(generator: Generator, precision: str) -> str:
+    """What speed depends on: a verdict does not outlive any of it."""
+    device = generator.device.type
+    machine = torch.cuda.get_device_name() if device == "cuda" else f"{platform.machine()} {torch.get_num_threads()}"
+    network = generator.origin.sha256[:16] or generator.origin.name
+    return " ".join([network, precision, device, machine, torch.__version__, __version__])

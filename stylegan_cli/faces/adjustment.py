@@ -1,0 +1,89 @@
+"""The last per cent of an alignment: a small network looks at the square around a face and says how far it is off.
+
+It has learned that from faces sampled from `ffhq`, which lie in their pictures as FFHQ's do: a square moved on them by
+a known amount shows what it looks like to be off by as much (`benchmarks/train_adjuster.py`). It sees the square's
+inner part only, so that it learns faces and no pictures' edges.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from stylegan_cli import store
+from stylegan_cli.faces.geometry import WHOLE, cut, inside, moved
+
+INNER = 0.8  # of the square's edge: what the network sees
+SIZE = 64  # pixels of what it sees
+# How far off the squares are that it has learned from, and how far it may move one: right and down in shares of the
+# edge, the logarithm of the size, and clockwise in radians.
+REACH = np.array([0.03, 0.03, 0.08, math.radians(3)])
+ROUNDS = 2
+MIRRORED = np.array([-1, 1, 1, -1])  # what the mirror image does to a move
+
+
+class Adjuster(nn.Module):
+    """Pictures of almost the right square to the move that puts it right, in shares of REACH."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(
+            _convolution(3, 16, stride=2),
+            _convolution(16, 48, stride=2),
+            _Residual(48),
+            _convolution(48, 80, stride=2),
+            _Residual(80),
+            _convolution(80, 112, stride=2),
+        )
+        self.head = nn.Sequential(nn.Linear(112 * (SIZE // 16) ** 2, 64), nn.LeakyReLU(0.1), nn.Linear(64, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[n, 3, SIZE, SIZE]` in [-1, 1] to `[n, 4]`. Brightness and contrast of the whole do not matter."""
+        x = x - x.mean(dim=(1, 2, 3), keepdim=True)
+        x = x / (x.std(dim=(1, 2, 3), keepdim=True) + 0.05)
+        return self.head(self.trunk(x).flatten(1))
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(_convolution(channels, channels), _convolution(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
+def _convolution(channels: int, out: int, stride: int = 1) -> nn.Sequential:
+    convolution = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(out), nn.LeakyReLU(0.1))
+
+
+def adjusted(image: Image.Image, corners: np.ndarray) -> np.ndarray:
+    """The square `[4, 2]` around a face of an RGB picture, put right by what is seen in it."""
+    move = np.zeros(4)
+    for _ in range(ROUNDS):
+        move = np.clip(move + _seen(image, moved(corners, *move)), -REACH, REACH)
+    return moved(corners, *move)
+
+
+def _seen(image: Image.Image, corners: np.ndarray) -> np.ndarray:
+    """The move `[4]` that a square needs, as seen in it and in its mirror image."""
+    face = np.array(cut(image, inside(corners, (WHOLE - 0.5) * INNER + 0.5), SIZE))
+    x = torch.from_numpy(face).permute(2, 0, 1)[None].float() / 127.5 - 1
+    with torch.inference_mode():
+        straight, mirrored = network()(torch.cat([x, x.flip(3)])).double().numpy()
+    return np.asarray((straight + mirrored * MIRRORED) / 2 * REACH)
+
+
+@cache
+def network() -> Adjuster:
+    """The network with its weights, opened once."""
+    adjuster = Adjuster()
+    adjuster.load_state_dict(load_file(store.adjuster()))
+    return adjuster.eval().requires_grad_(False)

@@ -1,0 +1,41 @@
+"""Writing PNG files of photographs: one filter for all rows, and ISA-L's deflate, which is made for speed.
+
+On a face of 1024 pixels that is ten times as fast as Pillow's level 4, and a twentieth larger
+(`benchmarks/pipeline.py`).
+"""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+from isal import isal_zlib
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_DEPTH, _RGB = 8, 2
+_AVERAGE = 3  # the filter that predicts the mean of the pixel to the left and the one above
+
+
+def encode(pixels: np.ndarray, text: dict[str, str] | None = None) -> bytes:
+    """The file's bytes for `pixels` `[h, w, 3]` uint8, with Latin-1 `text` by keyword (PNG specification, tEXt)."""
+    height, width, _ = pixels.shape
+    header = struct.pack(">IIBBBBB", width, height, _DEPTH, _RGB, 0, 0, 0)
+    notes = (_chunk(b"tEXt", f"{key}\0{value}".encode("latin-1")) for key, value in (text or {}).items())
+    packed = isal_zlib.compress(_filtered(pixels).data, isal_zlib.ISAL_BEST_COMPRESSION)
+    return b"".join([SIGNATURE, _chunk(b"IHDR", header), *notes, _chunk(b"IDAT", packed), _chunk(b"IEND", b"")])
+
+
+def _filtered(pixels: np.ndarray) -> np.ndarray:
+    """Every row as its filter's number and the differences to the prediction: `[h, 1 + 3 * w]`."""
+    height, width, channels = pixels.shape
+    left, above = np.zeros_like(pixels), np.zeros_like(pixels)
+    left[:, 1:], above[1:] = pixels[:, :-1], pixels[:-1]
+    mean = (left & above) + ((left ^ above) >> 1)  # rounded down, without a ninth bit
+    rows = np.empty((height, 1 + width * channels), np.uint8)
+    rows[:, 0] = _AVERAGE
+    np.subtract(pixels, mean, out=rows[:, 1:].reshape(height, width, channels))
+    return rows
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", isal_zlib.crc32(kind + content))

@@ -1,0 +1,204 @@
+"""A data set of sampled pictures that one or many processes write, and that goes on where it was stopped or killed.
+
+faces/                     or faces.zip.part/, while a zip is in the making
+  manifest.json            what was asked for, and which process writes which pictures
+  00000/img00000000.png    the pictures in NVIDIA's layout, each under its name as soon as it is whole
+  w.npy.part               the latents, of any length at first; a picture's are written before it is
+  dataset.json             the last file, which makes a folder a finished data set
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.files import is_leftover, replacing, sweep
+from stylegan_cli.latents.files import writing_npy
+from stylegan_cli.media.dataset import FOLDER_SIZE, LABELS, labels_file, member, picture_name, write_file
+from stylegan_cli.media.encode import FORMATS
+
+MANIFEST, LATENTS = "manifest.json", "w.npy.part"
+LONGEST = 40
+
+
+class ShardedDataset:
+    """`count` pictures and their latents, `shape` each, in a folder or a `.zip`.
+
+    One process, the leader, calls `begin` before and `finish` after each of them adds what `todo` tells it. What there
+    is at the end depends neither on their number nor on how often they were killed.
+    """
+
+    def __init__(self, path: Path, count: int, shape: tuple[int, int], format: str) -> None:
+        self.path, self.count, self.shape, self.format = path, count, shape, format
+        self.is_zip, self.folder = path.suffix == ".zip", _working_folder(path)
+        self.latents = path.with_name(f"{path.stem}-w.npy") if self.is_zip else path / "w.npy"
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest of what was begun."""
+        return dict(json.loads((self.folder / MANIFEST).read_text(encoding="utf-8")))
+
+    def begin(self, manifest: dict[str, Any], processes: int, anew: bool) -> None:
+        """Makes the folder ready, and gives each process an equal share of the pictures that are not there.
+
+        The `manifest` is what `unfinished` found, which goes on, or a new one; `anew` removes what was there.
+        """
+        latents = self.folder / LATENTS
+        if not anew and not self.is_zip and self.latents.exists():
+            self.latents.rename(latents)  # it was killed between its last two steps
+        if anew or not latents.exists():
+            self._clear()
+            manifest = {key: value for key, value in manifest.items() if key != "runs"}
+        self.folder.mkdir(exist_ok=True)
+        self._sweep()
+        there = self._there(0, self.count)
+        run = {"there": int(there.sum()), "shares": _shares(there, processes)}
+        manifest |= {"count": self.count, "runs": [*manifest.get("runs", ()), run]}
+        # Without latents it counts as not begun, so they are last: a disk that is full here leaves nothing behind.
+        write_file(self.folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+        if not latents.exists():
+            with writing_npy(latents, (self.count, *self.shape)):
+                pass  # the header only
+
+    def todo(self, rank: int) -> np.ndarray:
+        """Which pictures process `rank` has to make, `[count]` bool: those of its share that are not there."""
+        first, stop = self.manifest()["runs"][-1]["shares"][rank]
+        todo = np.zeros(self.count, bool)
+        todo[first:stop] = ~self._there(first, stop)[first:stop]
+        return todo
+
+    def there(self) -> int:
+        """How many pictures there are now."""
+        return int(self._there(0, self.count).sum())
+
+    @contextmanager
+    def adding(self) -> Iterator[Callable[[int, bytes, np.ndarray], None]]:
+        """Yields what writes a picture: its number, the encoded picture and its latents, `shape`."""
+        with (self.folder / LATENTS).open("r+b") as latents:
+            np.lib.format.read_magic(latents)
+            np.lib.format.read_array_header_1_0(latents)
+            start, row = latents.tell(), 4 * self.shape[0] * self.shape[1]
+
+            def add(index: int, encoded: bytes, ws: np.ndarray) -> None:
+                latents.seek(start + index * row)
+                latents.write(ws.astype("<f4").tobytes())
+                latents.flush()
+                write_file(self.folder / picture_name(index, self.format), encoded)
+
+            yield add
+
+    def finish(self, on_picture: Callable[[int], None]) -> None:
+        """Joins everything when all pictures are there; tells `on_picture` how many are in the zip."""
+        if missing := self.count - self.there():
+            raise StyleganError(
+                f"{self.folder} has lost {missing} of {self.count} pictures since they were written; the same command "
+                "makes them again"
+            )
+        if not self.is_zip:
+            (self.folder / LATENTS).rename(self.latents)
+            write_file(self.folder / LABELS, labels_file())
+            return
+        with replacing(self.latents) as part:
+            shutil.copyfile(self.folder / LATENTS, part)
+        with replacing(self.path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+            for index in range(self.count):
+                name = picture_name(index, self.format)
+                archive.writestr(member(name), (self.folder / name).read_bytes())
+                on_picture(index + 1)
+            archive.writestr(member(LABELS), labels_file())
+        self._clear()
+
+    def _there(self, first: int, stop: int) -> np.ndarray:
+        """Which pictures there are, `[count]` bool, at least of those from `first` up to `stop`."""
+        there = np.zeros(self.count, bool)
+        picture = re.compile(rf"img(\d{{8,}})\.{self.format}")
+        for number in range(first // FOLDER_SIZE, -(-stop // FOLDER_SIZE)):
+            with suppress(FileNotFoundError):
+                for match in filter(None, map(picture.fullmatch, _names(self.folder / f"{number:05d}"))):
+                    there[int(match[1])] = True
+        return there
+
+    def _sweep(self) -> None:
+        """Removes half-written files of processes that were killed."""
+        for folder in (self.folder, *self._numbered()):
+            for name in filter(is_leftover, _names(folder)):
+                (folder / name).unlink(missing_ok=True)
+        if self.is_zip:
+            sweep(self.path)
+            sweep(self.latents)
+
+    def _clear(self) -> None:
+        """Removes a data set from the folder, and the folder if it was all that was in there."""
+        if not self.folder.is_dir():
+            return
+        picture = re.compile(rf"img\d{{8,}}\.({'|'.join(FORMATS)})")
+        self._sweep()
+        for name in (MANIFEST, LABELS, LATENTS, "w.npy"):
+            (self.folder / name).unlink(missing_ok=True)
+        for folder in self._numbered():
+            for name in filter(picture.fullmatch, _names(folder)):
+                (folder / name).unlink()
+            _remove_if_empty(folder)
+        _remove_if_empty(self.folder)
+
+    def _numbered(self) -> list[Path]:
+        """The folders of pictures."""
+        return [self.folder / name for name in _names(self.folder) if re.fullmatch(r"\d{5,}", name)]
+
+
+def unfinished(path: Path) -> dict[str, Any] | None:
+    """The manifest of the data set that was begun as `path` and never finished; None if there is none."""
+    folder = _working_folder(path)
+    if (folder / LABELS).exists():
+        return None
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return manifest if manifest.keys() >= {"wishes", "runs"} else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
+    """The first of the wishes in which two data sets differ, as words; None if they are the same."""
+    for name, value in now.items():
+        if value != before.get(name):
+            return f"--{name} was {_shown(before.get(name))}, and is {_shown(value)}"
+    return None
+
+
+def _working_folder(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part") if path.suffix == ".zip" else path
+
+
+def _shares(there: np.ndarray, processes: int) -> list[list[int]]:
+    """For each process the first of its pictures and the one after its last: all have as many to make."""
+    missing = np.flatnonzero(~there)
+    starts = [int(missing[len(missing) * i // processes]) if len(missing) else 0 for i in range(processes)]
+    return [[first, stop] for first, stop in zip([0, *starts[1:]], [*starts[1:], len(there)], strict=True)]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not given"
+    text = f"{value['name']} ({value['sha256'][:12]})" if isinstance(value, dict) else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if not _names(folder):
+        folder.rmdir()
+
+
+def _names(folder: Path) -> list[str]:
+    """What is in a folder: names only, for there are millions."""
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries]

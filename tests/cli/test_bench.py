@@ -1,0 +1,114 @@
+"""`stylegan bench`, and what other commands make of what it found."""
+
+import json
+
+import pytest
+import torch
+
+from stylegan_cli import compilation, recipes, store
+from stylegan_cli.compilation import Verdict
+
+QUICK = ("--seconds", 0, "--batch", "1,3", "--precision", "fp32,bf16")
+
+
+@pytest.fixture
+def compiler(tmp_path, monkeypatch):
+    """torch.compile stands for a compiler whose code draws a little differently; the cache is empty."""
+    monkeypatch.setattr(torch, "compile", lambda eager, **_: lambda ws: eager(ws) + 0.02)
+    monkeypatch.setattr(compilation, "cache_folder", lambda: tmp_path / "cache")
+
+
+def test_a_table(stylegan, tiny_model):
+    result = stylegan("bench", *QUICK, "--model", tiny_model)
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["model", "pixels", "precision", "batch", "compiled", "pictures/s", "s/picture", "dB"]
+    assert [line.split()[2:5] for line in lines[1:5]] == [
+        [precision, batch, "no"] for precision in ("fp32", "bf16") for batch in ("1", "3")
+    ]
+    assert "threads" in lines[5]
+
+
+def test_json(stylegan, tiny_model, compiler):
+    result = stylegan("bench", *QUICK, "--model", tiny_model, "--compile", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = json.loads(result.stdout)
+    assert found["machine"]["torch"] == torch.__version__
+    figures = found["figures"]
+    assert [(one["precision"], one["batch"], one["compiled"]) for one in figures] == [
+        (precision, batch, compiled) for precision in ("fp32", "bf16") for compiled in (False, True) for batch in (1, 3)
+    ]
+    assert all(one["pictures_per_second"] == pytest.approx(1 / one["seconds"]) for one in figures)
+    assert figures[0]["psnr"] is None and 40 < figures[2]["psnr"] < 70
+    assert compilation.verdict(store.load(str(tiny_model)), "fp32") == Verdict(
+        figures[0]["seconds"], figures[2]["seconds"]
+    )
+
+
+def test_a_picture_of_not_a_number_does_not_pass_for_the_same(stylegan, tiny_model, monkeypatch):
+    monkeypatch.setattr(compilation, "psnr", lambda *_: float("nan"))
+    result = stylegan("bench", *QUICK, "--model", tiny_model, "--json")
+    assert [one["psnr"] for one in json.loads(result.stdout)["figures"]] == [0.0] * 4
+
+
+def test_no_compiler(stylegan, tiny_model, compiler, monkeypatch):
+    def fails(_ws):
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(torch, "compile", lambda _eager, **_: fails)
+    result = stylegan("bench", "--seconds", 0, "--batch", 1, "--precision", "fp32", "--compile", "--model", tiny_model)
+    assert result.exit_code == 0
+    assert "Not compiled: this machine cannot compile" in " ".join(result.stderr.split())
+    assert compilation.verdict(store.load(str(tiny_model)), "fp32") is None
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--batch", "0"], "--batch 0: say whole numbers from 1 on"),
+        (["--batch", "many"], "--batch many: say whole numbers"),
+        (["--precision", "fp8"], "there is no precision 'fp8'"),
+        (["--model", "nobody"], "unknown model 'nobody'"),
+    ],
+)
+def test_what_cannot_be_measured(stylegan, words, sentence):
+    result = stylegan("bench", *words)
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.stderr.split())
+
+
+def made_compiled(tiny_stylegan, count, *words):
+    first, *_ = tiny_stylegan("sample", "-n", count, "--out", "faces", "--force", *words)
+    return recipes.read(first).compiled
+
+
+def test_many_faces_are_compiled_where_that_was_faster(tiny_stylegan, tiny_model, compiler, monkeypatch):
+    monkeypatch.setattr(compilation, "FROM_FACES", 3)
+    assert not made_compiled(tiny_stylegan, 3)
+    generator = store.load(str(tiny_model))
+    compilation.keep_verdict(generator, "fp32", Verdict(eager=1.0, compiled=0.5))
+    fp32 = ("--precision", "fp32")
+    assert made_compiled(tiny_stylegan, 3, *fp32)
+    assert not made_compiled(tiny_stylegan, 2, *fp32)
+    assert not made_compiled(tiny_stylegan, 3, *fp32, "--compile", "off")
+    compilation.keep_verdict(generator, "fp32", Verdict(eager=1.0, compiled=1.5))
+    assert not made_compiled(tiny_stylegan, 3, *fp32)
+    assert made_compiled(tiny_stylegan, 2, *fp32, "--compile", "on")
+
+
+def test_a_compiled_picture_is_replayed_compiled(tiny_stylegan, compiler, here):
+    (picture,) = tiny_stylegan("sample", "--compile", "on")
+    (again,) = tiny_stylegan("replay", picture, "--out", "again.png")
+    (plain,) = tiny_stylegan("sample", "--out", "plain.png")
+    assert again.read_bytes() == picture.read_bytes()
+    assert not recipes.read(plain).compiled
+
+
+def test_without_a_compiler_faces_are_drawn_all_the_same(stylegan, tiny_model, compiler, monkeypatch):
+    def fails(_ws):
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(torch, "compile", lambda _eager, **_: fails)
+    result = stylegan("sample", "--compile", "on", "--model", tiny_model)
+    assert result.exit_code == 0
+    assert "Drawing without --compile: this machine cannot compile" in " ".join(result.stderr.split())

@@ -1,0 +1,53 @@
+"""The small model that comes with the package: every verb, without a network and with an empty cache."""
+
+import numpy as np
+import pytest
+from looking import pixels, size_of
+
+from stylegan_cli import store
+
+MODEL = ("--model", "faces-64")
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch, tmp_path):
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(store, "pull", None)
+
+
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [
+        (["sample", "--seeds", 3], (64, 64)),
+        (["mix", "--coarse", 1, "--fine", 2], (64, 64)),
+        (["noise", 1, "--heatmap"], (64, 64)),
+        (["blend-parents", 1, 2], (64, 64)),
+    ],
+    ids=lambda value: str(value[0]),
+)
+def test_pictures(stylegan, words, size):
+    result = stylegan(*words, *MODEL, "--out", "a.png")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert size_of("a.png") == size
+
+
+def test_a_film(stylegan, here):
+    result = stylegan("interpolate", 1, 2, "--frames", 3, "--out", "film.gif", *MODEL)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert (here / "film.gif").stat().st_size > 1000
+
+
+def test_faces_differ_and_are_no_noise(stylegan, here):
+    result = stylegan("sample", "--seeds", "0-7", "--out", "faces", *MODEL)
+    assert result.exit_code == 0
+    faces = np.stack([pixels(path).astype(float) for path in sorted((here / "faces").iterdir())])
+    assert faces.std(axis=0).mean() > 15
+    # Neighbours on a photograph are alike, across and down.
+    assert np.abs(np.diff(faces, axis=1)).mean() < 0.5 * faces.std() > np.abs(np.diff(faces, axis=2)).mean()
+
+
+def test_it_is_small_and_tells_where_it_is_from():
+    weights = store.find("faces-64").weights
+    assert weights.stat().st_size < 5_000_000
+    notes = store.load("faces-64").origin.notes
+    assert notes["command"].startswith("stylegan train --data") and notes["kimg"] > 200

@@ -1,0 +1,169 @@
+"""`stylegan sample --dataset` in several processes that are killed, stopped and left alone."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes as Linux lists them"),
+]
+COUNT = 400
+HALF = f"00000/img{COUNT // 2 + 10:08d}.png"
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+started = []
+
+
+@pytest.fixture(autouse=True)
+def nobody_goes_on():
+    """What a test that failed has started would run on."""
+    yield
+    for process in started:
+        for pid in (*children(process), process.pid):
+            kill(pid)
+        process.communicate()
+    started.clear()
+
+
+@pytest.fixture(scope="module")
+def words(tiny_model):
+    return ["-m", "stylegan_cli", "sample", "-n", COUNT, "--size", 4, "--model", tiny_model, "--dataset"]
+
+
+@pytest.fixture(scope="module")
+def straight(words, tmp_path_factory):
+    """What one process makes that nobody disturbs, as a zip and as a folder."""
+    folder = tmp_path_factory.mktemp("straight")
+    finish(folder, *words, "data.zip")
+    with zipfile.ZipFile(folder / "data.zip") as archive:
+        unpacked = {f"data/{name}": archive.read(name) for name in archive.namelist()}
+    made = contents(folder)
+    return {"data.zip": made, "data": {**unpacked, "data/w.npy": made["data-w.npy"]}}
+
+
+def start(here, *words, **environment):
+    """Python, hearing Ctrl-C also where the tests run in a shell's background."""
+    process = subprocess.Popen(
+        [sys.executable, *map(str, words)], cwd=here, env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    started.append(process)
+    return process
+
+
+def finish(here, *words):
+    process = start(here, *words)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out, err
+
+
+def begin(here, words, name):
+    """Two processes, when both are at work on a folder or a zip."""
+    process = start(here, *TORCHRUN, 2, *words, name)
+    folder = here / (f"{name}.part" if name.endswith(".zip") else name)
+    deadline = time.monotonic() + 120
+    while not ((folder / HALF).exists() and (folder / "00000/img00000010.png").exists()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return process, folder
+
+
+def children(process):
+    """The ids of the processes that torchrun keeps, by rank."""
+    try:
+        pids = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        return [int(pid) for pid in pids if b"stylegan_cli" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    except FileNotFoundError:
+        return []
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def contents(folder):
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def pictures(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("img*.png")}
+
+
+def test_three_processes_make_what_one_makes(here, words, straight):
+    out, _ = finish(here, *TORCHRUN, 3, *words, "data.zip")
+    assert out == "data.zip\n"
+    assert contents(here) == straight["data.zip"]
+    with zipfile.ZipFile(here / "data.zip") as archive:
+        assert len(archive.namelist()) == COUNT + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "victims", "processes"),
+    [("data.zip", "all", 2), ("data", "leader", 1), ("data", "other", 1)],
+)
+def test_kill_9_loses_nothing(here, words, straight, name, victims, processes):
+    """Both processes and torchrun are killed, or one of them, which ends the others."""
+    process, folder = begin(here, words, name)
+    ranks = sorted(children(process))
+    for pid in {"all": [process.pid, *ranks], "leader": ranks[:1], "other": ranks[1:]}[victims]:
+        kill(pid)
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    there = pictures(folder)
+    assert 20 <= len(there) < COUNT
+    _, err = finish(here, *([*TORCHRUN, processes] if processes > 1 else []), *words, name)
+    assert f"Going on: {len(there):,} of 400 pictures are there.\n" in err
+    if name == "data":
+        assert pictures(folder).items() >= there.items()
+    assert contents(here) == straight[name]
+
+
+def test_ctrl_c_is_one_sentence(here, words):
+    process, folder = begin(here, words, "data")
+    for pid in [process.pid, *children(process)]:  # as a terminal does
+        os.kill(pid, signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    (told,) = re.findall(r"Stopped with about (\d+) of 400 pictures there; the same command goes on\.", err)
+    assert 0 <= len(pictures(folder)) - int(told) < 10
+    assert (out, re.findall(r"^(?:Stopped|Error).*", err, re.MULTILINE)) == ("", re.findall("Stopped.*", err))
+    assert not list(folder.glob("**/.*.part*"))
+
+
+def test_a_mistake_is_told_once(here, words):
+    (here / "data").mkdir()
+    (here / "data/old.txt").write_text("precious")
+    process = start(here, *TORCHRUN, 2, *words, "data")
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (1, "")
+    assert re.findall(r"^Error: .*", err, re.MULTILINE) == [
+        "Error: the folder data is not empty; choose another name, or --force to write into it."
+    ]
+
+
+def test_nobody_waits_for_the_dead(here, words):
+    """Two processes without torchrun, which would end one when the other is killed."""
+    world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(20_000 + os.getpid() % 10_000)}
+    leader, other = (start(here, *words, "data", **world, RANK=str(rank), LOCAL_RANK="0") for rank in range(2))
+    deadline = time.monotonic() + 120
+    while not (here / "data" / HALF).exists():
+        assert (leader.poll(), other.poll()) == (None, None), leader.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    other.kill()
+    out, err = leader.communicate(timeout=120)
+    assert (leader.returncode, out) == (1, "")
+    assert err == "Error: another process ended before its work was done; the same command goes on.\n"

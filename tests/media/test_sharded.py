@@ -1,0 +1,206 @@
+"""Data sets that several processes write: whole, in order, and the same however often somebody is killed."""
+
+import io
+import json
+import os
+import signal
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.media import dataset as layout
+from stylegan_cli.media import sharded
+from stylegan_cli.media.encode import encode
+from stylegan_cli.media.sharded import ShardedDataset, difference, unfinished
+
+COUNT, SHAPE = 5, (1, 4)
+NEW = {"wishes": {"psi": 0.7}}
+BOTH = pytest.mark.parametrize("name", ["faces", "faces.zip"])
+
+
+@pytest.fixture(autouse=True)
+def small_folders(monkeypatch):
+    for module in (layout, sharded):
+        monkeypatch.setattr(module, "FOLDER_SIZE", 2)
+
+
+def picture(index):
+    return encode(Image.new("RGB", (4, 4), (index, 0, 0)), "png")
+
+
+def add(dataset, rank, most=COUNT):
+    """Process `rank` makes `most` of its pictures; returns which."""
+    numbers = np.flatnonzero(dataset.todo(rank))[:most].tolist()
+    with dataset.adding() as add_one:
+        for index in numbers:
+            add_one(index, picture(index), np.full(SHAPE, index))
+    return numbers
+
+
+def begin(path, processes=1):
+    dataset = ShardedDataset(path, COUNT, SHAPE, "png")
+    before = unfinished(path)
+    dataset.begin(before or NEW, processes, anew=before is None)
+    return dataset
+
+
+def make(path, processes=1):
+    """From wherever it is to the end; returns which pictures were made."""
+    dataset = begin(path, processes)
+    made = [index for rank in range(processes) for index in add(dataset, rank)]
+    dataset.finish(lambda _: None)
+    return made
+
+
+def contents(folder):
+    """All files with their bytes; of a manifest what it says for good."""
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        name: json.loads(text)["wishes"] if name.endswith("manifest.json") else text for name, text in found.items()
+    }
+
+
+@pytest.fixture(params=["faces", "faces.zip"])
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def straight(name, tmp_path_factory):
+    """What one process makes that nobody disturbs."""
+    folder = tmp_path_factory.mktemp("straight")
+    make(folder / name)
+    return contents(folder)
+
+
+def test_layout(tmp_path, straight, name):
+    pictures = ["00000/img00000000.png", "00000/img00000001.png", "00001/img00000002.png"]
+    if name == "faces":
+        assert set(straight) > {f"faces/{path}" for path in [*pictures, "dataset.json", "manifest.json", "w.npy"]}
+        shown, w = straight["faces/00001/img00000003.png"], straight["faces/w.npy"]
+    else:
+        assert sorted(straight) == ["faces-w.npy", "faces.zip"]
+        with zipfile.ZipFile(io.BytesIO(straight["faces.zip"])) as archive:
+            assert archive.testzip() is None
+            assert archive.namelist()[:3] == pictures
+            assert json.loads(archive.read("dataset.json")) == {"labels": None}
+            shown, w = archive.read("00001/img00000003.png"), straight["faces-w.npy"]
+    assert shown == picture(3)
+    latents = np.load(io.BytesIO(w))
+    assert (latents.shape, latents.dtype) == ((COUNT, *SHAPE), np.float32)
+    assert latents[:, 0, 0].tolist() == [*range(COUNT)]
+
+
+@pytest.mark.parametrize("processes", [2, 3, COUNT + 2])
+def test_any_number_of_processes(tmp_path, straight, name, processes):
+    assert sorted(make(tmp_path / name, processes)) == [*range(COUNT)]
+    assert contents(tmp_path) == straight
+
+
+def test_nothing_is_made_twice_or_lost_when_the_processes_change(tmp_path, straight, name):
+    first = begin(tmp_path / name, 3)
+    made = [*add(first, 0, 1), *add(first, 2)]
+    second = begin(tmp_path / name, 2)
+    assert second.there() == len(made)
+    made += add(second, 1)
+    made += make(tmp_path / name)
+    assert sorted(made) == [*range(COUNT)]
+    assert contents(tmp_path) == straight
+
+
+def test_the_manifest_tells_who_writes_what(tmp_path):
+    add(begin(tmp_path / "faces"), 0, 2)
+    make(tmp_path / "faces", 2)
+    manifest = json.loads((tmp_path / "faces/manifest.json").read_text())
+    assert manifest["runs"] == [{"there": 0, "shares": [[0, 5]]}, {"there": 2, "shares": [[0, 3], [3, 5]]}]
+    assert manifest["count"] == COUNT
+
+
+def test_shares_are_equal_in_what_is_missing(tmp_path):
+    there = np.zeros(1000, bool)
+    there[:600] = True
+    shares = sharded._shares(there, 4)
+    assert [(~there[first:stop]).sum() for first, stop in shares] == [100] * 4
+    assert (shares[0][0], shares[-1][1]) == (0, 1000)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills copies of itself")
+@pytest.mark.filterwarnings("ignore:This process.*fork:DeprecationWarning")
+def test_killed_before_every_single_step(tmp_path, straight, name):
+    """A copy of this process is killed at its first look at the disk, another one at the second, and so on."""
+    for moment in range(1000):
+        folder = tmp_path / str(moment)
+        folder.mkdir()
+        if not (pid := os.fork()):
+            try:
+                kill_me_at(moment)
+                make(folder / name, 2)
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(pid, 0)
+        dataset = ShardedDataset(folder / name, COUNT, SHAPE, "png")
+        missing = COUNT - dataset.there() if unfinished(folder / name) else COUNT
+        assert len(make(folder / name, 1 + moment % 3)) == missing
+        assert contents(folder) == straight
+        if not status:
+            break
+    assert moment > 60
+
+
+def kill_me_at(moment):
+    moments = iter(range(moment))
+
+    def hook(event, _):
+        is_look = event.startswith(("os.", "open", "shutil.")) and event != "os.kill"
+        if is_look and next(moments, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+
+
+@BOTH
+def test_anew_takes_nothing_that_is_not_of_a_data_set(tmp_path, name):
+    dataset = begin(tmp_path / name)
+    add(dataset, 0)
+    (dataset.folder / "notes.txt").write_text("precious")
+    (dataset.folder / "00000/img1.png").write_text("precious")
+    (dataset.folder / "00000/img00000007.jpg").write_text("of an older data set")
+    dataset.begin(NEW, 1, anew=True)
+    left = [path.name for path in dataset.folder.rglob("*") if path.is_file()]
+    assert sorted(left) == ["img1.png", "manifest.json", "notes.txt", "w.npy.part"]
+
+
+def test_who_lost_its_latents_begins_anew(tmp_path):
+    dataset = begin(tmp_path / "faces")
+    add(dataset, 0, 2)
+    (dataset.folder / "w.npy.part").unlink()
+    assert make(tmp_path / "faces") == [*range(COUNT)]
+
+
+def test_a_picture_that_has_gone_is_missed(tmp_path):
+    dataset = begin(tmp_path / "faces")
+    add(dataset, 0)
+    (dataset.folder / "00000/img00000001.png").unlink()
+    with pytest.raises(StyleganError, match=r"lost 1 of 5 pictures .* the same command"):
+        dataset.finish(lambda _: None)
+    assert make(tmp_path / "faces") == [1]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"name": "a web site"}', "1"])
+def test_other_manifests_are_none(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    assert unfinished(tmp_path) is None
+
+
+def test_difference():
+    now = {"model": {"name": "a", "sha256": "1" * 64}, "psi": 0.7, "size": None}
+    assert difference(now, dict(now)) is None
+    assert difference(now | {"psi": 0.5}, now) == "--psi was 0.5, and is 0.7"
+    assert difference(now | {"size": 64}, now) == "--size was 64, and is not given"
+    other = {"name": "a", "sha256": "2" * 64}
+    assert difference(now, now | {"model": other}) == "--model was a (111111111111), and is a (222222222222)"

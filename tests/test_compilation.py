@@ -1,0 +1,88 @@
+"""Compiled synthesis: checked before it is used, and used where it pays."""
+
+import pytest
+import torch
+from tiny_generator import make_tiny
+
+from stylegan_cli import compilation
+from stylegan_cli.compilation import Verdict
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.noise import Noise
+
+
+@pytest.fixture
+def tiny():
+    """One that a test may change."""
+    return make_tiny()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(compilation, "cache_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def draws(monkeypatch, picture):
+    """torch.compile stands for a compiler that makes code which draws `picture(eager picture)`."""
+    monkeypatch.setattr(torch, "compile", lambda eager, **_: lambda ws: picture(eager(ws)))
+
+
+def test_the_same_picture_is_taken(tiny, cache, monkeypatch):
+    eager = tiny.synthesis
+    draws(monkeypatch, lambda image: image + 1e-4)
+    compilation.compile_synthesis(tiny)
+    ws = tiny.broadcast(torch.randn(3, tiny.w_dim))
+    with torch.inference_mode():
+        assert torch.equal(tiny.synthesis(ws), eager(ws) + 1e-4)
+        assert torch.equal(tiny.synthesis(ws, Noise("const", seed=7)), tiny.synthesis(ws))
+        # Other noise is not what was compiled.
+        assert torch.equal(tiny.synthesis(ws, Noise("none")), eager(ws, Noise("none")))
+
+
+@pytest.mark.parametrize("wrong", [lambda image: image * torch.nan, lambda image: -image])
+def test_another_picture_is_refused(tiny, cache, monkeypatch, wrong):
+    draws(monkeypatch, wrong)
+    with pytest.raises(StyleganError, match="draws another picture"):
+        compilation.compile_synthesis(tiny)
+    assert "synthesis" not in vars(tiny)
+
+
+def test_no_compiler(tiny, cache, monkeypatch):
+    def fails(_image):
+        raise RuntimeError("No working C++ compiler found.\nMore of it")
+
+    draws(monkeypatch, fails)
+    with pytest.raises(StyleganError, match=r"cannot compile \w+ \(No working C\+\+ compiler found\)"):
+        compilation.compile_synthesis(tiny)
+
+
+def test_verdicts_are_kept_by_model_and_precision(tiny, cache):
+    assert compilation.verdict(tiny, "fp32") is None
+    compilation.keep_verdict(tiny, "fp32", Verdict(0.2, 0.1))
+    compilation.keep_verdict(tiny, "bf16", Verdict(0.2, 0.19))
+    assert compilation.verdict(tiny, "fp32").pays
+    assert not compilation.verdict(tiny, "bf16").pays
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "7"])
+def test_verdicts_that_cannot_be_read_are_none(tiny, cache, text):
+    compilation.keep_verdict(tiny, "fp32", Verdict(0.2, 0.1))
+    (cache / "compiled/verdicts.json").write_text(text)
+    assert compilation.verdict(tiny, "fp32") is None
+    compilation.keep_verdict(tiny, "fp32", Verdict(0.2, 0.1))
+    assert compilation.verdict(tiny, "fp32").pays
+
+
+def test_an_unknown_choice():
+    with pytest.raises(UsageError, match="--compile maybe: say auto, on, off"):
+        compilation.check_choice("maybe")
+
+
+@pytest.mark.slow
+def test_a_real_compiler_draws_the_same(tiny, cache, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(cache))
+    eager = tiny.synthesis
+    compilation.compile_synthesis(tiny)
+    ws = tiny.broadcast(torch.randn(2, tiny.w_dim))
+    with torch.inference_mode():
+        assert compilation.psnr(tiny.synthesis(ws), eager(ws)) > compilation.CLOSE_ENOUGH
