@@ -2,44 +2,48 @@
 
     pip install -e '.[bench]' && python benchmarks/default_model.py [--wheel FILE] [--repeats 20]
 
-The engines take turns, so that a machine that slows down slows all of them; the table gives medians and the ratio to
-OpenVINO.
+The engines take turns, each in a process of its own; the table gives medians and the ratio to OpenVINO.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import openvino
 import torch
+from engines import measure, table
 
-from stylegan_cli import assets, store
+from stylegan_cli import assets, compilation, store
+from stylegan_cli.allocation import keep_memory
 from stylegan_cli.hardware import PRECISIONS
 from stylegan_cli.importers.random_face import MEMBERS
 from stylegan_cli.latents.people import from_seed
+
+BASELINE = "OpenVINO f32"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wheel", type=Path, help="a local copy of the wheel, instead of fetching it")
     parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--compile", action="store_true", help="compiled, too")
     options = parser.parse_args()
 
-    engines = {"OpenVINO f32": openvino_engine(options.wheel)}
-    engines |= {f"stylegan {name}": our_engine(dtype) for name, dtype in PRECISIONS.items() if name != "fp16"}
+    engines: dict[str, Callable[[], Callable[[], object]]] = {BASELINE: partial(openvino_engine, options.wheel)}
+    for compiled in (False, True) if options.compile else (False,):
+        for name in ("fp32", "bf16"):
+            engines[f"ours, {name}{', compiled' if compiled else ''}"] = partial(our_engine, name, compiled)
     times = measure(engines, options.repeats)
-    baseline = times["OpenVINO f32"]
     print(f"{torch.get_num_threads()} threads, 1024x1024, batch 1, median of {options.repeats}")
-    for name, seconds in times.items():
-        print(f"{name:<16}{seconds:.3f} s   {baseline / seconds:.2f}x OpenVINO f32")
+    print(table(times, BASELINE))
 
 
 def openvino_engine(wheel_file: Path | None) -> Callable[[], object]:
+    import openvino
+
     wheel = store.find("ffhq").wheel
     read = (
         assets.read_wheel(wheel, MEMBERS) if wheel_file is None else assets.read_local_wheel(wheel, wheel_file, MEMBERS)
@@ -51,27 +55,13 @@ def openvino_engine(wheel_file: Path | None) -> Callable[[], object]:
     return lambda: network([np.ascontiguousarray(w)])
 
 
-def our_engine(dtype: torch.dtype) -> Callable[[], object]:
-    generator = store.load("ffhq").prepare(torch.device("cpu"), dtype)
+def our_engine(precision: str, compiled: bool) -> Callable[[], object]:
+    keep_memory()
+    generator = store.load("ffhq").prepare(torch.device("cpu"), PRECISIONS[precision])
     ws = from_seed(generator, 0, 1.0).ws[None]
-
-    def run() -> object:
-        with torch.inference_mode():
-            return generator.synthesis(ws)
-
-    return run
-
-
-def measure(engines: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each engine, run in turns after three warm-up rounds."""
-    times: dict[str, list[float]] = {name: [] for name in engines}
-    for round_number in range(-3, repeats):
-        for name, run in engines.items():
-            start = time.perf_counter()
-            run()
-            if round_number >= 0:
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+    if compiled:
+        compilation.compile_synthesis(generator)
+    return lambda: generator.synthesis(ws)
 
 
 if __name__ == "__main__":

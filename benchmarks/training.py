@@ -3,8 +3,8 @@ networks, in one run; and the share of time for which training waits for its pic
 
     python benchmarks/training.py [--batch 16] [--rounds 1] [--cbase 16384] [--precision auto]
 
-The plain path computes every operation as it is defined: weights scaled for each sample, upsampling by zeros that are
-stored, channels first, Adam parameter by parameter. Both take turns, so that a machine that slows down slows both.
+The plain path computes every operation as it is defined (`plain.py`), channels first, with Adam parameter by parameter.
+Both take turns, so that a machine that slows down slows both.
 Steps are those of the loop; regularisation counts as often as it comes, every fourth and every sixteenth step.
 """
 
@@ -14,19 +14,14 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
+import plain
 import torch
-import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
 
-from stylegan_cli.architectures import stylegan2
-from stylegan_cli.ops import modulation
+from stylegan_cli.allocation import keep_memory
 from stylegan_cli.training import presets
 from stylegan_cli.training.data import Loader, Pictures
 from stylegan_cli.training.loop import Trainer
@@ -45,22 +40,23 @@ def main() -> None:
     parser.add_argument("--precision", default="auto")
     options = parser.parse_args()
 
+    keep_memory()
     device = torch.device("cpu")
     precision = presets.precision_of(options.precision, device)
     with tempfile.TemporaryDirectory() as folder:
         pictures = write_pictures(Path(folder))
         said = {"batch": str(options.batch), "cbase": options.cbase, "aug": "none"}
         ours = trainer(pictures, said | {"precision": precision}, device)
-        plain = trainer(pictures, said | {"precision": "fp32"}, device)
-        make_plain(plain)
+        defined = trainer(pictures, said | {"precision": "fp32"}, device)
+        make_plain(defined)
         times: dict[str, list[float]] = {"plain": [], "ours": []}
-        with plain_operations():
-            timed(plain, step=0)
+        with plain.operations():
+            timed(defined, step=0)
         timed(ours, step=0)
         waited, spent = ours.loader.waited, 0.0
         for _ in range(options.rounds):
-            with plain_operations():
-                times["plain"].append(seconds_a_step(plain))
+            with plain.operations():
+                times["plain"].append(seconds_a_step(defined))
             began = time.perf_counter()
             times["ours"].append(seconds_a_step(ours))
             spent += time.perf_counter() - began
@@ -70,7 +66,7 @@ def main() -> None:
         print(f"stylegan {precision}  {rates['ours']:7.2f} pictures/s   {rates['ours'] / rates['plain']:.2f}x")
         print(f"loader's share {(ours.loader.waited - waited) / spent:.2%} of the time")
         ours.loader.close()
-        plain.loader.close()
+        defined.loader.close()
 
 
 def write_pictures(folder: Path) -> Pictures:
@@ -92,28 +88,6 @@ def make_plain(trainer: Trainer) -> None:
     for name in ("g_adam", "d_adam"):
         (group,) = getattr(trainer.state, name).param_groups
         setattr(trainer.state, name, torch.optim.Adam(group["params"], betas=group["betas"], foreach=False))
-
-
-@contextmanager
-def plain_operations() -> Iterator[None]:
-    """The definitions in place of the fast forms."""
-    with (
-        mock.patch.object(stylegan2, "modulated_conv2d", modulation.reference),
-        mock.patch.object(stylegan2, "upfirdn2d", upfirdn2d),
-        mock.patch.object(modulation, "upfirdn2d", upfirdn2d),
-    ):
-        yield
-
-
-def upfirdn2d(
-    x: Tensor, f: Tensor, up: int = 1, down: int = 1, padding: tuple[int, int, int, int] = (0, 0, 0, 0), gain: float = 1
-) -> Tensor:
-    """Zeros between pixels, padding, a convolution, every so manieth pixel."""
-    n, c, h, w = x.shape
-    x = F.pad(x.reshape(n, c, h, 1, w, 1), (0, up - 1, 0, 0, 0, up - 1)).reshape(n, c, h * up, w * up)
-    x = F.pad(x, padding)
-    kernel = (f * gain).flip(0, 1).to(x.dtype).expand(c, 1, *f.shape)
-    return F.conv2d(x, kernel, groups=c)[:, :, ::down, ::down]
 
 
 def seconds_a_step(trainer: Trainer) -> float:

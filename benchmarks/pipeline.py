@@ -1,0 +1,122 @@
+"""Whole commands against bare synthesis: films, data sets, start-up, memory; and our PNG files against Pillow's.
+
+    python benchmarks/pipeline.py [--model ffhq] [--pictures 40]
+
+Rates are those of a long run: the time of many pictures less the time of few, so that starting counts for itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from engines import measure, table
+from PIL import Image
+
+FEW = 4
+STYLEGAN = [sys.executable, "-m", "stylegan_cli"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="ffhq")
+    parser.add_argument("--pictures", type=int, default=40)
+    options = parser.parse_args()
+
+    model = ["--model", options.model]
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        bare = measure({"bare synthesis": partial(bare_synthesis, options.model)}, 11)["bare synthesis"]
+        film = partial(command, "interpolate", "1", "2", "--out", "film.mp4", *model)
+        data = partial(command, "sample", "--dataset", "faces.zip", *model)
+        times = {
+            "bare synthesis": bare,
+            "interpolate to mp4": rate(lambda n: film("--frames", str(n)), options.pictures),
+            "sample into a zip": rate(lambda n: data("-n", str(n)), options.pictures),
+        }
+        print(f"a picture, in a run of {options.pictures}")
+        print(table(times, "bare synthesis"))
+        start_up(model)
+        png(Path("face.png"), model)
+
+
+def bare_synthesis(model: str):  # type: ignore[no-untyped-def]
+    import torch
+
+    from stylegan_cli import hardware, store
+    from stylegan_cli.allocation import keep_memory
+    from stylegan_cli.latents.people import from_seed
+
+    keep_memory()
+    device = torch.device("cpu")
+    generator = store.load(model).prepare(device, hardware.PRECISIONS[hardware.choose_precision("auto", device)])
+    ws = from_seed(generator, 0, 0.7).ws[None]
+    return lambda: generator.synthesis(ws)
+
+
+def command(*words: str) -> tuple[float, float]:
+    """Seconds and the peak of memory in MB of a command."""
+    start = time.perf_counter()
+    process = subprocess.Popen([*STYLEGAN, *words, "--force", "--quiet"])
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"stylegan {' '.join(words)} failed")
+    return time.perf_counter() - start, usage.ru_maxrss / 1024
+
+
+def rate(run, many: int) -> float:  # type: ignore[no-untyped-def]
+    """Seconds for one more picture."""
+    return (run(many)[0] - run(FEW)[0]) / (many - FEW)
+
+
+def start_up(model: list[str]) -> None:
+    mixed = [command("mix", "--coarse", "1", "--fine", "2", "--out", "mix.png", *model) for _ in range(5)]
+    bare = [seconds([sys.executable, "-c", "import torch"]) for _ in range(5)]
+    taken, torch_alone = statistics.median(s for s, _ in mixed), statistics.median(bare)
+    print(f"\nmix, from start to file      {taken:8.3f} s, of which import torch {torch_alone:.3f} s")
+    print(f"mix, peak of memory          {max(mb for _, mb in mixed):8.0f} MB")
+
+
+def seconds(words: list[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(words, check=True)
+    return time.perf_counter() - start
+
+
+def png(path: Path, model: list[str]) -> None:
+    from stylegan_cli.media import png as ours
+
+    command("sample", "--out", str(path), *model)
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    print()
+    for name, encode in (
+        ("Pillow, level 6 (default)", lambda: pillow(pixels, 6)),
+        ("Pillow, level 4", lambda: pillow(pixels, 4)),
+        ("Pillow, level 1", lambda: pillow(pixels, 1)),
+        ("ours", lambda: ours.encode(pixels)),
+    ):
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            content = encode()
+            times.append(time.perf_counter() - start)
+        print(f"PNG, {name:<26}{statistics.median(times):8.3f} s {len(content) / 1024:8.0f} KB")
+
+
+def pillow(pixels: np.ndarray, level: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=level)
+    return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    main()
