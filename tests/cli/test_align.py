@@ -10,7 +10,9 @@ import pytest
 from looking import pixels, size_of
 from PIL import Image
 
+from stylegan_cli.cli.console import fetch
 from stylegan_cli.faces import alignment, pasting, photos
+from stylegan_cli.faces.detection import DETECTOR
 from stylegan_cli.files import digest
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -44,7 +46,8 @@ def party(here, faces):
 
 @pytest.fixture
 def works(stylegan):
-    """Runs a command that must end well; returns the paths written and what was told."""
+    """Runs a command that must end well; returns the paths written and what was told, but for what is fetched once."""
+    fetch(DETECTOR, quiet=True)
 
     def run(*words):
         result = stylegan("align", *words)
