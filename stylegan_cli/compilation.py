@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,12 +18,15 @@ from stylegan_cli.assets import cache_folder
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator
+from stylegan_cli.hardware import cpu_features
 from stylegan_cli.noise import Noise
 
 Synthesis = Callable[..., Tensor]
 CHOICES = ("auto", "on", "off")
 FROM_FACES = 50
 """Less is done before a compiler is, even where its code comes from the cache."""
+UNKNOWN_FROM_FACES = 1000
+"""So many faces repay half a minute of compiling and measuring where nobody has measured yet."""
 CLOSE_ENOUGH = 40.0  # dB PSNR against the eager picture
 MARGIN = 0.9  # of the eager time: a gain that is worth another path through the arithmetic
 
@@ -53,8 +57,10 @@ def compile_synthesis(generator: Generator) -> None:
     """
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
     eager = generator.synthesis
-    mode = "reduce-overhead" if generator.device.type == "cuda" else None  # CUDA graphs
-    compiled = torch.compile(eager, dynamic=False, mode=mode)
+    # Maps are channels last already. Torch's own choice copied those of a single picture there and back at each doubling.
+    on_cuda = generator.device.type == "cuda"
+    options: dict[str, Any] = {"triton.cudagraphs": True} if on_cuda else {"layout_optimization": False}
+    compiled = torch.compile(eager, dynamic=False, options=options)
 
     def synthesis(ws: Tensor, noise: Noise = Noise()) -> Tensor:  # noqa: B008 (frozen)
         """One by one, so that no other shape has to be compiled; other noise is drawn by numpy, or rarely used."""
@@ -64,6 +70,11 @@ def compile_synthesis(generator: Generator) -> None:
 
     _check(generator, eager, synthesis)
     object.__setattr__(generator, "synthesis", synthesis)  # past modules: some families have one of this name
+
+
+def undo(generator: Generator) -> None:
+    """`generator.synthesis` is again what it was before `compile_synthesis`."""
+    object.__delattr__(generator, "synthesis")
 
 
 def verdict(generator: Generator, precision: str) -> Verdict | None:
@@ -119,6 +130,8 @@ def _read(path: Path) -> dict[str, dict[str, float]]:
 def _key(generator: Generator, precision: str) -> str:
     """What speed depends on: a verdict does not outlive any of it."""
     device = generator.device.type
-    machine = torch.cuda.get_device_name() if device == "cuda" else f"{platform.machine()} {torch.get_num_threads()}"
+    features = [name for name, there in cpu_features().items() if there]
+    processor = " ".join([platform.machine(), *features, str(torch.get_num_threads())])
+    machine = torch.cuda.get_device_name() if device == "cuda" else processor
     network = generator.origin.sha256[:16] or generator.origin.name
     return " ".join([network, precision, device, machine, torch.__version__, __version__])

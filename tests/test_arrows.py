@@ -11,10 +11,10 @@ PACKAGE = Path(__file__).parents[1] / "stylegan_cli"
 # Who may import whom, from the ground up; a room may import the rooms before it and itself.
 FLOORS = [
     {"errors", "bands", "files", "allocation"},
-    {"noise"},
+    {"noise", "hardware"},
     {"generator", "ops", "assets"},
     {"architectures", "tuning"},
-    {"hardware", "modelfile", "pictures", "compilation"},
+    {"modelfile", "pictures", "compilation"},
     {"importers"},
     {"scorers"},
     {"recipes", "store", "encoder"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import count
@@ -26,6 +26,7 @@ from stylegan_cli.latents.people import Person
 from stylegan_cli.media.background import Background
 from stylegan_cli.media.encode import FORMATS, encode, has_room
 from stylegan_cli.media.render import render
+from stylegan_cli.operations.benchmarking import compile_where_it_pays
 from stylegan_cli.pictures import Cell, Picture, Sheet, faces_to_compute
 from stylegan_cli.recipes import Recipe, dumps
 
@@ -150,22 +151,20 @@ class Studio:
         return Sheet(tuple(tuple(faces[i : i + columns]) for i in range(0, len(faces), columns)))
 
     def speed_up(self, faces: int) -> None:
-        """Compiles the generator before it draws that many faces, where the user wants it or where it is known to pay;
-        where it cannot be done, faces are drawn without, as ever."""
-        if self.is_compiled or not (self.compile == "on" or (self.compile == "auto" and self._compiling_pays(faces))):
+        """Compiles the generator before it draws that many faces, where the user wants it or where it pays; where it
+        cannot be done, faces are drawn without, as ever."""
+        if self.is_compiled or self.compile == "off" or (self.compile == "auto" and faces < compilation.FROM_FACES):
             return
         try:
-            compilation.compile_synthesis(self.generator)
-            self.is_compiled = True
+            with nullcontext() if self.output.quiet else prose().status("seeing to compiled code for many faces"):
+                if self.compile == "on":
+                    compilation.compile_synthesis(self.generator)
+                    self.is_compiled = True
+                else:
+                    self.is_compiled = compile_where_it_pays(self.generator, self.precision, faces)
         except StyleganError as error:
             if self.compile == "on":
                 tell(f"Drawing without --compile: {error}.")
-
-    def _compiling_pays(self, faces: int) -> bool:
-        if faces < compilation.FROM_FACES:
-            return False
-        known = compilation.verdict(self.generator, self.precision)
-        return known is not None and known.pays
 
     def recipe(self, picture: Picture, size: int | None) -> Recipe:
         origin = self.generator.origin

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stylegan_cli.architectures.mobilestylegan import inverse_haar
+from stylegan_cli.architectures.mobilestylegan import haar_product, inverse_haar
 from stylegan_cli.importers.random_face import mean_w
 from stylegan_cli.noise import Noise
 
@@ -102,3 +102,11 @@ def test_inverse_haar_undoes_the_haar_transform():
     c, d = image[..., 1::2, ::2], image[..., 1::2, 1::2]
     bands = torch.cat([a + b + c + d, a + b - c - d, a - b + c - d, a - b - c + d], dim=1) / 4
     torch.testing.assert_close(inverse_haar(bands), image)
+
+
+def test_haar_as_a_product_of_matrices_is_the_same():
+    x = torch.randn(2, 12, 3, 5).contiguous(memory_format=torch.channels_last)
+    style = torch.randn(12)
+    product = haar_product(x, style)
+    torch.testing.assert_close(product, inverse_haar(x * style[:, None, None]))
+    assert product.is_contiguous(memory_format=torch.channels_last)

@@ -2,11 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from looking import pixels
 
 from stylegan_cli import compilation, recipes, store
 from stylegan_cli.compilation import Verdict
+from stylegan_cli.operations import benchmarking
 
 QUICK = ("--seconds", 0, "--batch", "1,3", "--precision", "fp32,bf16")
 
@@ -94,6 +97,37 @@ def test_many_faces_are_compiled_where_that_was_faster(tiny_stylegan, tiny_model
     compilation.keep_verdict(generator, "fp32", Verdict(eager=1.0, compiled=1.5))
     assert not made_compiled(tiny_stylegan, 3, *fp32)
     assert made_compiled(tiny_stylegan, 2, *fp32, "--compile", "on")
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_very_many_faces_are_reason_enough_to_find_out(tiny_stylegan, tiny_model, compiler, monkeypatch, pays):
+    seconds = iter([1.0, 0.5 if pays else 1.5])
+    monkeypatch.setattr(benchmarking, "seconds_a_picture", lambda *_: next(seconds))
+    monkeypatch.setattr(compilation, "FROM_FACES", 2)
+    monkeypatch.setattr(compilation, "UNKNOWN_FROM_FACES", 4)
+    fp32 = ("--precision", "fp32")
+    eager, *_ = tiny_stylegan("sample", "-n", 2, "--compile", "off", "--out", "eager", *fp32)
+    assert not made_compiled(tiny_stylegan, 3, *fp32)
+    assert made_compiled(tiny_stylegan, 4, *fp32) == pays
+    assert compilation.verdict(store.load(str(tiny_model)), "fp32").pays == pays
+    # What was found is known from now on.
+    assert made_compiled(tiny_stylegan, 3, *fp32) == pays
+    assert np.array_equal(pixels(eager), pixels(f"faces/{eager.name}")) == (not pays)
+
+
+def test_a_failed_compiler_is_not_asked_again(tiny_stylegan, tiny_model, compiler, monkeypatch):
+    asked = []
+
+    def fails(_ws):
+        asked.append(1)
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(torch, "compile", lambda _eager, **_: fails)
+    monkeypatch.setattr(compilation, "FROM_FACES", 2)
+    monkeypatch.setattr(compilation, "UNKNOWN_FROM_FACES", 4)
+    for _ in range(2):
+        assert not made_compiled(tiny_stylegan, 4)
+    assert len(asked) == 1
 
 
 def test_a_compiled_picture_is_replayed_compiled(tiny_stylegan, compiler, here):
