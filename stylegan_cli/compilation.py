@@ -57,7 +57,7 @@ def compile_synthesis(generator: Generator) -> None:
     """
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
     eager = generator.synthesis
-    # Maps are channels last already. Torch's own choice copied those of a single picture there and back at each doubling.
+    # Maps are channels last already. Torch's own choice copied a single picture's at each doubling.
     on_cuda = generator.device.type == "cuda"
     options: dict[str, Any] = {"triton.cudagraphs": True} if on_cuda else {"layout_optimization": False}
     compiled = torch.compile(eager, dynamic=False, options=options)
