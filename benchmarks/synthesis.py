@@ -1,6 +1,6 @@
 """Seconds a picture of StyleGAN 1, 2 and 3, against a plain float32 implementation of the same networks, in one run.
 
-    python benchmarks/synthesis.py [--models stylegan2,stylegan3,stylegan1] [--repeats 5]
+    python benchmarks/synthesis.py [--models stylegan2,stylegan3,stylegan1] [--repeats 5] [--compile]
 
 Weights are random: speed does not depend on them. The plain implementation is `plain.py`; the table also says how far
 both pictures are apart.
@@ -18,7 +18,7 @@ from engines import measure, table
 
 from stylegan_cli.allocation import keep_memory
 from stylegan_cli.architectures import stylegan1, stylegan2, stylegan3
-from stylegan_cli.compilation import psnr
+from stylegan_cli.compilation import compile_synthesis, psnr
 from stylegan_cli.generator import Generator
 from stylegan_cli.hardware import PRECISIONS
 
@@ -35,11 +35,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--compile", action="store_true", help="compiled, too")
     options = parser.parse_args()
 
     for model in options.models.split(","):
         engines = {BASELINE: partial(plain_engine, model)}
         engines |= {f"ours, {name}": partial(our_engine, model, name) for name in ("fp32", "bf16")}
+        if options.compile:
+            engines["ours, bf16, compiled"] = partial(our_engine, model, "bf16", True)
         times = measure(engines, options.repeats)
         print(f"{TITLES[model]}: {torch.get_num_threads()} threads, batch 1, median of {options.repeats}")
         print(table(times, BASELINE))
@@ -48,9 +51,11 @@ def main() -> None:
         print(f"ours and the baseline agree to {far:.0f} dB PSNR in float32\n")
 
 
-def our_engine(model: str, precision: str) -> Callable[[], torch.Tensor]:
+def our_engine(model: str, precision: str, compiled: bool = False) -> Callable[[], torch.Tensor]:
     keep_memory()
     generator, ws = _made(model, PRECISIONS[precision])
+    if compiled:
+        compile_synthesis(generator)
     return lambda: generator.synthesis(ws)
 
 
