@@ -1,8 +1,9 @@
 """Whole commands against bare synthesis: films, data sets, start-up, memory; and our PNG files against Pillow's.
 
-    python benchmarks/pipeline.py [--model ffhq] [--pictures 40]
+    python benchmarks/pipeline.py [--model ffhq] [--pictures 40] [--rounds 3]
 
-Rates are those of a long run: the time of many pictures less the time of few, so that starting counts for itself.
+Rates are those of a long run: the time of many pictures less the time of few, so that starting counts for itself. All
+take turns, so that a machine that slows down slows all; the table has medians.
 """
 
 from __future__ import annotations
@@ -30,19 +31,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="ffhq")
     parser.add_argument("--pictures", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
 
     model = ["--model", options.model]
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        bare = measure({"bare synthesis": partial(bare_synthesis, options.model)}, 11)["bare synthesis"]
+        draw = {"bare synthesis": partial(bare_synthesis, options.model)}
         film = partial(command, "interpolate", "1", "2", "--out", "film.mp4", *model)
         data = partial(command, "sample", "--dataset", "faces.zip", *model)
-        times = {
-            "bare synthesis": bare,
-            "interpolate to mp4": rate(lambda n: film("--frames", str(n)), options.pictures),
-            "sample into a zip": rate(lambda n: data("-n", str(n)), options.pictures),
-        }
+        rounds: dict[str, list[float]] = {}
+        for _ in range(options.rounds):
+            times = measure(draw, 15) | {
+                "interpolate to mp4": rate(lambda n: film("--frames", str(n)), options.pictures),
+                "sample into a zip": rate(lambda n: data("-n", str(n)), options.pictures),
+            }
+            for name, taken in times.items():
+                rounds.setdefault(name, []).append(taken)
+        times = {name: statistics.median(taken) for name, taken in rounds.items()}
         print(f"a picture, in a run of {options.pictures}")
         print(table(times, "bare synthesis"))
         start_up(model)

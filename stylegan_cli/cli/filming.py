@@ -98,5 +98,5 @@ def _write_film(studio: Studio, film: Film, path: Path, fps: float, ending: str)
                 advance(i + 1)
                 yield np.asarray(image)
 
-        write_film(path, draw(), fps, ending)
+        write_film(path, draw(), fps, ending, studio.background())
     studio.report(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import chain, compress
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 import typer
-from PIL import Image
 
 from stylegan_cli import __version__, hardware
 from stylegan_cli.cli import places
@@ -23,7 +23,6 @@ from stylegan_cli.cli.stopping import asked_to_stop
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents.people import Person, from_seed
-from stylegan_cli.media.background import Background
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.render import render
 from stylegan_cli.media.sharded import ShardedDataset, difference, unfinished
@@ -140,16 +139,17 @@ def _draw(
         with ExitStack() as stack:
             add = stack.enter_context(dataset.adding())
             advance = stack.enter_context(progress("sampling", dataset.count, studio.output.quiet))
-            background = stack.enter_context(Background())
+            background = stack.enter_context(studio.background())
 
-            def write(index: int, done: int, image: Image.Image, ws: np.ndarray) -> None:
-                add(index, encode(image, studio.format), ws)
+            def write(index: int, done: int, ws: np.ndarray, encoded: bytes) -> None:
+                add(index, encoded, ws)
                 advance(min(found + done * world.size, dataset.count), note)
 
             for done, (index, seed) in enumerate(compress(enumerate(chain(*ranges)), todo), start=1):
                 person = from_seed(studio.generator, seed, studio.psi)
                 image = render(studio.generator, face(person, seed), studio.output.size)
-                background.submit(write, index, done, image, person.ws[: dataset.shape[0]].numpy())
+                ws = person.ws[: dataset.shape[0]].numpy()
+                background.submit(partial(encode, image, studio.format), partial(write, index, done, ws))
                 if is_asked():
                     break
         if is_asked():

@@ -98,6 +98,10 @@ class Studio:
     def format(self) -> str:
         return places.file_ending(self.output.out, self.output.format, FORMATS, "png")
 
+    def background(self) -> Background:
+        """What encodes pictures while, or before, this generator draws the next."""
+        return Background(beside=self.generator.device.type != "cpu")
+
     def save(self, names: Sequence[str], works: Iterable[Work], folder: str = "out", faces: int | None = None) -> None:
         """Makes and writes pictures, each when its turn comes: memory does not grow with their number.
 
@@ -106,17 +110,19 @@ class Studio:
         """
         paths = self._paths(names, folder)
         self.speed_up(faces or len(names))
-        with self._counting(faces or len(names)) as on_face, Background() as background:
+        with self._counting(faces or len(names)) as on_face, self.background() as background:
             for path, work in zip(paths, works, strict=True):
                 size = self._face_size(work.picture)
                 image = render(self.generator, work.picture, size, on_face)
-                background.submit(self._write, path, image, self.recipe(work.picture, size), work.people)
+                text = self._text(path, self.recipe(work.picture, size))
+                make = partial(encode, image, places.ending(path), text)
+                background.submit(make, partial(self._write, path, work.people))
                 self.preview(image)
 
     def save_as(self, path: Path, work: Work) -> None:
         """Makes and writes one picture under a name that was checked."""
         image = render(self.generator, work.picture, self._face_size(work.picture))
-        self._write(path, image, self.recipe(work.picture, self._face_size(work.picture)), ())
+        self._save(path, image, self.recipe(work.picture, self._face_size(work.picture)))
         self.preview(image)
 
     def save_sheet(self, name: str, sheet: Sheet, people: Sequence[Person]) -> None:
@@ -126,12 +132,12 @@ class Studio:
     def save_image(self, name: str, image: Image.Image, people: Sequence[Person]) -> None:
         """Writes a picture that no recipe can make again."""
         (path,) = self._paths([name], "out")
-        self._write(path, image, None, people)
+        self._save(path, image, None, people)
         self.preview(image)
 
     def save_image_as(self, path: Path, image: Image.Image) -> None:
         """The same under a name that was checked."""
-        self._write(path, image, None, ())
+        self._save(path, image, None)
         self.preview(image)
 
     def replay(self, name: str, recipe: Recipe) -> None:
@@ -142,7 +148,7 @@ class Studio:
         self.speed_up(faces_to_compute(recipe.picture))
         with self._counting(faces_to_compute(recipe.picture)) as on_face:
             image = render(self.generator, recipe.picture, recipe.size, on_face)
-        self._write(path, image, recipe, ())
+        self._save(path, image, recipe)
         self.preview(image)
 
     def sheet(self, faces: Sequence[Cell], columns: int | None = None) -> Sheet:
@@ -239,11 +245,17 @@ class Studio:
         with progress("drawing", faces, self.output.quiet) as advance:
             yield lambda: advance(next(numbers))
 
-    def _write(self, path: Path, image: Image.Image, recipe: Recipe | None, people: Sequence[Person]) -> None:
-        text, format = dumps(recipe) if recipe else "", places.ending(path)
-        if not has_room(format, text) and not self.output.quiet:
+    def _save(self, path: Path, image: Image.Image, recipe: Recipe | None, people: Sequence[Person] = ()) -> None:
+        self._write(path, people, encode(image, places.ending(path), self._text(path, recipe)))
+
+    def _text(self, path: Path, recipe: Recipe | None) -> str:
+        """The recipe as the picture at this path will hold it."""
+        text = dumps(recipe) if recipe else ""
+        if not has_room(places.ending(path), text) and not self.output.quiet:
             tell(f"{path} is written without its recipe, which is too long for a JPEG; PNG and WebP hold any.")
-        content = encode(image, format, text)
+        return text
+
+    def _write(self, path: Path, people: Sequence[Person], content: bytes) -> None:
         path.parent.mkdir(exist_ok=True)
         with replacing(path) as part:
             part.write_bytes(content)

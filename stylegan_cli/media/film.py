@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import replacing
+from stylegan_cli.media.background import Background
 
 # The chroma of these codecs has half the resolution, so their pictures need even edges.
 _EVEN = ("-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p")
@@ -27,11 +29,14 @@ CODECS = {
 }
 
 
-def write_film(path: Path, frames: Iterable[np.ndarray], fps: float, format: str) -> None:
-    """Encodes frames `[h, w, 3]` uint8 (at least one); the film takes its name only when it is whole."""
-    with filming(path, fps, format) as add:
+def write_film(
+    path: Path, frames: Iterable[np.ndarray], fps: float, format: str, background: Background | None = None
+) -> None:
+    """Encodes frames `[h, w, 3]` uint8 (at least one); the film takes its name only when it is whole. Where drawing
+    them is work, `background` says when the encoder has its turn."""
+    with filming(path, fps, format) as add, background or Background() as turns:
         for frame in frames:
-            add(frame)
+            turns.submit(partial(np.ascontiguousarray, frame), add)
 
 
 @contextmanager

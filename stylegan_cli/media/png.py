@@ -28,12 +28,16 @@ def encode(pixels: np.ndarray, text: dict[str, str] | None = None) -> bytes:
 def _filtered(pixels: np.ndarray) -> np.ndarray:
     """Every row as its filter's number and the differences to the prediction: `[h, 1 + 3 * w]`."""
     height, width, channels = pixels.shape
-    left, above = np.zeros_like(pixels), np.zeros_like(pixels)
-    left[:, 1:], above[1:] = pixels[:, :-1], pixels[:-1]
-    mean = (left & above) + ((left ^ above) >> 1)  # rounded down, without a ninth bit
+    flat = pixels.reshape(height, width * channels)
+    framed = np.zeros((height + 1, (width + 1) * channels), np.uint8)
+    framed[1:, channels:] = flat
+    left, above = framed[1:, :-channels], framed[:-1, channels:]
+    mean = np.bitwise_xor(left, above)  # half of what differs, and what both share: rounded down, without a ninth bit
+    np.right_shift(mean, 1, out=mean)
+    np.add(mean, left & above, out=mean)
     rows = np.empty((height, 1 + width * channels), np.uint8)
     rows[:, 0] = _AVERAGE
-    np.subtract(pixels, mean, out=rows[:, 1:].reshape(height, width, channels))
+    np.subtract(flat, mean, out=rows[:, 1:])
     return rows
 
 

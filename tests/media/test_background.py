@@ -1,57 +1,94 @@
-"""Writing while the next picture is computed."""
+"""Making results on other threads: in order, few at a time, in pauses or beside."""
 
 import threading
-import time
+from functools import partial
 
 import pytest
+import torch
 
+from stylegan_cli.media import background as module
 from stylegan_cli.media.background import Background
 
 
-def test_calls_run_in_order_and_all_of_them():
-    done = []
-    with Background() as background:
-        for i in range(20):
-            background.submit(done.append, i)
-    assert done == list(range(20))
-
-
-def test_at_most_depth_wait():
-    gate, started = threading.Event(), []
-
-    def submit_all():
-        with Background(depth=2) as background:
-            for i in range(5):
-                started.append(i)
-                background.submit(gate.wait)
-
-    thread = threading.Thread(target=submit_all)
-    thread.start()
-    time.sleep(0.2)
-    assert started == [0, 1, 2]  # the third submit waits
-    gate.set()
-    thread.join()
-    assert started == [0, 1, 2, 3, 4]
+@pytest.fixture
+def depth(monkeypatch):
+    """Results that are gathered; time is not what ends gathering here."""
+    monkeypatch.setattr(module, "LONGEST", 1e9)
+    return min(4 * torch.get_num_threads(), module.MOST)
 
 
 def fail():
     raise OSError(28, "No space left on device")
 
 
-def test_a_failure_comes_out_of_the_block():
-    with pytest.raises(OSError, match="No space"), Background() as background:
-        background.submit(fail)
+@pytest.mark.parametrize("beside", [False, True])
+def test_all_are_used_in_order_on_the_callers_thread(beside):
+    used, threads = [], set()
+
+    def use(made):
+        used.append(made)
+        threads.add(threading.current_thread())
+
+    with Background(beside) as background:
+        for i in range(100):
+            background.submit(partial(int, i), use)
+    assert used == list(range(100))
+    assert threads == {threading.current_thread()}
 
 
-def test_nothing_runs_after_a_failure():
-    done = []
+def test_nothing_is_made_while_the_caller_draws(depth):
+    made, used = [], []
+    with Background() as background:
+        for i in range(depth - 1):
+            background.submit(partial(made.append, i), used.append)
+        assert made == []
+        background.submit(partial(made.append, depth), used.append)
+        assert len(made) == len(used) == depth
+
+
+@pytest.mark.skipif(torch.get_num_threads() < 2, reason="one thread makes one after the other")
+def test_several_are_made_at_once(depth):
+    meeting = threading.Barrier(2)
+    with Background() as background:
+        for _ in range(2):
+            background.submit(partial(meeting.wait, 10), lambda _: None)
+
+
+def test_beside_the_caller_goes_on_while_they_are_made(depth):
+    gate, used = threading.Event(), []
+    with Background(beside=True) as background:
+        for _ in range(2 * depth - 1):
+            background.submit(partial(gate.wait, 10), used.append)
+        assert used == []
+        gate.set()
+        background.submit(partial(gate.wait, 10), used.append)
+        assert len(used) == depth
+    assert used == [True] * 2 * depth
+
+
+def test_gathering_ends_after_a_time(monkeypatch):
+    monkeypatch.setattr(module, "LONGEST", -1.0)
+    used = []
+    with Background() as background:
+        background.submit(partial(int, 1), used.append)
+        assert used == [1]
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_failure_comes_out_and_nothing_is_used_after_it(beside):
+    used = []
+    with pytest.raises(OSError, match="No space"), Background(beside) as background:
+        for i in range(100):
+            background.submit(fail if i == 2 else partial(int, i), used.append)
+    assert used == [0, 1]
+
+
+def test_what_fails_in_its_use_comes_out_too():
     with pytest.raises(OSError, match="No space"), Background() as background:
-        for i in range(10):
-            background.submit(*((fail,) if i == 2 else (done.append, i)))
-    assert done == [0, 1]
+        background.submit(partial(int, 1), lambda _: fail())
 
 
 def test_the_callers_own_error_wins():
     with pytest.raises(KeyboardInterrupt), Background() as background:
-        background.submit(fail)
+        background.submit(fail, print)
         raise KeyboardInterrupt
