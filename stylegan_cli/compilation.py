@@ -25,8 +25,8 @@ Synthesis = Callable[..., Tensor]
 CHOICES = ("auto", "on", "off")
 FROM_FACES = 50
 """Less is done before a compiler is, even where its code comes from the cache."""
-UNKNOWN_FROM_FACES = 1000
-"""So many faces repay half a minute of compiling and measuring where nobody has measured yet."""
+UNKNOWN_FROM_FACES, UNKNOWN_FROM_SECONDS = 500, 120.0
+"""So many faces, and so long a time to draw them, repay compiling and measuring where nobody has measured yet."""
 CLOSE_ENOUGH = 40.0  # dB PSNR against the eager picture
 MARGIN = 0.9  # of the eager time: a gain that is worth another path through the arithmetic
 

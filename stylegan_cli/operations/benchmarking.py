@@ -34,7 +34,7 @@ def seconds_a_picture(generator: Generator, batch: int, seconds: float) -> float
 
 def compile_where_it_pays(generator: Generator, precision: str, faces: int) -> bool:
     """Compiles `generator.synthesis` before it draws so many faces, if that is known to pay on this machine; says
-    whether it did. Where nobody knows, many faces are reason enough to find out, and what was found is kept.
+    whether it did. Where nobody knows, minutes of drawing are reason enough to find out, and what was found is kept.
 
     Raises StyleganError where it cannot be compiled.
     """
@@ -47,6 +47,8 @@ def compile_where_it_pays(generator: Generator, precision: str, faces: int) -> b
     if faces < compilation.UNKNOWN_FROM_FACES:
         return False
     eager = seconds_a_picture(generator, 1, GLANCE)
+    if faces * eager < compilation.UNKNOWN_FROM_SECONDS:
+        return False
     try:
         compilation.compile_synthesis(generator)
     except StyleganError:

@@ -8,7 +8,7 @@ ten times as fast on a CPU.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,9 @@ from torch import Tensor
 
 SEPARABLE_FROM = 8
 """A 1-D filter with fewer taps becomes its 2-D outer product, as in StyleGAN2's files: one pass is faster than two."""
+
+Factors = tuple[int, int]
+"""Along y, along x."""
 
 
 def setup_filter(taps: Sequence[float] | Sequence[Sequence[float]]) -> Tensor:
@@ -46,21 +49,52 @@ def upfirdn2d(
     if f is None:
         f = torch.ones(1, 1, device=x.device)
     if f.ndim == 2:
-        return _resample(x, f * gain, (up, up), (down, down), padding, bias)
+        return _differentiable(x, f * gain, (up, up), (down, down), padding, bias)
     f = f * gain**0.5
-    x = _resample(x, f[None, :], (1, up), (1, down), (*padding[:2], 0, 0), None)
-    return _resample(x, f[:, None], (up, 1), (down, 1), (0, 0, *padding[2:]), bias)
+    x = _differentiable(x, f[None, :], (1, up), (1, down), (*padding[:2], 0, 0), None)
+    return _differentiable(x, f[:, None], (up, 1), (down, 1), (0, 0, *padding[2:]), bias)
+
+
+def _differentiable(
+    x: Tensor, f: Tensor, up: Factors, down: Factors, padding: tuple[int, int, int, int], bias: Tensor | None
+) -> Tensor:
+    if not (torch.is_grad_enabled() and x.requires_grad):
+        return _resample(x, f, up, down, padding, bias)
+    x = cast(Tensor, _Resampling.apply(x, f, up, down, padding))
+    return x if bias is None else x + bias[:, None, None]
+
+
+class _Resampling(torch.autograd.Function):
+    """`_resample` with a gradient that is resampling again. PyTorch's own for depthwise convolutions takes fifteen
+    times as long in bfloat16, and goes channel by channel where it is itself differentiated."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, f: Tensor, up: Factors, down: Factors, padding: tuple[int, int, int, int]
+    ) -> Tensor:
+        ctx.filter, ctx.up, ctx.down, ctx.padding, ctx.size = f, up, down, padding, x.shape[2:]
+        return _resample(x, f, up, down, padding, None)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        left, _, top, _ = ctx.padding
+        after = [
+            size * up - out * down + low - up + 1
+            for size, up, out, down, low in zip(
+                ctx.size, ctx.up, gradient.shape[2:], ctx.down, (top, left), strict=True
+            )
+        ]
+        taps = ctx.filter.shape
+        padding = (taps[1] - left - 1, after[1], taps[0] - top - 1, after[0])
+        back = _Resampling.apply(gradient, ctx.filter.flip(0, 1), ctx.down, ctx.up, padding)
+        return back, None, None, None, None
 
 
 def _resample(
-    x: Tensor,
-    f: Tensor,
-    up: tuple[int, int],
-    down: tuple[int, int],
-    padding: tuple[int, int, int, int],
-    bias: Tensor | None,
+    x: Tensor, f: Tensor, up: Factors, down: Factors, padding: tuple[int, int, int, int], bias: Tensor | None
 ) -> Tensor:
-    """`upfirdn2d` for a 2-D filter, with factors `(along y, along x)`."""
+    """`upfirdn2d` for a 2-D filter."""
     if up != (1, 1):
         x = _upsample(x, f, up, padding)[:, :, :: down[0], :: down[1]]
         return x if bias is None else x + bias[:, None, None]

@@ -190,7 +190,8 @@ class Trainer:
             generator.broadcast(generator.mapping(torch.randn(n, generator.z_dim, device=self.device), c))
             for _ in range(2)
         )
-        ws = losses.mixed_styles(ws, other, self.options.mixing)
+        active = sum(layer.resolution <= self._now.resolution for layer in generator.layers)
+        ws = losses.mixed_styles(ws, other, self.options.mixing, active)
         return generator.synthesis(ws, training_noise=True), ws, c  # type: ignore[call-arg]
 
     def _scores(self, images: Tensor, c: Tensor | None) -> Tensor:

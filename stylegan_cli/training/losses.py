@@ -49,12 +49,13 @@ def path_penalty(lengths: Tensor, mean: Tensor) -> Tensor:
     return (lengths - mean).square()
 
 
-def mixed_styles(ws: Tensor, other: Tensor, probability: float) -> Tensor:
+def mixed_styles(ws: Tensor, other: Tensor, probability: float, active: int) -> Tensor:
     """Style mixing (StyleGAN, section 3.1): with `probability` the layers from a random one on come from `other`.
 
-    Both `[n, num_ws, w_dim]`; the layer is drawn for each picture, and is never the first.
+    Both `[n, num_ws, w_dim]`; the layer is drawn for each picture among the first `active` ones, those that the growing
+    networks use, and is never the first.
     """
     n, layers, _ = ws.shape
-    first = torch.randint(1, layers, (n, 1), device=ws.device)
+    first = torch.randint(1, active, (n, 1), device=ws.device)
     first = torch.where(torch.rand(n, 1, device=ws.device) < probability, first, layers)
     return torch.where((torch.arange(layers, device=ws.device) < first)[:, :, None], ws, other)

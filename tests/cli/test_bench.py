@@ -100,14 +100,16 @@ def test_many_faces_are_compiled_where_that_was_faster(tiny_stylegan, tiny_model
 
 
 @pytest.mark.parametrize("pays", [True, False])
-def test_very_many_faces_are_reason_enough_to_find_out(tiny_stylegan, tiny_model, compiler, monkeypatch, pays):
-    seconds = iter([1.0, 0.5 if pays else 1.5])
+def test_minutes_of_drawing_are_reason_enough_to_find_out(tiny_stylegan, tiny_model, compiler, monkeypatch, pays):
+    seconds = iter([0.5, 1.0, 0.5 if pays else 1.5])
     monkeypatch.setattr(benchmarking, "seconds_a_picture", lambda *_: next(seconds))
     monkeypatch.setattr(compilation, "FROM_FACES", 2)
     monkeypatch.setattr(compilation, "UNKNOWN_FROM_FACES", 4)
+    monkeypatch.setattr(compilation, "UNKNOWN_FROM_SECONDS", 3.0)
     fp32 = ("--precision", "fp32")
     eager, *_ = tiny_stylegan("sample", "-n", 2, "--compile", "off", "--out", "eager", *fp32)
     assert not made_compiled(tiny_stylegan, 3, *fp32)
+    assert not made_compiled(tiny_stylegan, 4, *fp32)  # two seconds
     assert made_compiled(tiny_stylegan, 4, *fp32) == pays
     assert compilation.verdict(store.load(str(tiny_model)), "fp32").pays == pays
     # What was found is known from now on.
@@ -125,6 +127,7 @@ def test_a_failed_compiler_is_not_asked_again(tiny_stylegan, tiny_model, compile
     monkeypatch.setattr(torch, "compile", lambda _eager, **_: fails)
     monkeypatch.setattr(compilation, "FROM_FACES", 2)
     monkeypatch.setattr(compilation, "UNKNOWN_FROM_FACES", 4)
+    monkeypatch.setattr(compilation, "UNKNOWN_FROM_SECONDS", 0.0)
     for _ in range(2):
         assert not made_compiled(tiny_stylegan, 4)
     assert len(asked) == 1

@@ -131,12 +131,13 @@ def compare_r1(checkpoint, found):
     torch.testing.assert_close(losses.r1_penalty(scores, images), found["r1_penalty_first4"], rtol=1e-3, atol=0)
 
 
-def test_style_mixing():
+@pytest.mark.parametrize("active", [6, 4, 2])
+def test_style_mixing(active):
     torch.manual_seed(0)
     ws, other = torch.zeros(2000, 6, 3), torch.ones(2000, 6, 3)
-    mixed = losses.mixed_styles(ws, other, 0.9)[:, :, 0]
+    mixed = losses.mixed_styles(ws, other, 0.9, active)[:, :, 0]
     assert not mixed[:, 0].any()  # the first layer is never the other's
     assert (mixed.diff(dim=1) >= 0).all()  # from some layer on everything is
-    assert mixed[:, -1].mean().item() == pytest.approx(0.9, abs=0.03)
-    assert mixed.sum(dim=1).unique().tolist() == [0, 1, 2, 3, 4, 5]
-    assert torch.equal(losses.mixed_styles(ws, other, 0.0), ws)
+    assert mixed[:, active - 1].mean().item() == pytest.approx(0.9, abs=0.03)
+    assert mixed[:, :active].sum(dim=1).unique().tolist() == list(range(active))
+    assert torch.equal(losses.mixed_styles(ws, other, 0.0, active), ws)

@@ -1,0 +1,50 @@
+"""What `auto` means on other machines than this one."""
+
+import platform
+from pathlib import Path
+
+import pytest
+import torch
+
+from stylegan_cli import hardware
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("amx", "avx512", "vendor", "expected"),
+    [
+        (True, True, "GenuineIntel", "bf16"),
+        (False, True, "GenuineIntel", "fp32"),
+        (False, True, "AuthenticAMD", "bf16"),
+        (False, False, "AuthenticAMD", "fp32"),
+        (False, False, "", "fp32"),
+    ],
+)
+def test_bfloat16_only_where_it_pays(monkeypatch, amx, avx512, vendor, expected):
+    monkeypatch.setattr(hardware, "cpu_features", lambda: {"AMX": amx, "AVX-512-BF16": avx512})
+    monkeypatch.setattr(hardware, "cpu_vendor", lambda: vendor)
+    assert hardware.choose_precision("auto", CPU) == expected
+    assert hardware.choose_precision("fp32", CPU) == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "processor", "expected"),
+    [
+        ("processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\n", "", "AuthenticAMD"),
+        ("processor\t: 0\nCPU implementer\t: 0x41\n", "", ""),
+        (None, "AMD64 Family 25 Model 97 Stepping 2, AuthenticAMD", "AuthenticAMD"),
+        (None, "arm", ""),
+    ],
+    ids=["linux", "linux on arm", "windows", "macos"],
+)
+def test_a_processors_vendor(monkeypatch, cpuinfo, processor, expected):
+    def read_text(path, **_):
+        assert path.as_posix() == "/proc/cpuinfo"
+        if cpuinfo is None:
+            raise FileNotFoundError(path)
+        return cpuinfo
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    monkeypatch.setattr(platform, "processor", lambda: processor)
+    assert hardware.cpu_vendor() == expected
