@@ -7,12 +7,14 @@ fits into the latent's own file and the generator stays as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
@@ -100,19 +102,27 @@ def synthesis(generator: Generator, ws: Tensor, noise: Noise, tuned: Tuned) -> T
 
 def synthesis_with(generator: Generator, ws: Tensor, noise: Noise, tensors: Mapping[str, Tensor]) -> Tensor:
     """`generator.synthesis(ws, noise)`, computed with some `tensors` in the place of those of these names."""
-    named = {f"generator.{name}": tensor for name, tensor in tensors.items()}
-    return torch.func.functional_call(_Synthesis(generator), named, (ws, noise))
+    with _replaced(generator, tensors):
+        return generator.synthesis(ws, noise)
 
 
-class _Synthesis(nn.Module):
-    """Synthesis as a module's call, which is what can be computed with other tensors."""
-
-    def __init__(self, generator: Generator) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, ws: Tensor, noise: Noise) -> Tensor:
-        return self.generator.synthesis(ws, noise)
+@contextmanager
+def _replaced(generator: Generator, tensors: Mapping[str, Tensor]) -> Iterator[None]:
+    """In this block the generator has these tensors. (`torch.func.functional_call` finds modules by attributes, and some
+    families have a method of a module's name.)"""
+    modules = dict(generator.named_modules())
+    own: list[tuple[dict[str, Any], str, Tensor]] = []
+    for name, tensor in tensors.items():
+        path, _, leaf = name.rpartition(".")
+        module = modules[path]
+        held = module._parameters if leaf in module._parameters else module._buffers
+        own.append((held, leaf, held[leaf]))
+        held[leaf] = tensor
+    try:
+        yield
+    finally:
+        for held, leaf, tensor in own:
+            held[leaf] = tensor
 
 
 def _tensors(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:

@@ -9,21 +9,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_families import CONFIGS, make
 
-from stylegan_cli import architectures, modelfile, store
-
-CONFIGS = {
-    "stylegan1": {"resolution": 64, "fmap_base": 256, "fmap_max": 8, "z_dim": 8, "w_dim": 8, "mapping_layers": 2},
-    "stylegan2": {"resolution": 64, "channel_base": 512, "channel_max": 8, "z_dim": 8, "w_dim": 8, "mapping_layers": 2},
-    "stylegan3": {"resolution": 64, "channel_base": 512, "channel_max": 8, "z_dim": 8, "w_dim": 8},
-}
-
-
-def make(family, seed=0, **options):
-    torch.manual_seed(seed)
-    module, name = architectures.FAMILIES[family]
-    loaded = __import__(module, fromlist=[name])
-    return getattr(loaded, name)(loaded.Config(**CONFIGS[family], **options)).requires_grad_(False)
+from stylegan_cli import modelfile, store
 
 
 @pytest.fixture(scope="module")

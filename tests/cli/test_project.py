@@ -9,8 +9,9 @@ import pytest
 import torch
 from looking import pixels, size_of
 from PIL import Image
+from small_families import CONFIGS, make
 
-from stylegan_cli import store
+from stylegan_cli import modelfile, store
 from stylegan_cli.cli import darkroom, price
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
@@ -94,6 +95,24 @@ def test_a_tuning_goes_along_with_the_latents(works, photo):
     assert (pixels("tuned-projected.png") != pixels("plain-projected.png")).any()
     works("mix", "--coarse", "tuned.npz", "--fine", "tuned.npz", "-o", "again.png")
     assert (pixels("again.png") == pixels("tuned-projected.png")).all()
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_photos_in_every_family(stylegan, photo, here, family):
+    modelfile.save(make(family), here / "model.safetensors", {})
+    model = ("--model", "model.safetensors", "--precision", "fp32")
+    for words in (
+        ("project", photo, "--steps", 2, "--tune", "-o", "me.npz"),
+        ("project", photo, "--steps", 2, "-o", "plain.npz"),
+        ("directions", "discover", "--count", 1, "--out", "found"),
+        ("edit", "me.npz", "--direction", "found/sefa-0.npz=1", "--paste", photo, "-o", "back.png"),
+        ("edit", photo, "--direction", "found/sefa-0.npz=-2..2", "--steps", 3, "-o", "strip.png"),
+    ):
+        result = stylegan(*words, *model)
+        assert result.exit_code == 0, result.stderr
+    assert (pixels("me-projected.png") != pixels("plain-projected.png")).any()
+    assert size_of("back.png") == (700, 600)
+    assert (pixels("back.png") != pixels(photo)).any()
 
 
 def test_a_film_of_the_search(works, photo):

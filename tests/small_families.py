@@ -1,0 +1,18 @@
+"""Small random networks of NVIDIA's families, 64 pixels wide."""
+
+import torch
+
+from stylegan_cli import architectures
+
+CONFIGS = {
+    "stylegan1": {"resolution": 64, "fmap_base": 256, "fmap_max": 8, "z_dim": 8, "w_dim": 8, "mapping_layers": 2},
+    "stylegan2": {"resolution": 64, "channel_base": 512, "channel_max": 8, "z_dim": 8, "w_dim": 8, "mapping_layers": 2},
+    "stylegan3": {"resolution": 64, "channel_base": 512, "channel_max": 8, "z_dim": 8, "w_dim": 8},
+}
+
+
+def make(family, seed=0, **options):
+    torch.manual_seed(seed)
+    module, name = architectures.FAMILIES[family]
+    loaded = __import__(module, fromlist=[name])
+    return getattr(loaded, name)(loaded.Config(**CONFIGS[family], **options)).requires_grad_(False)
