@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from stylegan_cli.cli.options import Seed, command
-from stylegan_cli.cli.stopping import asked_to_stop
 
 _NETWORKS, _LEARNING, _GROWING, _AUGMENTATION = "Networks", "Learning", "Growing (stylegan1)", "Augmentation, transfer"
 
@@ -99,62 +98,30 @@ def train(
     from stylegan_cli.cli.console import data as print_data
     from stylegan_cli.cli.console import tell
     from stylegan_cli.cli.options import command_line
-    from stylegan_cli.cli.train_results import make_film, measure, open_watch
-    from stylegan_cli.cli.train_view import View, summary
+    from stylegan_cli.cli.train_run import one_voice, run_to_end
+    from stylegan_cli.cli.train_view import summary
     from stylegan_cli.metrics import watching
     from stylegan_cli.training import parallel, presets
-    from stylegan_cli.training.data import Loader
-    from stylegan_cli.training.folder import check_resumed
-    from stylegan_cli.training.loop import Pace, Tick, Trainer
-    from stylegan_cli.training.loop import train as run_training
+    from stylegan_cli.training.folder import RunFolder, check_resumed
+    from stylegan_cli.training.loop import Pace
     from stylegan_cli.training.session import Wishes, prepare
 
     chosen, wanted = hardware.choose_device(device), watching.metrics_of(metrics)
     said = choices.said() | {"seed": seed, "precision": presets.precision_of(precision, chosen)}
     said |= {} if mirror is None else {"mirror": mirror}
-    if resume:
-        check_resumed(resume)
-    resumed = (resume, importers.read(store.locate(resume))) if resume else None
     world, where = parallel.join(chosen)
-    session = prepare(outdir, Wishes(data, preset, said, resolution, cond, resumed), world, where)
-    run, state, pictures, options = session.run, session.state, session.pictures, session.options
-    goal, quiet = kimg or session.pace["kimg"], quiet or not world.leads
-    if not quiet:
-        tell(summary(options, len(pictures), state, world.size, goal))
-    notes = {"command": command_line(), "data": data.name, "pictures": len(pictures)}
-    with closing(run), closing(pictures):
-        watch = open_watch(session, wanted, where, quiet) if world.leads and wanted else None
-        with (
-            closing(Loader(pictures, seed, options.mirror)) as loader,
-            View(goal, state.progress.kimg, quiet) as view,
-            asked_to_stop() as stopping,
-        ):
-
-            def on_tick(tick: Tick) -> None:
-                if world.leads:
-                    run.log(tick)
-                view.tick(tick)
-
-            def on_snapshot() -> None:
-                run.publish(state, options, notes, pictures)
-                is_over = stopping() or state.progress.kimg >= goal
-                if watch and not is_over and watching.is_due(run.lines(), run.measured()):
-                    measure(watch, session, view, stopping)
-
-            is_done = run_training(
-                Trainer(options, state, loader, world, where),
-                Pace(goal, tick or session.pace["tick"], snap),
-                on_tick,
-                on_snapshot,
-                stopping,
-                lambda: view.step(state.progress.kimg),
-            )
-            world.leave()
-            if watch and is_done and all(line["nimg"] != state.progress.nimg for line in run.measured()):
-                measure(watch, session, view, stopping)
-            if world.leads:
-                make_film(session, view)
-    if not is_done:
-        raise KeyboardInterrupt
+    quiet = quiet or not world.leads
+    with one_voice(world), closing(RunFolder(outdir)) as run:
+        with world.together():
+            if resume:
+                check_resumed(resume)
+            resumed = (resume, importers.read(store.locate(resume))) if resume else None
+        session = prepare(run, Wishes(data, preset, said, resolution, cond, resumed), world, where)
+        pace = Pace(kimg or session.pace["kimg"], tick or session.pace["tick"], snap)
+        if not quiet:
+            tell(summary(session.options, len(session.pictures), session.state, world.size, pace.kimg))
+        notes = {"command": command_line(), "data": data.name, "pictures": len(session.pictures)}
+        if not run_to_end(session, world, where, pace, wanted, notes, quiet):
+            raise KeyboardInterrupt
     if not quiet:
         print_data(run.snapshot)

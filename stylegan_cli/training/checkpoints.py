@@ -42,8 +42,6 @@ def save(state: State, folder: Path) -> Path:
 
 def newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, float]] | None:
     """Tensors and progress of the newest checkpoint that is whole; None where there is none at all."""
-    for part in folder.glob(f".*.part{ENDING}"):  # of a process that was killed while writing
-        part.unlink()
     paths = found(folder)
     for path in reversed(paths):
         if (content := read(path)) is not None:
@@ -51,6 +49,12 @@ def newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, float]] | None:
     if paths:
         raise StyleganError(f"all checkpoints in {folder} are damaged; begin again in another --outdir")
     return None
+
+
+def sweep(folder: Path) -> None:
+    """Removes what a process left that was killed while it wrote; only for who holds the run's lock."""
+    for part in folder.glob(f".*.part{ENDING}"):
+        part.unlink(missing_ok=True)
 
 
 def found(folder: Path) -> list[Path]:

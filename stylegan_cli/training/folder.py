@@ -66,11 +66,9 @@ class RunFolder:
             raise StyleganError(f"{self.path} exists, and holds no run of stylegan train; choose another --outdir")
         return None
 
-    def begin(self, options: Options, nimg: int) -> None:
-        """Makes the folder ready for a run that is `nimg` pictures old: what was logged after them is forgotten.
-
-        From here to `close`, or the end of this process, no other one may do so.
-        """
+    def lock(self) -> None:
+        """From here to `close`, or the end of this process, no other one may train in this folder. What killed ones
+        left half-written is swept away; raises `StyleganError` where another one is training."""
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire()
@@ -78,6 +76,11 @@ class RunFolder:
             raise StyleganError(
                 f"{self.path} is being trained by another process; wait for its end, or stop it"
             ) from None
+        checkpoints.sweep(self.checkpoints)
+
+    def begin(self, options: Options, nimg: int) -> None:
+        """Makes the locked folder ready for a run that is `nimg` pictures old: what was logged after them is
+        forgotten."""
         self.checkpoints.mkdir(exist_ok=True)
         self._write(self.path / OPTIONS, options.dumps())
         for name, lines in ((LOG, self.lines()), (METRICS, self.measured())):

@@ -105,7 +105,8 @@ class Trainer:
         now = self._now = Moment.of(options, progress.nimg)
         if options.cfg == "stylegan1":
             self.state.set_lod(now.lod)
-        real = self.loader.take(self._positions(now, progress.nimg), self.device)
+        with self.world.together():
+            real = self.loader.take(self._positions(now, progress.nimg), self.device)
         self.loader.start(self._positions(Moment.of(options, progress.nimg + now.batch), progress.nimg + now.batch))
         self._reals = [self._part(real, i) for i in range(len(self.world.share(now.parts)))]
         self._noted.zero_()
@@ -270,9 +271,9 @@ def train(
         if is_over or before // tick != progress.nimg // tick:
             on_tick(clock.tick(Moment.of(trainer.options, before)))
             if is_over or before // snapshot != progress.nimg // snapshot:
-                if world.leads:
-                    on_snapshot()
-                world.wait()
+                with world.together():
+                    if world.leads:
+                        on_snapshot()
             clock = Clock(trainer)  # what a snapshot takes is no training
         if trainer.asked_to_stop:
             return False

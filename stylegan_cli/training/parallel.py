@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from stylegan_cli.errors import StyleganError
+
+T = TypeVar("T")
 PATIENCE = timedelta(hours=3)  # with a leader who writes a snapshot or computes metrics; torchrun sees who has died
 FOR_EVER = timedelta(days=365)
 
@@ -52,6 +57,28 @@ class World:
         if self.size > 1:
             dist.barrier()
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Until everybody is here. What fails in some fails in all, with the same error: nobody waits for those who
+        have left, and all know how it ended."""
+        failure: Exception | None = None
+        try:
+            yield
+        except (StyleganError, OSError) as error:
+            if self.size == 1:
+                raise
+            failure = error
+        if self.add(torch.tensor(float(failure is not None))):
+            raise next(error for error in self.gather(failure) if error) from None
+
+    def gather(self, value: T) -> list[T]:
+        """Every process's value, in the order of their numbers."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
     def leave(self) -> None:
         if self.size > 1:
             dist.destroy_process_group()
@@ -61,7 +88,7 @@ def join(device: torch.device) -> tuple[World, torch.device]:
     """Joins the others that torchrun started, if it did; and this process's own device. Matrices are multiplied in TF32
     where it has that."""
     torch.set_float32_matmul_precision("high" if device.type == "cuda" else "highest")
-    return _join(device, "nccl" if device.type == "cuda" else "gloo", PATIENCE)
+    return _join(device, "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", PATIENCE)
 
 
 def gather(device: torch.device) -> tuple[World, torch.device]:

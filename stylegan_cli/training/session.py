@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from stylegan_cli.errors import UsageError
+from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.importers import Checkpoint
+from stylegan_cli.modelfile import digest
 from stylegan_cli.training import checkpoints, presets
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.folder import RunFolder, check_room
@@ -43,28 +45,54 @@ class Session:
     pace: dict[str, float]
 
 
-def prepare(folder: Path, wishes: Wishes, world: World, device: torch.device) -> Session:
-    """Opens everything, and writes nothing before it is known to fit together."""
-    run = RunFolder(folder)
-    before = run.options()
-    pictures = Pictures(wishes.data, _resolution(wishes), wishes.labelled)
-    # How a batch is split is part of a run; by default it follows from how many processes began it.
-    said = ({"batch_gpu": before.batch_gpu} if before else {}) | wishes.said
-    options, pace = presets.plan(pictures, said, wishes.preset, wishes.resumed, world.size)
-    if before and (other := difference(options, before)):
-        raise UsageError(f"{folder} holds another run: {other}; choose another --outdir, or the same options")
-    state = begin(options, start_of(wishes.resumed[1]) if wishes.resumed else Start(), device)
-    if content := checkpoints.newest(run.checkpoints):
-        state.load(*content)
-        if options.cfg == "stylegan1":
-            # For who looks at a run that is done; training sets it in every step.
-            state.set_lod(options.growth.lod(state.progress.kimg))
-    world.wait()  # nobody reads any more
-    if world.leads:
-        check_room(folder, state)
-        run.begin(options, state.progress.nimg)
-        run.save_reals(pictures)
+def prepare(run: RunFolder, wishes: Wishes, world: World, device: torch.device) -> Session:
+    """Opens everything, and writes nothing before it is known to fit together.
+
+    The leader locks the folder before anybody reads what another process might be writing there.
+    """
+    with world.together():
+        before = run.options()
+        pictures = Pictures(wishes.data, _resolution(wishes), wishes.labelled)
+        # How a batch is split is part of a run; by default it follows from how many processes began it.
+        said = ({"batch_gpu": before.batch_gpu} if before else {}) | wishes.said
+        options, pace = presets.plan(pictures, said, wishes.preset, wishes.resumed, world.size)
+        if before and (other := difference(options, before)):
+            raise UsageError(f"{run.path} holds another run: {other}; choose another --outdir, or the same options")
+        state = begin(options, start_of(wishes.resumed[1]) if wishes.resumed else Start(), device)
+    with world.together():
+        if world.leads:
+            check_room(run.path, state)
+            run.lock()
+    with world.together():
+        if content := checkpoints.newest(run.checkpoints):
+            state.load(*content)
+            if options.cfg == "stylegan1":
+                # For who looks at a run that is done; training sets it in every step.
+                state.set_lod(options.growth.lod(state.progress.kimg))
+    _check_alike(options, state, world)
+    with world.together():
+        if world.leads:
+            run.begin(options, state.progress.nimg)
+            run.save_reals(pictures)
     return Session(run, options, pictures, state, pace)
+
+
+def _check_alike(options: Options, state: State, world: World) -> None:
+    """That all processes begin from the same place, which machines with disks of their own may not."""
+    if world.size == 1:
+        return
+    progress = json.dumps(asdict(state.progress))
+    begun = {
+        "pictures": options.data,
+        "options": options.dumps(),
+        "checkpoints": digest(options.cfg, progress, state.tensors()),
+    }
+    found = world.gather(begun)
+    for what in begun:
+        if any(other[what] != found[0][what] for other in found):
+            raise StyleganError(
+                f"the processes do not begin with the same {what}; every one must see the same --outdir and --data"
+            )
 
 
 def _resolution(wishes: Wishes) -> int | None:

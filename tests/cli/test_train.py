@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import filelock
 import pytest
 import torch
 from PIL import Image
@@ -107,6 +108,19 @@ def test_ctrl_c_saves_and_leaves(stylegan, faces, monkeypatch):
     assert result.exit_code == 130
     assert "Stopped" in result.stderr
     assert tensors("run")[1]["nimg"] == 16  # the step after the one in which the signal came sees it
+
+
+def test_another_start_leaves_the_running_one_alone(stylegan, faces):
+    """Also the checkpoint that it is writing; that of a process that was killed is swept away."""
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
+    part = Path("run/checkpoints/.000000000016.77.part.safetensors")
+    part.write_bytes(b"half")
+    with filelock.FileLock("run/.lock"):
+        result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.016))
+        assert (result.exit_code, "run is being trained by another process" in result.stderr) == (1, True)
+        assert part.exists()
+    assert stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.016)).exit_code == 0
+    assert not part.exists()
 
 
 @pytest.fixture
@@ -378,15 +392,42 @@ def test_a_disk_that_fills_up(stylegan, faces, monkeypatch):
     assert tensors("run")[1] == before
 
 
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+# Two machines, each with a folder `one` or `two` of its own, are two processes that go there first.
+ELSEWHERE = """
+import os, sys
+os.chdir(("one", "two")[int(os.environ["RANK"])])
+from stylegan_cli.cli import main
+main()
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_see_different_disks(stylegan, here, monkeypatch):
+    """They would train a model of two minds; one sentence, of all."""
+    (here / "elsewhere.py").write_text(ELSEWHERE)
+    for folder in ("one", "two"):
+        write_pictures(here / folder / "faces")
+    options = words(batch_gpu=4, kimg=0.008)
+    with monkeypatch.context() as there:
+        there.chdir(here / "one")
+        assert stylegan("train", "--data", "faces", "--outdir", "run", *options).exit_code == 0
+    command = [*TORCHRUN, "elsewhere.py", "train", "--data", "faces", "--outdir", "run", *options, "--kimg", "0.016"]
+    ended = subprocess.run(command, cwd=here, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    assert ended.returncode == 1
+    sentence = "Error: the processes do not begin with the same checkpoints; every one must see the same --outdir and"
+    assert ended.stderr.count(sentence) == 1, ended.stderr
+    assert tensors("one/run")[1]["nimg"] == 8 and not (here / "two/run").exists()
+
+
 @pytest.mark.slow
 def test_two_processes_do_what_one_does(faces, here):
     """The same parts of a batch, in one process and in two under torchrun: equal but for the order of sums."""
     options = words(batch_gpu=4, kimg=0.04, aug="ada", quiet=True)
     command = ["-m", "stylegan_cli", "train", "--data", "faces", *options]
-    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, *command, "--outdir", "one"], check=True, cwd=here, env=environment)
-    subprocess.run([*run, *command, "--outdir", "two"], check=True, cwd=here, env=environment, capture_output=True)
+    subprocess.run([*TORCHRUN, *command, "--outdir", "two"], check=True, cwd=here, env=environment, capture_output=True)
     (one, progress), (two, also) = tensors(here / "one"), tensors(here / "two")
     assert progress == pytest.approx(also, rel=1e-3)
     for key, tensor in one.items():

@@ -31,6 +31,7 @@ def tick(nimg):
 
 def test_going_back_forgets_later_lines(options, tmp_path):
     run = RunFolder(tmp_path / "run")
+    run.lock()
     run.begin(options, 0)
     for nimg in (8, 16, 24):
         run.log(tick(nimg))
@@ -46,6 +47,7 @@ def test_going_back_forgets_later_lines(options, tmp_path):
 @pytest.mark.parametrize("line", ['{"nimg": 16, "cut sho', "[16]", "16"])
 def test_a_log_ends_before_what_is_no_measurement(options, tmp_path, line):
     run = RunFolder(tmp_path / "run")
+    run.lock()
     run.begin(options, 0)
     run.log(tick(8))
     with (run.path / "log.jsonl").open("a") as file:
@@ -56,16 +58,18 @@ def test_a_log_ends_before_what_is_no_measurement(options, tmp_path, line):
 def test_one_process_at_a_time(options, tmp_path):
     """Also after the first one was killed, which leaves the lock's file but no lock."""
     run, other = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run")
+    run.lock()
     run.begin(options, 0)
     run.log(tick(8))
     with pytest.raises(StyleganError, match=r"run is being trained by another process; wait for its end, or stop it"):
-        other.begin(options, 0)
+        other.lock()
+    other.close()
     assert len(run.lines()) == 1
     assert (run.path / folder.LOCK).exists()
     run.close()
     assert not (run.path / folder.LOCK).exists()
     (run.path / folder.LOCK).touch()
-    other.begin(options, 8)
+    other.lock()
     other.close()
 
 
@@ -75,6 +79,7 @@ def metric(value, name="fd"):
 
 def test_metrics_are_kept_as_the_log_is(options, tmp_path):
     run, state = RunFolder(tmp_path / "run"), begin(options, Start(), torch.device("cpu"))
+    run.lock()
     run.begin(options, 0)
     assert run.measured() == []
     for nimg in (8, 16, 24):

@@ -1,0 +1,83 @@
+"""What `stylegan train` does once everything is open: it trains, and shows, logs, measures and writes meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from stylegan_cli.cli.boundary import INTERRUPTED
+from stylegan_cli.cli.stopping import asked_to_stop
+from stylegan_cli.cli.train_results import make_film, measure, open_watch
+from stylegan_cli.cli.train_view import View
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.metrics import watching
+from stylegan_cli.training.data import Loader
+from stylegan_cli.training.loop import Pace, Tick, Trainer, train
+
+if TYPE_CHECKING:
+    import torch
+
+    from stylegan_cli.training.parallel import World
+    from stylegan_cli.training.session import Session
+
+
+@contextmanager
+def one_voice(world: World) -> Iterator[None]:
+    """Of processes that end alike only the leader tells why."""
+    try:
+        yield
+    except (StyleganError, OSError, KeyboardInterrupt) as error:
+        if world.leads:
+            raise
+        code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_code", 1)
+        raise typer.Exit(code) from None
+
+
+def run_to_end(
+    session: Session,
+    world: World,
+    device: torch.device,
+    pace: Pace,
+    wanted: tuple[str, ...],
+    notes: dict[str, Any],
+    quiet: bool,
+) -> bool:
+    """Trains, with the `wanted` metrics, and returns whether it got to the end; `notes` go into the model's file."""
+    run, state, pictures, options = session.run, session.state, session.pictures, session.options
+    with closing(pictures):
+        with world.together():
+            watch = open_watch(session, wanted, device, quiet) if world.leads and wanted else None
+        with (
+            closing(Loader(pictures, options.seed, options.mirror)) as loader,
+            View(pace.kimg, state.progress.kimg, quiet) as view,
+            asked_to_stop() as stopping,
+        ):
+
+            def on_tick(tick: Tick) -> None:
+                if world.leads:
+                    run.log(tick)
+                view.tick(tick)
+
+            def on_snapshot() -> None:
+                run.publish(state, options, notes, pictures)
+                is_over = stopping() or state.progress.kimg >= pace.kimg
+                if watch and not is_over and watching.is_due(run.lines(), run.measured()):
+                    measure(watch, session, view, stopping)
+
+            is_done = train(
+                Trainer(options, state, loader, world, device),
+                pace,
+                on_tick,
+                on_snapshot,
+                stopping,
+                lambda: view.step(state.progress.kimg),
+            )
+            world.leave()
+            if watch and is_done and all(line["nimg"] != state.progress.nimg for line in run.measured()):
+                measure(watch, session, view, stopping)
+            if world.leads:
+                make_film(session, view)
+    return is_done
