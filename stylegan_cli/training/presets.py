@@ -25,6 +25,8 @@ from stylegan_cli.training.schedule import ByResolution
 RESOLUTIONS = {"laptop": 64}  # of presets that are made for one
 SIZES = {field.name for field in fields(Sizes)}
 PACE = ("kimg", "tick")
+CPU = torch.device("cpu")
+PARTS = (8, 4)  # pictures that go through the networks at once on a CPU, where the batch is made of so many
 
 
 def values_of(preset: str, cfg: str | None, resolution: int) -> dict[str, Any]:
@@ -47,15 +49,16 @@ def plan(
     preset: str,
     resumed: tuple[str, Checkpoint] | None,
     processes: int,
+    device: torch.device = CPU,
 ) -> tuple[Options, dict[str, Any]]:
     """The options of a run, and the preset's pace. `said` are the values that the user named; `resumed` is a model to
-    begin from, with its name."""
+    begin from, with its name. Raises `UsageError` where options do not fit together, or to so many processes."""
     family = resumed[1].generator.family if resumed else None
     cfg = said.get("cfg") or (family if family in CFGS else None)
     values = values_of(preset, cfg, pictures.resolution) | said
     if resumed:
         values = {"ada_kimg": 100.0, "ema_rampup": None, "first_res": pictures.resolution} | values | said
-    values.setdefault("batch_gpu", _shared(values["batch"], processes))
+    values.setdefault("batch_gpu", _split(values["batch"], processes, device))
     configs = _configs(values, said, pictures, resumed)
     known = {field.name for field in fields(Options)}
     options = Options(
@@ -67,13 +70,7 @@ def plan(
         resume=_identity(resumed[1]) if resumed else "",
         **{key: value for key, value in values.items() if key in known},
     )
-    for pixels in options.growth.resolutions:
-        batch, part = options.batch_at(pixels), options.micro_batch_at(pixels)
-        if batch // part % processes:
-            raise UsageError(
-                f"--batch {batch} has {batch // part} parts of --batch-gpu {part} pictures, which {processes} "
-                "processes cannot share; choose a smaller --batch-gpu"
-            )
+    _check_shared(options, processes)
     return options, {key: values[key] for key in PACE}
 
 
@@ -109,13 +106,39 @@ def _identity(checkpoint: Checkpoint) -> str:
     return checkpoint.sha256 or digest(network.family, json.dumps(network.config), network.tensors)
 
 
-def _shared(batch: str, processes: int) -> str:
-    """A batch in one part for each process."""
-    by = ByResolution.parse(batch)
-    for _, value in by.values:
+def _split(batch: str, processes: int, device: torch.device) -> str:
+    """The parts of a batch where nobody names them. On GPUs one for each process, as NVIDIA has it; on CPUs the same
+    for any number of processes, which so all train the same model."""
+    parts = []
+    for resolution, value in ByResolution.parse(batch).values:
         if processes > 1 and value % processes:
             raise UsageError(f"--batch {value:g} cannot be shared by {processes} processes; choose a multiple")
-    return str(ByResolution(tuple((resolution, value / processes) for resolution, value in by.values)))
+        small = next((part for part in PARTS if value % part == 0), value)
+        parts.append((resolution, small if device.type == "cpu" else value / processes))
+    return str(ByResolution(tuple(parts)))
+
+
+def _check_shared(options: Options, processes: int) -> None:
+    """That so many processes can share the parts of every batch."""
+    for pixels in options.growth.resolutions:
+        batch, part = options.batch_at(pixels), options.micro_batch_at(pixels)
+        if batch // part % processes:
+            fitting = "a multiple as --batch" if batch % processes else f"--batch-gpu {_fit(options, processes)}"
+            raise UsageError(
+                f"--batch {batch} has {batch // part} parts of --batch-gpu {part} pictures, which {processes} "
+                f"processes cannot share; choose {fitting}, or fewer processes"
+            )
+
+
+def _fit(options: Options, processes: int) -> ByResolution:
+    """The largest parts that so many processes can share, and that are made of whole --mbstd-group."""
+    group = options.discriminator.get("mbstd_group_size") or 1
+    parts = []
+    for pixels in options.growth.resolutions:
+        share = options.batch_at(pixels) // processes
+        fitting = (n for n in range(share, 0, -1) if share % n == 0 and n % min(group, n) == 0)
+        parts.append((pixels, next(fitting, 1)))
+    return ByResolution(tuple(parts))
 
 
 def _auto(resolution: int) -> dict[str, Any]:

@@ -53,9 +53,9 @@ def prepare(run: RunFolder, wishes: Wishes, world: World, device: torch.device) 
     with world.together():
         before = run.options()
         pictures = Pictures(wishes.data, _resolution(wishes), wishes.labelled)
-        # How a batch is split is part of a run; by default it follows from how many processes began it.
+        # How a batch is split is part of a run; on GPUs it follows by default from how many processes began it.
         said = ({"batch_gpu": before.batch_gpu} if before else {}) | wishes.said
-        options, pace = presets.plan(pictures, said, wishes.preset, wishes.resumed, world.size)
+        options, pace = presets.plan(pictures, said, wishes.preset, wishes.resumed, world.size, device)
         if before and (other := difference(options, before)):
             raise UsageError(f"{run.path} holds another run: {other}; choose another --outdir, or the same options")
         state = begin(options, start_of(wishes.resumed[1]) if wishes.resumed else Start(), device)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -372,8 +373,6 @@ def test_a_file_that_is_no_model_to_resume(stylegan, faces, here):
 
 
 def test_a_disk_without_room(stylegan, faces, monkeypatch):
-    import shutil
-
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words())
     assert (result.exit_code, "run has 0 MB left and this run needs" in result.stderr) == (1, True)
@@ -422,16 +421,21 @@ def test_processes_that_see_different_disks(stylegan, here, monkeypatch):
 
 @pytest.mark.slow
 def test_two_processes_do_what_one_does(faces, here):
-    """The same parts of a batch, in one process and in two under torchrun: equal but for the order of sums."""
-    options = words(batch_gpu=4, kimg=0.04, aug="ada", quiet=True)
+    """Begun in one process, and gone on with in one or in two under torchrun: equal but for the order of sums."""
+    options = words(batch=16, kimg=0.032, aug="ada", quiet=True)
     command = ["-m", "stylegan_cli", "train", "--data", "faces", *options]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, *command, "--outdir", "one"], check=True, cwd=here, env=environment)
-    subprocess.run([*TORCHRUN, *command, "--outdir", "two"], check=True, cwd=here, env=environment, capture_output=True)
+    shutil.copytree(here / "one", here / "two")
+    more = ["--kimg", "0.064"]
+    subprocess.run([sys.executable, *command, "--outdir", "one", *more], check=True, cwd=here, env=environment)
+    subprocess.run(
+        [*TORCHRUN, *command, "--outdir", "two", *more], check=True, cwd=here, env=environment, capture_output=True
+    )
     (one, progress), (two, also) = tensors(here / "one"), tensors(here / "two")
     assert progress == pytest.approx(also, rel=1e-3)
     for key, tensor in one.items():
         if "adam" not in key:
             torch.testing.assert_close(two[key], tensor, atol=1e-3, rtol=1e-2, msg=key)
     lines = (here / "two/log.jsonl").read_text().splitlines()
-    assert [json.loads(line)["nimg"] for line in lines] == [40]
+    assert [json.loads(line)["nimg"] for line in lines] == [32, 48, 64]

@@ -1,5 +1,6 @@
 """From presets and wishes to options."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -43,12 +44,46 @@ def test_what_is_said_goes_before_presets(found):
     assert (options.gamma, options.generator["fmap_max"], options.discriminator["fmap_max"]) == ("7", 16, 16)
 
 
-def test_processes_share_a_batch(found):
-    assert planned(found, processes=2, batch="8:16,32:8").batch_gpu == "8:8,32:4"
-    with pytest.raises(UsageError, match="--batch 15 cannot be shared by 2 processes"):
-        planned(found, processes=2, batch="15")
-    with pytest.raises(UsageError, match="has 1 parts of --batch-gpu 8 pictures, which 2 processes cannot share"):
-        planned(found, processes=2, batch="8", batch_gpu="8")
+@pytest.mark.parametrize(
+    ("batch", "parts", "most"),
+    [("32", "8", 4), ("16", "8", 2), ("12", "4", 3), ("8:16,16:24", "8:8,16:8", 1), ("5", "5", 1)],
+)
+def test_on_a_cpu_any_number_of_processes_trains_the_same_model(found, batch, parts, most):
+    for processes in (1, most):
+        assert planned(found, processes=processes, batch=batch, mbstd_group=1).batch_gpu == parts
+
+
+def test_on_a_gpu_each_process_takes_its_share_at_once(found):
+    cuda = torch.device("cuda")
+    for processes, parts in ((1, "8:16,32:8"), (2, "8:8,32:4")):
+        options, _ = presets.plan(found, {"batch": "8:16,32:8"}, "auto", None, processes, cuda)
+        assert options.batch_gpu == parts
+
+
+@pytest.mark.parametrize(
+    ("said", "processes", "sentence"),
+    [
+        ({"batch": "15"}, 2, "--batch 15 cannot be shared by 2 processes"),
+        (
+            {"batch": "16"},
+            4,
+            "2 parts of --batch-gpu 8 pictures, which 4 processes cannot share; choose --batch-gpu 4, or",
+        ),
+        (
+            {"batch": "24"},
+            2,
+            "3 parts of --batch-gpu 8 pictures, which 2 processes cannot share; choose --batch-gpu 12, or",
+        ),
+        ({"batch": "20", "batch_gpu": "20"}, 2, "choose --batch-gpu 2, or"),
+        ({"batch": "15", "batch_gpu": "3"}, 2, "choose a multiple as --batch, or"),
+        ({"batch": "8:32,16:16", "cfg": "stylegan1"}, 4, "choose --batch-gpu 8:8,16:4, or fewer processes"),
+    ],
+)
+def test_processes_that_cannot_share_a_batch(found, said, processes, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        planned(found, processes=processes, **said)
+    if word := re.search("--batch-gpu ([0-9:,]+), or", sentence):
+        assert planned(found, processes=processes, **said | {"batch_gpu": word[1]}).batch_gpu == word[1]
 
 
 def test_differences_are_named(found):
