@@ -123,10 +123,9 @@ def _check_shared(options: Options, processes: int) -> None:
     for pixels in options.growth.resolutions:
         batch, part = options.batch_at(pixels), options.micro_batch_at(pixels)
         if batch // part % processes:
-            fitting = "a multiple as --batch" if batch % processes else f"--batch-gpu {_fit(options, processes)}"
             raise UsageError(
                 f"--batch {batch} has {batch // part} parts of --batch-gpu {part} pictures, which {processes} "
-                f"processes cannot share; choose {fitting}, or fewer processes"
+                f"processes cannot share; choose --batch-gpu {_fit(options, processes)}, or fewer processes"
             )
 
 

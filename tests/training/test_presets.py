@@ -75,7 +75,7 @@ def test_on_a_gpu_each_process_takes_its_share_at_once(found):
             "3 parts of --batch-gpu 8 pictures, which 2 processes cannot share; choose --batch-gpu 12, or",
         ),
         ({"batch": "20", "batch_gpu": "20"}, 2, "choose --batch-gpu 2, or"),
-        ({"batch": "15", "batch_gpu": "3"}, 2, "choose a multiple as --batch, or"),
+        ({"batch": "15", "batch_gpu": "3"}, 2, "--batch 15 cannot be shared by 2 processes; choose a multiple"),
         ({"batch": "8:32,16:16", "cfg": "stylegan1"}, 4, "choose --batch-gpu 8:8,16:4, or fewer processes"),
     ],
 )
