@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.decoding import FORMATS, UnusableError, decode
-from stylegan_cli.media.sources import Source, open_source, read_labels
+from stylegan_cli.media.sources import open_source, read_labels
 from stylegan_cli.training.randomness import seed_of
 
 FEWEST = 16
@@ -42,7 +43,8 @@ class Batch:
 class Pictures:
     """Square pictures of one size, as `[3, resolution, resolution]` uint8, shrunken by a whole factor if need be.
 
-    All sizes are checked when it is opened. `classes` holds each picture's class, None unless labels are wanted.
+    All files are read when it is opened, and their sizes checked. `classes` holds each picture's class, None unless
+    labels are wanted.
     """
 
     def __init__(self, path: Path, resolution: int | None, labelled: bool = False) -> None:
@@ -51,6 +53,7 @@ class Pictures:
         self._source = self._open_things.enter_context(open_source(path))
         self._names = self._source.names
         self._check_names()
+        self._checksums: list[int] = []
         self.size = self._common_size()
         self.resolution = self._check_resolution(resolution)
         self.classes = self._read_classes() if labelled else None
@@ -67,8 +70,10 @@ class Pictures:
 
     @property
     def fingerprint(self) -> str:
-        """Tells data sets apart by the names of their pictures, their size and their classes."""
+        """Tells data sets apart by their pictures' names, size, contents (their CRC-32, as in a zip) and classes; a
+        folder and a zip of the same files are the same."""
         sha = hashlib.sha256("\n".join([str(self.size), *self._names]).encode())
+        sha.update(np.array(self._checksums, "<u4").tobytes())
         if self.classes is not None:
             sha.update(self.classes.tobytes())
         return sha.hexdigest()[:16]
@@ -93,6 +98,12 @@ class Pictures:
             image = image.reduce(self.size // self.resolution)
         return np.asarray(image).transpose(2, 0, 1)
 
+    def _content(self, name: str) -> bytes:
+        try:
+            return self._source.read(name)
+        except UnusableError as error:
+            raise StyleganError(f"{name} in {self.path} {error}; {MEND}") from None
+
     def _check_names(self) -> None:
         if self._source.refused:
             name, reason = self._source.refused[0]
@@ -104,11 +115,13 @@ class Pictures:
             )
 
     def _common_size(self) -> int:
-        """Pixels an edge, from the files' headers."""
+        """Pixels an edge, from the files' headers; fills `_checksums` on the way."""
         Image.init()
         first = None
         for name in self._names:
-            width, height = _size_of(self._source, name, self.path)
+            content = self._content(name)
+            self._checksums.append(zlib.crc32(content))
+            width, height = _size_of(content, f"{name} in {self.path}")
             if width != height:
                 raise StyleganError(f"{name} in {self.path} is {width} x {height}, which is not square; {MEND}")
             if width != (first := first or width):
@@ -144,14 +157,12 @@ class Pictures:
         return np.array([labels[name] for name in self._names], np.int64)
 
 
-def _size_of(source: Source, name: str, path: Path) -> tuple[int, int]:
+def _size_of(content: bytes, what: str) -> tuple[int, int]:
     try:
-        with Image.open(io.BytesIO(source.read(name)), formats=[f for f in FORMATS if f in Image.OPEN]) as image:
+        with Image.open(io.BytesIO(content), formats=[f for f in FORMATS if f in Image.OPEN]) as image:
             return image.size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise StyleganError(f"{name} in {path} is no picture that can be read; {MEND}") from None
-    except UnusableError as error:
-        raise StyleganError(f"{name} in {path} {error}; {MEND}") from None
+        raise StyleganError(f"{what} is no picture that can be read; {MEND}") from None
 
 
 @lru_cache(maxsize=2)

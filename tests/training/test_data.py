@@ -143,5 +143,8 @@ def test_without_room_for_a_cache(pictures, monkeypatch):
 
 def test_fingerprints_tell_data_apart(tmp_path, pictures, classed):
     fewer = write_pictures(tmp_path / "fewer", count=23)
-    found = [Pictures(pictures, None), Pictures(fewer, None), Pictures(classed, None, True)]
-    assert len({one.fingerprint for one in found}) == 3
+    others = write_pictures(tmp_path / "others")
+    add(others, "007.png")
+    found = [Pictures(pictures, None), Pictures(fewer, None), Pictures(others, None), Pictures(classed, None, True)]
+    assert len({one.fingerprint for one in found}) == 4
+    assert Pictures(write_pictures(tmp_path / "same"), None).fingerprint == found[0].fingerprint
