@@ -1,13 +1,13 @@
 """Putting an edited face back into its photo, without a seam.
 
-The face is warped to its place, matched in colour, and blended band by band (Burt and Adelson 1983, "A multiresolution
-spline with application to image mosaics"): colours change over a wide zone, details over a narrow one.
+The face is matched in colour and blended band by band (Burt and Adelson 1983, "A multiresolution spline with
+application to image mosaics"): colours change over a wide zone, details over a narrow one. Hair goes on where the crop
+ends: what is like it there takes on the colours that the edit gave it, less and less outwards.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -19,41 +19,97 @@ from stylegan_cli.faces.alignment import BLUR, Alignment, crop
 # half axes are shares of the crop's edge; the crop's own border is at distance 1 of a square.
 AXES, POWER = (0.46, 0.47), 3.0
 FACE = (0.85, 0.7)  # from where to where details turn from the photo's to the face's
-RIM = (0.99, 0.9)  # where, in the square, the widest transition ends; beyond it nothing changes
+RIM = (0.99, 0.9)  # where, in the square, the widest transition ends; beyond it only colours follow the edit
+MARGIN = 0.25  # how far around the crop they do, in shares of its edge
+OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # where they fade in, to both sides of the border
 EDITED = (6.0, 24.0)  # so far an edit changed colours (of 255) where details are the photo's, and where the face's
 COLOURS = 64  # pixels of the crops that colours are compared on
+WIDER = 7  # of these pixels: an edit and what surrounds it, such as loose hairs
 CAST = 32.0  # colours that differ by more (of 255) are an edit rather than a cast of light
-COARSEST = 24  # pixels of a crop in the coarsest band
+GRAIN = 10.0  # differences of colours (of 255) that tell nothing
+COARSEST, FINEST = 24, 1024  # pixels of a crop in the coarsest band and in the finest
+STRIP = 256  # rows of the photo that are written at once
 
 
 def paste(photo: Image.Image, face: Image.Image, alignment: Alignment, reference: Image.Image) -> Image.Image:
-    """The RGB photo with `face`, the edited crop of any size, in its place; pixels around the crop keep their values.
+    """The RGB photo with `face`, the edited crop of any size, in its place. Pixels farther than MARGIN from the crop,
+    and those around it that the edit does not reach, keep their values.
 
     `reference` is the crop before it was edited, as the generator draws it. How its colours differ from the photo's is
     taken off the face; where the edit changed something beside the face itself (hair), that goes into the photo too.
     """
-    corners = alignment.corners
+    size = 4 * max(round(min(2 * alignment.edge, FINEST) / 4), 1)
+    border = round(size * MARGIN)
+    corners = geometry.inside(alignment.corners, geometry.WHOLE * (1 + 2 * MARGIN) - MARGIN)
+    before = _surroundings(photo, corners, size + 2 * border)
+    inner = slice(border, border + size)
+    rest = _step(_distance(size), *RIM)
+    edited = np.maximum(_step(_distance(size, AXES, POWER), *FACE), _resized(_edited(face, reference), size))
+    ours = edited * _sharp(alignment, size) * rest
+    change = _carried(before, _small(face) - _small(reference), _visible(alignment))
+    new = np.asarray(face.resize((size, size), Image.Resampling.LANCZOS), np.float32)
+    new = new + _resized(_cast(photo, alignment, reference), size)
+    levels = max(round(math.log2(size / COARSEST)), 1)
+    change[inner, inner] += _blended(new - before[inner, inner] - change[inner, inner], ours, levels) * rest
+    mask = _framed(ours, border)
+    return _drawn(photo, corners, change + mask * before, mask)
+
+
+def _surroundings(photo: Image.Image, corners: np.ndarray, size: int) -> np.ndarray:
+    """The square `[size, size, 3]`; beyond the photo's edges its mirror image."""
+    shrink = max(int(geometry.edge(corners) / size / 2), 1)
+    low, high = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
+    start, end = np.maximum(low - 4 * shrink, 0), np.minimum(high + 4 * shrink, photo.size)
+    part = np.asarray(photo.reduce(shrink, (*start.tolist(), *end.tolist())))
+    before, after = (-(-np.maximum(beyond, 0) // shrink) for beyond in (start - low, high - end))
+    part = np.pad(part, ((before[1], after[1]), (before[0], after[0]), (0, 0)), "symmetric")
+    return np.asarray(geometry.cut(Image.fromarray(part), (corners - start) / shrink + before, size), np.float32)
+
+
+def _carried(before: np.ndarray, change: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """A `change` of the crop's colours `[COLOURS, COLOURS, 3]` carried on around it: `[n, n, 3]`, where `before` is.
+
+    Colours change by the affine function that fits what is near them inside of the border (He et al. 2010, "Guided
+    image filtering"): what is half hair and half wall changes half as hair does. As far as the fit is in doubt, where
+    shapes moved or nothing of such a colour was seen, nothing is carried on.
+    """
+    around, size = round(COLOURS * MARGIN), len(before)
+    near = _kernel(COLOURS + 2 * around)
+    weight = _framed(visible * _step(_distance(COLOURS), *INWARDS), around)[..., 0]
+    total = near @ weight @ near + 1e-12
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.einsum("ij,jk,jk...,kl,il->il...", near, weight, values, near, 1 / total, optimize=True)
+
+    seen, new = _resized(before, len(near)), _framed(change, around)
+    colours, changes = mean(seen), mean(new)
+    precision = np.linalg.inv(mean(_outer(seen, seen)) - _outer(colours, colours) + GRAIN**2 * np.eye(3))
+    together = mean(_outer(seen, new)) - _outer(colours, changes)
+    slope = precision @ together
+    unexplained = (mean(new**2) - changes**2 - (slope * together).sum(axis=2)).sum(axis=2, keepdims=True)
+
+    apart = before - _resized(colours, size)
+    carried = _resized(changes, size) + np.einsum("yxi,yxij->yxj", apart, _resized(slope, size))
+    strange = np.einsum("yxi,yxij,yxj->yx", apart, _resized(precision, size), apart, optimize=True)[..., None]
+    doubt = (_resized(unexplained, size).clip(0) + GRAIN**2) * (1 + strange)  # a prediction's variance
+    power = (carried**2).sum(axis=2, keepdims=True)
+    distance = _distance(size) * (1 + 2 * MARGIN)
+    return carried * power / (power + doubt) * _step(distance, *OUTWARDS) * _step(distance, *INWARDS)
+
+
+def _drawn(photo: Image.Image, corners: np.ndarray, values: np.ndarray, mask: np.ndarray) -> Image.Image:
+    """The photo with a square of `values` `[n, n, 3]` added to it, once what `mask` `[n, n, 1]` covers is taken off."""
     low = np.maximum(np.floor(corners.min(axis=0)), 0).astype(int)
     high = np.minimum(np.ceil(corners.max(axis=0)), photo.size).astype(int)
-    if (low >= high).any():
-        return photo.copy()
-    box = (*low.tolist(), *high.tolist())
-    width, height = (high - low).tolist()
-    warp = _Warp(corners - low, (width, height))
-    rest = _step(warp.distance((0.5, 0.5), np.inf), *RIM)
-    ours = np.maximum(_step(warp.distance(AXES, POWER), *FACE), warp(_edited(face, reference)))
-    ours = ours * _sharp(alignment, low, high) * rest
-    levels = max(round(math.log2(alignment.edge / COARSEST)), 1)
-    cast = _cast(photo, alignment, reference)
-    before = photo.crop(box)
-    channels = []
-    for own, new, shift in zip(before.split(), face.split(), cast.transpose(2, 0, 1), strict=True):
-        own_values = np.asarray(own, np.float32)
-        change = warp(new) + warp(Image.fromarray(np.ascontiguousarray(shift))) - own_values
-        change = _blended(change, ours, levels) * rest
-        channels.append(Image.fromarray((own_values + change).round().clip(0, 255).astype(np.uint8)))
-    result = photo.copy()
-    result.paste(Image.merge("RGB", channels), box)
+    pictures = [Image.fromarray(np.ascontiguousarray(one)) for one in np.moveaxis(values, 2, 0)]
+    cover, result = Image.fromarray(mask[..., 0]), photo.copy()
+    for top in range(low[1], high[1], STRIP):
+        box = (low[0], top, high[0], min(top + STRIP, high[1]))
+        warp = _Warp(corners - (low[0], top), (box[2] - box[0], box[3] - box[1]))
+        kept = 1 - warp(cover)
+        own = np.asarray(photo.crop(box), np.float32)
+        new = np.stack([own[..., i] * kept + warp(picture) for i, picture in enumerate(pictures)], axis=2)
+        result.paste(Image.fromarray(new.round().clip(0, 255).astype(np.uint8)), box[:2])
     return result
 
 
@@ -73,35 +129,43 @@ class _Warp:
         start = self.start * picture.width
         data = (step[0, 0], step[0, 1], start[0], step[1, 0], step[1, 1], start[1])
         size = (self.size[0] * fine, self.size[1] * fine)
-        drawn = picture.convert("F").transform(size, Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
+        drawn = picture.transform(size, Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
         return np.asarray(drawn.reduce(fine) if fine > 1 else drawn)
 
-    def distance(self, axes: tuple[float, float], power: float) -> np.ndarray:
-        """How far every pixel `[h, w]` is from the square's middle: 1 on the superellipse of these half axes."""
-        x, y = (np.arange(length, dtype=np.float32) + 0.5 for length in self.size)
-        beside, below = (
-            np.float32((across * x[None] + down * y[:, None] + (start - 0.5)) / axis)
-            for axis, (across, down), start in zip(axes, self.inverse, self.start, strict=True)
-        )
-        return np.asarray(np.linalg.norm([beside, below], power, axis=0))
+
+def _distance(size: int, axes: tuple[float, float] = (0.5, 0.5), power: float = np.inf) -> np.ndarray:
+    """How far a square's pixels `[size, size, 1]` are from its middle: 1 on the superellipse of these half axes, which
+    are shares of its edge."""
+    place = np.abs((np.arange(size, dtype=np.float32) + 0.5) / size - 0.5)
+    return np.asarray(np.linalg.norm(np.meshgrid(*(place / axis for axis in axes)), power, axis=0))[..., None]
 
 
-def _edited(face: Image.Image, reference: Image.Image) -> Image.Image:
-    """Where an edit changed something, 0 to 1, a little wider than it did: a picture of COLOURS pixels."""
+def _edited(face: Image.Image, reference: Image.Image) -> np.ndarray:
+    """Where an edit changed something, 0 to 1, a little wider than it did: `[COLOURS, COLOURS, 1]`."""
     much = _step(np.abs(_small(face) - _small(reference)).max(axis=2), *EDITED)
-    wide = Image.fromarray((much * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(3))
-    return Image.fromarray(np.asarray(wide.filter(ImageFilter.GaussianBlur(1.5)), np.float32) / 255)
+    wide = Image.fromarray((much * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(WIDER))
+    return np.asarray(wide.filter(ImageFilter.GaussianBlur(1.5)), np.float32)[..., None] / 255
 
 
-def _sharp(alignment: Alignment, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """How sharp the crop shows the photo's pixels `[h, w]` from `low` to `high`: it blurs a photo that goes on as a
-    mirror image before its edge, down to 0 there. Details are then better taken from the photo."""
-    left, top, right, bottom = np.minimum(alignment.beyond(), alignment.edge * BLUR).clip(1e-6)
-    x, y = (np.arange(start, end) + 0.5 for start, end in zip(low, high, strict=True))
-    across = np.minimum(x / left, (alignment.size[0] - x) / right).clip(0, 1)
-    down = np.minimum(y / top, (alignment.size[1] - y) / bottom).clip(0, 1)
-    sharp: np.ndarray = np.minimum(across, down[:, None]).astype(np.float32)
-    return sharp
+def _sharp(alignment: Alignment, size: int) -> np.ndarray:
+    """How sharp the crop is, `[size, size, 1]`: it blurs a photo that goes on as a mirror image before its edge, down
+    to 0 there. Details are then better taken from the photo."""
+    blur = np.minimum(alignment.beyond(), alignment.edge * BLUR).clip(1e-6)
+    places = _places(alignment, size)
+    within = np.concatenate([places, alignment.size - places], axis=2) / blur
+    return within.min(axis=2, keepdims=True).clip(0, 1).astype(np.float32)
+
+
+def _visible(alignment: Alignment) -> np.ndarray:
+    """Which places of a crop `[COLOURS, COLOURS, 1]` are in the photo and not its mirror image."""
+    places = _places(alignment, COLOURS)
+    return np.asarray(((places >= 0) & (places < alignment.size)).all(axis=2, keepdims=True), np.float32)
+
+
+def _places(alignment: Alignment, size: int) -> np.ndarray:
+    """Where in the photo the crop's pixels are: `[size, size, 2]`."""
+    share = (np.arange(size) + 0.5) / size
+    return geometry.inside(alignment.corners, np.stack(np.meshgrid(share, share), axis=2))
 
 
 def _step(values: np.ndarray, zero: float, one: float) -> np.ndarray:
@@ -111,42 +175,49 @@ def _step(values: np.ndarray, zero: float, one: float) -> np.ndarray:
 
 
 def _blended(change: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:
-    """A change `[h, w]` where `mask` lets it: each band of it through a mask as smooth as the band is coarse."""
+    """A change `[n, n, 3]` where `mask` lets it: each band of it through a mask as smooth as the band is coarse."""
     if not levels:
         return change * mask
-    coarse = _resized(change, [math.ceil(edge / 2) for edge in change.shape])
-    rest = _blended(coarse, _resized(mask, coarse.shape), levels - 1)
-    return (change - _resized(coarse, change.shape)) * mask + _resized(rest, change.shape)
-
-
-def _resized(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    height, width = shape
-    return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR))
+    half = math.ceil(len(change) / 2)
+    coarse = _resized(change, half)
+    rest = _blended(coarse, _resized(mask, half), levels - 1)
+    return (change - _resized(coarse, len(change))) * mask + _resized(rest, len(change))
 
 
 def _cast(photo: Image.Image, alignment: Alignment, reference: Image.Image) -> np.ndarray:
     """What to add to the face's colours, smooth, `[COLOURS, COLOURS, 3]`."""
     difference = _small(crop(photo, alignment, 4 * COLOURS)) - _small(reference)
     # Where colours differ much, something else is drawn there.
-    weight = _visible(alignment)[..., None] / (1 + (np.abs(difference).max(axis=2, keepdims=True) / CAST) ** 2)
-    smooth = _smooth(np.concatenate([difference * weight, weight], axis=2))
-    return smooth[..., :3] / (smooth[..., 3:] + 1e-3)
+    weight = _visible(alignment) / (1 + (np.abs(difference).max(axis=2, keepdims=True) / CAST) ** 2)
+    near = _kernel(COLOURS)
+    weighted, total = (
+        np.einsum("ij,jkc,kl->ilc", near, values, near, optimize=True) for values in (difference * weight, weight)
+    )
+    return np.asarray(weighted / (total + 1e-3))
 
 
 def _small(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.resize((COLOURS, COLOURS), Image.Resampling.BOX), np.float32)
 
 
-def _visible(alignment: Alignment) -> np.ndarray:
-    """Which places of a crop `[COLOURS, COLOURS]` are in the photo and not its mirror image."""
-    share = (np.arange(COLOURS) + 0.5) / COLOURS
-    places = geometry.inside(alignment.corners, np.stack(np.meshgrid(share, share), axis=2))
-    return np.asarray(((places >= 0) & (places < alignment.size)).all(axis=2))
+def _kernel(size: int) -> np.ndarray:
+    """What `[size, size]` smooths as many places of COLOURS: a Gaussian as wide as an eighth of the crop."""
+    place = np.arange(size)
+    return np.asarray(np.exp(-(((place[:, None] - place) / (COLOURS / 8)) ** 2) / 2))
 
 
-def _smooth(values: np.ndarray) -> np.ndarray:
-    """Channels `[COLOURS, COLOURS, c]` under a Gaussian as wide as an eighth of the crop."""
-    place = np.arange(COLOURS, dtype=np.float32)
-    kernel = np.exp(-(((place[:, None] - place) / (COLOURS / 8)) ** 2) / 2)
-    kernel /= kernel.sum()
-    return np.einsum("ij,jkc,lk->ilc", kernel, values, kernel, optimize=True) * COLOURS**2
+def _resized(values: np.ndarray, size: int) -> np.ndarray:
+    """Values `[n, n, ...]` as `[size, size, ...]`, antialiased."""
+    channels = np.moveaxis(np.asarray(values, np.float32).reshape(*values.shape[:2], -1), 2, 0)
+    pictures = [Image.fromarray(np.ascontiguousarray(one)) for one in channels]
+    resized = [np.asarray(one.resize((size, size), Image.Resampling.BILINEAR)) for one in pictures]
+    return np.stack(resized, axis=2).reshape(size, size, *values.shape[2:])
+
+
+def _outer(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return a[..., :, None] * b[..., None, :]
+
+
+def _framed(values: np.ndarray, width: int) -> np.ndarray:
+    """Values `[n, n, c]` in a frame of zeros."""
+    return np.pad(values, ((width, width), (width, width), (0, 0)))
