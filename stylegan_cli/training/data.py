@@ -32,6 +32,10 @@ CACHE = 1 << 30  # bytes of decoded pictures that are kept
 MEND = "make a data set of it with stylegan dataset"
 
 
+class DamagedError(StyleganError):
+    """A picture turns out to be unreadable when it is needed."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """`images` `[n, 3, r, r]` in [-1, 1] and their classes, one-hot `[n, c_dim]`, None where there are none."""
@@ -93,7 +97,7 @@ class Pictures:
         try:
             image = decode(self._source.read(name))
         except UnusableError as error:
-            raise StyleganError(f"{name} in {self.path} {error}; {MEND}") from None
+            raise DamagedError(f"{name} in {self.path} {error}; {MEND}") from None
         if self.resolution != self.size:
             image = image.reduce(self.size // self.resolution)
         return np.asarray(image).transpose(2, 0, 1)

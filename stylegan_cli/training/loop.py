@@ -19,7 +19,7 @@ from torch import Tensor
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.training import losses
 from stylegan_cli.training.augment import augment, steered
-from stylegan_cli.training.data import Batch, Loader
+from stylegan_cli.training.data import Batch, DamagedError, Loader
 from stylegan_cli.training.options import REG_INTERVALS, Options
 from stylegan_cli.training.parallel import World
 from stylegan_cli.training.randomness import seed_everything
@@ -100,7 +100,10 @@ class Trainer:
         self._classes = None if classes is None else torch.from_numpy(classes).to(device)
 
     def step(self, stop: bool = False) -> None:
-        """One batch. `asked_to_stop` tells afterwards whether any process was called with `stop`."""
+        """One batch. `asked_to_stop` tells afterwards whether any process was called with `stop`.
+
+        Raises `DamagedError` in all processes, before anything has changed, where one cannot read a picture.
+        """
         options, progress = self.options, self.state.progress
         now = self._now = Moment.of(options, progress.nimg)
         if options.cfg == "stylegan1":
@@ -257,23 +260,31 @@ def train(
     """Trains until `pace.kimg`, or until some process is `stopping`; returns whether it got there.
 
     `on_step` and `on_tick` are called in every process, `on_snapshot` in the leading one only: also at the very end,
-    and on stopping.
+    on stopping, and where a picture is damaged, before the error.
     """
     progress, world = trainer.state.progress, trainer.world
-    tick, snapshot = round(pace.tick * 1000), round(pace.tick * 1000) * pace.snap
+    tick = round(pace.tick * 1000)
     clock = Clock(trainer)
+
+    def snapshot() -> None:
+        with world.together():
+            if world.leads:
+                on_snapshot()
+
     while progress.kimg < pace.kimg:
         before = progress.nimg
-        trainer.step(stopping())
+        try:
+            trainer.step(stopping())
+        except DamagedError:
+            snapshot()
+            raise
         on_step()
         clock.sums += trainer.sums
         is_over = trainer.asked_to_stop or progress.kimg >= pace.kimg
         if is_over or before // tick != progress.nimg // tick:
             on_tick(clock.tick(Moment.of(trainer.options, before)))
-            if is_over or before // snapshot != progress.nimg // snapshot:
-                with world.together():
-                    if world.leads:
-                        on_snapshot()
+            if is_over or before // (tick * pace.snap) != progress.nimg // (tick * pace.snap):
+                snapshot()
             clock = Clock(trainer)  # what a snapshot takes is no training
         if trainer.asked_to_stop:
             return False

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from stylegan_cli.media.film import CODECS
 from stylegan_cli.metrics import watching
 from stylegan_cli.metrics.sets import DataSet
 from stylegan_cli.training import checkpoints, report
+from stylegan_cli.training.data import Loader, Pictures
 
 
 @pytest.fixture
@@ -122,6 +124,25 @@ def test_another_start_leaves_the_running_one_alone(stylegan, faces):
         assert part.exists()
     assert stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.016)).exit_code == 0
     assert not part.exists()
+
+
+def damaged(folder, after):
+    """80 pictures, of which one that is met after so many turns out to be cut short; how many are met before it."""
+    loader = Loader(Pictures(write_pictures(folder, count=80), None), seed=0, mirror=False)
+    position = next(p for p in range(after, 80) if loader.index(p)[0] >= 64)  # not on the sheet of real ones
+    path = folder / f"{loader.index(position)[0]:03d}.png"
+    path.write_bytes(path.read_bytes()[:-60])
+    return position
+
+
+def test_a_damaged_picture_loses_nothing(stylegan, here):
+    """It is found long before a snapshot: what was learned until then is kept."""
+    met = damaged(here / "faces", after=20)
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=9, tick=5))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.search(r"Error: 0\d\d.png in faces is damaged", result.stderr)
+    assert tensors("run")[1]["nimg"] == met // 8 * 8 > 0
+    assert Path("run/network-snapshot.safetensors").exists()
 
 
 @pytest.fixture
@@ -417,6 +438,19 @@ def test_processes_that_see_different_disks(stylegan, here, monkeypatch):
     sentence = "Error: the processes do not begin with the same checkpoints; every one must see the same --outdir and"
     assert ended.stderr.count(sentence) == 1, ended.stderr
     assert tensors("one/run")[1]["nimg"] == 8 and not (here / "two/run").exists()
+
+
+@pytest.mark.slow
+def test_a_damaged_picture_that_another_process_meets(here):
+    """The part of a batch that the second process reads: the first one writes the checkpoint, and tells."""
+    met = next(m for m in (damaged(here / "faces", after) for after in range(12, 80)) if m % 8 >= 4)
+    command = ["-m", "stylegan_cli", "train", "--data", "faces", "--outdir", "run"]
+    ended = subprocess.run(
+        [*TORCHRUN, *command, *words(batch_gpu=4, kimg=9, tick=5)], cwd=here, capture_output=True, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert len(re.findall(r"Error: 0\d\d.png in faces is damaged", ended.stderr)) == 1, ended.stderr
+    assert tensors(here / "run")[1]["nimg"] == met // 8 * 8
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from small_runs import write_pictures
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.training import data
-from stylegan_cli.training.data import Loader, Pictures
+from stylegan_cli.training.data import DamagedError, Loader, Pictures
 
 CPU = torch.device("cpu")
 
@@ -51,7 +51,7 @@ def test_pixels_that_turn_out_damaged(tmp_path):
         path.write_bytes(path.read_bytes()[:-60])
 
     found = Pictures(broken(tmp_path / "cut", cut), None)
-    with pytest.raises(StyleganError, match=r"001.png in .* is damaged"):
+    with pytest.raises(DamagedError, match=r"001.png in .* is damaged"):
         Loader(found, 0, mirror=False).take(range(24), CPU)
 
 
