@@ -44,7 +44,7 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is what this hardware computes fastest in: CUDA from Ampere on, CPUs with AMX, and AMD's with
     AVX-512-BF16 (Zen 4 and later).
 
-    Intel's without AMX multiply bfloat16 no faster than float32, and were slower in it with every family; on Zen 4 it is
+    Intel's without AMX multiply bfloat16 no faster than float32, and were slower in it with every family; Zen 4 does it
     twice as fast (`docs/performance.md`). Asked, not timed, so that a result never depends on a machine's mood.
     """
     if device.type == "cuda":

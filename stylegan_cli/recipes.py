@@ -40,7 +40,8 @@ class Recipe:
     """A picture and all that its pixels depend on. `size` is the edge of a face after scaling, None for native.
 
     `threads` matters on CPUs: how a float32 sum is split among them shows in the last bit, as does whether the network
-    was `compiled`.
+    was `compiled`. Not its pixels but what it may be used for depends on `photo`, which a person was found on (as in
+    `Person`).
     """
 
     picture: Picture
@@ -53,6 +54,7 @@ class Recipe:
     version: str = __version__
     threads: int = 0
     compiled: bool = False
+    photo: dict | None = None
 
     def check_model(self, generator: Generator, owner: str) -> None:
         if self.sha256 != generator.origin.sha256:
@@ -70,7 +72,7 @@ def dumps(recipe: Recipe) -> str:
     """The recipe as one line of ASCII JSON."""
     table = _Table()
     picture = _picture_to_plain(recipe.picture, table)
-    about = {key: value for key, value in vars(recipe).items() if key != "picture"}
+    about = {key: value for key, value in vars(recipe).items() if key != "picture" and value is not None}
     return json.dumps({"format": FORMAT, **about, "picture": picture, "latents": table.to_plain()})
 
 

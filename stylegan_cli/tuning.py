@@ -108,8 +108,10 @@ def synthesis_with(generator: Generator, ws: Tensor, noise: Noise, tensors: Mapp
 
 @contextmanager
 def _replaced(generator: Generator, tensors: Mapping[str, Tensor]) -> Iterator[None]:
-    """In this block the generator has these tensors. (`torch.func.functional_call` finds modules by attributes, and some
-    families have a method of a module's name.)"""
+    """In this block the generator has these tensors.
+
+    `torch.func.functional_call` finds modules by attributes, and some families have a method of a module's name.
+    """
     modules = dict(generator.named_modules())
     own: list[tuple[dict[str, Any], str, Tensor]] = []
     for name, tensor in tensors.items():

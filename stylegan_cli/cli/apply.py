@@ -60,6 +60,8 @@ def apply(
     from stylegan_cli.operations.editing import edited
 
     studio = Studio(generation, output)
+    texts = [one for text in people for one in split(text)]
+    studio.check_out(len(texts))
     edits = [
         edit
         for step in steps
@@ -68,7 +70,6 @@ def apply(
         )
     ]
     prices = Prices(studio, max_drift)
-    texts = [one for text in people for one in split(text)]
     ready: list[tuple[Person, list[Edit]]] = []
     failed: list[str] = []
     for text in texts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ from stylegan_cli import encoder, store, tuning
 from stylegan_cli.assets import cache_folder
 from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.studio import Studio
+from stylegan_cli.errors import StyleganError
 from stylegan_cli.faces import alignment, detection, pasting, photos
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.files import digest
-from stylegan_cli.latents import files, references
+from stylegan_cli.latents import references
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media.render import render, to_pixels, to_tensor
 from stylegan_cli.noise import Noise
@@ -68,8 +69,7 @@ def shoot(path: Path, size: int, face: int | None, is_aligned: bool, quiet: bool
     photo = photos.read(path)
     cut = alignment.read(path)
     if cut is None and not is_aligned:
-        fetch(detection.DETECTOR, quiet)
-        cut = alignment.of_photo(photo, path, face)
+        cut = _largest(photo, path, face, quiet)
         return Shot(path, alignment.crop(photo, cut, size), cut)
     return Shot(path, ImageOps.fit(photo, (size, size), Image.Resampling.LANCZOS), cut)
 
@@ -87,7 +87,7 @@ def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: Callable[[Tensor]
 
         settings = projection.Settings(wanted.steps, wanted.space, wanted.seed)
         projected = projection.project(generator, photo, _guess(studio, photo), settings, on_step)
-    person = Person(shot.path.stem, projected.ws)
+    person = Person(shot.path.stem, projected.ws, photo=shot.about())
     if wanted.tune:
         person = _tuned(studio, photo, person, wanted.seed, on_image)
     with torch.inference_mode():
@@ -98,43 +98,69 @@ def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: Callable[[Tensor]
     return Found(person, image, report)
 
 
-def person(studio: Studio, path: Path) -> Person:
-    """The person on a photo, with all that makes the likeness best; found once and then kept in the cache."""
+def person(studio: Studio, path: Path, face: int | None) -> Person:
+    """The person on a photo, its face number `face` or the largest, with all that makes the likeness best; found once
+    and then kept in the cache."""
     wanted = Wanted()
-    key = json.dumps([digest(path), studio.generator.origin.sha256, studio.precision, asdict(wanted)])
+    key = json.dumps([digest(path), face or 1, studio.generator.origin.sha256, studio.precision, asdict(wanted)])
     kept = cache_folder() / "photos" / f"{path.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
     if not kept.is_file():
-        shot = shoot(path, studio.generator.resolution, None, False, studio.output.quiet)
+        shot = shoot(path, studio.generator.resolution, face, False, studio.output.quiet)
         if not studio.output.quiet:
             tell(f"{path} is a photo: looking for this face in {studio.generator.origin.name}, once.")
         found = find(studio, shot, wanted)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        studio.save_latents(kept, [found.person], photo=shot.about(), report=dict(found.report))
+        studio.save_latents(kept, [found.person], report=dict(found.report))
     (someone,) = references.from_file(kept, studio.generator)
-    return Person(path.stem, someone.ws, tuned=someone.tuned)
+    return replace(someone, label=path.stem)
 
 
-def pasted(studio: Studio, path: Path, text: str, before: Person, after: Person) -> Image.Image:
-    """The photo in the file `path` with `after` in the place of `before`, whom the user called `text`."""
+def pasted(studio: Studio, path: Path, face: int | None, before: Person, after: Person) -> Image.Image:
+    """The photo in the file `path` with `after` in the place of `before`: where they were found, or the face number
+    `face`, or the largest."""
     photo = photos.read(path)
-    cut = _remembered(text)
+    cut = None if face else _found_at(before)
     if cut is None or cut.photo != digest(path):
-        fetch(detection.DETECTOR, studio.output.quiet)
-        cut = alignment.of_photo(photo, path)
-    reference, face = (render(studio.generator, someone.face()) for someone in (before, after))
-    return pasting.paste(photo, face, cut, reference)
+        cut = _again(photo, path, before, cut, face, studio.output.quiet)
+    reference, drawn = (render(studio.generator, someone.face()) for someone in (before, after))
+    return pasting.paste(photo, drawn, cut, reference)
 
 
-def _remembered(text: str) -> Alignment | None:
-    """Where the latents or the aligned picture that `text` names were cut from a photo."""
-    path = Path(text)
-    if not path.is_file():
+def _found_at(person: Person) -> Alignment | None:
+    """Where a person was found on a photo, if they were."""
+    if person.photo is None or person.photo.get("alignment") is None:
         return None
-    if path.suffix.lower() != ".npz":
-        return alignment.read(path)
-    with files.reading(path, "latents of a photo"):
-        cut = files.read(path).about.get("photo", {}).get("alignment")
-        return Alignment.from_plain(cut) if cut else None
+    try:
+        return Alignment.from_plain(person.photo["alignment"])
+    except alignment.DAMAGE:
+        raise StyleganError(f"where {person.label} was found on a photo is damaged in its file; say --face 1") from None
+
+
+def _again(
+    photo: Image.Image, path: Path, person: Person, cut: Alignment | None, face: int | None, quiet: bool
+) -> Alignment:
+    """Where a person is on a photo whose file is not the one that they were found on."""
+    if cut is not None and cut.size == photo.size:  # the same photo, saved again: whoever is in that place
+        fetch(detection.DETECTOR, quiet)
+        if found := detection.detect(photo):
+            return alignment.nearest(found, cut, digest(path))
+    if face is None and not quiet:
+        tell(f"{person.label} was not found on {path}: the largest face there is replaced; --face N says which.")
+    return _largest(photo, path, face, quiet=True)
+
+
+def _largest(photo: Image.Image, path: Path, face: int | None, quiet: bool) -> Alignment:
+    """The place of the face number `face` of a photo, or of the largest; the user is told what is odd about it."""
+    fetch(detection.DETECTOR, quiet)
+    found = detection.detect(photo)
+    number = alignment.choose(found, face, str(path))
+    cut = alignment.alignment(found[number - 1], photo.size, number, digest(path))
+    if not quiet:
+        if face is None and len(found) > 1:
+            tell(f"{path} shows {len(found)} faces, this is the largest; stylegan align --overview numbers them.")
+        for remark in alignment.remarks(found[number - 1], cut):
+            tell(f"{path}: face {number} {remark}.")
+    return cut
 
 
 def _landmarks(photo: Image.Image, drawn: Image.Image) -> dict[str, float]:
@@ -166,4 +192,4 @@ def _tuned(studio: Studio, photo: Tensor, person: Person, seed: int, on_image: C
             on_image(step.image)
 
         fitted = pivotal.tune(studio.generator, photo, person.ws, settings, on_step)
-    return Person(person.label, person.ws, tuned=tuning.whole(fitted, studio.generator.num_ws))
+    return replace(person, tuned=tuning.whole(fitted, studio.generator.num_ws))

@@ -136,6 +136,14 @@ def edit(
             help="Put the edited face back into this photo, where it was found.",
         ),
     ] = None,
+    face: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            show_default=False,
+            help="Which face of a photo of several, as PERSON and for --paste: 1 is the largest, and the default.",
+        ),
+    ] = None,
 ) -> None:
     """Edit people: age, gender, smile, pose and whatever directions you have.
 
@@ -161,15 +169,18 @@ def edit(
     from stylegan_cli.cli.console import fetch
     from stylegan_cli.cli.price import Prices
     from stylegan_cli.cli.studio import Studio, portrait
+    from stylegan_cli.latents.references import split
     from stylegan_cli.operations import editing
     from stylegan_cli.scorers.identity import Identity
 
     studio = Studio(generation, output)
     generator = studio.generator
-    edits = open_edits(studio, generation.model, amounts, layers, split_names(keep))
-    before = [person for text in people for person in studio.people(text)]
-    if len(before) > 1 and (film or paste):
+    texts = [one for text in people for one in split(text)]
+    if len(texts) > 1 and (film or paste):
         raise UsageError("a film or a photo shows one person; edit the others by themselves")
+    studio.check_out(1 if is_strip else len(texts))
+    edits = open_edits(studio, generation.model, amounts, layers, split_names(keep))
+    before = [studio.person(text, face) for text in texts]
     if identity:
         fetch(Identity.assets, output.quiet)
     prices = Prices(studio, max_drift)
@@ -178,7 +189,7 @@ def edit(
     if paste:
         from stylegan_cli.cli import darkroom
 
-        image = darkroom.pasted(studio, paste, people[0], before[0], after[0])
+        image = darkroom.pasted(studio, paste, face, before[0], after[0])
         studio.save_image(f"{paste.stem}-edited", image, after)
     elif film:
         save_film(studio, editing.film(generator, before[0], own[0], frames or FRAMES, loop), fps, film)

@@ -51,6 +51,8 @@ def film_ending(output: Output) -> str:
     ending = places.file_ending(output.out, output.format, FILMS + FRAMES, "png" if output.out else "mp4")
     if output.out and ending in FILMS and not places.is_file_name(output.out, FILMS):
         raise UsageError(f"a film is one file: say --out {output.out}.{ending}; a folder takes --format png or jpg")
+    if output.out and ending in FILMS:
+        places.check_file(output.out, output.force)
     return ending
 
 

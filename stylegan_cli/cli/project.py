@@ -87,7 +87,7 @@ def project(
     with ExitStack() as stack:
         found = darkroom.find(studio, shot, wanted, _filming(stack, film))
     if latents.suffix == ".npz":
-        studio.save_latents(latents, [found.person], photo=shot.about(), report=dict(found.report))
+        studio.save_latents(latents, [found.person], report=dict(found.report))
     else:
         _save_npy(latents, found)
     studio.report(latents)

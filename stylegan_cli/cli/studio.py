@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,6 +72,7 @@ class Studio:
 
     def __init__(self, choice: ModelChoice, output: Output) -> None:
         self.output = output
+        self.check_out(1)
         self.generator, self.precision = open_generator(choice, output.quiet)
         self.model, self.psi = choice.model, 1.0
         self.compile, self.is_compiled = "off", False
@@ -82,12 +84,24 @@ class Studio:
             self.generator.cutoff = choice.cutoff
         self.cast = store.cast(choice.model)
 
-    def person(self, text: str) -> Person:
-        """Who a reference means; somebody on a photo is looked for in the model first."""
+    def check_out(self, pictures: int) -> None:
+        """That --out, where it names a file, can take so many pictures: told before minutes are spent on a photo."""
+        out = self.output.out
+        if out is None or not places.is_file_name(out, FORMATS):
+            return
+        if pictures > 1:
+            raise UsageError(f"--out {out} is one file, and these are {pictures} pictures; name a folder")
+        places.check_file(out, self.output.force)
+        if self.saves_latents:
+            places.check_file(out.with_suffix(".npz"), self.output.force)
+
+    def person(self, text: str, face: int | None = None) -> Person:
+        """Who a reference means; somebody on a photo, its face number `face` or the largest, is looked for in the model
+        first."""
         if photo := references.photo(text):
             from stylegan_cli.cli import darkroom
 
-            return darkroom.person(self, photo)
+            return darkroom.person(self, photo, face)
         return references.resolve(text, self.generator, self.psi, self.cast)
 
     def people(self, text: str) -> list[Person]:
@@ -114,15 +128,15 @@ class Studio:
             for path, work in zip(paths, works, strict=True):
                 size = self._face_size(work.picture)
                 image = render(self.generator, work.picture, size, on_face)
-                text = self._text(path, self.recipe(work.picture, size))
+                text = self._text(path, self.recipe(work, size))
                 make = partial(encode, image, places.ending(path), text)
                 background.submit(make, partial(self._write, path, work.people))
                 self.preview(image)
 
     def save_as(self, path: Path, work: Work) -> None:
         """Makes and writes one picture under a name that was checked."""
-        image = render(self.generator, work.picture, self._face_size(work.picture))
-        self._save(path, image, self.recipe(work.picture, self._face_size(work.picture)))
+        size = self._face_size(work.picture)
+        self._save(path, image := render(self.generator, work.picture, size), self.recipe(work, size))
         self.preview(image)
 
     def save_sheet(self, name: str, sheet: Sheet, people: Sequence[Person]) -> None:
@@ -172,10 +186,10 @@ class Studio:
             if self.compile == "on":
                 tell(f"Drawing without --compile: {error}.")
 
-    def recipe(self, picture: Picture, size: int | None) -> Recipe:
+    def recipe(self, work: Work, size: int | None) -> Recipe:
         origin = self.generator.origin
         return Recipe(
-            picture,
+            work.picture,
             origin.name,
             origin.sha256,
             self.precision,
@@ -184,6 +198,7 @@ class Studio:
             command_line(),
             threads=torch.get_num_threads(),
             compiled=self.is_compiled,
+            photo=_photo(work.people),
         )
 
     def save_latents(self, path: Path, people: Sequence[Person], **more: object) -> None:
@@ -192,7 +207,7 @@ class Studio:
         origin = self.generator.origin
         space = "W" if bool((ws == ws[:, :1]).all()) else "W+"
         model = {"name": origin.name, "sha256": origin.sha256}
-        about = {"space": space, "model": model, "command": command_line(), **more}
+        about = {"space": space, "model": model, "command": command_line(), "photo": _photo(people), **more}
         z = people[0].z if len(people) == 1 else None
         tuned = [person.tuned for person in people]
         files.write_npz(path, ws, about, None if z is None else z.numpy(), people[0].psi, tuned)
@@ -209,13 +224,10 @@ class Studio:
     def _paths(self, names: Sequence[str], folder: str) -> list[Path]:
         """Every result's path, checked."""
         out, force, ending = self.output.out, self.output.force, self.format
-        if places.is_file_name(out, FORMATS):
-            if len(names) > 1:
-                raise UsageError(
-                    f"--out {out} is one file, and these are {len(names)} pictures; name a folder, or --grid"
-                )
-            paths = [Path(out or "")]
-        elif out is None and len(names) == 1:
+        self.check_out(len(names))
+        if out is not None and places.is_file_name(out, FORMATS):
+            return [out]
+        if out is None and len(names) == 1:
             paths = [places.fresh(Path(f"{names[0]}.{ending}"))]
         else:
             into = places.check_new_folder(out or places.fresh(Path(folder)))
@@ -269,6 +281,11 @@ class Studio:
             from textual_image.renderable import Image as Preview
 
             prose().print(Preview(image, width="auto", height="auto"))
+
+
+def _photo(people: Sequence[Person]) -> dict[str, Any] | None:
+    """The photo that an only person was found on."""
+    return dict(people[0].photo) if len(people) == 1 and people[0].photo else None
 
 
 def portrait(person: Person) -> Work:

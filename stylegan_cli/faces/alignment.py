@@ -19,8 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.faces import geometry
-from stylegan_cli.faces.detection import Detection, detect
-from stylegan_cli.files import digest
+from stylegan_cli.faces.detection import Detection
 
 CHUNK = "stylegan-align"
 SMALLEST = 16  # pixels between the eyes: less than that is no face that could be drawn again
@@ -82,11 +81,11 @@ def alignment(detection: Detection, size: tuple[int, int], face: int = 1, photo:
     return Alignment(_tuples(detection.square), size, face, photo)
 
 
-def of_photo(photo: Image.Image, path: Path, face: int | None = None) -> Alignment:
-    """The alignment of face number `face` of the photo in the file `path`, or of the largest."""
-    found = detect(photo)
-    number = choose(found, face, str(path))
-    return alignment(found[number - 1], photo.size, number, digest(path))
+def nearest(found: Sequence[Detection], known: Alignment, photo: str) -> Alignment:
+    """Of the faces found on a photo, the one whose square lies nearest to a known one; `photo` as in `Alignment`."""
+    middle = known.corners.mean(axis=0)
+    number = min(range(len(found)), key=lambda i: float(np.hypot(*(found[i].square.mean(axis=0) - middle))))
+    return alignment(found[number], known.size, number + 1, photo)
 
 
 def choose(found: Sequence[Detection], face: int | None, owner: str, numbered: str = "1 is the largest") -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,8 @@ class Person:
     """`ws` `[num_ws, w_dim]` float32 on the CPU, as the synthesis network takes them.
 
     `z` `[z_dim]` and the `psi` that truncated it are known only for people who came from a seed: moving in Z
-    (spherical interpolation, jitter) needs them. `tuned` is what a photo changed in the generator.
+    (spherical interpolation, jitter) needs them. `tuned` is what a photo changed in the generator; `photo` tells which
+    photo they were found on, and where, as their file does: the `file`'s name and the face's `alignment`.
     """
 
     label: str
@@ -31,6 +33,7 @@ class Person:
     z: Tensor | None = None
     psi: float = 1.0
     tuned: Tuned = ()
+    photo: Mapping[str, Any] | None = None
 
     def face(self, noise: Noise = Noise(), caption: str | None = None) -> Face:  # noqa: B008 (frozen)
         """The picture of this person, with the label below it unless `caption` says otherwise."""

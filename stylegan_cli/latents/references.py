@@ -91,10 +91,13 @@ def from_file(path: Path, generator: Generator) -> list[Person]:
     everybody = people.from_array(generator, stored.array, path.stem)
     if stored.tuned:
         everybody = people.with_tunings(generator, everybody, stored.tuned)
-    if stored.z is None or len(everybody) != 1:
+    if len(everybody) != 1:
         return everybody
-    z = people.z_from_array(generator, stored.z, path.stem)
-    return [replace(everybody[0], z=z, psi=stored.psi)]
+    photo = stored.about.get("photo")
+    one = replace(everybody[0], photo=photo if isinstance(photo, dict) else None)
+    if stored.z is not None:
+        one = replace(one, z=people.z_from_array(generator, stored.z, path.stem), psi=stored.psi)
+    return [one]
 
 
 def _from_picture(path: Path, generator: Generator) -> Person:
@@ -102,7 +105,7 @@ def _from_picture(path: Path, generator: Generator) -> Person:
     recipe.check_model(generator, str(path))
     if not isinstance(recipe.picture, Face):
         raise StyleganError(f"{path} shows more than one face; use the picture of one person, or saved latents")
-    return Person(path.stem, recipe.picture.ws, tuned=recipe.picture.tuned)
+    return Person(path.stem, recipe.picture.ws, tuned=recipe.picture.tuned, photo=recipe.photo)
 
 
 def find(name: str, cast: Mapping[str, Path]) -> Path:

@@ -180,6 +180,90 @@ def test_pasting_follows_the_latents_and_otherwise_looks(works, photo, direction
     assert not changed[:40].any() and changed[100:300, 300:500].any()
 
 
+@pytest.fixture
+def party(here):
+    """The astronaut twice: face 1 on the left, and a smaller face 2 on the right."""
+    whole = Image.new("RGB", (900, 520), "navy")
+    with Image.open(ASTRONAUT) as image:
+        whole.paste(image.resize((512, 512)), (0, 0))
+        whole.paste(image.resize((380, 380)), (516, 0))
+    whole.save(here / "party.png")
+    return here / "party.png"
+
+
+def test_a_face_among_others_goes_back_to_its_own_place(works, party, direction):
+    works("project", party, "--face", 2, "--steps", 1, "-o", "two.npz", "-q")
+    Image.open(party).save("again.png", compress_level=1)  # the same pixels in another file
+    move = ("--direction", f"{direction}=2")
+    works("edit", "two.npz", *move, "-o", "edited.png", "--save-latents", "-q")
+    for person, photo in (
+        ("two.npz", party),
+        ("two.npz", "again.png"),
+        ("two.npz#0", party),
+        ("two-projected.png", party),
+        ("edited.npz", party),
+        ("edited.png", "again.png"),
+    ):
+        _, told = works("edit", person, *move, "--paste", photo, "-o", "back.png", "--force")
+        changed = (pixels("back.png") != pixels(party)).any(axis=2)
+        assert changed[:, 560:].any() and not changed[:, :480].any(), person
+        assert "largest face" not in told
+    _, told = works("edit", "two.npz", *move, "--paste", party, "--face", 1, "-o", "first.png")
+    changed = (pixels("first.png") != pixels(party)).any(axis=2)
+    assert changed[:, :480].any() and not changed[:, 560:].any()
+
+
+def test_strangers_take_the_largest_face_and_it_is_said(works, party, direction):
+    _, told = works("edit", 1, "--direction", f"{direction}=2", "--paste", party, "-o", "back.png")
+    assert "1 was not found on" in told and "the largest face" in told
+    changed = (pixels("back.png") != pixels(party)).any(axis=2)
+    assert changed[:, :480].any() and not changed[:, 560:].any()
+
+
+def test_a_photo_of_several_is_remarked_on(works, party, monkeypatch):
+    _, told = works("project", party, "--steps", 1)
+    assert "shows 2 faces, this is the largest" in " ".join(told.split())
+    photo = Image.open(party).crop((200, 0, 512, 512))
+    photo.save("cut.png")
+    _, told = works("project", "cut.png", "--steps", 1)
+    assert "is cut off by the photo's edge" in " ".join(told.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [
+        (["edit", "me.png", "--direction", "age.npz=2"], "there.png"),
+        (["edit", "me.png", "--direction", "age.npz=2"], "there.mp4"),
+        (["apply", "edits.json", "me.png"], "there.png"),
+        (["mix", "--coarse", "me.png"], "there.png"),
+        (["interpolate", "me.png", "1"], "there.mp4"),
+    ],
+    ids=str,
+)
+def test_what_exists_is_refused_before_anybody_is_looked_for(
+    stylegan, tiny_model, here, photo, direction, monkeypatch, words, out
+):
+    monkeypatch.setattr(darkroom, "person", None)
+    Path(out).touch()
+    Path("edits.json").write_text('{"edit": [{"age.npz": 2}]}')
+    result = stylegan(*words, "--model", tiny_model, "--out", out)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {out} exists; choose another name")
+
+
+def test_a_damaged_place_costs_a_sentence(stylegan, tiny_model, works, photo, direction):
+    works("project", photo, "--steps", 1, "-q")
+    with np.load("me.npz") as file:
+        arrays, told = dict(file), about("me.npz")
+    for place in ({"quad": [[0]], "size": [1e999, 3], "face": 1, "photo": ""}, [1], "here"):
+        told["photo"]["alignment"] = place
+        np.savez("bad.npz", **arrays | {"about": json.dumps(told)})
+        words = ("edit", "bad.npz", "--direction", f"{direction}=2", "--paste", photo, "--model", tiny_model)
+        result = stylegan(*words)
+        assert result.exit_code == 1
+        assert "where bad was found on a photo is damaged in its file" in " ".join(result.stderr.split())
+
+
 REFUSED = {
     "a space": (["project", "me.png", "--space", "z"], "--space is one of w, w+"),
     "latents of another kind": (["project", "me.png", "-o", "me.pt"], "latents are .npy or .npz files"),

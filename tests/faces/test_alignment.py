@@ -1,6 +1,7 @@
 """Where a face is in its photo, the crop of it, and the way back in the PNG."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.faces import alignment, geometry
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.detection import Detection
-from stylegan_cli.files import digest
 
 CUT = Alignment(placed((300, 200), (150, 100), 120, 7).quad, (300, 200), 2, "ab" * 32)
 
@@ -102,12 +102,13 @@ def test_a_damaged_alignment_is_told(tmp_path, text):
 # Which face
 
 
-def test_of_a_photo(astronaut, tmp_path):
-    astronaut.save(tmp_path / "her.png")
-    cut = alignment.of_photo(astronaut, tmp_path / "her.png")
-    assert (cut.size, cut.face, cut.photo) == ((360, 360), 1, digest(tmp_path / "her.png"))
-    assert cut.corners.mean(axis=0) == pytest.approx((158.5, 75.5), abs=3)
-    assert 110 < cut.edge < 130
+def test_the_nearest_face():
+    """A place that is known picks a face whatever its size."""
+    left, right = frontal(), frontal(80)
+    right = replace(right, points=right.points + 600, square=right.square + 600)
+    known = alignment.alignment(left, (1000, 1000), 2, "before")
+    assert alignment.nearest([right, left], known, "now") == replace(known, photo="now")
+    assert alignment.nearest([right], known, "now").face == 1
 
 
 REFUSED = [
