@@ -26,6 +26,7 @@ BROKEN_PICTURE = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError),
     *(RuntimeError, MemoryError, struct.error, zlib.error),
 )
+STRIP = 256  # rows that are converted at once
 PAPER = "white"  # behind transparent pictures
 # Pillow warns of large pictures, whose size `decode` checks by itself, and of damage that is none to the pixels.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -42,9 +43,12 @@ def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """
     Image.init()
     try:
-        image = Image.open(io.BytesIO(content), formats=[name for name in FORMATS if name in Image.OPEN])
+        image = _opened(content)
         if image.width * image.height > max_pixels:
             raise UnusableError(f"has {image.width} x {image.height} pixels, which are too many")
+        if image.format == "PNG":
+            image.verify()  # by its checksums: decoding alone takes zeros, the rest of a file half written, for pixels
+            image = _opened(content)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         return _to_rgb(image)
@@ -56,6 +60,10 @@ def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise UnusableError(f"has more than {2 * MAX_PIXELS:,} pixels, which are too many") from None
     except BROKEN_PICTURE as error:
         raise UnusableError(f"is damaged ({_first_line(error)})") from None
+
+
+def _opened(content: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(content), formats=[name for name in FORMATS if name in Image.OPEN])
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -71,11 +79,15 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:
-    """Pillow itself would cut brightness off at 255."""
-    pixels = np.asarray(image).astype(np.int64)
-    if pixels.min() < 0 or pixels.max() > 65535:
-        raise UnusableError("has 32 bits a pixel; save it with 8 or 16")
-    return Image.fromarray((pixels / 257).round().astype(np.uint8))
+    """Pillow itself would cut brightness off at 255. By strips: as arrays, large pictures take gigabytes."""
+    result = Image.new("L", image.size)
+    for top in range(0, image.height, STRIP):
+        pixels = np.asarray(image.crop((0, top, image.width, min(top + STRIP, image.height))))
+        if pixels.min() < 0 or pixels.max() > 65535:
+            raise UnusableError("has 32 bits a pixel; save it with 8 or 16")
+        rounded = (pixels.astype(np.uint32) + 128) // 257
+        result.paste(Image.fromarray(rounded.astype(np.uint8)), (0, top))
+    return result
 
 
 @lru_cache(maxsize=64)

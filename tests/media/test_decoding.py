@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -51,6 +52,20 @@ def test_16_bit_grey_keeps_its_range(format):
     found = colours(encoded(Image.fromarray(GREYS.astype(np.uint16)), format))
     assert np.abs(found - (GREYS / 257)[..., None]).max() <= 0.5
     assert (found[0, 0, 0], found[-1, -1, 0]) == (0, 255)
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("I;16", "<u2"), ("I;16B", ">u2")])
+def test_large_16_bit_pictures_take_little_memory(mode, kind):
+    """They are converted by strips, whose borders do not show."""
+    column = np.linspace(0, 65535, 1000).astype(np.uint16)
+    array = np.broadcast_to(column[:, None], (1000, 2000)).astype(kind)
+    content = encoded(Image.frombytes(mode, (2000, 1000), array.tobytes()), "TIFF")
+    tracemalloc.start()
+    found = decode(content)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.abs(np.asarray(found)[:, 0, 0] - column / 257).max() <= 0.5
+    assert peak < 6 * array.size
 
 
 def png(width, height, bits, kind, rows):
@@ -120,6 +135,16 @@ def test_cut_off(format):
     content = encoded(noise, format)
     with pytest.raises(UnusableError):
         decode(content[: len(content) // 2])
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P"])
+def test_a_png_half_written(mode):
+    """Its tail is zeros, as after a crash."""
+    noise = Image.effect_noise((64, 64), 90).convert(mode)
+    content = encoded(noise, "PNG")
+    for cut in range(len(content) // 2, len(content) - 20, len(content) // 40):
+        with pytest.raises(UnusableError, match="is damaged"):
+            decode(content[:cut] + bytes(len(content) - cut))
 
 
 @pytest.mark.parametrize("edge", [10_000, 60_000])
