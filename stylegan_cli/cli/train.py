@@ -65,7 +65,13 @@ def train(
     mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Also learn from mirror images.")] = None,
     cond: Annotated[bool, typer.Option("--cond", help="Learn the classes of the data set too.")] = False,
     resume: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Begin from this model.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="MODEL|RUN",
+            help="Begin from a StyleGAN or StyleGAN2 of the same resolution: a model, or a run's folder, which has its "
+            "discriminator too.",
+            show_default=False,
+        ),
     ] = None,
     tick: Annotated[
         float | None, typer.Option(min=0.001, help="Kimg between lines of the log.", show_default=False)
@@ -94,7 +100,7 @@ def train(
     Examples: stylegan train --data faces.zip --outdir run --preset laptop; stylegan train --data pets.zip --outdir pets
     --resume ffhq-256.pkl --kimg 200 --gamma 2
     """
-    from stylegan_cli import hardware, importers, store
+    from stylegan_cli import hardware
     from stylegan_cli.cli.console import data as print_data
     from stylegan_cli.cli.console import tell
     from stylegan_cli.cli.options import command_line
@@ -102,8 +108,9 @@ def train(
     from stylegan_cli.cli.train_view import summary
     from stylegan_cli.metrics import watching
     from stylegan_cli.training import parallel, presets
-    from stylegan_cli.training.folder import RunFolder, check_resumed
+    from stylegan_cli.training.folder import RunFolder
     from stylegan_cli.training.loop import Pace
+    from stylegan_cli.training.resuming import open_resumed
     from stylegan_cli.training.session import Wishes, prepare
 
     chosen, wanted = hardware.choose_device(device), watching.metrics_of(metrics)
@@ -113,13 +120,15 @@ def train(
     quiet = quiet or not world.leads
     with one_voice(world), closing(RunFolder(outdir)) as run:
         with world.together():
-            if resume:
-                check_resumed(resume)
-            resumed = (resume, importers.read(store.locate(resume))) if resume else None
+            resumed = None if resume is None else (resume, open_resumed(resume, outdir))
         session = prepare(run, Wishes(data, preset, said, resolution, cond, resumed), world, where)
         pace = Pace(kimg or session.pace["kimg"], tick or session.pace["tick"], snap)
         if not quiet:
             tell(summary(session.options, len(session.pictures), session.state, world.size, pace.kimg))
+            if resumed and resumed[1].discriminator is None and session.state.progress.nimg == 0:
+                tell(
+                    f"{resume} holds no discriminator, so that one begins at random; a run's folder or a .pkl has one."
+                )
         notes = {"command": command_line(), "data": data.name, "pictures": len(session.pictures)}
         if not run_to_end(session, world, where, pace, wanted, notes, quiet):
             raise KeyboardInterrupt

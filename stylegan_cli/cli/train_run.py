@@ -14,7 +14,7 @@ from stylegan_cli.cli.train_results import make_film, measure, open_watch
 from stylegan_cli.cli.train_view import View
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.metrics import watching
-from stylegan_cli.training.data import Loader
+from stylegan_cli.training.data import DamagedError, Loader
 from stylegan_cli.training.loop import Pace, Tick, Trainer, train
 
 if TYPE_CHECKING:
@@ -67,14 +67,15 @@ def run_to_end(
                 if watch and not is_over and watching.is_due(run.lines(), run.measured()):
                     measure(watch, session, view, stopping)
 
-            is_done = train(
-                Trainer(options, state, loader, world, device),
-                pace,
-                on_tick,
-                on_snapshot,
-                stopping,
-                lambda: view.step(state.progress.kimg),
-            )
+            def on_step() -> None:
+                view.step(state.progress.kimg)
+
+            trainer = Trainer(options, state, loader, world, device)
+            try:
+                is_done = train(trainer, pace, on_tick, on_snapshot, stopping, on_step)
+            except DamagedError as error:
+                # Other pictures are another run: it begins where this one had to end.
+                raise StyleganError(f"{error}, and begin a new --outdir with --resume {run.path}") from None
             world.leave()
             if watch and is_done and all(line["nimg"] != state.progress.nimg for line in run.measured()):
                 measure(watch, session, view, stopping)

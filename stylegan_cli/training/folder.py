@@ -30,7 +30,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylegan_cli import modelfile
-from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import nearest_existing, replacing
 from stylegan_cli.generator import Generator
 from stylegan_cli.media.render import to_pixels
@@ -184,17 +184,6 @@ class RunFolder:
     def _write(self, path: Path, text: str) -> None:
         with replacing(path) as part:
             part.write_text(text, encoding="utf-8")
-
-
-def check_resumed(name: str) -> None:
-    """That what --resume names is a model, not a run or its checkpoint, which would be another wish."""
-    path = Path(name)
-    run = path if path.is_dir() else path.parent.parent
-    if (run / OPTIONS).is_file() and path in (run, run / "checkpoints" / path.name):
-        raise UsageError(
-            f"--resume {name} is a run: give it as --outdir to go on with it, or --resume {run / SNAPSHOT} to begin "
-            "another from its model"
-        )
 
 
 def _rounded(value: Any) -> Any:

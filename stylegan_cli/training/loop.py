@@ -24,7 +24,7 @@ from stylegan_cli.training.options import REG_INTERVALS, Options
 from stylegan_cli.training.parallel import World
 from stylegan_cli.training.randomness import seed_everything
 from stylegan_cli.training.schedule import ByResolution, faded
-from stylegan_cli.training.state import State, lazy_share
+from stylegan_cli.training.state import WAY_OUT, State, lazy_share
 
 PATH_DECAY = 0.01  # of the running mean of path lengths
 ADA_INTERVAL = 4  # steps between two moves of the augmentation's probability
@@ -223,10 +223,7 @@ class Trainer:
         self.asked_to_stop = bool(noted[-1, 0])
         self.sums = noted[:-1]
         if not self.sums.isfinite().all():
-            raise StyleganError(
-                f"the losses are not finite after {progress.kimg:.1f} kimg; try a smaller --glr and --dlr or a larger "
-                "--gamma, in a new --outdir"
-            )
+            raise StyleganError(f"the losses are not finite after {progress.kimg:.1f} kimg; {WAY_OUT}")
         means = means_of(self.sums)
         if "path_length" in means:
             progress.path_mean += PATH_DECAY * (means["path_length"] - progress.path_mean)

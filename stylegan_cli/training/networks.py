@@ -13,7 +13,7 @@ from stylegan_cli.architectures import stylegan1, stylegan2
 from stylegan_cli.errors import UsageError
 from stylegan_cli.generator import Generator
 from stylegan_cli.importers import Checkpoint
-from stylegan_cli.training.options import CFGS, Options
+from stylegan_cli.training.options import Options
 from stylegan_cli.training.randomness import seed_everything
 
 MODULES: dict[str, Any] = {"stylegan1": stylegan1, "stylegan2": stylegan2}
@@ -63,8 +63,7 @@ def resumed_configs(checkpoint: Checkpoint, cfg: str, c_dim: int, name: str) -> 
     family = checkpoint.generator.family
     if family != cfg:
         raise UsageError(
-            f"--resume {name} is a {family}, and {cfg} cannot begin from it; resume from a {cfg}"
-            + (f", or say --cfg {family}" if family in CFGS else "")
+            f"--resume {name} is a {family}, and {cfg} cannot begin from it; resume from a {cfg}, or say --cfg {family}"
         )
     generator = {**checkpoint.generator.config, "c_dim": c_dim}
     if checkpoint.discriminator:

@@ -7,6 +7,7 @@ A preset's values have the names of options: those of `Options`, the networks' s
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -57,7 +58,7 @@ def plan(
     cfg = said.get("cfg") or (family if family in CFGS else None)
     values = values_of(preset, cfg, pictures.resolution) | said
     if resumed:
-        values = {"ada_kimg": 100.0, "ema_rampup": None, "first_res": pictures.resolution} | values | said
+        values = {"ada_kimg": 100.0, "ema_rampup": None, "first_res": _grown(resumed[1])} | values | said
     values.setdefault("batch_gpu", _split(values["batch"], processes, device))
     configs = _configs(values, said, pictures, resumed)
     known = {field.name for field in fields(Options)}
@@ -92,6 +93,11 @@ def _configs(
     name, checkpoint = resumed
     if contrary := sorted(SIZES & said.keys()):
         raise UsageError(f"--resume {name} brings its own sizes; leave out --{contrary[0].replace('_', '-')}")
+    if said.get("freezed") and checkpoint.discriminator is None:
+        raise UsageError(
+            f"--resume {name} brings no discriminator that --freezed could keep as it is; leave it out, or resume from "
+            "a run's folder or a .pkl"
+        )
     configs = resumed_configs(checkpoint, values["cfg"], pictures.c_dim, name)
     if configs.generator["resolution"] != pictures.resolution:
         raise UsageError(
@@ -99,6 +105,12 @@ def _configs(
             f"{pictures.resolution}; make a data set of its size with stylegan dataset --size"
         )
     return configs
+
+
+def _grown(checkpoint: Checkpoint) -> int:
+    """The resolution that a model to begin from has learned, which is less than its own if it was still growing."""
+    config = checkpoint.generator.config
+    return max(int(config["resolution"]) >> math.ceil(max(config.get("lod", 0), 0)), 4)
 
 
 def _identity(checkpoint: Checkpoint) -> str:

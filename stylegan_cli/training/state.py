@@ -14,6 +14,12 @@ from stylegan_cli.generator import Generator
 from stylegan_cli.training import networks
 from stylegan_cli.training.options import REG_INTERVALS, Options
 
+# Of a run whose losses or networks are not finite.
+WAY_OUT = (
+    "try a smaller --glr and --dlr or a larger --gamma, in a new --outdir, with --resume and this run's folder if it "
+    "was good until then"
+)
+
 
 @dataclass
 class Progress:
@@ -65,24 +71,23 @@ class State:
     def load(self, tensors: Mapping[str, Tensor], progress: Mapping[str, float]) -> None:
         """Takes over what `tensors` and `asdict(progress)` gave."""
         for name, network in self._networks():
-            network.load_state_dict(_below(tensors, name))
+            network.load_state_dict(below(tensors, name))
         for name, adam, network in self._adams():
-            below = _below(tensors, name)
+            found = below(tensors, name)
             for key, parameter in network.named_parameters():
-                if f"{key}.step" in below:
+                if f"{key}.step" in found:
                     # Fused Adam walks through memory: its moments must lie there as the parameter does.
                     moments = {kind: torch.empty_like(parameter) for kind in ("exp_avg", "exp_avg_sq")}
                     for kind, moment in moments.items():
-                        moment.copy_(below[f"{key}.{kind}"])
-                    adam.state[parameter] = {"step": below[f"{key}.step"].to(parameter.device), **moments}
+                        moment.copy_(found[f"{key}.{kind}"])
+                    adam.state[parameter] = {"step": found[f"{key}.step"].to(parameter.device), **moments}
         self.progress = Progress(**progress)  # type: ignore[arg-type]
 
     def check(self) -> None:
         """That it is fit to go on from."""
         if not all(bool(tensor.isfinite().all()) for tensor in self.tensors().values()):
             raise StyleganError(
-                f"the networks hold numbers that are not finite after {self.progress.kimg:.1f} kimg; try a smaller "
-                "--glr and --dlr or a larger --gamma, in a new --outdir"
+                f"the networks hold numbers that are not finite after {self.progress.kimg:.1f} kimg; {WAY_OUT}"
             )
 
     def _networks(self) -> Iterator[tuple[str, nn.Module]]:
@@ -92,7 +97,8 @@ class State:
         yield from (("g_adam", self.g_adam, self.generator), ("d_adam", self.d_adam, self.discriminator))
 
 
-def _below(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+def below(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """What `State.tensors` calls `name.…`: `g`, `d` and `average` are networks."""
     return {key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
 
 

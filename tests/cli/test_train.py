@@ -140,7 +140,7 @@ def test_a_damaged_picture_loses_nothing(stylegan, here):
     met = damaged(here / "faces", after=20)
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=9, tick=5))
     assert (result.exit_code, result.stdout) == (1, "")
-    assert re.search(r"Error: 0\d\d.png in faces is damaged", result.stderr)
+    assert re.search(r"Error: 0\d\d.png in faces is damaged .* begin a new --outdir with --resume run\.", result.stderr)
     assert tensors("run")[1]["nimg"] == met // 8 * 8 > 0
     assert Path("run/network-snapshot.safetensors").exists()
 
@@ -312,6 +312,51 @@ def test_transfer_from_another_model(stylegan, faces, here):
         torch.testing.assert_close(first[key], second[key], atol=0.1, rtol=0.1, msg=key)
     options = json.loads((here / "second/training_options.json").read_text())
     assert (options["ada_kimg"], options["generator"]["z_dim"]) == (100, 8)
+    assert f"{model} holds no discriminator, so that one begins at random" in result.stderr
+    again = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", model, *sizes, "--kimg", 0.016)
+    assert (again.exit_code, "begins at random" in again.stderr) == (0, False)
+
+
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+def test_transfer_from_a_run(stylegan, faces, cfg):
+    """All three networks; of the newest checkpoint that is whole."""
+    stylegan("train", "--data", "faces", "--outdir", "first", *words(cfg=cfg))
+    older, newer = checkpoints.found(Path("first/checkpoints"))
+    newer.write_bytes(b"damaged")
+    more = (
+        "--resume",
+        "first",
+        "--batch",
+        8,
+        "--device",
+        "cpu",
+        "--glr",
+        0,
+        "--dlr",
+        0,
+        "--ema-kimg",
+        9,
+        "--kimg",
+        0.008,
+    )
+    result = stylegan("train", "--data", "faces", "--outdir", "second", *more, "--freezed", 1)
+    assert result.exit_code == 0, result.stderr
+    assert "at random" not in result.stderr
+    first, second = checkpoints.read(older)[0], tensors("second")[0]
+    learned = [key for key in first if key.partition(".")[0] in ("g", "d", "average") and "w_avg" not in key]
+    assert len({key.partition(".")[0] for key in learned}) == 3
+    for key in learned:
+        torch.testing.assert_close(second[key], first[key], atol=1e-3, rtol=1e-3, msg=key)
+
+
+def test_transfer_from_a_run_that_was_growing(stylegan, faces):
+    """What has not learned yet is faded in again."""
+    stylegan("train", "--data", "faces", "--outdir", "first", *words(cfg="stylegan1", kimg=0.024))
+    more = ("--batch", 8, "--device", "cpu", "--kimg", 0.008)
+    for name in ("first", "first/network-snapshot.safetensors"):
+        result = stylegan("train", "--data", "faces", "--outdir", f"after {Path(name).name}", "--resume", name, *more)
+        assert result.exit_code == 0, result.stderr
+        assert json.loads(Path(f"after {Path(name).name}/training_options.json").read_text())["first_res"] == 8
 
 
 @pytest.mark.parametrize(
@@ -320,6 +365,7 @@ def test_transfer_from_another_model(stylegan, faces, here):
         (["--cfg", "stylegan1"], "is a stylegan2, and stylegan1 cannot begin from it"),
         (["--cbase", "64"], "brings its own sizes; leave out --cbase"),
         (["--resolution", "8"], "makes pictures of 16 pixels, and these have 8"),
+        (["--freezed", "2"], "brings no discriminator that --freezed could keep"),
     ],
 )
 def test_models_that_do_not_fit(stylegan, faces, more, sentence):
@@ -330,18 +376,33 @@ def test_models_that_do_not_fit(stylegan, faces, more, sentence):
     assert not Path("second").exists()
 
 
-@pytest.mark.parametrize("name", ["first", "first/checkpoints/000000000008.safetensors"])
-def test_runs_are_not_resumed_from(stylegan, faces, name):
+@pytest.mark.parametrize(
+    ("name", "outdir", "sentence"),
+    [
+        ("first", "first", "--resume first is the --outdir, which goes on by itself; leave out --resume"),
+        ("first/checkpoints/000000000008.safetensors", "second", "is a run's checkpoint; say --resume first to begin"),
+        ("", "second", "--resume names nothing; name a model or a run's folder, or leave it out"),
+        ("faces", "second", "there is no model file faces"),
+    ],
+)
+def test_what_is_not_resumed_from(stylegan, faces, name, outdir, sentence):
     stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.008))
-    assert Path(name).exists()
-    result = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", name, "--kimg", 0.008)
-    assert result.exit_code == 2
-    assert "is a run: give it as --outdir to go on with it, or --resume first/network-snapshot.safe" in result.stderr
+    result = stylegan("train", "--data", "faces", "--outdir", outdir, "--resume", name, "--kimg", 0.008)
+    assert (result.exit_code, sentence in result.stderr) == (2, True), result.stderr
+
+
+def test_a_run_without_a_checkpoint(stylegan, faces):
+    stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.008))
+    shutil.rmtree("first/checkpoints")
+    result = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", "first", "--kimg", 0.008)
+    assert (result.exit_code, "first is a run without a checkpoint yet" in result.stderr) == (1, True)
 
 
 def test_families_that_are_not_trained(stylegan, faces, tiny_model):
-    result = stylegan("train", "--data", "faces", "--outdir", "run", "--resume", tiny_model, "--resolution", 16)
-    assert (result.exit_code, "is a mobilestylegan, and stylegan2 cannot begin from it" in result.stderr) == (2, True)
+    for more in ([], ["--resolution", 16]):
+        result = stylegan("train", "--data", "faces", "--outdir", "run", "--resume", tiny_model, *more)
+        assert result.exit_code == 2
+        assert "is a mobilestylegan, which is not trained here; resume from a stylegan1 or stylegan2" in result.stderr
 
 
 @pytest.mark.parametrize(
