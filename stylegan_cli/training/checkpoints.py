@@ -51,12 +51,6 @@ def newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, float]] | None:
     return None
 
 
-def sweep(folder: Path) -> None:
-    """Removes what a process left that was killed while it wrote; only for who holds the run's lock."""
-    for part in folder.glob(f".*.part{ENDING}"):
-        part.unlink(missing_ok=True)
-
-
 def found(folder: Path) -> list[Path]:
     """Checkpoint files, oldest first."""
     return sorted(path for path in folder.glob(f"*{ENDING}") if path.stem.isdecimal())

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from stylegan_cli import modelfile
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import nearest_existing, replacing
+from stylegan_cli.files import is_leftover, nearest_existing, replacing
 from stylegan_cli.generator import Generator
 from stylegan_cli.media.render import to_pixels
 from stylegan_cli.training import checkpoints, film, report
@@ -43,7 +43,10 @@ from stylegan_cli.training.state import State
 
 OPTIONS, LOG, METRICS = "training_options.json", "log.jsonl", "metrics.jsonl"
 SNAPSHOT, REPORT, FILM = "network-snapshot.safetensors", "report.html", "training.mp4"
+REALS, FAKES = "reals.png", "fakes"
 LOCK = ".lock"
+# How the temporary names of a run's files begin.
+OURS = (f".{FAKES}", *(f".{Path(name).stem}." for name in (OPTIONS, LOG, METRICS, SNAPSHOT, REPORT, FILM, REALS)))
 GRID_PIXELS = 1024  # about so many an edge
 CENTRE_SAMPLES = 4096
 
@@ -58,11 +61,12 @@ class RunFolder:
         self._lock = filelock.FileLock(path / LOCK, timeout=0)
 
     def options(self) -> Options | None:
-        """What the run in this folder was asked for; None if the folder is new or empty."""
+        """What the run in this folder was asked for; None if the folder is new, or holds no more than what a process
+        leaves that was killed before it wrote that down."""
         file = self.path / OPTIONS
         if file.is_file():
             return Options.loads(file.read_text(encoding="utf-8"))
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and not (self.path.is_dir() and all(map(self._is_nothing, self.path.iterdir()))):
             raise StyleganError(f"{self.path} exists, and holds no run of stylegan train; choose another --outdir")
         return None
 
@@ -76,7 +80,7 @@ class RunFolder:
             raise StyleganError(
                 f"{self.path} is being trained by another process; wait for its end, or stop it"
             ) from None
-        checkpoints.sweep(self.checkpoints)
+        self._sweep()
 
     def begin(self, options: Options, nimg: int) -> None:
         """Makes the locked folder ready for a run that is `nimg` pictures old: what was logged after them is
@@ -96,6 +100,17 @@ class RunFolder:
             with suppress(PermissionError):  # Windows removes it with the release
                 (self.path / LOCK).unlink()
             self._lock.release()
+
+    def _is_nothing(self, path: Path) -> bool:
+        if path == self.checkpoints and path.is_dir():
+            return not any(path.iterdir())
+        return path.name == LOCK or is_leftover(path.name)
+
+    def _sweep(self) -> None:
+        """Only for who holds the lock. Whatever else lies here half-written is somebody else's."""
+        for path in (*self.path.iterdir(), *self.checkpoints.glob(".*")):
+            if is_leftover(path.name) and (path.parent == self.checkpoints or path.name.startswith(OURS)):
+                path.unlink(missing_ok=True)
 
     def log(self, tick: Tick) -> None:
         """Adds a line."""
@@ -160,7 +175,7 @@ class RunFolder:
             average.config = replace(average.config, lod=lod)
         centre(average, classes)
         modelfile.save(average, self.snapshot, {**notes, "kimg": state.progress.kimg})
-        self._save_image(self.path / f"fakes{state.progress.nimg // 1000:06d}.png", fakes(average))
+        self._save_image(self.path / f"{FAKES}{state.progress.nimg // 1000:06d}.png", fakes(average))
         self._report(options)
         checkpoints.save(state, self.checkpoints)
 
@@ -168,11 +183,11 @@ class RunFolder:
         """A sheet of the first training pictures."""
         count = grid_edge(pictures.resolution) ** 2
         shown = [pictures[i % len(pictures)].transpose(1, 2, 0) for i in range(count)]
-        self._save_image(self.path / "reals.png", tiled(np.stack(shown)))
+        self._save_image(self.path / REALS, tiled(np.stack(shown)))
 
     def sheets(self) -> list[tuple[int, Path]]:
         """The sheets of fakes, with their kimg."""
-        return [(int(path.stem.removeprefix("fakes")), path) for path in sorted(self.path.glob("fakes[0-9]*.png"))]
+        return [(int(path.stem.removeprefix(FAKES)), path) for path in sorted(self.path.glob(f"{FAKES}[0-9]*.png"))]
 
     def _report(self, options: Options) -> None:
         self._write(self.path / REPORT, report.html(options, self.lines(), self.measured(), self.sheets()))

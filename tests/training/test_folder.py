@@ -73,6 +73,47 @@ def test_one_process_at_a_time(options, tmp_path):
     other.close()
 
 
+def test_what_a_killed_process_left_is_swept_away(options, tmp_path):
+    """By who trains next, and only what is a run's own."""
+    run = RunFolder(tmp_path / "run")
+    run.lock()
+    run.begin(options, 0)
+    run.close()
+    names = ["network-snapshot.77.part.safetensors", "report.77.part.html", "fakes000001.77.part.png"]
+    names += ["log.77.part.jsonl", "training.77.part.mp4"]
+    left = [run.path / f".{name}" for name in names] + [run.checkpoints / ".000000000008.77.part.safetensors"]
+    others = [run.path / ".mix.77.part.png", run.path / ".notes", run.checkpoints / "000000000008.safetensors"]
+    for path in left + others:
+        path.write_bytes(b"half")
+    assert run.options() == options
+    assert all(path.exists() for path in left)  # to read is not to train
+    run.lock()
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in others)
+    run.close()
+
+
+def test_a_run_that_was_killed_before_it_began(options, tmp_path):
+    """What it left is nothing that another command would have to go out of the way of."""
+    run = RunFolder(tmp_path)
+    (tmp_path / ".lock").touch()
+    run.checkpoints.mkdir()
+    (tmp_path / ".training_options.77.part.json").touch()
+    assert run.options() is None
+    run.lock()
+    run.begin(options, 0)
+    assert run.options() == options
+    run.close()
+
+
+@pytest.mark.parametrize("name", ["checkpoints/mine.safetensors", "thesis.txt"])
+def test_folders_of_somebody_elses(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    with pytest.raises(StyleganError, match="holds no run of stylegan train"):
+        RunFolder(tmp_path).options()
+
+
 def metric(value, name="fd"):
     return {"name": name, "title": f"{name.upper()}-means", "value": value, "floor": 7.0, "num": 1000, "seconds": 2.0}
 
