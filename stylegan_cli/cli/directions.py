@@ -8,7 +8,7 @@ import typer
 
 from stylegan_cli.cli.edit import open_direction, split_names
 from stylegan_cli.cli.options import Generation, Output, Seed, command
-from stylegan_cli.errors import UsageError
+from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,11 +31,14 @@ def list_directions(
 ) -> None:
     """List the directions of a model: those that come with it and those that you have found."""
     from stylegan_cli import store
-    from stylegan_cli.cli.console import data
+    from stylegan_cli.cli.console import data, tell
     from stylegan_cli.latents.directions import title
 
     for name, path in store.directions(model).items():
-        data(f"{name}\t{title(path)}")
+        try:
+            data(f"{name}\t{title(path)}")
+        except StyleganError as error:
+            tell(f"{error}.")
 
 
 @app.command()

@@ -116,11 +116,22 @@ def _read_own(path: Path, generator: Generator) -> Direction:
             )
         vector = _vector(generator, arrays["direction"], path)
         response = _vector(generator, arrays["response"], path)[0] if "response" in arrays else None
-        parse_layers(about["layers"], generator.layers)
+        layers = _layers(about["layers"], generator, path)
         return Direction(
-            str(about["name"]), vector, about["layers"], str(about["title"]), response, origin,
+            str(about["name"]), vector, layers, str(about["title"]), response, origin,
             dict(about["found"]), dict(about["scores"]),
         )  # fmt: skip
+
+
+def _layers(words: object, generator: Generator, path: Path) -> str:
+    """The layers that a file names, once it is sure that the model has them."""
+    if not isinstance(words, str):
+        raise ValueError(f"its layers are {words!r}")
+    try:
+        parse_layers(words, generator.layers)
+    except UsageError as error:
+        raise StyleganError(f"{path} moves layers that are not there: {error}") from None
+    return words
 
 
 def _vector(generator: Generator, array: np.ndarray, path: Path) -> Tensor:

@@ -179,6 +179,15 @@ def test_list_and_show(found, stylegan, tiny_model):
     assert [cell.caption for cell in rows[1]] == ["red -3", "red 0", "red +3"]
 
 
+def test_the_list_goes_on_after_a_broken_file(found, own_folder, stylegan, tiny_model):
+    found("--scorer", "red")
+    (own_folder / "bad.npz").write_bytes(b"PK")
+    result = stylegan("directions", "list", "--model", tiny_model)
+    assert (result.exit_code, result.stdout) == (0, "red\tfound from examples\n")
+    assert "bad.npz cannot be read as a direction" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize("method", ["sefa", "pca"])
 def test_discover(tiny_stylegan, generator, tiny_model, stylegan, method):
     words = ["--method", method, "-n", 3, "--layers", "coarse", "--steps", 3, "--size", 16]

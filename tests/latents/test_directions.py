@@ -141,6 +141,12 @@ def about(**changes):
         ({"direction": np.ones(16), "about": np.array("[]")}, "cannot be read as a direction"),
         ({"direction": np.ones(16), "about": np.array(about(found=3))}, "cannot be read as a direction"),
         ({"direction": np.ones(16), "about": np.array(about(layers="nose"))}, "there is no band or layer 'nose'"),
+        (
+            {"direction": np.ones(16), "about": np.array(about(layers="0-40"))},
+            r"d\.npz moves layers that are not there",
+        ),
+        ({"direction": np.ones(16), "about": np.array(about(layers=5))}, "its layers are 5"),
+        ({"direction": np.ones(16), "about": np.array(about(layers=None))}, "its layers are None"),
         ({"direction": np.ones(8), "about": np.array(about())}, r"has shape \[8\]"),
         ({"direction": np.ones(16), "response": np.ones(3), "about": np.array(about())}, r"has shape \[3\]"),
     ],
