@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,13 +28,10 @@ def save(state: State, folder: Path) -> Path:
     tensors, progress = state.tensors(), json.dumps(asdict(state.progress))
     path = folder / f"{state.progress.nimg:012d}{ENDING}"
     metadata = {"progress": progress, "sha256": digest("training", progress, tensors)}
-    try:
-        with replacing(path) as part:
-            save_file(tensors, part, metadata)
-            with part.open("rb+") as file:
-                os.fsync(file.fileno())
-    except (SafetensorError, OSError) as error:
-        raise StyleganError(_why(error, path)) from None
+    with telling_why(path), replacing(path) as part:
+        save_file(tensors, part, metadata)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
     if read(path) is None:
         raise StyleganError(f"{path} was not written as it should be; look after the disk")
     for old in found(folder)[:-KEPT]:
@@ -70,8 +69,15 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, float]] | None:
         return None
 
 
-def _why(error: Exception, path: Path) -> str:
-    is_full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-    if is_full:
-        return f"there is no space left to write {path}; make room"
-    return f"{path} could not be written ({getattr(error, 'strerror', None) or error})"
+@contextmanager
+def telling_why(path: Path) -> Iterator[None]:
+    """Raises `StyleganError` where `path` cannot be written."""
+    try:
+        yield
+    except (SafetensorError, OSError, StyleganError) as error:
+        if getattr(error, "errno", None) == errno.ENOSPC or f"os error {errno.ENOSPC}" in str(error):
+            raise StyleganError(f"there is no space left to write {path}; make room") from None
+        if isinstance(error, StyleganError):
+            raise
+        why = getattr(error, "strerror", None) or error
+        raise StyleganError(f"{path} could not be written ({why})") from None

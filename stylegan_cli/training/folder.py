@@ -146,7 +146,7 @@ class RunFolder:
         return self.path / FILM
 
     def _append(self, name: str, lines: Sequence[dict[str, Any]]) -> None:
-        with (self.path / name).open("a", encoding="utf-8") as file:
+        with checkpoints.telling_why(self.path / name), (self.path / name).open("a", encoding="utf-8") as file:
             for line in lines:
                 file.write(json.dumps({key: _rounded(value) for key, value in line.items()}) + "\n")
 
@@ -174,7 +174,8 @@ class RunFolder:
             state.set_lod(lod)
             average.config = replace(average.config, lod=lod)
         centre(average, classes)
-        modelfile.save(average, self.snapshot, {**notes, "kimg": state.progress.kimg})
+        with checkpoints.telling_why(self.snapshot):
+            modelfile.save(average, self.snapshot, {**notes, "kimg": state.progress.kimg})
         self._save_image(self.path / f"{FAKES}{state.progress.nimg // 1000:06d}.png", fakes(average))
         self._report(options)
         checkpoints.save(state, self.checkpoints)
@@ -193,11 +194,11 @@ class RunFolder:
         self._write(self.path / REPORT, report.html(options, self.lines(), self.measured(), self.sheets()))
 
     def _save_image(self, path: Path, image: Image.Image) -> None:
-        with replacing(path) as part:
+        with checkpoints.telling_why(path), replacing(path) as part:
             image.save(part, "PNG")
 
     def _write(self, path: Path, text: str) -> None:
-        with replacing(path) as part:
+        with checkpoints.telling_why(path), replacing(path) as part:
             part.write_text(text, encoding="utf-8")
 
 

@@ -15,10 +15,11 @@ import pytest
 import torch
 from PIL import Image
 from plain_features import Means
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from small_runs import words, write_pictures
 
-from stylegan_cli import importers, store
+from stylegan_cli import importers, modelfile, store
 from stylegan_cli.cli import train_results, train_view
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.film import CODECS
@@ -460,16 +461,24 @@ def test_a_disk_without_room(stylegan, faces, monkeypatch):
     assert (result.exit_code, "run has 0 MB left and this run needs" in result.stderr) == (1, True)
 
 
-def test_a_disk_that_fills_up(stylegan, faces, monkeypatch):
+@pytest.mark.parametrize(("module", "what"), [(checkpoints, "checkpoints/0"), (modelfile, "network-snapshot.safete")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_disk_that_fills_up(stylegan, faces, monkeypatch, module, what, error):
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.04))
     before = tensors("run")[1]
 
     def full(*_):
-        raise OSError(28, "No space left on device")
+        raise error
 
-    monkeypatch.setattr(checkpoints, "save_file", full)
+    monkeypatch.setattr(module, "save_file", full)
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.08))
-    assert (result.exit_code, "there is no space left to write run/checkpoints" in result.stderr) == (1, True)
+    assert (result.exit_code, f"there is no space left to write run/{what}" in result.stderr) == (1, True)
     assert tensors("run")[1] == before
 
 
