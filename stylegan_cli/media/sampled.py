@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from pathlib import Path
 
@@ -12,7 +11,9 @@ from PIL import Image
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files
+from stylegan_cli.media.decoding import UnusableError, decode
 from stylegan_cli.media.sharded import unfinished
+from stylegan_cli.media.sources import BROKEN_MEMBER
 
 PICTURES = (".png", ".webp", ".jpg")
 
@@ -46,9 +47,14 @@ class SampledFaces:
         return len(self._names)
 
     def image(self, index: int) -> Image.Image:
+        """Picture `index` in RGB; raises `StyleganError` where it is damaged."""
         name = self._names[index]
-        content = self._zip.read(name) if self._zip else (self._path / name).read_bytes()
-        return Image.open(io.BytesIO(content)).convert("RGB")
+        try:
+            return decode(self._zip.read(name) if self._zip else (self._path / name).read_bytes())
+        except UnusableError as error:
+            raise StyleganError(f"{name} in {self._path} {error}; sample it again") from None
+        except BROKEN_MEMBER as error:
+            raise StyleganError(f"{name} in {self._path} cannot be read ({error}); sample it again") from None
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Picture `index`, `[3, h, w]` uint8."""

@@ -34,6 +34,23 @@ def test_latents_that_do_not_belong(stylegan, tiny_model, faces, here):
     assert "there are no latents" in stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model).stderr
 
 
+@pytest.mark.parametrize("data", ["faces", "faces.zip"])
+def test_a_damaged_picture(stylegan, tiny_stylegan, tiny_model, here, data):
+    tiny_stylegan("sample", "-n", 40, "--dataset", data)
+    if data == "faces":
+        path = here / "faces/00000/img00000007.png"
+        path.write_bytes(path.read_bytes()[:-300])
+    else:
+        path = here / "faces.zip"
+        content = bytearray(path.read_bytes())
+        content[content.index(b"IDAT") + 20] ^= 1
+        path.write_bytes(content)
+    result = stylegan("train-encoder", "--data", data, "--model", tiny_model, "--batch", 8, "--epochs", 2)
+    assert (result.exit_code, result.stdout) == (1, "")
+    sentence = "img00000007.png in faces is damaged (" if data == "faces" else "in faces.zip cannot be read (Bad CRC-32"
+    assert sentence in result.stderr and "; sample it again." in result.stderr
+
+
 def test_what_is_no_data_set(stylegan, tiny_model, here):
     (here / "faces.zip").write_text("hello")
     result = stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model)
