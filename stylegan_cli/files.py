@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+PICTURES = (  # endings of picture files that can be read
+    *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".jp2", ".j2k", ".jpx", ".tga", ".avif", ".mpo", ".jfif"),
+)
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:

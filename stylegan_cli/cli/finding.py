@@ -17,6 +17,7 @@ from stylegan_cli.cli import places
 from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.files import PICTURES
 from stylegan_cli.latents import files, people, references
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.media.render import render
@@ -131,11 +132,11 @@ def _in_folder(studio: Studio, folder: Path) -> Tensor:
         raise UsageError(f"there is no folder {folder}")
     listing = sorted(folder.iterdir())
     found = [path for path in listing if path.suffix.lower() in files.ENDINGS]
-    found = found or [path for path in listing if path.suffix.lower() in references.PICTURES]
+    found = found or [path for path in listing if path.suffix.lower() in PICTURES]
     if not found:
         raise StyleganError(f"{folder} holds neither latents nor pictures made by this tool")
     for path in found:
-        if path.suffix.lower() in references.PICTURES and not recipes.has_recipe(path):
+        if path.suffix.lower() in PICTURES and not recipes.has_recipe(path):
             raise StyleganError(f"{path} is a photo, whose latents are not known; 'stylegan project' it first")
     everybody = [person for path in found for person in references.from_file(path, studio.generator)]
     return torch.stack([person.ws.mean(dim=0) for person in everybody])

@@ -13,13 +13,11 @@ from pathlib import Path
 
 from stylegan_cli import recipes
 from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.files import PICTURES
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, people
 from stylegan_cli.latents.people import Person
 from stylegan_cli.pictures import Face
-
-PICTURES = (".png", ".webp", ".jpg", ".jpeg")
-PHOTOS = (*PICTURES, ".bmp", ".gif", ".tif", ".tiff")
 
 
 def parse_seeds(text: str) -> list[range]:
@@ -70,7 +68,7 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
 
 def photo(text: str) -> Path | None:
     """The photo that `text` names: a picture file that this tool did not make."""
-    is_picture = Path(text).suffix.lower() in PHOTOS and _is_file(text)
+    is_picture = Path(text).suffix.lower() in PICTURES and _is_file(text)
     return Path(text) if is_picture and not recipes.has_recipe(Path(text)) else None
 
 

@@ -5,11 +5,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.generator import Origin
 from stylegan_cli.latents import files, references
 from stylegan_cli.latents.people import from_seed
+from stylegan_cli.media.decoding import ENDINGS
 from stylegan_cli.media.encode import FORMATS, encode
 from stylegan_cli.media.render import render
 from stylegan_cli.pictures import Face, Sheet
@@ -116,8 +118,17 @@ def test_a_sheet_is_not_a_person(tiny, resolve, here):
 
 def test_other_endings_are_refused(resolve, here):
     (here / "jon.txt").write_text("hello")
-    with pytest.raises(UsageError, match=r"\.npy, \.npz"):
+    with pytest.raises(UsageError, match=r"\.npy, \.npz.*\.bmp, .*\.avif"):
         resolve("jon.txt")
+
+
+@pytest.mark.parametrize("ending", sorted(ENDINGS))
+def test_photos_of_all_kinds_that_can_be_read(resolve, here, ending):
+    path = here / f"ME{ending.upper()}"
+    Image.new("RGB", (8, 8)).save(path, "PNG")
+    assert references.photo(str(path)) == path
+    with pytest.raises(StyleganError, match="a picture without a recipe"):
+        resolve(str(path))
 
 
 def test_a_picture_of_another_model(tiny, resolve, here, monkeypatch):
