@@ -52,7 +52,7 @@ def run_to_end(
             watch = open_watch(session, wanted, device, quiet) if world.leads and wanted else None
         with (
             closing(Loader(pictures, options.seed, options.mirror)) as loader,
-            View(pace.kimg, state.progress.kimg, quiet) as view,
+            View(pace.kimg, state.progress.kimg, options.growth, quiet) as view,
             asked_to_stop() as stopping,
         ):
 

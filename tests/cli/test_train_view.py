@@ -1,0 +1,31 @@
+"""What `stylegan train` shows while it runs."""
+
+import pytest
+
+from stylegan_cli.cli.train_view import View
+from stylegan_cli.training.loop import Tick
+from stylegan_cli.training.schedule import ByResolution, Growth
+
+STABLE, FADE = ByResolution.parse("8:60,16:50"), ByResolution.parse("16:30,64:40")
+GROWING, GROWN = Growth(8, 64, STABLE, FADE), Growth(64, 64, STABLE, FADE)
+
+
+def left(growth, kimg, resolution, rate=100.0, goal=330.0):
+    means = {"loss_g": 1.0, "loss_d": 1.0, "sign_real": 0.0}
+    tick = Tick(int(kimg * 1000), 1.0, rate, 0.0, resolution, 16, 0.0, 0.0, 1.0, means)
+    return dict(View(goal, 0, growth, True)._cells(tick))["left"]
+
+
+@pytest.mark.parametrize(
+    ("growth", "kimg", "resolution", "shown"),
+    [
+        (GROWN, 30, 64, "0:50 h"),
+        (GROWING, 270, 64, "0:10 h"),
+        # 60 kimg at 8 pixels, then 80 at 16, 80 at 32 and 110 at 64, which take 2, 4 and 8 times as long.
+        (GROWING, 0, 8, "about 3:56 h"),
+        (GROWING, 140, 16, "about 1:40 h"),
+        (GROWING, 330, 64, "0:00 h"),
+    ],
+)
+def test_time_left_knows_that_larger_pictures_take_longer(growth, kimg, resolution, shown):
+    assert left(growth, kimg, resolution) == shown
