@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.latents.people import Person
@@ -18,6 +18,7 @@ from stylegan_cli.operations.interpolation import Film, Track
 from stylegan_cli.pictures import Sheet
 
 SAMPLES = 1000
+LEFT = 0.3  # shares of a direction: less is no edit any more
 HALVINGS = 30  # the share is then known to 1e-9
 
 
@@ -43,16 +44,28 @@ def keeping(direction: Direction, kept: Sequence[Direction]) -> Direction:
 
     As much of their vectors is taken off as leaves their scores' fitted responses where they are. A direction without
     a response stands for its own: it is then made orthogonal, as in InterFaceGAN (Shen et al. 2020, arXiv:1907.10786,
-    section 3.2: conditional manipulation). The direction itself is never among what it keeps.
+    section 3.2: conditional manipulation). The direction itself is never among what it keeps; what is only called like
+    it may be. Raises UsageError where keeping leaves almost nothing.
     """
-    others = [other for other in kept if other.name != direction.name]
+    others = [other for other in kept if not _same(other, direction)]
     if not others:
         return direction
     vectors = torch.stack([other.vector for other in others], dim=1).double()  # [num_ws, k, w_dim]
     responses = torch.stack(
         [other.vector if other.response is None else other.response.expand_as(other.vector) for other in others], dim=1
     ).double()
-    return replace(direction, vector=free_of(direction.vector.double(), responses, vectors).float())
+    clean = free_of(direction.vector.double(), responses, vectors).float()
+    if clean.norm() < LEFT * direction.vector.norm():
+        names = ", ".join(dict.fromkeys(other.name for other in others))
+        raise UsageError(
+            f"keeping {names} leaves nothing of the direction {direction.name}, which moves just that; leave one of "
+            "them out"
+        )
+    return replace(direction, vector=clean)
+
+
+def _same(one: Direction, other: Direction) -> bool:
+    return one.name == other.name and one.origin == other.origin and torch.equal(one.vector, other.vector)
 
 
 def free_of(vector: Tensor, responses: Tensor, vectors: Tensor) -> Tensor:
@@ -143,9 +156,11 @@ def limited(
 ) -> tuple[list[Edit], float]:
     """The edits with amounts scaled down until the person's drift stays within `limit`, and the smallest scale."""
     if ruler.drift(person.ws) > limit:
+        # Latents of files and photos are taken as they are.
+        advice = "" if person.z is None else ", or truncate seeds with --psi"
         raise StyleganError(
             f"{person.label} is {ruler.drift(person.ws):.2f} typical distances from the average face before any edit; "
-            f"give a --max-drift above that, or truncate with --psi"
+            f"give a --max-drift above that{advice}"
         )
     start, stop = (ruler.share(person.ws, movement(generator, edits, at), limit) for at in (0.0, 1.0))
     return [replace(edit, start=edit.start * start, stop=edit.stop * stop) for edit in edits], min(start, stop)

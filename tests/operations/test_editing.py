@@ -1,11 +1,14 @@
 """Editing: amounts add up, keeping keeps, drift is limited."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.generator import Origin
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.latents.people import from_seed
 from stylegan_cli.operations import editing
@@ -85,6 +88,21 @@ def test_a_direction_does_not_keep_itself_and_doubles_do_no_harm(tiny):
     )
 
 
+def test_what_is_only_called_alike_is_kept():
+    """A file gender.pt may move anything: it is no reason to let go of gender."""
+    one, other = direction("gender"), direction("gender")
+    assert (editing.keeping(one, [other]).vector @ other.vector[0]).abs().max() < 1e-5
+
+
+def test_keeping_what_an_edit_is_about_leaves_nothing():
+    gender = direction("gender", torch.randn(D, generator=RANDOM))
+    nearly = Direction("man", gender.vector + 0.05 * direction().vector)
+    copy = Direction("gender", gender.vector, origin=Origin("tiny", "0" * 64))
+    for edited in (nearly, copy):
+        with pytest.raises(UsageError, match=f"keeping gender leaves nothing of the direction {edited.name}, which"):
+            editing.keeping(edited, [gender])
+
+
 def test_each_layer_of_w_plus_is_kept_by_itself(tiny):
     one, other = (Direction(name, torch.randn(L, D, generator=RANDOM)) for name in "ab")
     clean = editing.keeping(one, [other]).vector
@@ -115,5 +133,8 @@ def test_the_limit_is_reached_and_not_passed(tiny, limit, amount):
 
 
 def test_who_is_beyond_the_limit_already(tiny, jon):
-    with pytest.raises(StyleganError, match="typical distances from the average face before any edit"):
-        editing.limited(tiny, editing.ruler(tiny), jon, [Edit(direction(), 1)], 0.1)
+    """Only seeds can be truncated."""
+    advice = r"typical distances from the average face before any edit; give a --max-drift above that"
+    for person, end in ((jon, ", or truncate seeds with --psi"), (replace(jon, z=None), "")):
+        with pytest.raises(StyleganError, match=f"{advice}{end}$"):
+            editing.limited(tiny, editing.ruler(tiny), person, [Edit(direction(), 1)], 0.1)
