@@ -26,6 +26,7 @@ from stylegan_cli.operations.discovery import Moved
 from stylegan_cli.pictures import Face
 from stylegan_cli.scorers.scores import SCORES, Scorers, available
 
+FEWEST = 2 * discovery.HELD_OUT  # people that a direction can be fitted to
 Score = Callable[[Image.Image], Mapping[str, float]]
 
 
@@ -122,6 +123,11 @@ class Walk:
 def in_folders(studio: Studio, having: Path, lacking: Path) -> tuple[Tensor, Tensor]:
     """The `w` `[n, w_dim]` of the people in two folders (the mean over their layers), and 1 or -1 for which it was."""
     sides = [_in_folder(studio, folder) for folder in (having, lacking)]
+    if (together := sum(map(len, sides))) < FEWEST:
+        raise StyleganError(
+            f"{having} and {lacking} hold {together} people together, too few to learn from; it takes "
+            f"{FEWEST}, and hundreds find better directions"
+        )
     labels = torch.cat([torch.full((len(side),), sign) for side, sign in zip(sides, (1.0, -1.0), strict=True)])
     return torch.cat(sides), labels
 

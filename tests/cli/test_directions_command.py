@@ -128,6 +128,14 @@ def test_two_folders_need_no_scorers(stylegan, tiny_model, tiny_stylegan, genera
     assert directions.read(Path("seed.npz"), generator).scores["ahead"] == {}
 
 
+def test_two_folders_of_too_few(stylegan, tiny_model, tiny_stylegan, scorers):
+    for folder, seeds in (("a", "0-2"), ("b", "3-8")):
+        tiny_stylegan("sample", "--seeds", seeds, "--size", 8, "--out", folder)
+    result = stylegan("directions", "find", "--with", "a", "--without", "b", "--out", "x.npz", "--model", tiny_model)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: a and b hold 9 people together, too few to learn from; it takes 10, and ")
+
+
 def test_photos_must_be_projected_first(stylegan, tiny_model, scorers, here):
     for folder in ("a", "b"):
         (here / folder).mkdir()
