@@ -19,6 +19,8 @@ from stylegan_cli.operations.editing import Edit, Ruler
 from stylegan_cli.scorers.identity import SAME_PERSON, Identity
 from stylegan_cli.scorers.scores import SCORES, Scorers, available
 
+DIGITS = {"years": 0, "degrees": 0, "log-odds": 1, "ratio": 2}  # after the point, by the score's unit
+
 
 @dataclass(frozen=True, eq=False)
 class Look:
@@ -87,7 +89,18 @@ def _changes(before: Look, after: Look) -> Iterator[str]:
     yield f"{before.drift:.2f} -> {after.drift:.2f} typical distances from the average face"
     for name, start in before.scores.items():
         if isfinite(start) and isfinite(after.scores[name]):
-            yield f"{name} {start:.2g} -> {after.scores[name]:.2g}"
+            yield f"{name} {_rounded(start, name)} -> {_rounded(after.scores[name], name)}{_unit(name)}"
     if before.who is not None and after.who is not None:
         distance = Identity.distance(before.who, after.who)
         yield f"identity distance {distance:.2f} (from {SAME_PERSON:g} on it is somebody else)"
+
+
+def _rounded(value: float, name: str) -> str:
+    """To what can be seen: a nod of a thousandth of a degree is none."""
+    digits = DIGITS[SCORES[name].unit]
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # adding 0 makes -0 a 0
+
+
+def _unit(name: str) -> str:
+    """The unit where it is one of daily life."""
+    return f" {SCORES[name].unit}" if SCORES[name].unit in ("years", "degrees") else ""

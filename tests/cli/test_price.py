@@ -1,0 +1,23 @@
+"""What edits cost, in words."""
+
+from stylegan_cli.cli import price
+from stylegan_cli.cli.price import Look
+from stylegan_cli.scorers.scores import SCORES
+
+
+def test_scores_are_rounded_to_what_can_be_seen_and_have_units():
+    before = {"age": 32.71, "gender": -3.74, "yaw": -0.0018, "pitch": 12.3, "mouth-open": 0.1777}
+    after = {"age": 65.9, "gender": -0.02, "yaw": 1.44, "pitch": -0.4, "mouth-open": 0.0731}
+    drift, *moved = price._changes(Look(0.971, before), Look(1.034, after))
+    assert drift == "0.97 -> 1.03 typical distances from the average face"
+    assert moved == [
+        "age 33 -> 66 years",
+        "gender -3.7 -> 0.0",
+        "yaw 0 -> 1 degrees",
+        "pitch 12 -> 0 degrees",
+        "mouth-open 0.18 -> 0.07",
+    ]
+
+
+def test_every_unit_is_known():
+    assert {score.unit for score in SCORES.values()} == set(price.DIGITS)
