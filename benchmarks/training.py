@@ -1,7 +1,7 @@
 """Pictures a second of StyleGAN2's training (64x64, channel_base 16384), against the plain float32 path of the same
 networks, in one run; and the share of time for which training waits for its pictures.
 
-    python benchmarks/training.py [--batch 16] [--rounds 1] [--cbase 16384] [--precision auto]
+    python benchmarks/training.py [--batch 16] [--rounds 3] [--cbase 16384] [--precision auto]
 
 The plain path computes every operation as it is defined (`plain.py`), channels first, with Adam parameter by parameter.
 Both take turns, so that a machine that slows down slows both.
@@ -35,7 +35,7 @@ SIZE, PICTURES = 64, 512
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cbase", type=int, default=16384)
     parser.add_argument("--precision", default="auto")
     options = parser.parse_args()

@@ -60,6 +60,8 @@ class Options:
             raise UsageError(f"there is no --augpipe {self.augpipe!r}; say {', '.join(PIPES)}")
         if self.first_res & (self.first_res - 1):
             raise UsageError(f"--first-res {self.first_res} is no power of two")
+        if self.cfg == "stylegan1" and self.first_res > self.resolution:
+            raise UsageError(f"--first-res {self.first_res} is more than the {self.resolution} pixels to grow to")
         for name in ("glr", "dlr", "gamma", "stable_kimg", "fade_kimg"):
             ByResolution.parse(getattr(self, name))
         for name in ("batch", "batch_gpu"):
@@ -76,12 +78,8 @@ class Options:
     @property
     def growth(self) -> Growth:
         first = self.first_res if self.cfg == "stylegan1" else self.resolution
-        return Growth(
-            min(first, self.resolution),
-            self.resolution,
-            ByResolution.parse(self.stable_kimg),
-            ByResolution.parse(self.fade_kimg),
-        )
+        stable, fade = ByResolution.parse(self.stable_kimg), ByResolution.parse(self.fade_kimg)
+        return Growth(first, self.resolution, stable, fade)
 
     @property
     def g_interval(self) -> int | None:
