@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from stylegan_cli import encoder, store, tuning
+from stylegan_cli import __version__, encoder, store, tuning
 from stylegan_cli.assets import cache_folder
 from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.studio import Studio
@@ -101,18 +101,25 @@ def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: Callable[[Tensor]
 def person(studio: Studio, path: Path, face: int | None) -> Person:
     """The person on a photo, its face number `face` or the largest, with all that makes the likeness best; found once
     and then kept in the cache."""
-    wanted = Wanted()
-    key = json.dumps([digest(path), face or 1, studio.generator.origin.sha256, studio.precision, asdict(wanted)])
+    wanted, sha256 = Wanted(), studio.generator.origin.sha256
+    key = json.dumps([digest(path), face or 1, sha256, studio.precision, asdict(wanted), __version__])
     kept = cache_folder() / "photos" / f"{path.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
-    if not kept.is_file():
-        shot = shoot(path, studio.generator.resolution, face, False, studio.output.quiet)
-        if not studio.output.quiet:
-            tell(f"{path} is a photo: looking for this face in {studio.generator.origin.name}, once.")
-        found = find(studio, shot, wanted)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        studio.save_latents(kept, [found.person], report=dict(found.report))
-    (someone,) = references.from_file(kept, studio.generator)
+    try:
+        (someone,) = references.from_file(kept, studio.generator)
+    except StyleganError:  # nobody has looked yet, or what was kept is damaged
+        someone = _looked_for(studio, path, face, wanted, kept)
     return replace(someone, label=path.stem)
+
+
+def _looked_for(studio: Studio, path: Path, face: int | None, wanted: Wanted, kept: Path) -> Person:
+    """The person on a photo, kept in a file from now on."""
+    shot = shoot(path, studio.generator.resolution, face, False, studio.output.quiet)
+    if not studio.output.quiet:
+        tell(f"{path} is a photo: looking for this face in {studio.generator.origin.name}, once.")
+    found = find(studio, shot, wanted)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    studio.save_latents(kept, [found.person], report=dict(found.report))
+    return found.person
 
 
 def pasted(studio: Studio, path: Path, face: int | None, before: Person, after: Person) -> Image.Image:

@@ -17,7 +17,7 @@ def file_ending(out: Path | None, asked: str | None, known: Collection[str], def
     named = ending(out)
     if named not in known:
         if named.isalpha() and out is not None and not out.is_dir():
-            raise UsageError(f"--out {out}: there is no format {named!r} here; formats are {', '.join(known)}")
+            raise UsageError(f"{out}: there is no format {named!r} here; formats are {', '.join(known)}")
         return asked or default
     if asked not in (None, named):
         raise UsageError(f"--out {out} and --format {asked} contradict each other")

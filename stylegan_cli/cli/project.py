@@ -54,7 +54,8 @@ def project(
         bool, typer.Option("--aligned", help="The photo is cut as the model's pictures are: do not look for a face.")
     ] = False,
     film: Annotated[
-        Path | None, typer.Option("--film", "--save-video", help="A film of the search: .mp4.", show_default=False)
+        Path | None,
+        typer.Option("--film", "--save-video", help="A film of the search: .mp4, .webm or .gif.", show_default=False),
     ] = None,
 ) -> None:
     """Find the latents of a photo: the person in the model's own space, for every other command to take.
@@ -90,7 +91,8 @@ def project(
         studio.save_latents(latents, [found.person], report=dict(found.report))
     else:
         _save_npy(latents, found)
-    studio.report(latents)
+    for path in filter(None, (latents, film)):
+        studio.report(path)
     studio.save_as(picture, portrait(found.person))
     _save_comparison(studio, compare, shot, found)
     if not output.quiet:
@@ -136,7 +138,7 @@ def _tell(found: "Found") -> None:
 
     report = found.report
     sentence = (
-        f"{report['steps']} steps: perceptual distance {report['distance']:.2f} (two random faces: about 6), "
+        f"{report['steps']} steps: perceptual distance {report['distance']:.2f} (two random faces: about 7), "
         f"PSNR {report['psnr']:.1f} dB"
     )
     if "landmarks" in report:

@@ -117,7 +117,8 @@ def test_photos_in_every_family(stylegan, photo, here, family):
 
 
 def test_a_film_of_the_search(works, photo):
-    works("project", photo, "--steps", 3, "--film", "search.mp4")
+    lines, _ = works("project", photo, "--steps", 3, "--film", "search.mp4")
+    assert lines == ["me.npz", "search.mp4", "me-projected.png", "me-compare.png"]
     assert Path("search.mp4").stat().st_size > 1000
 
 
@@ -147,6 +148,15 @@ def test_photos_are_people(works, photo, monkeypatch):
     monkeypatch.setattr(projection, "project", None)  # found once, it is not looked for again
     _, told = works("mix", "--coarse", photo, "--fine", 3, "-o", "again.png")
     assert told == ""
+    assert (pixels("again.png") == pixels("mix.png")).all()
+
+
+def test_what_was_kept_damaged_is_found_again(works, photo, tmp_path):
+    works("mix", "--coarse", photo, "--fine", 3)
+    (kept,) = (tmp_path / "cache" / "photos").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-100])
+    _, told = works("mix", "--coarse", photo, "--fine", 3, "-o", "again.png")
+    assert "looking for this face in tiny, once" in told
     assert (pixels("again.png") == pixels("mix.png")).all()
 
 
@@ -270,7 +280,7 @@ REFUSED = {
     "a space": (["project", "me.png", "--space", "z"], "--space is one of w, w+"),
     "latents of another kind": (["project", "me.png", "-o", "me.pt"], "latents are .npy or .npz files"),
     "tuned npy": (["project", "me.png", "--tune", "-o", "me.npy"], "stores more than latents"),
-    "a film of another kind": (["project", "me.png", "--film", "film.avi"], "there is no format 'avi' here"),
+    "a film of another kind": (["project", "me.png", "--film", "film.avi"], "film.avi: there is no format 'avi' here"),
     "no such face": (["project", "me.png", "--face", 2], "me.png shows 1 face"),
     "no face": (["project", "sky.png"], "no face was found on sky.png"),
     "text": (["project", "text.jpg"], "text.jpg is no picture"),
