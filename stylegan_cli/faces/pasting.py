@@ -21,7 +21,7 @@ AXES, POWER = (0.46, 0.47), 3.0
 FACE = (0.85, 0.7)  # from where to where details turn from the photo's to the face's
 RIM = (0.99, 0.9)  # where, in the square, the widest transition ends; beyond it only colours follow the edit
 MARGIN = 0.25  # how far around the crop they do, in shares of its edge
-OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # where they fade in, to both sides of the border
+OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # from where they fade in, to both sides of the border
 EDITED = (6.0, 24.0)  # so far an edit changed colours (of 255) where details are the photo's, and where the face's
 COLOURS = 64  # pixels of the crops that colours are compared on
 WIDER = 7  # of these pixels: an edit and what surrounds it, such as loose hairs
@@ -43,14 +43,17 @@ def paste(photo: Image.Image, face: Image.Image, alignment: Alignment, reference
     corners = geometry.inside(alignment.corners, geometry.WHOLE * (1 + 2 * MARGIN) - MARGIN)
     before = _surroundings(photo, corners, size + 2 * border)
     inner = slice(border, border + size)
-    rest = _step(_distance(size), *RIM)
+    rest, sharp = _step(_distance(size), *RIM), _sharp(alignment, size)
     edited = np.maximum(_step(_distance(size, AXES, POWER), *FACE), _resized(_edited(face, reference), size))
-    ours = edited * _sharp(alignment, size) * rest
-    change = _carried(before, _small(face) - _small(reference), _visible(alignment))
+    ours = edited * sharp * rest
+
+    fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - sharp)  # where details are the photo's in any case
+    change = _carried(before, _small(face) - _small(reference), _visible(alignment) * _resized(fringe, COLOURS))
+    change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS)
+    change[inner, inner] *= fringe
     new = np.asarray(face.resize((size, size), Image.Resampling.LANCZOS), np.float32)
-    new = new + _resized(_cast(photo, alignment, reference), size)
-    levels = max(round(math.log2(size / COARSEST)), 1)
-    change[inner, inner] += _blended(new - before[inner, inner] - change[inner, inner], ours, levels) * rest
+    missing = new + _resized(_cast(photo, alignment, reference), size) - (before + change)[inner, inner]
+    change[inner, inner] += _blended(missing, ours, max(round(math.log2(size / COARSEST)), 1)) * rest
     mask = _framed(ours, border)
     return _drawn(photo, corners, change + mask * before, mask)
 
@@ -66,16 +69,16 @@ def _surroundings(photo: Image.Image, corners: np.ndarray, size: int) -> np.ndar
     return np.asarray(geometry.cut(Image.fromarray(part), (corners - start) / shrink + before, size), np.float32)
 
 
-def _carried(before: np.ndarray, change: np.ndarray, visible: np.ndarray) -> np.ndarray:
+def _carried(before: np.ndarray, change: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """A `change` of the crop's colours `[COLOURS, COLOURS, 3]` carried on around it: `[n, n, 3]`, where `before` is.
 
-    Colours change by the affine function that fits what is near them inside of the border (He et al. 2010, "Guided
-    image filtering"): what is half hair and half wall changes half as hair does. As far as the fit is in doubt, where
-    shapes moved or nothing of such a colour was seen, nothing is carried on.
+    Colours change by the affine function that fits the crop's colours near them, by their `weight` `[COLOURS, COLOURS,
+    1]` (He et al. 2010, "Guided image filtering"): what is half hair and half wall changes half as hair does. As far as
+    the fit is in doubt, where shapes moved or nothing of such a colour was seen, nothing is carried on.
     """
     around, size = round(COLOURS * MARGIN), len(before)
     near = _kernel(COLOURS + 2 * around)
-    weight = _framed(visible * _step(_distance(COLOURS), *INWARDS), around)[..., 0]
+    weight = _framed(weight, around)[..., 0]
     total = near @ weight @ near + 1e-12
 
     def mean(values: np.ndarray) -> np.ndarray:
@@ -93,8 +96,7 @@ def _carried(before: np.ndarray, change: np.ndarray, visible: np.ndarray) -> np.
     strange = np.einsum("yxi,yxij,yxj->yx", apart, _resized(precision, size), apart, optimize=True)[..., None]
     doubt = (_resized(unexplained, size).clip(0) + GRAIN**2) * (1 + strange)  # a prediction's variance
     power = (carried**2).sum(axis=2, keepdims=True)
-    distance = _distance(size) * (1 + 2 * MARGIN)
-    return carried * power / (power + doubt) * _step(distance, *OUTWARDS) * _step(distance, *INWARDS)
+    return np.asarray(carried * power / (power + doubt))
 
 
 def _drawn(photo: Image.Image, corners: np.ndarray, values: np.ndarray, mask: np.ndarray) -> Image.Image:

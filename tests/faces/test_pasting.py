@@ -148,6 +148,19 @@ def test_hair_that_leaves_the_crop_takes_on_its_colour():
     assert np.abs(change[near, 105:125]).mean() < 2
 
 
+def test_hair_cut_off_by_the_photo_takes_on_its_colour():
+    """Where the photo ends, its details are kept, but not the colours that they had."""
+    cut = placed(SIZE, (180, 60), EDGE)
+    pixels = np.random.RandomState(2).normal(WALL, 5, (*SIZE[::-1], 3))
+    pixels[:120, 130:230] += np.subtract(HAIR, WALL)
+    photo = Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
+    face = alignment.crop(photo, cut, 256)
+    turned = values(face).mean(axis=2, keepdims=True) < 140
+    edited = Image.fromarray((values(face) + turned * GREYER).clip(0, 255).astype(np.uint8))
+    change = values(pasting.paste(photo, edited, cut, face)) - values(photo)
+    assert np.abs(change[:8, 140:220] - GREYER).mean() < 20
+
+
 @pytest.mark.parametrize("centre", [(40, 150), (180, 30), (330, 280), (180, 290)])
 def test_a_face_cut_off_keeps_the_photo_sharp(photo, centre):
     """Crops are blurred where they leave the photo, before they do: that must not come back."""
