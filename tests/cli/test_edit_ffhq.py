@@ -59,7 +59,7 @@ def test_the_years_as_a_film(works):
 @needs_scorers
 def test_the_price_shows_the_years(works):
     _, told = works("edit jon --age 3 --size 64")
-    before, after = map(float, re.search(r", age (\S+) -> (\S+?),", told).groups())
+    before, after = map(float, re.search(r", age (\S+) -> (\S+) years,", told).groups())
     assert after > before + 10
 
 
