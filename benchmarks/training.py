@@ -45,7 +45,8 @@ def main() -> None:
     precision = presets.precision_of(options.precision, device)
     with tempfile.TemporaryDirectory() as folder:
         pictures = write_pictures(Path(folder))
-        said = {"batch": str(options.batch), "cbase": options.cbase, "aug": "none"}
+        # The whole batch at once: this is about networks, not about what processes share.
+        said = {"batch": str(options.batch), "batch_gpu": str(options.batch), "cbase": options.cbase, "aug": "none"}
         ours = trainer(pictures, said | {"precision": precision}, device)
         defined = trainer(pictures, said | {"precision": "fp32"}, device)
         make_plain(defined)

@@ -27,7 +27,6 @@ RESOLUTIONS = {"laptop": 64}  # of presets that are made for one
 SIZES = {field.name for field in fields(Sizes)}
 PACE = ("kimg", "tick")
 CPU = torch.device("cpu")
-PARTS = (8, 4)  # pictures that go through the networks at once on a CPU, where the batch is made of so many
 
 
 def values_of(preset: str, cfg: str | None, resolution: int) -> dict[str, Any]:
@@ -119,14 +118,14 @@ def _identity(checkpoint: Checkpoint) -> str:
 
 
 def _split(batch: str, processes: int, device: torch.device) -> str:
-    """The parts of a batch where nobody names them. On GPUs one for each process, as NVIDIA has it; on CPUs the same
-    for any number of processes, which so all train the same model."""
+    """The parts of a batch where nobody names them. On GPUs one for each process, as NVIDIA has it; on CPUs two,
+    so that one process and two train the same model (more parts would share better, and be slower)."""
     parts = []
     for resolution, value in ByResolution.parse(batch).values:
         if processes > 1 and value % processes:
             raise UsageError(f"--batch {value:g} cannot be shared by {processes} processes; choose a multiple")
-        small = next((part for part in PARTS if value % part == 0), value)
-        parts.append((resolution, small if device.type == "cpu" else value / processes))
+        halves = value / 2 if value % 8 == 0 else value  # each of whole groups of four, as --mbstd-group is
+        parts.append((resolution, halves if device.type == "cpu" else value / processes))
     return str(ByResolution(tuple(parts)))
 
 
@@ -136,8 +135,8 @@ def _check_shared(options: Options, processes: int) -> None:
         batch, part = options.batch_at(pixels), options.micro_batch_at(pixels)
         if batch // part % processes:
             raise UsageError(
-                f"--batch {batch} has {batch // part} parts of --batch-gpu {part} pictures, which {processes} "
-                f"processes cannot share; choose --batch-gpu {_fit(options, processes)}, or fewer processes"
+                f"--batch {batch} in parts of --batch-gpu {part} pictures cannot be shared by {processes} processes; "
+                f"choose --batch-gpu {_fit(options, processes)}, or fewer processes"
             )
 
 
