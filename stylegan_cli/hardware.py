@@ -53,6 +53,11 @@ def has_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and (features["AMX"] or (features["AVX-512-BF16"] and cpu_vendor() == AMD))
 
 
+def has_matrix_units(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether products of matrices in this precision cost next to nothing here: on GPUs and, in half, on AMX."""
+    return device.type == "cuda" or (dtype != torch.float32 and device.type == "cpu" and cpu_features()["AMX"])
+
+
 def cpu_features() -> dict[str, bool]:
     """A CPU's instruction sets for bfloat16, and whether they are here."""
     return {"AMX": torch.cpu._is_amx_tile_supported(), "AVX-512-BF16": torch.cpu._is_avx512_bf16_supported()}

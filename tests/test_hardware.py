@@ -28,6 +28,13 @@ def test_bfloat16_only_where_it_pays(monkeypatch, amx, avx512, vendor, expected)
     assert hardware.choose_precision("fp32", CPU) == "fp32"
 
 
+@pytest.mark.parametrize("amx", [True, False])
+def test_matrix_units(monkeypatch, amx):
+    monkeypatch.setattr(hardware, "cpu_features", lambda: {"AMX": amx, "AVX-512-BF16": True})
+    assert hardware.has_matrix_units(CPU, torch.bfloat16) == amx
+    assert not hardware.has_matrix_units(CPU, torch.float32)
+
+
 @pytest.mark.parametrize(
     ("cpuinfo", "processor", "expected"),
     [

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan_cli.generator import Generator, Layer
+from stylegan_cli.hardware import has_matrix_units
 from stylegan_cli.noise import Noise
 
 LEAK = 0.2
@@ -113,16 +114,17 @@ class HaarUp(nn.Module):
     def __init__(self, channels: int, w_dim: int) -> None:
         super().__init__()
         self.affine = nn.Linear(w_dim, channels)
+        self.has_units = False  # for products of matrices in the network's precision
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         style = self.affine(w)[0] / 2
-        if x.dtype == torch.float32 and x.shape[1] > PRODUCT_UP_TO:
-            return inverse_haar(x * style[:, None, None])
+        if x.shape[1] > PRODUCT_UP_TO and not self.has_units:
+            return inverse_haar(x * style.to(x.dtype)[:, None, None])
         return haar_product(x, style)
 
 
 PRODUCT_UP_TO = 128
-"""Channels. Beyond it `haar_product` is slower than `inverse_haar` in float32; in half precision, nowhere."""
+"""Channels. Beyond it `haar_product` is slower than `inverse_haar`, but on matrix units."""
 
 
 def haar_product(x: Tensor, style: Tensor) -> Tensor:
@@ -243,6 +245,8 @@ class MobileStyleGAN(Generator):
 
     def prepare(self, device: torch.device, dtype: torch.dtype) -> MobileStyleGAN:
         super().prepare(device, dtype)
+        for block in cast(list[Block], self.blocks):
+            block.up.has_units = has_matrix_units(device, dtype)
         for name, weight in self.named_parameters():
             if name.endswith("pointwise") or name == "first.weight":  # those that no style scales
                 weight.data = weight.data.to(dtype, memory_format=torch.channels_last)
