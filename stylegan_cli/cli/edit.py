@@ -133,7 +133,7 @@ def edit(
             exists=True,
             dir_okay=False,
             show_default=False,
-            help="Put the edited face back into this photo, where it was found.",
+            help="Put the edited face back into this photo, where it was found. It comes out in 8-bit RGB.",
         ),
     ] = None,
     face: Annotated[
