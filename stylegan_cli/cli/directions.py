@@ -67,7 +67,8 @@ def show(
             tell(line)
     edits = [editing.Edit(direction, amount, -amount)]
     strips = [editing.strip(studio.generator, person, edits, steps) for person in studio.people(on)]
-    studio.save_sheet(direction.name, editing.sheet(strips), [])
+    # By what the user called it: the name in the file is somebody else's, and may lead out of this folder.
+    studio.save_sheet(Path(name).stem, editing.sheet(strips), [])
 
 
 @app.command()

@@ -13,6 +13,7 @@ from stylegan_cli import recipes, store
 from stylegan_cli.cli import finding
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents import directions
+from stylegan_cli.latents.directions import Direction
 
 
 def look(image):
@@ -185,6 +186,14 @@ def test_list_and_show(found, stylegan, tiny_model):
     assert "ahead: light" in result.stderr
     rows = recipes.read(Path("red.png")).picture.rows
     assert [cell.caption for cell in rows[1]] == ["red -3", "red 0", "red +3"]
+
+
+def test_a_name_in_a_file_is_no_path(stylegan, tiny_model, tiny, here):
+    origin = store.load(str(tiny_model)).origin
+    directions.write(here / "theirs.npz", Direction("../out", torch.ones(tiny.num_ws, tiny.w_dim)), origin)
+    words = ("--on", 1, "--steps", 2, "--size", 16, "--model", tiny_model)
+    assert stylegan("directions", "show", "theirs.npz", *words).stdout == "theirs.png\n"
+    assert not (here.parent / "out.png").exists()
 
 
 def test_the_list_goes_on_after_a_broken_file(found, own_folder, stylegan, tiny_model):
