@@ -147,10 +147,10 @@ def _again(
     photo: Image.Image, path: Path, person: Person, cut: Alignment | None, face: int | None, quiet: bool
 ) -> Alignment:
     """Where a person is on a photo whose file is not the one that they were found on."""
-    if cut is not None and cut.size == photo.size:  # the same photo, saved again: whoever is in that place
+    if cut is not None and cut.size == photo.size:  # perhaps the same photo, saved again
         fetch(detection.DETECTOR, quiet)
-        if found := detection.detect(photo):
-            return alignment.nearest(found, cut, digest(path))
+        if again := alignment.same_place(detection.detect(photo), cut, digest(path)):
+            return again
     if face is None and not quiet:
         tell(f"{person.label} was not found on {path}: the largest face there is replaced; --face N says which.")
     return _largest(photo, path, face, quiet=True)

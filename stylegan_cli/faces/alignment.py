@@ -26,6 +26,7 @@ SMALLEST = 16  # pixels between the eyes: less than that is no face that could b
 COARSE = 160  # pixels of a crop below which much has to be invented
 FACE_MARGIN = 0.15  # around the face itself, in shares of the crop
 ASIDE = 0.4  # the nose is almost in front of an eye
+ELSEWHERE = 0.1  # shares of the crop: corners that are farther apart are of another face
 BLUR = 0.1  # shares of the crop: how far inside the photo the blur of what is mirrored begins
 # What contents that are no alignment make of honest code.
 DAMAGE = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
@@ -81,11 +82,13 @@ def alignment(detection: Detection, size: tuple[int, int], face: int = 1, photo:
     return Alignment(_tuples(detection.square), size, face, photo)
 
 
-def nearest(found: Sequence[Detection], known: Alignment, photo: str) -> Alignment:
-    """Of the faces found on a photo, the one whose square lies nearest to a known one; `photo` as in `Alignment`."""
-    middle = known.corners.mean(axis=0)
-    number = min(range(len(found)), key=lambda i: float(np.hypot(*(found[i].square.mean(axis=0) - middle))))
-    return alignment(found[number], known.size, number + 1, photo)
+def same_place(found: Sequence[Detection], known: Alignment, photo: str) -> Alignment | None:
+    """Of the faces found on a photo, the one whose square is a known one, but for a tenth of its edge; `photo` as in
+    `Alignment`."""
+    for number, face in enumerate(found, start=1):
+        if np.abs(face.square - known.corners).max() < known.edge * ELSEWHERE:
+            return alignment(face, known.size, number, photo)
+    return None
 
 
 def choose(found: Sequence[Detection], face: int | None, owner: str, numbered: str = "1 is the largest") -> int:

@@ -91,8 +91,8 @@ def from_file(path: Path, generator: Generator) -> list[Person]:
         everybody = people.with_tunings(generator, everybody, stored.tuned)
     if len(everybody) != 1:
         return everybody
-    photo = stored.about.get("photo")
-    one = replace(everybody[0], photo=photo if isinstance(photo, dict) else None)
+    found_on = stored.about.get("photo")
+    one = replace(everybody[0], photo=found_on if isinstance(found_on, dict) else None)
     if stored.z is not None:
         one = replace(one, z=people.z_from_array(generator, stored.z, path.stem), psi=stored.psi)
     return [one]

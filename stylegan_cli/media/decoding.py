@@ -12,11 +12,9 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import PICTURES
 
 # Not everything that Pillow opens: some of its formats run other programs (EPS), others are no pictures of anything.
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000", "TGA", "AVIF")
-ENDINGS = PICTURES
 MAX_PIXELS = 89_478_485  # what Pillow takes for an attack
 MAX_BYTES = 1 << 28
 # What Pillow's decoders let through when a file is damaged.

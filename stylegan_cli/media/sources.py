@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.media.decoding import ENDINGS, MAX_BYTES, UnusableError
+from stylegan_cli.files import PICTURES
+from stylegan_cli.media.decoding import MAX_BYTES, UnusableError
 
 LABELS = "dataset.json"
 LABEL_MODES = ("auto", "json", "folders", "none")
@@ -194,13 +195,13 @@ def _check(source: Source) -> None:
     if source.refused:
         name, reason = source.refused[0]
         raise StyleganError(f"no picture in {source.path} can be used: {name} {reason}")
-    raise StyleganError(f"there is no picture in {source.path}; pictures end in {', '.join(ENDINGS[:4])} and the like")
+    raise StyleganError(f"there is no picture in {source.path}; pictures end in {', '.join(PICTURES[:4])} and the like")
 
 
 def _is_picture(name: str) -> bool:
     """By its ending; hidden files are not (a Mac leaves some beside each picture)."""
     base = PurePosixPath(name).name
-    return base.lower().endswith(ENDINGS) and not base.startswith(".")
+    return base.lower().endswith(PICTURES) and not base.startswith(".")
 
 
 def _no_file(path: Path) -> str | None:

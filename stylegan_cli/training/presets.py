@@ -172,7 +172,7 @@ def _paper(resolution: int) -> dict[str, Any]:
 
 def _laptop(_resolution: int) -> dict[str, Any]:
     """Faces of 64 pixels on two CPU cores, in two hours where bfloat16 is fast: small networks, small batches, and many
-    pictures seen while they are cheap. Two of AMD's Zen 4 see 160, 119, 55 and 35 pictures a second at 8, 16, 32 and 64
+    pictures seen while they are cheap. Two of AMD's Zen 4 see 159, 98, 53 and 39 pictures a second at 8, 16, 32 and 64
     pixels, which makes 95 minutes; machines with float32 alone take about five hours."""
     return {
         "cfg": "stylegan1", "cbase": 2048, "cmax": 128, "latent": 256, "batch": "16", "glr": "0.002", "dlr": "0.002",

@@ -225,6 +225,22 @@ def test_a_face_among_others_goes_back_to_its_own_place(works, party, direction)
     assert changed[:, :480].any() and not changed[:, 560:].any()
 
 
+def test_a_photo_shows_whom_face_says(works, party, direction):
+    """The person and the place are both the second largest face's."""
+    move = ("--direction", f"{direction}=2", "--face", 2)
+    works("edit", party, *move, "--paste", party, "-o", "back.png", "--save-latents", "-q")
+    changed = (pixels("back.png") != pixels(party)).any(axis=2)
+    assert changed[:, 560:].any() and not changed[:, :480].any()
+    assert about("back.npz")["photo"]["alignment"]["face"] == 2
+
+
+def test_another_photo_of_the_same_size_is_another_photo(works, party, photo, direction):
+    works("project", photo, "--steps", 1, "-o", "her.npz", "-q")
+    Image.open(party).crop((0, 0, 700, 520)).resize((700, 600)).save("other.png")
+    _, told = works("edit", "her.npz", "--direction", f"{direction}=2", "--paste", "other.png", "-o", "back.png")
+    assert "her was not found on other.png" in " ".join(told.split())
+
+
 def test_strangers_take_the_largest_face_and_it_is_said(works, party, direction):
     _, told = works("edit", 1, "--direction", f"{direction}=2", "--paste", party, "-o", "back.png")
     assert "1 was not found on" in told and "the largest face" in told

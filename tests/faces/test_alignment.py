@@ -102,13 +102,14 @@ def test_a_damaged_alignment_is_told(tmp_path, text):
 # Which face
 
 
-def test_the_nearest_face():
-    """A place that is known picks a face whatever its size."""
+def test_the_same_place():
+    """On a photo that was saved again a face is known by its place, whatever others there are."""
     left, right = frontal(), frontal(80)
     right = replace(right, points=right.points + 600, square=right.square + 600)
     known = alignment.alignment(left, (1000, 1000), 2, "before")
-    assert alignment.nearest([right, left], known, "now") == replace(known, photo="now")
-    assert alignment.nearest([right], known, "now").face == 1
+    assert alignment.same_place([right, left], known, "now") == replace(known, photo="now")
+    assert alignment.same_place([right], known, "now") is None
+    assert alignment.same_place([], known, "now") is None
 
 
 REFUSED = [

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.files import PICTURES
 from stylegan_cli.generator import Origin
 from stylegan_cli.latents import files, references
 from stylegan_cli.latents.people import from_seed
-from stylegan_cli.media.decoding import ENDINGS
 from stylegan_cli.media.encode import FORMATS, encode
 from stylegan_cli.media.render import render
 from stylegan_cli.pictures import Face, Sheet
@@ -122,7 +122,7 @@ def test_other_endings_are_refused(resolve, here):
         resolve("jon.txt")
 
 
-@pytest.mark.parametrize("ending", sorted(ENDINGS))
+@pytest.mark.parametrize("ending", sorted(PICTURES))
 def test_photos_of_all_kinds_that_can_be_read(resolve, here, ending):
     path = here / f"ME{ending.upper()}"
     Image.new("RGB", (8, 8)).save(path, "PNG")
