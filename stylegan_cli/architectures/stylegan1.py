@@ -119,8 +119,8 @@ def doubling_conv(x: Tensor, weight: Tensor, fused: bool) -> Tensor:
 
     Both are one transposed convolution, whose kernel is `weight` spread over 4x4: less than half the products.
     """
-    kernel = spread(weight if fused else weight.flip(2, 3))
-    return F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2, padding=1)
+    kernel = spread((weight if fused else weight.flip(2, 3)).transpose(0, 1))
+    return F.conv_transpose2d(x, kernel, stride=2, padding=1)
 
 
 def halving_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -129,17 +129,21 @@ def halving_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def spread(weight: Tensor) -> Tensor:
-    """Kernels `[..., 3, 3]` to the sums of their four copies moved by up to a pixel, `[..., 4, 4]`."""
+    """Kernels `[a, b, 3, 3]` to the sums of their four copies moved by up to a pixel, `[a, b, 4, 4]`, channels last."""
     one = torch.eye(9, dtype=weight.dtype, device=weight.device).view(9, 3, 3)
     k = F.pad(one, (1, 1, 1, 1))
     where = k[..., 1:, 1:] + k[..., :-1, 1:] + k[..., 1:, :-1] + k[..., :-1, :-1]  # [9, 4, 4]
-    # One product of matrices: sums of slices of large weights would take longer than the convolution.
-    return (weight.flatten(-2) @ where.flatten(1)).unflatten(-1, (4, 4))
+    # One product of matrices: sums of slices of large weights would take longer than the convolution. So would turning
+    # the kernels of a transposed convolution around, had they not come out in the order that it wants.
+    taps = where.flatten(1).t() @ weight.permute(0, 2, 3, 1).flatten(1, 2)  # [a, 16, b]
+    return taps.unflatten(1, (4, 4)).permute(0, 3, 1, 2)
 
 
 def adain(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Adaptive instance normalisation (equation 1): each map of `x` `[n, c, h, w]` to mean 0 and variance 1 over its
     own pixels, then times `scale` plus `shift`, both `[n, c]`."""
+    if len(x) == 1 and x.dtype != torch.float32:  # one picture's are a batch's; float32 would lose digits there
+        return F.batch_norm(x, None, None, scale[0], shift[0], training=True, eps=EPS)
     wide = x.float()  # statistics are of float32, and of the population
     wide = wide - wide.mean(dim=(2, 3), keepdim=True)  # three times as fast as torch.var_mean, channels last
     variance = wide.square().mean(dim=(2, 3), keepdim=True)
@@ -219,6 +223,13 @@ class SynthesisLayer(nn.Module):
         scale, shift = self.affine(w).chunk(2, dim=1)  # [n, c] each
         return adain(x, scale + 1, shift)
 
+    def arrange(self) -> None:
+        """Keeps the weights in the order that convolutions read them: turning them around takes longer than small
+        pictures do."""
+        weight = self.weight.data.transpose(0, 1) if self.up else self.weight.data
+        weight = weight.contiguous(memory_format=torch.channels_last)
+        self.weight.data = weight.transpose(0, 1) if self.up else weight
+
     def _noise(self, x: Tensor, noise: Noise | None, index: int) -> Tensor | None:
         """The value `noise` makes one map for all pictures; None (training) draws a fresh one for each."""
         if noise is None:
@@ -291,9 +302,17 @@ class StyleGAN1(Generator):
             return network(ws, None if training_noise else noise, self.dtype, self.lod)
         return torch.cat([network(one, noise, self.dtype, self.lod) for one in ws.split(1)])
 
+    def prepare(self, device: torch.device, dtype: torch.dtype) -> StyleGAN1:
+        super().prepare(device, dtype)
+        for layer in self._layers()[1:]:
+            layer.arrange()
+        return self
+
     def style_weights(self) -> list[Tensor]:
-        layers = cast(list[SynthesisLayer], cast(Synthesis, self._modules["synthesis"]).layers)
-        return [layer.affine.weight for layer in layers]
+        return [layer.affine.weight for layer in self._layers()]
+
+    def _layers(self) -> list[SynthesisLayer]:
+        return cast(list[SynthesisLayer], list(cast(Synthesis, self._modules["synthesis"]).layers))
 
     def resolution_of(self, tensor: str) -> int | None:
         network, part, number, *_ = f"{tensor}...".split(".")
