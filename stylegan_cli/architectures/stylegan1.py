@@ -250,10 +250,11 @@ class Synthesis(nn.Module):
     def forward(self, ws: Tensor, noise: Noise | None, dtype: torch.dtype, lod: float) -> Tensor:
         missing, fade = int(lod), lod - int(lod)  # fade 0: the newest resolution alone speaks
         newest = len(self.torgb) - 1 - missing
-        x = self.const.to(dtype).repeat(len(ws), 1, 1, 1).contiguous(memory_format=torch.channels_last)
+        x = self.const.repeat(len(ws), 1, 1, 1).contiguous(memory_format=torch.channels_last)
         image = None
         for i, layer in enumerate(self.layers[: 2 * newest + 2]):
-            x = layer(x, ws[:, i], noise, i)
+            # Layer 0 has no convolution, and AdaIN's gradient on the constant is too large for half precision.
+            x = layer(x if i == 0 else x.to(dtype), ws[:, i], noise, i)
             if fade and i == 2 * newest - 1:
                 image = double(self.torgb[newest - 1](x).float())
         picture = self.torgb[newest](x).float()

@@ -82,7 +82,7 @@ def train(
     ] = "fd",
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16: what convolutions compute in.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16: what convolutions compute in.")] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
     """Train a StyleGAN or StyleGAN2 on your pictures.

@@ -140,9 +140,10 @@ class Trainer:
         for i, part in enumerate(self.world.share(now.parts)):
             seed_everything(self.options.seed, state.progress.step, losses_of.__name__, part)
             for loss in losses_of(i):
-                (loss.mean() / now.parts).backward()
+                state.scaler.scale(loss.mean() / now.parts).backward()
         self.world.add_gradients(group["params"])
-        adam.step()
+        state.scaler.step(adam)
+        state.scaler.update()
 
     def _deceive(self, _i: int) -> Iterator[Tensor]:
         """The generator's loss."""

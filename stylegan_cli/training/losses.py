@@ -1,6 +1,7 @@
 """The losses of StyleGAN 1 and 2 as pure functions: a value for each picture, from scores, pictures and styles.
 
-Scores are logits, large where the discriminator believes in a picture.
+Scores are logits, large where the discriminator believes in a picture. Gradients that are part of a loss are computed
+`SCALE` times too large, and divided again: float16 has no numbers for what they are at single pixels.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+SCALE = 1024.0  # a power of two: no digit of a result changes
 
 
 def deceive(scores: Tensor) -> Tensor:
@@ -30,8 +33,8 @@ def believe(scores: Tensor) -> Tensor:
 def r1_penalty(scores: Tensor, images: Tensor) -> Tensor:
     """The squared norm of the scores' gradient at real `images` `[n, 3, h, w]` (Mescheder et al. 2018, equation 9):
     `[n]`, to be weighed with gamma / 2."""
-    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
-    return gradient.square().sum(dim=(1, 2, 3))
+    (gradient,) = torch.autograd.grad(scores.sum() * SCALE, images, create_graph=True)
+    return (gradient / SCALE).square().sum(dim=(1, 2, 3))
 
 
 def path_lengths(images: Tensor, ws: Tensor, directions: Tensor) -> Tensor:
@@ -40,8 +43,8 @@ def path_lengths(images: Tensor, ws: Tensor, directions: Tensor) -> Tensor:
     `images` `[n, 3, h, w]` came from `ws` `[n, num_ws, w_dim]`; `directions` of the pictures' shape are N(0, I).
     """
     y = directions / math.sqrt(images.shape[2] * images.shape[3])
-    (gradient,) = torch.autograd.grad((images * y).sum(), ws, create_graph=True)
-    return gradient.square().sum(dim=2).mean(dim=1).sqrt()
+    (gradient,) = torch.autograd.grad((images * y).sum() * SCALE, ws, create_graph=True)
+    return (gradient / SCALE).square().sum(dim=2).mean(dim=1).sqrt()
 
 
 def path_penalty(lengths: Tensor, mean: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from stylegan_cli.errors import UsageError
-from stylegan_cli.hardware import has_bfloat16
+from stylegan_cli.hardware import PRECISIONS, has_bfloat16
 from stylegan_cli.importers import Checkpoint
 from stylegan_cli.modelfile import digest
 from stylegan_cli.training.data import Pictures
@@ -27,6 +27,7 @@ RESOLUTIONS = {"laptop": 64}  # of presets that are made for one
 SIZES = {field.name for field in fields(Sizes)}
 PACE = ("kimg", "tick")
 CPU = torch.device("cpu")
+CLAMP = 256.0  # of StyleGAN2's feature maps, where they are float16 (ADA, appendix C)
 
 
 def values_of(preset: str, cfg: str | None, resolution: int) -> dict[str, Any]:
@@ -76,8 +77,8 @@ def plan(
 
 def precision_of(asked: str, device: torch.device) -> str:
     """What convolutions compute in: `auto` takes bfloat16 where it is faster than float32."""
-    if asked not in ("auto", "fp32", "bf16"):
-        raise UsageError(f"training has no precision {asked!r}; say auto, fp32 or bf16")
+    if asked not in ("auto", *PRECISIONS):
+        raise UsageError(f"training has no precision {asked!r}; say auto, {', '.join(PRECISIONS)}")
     if asked != "auto":
         return asked
     return "bf16" if has_bfloat16(device) else "fp32"
@@ -88,7 +89,8 @@ def _configs(
 ) -> Configs:
     if resumed is None:
         sizes = Sizes(**{key: value for key, value in values.items() if key in SIZES})
-        return new_configs(values["cfg"], pictures.resolution, pictures.c_dim, sizes)
+        clamp = CLAMP if values.get("precision") == "fp16" else None
+        return new_configs(values["cfg"], pictures.resolution, pictures.c_dim, sizes, clamp)
     name, checkpoint = resumed
     if contrary := sorted(SIZES & said.keys()):
         raise UsageError(f"--resume {name} brings its own sizes; leave out --{contrary[0].replace('_', '-')}")

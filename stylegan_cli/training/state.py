@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.generator import Generator
+from stylegan_cli.hardware import PRECISIONS
 from stylegan_cli.training import networks
 from stylegan_cli.training.options import REG_INTERVALS, Options
 
@@ -43,13 +44,15 @@ class Progress:
 
 @dataclass
 class State:
-    """The networks, the running average of the generator, the optimisers and the progress of one run."""
+    """The networks, the running average of the generator, the optimisers and the progress of one run. The scaler keeps
+    gradients of float16 within its range, and leaves out steps where they were not; in other types it does nothing."""
 
     generator: Generator
     discriminator: nn.Module
     average: Generator
     g_adam: torch.optim.Adam
     d_adam: torch.optim.Adam
+    scaler: torch.amp.GradScaler
     progress: Progress = field(default_factory=Progress)
 
     def set_lod(self, lod: float) -> None:
@@ -65,6 +68,7 @@ class State:
         for name, adam, network in self._adams():
             for key, parameter in network.named_parameters():
                 found |= {f"{name}.{key}.{kind}": value for kind, value in adam.state.get(parameter, {}).items()}
+        found |= {f"scaler.{key}": torch.tensor(value) for key, value in self.scaler.state_dict().items()}
         return {key: tensor.detach().cpu().contiguous() for key, tensor in found.items()}
 
     @torch.no_grad()
@@ -81,6 +85,8 @@ class State:
                     for kind, moment in moments.items():
                         moment.copy_(found[f"{key}.{kind}"])
                     adam.state[parameter] = {"step": found[f"{key}.step"].to(parameter.device), **moments}
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict({key: value.item() for key, value in below(tensors, "scaler").items()})
         self.progress = Progress(**progress)  # type: ignore[arg-type]
 
     def check(self) -> None:
@@ -109,8 +115,7 @@ def begin(options: Options, start: networks.Start, device: torch.device) -> Stat
     networks.copy_matching(discriminator, start.discriminator)
     average = copy.deepcopy(generator).eval().requires_grad_(False)
     networks.copy_matching(average, start.average)
-    dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
-    generator.dtype = discriminator.dtype = dtype  # type: ignore[assignment]
+    generator.dtype = discriminator.dtype = PRECISIONS[options.precision]  # type: ignore[assignment]
     for network in (generator, discriminator, average):
         network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     frozen = networks.frozen_parameters(discriminator, options.freezed)
@@ -119,7 +124,8 @@ def begin(options: Options, start: networks.Start, device: torch.device) -> Stat
     if not any(parameter.requires_grad for parameter in discriminator.parameters()):
         raise UsageError(f"--freezed {options.freezed} freezes the whole discriminator; leave it layers to learn with")
     adams = adam(generator, options.g_interval), adam(discriminator, REG_INTERVALS["d"])
-    return State(generator, discriminator, average, *adams)
+    scaler = torch.amp.GradScaler(device.type, init_scale=2.0**10, enabled=options.precision == "fp16")
+    return State(generator, discriminator, average, *adams, scaler)
 
 
 def adam(network: nn.Module, reg_interval: int | None) -> torch.optim.Adam:

@@ -176,3 +176,26 @@ def test_bfloat16_trains_too(pictures):
         trainer = steps(trainer_of(pictures, cfg=cfg, precision="bf16"), 2)
         assert trainer.state.generator.dtype == torch.bfloat16
         assert replace(trainer.options, precision="fp32") != trainer.options
+
+
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+def test_float16_learns_as_float32_does(pictures, cfg):
+    half, whole = (steps(trainer_of(pictures, cfg=cfg, precision=name), 5) for name in ("fp16", "fp32"))
+    assert half.state.generator.dtype == torch.float16
+    assert half.state.scaler.get_scale() == 2.0**10  # no step was left out
+    losses = [dict(zip(MEASURED, trainer.sums[:, 0].tolist(), strict=True)) for trainer in (half, whole)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05, abs=0.05)
+
+
+def test_a_step_whose_gradients_leave_float16_is_left_out(tmp_path, pictures):
+    trainer = trainer_of(pictures, precision="fp16")
+    trainer.state.scaler.load_state_dict(trainer.state.scaler.state_dict() | {"scale": 2.0**40})
+    before = copy.deepcopy(weights(trainer))
+    after = weights(steps(trainer, 1))
+    assert all(torch.equal(before[key], after[key]) for key in before if key.startswith(("g.", "d.")))
+    assert after["scaler.scale"] < before["scaler.scale"]
+    checkpoints.save(trainer.state, tmp_path)
+    other = trainer_of(pictures, precision="fp16")
+    other.state.load(*checkpoints.newest(tmp_path))
+    assert same(weights(other), after)
+    assert same(weights(steps(other, 2)), weights(steps(trainer, 2)))
