@@ -54,10 +54,30 @@ def close(found, expected, tolerance):
     torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
 
 
+@torch.inference_mode()
 def test_adain(ops):
     x = ops["adain/x"]
     close(stylegan1.adain(x, torch.ones(x.shape[:2]), torch.zeros(x.shape[:2])), ops["adain/instance_norm"], 1e-5)
     close(stylegan1.adain(x, ops["adain/y_s"], ops["adain/y_b"]), ops["adain/out"], 1e-5)
+
+
+def test_adain_learns_by_its_definition(ops):
+    """Also in twice differentiated form, as path lengths want it."""
+    x, scale, shift = (ops[f"adain/{name}"].double().requires_grad_() for name in ("x", "y_s", "y_b"))
+    wide = x - x.mean(dim=(2, 3), keepdim=True)
+    deviation = (wide.square().mean(dim=(2, 3), keepdim=True) + stylegan1.EPS).sqrt()
+    defined = scale[:, :, None, None] * wide / deviation + shift[:, :, None, None]
+    given = [tensor.detach().float().requires_grad_() for tensor in (x, scale, shift)]
+    found = stylegan1.adain(*given)
+    close(found, defined.float(), 1e-4)
+    for one, other in zip(gradients(found, given), gradients(defined, [x, scale, shift]), strict=True):
+        close(one, other.float(), 1e-3 * other.abs().max().item())
+
+
+def gradients(out, inputs):
+    """Of a curved function of the output, and of the square of those."""
+    first = torch.autograd.grad(out.sin().sum(), inputs, create_graph=True)
+    return *first, *torch.autograd.grad(sum(one.square().sum() for one in first), inputs)
 
 
 def test_adain_turns_a_constant_map_into_its_shift():
