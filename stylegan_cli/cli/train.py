@@ -40,7 +40,8 @@ class Choices:
     first_res: Annotated[int | None, _open("Pixels to begin with.", _GROWING, min=4)] = None
     stable_kimg: Annotated[str | None, _open("Kimg at each resolution.", _GROWING)] = None
     fade_kimg: Annotated[str | None, _open("Kimg to fade each in.", _GROWING)] = None
-    aug: Annotated[str | None, _open("ada (adaptive) or none.", _AUGMENTATION)] = None
+    aug: Annotated[str | None, _open("ada (adaptive), fixed or none.", _AUGMENTATION)] = None
+    p: Annotated[float | None, _open("The probability of --aug fixed.", _AUGMENTATION, min=0, max=1)] = None
     augpipe: Annotated[str | None, _open("blit, geom, color, bg or bgc.", _AUGMENTATION)] = None
     ada_kimg: Annotated[float | None, _open("Kimg in which p could rise from 0 to 1.", _AUGMENTATION, min=0.001)] = None
     target: Annotated[float | None, _open("What r_t is steered to.", _AUGMENTATION, min=-1, max=1)] = None
@@ -64,6 +65,9 @@ def train(
     ] = None,
     mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Also learn from mirror images.")] = None,
     cond: Annotated[bool, typer.Option("--cond", help="Learn the classes of the data set too.")] = False,
+    subset: Annotated[
+        int | None, typer.Option(min=1, help="Learn from so many of the pictures, by chance.", show_default=False)
+    ] = None,
     resume: Annotated[
         str | None,
         typer.Option(
@@ -83,6 +87,9 @@ def train(
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16: what convolutions compute in.")] = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Print the run's options, and neither train nor write.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
     """Train a StyleGAN or StyleGAN2 on your pictures.
@@ -111,7 +118,7 @@ def train(
     from stylegan_cli.training.folder import RunFolder
     from stylegan_cli.training.loop import Pace
     from stylegan_cli.training.resuming import open_resumed
-    from stylegan_cli.training.session import Wishes, prepare
+    from stylegan_cli.training.session import Wishes, opened, planned
 
     chosen, wanted = hardware.choose_device(device), watching.metrics_of(metrics)
     said = choices.said() | {"seed": seed, "precision": presets.precision_of(precision, chosen)}
@@ -121,7 +128,12 @@ def train(
     with one_voice(world), closing(RunFolder(outdir)) as run:
         with world.together():
             resumed = None if resume is None else (resume, open_resumed(resume, outdir))
-        session = prepare(run, Wishes(data, preset, said, resolution, cond, resumed), world, where)
+        session = planned(run, Wishes(data, preset, said, resolution, cond, resumed, subset), world, where)
+        if dry_run:
+            if world.leads:
+                print_data(session.options.dumps())
+            return
+        opened(session, world)
         pace = Pace(kimg or session.pace["kimg"], tick or session.pace["tick"], snap)
         if not quiet:
             tell(summary(session.options, len(session.pictures), session.state, world.size, pace.kimg))

@@ -48,14 +48,16 @@ class Pictures:
     """Square pictures of one size, as `[3, resolution, resolution]` uint8, shrunken by a whole factor if need be.
 
     All files are read when it is opened, and their sizes checked. `classes` holds each picture's class, None unless
-    labels are wanted.
+    labels are wanted. `subset` takes so many of the pictures by chance, from a seed.
     """
 
-    def __init__(self, path: Path, resolution: int | None, labelled: bool = False) -> None:
+    def __init__(
+        self, path: Path, resolution: int | None, labelled: bool = False, subset: tuple[int, int] | None = None
+    ) -> None:
         self.path = path
         self._open_things = ExitStack()
         self._source = self._open_things.enter_context(open_source(path))
-        self._names = self._source.names
+        self._names = self._source.names if subset is None else self._chosen(*subset)
         self._check_names()
         self._checksums: list[int] = []
         self.size = self._common_size()
@@ -101,6 +103,13 @@ class Pictures:
         if self.resolution != self.size:
             image = image.reduce(self.size // self.resolution)
         return np.asarray(image).transpose(2, 0, 1)
+
+    def _chosen(self, count: int, seed: int) -> list[str]:
+        names = self._source.names
+        if count > len(names):
+            raise StyleganError(f"--subset {count}: {self.path} holds {len(names)} pictures")
+        order = np.random.default_rng(seed_of(seed, "subset")).permutation(len(names))
+        return [names[i] for i in sorted(order[:count])]
 
     def _content(self, name: str) -> bytes:
         try:

@@ -50,11 +50,11 @@ class Start:
 
 def new_configs(cfg: str, resolution: int, c_dim: int, sizes: Sizes, clamp: float | None = None) -> Configs:
     """Configs of new networks; `clamp` is for StyleGAN2's feature maps, which nothing else keeps small."""
+    shared: dict[str, Any] = {"resolution": resolution, "c_dim": c_dim}
     if cfg == "stylegan1":
-        shared = {"resolution": resolution, "c_dim": c_dim, "fmap_base": sizes.cbase // 2, "fmap_max": sizes.cmax}
+        shared |= {"fmap_base": sizes.cbase // 2, "fmap_max": sizes.cmax}
     else:
-        shared = {"resolution": resolution, "c_dim": c_dim, "channel_base": sizes.cbase, "channel_max": sizes.cmax}
-        shared |= {} if clamp is None else {"conv_clamp": clamp}
+        shared |= {"channel_base": sizes.cbase, "channel_max": sizes.cmax, "conv_clamp": clamp}
     latent = {"z_dim": sizes.latent, "w_dim": sizes.latent, "mapping_layers": sizes.map_depth}
     return _complete(cfg, shared | latent, shared | {"mbstd_group_size": sizes.mbstd_group})
 

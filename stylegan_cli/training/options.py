@@ -45,6 +45,7 @@ class Options:
     fade_kimg: str = "600"
     mirror: bool = False
     aug: str = "none"
+    p: float = 0.0
     augpipe: str = "bgc"
     target: float = 0.6
     ada_kimg: float = 500.0
@@ -54,8 +55,10 @@ class Options:
 
     def __post_init__(self) -> None:
         """Raises `UsageError` where options do not fit together."""
-        if self.aug not in ("ada", "none"):
-            raise UsageError(f"there is no augmentation {self.aug!r}; --aug is ada or none")
+        if self.aug not in ("ada", "fixed", "none"):
+            raise UsageError(f"there is no augmentation {self.aug!r}; --aug is ada, fixed or none")
+        if self.p and self.aug != "fixed":
+            raise UsageError(f"--p {self.p:g} is for --aug fixed; --aug {self.aug} chooses its own")
         if self.augpipe not in PIPES:
             raise UsageError(f"there is no --augpipe {self.augpipe!r}; say {', '.join(PIPES)}")
         if self.first_res & (self.first_res - 1):

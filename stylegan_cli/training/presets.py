@@ -27,6 +27,7 @@ RESOLUTIONS = {"laptop": 64}  # of presets that are made for one
 SIZES = {field.name for field in fields(Sizes)}
 PACE = ("kimg", "tick")
 CPU = torch.device("cpu")
+FIXED_P = 0.2  # as NVIDIA's
 CLAMP = 256.0  # of StyleGAN2's feature maps, where they are float16 (ADA, appendix C)
 
 
@@ -60,6 +61,10 @@ def plan(
     if resumed:
         values = {"ada_kimg": 100.0, "ema_rampup": None, "first_res": _grown(resumed[1])} | values | said
     values.setdefault("batch_gpu", _split(values["batch"], processes, device))
+    if values["aug"] == "noaug":  # NVIDIA's word
+        values["aug"] = "none"
+    if values["aug"] == "fixed":
+        values.setdefault("p", FIXED_P)
     configs = _configs(values, said, pictures, resumed)
     known = {field.name for field in fields(Options)}
     options = Options(
@@ -185,6 +190,6 @@ def _laptop(_resolution: int) -> dict[str, Any]:
 
 COMMON: dict[str, Any] = {
     "cmax": 512, "map_depth": 8, "latent": 512, "batch": "32", "ema_kimg": 10.0, "pl_weight": 2.0,
-    "stable_kimg": "600", "fade_kimg": "600", "kimg": 25000.0, "tick": 4.0,
+    "stable_kimg": "600", "fade_kimg": "600", "kimg": 25000.0, "tick": 4.0, "aug": "none",
 }  # fmt: skip
 PRESETS = {"auto": _auto, "paper": _paper, "laptop": _laptop}

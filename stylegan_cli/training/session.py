@@ -24,7 +24,7 @@ from stylegan_cli.training.state import State, begin
 @dataclass(frozen=True)
 class Wishes:
     """What the user named. `said` are values by the names of options; `resumed` is a model to begin from, with its
-    name; `resolution` None takes the model's, the preset's or the pictures'."""
+    name; `resolution` None takes the model's, the preset's or the pictures'; `subset` is how many of the pictures."""
 
     data: Path
     preset: str
@@ -32,6 +32,7 @@ class Wishes:
     resolution: int | None = None
     labelled: bool = False
     resumed: tuple[str, Checkpoint] | None = None
+    subset: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,25 @@ class Session:
     pace: dict[str, float]
 
 
-def prepare(run: RunFolder, wishes: Wishes, world: World, device: torch.device) -> Session:
-    """Opens everything, and writes nothing before it is known to fit together.
-
-    The leader locks the folder before anybody reads what another process might be writing there.
-    """
+def planned(run: RunFolder, wishes: Wishes, world: World, device: torch.device) -> Session:
+    """A run at its beginning, from what the user wishes and what the folder holds of it; writes nothing."""
     with world.together():
         before = run.options()
-        pictures = Pictures(wishes.data, _resolution(wishes), wishes.labelled)
+        chance = None if wishes.subset is None else (wishes.subset, wishes.said["seed"])
+        pictures = Pictures(wishes.data, _resolution(wishes), wishes.labelled, chance)
         # How a batch is split is part of a run; on GPUs it follows by default from how many processes began it.
         said = ({"batch_gpu": before.batch_gpu} if before else {}) | wishes.said
         options, pace = presets.plan(pictures, said, wishes.preset, wishes.resumed, world.size, device)
         if before and (other := difference(options, before)):
             raise UsageError(f"{run.path} holds another run: {other}; choose another --outdir, or the same options")
         state = begin(options, start_of(wishes.resumed[1]) if wishes.resumed else Start(), device)
+    return Session(run, options, pictures, state, pace)
+
+
+def opened(session: Session, world: World) -> None:
+    """Takes the run's folder, and the state where it stopped. The leader locks the folder before anybody reads what
+    another process might be writing there."""
+    run, options, state = session.run, session.options, session.state
     with world.together():
         if world.leads:
             check_room(run.path, state)
@@ -73,8 +79,7 @@ def prepare(run: RunFolder, wishes: Wishes, world: World, device: torch.device) 
     with world.together():
         if world.leads:
             run.begin(options, state.progress.nimg)
-            run.save_reals(pictures)
-    return Session(run, options, pictures, state, pace)
+            run.save_reals(session.pictures)
 
 
 def _check_alike(options: Options, state: State, world: World) -> None:

@@ -125,7 +125,7 @@ def begin(options: Options, start: networks.Start, device: torch.device) -> Stat
         raise UsageError(f"--freezed {options.freezed} freezes the whole discriminator; leave it layers to learn with")
     adams = adam(generator, options.g_interval), adam(discriminator, REG_INTERVALS["d"])
     scaler = torch.amp.GradScaler(device.type, init_scale=2.0**10, enabled=options.precision == "fp16")
-    return State(generator, discriminator, average, *adams, scaler)
+    return State(generator, discriminator, average, *adams, scaler, Progress(p=options.p))
 
 
 def adam(network: nn.Module, reg_interval: int | None) -> torch.optim.Adam:

@@ -68,6 +68,27 @@ def test_a_model_saved_while_it_grows_knows_how_far_it_is(stylegan, faces, here)
     assert found.generator.config["lod"] == pytest.approx(0.75)
 
 
+def test_a_dry_run_tells_its_options_and_leaves_nothing(stylegan, faces, here):
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *words(aug="fixed", subset=20), "--dry-run")
+    assert result.exit_code == 0, result.stderr
+    options = json.loads(result.stdout)
+    assert (options["aug"], options["p"], options["resolution"]) == ("fixed", 0.2, 16)
+    assert not (here / "run").exists()
+
+
+def test_a_subset_is_another_data_set(stylegan, faces, here):
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *words(subset=20, kimg=0.04))
+    assert "20 pictures" in result.stderr
+    assert (
+        Pictures(here / "faces", None, subset=(20, 0))._names == Pictures(here / "faces", None, subset=(20, 0))._names
+    )
+    assert (
+        Pictures(here / "faces", None, subset=(20, 1))._names != Pictures(here / "faces", None, subset=(20, 0))._names
+    )
+    again = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.08))
+    assert (again.exit_code, "the fingerprint of --data is" in again.stderr) == (2, True)
+
+
 def test_the_same_command_goes_on(stylegan, faces, here):
     stylegan("train", "--data", "faces", "--outdir", "straight", *words(kimg=0.2))
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.08))
@@ -424,6 +445,8 @@ def test_families_that_are_not_trained(stylegan, faces, tiny_model):
         ({"batch_gpu": 3}, 2, "--batch 8 is not made of parts of --batch-gpu 3"),
         ({"batch": 6}, 2, "cannot be split into the groups of 4"),
         ({"aug": "some"}, 2, "there is no augmentation 'some'"),
+        ({"aug": "ada", "p": 0.5}, 2, "--p 0.5 is for --aug fixed"),
+        ({"subset": 25}, 1, "--subset 25: faces holds 24 pictures"),
         ({"augpipe": "all"}, 2, "there is no --augpipe 'all'"),
         ({"metrics": "fid50k_full"}, 2, "training measures no 'fid50k_full'; --metrics are fd, kd, fd,kd or none"),
         ({"precision": "fp8"}, 2, "training has no precision 'fp8'"),

@@ -171,6 +171,12 @@ def test_path_lengths_have_a_running_mean(pictures):
     assert trainer.state.progress.path_mean == pytest.approx(0.01 * sum_ / count)
 
 
+def test_a_fixed_probability_stays(pictures):
+    trainer = steps(trainer_of(pictures, aug="fixed", p=0.5), 5)
+    assert trainer.state.progress.p == 0.5
+    assert trainer_of(pictures, aug="noaug").options.aug == "none"
+
+
 def test_bfloat16_trains_too(pictures):
     for cfg in ("stylegan1", "stylegan2"):
         trainer = steps(trainer_of(pictures, cfg=cfg, precision="bf16"), 2)
