@@ -1,11 +1,12 @@
 """Pictures a second of StyleGAN2's training (64x64, channel_base 16384), against the plain float32 path of the same
 networks, in one run; and the share of time for which training waits for its pictures.
 
-    python benchmarks/training.py [--batch 16] [--rounds 3] [--cbase 16384] [--precision auto]
+    python benchmarks/training.py [--batch 16] [--rounds 3] [--cbase 16384] [--precision auto] [--compile]
 
 The plain path computes every operation as it is defined (`plain.py`), channels first, with Adam parameter by parameter.
 Both take turns, so that a machine that slows down slows both.
 Steps are those of the loop; regularisation counts as often as it comes, every fourth and every sixteenth step.
+`--compile` tells what torch.compile would make of a step without regularisation: it knows no second derivatives.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cbase", type=int, default=16384)
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--compile", action="store_true", help="a compiled step, too")
     options = parser.parse_args()
 
     keep_memory()
@@ -66,6 +68,8 @@ def main() -> None:
         print(f"plain fp32     {rates['plain']:7.2f} pictures/s")
         print(f"stylegan {precision}  {rates['ours']:7.2f} pictures/s   {rates['ours'] / rates['plain']:.2f}x")
         print(f"loader's share {(ours.loader.waited - waited) / spent:.2%} of the time")
+        if options.compile:
+            compare_compiled(ours, options.rounds)
         ours.loader.close()
         defined.loader.close()
 
@@ -95,6 +99,19 @@ def seconds_a_step(trainer: Trainer) -> float:
     """Of a step's time on average: path lengths are regularised in every fourth, R1 in every sixteenth."""
     main, path, everything = (timed(trainer, step) for step in (1, 4, 16))
     return main + (path - main) / 4 + (everything - path) / 16
+
+
+def compare_compiled(trainer: Trainer, rounds: int) -> None:
+    state = trainer.state
+    synthesis = state.generator._modules["synthesis"]
+    forwards = [(synthesis, synthesis.forward), (state.discriminator, state.discriminator.forward)]
+    compiled = [torch.compile(forward, dynamic=False) for _, forward in forwards]
+    for i, name in enumerate(("eager", "generator compiled", "both compiled")):
+        for (network, _), forward in zip(forwards[:i], compiled[:i], strict=True):
+            network.forward = forward
+        first = timed(trainer, step=1)
+        usual = statistics.median(timed(trainer, step=1) for _ in range(rounds))
+        print(f"a step, {name:<20} {usual:.3f} s, the first {first:.1f} s")
 
 
 def timed(trainer: Trainer, step: int) -> float:
