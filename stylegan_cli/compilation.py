@@ -66,7 +66,8 @@ def compile_synthesis(generator: Generator) -> None:
         """One by one, so that no other shape has to be compiled; other noise is drawn by numpy, or rarely used."""
         if replace(noise, seed=0) != Noise() or torch.is_grad_enabled():
             return eager(ws, noise)
-        return torch.cat([compiled(one).clone() for one in ws.split(1)])
+        # Contiguous ones: a w that is repeated along the layers would be compiled for again.
+        return torch.cat([compiled(one.contiguous()).clone() for one in ws.split(1)])
 
     _check(generator, eager, synthesis)
     object.__setattr__(generator, "synthesis", synthesis)  # past modules: some families have one of this name

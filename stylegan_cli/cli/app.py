@@ -20,7 +20,7 @@ from stylegan_cli.cli.noise import noise
 from stylegan_cli.cli.project import project
 from stylegan_cli.cli.replay import replay, show
 from stylegan_cli.cli.sample import sample
-from stylegan_cli.cli.train import train
+from stylegan_cli.cli.train import NvidiaSpellings, train
 from stylegan_cli.cli.train_encoder import train_encoder
 
 app = typer.Typer(
@@ -52,7 +52,7 @@ for function in (
     doctor,
     bench,
 ):
-    app.command()(function)
+    app.command(cls=NvidiaSpellings if function is train else None)(function)
 app.add_typer(models.app, name="models")
 app.add_typer(directions.app, name="directions")
 

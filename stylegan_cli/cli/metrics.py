@@ -76,7 +76,8 @@ def metrics(
 
     judged_by = opened(reference)
     judged = opened(subject, judged_by.classes if isinstance(judged_by, DataSet) else None)
-    fetch([EFFICIENTNET], quiet)
+    if features == "efficientnet" or "ppl" in settings.metrics:
+        fetch([EFFICIENTNET], quiet)
     seen = named(features, hardware.choose_device(device), announce=lambda sentence: None if quiet else tell(sentence))
     judge = Judge(judged_by, settings, seen)
     with progress("looking", judge.steps(judged), quiet, "pictures") as advance:

@@ -1,15 +1,32 @@
 """`stylegan train`: from pictures to a model."""
 
+import json
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from stylegan_cli.cli.options import Seed, command
 
 _NETWORKS, _LEARNING, _GROWING, _AUGMENTATION = "Networks", "Learning", "Growing (stylegan1)", "Augmentation, transfer"
+
+
+class NvidiaSpellings(TyperCommand):
+    """Takes `--mirror=1` and `--cond=true`, as NVIDIA's train does, for the flags that they are here."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [word for arg in args if (word := _SPELLINGS.get(arg, arg)) is not None])
+
+
+_SPELLINGS = {
+    f"--{name}={value}": word
+    for name, off in (("mirror", "--no-mirror"), ("cond", None))
+    for values, word in ((("1", "true"), f"--{name}"), (("0", "false"), off))
+    for value in values
+}
 
 
 def _open(help: str, panel: str, **limits: Any) -> Any:
@@ -34,7 +51,7 @@ class Choices:
     glr: Annotated[str | None, _open("The generator's learning rate.", _LEARNING)] = None
     dlr: Annotated[str | None, _open("The discriminator's.", _LEARNING)] = None
     gamma: Annotated[str | None, _open("Weight of the R1 penalty.", _LEARNING)] = None
-    pl_weight: Annotated[float | None, _open("Weight of path lengths (stylegan2).", _LEARNING, min=0)] = None
+    pl_weight: Annotated[float | None, _open("Weight of path lengths; 0 for stylegan1.", _LEARNING, min=0)] = None
     mixing: Annotated[float | None, _open("Probability of style mixing.", _LEARNING, min=0, max=1)] = None
     ema_kimg: Annotated[float | None, _open("Half-life of the running average.", _LEARNING, min=0)] = None
     first_res: Annotated[int | None, _open("Pixels to begin with.", _GROWING, min=4)] = None
@@ -48,7 +65,8 @@ class Choices:
     freezed: Annotated[int | None, _open("Layers of the discriminator to freeze.", _AUGMENTATION, min=0)] = None
 
     def said(self) -> dict[str, Any]:
-        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+        said = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+        return said | ({"aug": "none"} if self.aug == "noaug" else {})  # NVIDIA's word
 
 
 @command
@@ -87,6 +105,7 @@ def train(
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16: what convolutions compute in.")] = "auto",
+    gpus: Annotated[int, typer.Option(min=1, hidden=True)] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Print the run's options, and neither train nor write.")
     ] = False,
@@ -113,6 +132,7 @@ def train(
     from stylegan_cli.cli.options import command_line
     from stylegan_cli.cli.train_run import one_voice, run_to_end
     from stylegan_cli.cli.train_view import summary
+    from stylegan_cli.errors import UsageError
     from stylegan_cli.metrics import watching
     from stylegan_cli.training import parallel, presets
     from stylegan_cli.training.folder import RunFolder
@@ -120,6 +140,10 @@ def train(
     from stylegan_cli.training.resuming import open_resumed
     from stylegan_cli.training.session import Wishes, opened, planned
 
+    if gpus > 1:
+        raise UsageError(
+            f"--gpus {gpus}: say torchrun --nproc-per-node {gpus} -m stylegan_cli train ..., without --gpus"
+        )
     chosen, wanted = hardware.choose_device(device), watching.metrics_of(metrics)
     said = choices.said() | {"seed": seed, "precision": presets.precision_of(precision, chosen)}
     said |= {} if mirror is None else {"mirror": mirror}
@@ -131,7 +155,8 @@ def train(
         session = planned(run, Wishes(data, preset, said, resolution, cond, resumed, subset), world, where)
         if dry_run:
             if world.leads:
-                print_data(session.options.dumps())
+                print_data(json.dumps(asdict(session.options) | session.pace, indent=2))
+            world.leave()
             return
         opened(session, world)
         pace = Pace(kimg or session.pace["kimg"], tick or session.pace["tick"], snap)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import torch
 import typer
 
 from stylegan_cli.cli.boundary import INTERRUPTED
@@ -18,8 +19,6 @@ from stylegan_cli.training.data import DamagedError, Loader
 from stylegan_cli.training.loop import Pace, Tick, Trainer, train
 
 if TYPE_CHECKING:
-    import torch
-
     from stylegan_cli.training.parallel import World
     from stylegan_cli.training.session import Session
 
@@ -76,6 +75,11 @@ def run_to_end(
             except DamagedError as error:
                 # Other pictures are another run: it begins where this one had to end.
                 raise StyleganError(f"{error}, and begin a new --outdir with --resume {run.path}") from None
+            except torch.OutOfMemoryError:
+                raise StyleganError(
+                    f"--batch-gpu {options.batch_gpu} pictures at once are too many for this GPU's memory; say fewer, "
+                    "in a new --outdir"
+                ) from None
             world.leave()
             if watch and is_done and all(line["nimg"] != state.progress.nimg for line in run.measured()):
                 measure(watch, session, view, stopping)

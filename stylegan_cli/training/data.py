@@ -48,7 +48,8 @@ class Pictures:
     """Square pictures of one size, as `[3, resolution, resolution]` uint8, shrunken by a whole factor if need be.
 
     All files are read when it is opened, and their sizes checked. `classes` holds each picture's class, None unless
-    labels are wanted. `subset` takes so many of the pictures by chance, from a seed.
+    labels are wanted; `c_dim` counts the classes of all pictures. `subset` takes so many of them by chance, from a
+    seed.
     """
 
     def __init__(
@@ -62,7 +63,10 @@ class Pictures:
         self._checksums: list[int] = []
         self.size = self._common_size()
         self.resolution = self._check_resolution(resolution)
-        self.classes = self._read_classes() if labelled else None
+        self.classes: np.ndarray | None = None
+        self._c_dim = 0
+        if labelled:
+            self.classes, self._c_dim = self._read_classes()
         fits = len(self._names) * 3 * self.resolution**2 <= CACHE
         self._cache = np.empty((len(self._names), 3, self.resolution, self.resolution), np.uint8) if fits else None
         self._is_cached = np.zeros(len(self._names), bool)
@@ -72,7 +76,7 @@ class Pictures:
 
     @property
     def c_dim(self) -> int:
-        return 0 if self.classes is None else int(self.classes.max()) + 1
+        return self._c_dim
 
     @property
     def fingerprint(self) -> str:
@@ -159,15 +163,15 @@ class Pictures:
             )
         return resolution
 
-    def _read_classes(self) -> np.ndarray:
+    def _read_classes(self) -> tuple[np.ndarray, int]:
         labels = read_labels(self._source, "auto").of
         if labels is None:
             raise StyleganError(f"--cond needs classes, and {self.path} has none; leave it out, or add a dataset.json")
-        if (largest := max(labels.values())) >= len(self):
+        if (largest := max(labels.values())) >= (count := len(self._source.names)):
             raise StyleganError(
-                f"the labels of {self.path} name class {largest} among {len(self)} pictures; number classes from 0 on"
+                f"the labels of {self.path} name class {largest} among {count} pictures; number classes from 0 on"
             )
-        return np.array([labels[name] for name in self._names], np.int64)
+        return np.array([labels[name] for name in self._names], np.int64), largest + 1
 
 
 def _size_of(content: bytes, what: str) -> tuple[int, int]:

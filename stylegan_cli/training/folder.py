@@ -212,7 +212,7 @@ def centre(generator: Generator, classes: Tensor | None) -> None:
     z = torch.from_numpy(np.random.RandomState(0).randn(CENTRE_SAMPLES, generator.z_dim)).float()
     c = None
     if classes is not None:
-        c = F.one_hot(classes[torch.arange(CENTRE_SAMPLES) % len(classes)], generator.c_dim).float()
+        c = F.one_hot(classes[torch.arange(CENTRE_SAMPLES) * len(classes) // CENTRE_SAMPLES], generator.c_dim).float()
         c = c.to(generator.device)
     generator.w_avg.copy_(generator.mapping(z.to(generator.device), c).mean(dim=0))
 

@@ -36,7 +36,6 @@ class Sizes:
     cmax: int
     map_depth: int
     latent: int
-    mbstd_group: int = 4
 
 
 @dataclass(frozen=True)
@@ -48,15 +47,15 @@ class Start:
     discriminator: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-def new_configs(cfg: str, resolution: int, c_dim: int, sizes: Sizes, clamp: float | None = None) -> Configs:
-    """Configs of new networks; `clamp` is for StyleGAN2's feature maps, which nothing else keeps small."""
+def new_configs(cfg: str, resolution: int, c_dim: int, sizes: Sizes) -> Configs:
+    """Configs of new networks."""
     shared: dict[str, Any] = {"resolution": resolution, "c_dim": c_dim}
     if cfg == "stylegan1":
         shared |= {"fmap_base": sizes.cbase // 2, "fmap_max": sizes.cmax}
     else:
-        shared |= {"channel_base": sizes.cbase, "channel_max": sizes.cmax, "conv_clamp": clamp}
+        shared |= {"channel_base": sizes.cbase, "channel_max": sizes.cmax}
     latent = {"z_dim": sizes.latent, "w_dim": sizes.latent, "mapping_layers": sizes.map_depth}
-    return _complete(cfg, shared | latent, shared | {"mbstd_group_size": sizes.mbstd_group})
+    return _complete(cfg, shared | latent, shared)
 
 
 def resumed_configs(checkpoint: Checkpoint, cfg: str, c_dim: int, name: str) -> Configs:
@@ -80,6 +79,20 @@ def _complete(cfg: str, generator: dict[str, Any], discriminator: dict[str, Any]
         generator, discriminator = {**generator, "lod": 0.0}, {**discriminator, "lod": 0.0}
     configs = asdict(module.Config(**generator)), asdict(module.DiscriminatorConfig(**discriminator))
     return Configs(*json.loads(json.dumps(configs)))  # as it will be read back: lists, no tuples
+
+
+def grouped(configs: Configs, cfg: str, group: int) -> Configs:
+    """With the minibatch standard deviation of groups of so many; without it if that is 0."""
+    more = {"mbstd_channels": int(group > 0)} if cfg == "stylegan2" else {}
+    return Configs(configs.generator, {**configs.discriminator, "mbstd_group_size": group, **more})
+
+
+def clamped(configs: Configs, clamp: float) -> Configs:
+    """With the clamp of StyleGAN2's feature maps, where they have none: nothing else keeps them small."""
+    generator, discriminator = (
+        {**config, "conv_clamp": config["conv_clamp"] or clamp} for config in (configs.generator, configs.discriminator)
+    )
+    return Configs(generator, discriminator)
 
 
 def start_of(checkpoint: Checkpoint) -> Start:

@@ -57,8 +57,6 @@ class Options:
         """Raises `UsageError` where options do not fit together."""
         if self.aug not in ("ada", "fixed", "none"):
             raise UsageError(f"there is no augmentation {self.aug!r}; --aug is ada, fixed or none")
-        if self.p and self.aug != "fixed":
-            raise UsageError(f"--p {self.p:g} is for --aug fixed; --aug {self.aug} chooses its own")
         if self.augpipe not in PIPES:
             raise UsageError(f"there is no --augpipe {self.augpipe!r}; say {', '.join(PIPES)}")
         if self.first_res & (self.first_res - 1):

@@ -19,27 +19,29 @@ from stylegan_cli.hardware import PRECISIONS, has_bfloat16
 from stylegan_cli.importers import Checkpoint
 from stylegan_cli.modelfile import digest
 from stylegan_cli.training.data import Pictures
-from stylegan_cli.training.networks import Configs, Sizes, new_configs, resumed_configs
+from stylegan_cli.training.networks import Configs, Sizes, clamped, grouped, new_configs, resumed_configs
 from stylegan_cli.training.options import CFGS, Options
 from stylegan_cli.training.schedule import ByResolution
 
 RESOLUTIONS = {"laptop": 64}  # of presets that are made for one
 SIZES = {field.name for field in fields(Sizes)}
 PACE = ("kimg", "tick")
+GROWING = ("first_res", "stable_kimg", "fade_kimg")
 CPU = torch.device("cpu")
 FIXED_P = 0.2  # as NVIDIA's
 CLAMP = 256.0  # of StyleGAN2's feature maps, where they are float16 (ADA, appendix C)
 
 
-def values_of(preset: str, cfg: str | None, resolution: int) -> dict[str, Any]:
-    """All values of a preset for pictures of `resolution` pixels."""
+def values_of(preset: str, cfg: str | None, resolution: int, gpus: int = 1) -> dict[str, Any]:
+    """All values of a preset for pictures of `resolution` pixels, and so many GPUs (1 also without any)."""
     if preset not in PRESETS:
         raise UsageError(f"there is no preset {preset!r}; presets are {', '.join(PRESETS)}")
     if cfg is not None and cfg not in CFGS:
         raise UsageError(f"there is no --cfg {cfg!r}; say {' or '.join(CFGS)}, and sizes by --preset")
-    values = {"cfg": cfg or "stylegan2"} | COMMON | PRESETS[preset](resolution)
+    open_cfg = cfg or "stylegan2"
+    values = {"cfg": open_cfg} | COMMON | PRESETS[preset](resolution, open_cfg, gpus)
     if cfg not in (None, values["cfg"]):
-        raise UsageError(f"the preset {preset} is one of {values['cfg']}; leave out --cfg {cfg}")
+        raise UsageError(f"the preset {preset} is one of {values['cfg']}, and this is to be a {cfg}; choose another")
     if values["cfg"] == "stylegan1":
         values["pl_weight"] = 0.0  # path lengths came with StyleGAN2
     return values
@@ -57,12 +59,12 @@ def plan(
     begin from, with its name. Raises `UsageError` where options do not fit together, or to so many processes."""
     family = resumed[1].generator.family if resumed else None
     cfg = said.get("cfg") or (family if family in CFGS else None)
-    values = values_of(preset, cfg, pictures.resolution) | said
+    gpus = processes if device.type == "cuda" else 1
+    values = values_of(preset, cfg, pictures.resolution, gpus) | said
+    _check_used(said, values)
     if resumed:
         values = {"ada_kimg": 100.0, "ema_rampup": None, "first_res": _grown(resumed[1])} | values | said
-    values.setdefault("batch_gpu", _split(values["batch"], processes, device))
-    if values["aug"] == "noaug":  # NVIDIA's word
-        values["aug"] = "none"
+    values.setdefault("batch_gpu", _split(values["batch"], values["mbstd_group"], processes, device))
     if values["aug"] == "fixed":
         values.setdefault("p", FIXED_P)
     configs = _configs(values, said, pictures, resumed)
@@ -94,9 +96,18 @@ def _configs(
 ) -> Configs:
     if resumed is None:
         sizes = Sizes(**{key: value for key, value in values.items() if key in SIZES})
-        clamp = CLAMP if values.get("precision") == "fp16" else None
-        return new_configs(values["cfg"], pictures.resolution, pictures.c_dim, sizes, clamp)
-    name, checkpoint = resumed
+        configs = new_configs(values["cfg"], pictures.resolution, pictures.c_dim, sizes)
+    else:
+        configs = _resumed_configs(values, said, pictures, *resumed)
+    if resumed is None or "mbstd_group" in said:
+        configs = grouped(configs, values["cfg"], values["mbstd_group"])
+    needs_clamp = values["cfg"] == "stylegan2" and values.get("precision") == "fp16"
+    return clamped(configs, CLAMP) if needs_clamp else configs
+
+
+def _resumed_configs(
+    values: Mapping[str, Any], said: Mapping[str, Any], pictures: Pictures, name: str, checkpoint: Checkpoint
+) -> Configs:
     if contrary := sorted(SIZES & said.keys()):
         raise UsageError(f"--resume {name} brings its own sizes; leave out --{contrary[0].replace('_', '-')}")
     if said.get("freezed") and checkpoint.discriminator is None:
@@ -113,6 +124,18 @@ def _configs(
     return configs
 
 
+def _check_used(said: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """That nothing was said which has no effect."""
+    for option, used, unused in (
+        ("aug", "ada", ("target", "ada_kimg")), ("aug", "fixed", ("p",)), ("cfg", "stylegan1", GROWING),
+    ):  # fmt: skip
+        if values[option] != used and (idle := [name for name in unused if name in said]):
+            word = idle[0].replace("_", "-")
+            raise UsageError(f"--{word} is for --{option} {used}, and this is {values[option]}; leave it out")
+    if values["aug"] == "none" and "augpipe" in said:
+        raise UsageError("--augpipe is for --aug ada or fixed, and this is none; leave it out")
+
+
 def _grown(checkpoint: Checkpoint) -> int:
     """The resolution that a model to begin from has learned, which is less than its own if it was still growing."""
     config = checkpoint.generator.config
@@ -124,14 +147,14 @@ def _identity(checkpoint: Checkpoint) -> str:
     return checkpoint.sha256 or digest(network.family, json.dumps(network.config), network.tensors)
 
 
-def _split(batch: str, processes: int, device: torch.device) -> str:
+def _split(batch: str, group: int, processes: int, device: torch.device) -> str:
     """The parts of a batch where nobody names them. On GPUs one for each process, as NVIDIA has it; on CPUs two,
     so that one process and two train the same model (more parts would share better, and be slower)."""
     parts = []
     for resolution, value in ByResolution.parse(batch).values:
         if processes > 1 and value % processes:
             raise UsageError(f"--batch {value:g} cannot be shared by {processes} processes; choose a multiple")
-        halves = value / 2 if value % 8 == 0 else value  # each of whole groups of four, as --mbstd-group is
+        halves = value / 2 if value % (2 * max(group, 1)) == 0 else value  # each of whole groups
         parts.append((resolution, halves if device.type == "cpu" else value / processes))
     return str(ByResolution(tuple(parts)))
 
@@ -143,7 +166,7 @@ def _check_shared(options: Options, processes: int) -> None:
         if batch // part % processes:
             raise UsageError(
                 f"--batch {batch} in parts of --batch-gpu {part} pictures cannot be shared by {processes} processes; "
-                f"choose --batch-gpu {_fit(options, processes)}, or fewer processes"
+                f"choose --batch-gpu {_fit(options, processes)}, from the beginning, or fewer processes"
             )
 
 
@@ -158,38 +181,40 @@ def _fit(options: Options, processes: int) -> ByResolution:
     return ByResolution(tuple(parts))
 
 
-def _auto(resolution: int) -> dict[str, Any]:
-    """By resolution, as NVIDIA's `auto` guesses for one GPU."""
-    batch = min(4096 // resolution, 32)
+def _auto(resolution: int, _cfg: str, gpus: int) -> dict[str, Any]:
+    """By resolution and GPUs, as NVIDIA's `auto` guesses."""
+    batch = max(min(gpus * min(4096 // resolution, 32), 64), gpus)
     rate = "0.002" if resolution >= 1024 else "0.0025"
     return {
         "cbase": 32768 if resolution >= 512 else 16384, "map_depth": 2, "batch": str(batch), "glr": rate, "dlr": rate,
         "gamma": f"{0.0002 * resolution**2 / batch:.4g}", "ema_kimg": batch * 10 / 32, "aug": "ada",
+        "mbstd_group": min(batch // gpus, 4),
     }  # fmt: skip
 
 
-def _paper(resolution: int) -> dict[str, Any]:
-    """The articles' sizes (StyleGAN: appendix C; StyleGAN2: appendix B)."""
+def _paper(resolution: int, cfg: str, _gpus: int) -> dict[str, Any]:
+    """The articles' sizes and rates (StyleGAN: appendix C; StyleGAN2: appendix B), batches as in NVIDIA's code."""
+    more: dict[str, Any] = {"cbase": 16384, "batch": "8:256,16:128,32:64,64:32"}
     rate = "0.001,128:0.0015,256:0.002,512:0.003"
-    return {
-        "cbase": 32768 if resolution >= 512 else 16384, "glr": rate, "dlr": rate, "gamma": "10",
-        "ema_rampup": None, "mirror": True,
-    }  # fmt: skip
+    if cfg == "stylegan2":
+        more, rate = {"cbase": 32768 if resolution >= 512 else 16384}, "0.002"
+    return {"glr": rate, "dlr": rate, "gamma": "10", "ema_rampup": None, "mirror": True} | more
 
 
-def _laptop(_resolution: int) -> dict[str, Any]:
+def _laptop(_resolution: int, _cfg: str, _gpus: int) -> dict[str, Any]:
     """Faces of 64 pixels on two CPU cores, in two hours where bfloat16 is fast: small networks, small batches, and many
-    pictures seen while they are cheap. Two of AMD's Zen 4 see 159, 98, 53 and 39 pictures a second at 8, 16, 32 and 64
-    pixels, which makes 95 minutes; machines with float32 alone take about five hours."""
+    pictures seen while they are cheap. Two of AMD's Zen 4 see 180, 95, 55 and 44 pictures a second at 8, 16, 32 and 64
+    pixels, in a process each. The penalty is small, as ADA's `auto` has it for small pictures: StyleGAN's 10, made for
+    1024 pixels, keeps the discriminator from learning."""
     return {
         "cfg": "stylegan1", "cbase": 2048, "cmax": 128, "latent": 256, "batch": "16", "glr": "0.002", "dlr": "0.002",
-        "gamma": "8:5,32:3,64:2", "ema_kimg": 5.0, "mirror": True, "stable_kimg": "8:60,16:50,32:50",
-        "fade_kimg": "16:30,32:30,64:40", "kimg": 330.0, "tick": 1.0,
+        "gamma": "8:0.5,16:0.3,32:0.2,64:0.1", "ema_kimg": 5.0, "mirror": True, "stable_kimg": "8:40,16:40,32:60",
+        "fade_kimg": "16:20,32:30,64:30", "kimg": 380.0, "tick": 1.0,
     }  # fmt: skip
 
 
 COMMON: dict[str, Any] = {
     "cmax": 512, "map_depth": 8, "latent": 512, "batch": "32", "ema_kimg": 10.0, "pl_weight": 2.0,
-    "stable_kimg": "600", "fade_kimg": "600", "kimg": 25000.0, "tick": 4.0, "aug": "none",
+    "stable_kimg": "600", "fade_kimg": "600", "kimg": 25000.0, "tick": 4.0, "aug": "none", "mbstd_group": 4,
 }  # fmt: skip
 PRESETS = {"auto": _auto, "paper": _paper, "laptop": _laptop}

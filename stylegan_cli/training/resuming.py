@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from stylegan_cli import importers, store
@@ -32,7 +33,8 @@ def open_resumed(name: str, outdir: Path) -> Checkpoint:
 
 
 def _of_run(folder: Path) -> Checkpoint:
-    """The networks of a run as its newest checkpoint has them, also while it is being trained."""
+    """The networks of a run as its newest checkpoint has them, also while it is being trained: what identifies them is
+    the run, which may have gone on when a run that began from it does."""
     options, content = RunFolder(folder).options(), checkpoints.newest(folder / "checkpoints")
     if options is None or content is None:
         raise StyleganError(f"{folder} is a run without a checkpoint yet; wait for its first one")
@@ -44,4 +46,5 @@ def _of_run(folder: Path) -> Checkpoint:
         Network(options.cfg, config, below(tensors, part))
         for part, config in (("average", generator), ("g", generator), ("d", options.discriminator))
     )
-    return Checkpoint("run", average, judge, training)
+    identity = hashlib.sha256(options.dumps().encode()).hexdigest()
+    return Checkpoint("run", average, judge, training, sha256=identity)

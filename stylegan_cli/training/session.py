@@ -52,8 +52,9 @@ def planned(run: RunFolder, wishes: Wishes, world: World, device: torch.device) 
         before = run.options()
         chance = None if wishes.subset is None else (wishes.subset, wishes.said["seed"])
         pictures = Pictures(wishes.data, _resolution(wishes), wishes.labelled, chance)
-        # How a batch is split is part of a run; on GPUs it follows by default from how many processes began it.
-        said = ({"batch_gpu": before.batch_gpu} if before else {}) | wishes.said
+        if before:
+            _check_said(run, before, wishes.said)
+        said = (_begun(before, device) if before else {}) | wishes.said
         options, pace = presets.plan(pictures, said, wishes.preset, wishes.resumed, world.size, device)
         if before and (other := difference(options, before)):
             raise UsageError(f"{run.path} holds another run: {other}; choose another --outdir, or the same options")
@@ -80,6 +81,25 @@ def opened(session: Session, world: World) -> None:
         if world.leads:
             run.begin(options, state.progress.nimg)
             run.save_reals(session.pictures)
+
+
+def _begun(options: Options, device: torch.device) -> dict[str, Any]:
+    """What a run keeps although it follows from where it began: from how many processes, on GPUs, and from how far the
+    run was that it resumed from."""
+    names = ["batch_gpu"]
+    names += ["batch", "gamma", "ema_kimg"] if device.type == "cuda" else []
+    names += ["first_res"] if options.resume and options.cfg == "stylegan1" else []
+    return {name: getattr(options, name) for name in names}
+
+
+def _check_said(run: RunFolder, before: Options, said: dict[str, Any]) -> None:
+    """First what the user named, before what follows from it."""
+    for name, value in said.items():
+        if (was := getattr(before, name, value)) != value:
+            raise UsageError(
+                f"{run.path} holds another run: --{name.replace('_', '-')} is {value}, and was {was}; choose another "
+                "--outdir, or the same options"
+            )
 
 
 def _check_alike(options: Options, state: State, world: World) -> None:

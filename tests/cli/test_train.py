@@ -72,8 +72,17 @@ def test_a_dry_run_tells_its_options_and_leaves_nothing(stylegan, faces, here):
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(aug="fixed", subset=20), "--dry-run")
     assert result.exit_code == 0, result.stderr
     options = json.loads(result.stdout)
-    assert (options["aug"], options["p"], options["resolution"]) == ("fixed", 0.2, 16)
+    assert (options["aug"], options["p"], options["resolution"], options["kimg"]) == ("fixed", 0.2, 16, 25000)
     assert not (here / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "mirrored"), [("--mirror=1", True), ("--mirror=true", True), ("--mirror=0", False), ("--mirror", True)]
+)
+def test_nvidias_way_of_saying_flags(stylegan, faces, flag, mirrored):
+    result = stylegan("train", "--data", "faces", "--outdir", "run", "--cond=0", "--aug=noaug", flag, "-n")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["mirror"] is mirrored
 
 
 def test_a_subset_is_another_data_set(stylegan, faces, here):
@@ -381,6 +390,24 @@ def test_transfer_from_a_run_that_was_growing(stylegan, faces):
         assert json.loads(Path(f"after {Path(name).name}/training_options.json").read_text())["first_res"] == 8
 
 
+def test_a_run_goes_on_though_the_one_it_began_from_does_too(stylegan, faces):
+    first = ("train", "--data", "faces", "--outdir", "first", *words(cfg="stylegan1", kimg=0.024))
+    stylegan(*first)
+    second = ("train", "--data", "faces", "--outdir", "second", "--resume", "first", "--batch", 8, "--device", "cpu")
+    stylegan(*second, "--kimg", 0.008)
+    stylegan(*first, "--kimg", 0.064)
+    result = stylegan(*second, "--kimg", 0.016)
+    assert (result.exit_code, "going on after 0.008 kimg" in result.stderr) == (0, True), result.stderr
+
+
+def test_classes_that_a_subset_lacks_are_still_there(stylegan, here):
+    pictures = write_pictures(here / "classed", count=80, classes=80)
+    result = stylegan("train", "--data", "classed", "--outdir", "run", *words(cond=True, subset=40, kimg=0.016))
+    assert result.exit_code == 0, result.stderr
+    found = Pictures(pictures, None, labelled=True, subset=(40, 0))
+    assert (found.c_dim, len(set(found.classes.tolist()))) == (80, 40)
+
+
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
@@ -430,6 +457,7 @@ def test_families_that_are_not_trained(stylegan, faces, tiny_model):
 @pytest.mark.parametrize(
     ("more", "code", "sentence"),
     [
+        ({"gpus": 2}, 2, "say torchrun --nproc-per-node 2 -m stylegan_cli train"),
         ({"preset": "fast"}, 2, "there is no preset 'fast'; presets are auto, paper, laptop"),
         ({"cfg": "stylegan4"}, 2, "there is no --cfg 'stylegan4'"),
         ({"cfg": "paper256"}, 2, "say stylegan1 or stylegan2, and sizes by --preset"),
@@ -445,7 +473,7 @@ def test_families_that_are_not_trained(stylegan, faces, tiny_model):
         ({"batch_gpu": 3}, 2, "--batch 8 is not made of parts of --batch-gpu 3"),
         ({"batch": 6}, 2, "cannot be split into the groups of 4"),
         ({"aug": "some"}, 2, "there is no augmentation 'some'"),
-        ({"aug": "ada", "p": 0.5}, 2, "--p 0.5 is for --aug fixed"),
+        ({"aug": "ada", "p": 0.5}, 2, "--p is for --aug fixed, and this is ada"),
         ({"subset": 25}, 1, "--subset 25: faces holds 24 pictures"),
         ({"augpipe": "all"}, 2, "there is no --augpipe 'all'"),
         ({"metrics": "fid50k_full"}, 2, "training measures no 'fid50k_full'; --metrics are fd, kd, fd,kd or none"),

@@ -205,3 +205,20 @@ def test_a_report_stands_alone_and_stays_small(options, tmp_path):
 
 def test_a_report_of_nothing(options):
     assert "0.0 thousand pictures" in report.html(options, [], [], [])
+
+
+def test_the_centre_is_that_of_all_classes_as_often_as_they_are(monkeypatch):
+    """Also where the pictures of a class follow one another."""
+    monkeypatch.setattr(folder, "CENTRE_SAMPLES", 8)
+    seen = []
+
+    class Classes:
+        z_dim, c_dim, device = 4, 3, torch.device("cpu")
+        w_avg = torch.zeros(4)
+
+        def mapping(self, z, c):
+            seen.extend(c.argmax(dim=1).tolist())
+            return z
+
+    folder.centre(Classes(), torch.tensor([0] * 50 + [1] * 25 + [2] * 25))
+    assert seen == [0, 0, 0, 0, 1, 1, 2, 2]

@@ -43,7 +43,7 @@ def same(one, other):
 
 @pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
 def test_everything_learns(pictures, cfg):
-    trainer = trainer_of(pictures, cfg=cfg, first_res=4)
+    trainer = trainer_of(pictures, cfg=cfg, **({"first_res": 4} if cfg == "stylegan1" else {}))
     before = copy.deepcopy(weights(trainer))
     after = weights(steps(trainer, 14))
     constant = ("noise_const", "w_avg", "g_adam", "d_adam")
@@ -174,7 +174,6 @@ def test_path_lengths_have_a_running_mean(pictures):
 def test_a_fixed_probability_stays(pictures):
     trainer = steps(trainer_of(pictures, aug="fixed", p=0.5), 5)
     assert trainer.state.progress.p == 0.5
-    assert trainer_of(pictures, aug="noaug").options.aug == "none"
 
 
 def test_bfloat16_trains_too(pictures):

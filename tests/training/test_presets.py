@@ -28,7 +28,7 @@ def planned(found, preset="auto", processes=1, **said):
 @pytest.mark.parametrize("cfg", [None, "stylegan1", "stylegan2"])
 def test_every_preset_makes_networks(found, preset, cfg):
     if (preset, cfg) == ("laptop", "stylegan2"):
-        with pytest.raises(UsageError, match="the preset laptop is one of stylegan1; leave out --cfg stylegan2"):
+        with pytest.raises(UsageError, match="the preset laptop is one of stylegan1, and this is to be a stylegan2"):
             planned(found, preset, cfg=cfg)
         return
     said = {} if cfg is None else {"cfg": cfg}
@@ -65,9 +65,13 @@ def test_on_a_gpu_each_process_takes_its_share_at_once(found):
         ({"batch": "15"}, 2, "--batch 15 cannot be shared by 2 processes"),
         ({"batch": "16"}, 4, "16 in parts of --batch-gpu 8 pictures cannot be shared by 4 .* choose --batch-gpu 4,"),
         ({"batch": "12"}, 2, "12 in parts of --batch-gpu 12 pictures cannot be shared by 2 .* choose --batch-gpu 3,"),
-        ({"batch": "20", "batch_gpu": "20"}, 2, "choose --batch-gpu 2, or"),
+        ({"batch": "20", "batch_gpu": "20"}, 2, "choose --batch-gpu 2,"),
         ({"batch": "15", "batch_gpu": "3"}, 2, "--batch 15 cannot be shared by 2 processes; choose a multiple"),
-        ({"batch": "8:32,16:16", "cfg": "stylegan1"}, 4, "choose --batch-gpu 8:8,16:4, or fewer processes"),
+        (
+            {"batch": "8:32,16:16", "cfg": "stylegan1"},
+            4,
+            "choose --batch-gpu 8:8,16:4, from the beginning, or fewer processes",
+        ),
     ],
 )
 def test_processes_that_cannot_share_a_batch(found, said, processes, sentence):
@@ -75,6 +79,47 @@ def test_processes_that_cannot_share_a_batch(found, said, processes, sentence):
         planned(found, processes=processes, **said)
     if word := re.search("choose --batch-gpu ([0-9:,]*[0-9])", sentence):
         assert planned(found, processes=processes, **said | {"batch_gpu": word[1]}).batch_gpu == word[1]
+
+
+def test_auto_grows_with_the_gpus_that_there_are(found):
+    for processes, batch, gamma in ((1, 32, "0.0016"), (2, 64, "0.0008"), (8, 64, "0.0008")):
+        options, _ = presets.plan(found, {}, "auto", None, processes, torch.device("cuda"))
+        assert (options.batch, options.gamma) == (str(batch), gamma)
+        assert options.discriminator["mbstd_group_size"] == 4
+
+
+def test_the_paper_preset_is_that_of_its_paper(found):
+    one, two = (planned(found, "paper", cfg=cfg) for cfg in ("stylegan1", "stylegan2"))
+    assert (one.batch, one.batch_at(16), one.glr[:5]) == ("8:256,16:128,32:64,64:32", 128, "0.001")
+    assert (two.batch, two.glr) == ("32", "0.002")
+    assert presets.values_of("paper", "stylegan1", 1024)["cbase"] == 16384
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"aug": "none", "augpipe": "bg"}, "--augpipe is for --aug ada or fixed"),
+        ({"aug": "fixed", "target": 0.5}, "--target is for --aug ada, and this is fixed"),
+        ({"aug": "ada", "p": 0.5}, "--p is for --aug fixed, and this is ada"),
+        ({"cfg": "stylegan2", "first_res": 8}, "--first-res is for --cfg stylegan1"),
+    ],
+)
+def test_nothing_is_said_in_vain(found, said, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        planned(found, **said)
+
+
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+def test_the_minibatch_deviation_can_be_left_out(found, cfg):
+    options = planned(found, cfg=cfg, cbase=128, cmax=8, mbstd_group=0)
+    scores = begin(options, Start(), torch.device("cpu")).discriminator(torch.zeros(3, 3, 16, 16))
+    assert scores.shape == (3, 1)
+
+
+def test_float16_clamps_stylegan2(found):
+    for network in ("generator", "discriminator"):
+        assert getattr(planned(found, precision="fp16"), network)["conv_clamp"] == 256
+        assert getattr(planned(found, precision="bf16"), network)["conv_clamp"] is None
 
 
 def test_differences_are_named(found):
