@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from stylegan_cli.generator import Generator
-from stylegan_cli.hardware import choose_device
+from stylegan_cli.hardware import choose_device, choose_precision
 from stylegan_cli.metrics.evaluation import Judge, Report, Settings
 from stylegan_cli.metrics.features import EfficientNetFeatures
 from stylegan_cli.metrics.sets import DataSet, Made
@@ -86,7 +86,7 @@ def schedule(minutes: float) -> dict[str, str]:
 
 
 def trainer(pictures: Pictures, said: dict[str, object], device: torch.device) -> Trainer:
-    said = {"precision": presets.precision_of("auto", device)} | said
+    said = {"precision": choose_precision("auto", device)} | said
     options, _ = presets.plan(pictures, said, PRESET, None, 1)
     loader = Loader(pictures, options.seed, options.mirror)
     return Trainer(options, begin(options, Start(), device), loader, World(), device)

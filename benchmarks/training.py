@@ -23,6 +23,7 @@ import torch
 from PIL import Image
 
 from stylegan_cli.allocation import keep_memory
+from stylegan_cli.hardware import choose_precision
 from stylegan_cli.training import presets
 from stylegan_cli.training.data import Loader, Pictures
 from stylegan_cli.training.loop import Trainer
@@ -44,7 +45,7 @@ def main() -> None:
 
     keep_memory()
     device = torch.device("cpu")
-    precision = presets.precision_of(options.precision, device)
+    precision = choose_precision(options.precision, device)
     with tempfile.TemporaryDirectory() as folder:
         pictures = write_pictures(Path(folder))
         # The whole batch at once: this is about networks, not about what processes share.

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.noise import Noise
-from stylegan_cli.ops.resample import setup_filter, upfirdn2d
+from stylegan_cli.ops.resample import filter_on, upfirdn2d
 
 LEAK = 0.2
 GAIN = math.sqrt(2)  # He's factor for leaky ReLU; it stands with the weights here, not behind the activation
@@ -106,7 +106,7 @@ class Conv(nn.Module):
 
 def blur(x: Tensor, bias: Tensor | None = None) -> Tensor:
     """The binomial low-pass filter [1, 2, 1] along both axes, zeros beyond the edge, and `bias` `[c]` on top."""
-    return upfirdn2d(x, setup_filter(BLUR).to(x.device), padding=(1, 1, 1, 1), bias=bias)
+    return upfirdn2d(x, filter_on(x.device, BLUR), padding=(1, 1, 1, 1), bias=bias)
 
 
 def double(x: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.noise import Noise
 from stylegan_cli.ops.modulation import modulated_conv2d
-from stylegan_cli.ops.resample import setup_filter, upfirdn2d
+from stylegan_cli.ops.resample import filter_on, upfirdn2d
 
 LEAK = 0.2
 GAIN = math.sqrt(2)  # restores the variance that leaky ReLU takes (appendix B)
@@ -154,7 +154,7 @@ class SynthesisLayer(nn.Module):
         self.up_taps = config.resample_filter if up else None
 
     def forward(self, x: Tensor, w: Tensor, noise: Noise | None, index: int, gain: float = 1.0) -> Tensor:
-        up_filter = setup_filter(self.up_taps).to(x.device) if self.up_taps else None
+        up_filter = filter_on(x.device, self.up_taps) if self.up_taps else None
         scale = GAIN * gain
         x = modulated_conv2d(x, self.weight, self.affine(w), up_filter=up_filter, bias=self.bias, gain=scale)
         drawn = self._noise(x, noise, index)
@@ -210,13 +210,13 @@ class Conv(nn.Module):
 def upsample(x: Tensor, taps: tuple[float, ...]) -> Tensor:
     """To twice the size."""
     low, high = (len(taps) + 1) // 2, (len(taps) - 2) // 2
-    return upfirdn2d(x, setup_filter(taps).to(x.device), up=2, padding=(low, high, low, high), gain=4)
+    return upfirdn2d(x, filter_on(x.device, taps), up=2, padding=(low, high, low, high), gain=4)
 
 
 def halve(x: Tensor, taps: tuple[float, ...], stride: int = 2, margin: int = 0) -> Tensor:
     """To half the size; or (`stride` 1) what a convolution with `margin` pixels beyond its centre needs to do so."""
     low, high = (len(taps) - 1) // 2 + margin, (len(taps) - 2) // 2 + margin
-    return upfirdn2d(x, setup_filter(taps).to(x.device), down=stride, padding=(low, high, low, high))
+    return upfirdn2d(x, filter_on(x.device, taps), down=stride, padding=(low, high, low, high))
 
 
 class SynthesisBlock(nn.Module):

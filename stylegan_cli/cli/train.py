@@ -134,7 +134,7 @@ def train(
     from stylegan_cli.cli.train_view import summary
     from stylegan_cli.errors import UsageError
     from stylegan_cli.metrics import watching
-    from stylegan_cli.training import parallel, presets
+    from stylegan_cli.training import parallel
     from stylegan_cli.training.folder import RunFolder
     from stylegan_cli.training.loop import Pace
     from stylegan_cli.training.resuming import open_resumed
@@ -145,7 +145,7 @@ def train(
             f"--gpus {gpus}: say torchrun --nproc-per-node {gpus} -m stylegan_cli train ..., without --gpus"
         )
     chosen, wanted = hardware.choose_device(device), watching.metrics_of(metrics)
-    said = choices.said() | {"seed": seed, "precision": presets.precision_of(precision, chosen)}
+    said = choices.said() | {"seed": seed, "precision": hardware.choose_precision(precision, chosen)}
     said |= {} if mirror is None else {"mirror": mirror}
     world, where = parallel.join(chosen)
     quiet = quiet or not world.leads

@@ -8,6 +8,7 @@ ten times as fast on a CPU.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -27,6 +28,19 @@ def setup_filter(taps: Sequence[float] | Sequence[Sequence[float]]) -> Tensor:
     if f.ndim == 1 and len(f) < SEPARABLE_FROM:
         f = torch.outer(f, f)
     return f / f.sum()
+
+
+def filter_on(device: torch.device, taps: tuple[float, ...]) -> Tensor:
+    """`setup_filter` on a device, where it stays: copying it for every use would have a GPU's queue run dry."""
+    if torch.compiler.is_compiling():  # to which it is a constant
+        return setup_filter(taps).to(device)
+    return _kept(device, taps)
+
+
+@cache
+def _kept(device: torch.device, taps: tuple[float, ...]) -> Tensor:
+    with torch.inference_mode(False):  # for whoever asks next
+        return setup_filter(taps).to(device)
 
 
 def upfirdn2d(

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylegan_cli.ops.resample import setup_filter, upfirdn2d
+from stylegan_cli.ops.resample import filter_on, upfirdn2d
 
 # Which groups of changes: pixel blitting, geometry, colour. Names as in NVIDIA's train.
 PIPES = {"blit": "b", "geom": "g", "color": "c", "bg": "bg", "bgc": "bgc"}
@@ -168,7 +168,7 @@ def warp(images: Tensor, inverse: Tensor) -> Tensor:
     inverse = translation(moved, moved) @ inverse @ translation(-moved, -moved)
     margin = _margin(inverse, size)
     images = F.pad(images, (margin, margin, margin, margin), mode="reflect")
-    sym6, taps = setup_filter(SYM6).to(images), len(SYM6)
+    sym6, taps = filter_on(images.device, SYM6).to(images.dtype), len(SYM6)
     low, high = (taps + 1) // 2, (taps - 2) // 2
     images = upfirdn2d(images, sym6, up=2, padding=(low, high, low, high), gain=4)
 

@@ -115,13 +115,12 @@ def _plain(config: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
 
 
-def copy_matching(network: nn.Module, tensors: Mapping[str, Tensor]) -> int:
-    """Takes over tensors of the same names and shapes; returns how many."""
+def copy_matching(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Takes over tensors of the same names and shapes."""
     state = network.state_dict()
     fitting = {name: t for name, t in tensors.items() if name in state and state[name].shape == t.shape}
     for name, tensor in fitting.items():
         state[name].copy_(tensor)
-    return len(fitting)
 
 
 def frozen_parameters(discriminator: nn.Module, layers: int) -> set[str]:

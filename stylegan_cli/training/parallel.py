@@ -86,7 +86,8 @@ class World:
 
 def join(device: torch.device) -> tuple[World, torch.device]:
     """Joins the others that torchrun started, if it did; and this process's own device. Matrices are multiplied in TF32
-    where it has that."""
+    where it has that, and convolutions try which way is fastest: they keep their shapes."""
+    torch.backends.cudnn.benchmark = device.type == "cuda"
     torch.set_float32_matmul_precision("high" if device.type == "cuda" else "highest")
     return _join(device, "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", PATIENCE)
 

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 
 from stylegan_cli.errors import UsageError
-from stylegan_cli.hardware import PRECISIONS, has_bfloat16
 from stylegan_cli.importers import Checkpoint
 from stylegan_cli.modelfile import digest
 from stylegan_cli.training.data import Pictures
@@ -80,15 +79,6 @@ def plan(
     )
     _check_shared(options, processes)
     return options, {key: values[key] for key in PACE}
-
-
-def precision_of(asked: str, device: torch.device) -> str:
-    """What convolutions compute in: `auto` takes bfloat16 where it is faster than float32."""
-    if asked not in ("auto", *PRECISIONS):
-        raise UsageError(f"training has no precision {asked!r}; say auto, {', '.join(PRECISIONS)}")
-    if asked != "auto":
-        return asked
-    return "bf16" if has_bfloat16(device) else "fp32"
 
 
 def _configs(

@@ -73,11 +73,6 @@ class Growth:
     def resolutions(self) -> tuple[int, ...]:
         return tuple(self.first << i for i in range(int(math.log2(self.last / self.first)) + 1))
 
-    @property
-    def kimg(self) -> float:
-        """After how many thousand pictures everything has grown."""
-        return sum(self.stable.at(r) + self.fade.at(2 * r) for r in self.resolutions[:-1])
-
 
 def faded(images: Tensor, lod: float) -> Tensor:
     """Real pictures `[n, 3, r, r]` as detailed as a generator at `lod` can make them, at their own size."""

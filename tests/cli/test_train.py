@@ -477,7 +477,7 @@ def test_families_that_are_not_trained(stylegan, faces, tiny_model):
         ({"subset": 25}, 1, "--subset 25: faces holds 24 pictures"),
         ({"augpipe": "all"}, 2, "there is no --augpipe 'all'"),
         ({"metrics": "fid50k_full"}, 2, "training measures no 'fid50k_full'; --metrics are fd, kd, fd,kd or none"),
-        ({"precision": "fp8"}, 2, "training has no precision 'fp8'"),
+        ({"precision": "fp8"}, 2, "there is no precision 'fp8'"),
         ({"first_res": 12, "cfg": "stylegan1"}, 2, "--first-res 12 is no power of two"),
         ({"first_res": 32, "cfg": "stylegan1"}, 2, "--first-res 32 is more than the 16 pixels to grow to"),
         ({"cond": True}, 1, "--cond needs classes"),

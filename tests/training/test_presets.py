@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from stylegan_cli import hardware
 from stylegan_cli.errors import UsageError
 from stylegan_cli.training import presets
 from stylegan_cli.training.data import Pictures
@@ -128,10 +127,3 @@ def test_differences_are_named(found):
     assert difference(replace(options, ema_kimg=3.0), options) == f"--ema-kimg is 3.0, and was {options.ema_kimg}"
     other = replace(options, generator=options.generator | {"z_dim": 7})
     assert difference(other, options) == "the generator's z_dim is 7, and was 512"
-
-
-@pytest.mark.parametrize(("amx", "expected"), [(True, "bf16"), (False, "fp32")])
-def test_bfloat16_only_where_it_pays(monkeypatch, amx, expected):
-    monkeypatch.setattr(hardware, "cpu_features", lambda: {"AMX": amx, "AVX-512-BF16": False})
-    assert presets.precision_of("auto", torch.device("cpu")) == expected
-    assert presets.precision_of("bf16", torch.device("cpu")) == "bf16"

@@ -18,11 +18,6 @@ def test_growing(kimg, lod):
     assert GROWTH.lod(kimg) == pytest.approx(lod)
 
 
-def test_grown_when_it_says():
-    assert GROWTH.kimg == 66
-    assert GROWTH.lod(GROWTH.kimg - 0.1) > 0 == GROWTH.lod(GROWTH.kimg)
-
-
 @pytest.mark.parametrize(("lod", "resolution"), [(3, 8), (2.9, 16), (2, 16), (0.5, 64), (0, 64)])
 def test_a_resolution_takes_part_as_soon_as_it_fades_in(lod, resolution):
     assert GROWTH.resolution(lod) == resolution
