@@ -84,7 +84,8 @@ def load(path: Path, generator: Generator) -> Encoder:
     if model["sha256"] != generator.origin.sha256:
         raise StyleganError(
             f"{path} was trained for the model {model['name']} ({model['sha256'][:12]}), not for "
-            f"{generator.origin.name} ({generator.origin.sha256[:12]}); train one for that with train-encoder"
+            f"{generator.origin.name} ({generator.origin.sha256[:12]}); move it away, or train one for that with "
+            "train-encoder"
         )
     encoder.origin = Origin(model["name"], model["sha256"])
     return encoder.eval().requires_grad_(False)

