@@ -30,7 +30,14 @@ CHUNK = "stylegan"
 EXIF_DESCRIPTION = 0x010E
 # What tunings are made of: float16 factors, 8-bit maps and their steps; a map of 1024 pixels has a million values.
 ARRAY_KINDS = ("<f2", "|i1", "<f4")
-MAX_VALUES = 1 << 24
+# A few letters can stand for any amount of memory or work. No command makes recipes with more: values in all tunings,
+# values in the latents of all faces, and what fields may be at most.
+MAX_TUNED, MAX_LATENTS = 1 << 26, 1 << 27
+LIMITS = {"size": 8192, "threads": 1024, "count": 100_000}
+DAMAGE = (
+    *(zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError),
+    *(RecursionError, OverflowError, MemoryError),
+)
 
 Value = TypeVar("Value")
 
@@ -66,6 +73,8 @@ class Recipe:
         takes = [generator.num_ws, generator.w_dim]
         if wrong := [shape for shape in (list(cell.ws.shape) for cell in cells) if shape != takes]:
             raise StyleganError(f"{owner} has latents {wrong[0]}, the model takes {takes}; make the picture again")
+        if any(len(term.shares) != generator.num_ws for cell in cells for term in cell.tuned):
+            raise StyleganError(f"the tunings in {owner} do not belong to its latents; make the picture again")
 
 
 def dumps(recipe: Recipe) -> str:
@@ -87,8 +96,10 @@ def loads(text: str, owner: str) -> Recipe:
             )
         del plain["format"]
         stored = _stored_from_plain(plain.pop("latents"))
+        if (values := _layers(plain["picture"]) * stored.rows.shape[1]) > MAX_LATENTS:
+            raise ValueError(f"its faces have {values} values")
         return _make(Recipe, plain, picture=_picture_from_plain(plain.pop("picture"), stored))
-    except (zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+    except DAMAGE as error:
         raise StyleganError(f"{owner} has a damaged recipe ({error}); make the picture again") from None
 
 
@@ -152,7 +163,10 @@ class _Stored:
     tunings: list[Tuning]
 
     def tuned(self, plain: list[Any]) -> Tuned:
-        return tuple(Term(self.tunings[number], tuple(map(float, shares))) for number, shares in plain)
+        terms = tuple(Term(self.tunings[number], tuple(map(float, shares))) for number, shares in plain)
+        if not all(math.isfinite(share) for term in terms for share in term.shares):
+            raise ValueError("its tunings' shares are not finite")
+        return terms
 
 
 def _tuning_to_plain(tuning: Tuning) -> dict[str, Any]:
@@ -165,15 +179,20 @@ def _tuning_to_plain(tuning: Tuning) -> dict[str, Any]:
 def _tuning_from_plain(plain: dict[str, Any]) -> Tuning:
     arrays = {}
     for name, (kind, shape, text) in plain.items():
-        if kind not in ARRAY_KINDS or math.prod(shape) > MAX_VALUES:
-            raise ValueError(f"its tuning has {kind} values of shape {shape}")
+        if kind not in ARRAY_KINDS:
+            raise ValueError(f"its tuning has {kind} values")
         content = zlib.decompressobj().decompress(base64.b85decode(text), math.prod(shape) * np.dtype(kind).itemsize)
         arrays[name] = np.frombuffer(content, kind).reshape(shape)
     return Tuning.from_arrays(arrays)
 
 
 def _stored_from_plain(plain: dict[str, Any]) -> _Stored:
-    return _Stored(_rows_from_plain(plain), [_tuning_from_plain(one) for one in plain.get("tunings", [])])
+    tunings = plain.get("tunings", [])
+    shapes = [shape for one in tunings for _, shape, _ in one.values()]
+    # To zlib a limit of 0 bytes is none.
+    if any(type(n) is not int or n < 1 for shape in shapes for n in shape) or sum(map(math.prod, shapes)) > MAX_TUNED:
+        raise ValueError("its tunings have impossible shapes")
+    return _Stored(_rows_from_plain(plain), [_tuning_from_plain(one) for one in tunings])
 
 
 def _rows_from_plain(plain: dict[str, Any]) -> np.ndarray:
@@ -193,6 +212,12 @@ def _picture_to_plain(picture: Picture, table: _Table) -> dict[str, Any]:
     return plain | {"ws": layers, "noise": asdict(picture.noise)}
 
 
+def _layers(plain: dict[str, Any]) -> int:
+    """How many rows of `w` a picture's faces have in all."""
+    cells = [cell for row in plain["rows"] for cell in row if cell] if "rows" in plain else [plain]
+    return sum(len(cell["ws"]) for cell in cells)
+
+
 def _picture_from_plain(plain: dict[str, Any], stored: _Stored) -> Picture:
     if "rows" not in plain:
         return _cell_from_plain(plain, stored)
@@ -205,7 +230,10 @@ def _picture_from_plain(plain: dict[str, Any], stored: _Stored) -> Picture:
 
 def _cell_from_plain(plain: dict[str, Any], stored: _Stored) -> Cell:
     plain = dict(plain)
-    ws = torch.from_numpy(stored.rows[np.array(plain.pop("ws"), dtype=np.int64)])
+    rows = np.array(plain.pop("ws"), dtype=np.int64)
+    if rows.ndim != 1:
+        raise ValueError(f"its faces name rows of {rows.ndim} dimensions")
+    ws = torch.from_numpy(stored.rows[rows])
     tuned = stored.tuned(plain.pop("tuned", []))
     noise = _make(Noise, plain.pop("noise"))
     if noise.mode not in MODES:
@@ -215,14 +243,21 @@ def _cell_from_plain(plain: dict[str, Any], stored: _Stored) -> Cell:
             raise ValueError(f"its count is {plain['count']}")
         return _make(Heatmap, plain, ws=ws, noise=noise, tuned=tuned)
     x, y = map(float, plain.pop("translate"))
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise ValueError("it is moved by what is not finite")
     return _make(Face, plain, ws=ws, noise=noise, tuned=tuned, translate=(x, y))
 
 
 def _make(kind: type[Value], plain: dict[str, Any], **parts: Any) -> Value:
-    """A dataclass of `parts`, and of `plain` values that must have their fields' types."""
+    """A dataclass of `parts`, and of `plain` values that must have their fields' types and be within their limits."""
     hints = get_type_hints(kind)
     for name, value in plain.items():
         hint = float | int if hints[name] is float else hints[name]
-        if not isinstance(value, hint) or (type(value) is int and value < 0):
+        is_number = isinstance(value, int | float)
+        if (
+            not isinstance(value, hint)
+            or (is_number and not (math.isfinite(value) and value <= LIMITS.get(name, math.inf)))
+            or (type(value) is int and value < 0)
+        ):
             raise ValueError(f"its {name} is {value!r}")
     return kind(**plain, **parts)

@@ -7,6 +7,7 @@ fits into the latent's own file and the generator stays as it was.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,9 +33,13 @@ class Tuning:
     noise: Mapping[str, tuple[Tensor, float]]
 
     def gain(self, name: str, shape: torch.Size) -> Tensor | None:
-        """What the tensor `name` gains, float32, or None if nothing."""
+        """What the tensor `name` gains, float32, or None if nothing; raises ValueError where it has another shape."""
         if name in self.weights:
             left, right = self.weights[name]
+            sizes = (*left.shape, *right.shape)
+            # Before they are multiplied: two long thin matrices can make an endless one.
+            if sizes[1] != sizes[2] or [sizes[0]] != list(shape[:1]) or sizes[0] * sizes[3] != shape.numel():
+                raise ValueError(f"{name} has the shape {list(shape)}")
             return (left.float() @ right.float()).reshape(shape)
         if name in self.noise:
             levels, step = self.noise[name]
@@ -59,7 +64,10 @@ class Tuning:
             if part == "left":
                 weights[name] = (_checked(array, "f", 2), _checked(arrays[f"{name}/right"], "f", 2))
             elif part == "map":
-                noise[name] = (_checked(array, "i", 2).to(torch.int8), float(arrays[f"{name}/step"]))
+                step = float(arrays[f"{name}/step"])
+                if not math.isfinite(step):
+                    raise ValueError("its tuning is damaged")
+                noise[name] = (_checked(array, "i", 2).to(torch.int8), step)
             elif part not in ("right", "step"):
                 raise ValueError(f"its tuning has {key}")
         return Tuning(weights, noise)
@@ -140,7 +148,7 @@ def _tensors(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
             share = _share(generator, term, resolution)
             try:
                 gain = term.tuning.gain(name, tensor.shape)
-            except RuntimeError:
+            except (RuntimeError, ValueError):
                 raise StyleganError(_misfit(generator, name)) from None
             assert gain is not None
             changed[name] = tensor + (gain * share).to(tensor)

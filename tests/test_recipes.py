@@ -160,6 +160,43 @@ def test_junk_anywhere_is_a_sentence_or_harmless(tiny, junk):
         assert all(cell.count > 0 for cell in found if isinstance(cell, Heatmap)), path
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("size",), 8193),
+        (("threads",), 10**6),
+        (("picture", "rows", 1, 1, "count"), 10**6),
+        (("picture", "rows", 0, 0, "rotate"), float("inf")),
+        (("picture", "rows", 0, 0, "translate"), [float("nan"), 0]),
+        (("picture", "rows", 0, 0, "noise", "fine"), 10**400),
+        (("picture", "rows", 0, 0, "ws"), [[0, 1, 2, 3, 4]]),
+    ],
+    ids=str,
+)
+def test_what_no_command_writes(path, value):
+    plain = json.loads(dumps(example()))
+    with pytest.raises(StyleganError, match="damaged recipe"):
+        loads(json.dumps(replaced(plain, path, value)), "a.png")
+
+
+def test_faces_of_too_many_values(monkeypatch):
+    text = dumps(example())
+    monkeypatch.setattr(recipes, "MAX_LATENTS", 3 * 5 * 4)
+    loads(text, "a.png")
+    monkeypatch.setattr(recipes, "MAX_LATENTS", 3 * 5 * 4 - 1)
+    with pytest.raises(StyleganError, match="its faces have 60 values"):
+        loads(text, "a.png")
+
+
+def test_what_does_not_fit_into_memory(monkeypatch):
+    def too_large(_text):
+        raise MemoryError
+
+    monkeypatch.setattr(recipes.json, "loads", too_large)
+    with pytest.raises(StyleganError, match="damaged recipe"):
+        loads("{}", "a.png")
+
+
 def test_a_missing_entry_is_damage():
     plain = json.loads(dumps(example()))
     for key in ("picture", "latents", "model", "sha256", "precision", "device"):

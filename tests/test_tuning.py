@@ -84,6 +84,9 @@ def test_damaged_ones_in_recipes_are_refused(tiny, tuned):
     for old, new in (
         ('"<f2"', '"<f8"'),
         ('"<f2", [16', '"<f2", [99999999'),
+        ('"<f2", [16', '"<f2", [0'),
+        ('"<f2", [16', '"<f2", ["16"'),
+        ('"tuned": [[0, [1.0', '"tuned": [[0, [NaN'),
         ('"tuned": [[0', '"tuned": [[7'),
         ("/left", "/lost"),
     ):
@@ -115,6 +118,33 @@ def test_one_of_another_model_is_refused(tiny, name):
         draw(tiny, Face(people.from_seed(tiny, 1, 1).ws, tuned=strange))
 
 
+def test_the_arrays_of_all_tunings_have_one_limit(tiny, tuned, monkeypatch):
+    text = recipes.dumps(recipes.Recipe(tuned.face(), "tiny", "0" * 64, "fp32", "cpu"))
+    own = sum(array.size for array in make_tuning(tiny).to_arrays().values())
+    monkeypatch.setattr(recipes, "MAX_TUNED", own)
+    recipes.loads(text, "it")
+    monkeypatch.setattr(recipes, "MAX_TUNED", own - 1)
+    with pytest.raises(StyleganError, match="impossible shapes"):
+        recipes.loads(text, "it")
+
+
+def test_thin_matrices_do_not_become_an_endless_one(tiny):
+    """40 GB, if they were multiplied first."""
+    long = torch.ones(100_000, 1, dtype=torch.float16)
+    strange = tuning.whole(Tuning({WEIGHT: (long, long.T)}, {}), tiny.num_ws)
+    with pytest.raises(StyleganError, match="does not have in that shape"):
+        draw(tiny, Face(people.from_seed(tiny, 1, 1).ws, tuned=strange))
+
+
+def test_a_step_that_is_not_finite_is_refused(tiny):
+    arrays = make_tuning(tiny).to_arrays()
+    with pytest.raises(ValueError, match="damaged"):
+        Tuning.from_arrays(arrays | {f"{MAP}/step": np.array(np.inf)})
+
+
 def test_shares_of_another_model_are_refused(tiny):
+    face = Face(people.from_seed(tiny, 1, 1).ws, tuned=(Term(make_tuning(tiny), (1.0, 1.0)),))
+    with pytest.raises(StyleganError, match="do not belong"):
+        recipes.Recipe(face, "tiny", tiny.origin.sha256, "fp32", "cpu").check_model(tiny, "it")
     with pytest.raises(StyleganError, match="do not belong"):
         people.with_tunings(tiny, [people.from_seed(tiny, 1, 1)], [(Term(make_tuning(tiny), (1.0, 1.0)),)])

@@ -23,7 +23,7 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, references
-from stylegan_cli.latents.people import Person
+from stylegan_cli.latents.people import Person, truncation
 from stylegan_cli.media.background import Background
 from stylegan_cli.media.encode import FORMATS, encode, has_room
 from stylegan_cli.media.render import render
@@ -157,6 +157,8 @@ class Studio:
     def replay(self, name: str, recipe: Recipe) -> None:
         """Makes and writes the picture of a recipe, with that recipe."""
         (path,) = self._paths([name], "out")
+        if isinstance(recipe.picture, Sheet):
+            _check_sheet(recipe.picture, recipe.size or self.generator.resolution)
         if recipe.threads > 0:
             torch.set_num_threads(recipe.threads)
         self.speed_up(faces_to_compute(recipe.picture))
@@ -208,6 +210,7 @@ class Studio:
         space = "W" if bool((ws == ws[:, :1]).all()) else "W+"
         model = {"name": origin.name, "sha256": origin.sha256}
         about = {"space": space, "model": model, "command": command_line(), "photo": _photo(people), **more}
+        about["truncation"] = truncation(self.generator)
         z = people[0].z if len(people) == 1 else None
         tuned = [person.tuned for person in people]
         files.write_npz(path, ws, about, None if z is None else z.numpy(), people[0].psi, tuned)
@@ -245,9 +248,7 @@ class Studio:
         if not isinstance(picture, Sheet):
             return self.output.size
         size = self.output.size or min(CELL, self.generator.resolution)
-        rows, columns = len(picture.rows), max(len(row) for row in picture.rows)
-        if rows * columns * size**2 > MAX_SHEET_PIXELS:
-            raise UsageError(f"a sheet of {columns} x {rows} faces of {size} pixels is too large; use a smaller --size")
+        _check_sheet(picture, size)
         return size
 
     @contextmanager
@@ -281,6 +282,12 @@ class Studio:
             from textual_image.renderable import Image as Preview
 
             prose().print(Preview(image, width="auto", height="auto"))
+
+
+def _check_sheet(sheet: Sheet, size: int) -> None:
+    rows, columns = len(sheet.rows), max(len(row) for row in sheet.rows)
+    if rows * columns * size**2 > MAX_SHEET_PIXELS:
+        raise UsageError(f"a sheet of {columns} x {rows} faces of {size} pixels is too large; use a smaller --size")
 
 
 def _photo(people: Sequence[Person]) -> dict[str, Any] | None:

@@ -147,7 +147,7 @@ def _tuned_to_arrays(tuned: Sequence[Tuned], num_ws: int) -> dict[str, np.ndarra
 
 
 def _tuned_from_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[Tuned, ...]:
-    shares = arrays["tunings/shares"]
+    shares = np.asarray(arrays["tunings/shares"])
     if shares.ndim != 3 or shares.dtype.kind != "f" or not np.isfinite(shares).all():
         raise ValueError("its tunings' shares are damaged")
     tunings = []

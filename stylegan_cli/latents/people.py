@@ -42,7 +42,8 @@ class Person:
     def needs_z(self, purpose: str) -> Tensor:
         if self.z is None:
             raise StyleganError(
-                f"{purpose} moves in Z, and {self.label} is known only by its w; use a seed, or a person saved from one"
+                f"{purpose} moves in Z, and {self.label} is known only by its w; use a seed, or a person saved from "
+                "one with the same --cutoff and --class"
             )
         return self.z
 
@@ -60,6 +61,12 @@ def from_z(generator: Generator, z: Tensor, psi: float, label: str) -> Person:
         ws = generator.truncate(w[:, None] if generator.cutoff is None else generator.broadcast(w), psi)
         ws = ws.expand(-1, generator.num_ws, -1)[0]
     return Person(label, ws.cpu(), z, psi)
+
+
+def truncation(generator: Generator) -> dict[str, int]:
+    """What leads from a z to its person, beside psi, where it is not as usual."""
+    chosen = {"cutoff": generator.cutoff, "class": generator.chosen_class}
+    return {name: value for name, value in chosen.items() if value is not None}
 
 
 def from_seed(generator: Generator, seed: int, psi: float) -> Person:

@@ -93,7 +93,8 @@ def from_file(path: Path, generator: Generator) -> list[Person]:
         return everybody
     found_on = stored.about.get("photo")
     one = replace(everybody[0], photo=found_on if isinstance(found_on, dict) else None)
-    if stored.z is not None:
+    # Of another truncation or class, z would lead to somebody else.
+    if stored.z is not None and stored.about.get("truncation", {}) == people.truncation(generator):
         one = replace(one, z=people.z_from_array(generator, stored.z, path.stem), psi=stored.psi)
     return [one]
 

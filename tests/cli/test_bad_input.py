@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,14 @@ def npz(**arrays):
     return buffer.getvalue()
 
 
+def raw_npz(name, **arrays):
+    """With a member that is no array."""
+    buffer = io.BytesIO(npz(**arrays))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr(name, b"hello")
+    return buffer.getvalue()
+
+
 def lying_npy():
     buffer = io.BytesIO()
     header = {"descr": "<f8", "fortran_order": False, "shape": (10**13, W)}
@@ -90,6 +99,7 @@ LATENTS = {
     "lying header": ("a.npy", lying_npy(), "a.npy cannot be read as latents"),
     "objects": ("a.npy", npy(np.array([{}])), "it holds Python objects, which are never loaded"),
     "objects npz": ("a.npz", npz(w=np.array([{}])), "it holds Python objects, which are never loaded"),
+    "shares of bytes": ("a.npz", raw_npz("tunings/shares", w=GOOD), "a.npz cannot be read as latents"),
     "no key": ("a.npz", npz(latents=GOOD), "its keys are latents"),
     "ints": ("a.npy", npy(GOOD.astype(int)), "a holds int64 values; latents are floating-point numbers"),
     "strings": ("a.npy", npy(GOOD.astype(str)), "latents are floating-point numbers"),

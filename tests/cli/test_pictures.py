@@ -130,6 +130,14 @@ def test_saved_z_lets_a_person_jitter(tiny_stylegan):
     assert np.array_equal(pixels("from-file.png"), pixels("from-seed.png"))
 
 
+def test_a_z_of_another_cutoff_is_not_used(tiny_stylegan, stylegan, tiny_model):
+    tiny_stylegan("sample", "--seeds", 3, "--cutoff", 4, "--save-latents", "--out", "a.png")
+    words = ["noise", "a.npz", "--jitter", 0.3, "-n", 1, "--model", tiny_model]
+    refused = stylegan(*words)
+    assert (refused.exit_code, "saved from one with the same --cutoff" in refused.stderr) == (1, True)
+    assert stylegan(*words, "--cutoff", 4).exit_code == 0
+
+
 # mix
 
 
@@ -390,6 +398,12 @@ def test_a_recipe_without_room_is_said(stylegan, tiny_model):
     result = stylegan("mix", *grid, "--model", tiny_model, "--out", "a.jpg")
     assert (result.exit_code, result.stdout) == (0, "a.jpg\n")
     assert "without its recipe" in result.stderr
+
+
+def test_replay_has_the_limit_of_sheets(stylegan, tiny_stylegan, tiny_model):
+    tiny_stylegan("sample", "-n", 4, "--grid", "--size", 16, "--out", "a.png")
+    result = stylegan("replay", "a.png", "--size", 8192, "--model", tiny_model)
+    assert (result.exit_code, "is too large; use a smaller --size" in result.stderr) == (2, True)
 
 
 def test_replay_uses_the_recipes_threads(tiny_stylegan, monkeypatch):
