@@ -29,13 +29,18 @@ def prose() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def escaped(text: str, keep: str = "") -> str:
+    """What a file says, safe to show: control characters, which can rewrite a terminal, as escapes."""
+    return "".join(char if char.isprintable() or char in keep else ascii(char)[1:-1] for char in text)
+
+
 def tell(sentence: str) -> None:
     """One sentence of prose."""
-    prose().print(sentence, markup=False, soft_wrap=True)
+    prose().print(escaped(sentence, keep="\n"), markup=False, soft_wrap=True)
 
 
 def data(line: object) -> None:
-    """One line of data."""
+    """One line of data, as it is: paths are for other programs."""
     sys.stdout.write(f"{line}\n")
 
 

@@ -31,12 +31,12 @@ def list_directions(
 ) -> None:
     """List the directions of a model: those that come with it and those that you have found."""
     from stylegan_cli import store
-    from stylegan_cli.cli.console import data, tell
+    from stylegan_cli.cli.console import data, escaped, tell
     from stylegan_cli.latents.directions import title
 
     for name, path in store.directions(model).items():
         try:
-            data(f"{name}\t{title(path)}")
+            data(f"{name}\t{escaped(title(path))}")
         except StyleganError as error:
             tell(f"{error}.")
 

@@ -22,10 +22,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")
 def list_models() -> None:
     """List the named models and whether they are on this machine."""
     from stylegan_cli import store
-    from stylegan_cli.cli.console import data
+    from stylegan_cli.cli.console import data, escaped
 
     for name, model in store.models().items():
-        data(f"{name}\t{'here' if model.is_here else 'not fetched'}\t{model.about['title']}")
+        data(f"{name}\t{'here' if model.is_here else 'not fetched'}\t{escaped(model.about['title'])}")
 
 
 @app.command()
@@ -33,7 +33,7 @@ def list_models() -> None:
 def show(name: Name = "ffhq") -> None:
     """Show a model: family, sizes, layers with their bands, hash, source and licence."""
     from stylegan_cli import store
-    from stylegan_cli.cli.console import data
+    from stylegan_cli.cli.console import data, escaped
     from stylegan_cli.cli.studio import open_generator
 
     generator, _ = open_generator(ModelChoice(name), quiet=False)
@@ -48,11 +48,11 @@ def show(name: Name = "ffhq") -> None:
         "cast": ", ".join(store.cast(name)) or "nobody",
         "sha256": generator.origin.sha256,
         "file": store.locate(name),
-        **generator.origin.notes,
     }
-    for key, value in about.items():
+    # Whoever made the file wrote the notes: they add to what was found out, and never replace it.
+    for key, value in (about | generator.origin.notes | about).items():
         said = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-        data(f"{key:<12}{said}")
+        data(escaped(f"{key:<12}{said}"))
     data("\nlayer  resolution  band    channels")
     for layer in generator.layers:
         data(f"{layer.index:>5}  {layer.resolution:>10}  {layer.band:<6}  {layer.channels:>8}")

@@ -72,11 +72,11 @@ def show(
 ) -> None:
     """Print the recipe that a picture carries: command, model, precision, people, noise."""
     from stylegan_cli import recipes
-    from stylegan_cli.cli.console import data
+    from stylegan_cli.cli.console import data, escaped
 
     recipe = recipes.read(picture)
     for line in [recipes.dumps(recipe)] if as_json else _lines(recipe):
-        data(line)
+        data(escaped(line))
 
 
 def _device(recipe: "Recipe") -> str:

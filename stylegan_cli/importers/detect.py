@@ -16,7 +16,7 @@ from torch import Tensor
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.importers import genforce, nvidia_tensorflow, nvidia_torch, rosinality, safetensors_file, torchfile
 from stylegan_cli.importers.checkpoint import Checkpoint, Drafts, Network, check
-from stylegan_cli.importers.stored import RefusedError, Stored
+from stylegan_cli.importers.stored import RefusedError, Stored, shown
 from stylegan_cli.importers.unpickle import Record
 from stylegan_cli.modelfile import digest
 
@@ -90,6 +90,8 @@ def _native(path: Path, data: memoryview) -> Checkpoint:
     network = Network(family, json.loads(config), {name: tensor.float() for name, tensor in tensors.items()})
     check(family, network.config, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
     notes = json.loads(metadata.get("notes", "{}"))
+    if not isinstance(notes, dict):
+        raise RefusedError(f"its notes are {shown(notes)} and no table")
     return Checkpoint("stylegan model file", network, notes=notes, sha256=metadata["sha256"])
 
 

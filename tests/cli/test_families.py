@@ -141,6 +141,16 @@ def test_show_tells_layers_and_hash(stylegan, files):
     assert shown.splitlines()[-1].split() == ["9", "64", "fine", "8"]
 
 
+def test_notes_cannot_forge_what_show_prints(stylegan, files, tmp_path):
+    generator = store.load(str(files["stylegan1"]))
+    notes = {"sha256": "1" * 64, "name": "ffhq", "licence": "\x1b[2Jnone\nfile  ffhq"}
+    modelfile.save(generator, tmp_path / "mine.safetensors", notes)
+    shown = stylegan("models", "show", tmp_path / "mine.safetensors").stdout.splitlines()
+    assert shown[0].split() == ["name", "mine"]
+    assert f"sha256      {generator.origin.sha256}" in shown
+    assert r"licence     \x1b[2Jnone\nfile  ffhq" in shown
+
+
 @pytest.mark.parametrize("family", CONFIGS)
 def test_blended_models(stylegan, files, family, tmp_path):
     other = tmp_path / "other.safetensors"

@@ -11,8 +11,9 @@ from looking import pixels, size_of
 from PIL import Image
 
 from stylegan_cli import recipes
+from stylegan_cli.media.encode import encode
 from stylegan_cli.media.render import GAP
-from stylegan_cli.pictures import Sheet
+from stylegan_cli.pictures import Face, Sheet
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
@@ -305,6 +306,15 @@ def test_show(stylegan, tiny_stylegan, tiny_model):
     assert lines["face"] == "size   20"
     assert lines["model"].startswith("tiny (sha256 ")
     assert "1 + 2: 2 different w in 13 layers; noise const" in result.stdout
+
+
+def test_a_recipe_cannot_forge_what_show_prints(stylegan, here):
+    face = Face(torch.zeros(13, 16), caption="\x1b[2Jjon")
+    recipe = recipes.Recipe(face, "tiny", "0" * 64, "fp32", "cpu", command="stylegan\nmodel       ffhq")
+    (here / "a.png").write_bytes(encode(Image.new("RGB", (8, 8)), "png", recipes.dumps(recipe)))
+    shown = stylegan("show", "a.png").stdout
+    assert len(shown.splitlines()) == 7
+    assert all(line.isprintable() for line in shown.splitlines())
 
 
 def test_show_as_json_is_the_recipe(stylegan, tiny_stylegan):

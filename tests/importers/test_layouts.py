@@ -248,6 +248,10 @@ def test_native_files(tmp_path: Path) -> None:
     content[-1] ^= 1
     with pytest.raises(StyleganError, match="sha256"):
         importers.read(write(tmp_path, bytes(content)))
+    content[-1] ^= 1
+    listed = bytes(content).replace(rb"{\"licence\": \"none\"}", rb"[\"licence\", \"none\"]")
+    with pytest.raises(StyleganError, match="its notes are a list and no table"):
+        importers.read(write(tmp_path, listed))
 
 
 def broken(change: Any) -> bytes:
