@@ -165,7 +165,7 @@ def _tell_of_others(path: Path, found: int, taken: int, wanted: Wanted, numbered
 
 
 def _write(path: Path, content: bytes, quiet: bool) -> None:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
         part.write_bytes(content)
     if not quiet:

@@ -62,6 +62,8 @@ def blend_parents(
     """
     if weight is not None and seed is not None:
         raise UsageError("--weight gives the shares that --seed would draw; leave out one of them")
+    if children > 1 and (weight is not None or None not in (coarse, middle, fine)):
+        raise UsageError("with --weight, or shares for all bands, siblings would be alike; leave out --children")
 
     from stylegan_cli.bands import BANDS
     from stylegan_cli.cli.places import is_file_name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.cli.edit import open_direction, split_names
-from stylegan_cli.cli.options import Generation, Output, Seed, command
+from stylegan_cli.cli.options import Generation, Output, Seed, check_unused, command
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, show, find and discover directions for editing.", no_args_is_help=True)
 
 METHODS = ("sefa", "pca")
+PEOPLE = 2000
 
 On = Annotated[str, typer.Option("--on", metavar="PEOPLE", help="The people to show it on.")]
 Amount = Annotated[float, typer.Option(min=0, help="How far the pictures go, to both sides.")]
@@ -98,7 +99,12 @@ def find(
             show_default=False,
         ),
     ] = None,
-    count: Annotated[int, typer.Option("--count", "-n", min=100, help="How many people to look at.")] = 2000,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "--count", "-n", min=100, help=f"How many people to look at (default {PEOPLE}).", show_default=False
+        ),
+    ] = None,
     seed: Seed = 0,
     layers: Annotated[str, typer.Option(help="The layers that it moves: all, coarse,middle, or 0-9.")] = "all",
     amount: Annotated[float, typer.Option(min=0.1, help="Measure what moves this far out, to both sides.")] = 3,
@@ -127,6 +133,9 @@ def find(
     """
     if (scorer is None) == (having is None) or (having is None) != (lacking is None):
         raise UsageError("say what to find: --scorer NAMES, or --with FOLDER --without FOLDER")
+    if having:
+        check_unused("--with and --without say whom to look at", {"--data": data, "--count": count})
+    count = PEOPLE if count is None else count
     if generation.cutoff is not None:
         raise UsageError("directions are found among people whose layers share one w; leave out --cutoff")
     targets, kept = split_names(scorer), split_names(keep)
@@ -236,9 +245,12 @@ def discover(
     from stylegan_cli.operations import discovery, editing
 
     folder = output.out or places.fresh(Path(method))
-    if places.is_file_name(folder, FORMATS):
+    if (places.is_file_name(folder, FORMATS) or folder.suffix == ".npz") and not folder.is_dir():
         raise UsageError(f"--out {folder}: directions and their sheet go into a folder; name one")
     paths = finding.destinations(generation.model, [f"{method}-{i}" for i in range(count)], folder, output.force)
+    if folder.exists():
+        ending = places.file_ending(folder, output.format, FORMATS, "png")
+        places.check_file(folder / f"sheet.{ending}", output.force)
     studio = Studio(generation, replace(output, out=folder))
     generator = studio.generator
     chosen, person = parse_layers(layers, generator.layers), studio.person(on)
@@ -251,7 +263,7 @@ def discover(
         kind, found = "standard deviation of w", found | {"samples": samples}
     reach = 0.4 * editing.typical_distance(generator) if amount is None else amount
     strips = []
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for path, vector, strength in zip(paths, vectors, strengths.tolist(), strict=False):
         title = f"{path.stem}: not named yet"
         everywhere = vector.expand(generator.num_ws, -1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.cli.filming import film_ending, save_film
-from stylegan_cli.cli.options import Generation, PictureOutput, command
+from stylegan_cli.cli.options import Generation, PictureOutput, check_unused, command
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PICTURES = ("png", "webp", "jpg")
 FILMS = ("mp4", "webm", "gif")  # webp, too, once --frames says that it is a film
 STEPS = 7
-FRAMES = 60
+FRAMES, RATE = 60, 30
 NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
 
 
@@ -32,7 +32,7 @@ class EditOutput(PictureOutput):
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "--outdir", "-o", rich_help_panel="Output",
+            "--out", "--output", "--outdir", "-o", rich_help_panel="Output",
             help="A file where the name has a picture's or a film's ending, else a folder. By default a new name here.",
         ),
     ] = None  # fmt: skip
@@ -119,9 +119,13 @@ def edit(
     ] = None,
     frames: Annotated[
         int | None,
-        typer.Option(min=1, max=100_000, help=f"A film of this many frames (default {FRAMES}).", show_default=False),
+        typer.Option(
+            min=1, max=100_000, help=f"A film: frames from one end to the other (default {FRAMES}).", show_default=False
+        ),
     ] = None,
-    fps: Annotated[float, typer.Option(min=1, max=240, help="Frames a second.")] = 30,
+    fps: Annotated[
+        float | None, typer.Option(min=1, max=240, help=f"Frames a second (default {RATE}).", show_default=False)
+    ] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Films go there and back.")] = False,
     identity: Annotated[
         bool, typer.Option("--identity", help="Tell whether it is still the same person. Fetches 100 MB, once for all.")
@@ -161,6 +165,8 @@ def edit(
     amounts = [(name, parse_amounts(name, text)) for name, text in wanted]
 
     film = _film_ending(output, steps, frames)
+    if not film:
+        check_unused("only films have these (--frames, or --out film.mp4)", {"--fps": fps, "--loop": loop})
     is_strip = not film and (steps is not None or any(amount.start is not None for _, amount in amounts))
     if paste and (film or is_strip or output.size):
         raise UsageError("--paste puts one face back into its photo; leave out films, strips, ranges and --size")
@@ -169,15 +175,17 @@ def edit(
     from stylegan_cli.cli.console import fetch
     from stylegan_cli.cli.price import Prices
     from stylegan_cli.cli.studio import Studio, portrait
-    from stylegan_cli.latents.references import split
+    from stylegan_cli.latents import references
     from stylegan_cli.operations import editing
     from stylegan_cli.scorers.identity import Identity
 
     studio = Studio(generation, output)
     generator = studio.generator
-    texts = [one for text in people for one in split(text)]
+    texts = [one for text in people for one in references.split(text)]
     if len(texts) > 1 and (film or paste):
         raise UsageError("a film or a photo shows one person; edit the others by themselves")
+    if not paste and not any(map(references.photo, texts)):
+        check_unused("there is no photo among these people, whose faces could be chosen from", {"--face": face})
     studio.check_out(1 if is_strip else len(texts))
     edits = open_edits(studio, generation.model, amounts, layers, split_names(keep))
     before = [studio.person(text, face) for text in texts]
@@ -192,7 +200,7 @@ def edit(
         image = darkroom.pasted(studio, paste, face, before[0], after[0])
         studio.save_image(f"{paste.stem}-edited", image, after)
     elif film:
-        save_film(studio, editing.film(generator, before[0], own[0], frames or FRAMES, loop), fps, film)
+        save_film(studio, editing.film(generator, before[0], own[0], frames or FRAMES, loop), fps or RATE, film)
     elif is_strip:
         strips = [editing.strip(generator, *one, steps or STEPS) for one in zip(before, own, strict=True)]
         studio.save_sheet("edit", editing.sheet(strips), [person for strip in strips for person in strip])
@@ -223,8 +231,11 @@ def open_edits(
 ) -> "list[Edit]":
     """Edits by directions' names or files, each of them without what would move the attributes to `keep`."""
     from stylegan_cli import store
+    from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.operations.editing import Edit, keeping
 
+    if layers is not None:
+        parse_layers(layers, studio.generator.layers)  # complains before minutes are spent on a photo
     known = store.directions(model)
     kept = [open_direction(studio, name, known) for name in keep]
     return [

@@ -31,7 +31,7 @@ class FilmOutput(PictureOutput):
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "--outdir", "-o", rich_help_panel="Output",
+            "--out", "--output", "--outdir", "-o", rich_help_panel="Output",
             help="A film where the name has a film's ending, else a folder of frames. By default a new name here.",
         ),
     ] = None  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from stylegan_cli.cli.filming import FilmOutput, film_ending, save_film
-from stylegan_cli.cli.options import Generation, command
+from stylegan_cli.cli.options import Generation, check_unused, command
 from stylegan_cli.errors import UsageError
 
 
@@ -24,8 +24,12 @@ def interpolate(
     easing: Annotated[str, typer.Option(help="linear, smooth, ease-in or ease-out, from person to person.")] = "linear",
     loop: Annotated[bool, typer.Option("--loop", help="Return to the first person without a seam.")] = False,
     layers: Annotated[
-        str, typer.Option(help="The layers that move: coarse, middle, fine, several, all, or 0-3; the others rest.")
-    ] = "all",
+        str | None,
+        typer.Option(
+            help="The layers that move: coarse, middle, fine, several, all (the default), or 0-3; the others rest.",
+            show_default=False,
+        ),
+    ] = None,
     coarse: Annotated[
         str | None,
         typer.Option(metavar="PEOPLE", help="The coarse band goes through these instead: 3,jon.", show_default=False),
@@ -55,10 +59,12 @@ def interpolate(
     targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given}
     if len(main) == 1 and not targets:
         raise UsageError("a film needs at least two people, or targets for a band (--coarse, --middle, --fine)")
+    if len(main) == 1:
+        check_unused("one person has no way to go but the bands' targets", {"--layers": layers})
     order = studio.generator.layers
     own = set(in_bands(order, targets))
     tracks = [Track(in_bands(order, (band,)), (main[0], *studio.people(given))) for band, given in targets.items()]
-    moving = tuple(index for index in parse_layers(layers, order) if index not in own)
+    moving = tuple(index for index in parse_layers("all" if layers is None else layers, order) if index not in own)
     if len(main) > 1:
         tracks.append(Track(moving, tuple(main)))
     if method == "spherical":

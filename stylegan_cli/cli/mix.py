@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stylegan_cli.cli.options import Generation, PictureOutput, command
+from stylegan_cli.cli.options import Generation, PictureOutput, check_unused, command
 from stylegan_cli.errors import UsageError
 
 
@@ -35,8 +35,12 @@ def mix(
         str | None, typer.Option(metavar="PEOPLE", help="Figure: people across.", show_default=False)
     ] = None,
     styles: Annotated[
-        str, typer.Option(help="Figure: what columns give to rows: coarse, middle, fine or layers like 0-3.")
-    ] = "coarse",
+        str | None,
+        typer.Option(
+            help="Figure: what columns give to rows: coarse (the default), middle, fine or layers like 0-3.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Mix people: each band of layers from another person.
 
@@ -55,6 +59,8 @@ def mix(
         raise UsageError(
             "--rows and --cols draw a figure with --styles; leave out --coarse, --middle, --fine and --layers"
         )
+    if not rows:
+        check_unused("--styles are those of the figure, which needs --rows and --cols", {"--styles": styles})
     if not rows and not named:
         raise UsageError(
             "name a person for at least one of --coarse, --middle, --fine; or draw a figure with --rows and --cols"
@@ -68,7 +74,7 @@ def mix(
     order = studio.generator.layers
     if rows and cols:
         down, across = studio.people(rows), studio.people(cols)
-        chosen = parse_layers(styles, order)
+        chosen = parse_layers("coarse" if styles is None else styles, order)
         mixed = [mixing.swap(row, col, chosen) for row in down for col in across]
         studio.save_sheet("mix", mixing.figure(down, across, chosen), mixed)
         return

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stylegan_cli.cli.options import Generation, Grid, PictureOutput, Seed, Strength, command
+from stylegan_cli.cli.options import Generation, Grid, PictureOutput, Seed, check_unused, command
 from stylegan_cli.errors import UsageError
 
 
@@ -14,15 +14,22 @@ def noise(
     output: PictureOutput,
     person: Annotated[str, typer.Argument(metavar="PERSON", help="Seed, latents, picture or name.")],
     layers: Annotated[
-        str, typer.Option(help="Where noise goes: coarse, middle, fine, several (coarse,fine), all or none.")
-    ] = "all",
+        str | None,
+        typer.Option(
+            help="Where noise goes: coarse, middle, fine, several (coarse,fine), all (the default) or none.",
+            show_default=False,
+        ),
+    ] = None,
     count: Annotated[
         int | None,
         typer.Option(
             "--count", "-n", min=1, max=100_000, help="How many (default 4; for --heatmap 32).", show_default=False
         ),
     ] = None,
-    strength: Strength = 1.0,
+    strength: Annotated[
+        float | None,
+        typer.Option(min=0, max=10, help="Multiplies the noise's learned strength (default 1).", show_default=False),
+    ] = None,
     seed: Seed = 0,
     panels: Annotated[bool, typer.Option("--panels", help="The paper's figure: all, none, fine, coarse.")] = False,
     heatmap: Annotated[
@@ -46,12 +53,16 @@ def noise(
         raise UsageError(f"{' and '.join(ways)} exclude each other; give one of them")
     if grid and (panels or heatmap):
         raise UsageError(f"{ways[0]} makes one picture already; leave out --grid")
+    if panels:
+        check_unused("--panels shows the same four noises every time", {"--layers": layers, "--count": count})
+    if jitter is not None:
+        check_unused("--jitter moves z and no noise", {"--layers": layers, "--strength": strength})
 
     from stylegan_cli.cli.studio import Studio, Work
     from stylegan_cli.latents.selection import parse_bands
     from stylegan_cli.operations import variation
 
-    bands = parse_bands(layers)
+    bands, strength = parse_bands("all" if layers is None else layers), 1.0 if strength is None else strength
     studio = Studio(generation, output)
     who = studio.person(person)
     if jitter is None and not studio.generator.has_noise:

@@ -5,7 +5,7 @@ A command names a group of options as one parameter (`output: Output`); on the c
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -16,6 +16,7 @@ import typer
 
 from stylegan_cli.allocation import keep_memory
 from stylegan_cli.cli.boundary import boundary
+from stylegan_cli.errors import UsageError
 
 _MODEL, _OUTPUT = "Model", "Output"
 
@@ -78,7 +79,7 @@ class Output:
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "--outdir", "-o", rich_help_panel=_OUTPUT,
+            "--out", "--output", "--outdir", "-o", rich_help_panel=_OUTPUT,
             help="A file where the name has a picture's ending, else a folder. By default a new name here.",
         ),
     ] = None  # fmt: skip
@@ -110,7 +111,6 @@ Grid = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The seed of everything left to chance.")]
-Strength = Annotated[float, typer.Option(min=0, max=10, help="Multiplies the noise's learned strength.")]
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -148,6 +148,12 @@ def _fields(group: type) -> Iterator[Parameter]:
     hints = get_type_hints(group, include_extras=True)
     for field in fields(group):
         yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
+
+
+def check_unused(why: str, options: Mapping[str, object]) -> None:
+    """That nobody gave options that would do nothing; `why` is what they are told."""
+    if given := [name for name, value in options.items() if value is not None and value is not False]:
+        raise UsageError(f"{why}; leave out {' and '.join(given)}")
 
 
 def command_line() -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import count
 from pathlib import Path
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import is_leftover
+from stylegan_cli.files import is_leftover, nearest_existing
 
 
 def file_ending(out: Path | None, asked: str | None, known: Collection[str], default: str) -> str:
@@ -16,7 +18,8 @@ def file_ending(out: Path | None, asked: str | None, known: Collection[str], def
         raise UsageError(f"there is no format {asked!r} here; formats are {', '.join(known)}")
     named = ending(out)
     if named not in known:
-        if named.isalpha() and out is not None and not out.is_dir():
+        # What begins with a digit is no format: v1.0, run.2.
+        if named[:1].isalpha() and out is not None and not out.is_dir():
             raise UsageError(f"{out}: there is no format {named!r} here; formats are {', '.join(known)}")
         return asked or default
     if asked not in (None, named):
@@ -64,8 +67,9 @@ def check_folder(folder: Path) -> Path:
 
 
 def check_new_folder(folder: Path) -> Path:
-    """That files can be written into `folder`, which may still have to be made: with its first file, not before."""
-    check_folder(folder if folder.exists() else folder.parent)
+    """That files can be written into `folder`, which may still have to be made, with the folders above it: with its
+    first file, not before."""
+    check_folder(nearest_existing(folder))
     return folder
 
 
@@ -93,4 +97,10 @@ def result_names(labels: Sequence[str], only: str) -> list[str]:
     if len(labels) == 1:
         return [only]
     names = [label.replace("#", "-") for label in labels]
-    return [name if names.count(name) == 1 else f"{name}-{names[: i + 1].count(name)}" for i, name in enumerate(names)]
+    often = Counter(names)
+    taken = {name for name in names if often[name] == 1}
+    for i, name in enumerate(names):
+        if often[name] > 1:
+            names[i] = next(other for n in count(1) if (other := f"{name}-{n}") not in taken)
+            taken.add(names[i])
+    return names

@@ -3,11 +3,11 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from stylegan_cli.cli.options import OfClass, Output, Seed, command
+from stylegan_cli.cli.options import OfClass, Output, Seed, check_unused, command
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ FILM_SIZE, FILM_RATE = 512, 15
 
 @dataclass(frozen=True)
 class ProjectOutput(Output):
-    """Output of a projection."""
+    """Output of a projection: pictures are PNG files, whose names follow the latents'."""
 
+    format: ClassVar[None] = None  # type: ignore[misc]  # no option
     out: Annotated[
         Path | None,
         typer.Option(
@@ -55,7 +56,7 @@ def project(
     ] = False,
     film: Annotated[
         Path | None,
-        typer.Option("--film", "--save-video", help="A film of the search: .mp4, .webm or .gif.", show_default=False),
+        typer.Option(help="A film of the search: .mp4, .webm, .gif or .webp.", show_default=False),
     ] = None,
 ) -> None:
     """Find the latents of a photo: the person in the model's own space, for every other command to take.
@@ -67,7 +68,9 @@ def project(
     """
     from stylegan_cli.cli import darkroom, places
     from stylegan_cli.cli.studio import Studio, portrait
+    from stylegan_cli.faces import alignment
     from stylegan_cli.latents.files import ENDINGS
+    from stylegan_cli.media.film import CODECS
     from stylegan_cli.operations.projection import SPACES
 
     if space not in SPACES:
@@ -77,6 +80,10 @@ def project(
         raise UsageError(f"--out {latents}: latents are {' or '.join(ENDINGS)} files")
     if tune and latents.suffix != ".npz":
         raise UsageError(f"--tune stores more than latents, which {latents} cannot hold; name a .npz")
+    if film and places.ending(film) not in CODECS:
+        raise UsageError(f"--film {film}: films are {', '.join(f'.{ending}' for ending in CODECS)} files")
+    if aligned or alignment.read(photo):
+        check_unused(f"{photo} is cut as the model's pictures are, and shows one face", {"--face": face})
     picture, compare = (latents.with_name(f"{latents.stem}{end}.png") for end in ("-projected", "-compare"))
     for path in (latents, picture, compare, film):
         if path is not None:
@@ -103,12 +110,12 @@ def _filming(stack: ExitStack, path: Path | None) -> "Callable[[Tensor], None]":
     """What takes the search's pictures; they become a film if one is asked for."""
     if path is None:
         return lambda _image: None
-    from stylegan_cli.cli.places import file_ending
-    from stylegan_cli.media.film import CODECS, filming
+    from stylegan_cli.cli.places import ending
+    from stylegan_cli.media.film import filming
     from stylegan_cli.media.render import to_pixels
     from stylegan_cli.scorers.perceptual import shrink
 
-    add = stack.enter_context(filming(path, FILM_RATE, file_ending(path, None, tuple(CODECS), "mp4")))
+    add = stack.enter_context(filming(path, FILM_RATE, ending(path)))
     return lambda image: add(to_pixels(shrink(image, FILM_SIZE))[0])
 
 

@@ -37,7 +37,10 @@ def replay(
     output: ReplayOutput,
     picture: PictureFile,
     model: Annotated[
-        str | None, typer.Option(help="The model's name or file, if it has moved since.", show_default=False)
+        str | None,
+        typer.Option(
+            "--model", "--network", help="The model's name or file, if it has moved since.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Make a picture again from its recipe: the same bytes, without the files it was made from.

@@ -26,9 +26,14 @@ def sample(
         int | None, typer.Option("--count", "-n", min=1, help="That many seeds, from --seed on.", show_default=False)
     ] = None,
     latents: Annotated[
-        Path | None, typer.Option(help="Render everybody in this .npy or .npz, as they are.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--latents", "--projected-w", help="Render everybody in this .npy or .npz, as they are.", show_default=False
+        ),
     ] = None,
-    noise: Annotated[str, typer.Option(help="Per-pixel noise: const, random (from --seed) or none.")] = "const",
+    noise: Annotated[
+        str, typer.Option("--noise", "--noise-mode", help="Per-pixel noise: const, random (from --seed) or none.")
+    ] = "const",
     seed: Seed = 0,
     translate: Annotated[str, typer.Option(metavar="X,Y", help="StyleGAN3: move faces, in picture widths.")] = "0,0",
     rotate: Annotated[float, typer.Option(metavar="DEG", help="StyleGAN3: turn faces counter-clockwise.")] = 0.0,
@@ -53,10 +58,10 @@ def sample(
     ]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
-    if dataset and (latents or grid or output.out or output.save_latents):
+    if dataset and (latents or grid or output.out or output.save_latents or output.show):
         raise UsageError(
             "--dataset says where everything goes, takes --seeds or --count and makes single pictures with their "
-            "latents beside them; leave out --out, --latents, --save-latents and --grid"
+            "latents beside them; leave out --out, --latents, --save-latents, --show and --grid"
         )
 
     from stylegan_cli.cli.studio import Studio, Work, check_count

@@ -269,7 +269,7 @@ class Studio:
         return text
 
     def _write(self, path: Path, people: Sequence[Person], content: bytes) -> None:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as part:
             part.write_bytes(content)
         if self.saves_latents and people:

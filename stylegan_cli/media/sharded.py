@@ -58,7 +58,7 @@ class ShardedDataset:
         if anew or not latents.exists():
             self._clear()
             manifest = {key: value for key, value in manifest.items() if key != "runs"}
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._sweep()
         there = self._there(0, self.count)
         run = {"there": int(there.sum()), "shares": _shares(there, processes)}

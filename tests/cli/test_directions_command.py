@@ -43,7 +43,9 @@ def found(stylegan, tiny_model, scorers, own_folder):
     """`directions find` with few people; must end well."""
 
     def run(*words):
-        words = ["--amount", 0.5, "--people", 8, *words, "--count", 200, "--model", tiny_model]
+        if "--with" not in words:
+            words = [*words, "--count", 200]
+        words = ["--amount", 0.5, "--people", 8, *words, "--model", tiny_model]
         result = stylegan("directions", "find", *words)
         assert result.exit_code == 0, result.stderr
         return [Path(line) for line in result.stdout.splitlines()], result.stderr
@@ -153,6 +155,7 @@ def test_photos_must_be_projected_first(stylegan, tiny_model, scorers, here):
         (["--scorer", "red", "--with", "a", "--without", "b"], "say what to find"),
         (["--with", "a"], "say what to find"),
         (["--with", "a", "--without", "b"], "there is no folder a"),
+        (["--with", "a", "--without", "b", "--count", 200], "leave out --count"),
         (["--scorer", "beauty"], "there is no score 'beauty'"),
         (["--scorer", "red", "--keep", "beauty"], "there is no score 'beauty'"),
         (["--scorer", "red,light", "--name", "x"], "--name is for one direction"),
@@ -223,8 +226,21 @@ def test_discover(tiny_stylegan, generator, tiny_model, stylegan, method):
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["--method", "luck"], "--method is one of sefa, pca"), (["--out", "sheet.png"], "go into a folder; name one")],
+    [
+        (["--method", "luck"], "--method is one of sefa, pca"),
+        (["--out", "sheet.png"], "go into a folder; name one"),
+        (["--count", "1", "--out", "mine.npz"], "go into a folder; name one"),
+    ],
 )
 def test_mistakes_of_discover(stylegan, tiny_model, words, said):
     result = stylegan("directions", "discover", *words, "--model", tiny_model)
     assert (result.exit_code, said in result.stderr) == (2, True)
+
+
+def test_a_sheet_that_is_there_stops_discover_at_once(stylegan, tiny_model, here, monkeypatch):
+    monkeypatch.setattr(store, "load", None)
+    (here / "found").mkdir()
+    (here / "found/sheet.webp").touch()
+    words = ["--out", "found", "--format", "webp", "--model", tiny_model]
+    result = stylegan("directions", "discover", *words)
+    assert (result.exit_code, "sheet.webp exists" in result.stderr) == (1, True)

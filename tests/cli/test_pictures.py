@@ -11,6 +11,7 @@ from looking import pixels, size_of
 from PIL import Image
 
 from stylegan_cli import recipes
+from stylegan_cli.cli import places
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.render import GAP
 from stylegan_cli.pictures import Face, Sheet
@@ -339,6 +340,22 @@ def test_out_may_be_a_folder_that_is_there_or_not(tiny_stylegan, here):
     tiny_stylegan("sample", "--out", "new", "--format", "jpg")
     tiny_stylegan("sample", "-n", 2, "--out", "old.d")
     assert names(here) == ["new/seed0000.jpg", "old.d/seed0000.png", "old.d/seed0001.png"]
+
+
+def test_folders_above_a_folder_are_made_too(tiny_stylegan):
+    for where in ("results/run.2", "results/v1.0"):
+        assert tiny_stylegan("sample", "--size", 16, "--outdir", where) == [Path(where) / "seed0000.png"]
+
+
+def test_everybody_gets_a_name_of_their_own():
+    assert places.result_names(["a", "a", "a-1", "b#0"], "only") == ["a-2", "a-3", "a-1", "b-0"]
+    assert places.result_names(["a", "a"], "only") == ["a-1", "a-2"]
+
+
+def test_nvidias_spellings(tiny_stylegan):
+    tiny_stylegan("sample", "--seeds", 1, "--noise-mode", "none", "--save-latents", "--size", 16, "--output", "a.png")
+    tiny_stylegan("sample", "--projected-w", "a.npz", "--noise", "none", "--size", 16, "--out", "b.png")
+    assert np.array_equal(pixels("a.png"), pixels("b.png"))
 
 
 def test_what_nobody_named_replaces_nothing(tiny_stylegan, here):

@@ -279,6 +279,12 @@ def test_what_exists_is_refused_before_anybody_is_looked_for(
     assert result.stderr.startswith(f"Error: {out} exists; choose another name")
 
 
+def test_layers_are_looked_at_before_a_photo_is(stylegan, tiny_model, photo, direction, monkeypatch):
+    monkeypatch.setattr(darkroom, "person", None)
+    result = stylegan("edit", photo, "--direction", "age.npz=2", "--layers", "nose", "--model", tiny_model)
+    assert (result.exit_code, "there is no band or layer 'nose'" in result.stderr) == (2, True)
+
+
 def test_a_damaged_place_costs_a_sentence(stylegan, tiny_model, works, photo, direction):
     works("project", photo, "--steps", 1, "-q")
     with np.load("me.npz") as file:
@@ -296,7 +302,10 @@ REFUSED = {
     "a space": (["project", "me.png", "--space", "z"], "--space is one of w, w+"),
     "latents of another kind": (["project", "me.png", "-o", "me.pt"], "latents are .npy or .npz files"),
     "tuned npy": (["project", "me.png", "--tune", "-o", "me.npy"], "stores more than latents"),
-    "a film of another kind": (["project", "me.png", "--film", "film.avi"], "film.avi: there is no format 'avi' here"),
+    "a film of another kind": (["project", "me.png", "--film", "film.avi"], "--film film.avi: films are .mp4"),
+    "a film without an ending": (["project", "me.png", "--film", "1"], "--film 1: films are .mp4"),
+    "a face of an aligned one": (["project", "me.png", "--aligned", "--face", 1], "shows one face; leave out --face"),
+    "a face among seeds": (["edit", 1, "--direction", "age.npz=2", "--face", 2], "there is no photo among"),
     "no such face": (["project", "me.png", "--face", 2], "me.png shows 1 face"),
     "no face": (["project", "sky.png"], "no face was found on sky.png"),
     "text": (["project", "text.jpg"], "text.jpg is no picture"),
