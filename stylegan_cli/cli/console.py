@@ -29,14 +29,14 @@ def prose() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def escaped(text: str, keep: str = "") -> str:
-    """What a file says, safe to show: control characters, which can rewrite a terminal, as escapes."""
-    return "".join(char if char.isprintable() or char in keep else ascii(char)[1:-1] for char in text)
+def escaped(text: str) -> str:
+    """What a file says, safe to show: characters that can forge lines or rewrite a terminal, as escapes."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def tell(sentence: str) -> None:
     """One sentence of prose."""
-    prose().print(escaped(sentence, keep="\n"), markup=False, soft_wrap=True)
+    prose().print(escaped(sentence), markup=False, soft_wrap=True)
 
 
 def data(line: object) -> None:
@@ -63,15 +63,15 @@ def progress(what: str, total: int, quiet: bool, unit: str = "faces") -> Iterato
 
 @contextmanager
 def fetching(sentence: Callable[[int], str], quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A sentence on what is fetched (it takes the size in bytes), and a bar; nothing if nothing has to be fetched."""
+    """Lines on what is fetched (they take the size in bytes), and a bar; nothing if nothing has to be fetched."""
     with ExitStack() as stack:
         advance: Advance | None = None
 
         def on_bytes(done: int, total: int) -> None:
             nonlocal advance
             if advance is None:
-                if not quiet:
-                    tell(sentence(total))
+                for line in () if quiet else sentence(total).splitlines():
+                    tell(line)
                 advance = stack.enter_context(progress("fetching", total, quiet, "bytes"))
             advance(done)
 

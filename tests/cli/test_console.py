@@ -53,7 +53,7 @@ def test_sentences_are_no_markup_and_stay_on_one_line(screen):
 def test_what_files_say_cannot_rewrite_the_terminal(screen):
     file = screen(False)
     console.tell("a.png was made by \x1b[2J\x9b1m\r\u202ejón\udc80\nLicence: MIT")
-    assert file.getvalue() == "a.png was made by \\x1b[2J\\x9b1m\\r\\u202ejón\\udc80\nLicence: MIT\n"
+    assert file.getvalue() == "a.png was made by \\x1b[2J\\x9b1m\\r\\u202ejón\\udc80\\nLicence: MIT\n"
 
 
 def test_data_goes_to_stdout(capsys):
