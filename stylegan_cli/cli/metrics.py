@@ -67,8 +67,10 @@ def metrics(
         precision = "fp32"
 
     def opened(name: str, classes: dict[str, int] | None = None) -> "PictureSet":
-        if Path(name).suffix == ".zip" or (Path(name).is_dir() and name not in store.models()):
-            return DataSet(Path(name))
+        path = Path(name)
+        is_folder = path.is_dir() and name not in store.models() and not (path / store.SNAPSHOT).is_file()
+        if path.suffix == ".zip" or is_folder:
+            return DataSet(path)
         generator, _ = open_generator(ModelChoice(name, device, precision), quiet)
         if class_index is not None:
             generator.choose_class(class_index)
