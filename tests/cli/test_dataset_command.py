@@ -114,7 +114,7 @@ def test_a_size_that_no_model_has(stylegan, photos):
         (["photos", "-o", "out", "--size", "0"], 2, "sizes are 1 to"),
         (["photos", "-o", "out", "--size", "8", "--format", "gif"], 2, "no format 'gif'"),
         (["photos", "-o", "out", "--size", "8", "--labels", "csv"], 2, "no way 'csv'"),
-        (["photos", "-o", "no/out", "--size", "8"], 1, "there is no folder no"),
+        (["photos", "-o", "no/out.zip", "--size", "8"], 1, "there is no folder no"),
         (["photos", "-o", "photos", "--size", "8"], 1, "the folder photos is not empty"),
         (["photos", "-o", "photos", "--size", "8", "--force"], 1, "the folder photos is not empty"),
         (["photos", "-o", "old.zip", "--size", "8"], 1, "old.zip exists"),
