@@ -22,10 +22,10 @@ class NvidiaSpellings(TyperCommand):
 
 
 _SPELLINGS = {
-    f"--{name}={value}": word
-    for name, off in (("mirror", "--no-mirror"), ("cond", None))
-    for values, word in ((("1", "true"), f"--{name}"), (("0", "false"), off))
-    for value in values
+    **dict.fromkeys(("--mirror=1", "--mirror=true"), "--mirror"),
+    **dict.fromkeys(("--mirror=0", "--mirror=false"), "--no-mirror"),
+    **dict.fromkeys(("--cond=1", "--cond=true"), "--cond"),
+    **dict.fromkeys(("--cond=0", "--cond=false"), None),
 }
 
 
