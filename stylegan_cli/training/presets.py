@@ -37,8 +37,8 @@ def values_of(preset: str, cfg: str | None, resolution: int, gpus: int = 1) -> d
         raise UsageError(f"there is no preset {preset!r}; presets are {', '.join(PRESETS)}")
     if cfg is not None and cfg not in CFGS:
         raise UsageError(f"there is no --cfg {cfg!r}; say {' or '.join(CFGS)}, and sizes by --preset")
-    open_cfg = cfg or "stylegan2"
-    values = {"cfg": open_cfg} | COMMON | PRESETS[preset](resolution, open_cfg, gpus)
+    usual = cfg or "stylegan2"
+    values = {"cfg": usual} | COMMON | PRESETS[preset](resolution, usual, gpus)
     if cfg not in (None, values["cfg"]):
         raise UsageError(f"the preset {preset} is one of {values['cfg']}, and this is to be a {cfg}; choose another")
     if values["cfg"] == "stylegan1":
