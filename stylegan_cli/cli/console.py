@@ -62,19 +62,32 @@ def progress(what: str, total: int, quiet: bool, unit: str = "faces") -> Iterato
 
 
 @contextmanager
-def fetching(sentence: Callable[[int], str], quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Lines on what is fetched (they take the size in bytes), and a bar; nothing if nothing has to be fetched."""
+def counting(
+    what: str, quiet: bool, unit: str, before: Callable[[int], None] = lambda _total: None
+) -> Iterator[Callable[[int, int], None]]:
+    """A bar for what tells how much is done, and of how much; it appears, after `before`, when that begins."""
     with ExitStack() as stack:
         advance: Advance | None = None
 
-        def on_bytes(done: int, total: int) -> None:
+        def on_done(done: int, total: int) -> None:
             nonlocal advance
             if advance is None:
-                for line in () if quiet else sentence(total).splitlines():
-                    tell(line)
-                advance = stack.enter_context(progress("fetching", total, quiet, "bytes"))
+                before(total)
+                advance = stack.enter_context(progress(what, total, quiet, unit))
             advance(done)
 
+        yield on_done
+
+
+@contextmanager
+def fetching(sentence: Callable[[int], str], quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Lines on what is fetched (they take the size in bytes), and a bar; nothing if nothing has to be fetched."""
+
+    def announce(total: int) -> None:
+        for line in () if quiet else sentence(total).splitlines():
+            tell(line)
+
+    with counting("fetching", quiet, "bytes", announce) as on_bytes:
         yield on_bytes
 
 

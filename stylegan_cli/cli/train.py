@@ -127,8 +127,8 @@ def train(
     --resume ffhq-256.pkl --kimg 200 --gamma 2
     """
     from stylegan_cli import hardware
+    from stylegan_cli.cli.console import counting, tell
     from stylegan_cli.cli.console import data as print_data
-    from stylegan_cli.cli.console import tell
     from stylegan_cli.cli.options import command_line
     from stylegan_cli.cli.train_run import one_voice, run_to_end
     from stylegan_cli.cli.train_view import summary
@@ -152,7 +152,9 @@ def train(
     with one_voice(world), closing(RunFolder(outdir)) as run:
         with world.together():
             resumed = None if resume is None else (resume, open_resumed(resume, outdir))
-        session = planned(run, Wishes(data, preset, said, resolution, cond, resumed, subset), world, where)
+        wishes = Wishes(data, preset, said, resolution, cond, resumed, subset)
+        with counting("checking", quiet, "pictures") as on_checked:
+            session = planned(run, wishes, world, where, on_checked)
         if dry_run:
             if world.leads:
                 print_data(json.dumps(asdict(session.options) | session.pace, indent=2))

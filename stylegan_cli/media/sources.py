@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES
@@ -37,6 +38,14 @@ class Source(ABC):
     @abstractmethod
     def read(self, name: str) -> bytes:
         """A file's content; raises `UnusableError`."""
+
+    @abstractmethod
+    def open(self, name: str) -> IO[bytes]:
+        """A file to read from the beginning; raises `UnusableError`, and reading it may raise `BROKEN_MEMBER`."""
+
+    @abstractmethod
+    def checksum(self, name: str) -> int:
+        """The CRC-32 of a file's content, which a zip has in its directory; raises `UnusableError`."""
 
     @abstractmethod
     def has_labels(self) -> bool:
@@ -73,6 +82,15 @@ class FolderSource(Source):
         except OSError as error:
             raise UnusableError(f"cannot be read ({error.strerror})") from None
 
+    def open(self, name: str) -> IO[bytes]:
+        try:
+            return (self.path / name).open("rb")
+        except OSError as error:
+            raise UnusableError(f"cannot be read ({error.strerror})") from None
+
+    def checksum(self, name: str) -> int:
+        return zlib.crc32(self.read(name))
+
     def has_labels(self) -> bool:
         return (self.path / LABELS).is_file()
 
@@ -100,6 +118,15 @@ class ZipSource(Source):
             return self._archive.read(self._members[name])
         except BROKEN_MEMBER as error:
             raise UnusableError(f"cannot be unpacked ({error})") from None
+
+    def open(self, name: str) -> IO[bytes]:
+        try:
+            return self._archive.open(self._members[name])
+        except BROKEN_MEMBER as error:
+            raise UnusableError(f"cannot be unpacked ({error})") from None
+
+    def checksum(self, name: str) -> int:
+        return self._members[name].CRC
 
     def has_labels(self) -> bool:
         return LABELS in self._members

@@ -6,10 +6,8 @@ The order is a fresh permutation for every epoch, which follows from the seed: a
 from __future__ import annotations
 
 import hashlib
-import io
 import time
-import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ from torch import Tensor
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.decoding import FORMATS, UnusableError, decode
-from stylegan_cli.media.sources import open_source, read_labels
+from stylegan_cli.media.sources import BROKEN_MEMBER, open_source, read_labels
 from stylegan_cli.training.randomness import seed_of
 
 FEWEST = 16
@@ -47,13 +45,20 @@ class Batch:
 class Pictures:
     """Square pictures of one size, as `[3, resolution, resolution]` uint8, shrunken by a whole factor if need be.
 
-    All files are read when it is opened, and their sizes checked. `classes` holds each picture's class, None unless
-    labels are wanted; `c_dim` counts the classes of all pictures. `subset` takes so many of them by chance, from a
-    seed.
+    When it is opened all files are looked at, and their sizes checked: a zip's headers, and a folder's whole files, for
+    their checksums. `on_checked` is told how many are done, and of how many.
+
+    `classes` holds each picture's class, None unless labels are wanted; `c_dim` counts the classes of all pictures.
+    `subset` takes so many of them by chance, from a seed.
     """
 
     def __init__(
-        self, path: Path, resolution: int | None, labelled: bool = False, subset: tuple[int, int] | None = None
+        self,
+        path: Path,
+        resolution: int | None,
+        labelled: bool = False,
+        subset: tuple[int, int] | None = None,
+        on_checked: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> None:
         self.path = path
         self._open_things = ExitStack()
@@ -61,7 +66,7 @@ class Pictures:
         self._names = self._source.names if subset is None else self._chosen(*subset)
         self._check_names()
         self._checksums: list[int] = []
-        self.size = self._common_size()
+        self.size = self._common_size(on_checked)
         self.resolution = self._check_resolution(resolution)
         self.classes: np.ndarray | None = None
         self._c_dim = 0
@@ -115,12 +120,6 @@ class Pictures:
         order = np.random.default_rng(seed_of(seed, "subset")).permutation(len(names))
         return [names[i] for i in sorted(order[:count])]
 
-    def _content(self, name: str) -> bytes:
-        try:
-            return self._source.read(name)
-        except UnusableError as error:
-            raise StyleganError(f"{name} in {self.path} {error}; {MEND}") from None
-
     def _check_names(self) -> None:
         if self._source.refused:
             name, reason = self._source.refused[0]
@@ -131,14 +130,13 @@ class Pictures:
                 f"{FEWEST} at the very least, and thousands to be any good"
             )
 
-    def _common_size(self) -> int:
+    def _common_size(self, on_checked: Callable[[int, int], None]) -> int:
         """Pixels an edge, from the files' headers; fills `_checksums` on the way."""
         Image.init()
         first = None
-        for name in self._names:
-            content = self._content(name)
-            self._checksums.append(zlib.crc32(content))
-            width, height = _size_of(content, f"{name} in {self.path}")
+        for done, name in enumerate(self._names, 1):
+            width, height = self._look_at(name)
+            on_checked(done, len(self._names))
             if width != height:
                 raise StyleganError(f"{name} in {self.path} is {width} x {height}, which is not square; {MEND}")
             if width != (first := first or width):
@@ -146,6 +144,19 @@ class Pictures:
                     f"{name} in {self.path} is {width} x {width}, and {self._names[0]} {first} x {first}; {MEND}"
                 )
         return first or 0
+
+    def _look_at(self, name: str) -> tuple[int, int]:
+        """A file's width and height; keeps its checksum."""
+        known = [format for format in FORMATS if format in Image.OPEN]
+        try:
+            with self._source.open(name) as file, Image.open(file, formats=known) as image:
+                size = image.size
+            self._checksums.append(self._source.checksum(name))
+        except UnusableError as error:
+            raise StyleganError(f"{name} in {self.path} {error}; {MEND}") from None
+        except (*BROKEN_MEMBER, SyntaxError, ValueError, Image.DecompressionBombError):
+            raise StyleganError(f"{name} in {self.path} is no picture that can be read; {MEND}") from None
+        return size
 
     def _check_resolution(self, asked: int | None) -> int:
         resolution = asked or self.size
@@ -172,14 +183,6 @@ class Pictures:
                 f"the labels of {self.path} name class {largest} among {count} pictures; number classes from 0 on"
             )
         return np.array([labels[name] for name in self._names], np.int64), largest + 1
-
-
-def _size_of(content: bytes, what: str) -> tuple[int, int]:
-    try:
-        with Image.open(io.BytesIO(content), formats=[f for f in FORMATS if f in Image.OPEN]) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise StyleganError(f"{what} is no picture that can be read; {MEND}") from None
 
 
 @lru_cache(maxsize=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -46,12 +47,19 @@ class Session:
     pace: dict[str, float]
 
 
-def planned(run: RunFolder, wishes: Wishes, world: World, device: torch.device) -> Session:
-    """A run at its beginning, from what the user wishes and what the folder holds of it; writes nothing."""
+def planned(
+    run: RunFolder,
+    wishes: Wishes,
+    world: World,
+    device: torch.device,
+    on_checked: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Session:
+    """A run at its beginning, from what the user wishes and what the folder holds of it; writes nothing. `on_checked`
+    is told how many pictures were looked at, and of how many."""
     with world.together():
         before = run.options()
         chance = None if wishes.subset is None else (wishes.subset, wishes.said["seed"])
-        pictures = Pictures(wishes.data, _resolution(wishes), wishes.labelled, chance)
+        pictures = Pictures(wishes.data, _resolution(wishes), wishes.labelled, chance, on_checked)
         if before:
             _check_said(run, before, wishes.said)
         said = (_begun(before, device) if before else {}) | wishes.said

@@ -55,6 +55,23 @@ def test_pixels_that_turn_out_damaged(tmp_path):
         Loader(found, 0, mirror=False).take(range(24), CPU)
 
 
+def test_a_zip_is_checked_by_its_headers(tmp_path):
+    """Large ones would take minutes to read; a damaged picture is found when it is needed."""
+    pictures, path, seen = write_pictures(tmp_path / "pictures", size=64), tmp_path / "pictures.zip", []
+    Image.effect_noise((64, 64), 99).convert("RGB").save(pictures / "000.png")  # larger than what is read at once
+    with zipfile.ZipFile(path, "w") as archive:
+        for picture in sorted(pictures.iterdir()):
+            archive.writestr(picture.name, picture.read_bytes())
+    content = path.read_bytes()
+    end = (pictures / "000.png").read_bytes()[-30:]
+    path.write_bytes(content.replace(end, bytes(30), 1))
+    found = Pictures(path, None, on_checked=lambda *counts: seen.append(counts))
+    assert seen == [(i + 1, 24) for i in range(24)]
+    assert found.fingerprint == Pictures(pictures, None).fingerprint
+    with pytest.raises(DamagedError, match=r"000.png in .* cannot be unpacked"):
+        found[0]
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"), [(12, "--resolution 12 is no power of two"), (32, "no multiple of 32"), (4, "from 8 on")]
 )
