@@ -207,7 +207,8 @@ def open_file(path: Path, name: str) -> Generator:
 
 
 def add(path: Path, name: str, force: bool = False) -> Model:
-    """Keeps the generator of a model file under a name of its own, as a native file in the user's folder."""
+    """Keeps the generator of a model file, or of a training run's folder, under a name of its own, as a native file in
+    the user's folder; with the encoder beside it, if there is one."""
     from stylegan_cli import modelfile
 
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
@@ -217,9 +218,15 @@ def add(path: Path, name: str, force: bool = False) -> Model:
         raise StyleganError(f"there is a model called {name} already, which came with this tool; choose another --name")
     if (folder / "model.json").is_file() and not force:
         raise StyleganError(f"there is a model called {name} already; choose another --name, or --force to replace it")
+    path = path / SNAPSHOT if path.is_dir() else path
+    if not path.is_file():
+        raise UsageError(f"there is no model file {path}")
     generator = open_file(path, name)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ENCODER).unlink(missing_ok=True)  # of the model that was here before
+    if (beside := path.with_name(ENCODER)).is_file():
+        with replacing(folder / ENCODER) as part:
+            shutil.copyfile(beside, part)
     modelfile.save(generator, folder / f"weights{NATIVE}", generator.origin.notes)
     kind = generator.origin.notes.get("format", "model file")
     about = {

@@ -202,6 +202,19 @@ def test_a_model_that_was_half_added_is_added_again(tiny_model, tmp_path, monkey
     assert [path.name for path in (tmp_path / "models/mine").iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_run_is_added_with_its_encoder(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path))
+    run = tmp_path / "run"
+    run.mkdir()
+    with pytest.raises(UsageError, match=r"no model file .*run.network-snapshot.safetensors"):
+        store.add(run, "mine")
+    (run / "network-snapshot.safetensors").write_bytes(tiny_model.read_bytes())
+    (run / "encoder.safetensors").write_bytes(b"its")
+    store.add(run, "mine")
+    assert (tmp_path / "models/mine/encoder.safetensors").read_bytes() == b"its"
+    assert store.load("mine").origin.sha256 == store.load(str(run)).origin.sha256  # by which the encoder knows it
+
+
 @pytest.mark.parametrize("size", [0, 5, 8, 9, 100, 3000, -1])
 def test_a_truncated_model_file(tmp_path, tiny_model, size):
     path = tmp_path / "cut.safetensors"

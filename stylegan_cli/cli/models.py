@@ -12,7 +12,6 @@ from stylegan_cli.errors import UsageError
 app = typer.Typer(help="List, show, fetch and find models.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or a model file.")]
-File = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A checkpoint.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
@@ -99,14 +98,15 @@ def path(name: Name = "ffhq") -> None:
 @app.command()
 @command
 def add(
-    file: File,
+    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, help="A checkpoint, or a run's folder.")],
     name: Annotated[str | None, typer.Option(help="Its name; by default the file's.", show_default=False)] = None,
     force: Force = False,
 ) -> None:
     """Keep a checkpoint under a name, as a native file: afterwards --model NAME is all it takes.
 
     Reads NVIDIA's .pkl (StyleGAN, StyleGAN2, ADA, StyleGAN3; TensorFlow and PyTorch), rosinality's .pt, genforce's .pth
-    and this tool's .safetensors, and runs nothing in them. Of generators it keeps the averaged one.
+    and this tool's .safetensors, and runs nothing in them. Of generators it keeps the averaged one, and the
+    encoder.safetensors beside the file.
 
     Example: stylegan models add ffhq.pkl --name sg2-ffhq
     """
