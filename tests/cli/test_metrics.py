@@ -45,6 +45,13 @@ def test_the_same_again(stylegan, made, tiny_model):
     assert stylegan(*words).stdout != stylegan(*words, "--psi", 0.2).stdout
 
 
+def test_a_run_stands_for_its_model(stylegan, made, tiny_model, here):
+    (here / "run").mkdir()
+    (here / "run/network-snapshot.safetensors").write_bytes(tiny_model.read_bytes())
+    words = (made, *NUM, "--metrics", "kd", "-q")
+    assert stylegan("metrics", here / "run", *words).stdout == stylegan("metrics", tiny_model, *words).stdout != ""
+
+
 def test_path_length_is_measured_in_float32(stylegan, made, tiny_model):
     result = stylegan("metrics", tiny_model, made, *NUM, "--metrics", "ppl", "-q")
     assert (result.exit_code, result.stderr) == (0, "")
@@ -63,6 +70,7 @@ def test_path_length_is_measured_in_float32(stylegan, made, tiny_model):
         (["made.zip", "made.zip", "--filter", "nearest"], 2, "no resize filter 'nearest'"),
         (["made.zip", "made.zip", "--features", "vgg"], 2, "no features 'vgg'"),
         (["tiny", "made.zip", "--class", "1"], 2, "has no classes"),
+        (["made.zip", "made.zip", "--psi", "0.5"], 2, "neither side is a model; leave out --psi"),
         (["tiny", "made.zip", "--metrics", "ppl", "--precision", "bf16"], 2, "needs --precision fp32"),
     ],
 )
