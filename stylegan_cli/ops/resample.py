@@ -30,10 +30,9 @@ def setup_filter(taps: Sequence[float] | Sequence[Sequence[float]]) -> Tensor:
     return f / f.sum()
 
 
+@torch.compiler.assume_constant_result  # else compiled code would make it anew, on the CPU, for every use
 def filter_on(device: torch.device, taps: tuple[float, ...]) -> Tensor:
     """`setup_filter` on a device, where it stays: copying it for every use would have a GPU's queue run dry."""
-    if torch.compiler.is_compiling():  # to which it is a constant
-        return setup_filter(taps).to(device)
     return _kept(device, taps)
 
 

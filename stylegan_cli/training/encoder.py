@@ -116,7 +116,8 @@ def disturb(images: Tensor) -> Tensor:
 
     images = _move(images, uniform(-0.03, 0.03, 2), uniform(0.96, 1.04, 1), uniform(-0.05, 0.05, 1))
     images = sometimes(0.05, images.mean(dim=1, keepdim=True).expand_as(images), images)
-    images = sometimes(0.3, F.interpolate(F.avg_pool2d(images, 2), scale_factor=2.0, mode="bilinear"), images)
+    blurred = F.interpolate(F.avg_pool2d(images, 2), images.shape[2:], mode="bilinear")
+    images = sometimes(0.3, blurred, images)
     images = images * uniform(0.75, 1.25) + uniform(-0.15, 0.15) + uniform(-0.08, 0.08, 3, 1, 1)
     images = sometimes(0.3, images + torch.randn_like(images) * uniform(0, 0.12), images)
     return sometimes(0.2, _cover(images), images).clamp(-1, 1)

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stylegan_cli.ops.resample import setup_filter, upfirdn2d
+from stylegan_cli.ops.resample import filter_on, setup_filter, upfirdn2d
 
 
 def direct(x, f, up, down, padding, gain):
@@ -89,3 +89,20 @@ def test_filters_sum_to_one():
     assert setup_filter([1, 3, 3, 1]).shape == (4, 4)
     assert setup_filter([1.0] * 12).shape == (12,)
     assert setup_filter([[1, 2], [3, 4]]).sum() == 1
+
+
+def test_compiled_code_has_its_filter_from_the_start():
+    """Made inside, it would be made on the CPU for every use, and CUDA graphs take nothing from there."""
+    called = []
+
+    def keep(graph, _example):
+        called.extend(node.target for node in graph.graph.nodes if node.op == "call_function")
+        return graph.forward
+
+    def blur(x):
+        return upfirdn2d(x, filter_on(x.device, (1.0, 2.0, 1.0)), padding=(1, 1, 1, 1))
+
+    x = torch.randn(1, 2, 8, 8)
+    assert torch.equal(torch.compile(blur, backend=keep, fullgraph=True)(x), blur(x))
+    assert F.conv2d in called
+    assert torch.tensor not in called

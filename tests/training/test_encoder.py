@@ -82,9 +82,10 @@ def test_too_few_pictures(tiny, faces):
         training.train(tiny, faces[0][:20], faces[1][:20], Settings(batch=32), lambda *_: None)
 
 
-def test_disturbed_pictures_stay_pictures_and_differ():
+@pytest.mark.parametrize("size", [64, 65])
+def test_disturbed_pictures_stay_pictures_and_differ(size):
     torch.manual_seed(0)
-    images = (torch.rand(1, 3, 64, 64) * 1.6 - 0.8).expand(16, -1, -1, -1)
+    images = (torch.rand(1, 3, size, size) * 1.6 - 0.8).expand(16, -1, -1, -1)
     disturbed = disturb(images)
     assert disturbed.shape == images.shape
     assert disturbed.abs().max() <= 1
