@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -56,6 +58,20 @@ def has_bfloat16(device: torch.device) -> bool:
 def has_matrix_units(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether products of matrices in this precision cost next to nothing here: on GPUs and, in half, on AMX."""
     return device.type == "cuda" or (dtype != torch.float32 and device.type == "cpu" and cpu_features()["AMX"])
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Float32 is float32 meanwhile, also on GPUs that would round its products to TF32's 10 bits: torch lets
+    convolutions do that unless it is told otherwise, and training lets matrices do it too."""
+    convolutions, matrices = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = convolutions
+        torch.set_float32_matmul_precision(matrices)
 
 
 def cpu_features() -> dict[str, bool]:

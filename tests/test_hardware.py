@@ -55,3 +55,29 @@ def test_a_processors_vendor(monkeypatch, cpuinfo, processor, expected):
     monkeypatch.setattr(Path, "read_text", read_text)
     monkeypatch.setattr(platform, "processor", lambda: processor)
     assert hardware.cpu_vendor() == expected
+
+
+@pytest.fixture
+def arithmetic():
+    """What float32 may be rounded to, as `(convolutions, matrices)`; afterwards as it was."""
+
+    def now():
+        return torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+
+    before = now()
+    yield now
+    torch.backends.cudnn.allow_tf32 = before[0]
+    torch.set_float32_matmul_precision(before[1])
+
+
+@pytest.mark.parametrize("settings", [(True, "high"), (True, "highest"), (False, "medium")])
+def test_exact_float32_lasts_as_long_as_it_is_wanted(arithmetic, settings):
+    torch.backends.cudnn.allow_tf32 = settings[0]
+    torch.set_float32_matmul_precision(settings[1])
+    with hardware.exact_float32():
+        assert arithmetic() == (False, "highest")
+        assert not torch.backends.cuda.matmul.allow_tf32
+    assert arithmetic() == settings
+    with pytest.raises(KeyboardInterrupt), hardware.exact_float32():
+        raise KeyboardInterrupt
+    assert arithmetic() == settings

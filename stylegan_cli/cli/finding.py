@@ -149,7 +149,7 @@ def _in_folder(studio: Studio, folder: Path) -> Tensor:
 
 
 def report(directions: Sequence[Direction], amount: float) -> None:
-    """The leakage table: for both ends of each direction, how far it moves the scores."""
+    """The leakage table: for both ends of each direction, how far it moves the scores that are seen in somebody."""
     names = list(dict.fromkeys(name for direction in directions for name in direction.scores["ahead"]))
     tell(f"What {amount:g} of each direction moves, in standard deviations of each score:")
     tell(_row("", ["accuracy", "R squared", *names]))
@@ -157,7 +157,7 @@ def report(directions: Sequence[Direction], amount: float) -> None:
         quality = [f"{direction.scores[name]:.2f}" for name in ("accuracy", "R squared")]
         for sign, side in (("+", "ahead"), ("-", "behind")):
             moved = direction.scores[side]
-            sides = [f"{float(sign + '1') * moved[name]:+.2f}" for name in names]
+            sides = [f"{float(sign + '1') * moved[name]:+.2f}" if name in moved else "-" for name in names]
             tell(_row(f"{direction.name} {sign}{amount:g}", quality + sides))
 
 

@@ -12,8 +12,9 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.media.framing import FILTERS, Framing
 from stylegan_cli.metrics import distances, path_length, precision_recall
 from stylegan_cli.metrics.estimates import GROUPS, Estimate, jackknife
-from stylegan_cli.metrics.features import EfficientNetFeatures, Features, describe, perceptual_network
+from stylegan_cli.metrics.features import EfficientNetFeatures, Features, describe
 from stylegan_cli.metrics.sets import DataSet, Made, PictureSet
+from stylegan_cli.scorers import perceptual
 
 METRICS = ("fd", "kd", "pr", "ppl")
 JACKKNIFE = f"jackknife of {GROUPS} groups"
@@ -157,7 +158,7 @@ class Judge:
                     yield Measure(title, f"{title}-{self.features.name}", found.within(0, 1), JACKKNIFE)
 
     def _path_length(self, made: Made, num: int, on_path: Callable[[], None]) -> Measure:
-        network = perceptual_network(made.generator.device)
+        network = perceptual.network(made.generator.device)
         seed = self.settings.seed
         lengths = path_length.path_lengths(made.generator, network, made.ends(num, seed), seed, on_path)
         title = f"PPL-{EfficientNetFeatures.name}"

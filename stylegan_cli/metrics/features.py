@@ -6,13 +6,11 @@ called so. Inception is torch-fidelity's port of the network that FID is defined
 
 from __future__ import annotations
 
-import copy
 import pickle
 import tempfile
 import urllib.error
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from torch import Tensor
 
 from stylegan_cli.assets import cache_folder
 from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.hardware import exact_float32
 from stylegan_cli.scorers import perceptual
 
 BATCH = 16
@@ -55,7 +54,7 @@ class EfficientNetFeatures(Features):
     titles = {"fd": f"FD-{name}", "kd": f"KD-{name}"}  # noqa: RUF012
 
     def __init__(self, device: torch.device) -> None:
-        self.network = perceptual_network(device)
+        self.network = perceptual.network(device)
         self._device = device
 
     def size(self, pixels: int) -> int:
@@ -114,16 +113,12 @@ def named(name: str, device: torch.device, announce: Callable[[str], None]) -> F
     return EfficientNetFeatures(device) if name == "efficientnet" else InceptionFeatures(device, announce)
 
 
-@cache
-def perceptual_network(device: torch.device) -> perceptual.EfficientNetLite0:
-    """EfficientNet-Lite0 on a device."""
-    return copy.deepcopy(perceptual.network()).to(device)
-
-
+@exact_float32()
 def describe(
     pictures: Iterable[Image.Image], features: Features, filter: Image.Resampling, on_picture: Callable[[], None]
 ) -> np.ndarray:
-    """The features `[n, d]`, float32, of equally large pictures; a batch of them in memory."""
+    """The features `[n, d]`, float32, of equally large pictures; a batch of them in memory. Pictures that are only now
+    drawn are drawn in exact float32, too."""
     vectors, remaining = [], iter(pictures)
     with torch.inference_mode():
         while batch := list(islice(remaining, BATCH)):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from stylegan_cli.errors import UsageError
 from stylegan_cli.generator import Generator
+from stylegan_cli.hardware import exact_float32
 from stylegan_cli.metrics.estimates import Estimate, blocks, from_blocks
 from stylegan_cli.noise import Noise
 from stylegan_cli.scorers.perceptual import EfficientNetLite0, distance, levels
@@ -26,6 +27,7 @@ def path_length(lengths: np.ndarray) -> Estimate:
     return from_blocks(np.array([block.mean() for block in blocks(kept)]))
 
 
+@exact_float32()
 def path_lengths(
     generator: Generator,
     network: EfficientNetLite0,

@@ -20,6 +20,7 @@ from stylegan_cli.media.decoding import UnusableError, decode
 from stylegan_cli.media.render import to_pixels
 from stylegan_cli.media.sources import open_source, read_labels
 from stylegan_cli.noise import Noise
+from stylegan_cli.training.data import MEND
 
 
 class PictureSet(ABC):
@@ -59,7 +60,7 @@ class DataSet(PictureSet):
     def resolution(self) -> int:
         first = next(self._read(self._names[:1]))
         if first.width != first.height:
-            raise StyleganError(f"{self._names[0]} in {self.path} is {first.width} x {first.height}; {_MEND}")
+            raise StyleganError(f"{self._names[0]} in {self.path} is {first.width} x {first.height}; {MEND}")
         return first.width
 
     def draw(self, num: int, seed: int, part: int) -> Iterator[Image.Image]:
@@ -70,7 +71,7 @@ class DataSet(PictureSet):
             if image.size != (self.resolution, self.resolution):
                 raise StyleganError(
                     f"{name} in {self.path} is {image.width} x {image.height}, and {self._names[0]} "
-                    f"{self.resolution} x {self.resolution}; {_MEND}"
+                    f"{self.resolution} x {self.resolution}; {MEND}"
                 )
             yield image
 
@@ -81,7 +82,7 @@ class DataSet(PictureSet):
                 try:
                     image = next(read)
                 except UnusableError as error:
-                    raise StyleganError(f"{name} in {self.path} {error}; {_MEND}") from None
+                    raise StyleganError(f"{name} in {self.path} {error}; {MEND}") from None
                 yield image.reduce(max(image.width // self._shrunken, 1)) if self._shrunken else image
 
 
@@ -131,6 +132,3 @@ class Made(PictureSet):
             return None
         index = torch.tensor([int(stream.choice(self._classes))])
         return F.one_hot(index, self.generator.c_dim).float().to(self.generator.device)
-
-
-_MEND = "make a data set of it with stylegan dataset"

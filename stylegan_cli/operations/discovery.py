@@ -88,13 +88,16 @@ def measure(
     judge: Judge, people: Tensor, here: Sequence[Mapping[str, float]], step: Tensor, unit: Mapping[str, float]
 ) -> Moved:
     """What the movement `step` `[w_dim]` does to `people` `[n, w_dim]`, whose scores are `here`, in `unit`s of the
-    scores. People whom a scorer does not see in all three places do not count."""
+    scores. People whom a scorer does not see in all three places do not count; a score that is left with nobody is
+    left out."""
     triples = [(judge(w, -step), now, judge(w, step)) for w, now in zip(people, here, strict=True)]
     ahead, behind = {}, {}
     for name, size in unit.items():
         scores = torch.tensor([[place[name] for place in three] for three in triples]) / size  # [n, 3]
-        before, now, after = scores[scores.isfinite().all(dim=1)].mean(dim=0).nan_to_num().tolist()
-        ahead[name], behind[name] = after - now, now - before
+        seen = scores[scores.isfinite().all(dim=1)]
+        if len(seen):
+            before, now, after = seen.mean(dim=0).tolist()
+            ahead[name], behind[name] = after - now, now - before
     return Moved(ahead, behind)
 
 
@@ -110,15 +113,16 @@ def refine(
 
     A linear response does not hold as far as edits go: so what the movement really does is `measured`, and leant
     against, `rounds` times. What a score does alike on both sides no straight line can mend; it is left in the middle.
-    Of a target that no scorer sees the response is believed.
+    Of a target that no scorer sees, or sees no movement of, the response is believed; of kept scores that nobody sees,
+    too.
     """
     leaks = dict.fromkeys(kept, 0.0)
     vector = fitted.direction(target, kept, leaks)
     moved = measured(amount * vector)
     for _ in range(rounds if kept else 0):
         own = amount * float(vector.double() @ fitted.responses[target])
-        sides = [(side, side.get(target, own)) for side in (moved.ahead, moved.behind)]
-        leaks = {name: leak + sum(side[name] / own for side, own in sides) / 2 for name, leak in leaks.items()}
+        sides = [(side, side.get(target) or own) for side in (moved.ahead, moved.behind)]
+        leaks = {name: leak + sum(side.get(name, 0.0) / own for side, own in sides) / 2 for name, leak in leaks.items()}
         vector = fitted.direction(target, kept, leaks)
         moved = measured(amount * vector)
     return vector, moved

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylegan_cli.compilation import psnr
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents.people import z_of_seed
 from stylegan_cli.scorers import perceptual
@@ -60,7 +61,7 @@ class Likeness:
     """How far pictures are from a photo `[1, 3, h, w]` in [-1, 1]."""
 
     def __init__(self, photo: Tensor) -> None:
-        self.features = perceptual.network().to(photo.device)
+        self.features = perceptual.network(photo.device)
         self.small = perceptual.shrink(photo)
         self.whole = perceptual.levels(self.features, self.small)
         self.middle = perceptual.levels(self.features, middle(photo))
@@ -159,12 +160,6 @@ def middle(images: Tensor) -> Tensor:
     return F.interpolate(
         images[:, :, top:bottom, left:right], size, mode="bilinear", antialias=True, align_corners=False
     )
-
-
-def psnr(image: Tensor, photo: Tensor) -> float:
-    """Peak signal-to-noise ratio in decibels of two pictures of equal size in [-1, 1]."""
-    error = (image.clamp(-1, 1) - photo).square().mean()
-    return (10 * torch.log10(4 / error.clamp(min=1e-10))).item()
 
 
 def report(image: Tensor, photo: Tensor) -> dict[str, float]:

@@ -75,9 +75,9 @@ def _fold_batch_norms(network: EfficientNet) -> None:
 
 
 @cache
-def network() -> EfficientNetLite0:
-    """The network on the CPU, opened once."""
-    return EfficientNetLite0()
+def network(device: torch.device) -> EfficientNetLite0:
+    """The network on a device, opened once for each."""
+    return EfficientNetLite0().to(device)
 
 
 def shrink(images: Tensor, size: int = SIZE) -> Tensor:

@@ -87,6 +87,16 @@ def test_the_walk_goes_where_the_table_says(found, tiny_stylegan, own_folder):
     assert up > down
 
 
+def test_the_table_has_room_for_scores_that_one_direction_was_not_seen_by(capsys):
+    everywhere = torch.zeros(1, 2)
+    quality = {"accuracy": 0.9, "R squared": 0.5}
+    sides = [{"age": 1.0, "smile": 0.5}, {"smile": 0.25}]
+    both = [Direction("one", everywhere, scores=quality | {"ahead": side, "behind": side}) for side in sides]
+    finding.report(both, 2)
+    rows = [line.split()[2:] for line in capsys.readouterr().err.splitlines()[2:]]
+    assert [row[-2:] for row in rows] == [["+1.00", "+0.50"], ["-1.00", "-0.50"], ["-", "+0.25"], ["-", "-0.25"]]
+
+
 def test_find_in_a_data_set_draws_nothing_twice(found, tiny_stylegan, generator):
     tiny_stylegan("sample", "-n", 200, "--dataset", "faces.zip", "--size", 64, "--psi", 0.7)
     fresh = found("--scorer", "red", "--out", "fresh.npz")[0][0]

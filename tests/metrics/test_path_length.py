@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from stylegan_cli.errors import UsageError
-from stylegan_cli.metrics.features import perceptual_network
 from stylegan_cli.metrics.path_length import STEP, path_length, path_lengths
 from stylegan_cli.metrics.sets import Made
 from stylegan_cli.noise import Noise
@@ -19,7 +18,7 @@ def ignore():
 
 
 def lengths(generator, num, seed=0):
-    return path_lengths(generator, perceptual_network(CPU), Made(generator).ends(num, seed), seed, ignore)
+    return path_lengths(generator, perceptual.network(CPU), Made(generator).ends(num, seed), seed, ignore)
 
 
 def test_is_the_squared_distance_over_the_squared_step(tiny):
@@ -28,7 +27,7 @@ def test_is_the_squared_distance_over_the_squared_step(tiny):
     with torch.inference_mode():
         w, other = tiny.mapping(zs)
         a, b = (
-            perceptual.levels(perceptual_network(CPU), tiny.synthesis(tiny.broadcast(one[None]), Noise("random", 0)))
+            perceptual.levels(perceptual.network(CPU), tiny.synthesis(tiny.broadcast(one[None]), Noise("random", 0)))
             for one in (w, w.lerp(other, STEP))
         )
     assert found == pytest.approx(perceptual.distance(a, b).item() / STEP**2, rel=1e-4)

@@ -99,10 +99,10 @@ def test_measuring_is_in_the_units_given_and_skips_whom_nobody_sees():
     assert moved == Moved(ahead={"a": 9.0, "b": 0.0}, behind={"a": 9.0, "b": 0.0})
 
 
-def test_nobody_is_seen():
-    people = torch.zeros(2, D)
-    moved = discovery.measure(lambda *_: {"a": math.nan}, people, [{"a": 1.0}] * 2, people[0], {"a": 1.0})
-    assert moved == Moved({"a": 0.0}, {"a": 0.0})
+def test_a_score_that_is_left_with_nobody_is_left_out():
+    people, here = torch.zeros(2, D), [{"a": 1.0, "b": 1.0}] * 2
+    moved = discovery.measure(lambda *_: {"a": math.nan, "b": 1.0}, people, here, people[0], {"a": 1.0, "b": 1.0})
+    assert moved == Moved({"b": 0.0}, {"b": 0.0})
 
 
 def test_refining_takes_away_what_the_responses_do_not_tell():
@@ -134,6 +134,27 @@ def test_a_target_that_nobody_measures():
     vector, moved = discovery.refine(fitted, "a", ["b"], 3, 2, measured)
     assert set(moved.ahead) == {"b"}
     assert vector.norm() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [{"b": 0.5}, {"a": 0.0, "b": 0.5}, {"a": 0.5}, {}],
+    ids=["the target is not seen", "the target does not move", "the kept one is not seen", "nothing is seen"],
+)
+def test_refining_by_scorers_that_see_little(seen):
+    w, scores = sampled()
+    fitted = discovery.fit(w, scores)
+    steps = []
+
+    def measured(step):
+        steps.append(step)
+        return Moved(seen, seen)
+
+    vector, moved = discovery.refine(fitted, "a", ["b"], 3, 2, measured)
+    assert vector.isfinite().all()
+    assert moved == Moved(seen, seen)
+    # Movements of what is kept are leant against; where none is seen there is nothing to do.
+    assert torch.equal(steps[0], steps[1]) == ("b" not in seen)
 
 
 def test_pca_finds_the_widest_ways():

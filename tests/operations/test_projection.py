@@ -1,5 +1,7 @@
 """Projection and pivotal tuning with the tiny model: they find what the model itself has drawn."""
 
+import math
+
 import pytest
 import torch
 
@@ -95,7 +97,8 @@ def test_structure_tells_noise_from_a_picture():
     assert pivotal.structure(smooth / smooth.std()) > 0.5
 
 
-def test_psnr():
+def test_the_report_knows_the_distances_ends():
     black, grey = -torch.ones(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
-    assert projection.psnr(grey, black) == pytest.approx(6.02, abs=0.01)
-    assert projection.psnr(black, black) == pytest.approx(106.02, abs=0.01)
+    assert projection.report(grey, black)["psnr"] == pytest.approx(6.02, abs=0.01)
+    assert projection.report(2 * black, black)["psnr"] == math.inf  # a picture shows no more than black
+    assert projection.report(black, black) == {"distance": 0, "psnr": math.inf}

@@ -10,7 +10,7 @@ from stylegan_cli.scorers import perceptual
 
 @pytest.fixture(scope="module")
 def network():
-    return perceptual.network()
+    return perceptual.network(torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,14 @@ def test_levels_halve(network, picture):
     assert [tuple(level.shape[1:]) for level in network(picture)] == [
         (16, 128, 128), (24, 64, 64), (40, 32, 32), (112, 16, 16), (320, 8, 8)
     ]  # fmt: skip
+
+
+def test_another_device_has_a_network_of_its_own(network):
+    """The photo of a projection and a generator that is judged may be on different ones."""
+    elsewhere = perceptual.network(torch.device("meta"))
+    assert {parameter.device.type for parameter in elsewhere.parameters()} == {"meta"}
+    assert {parameter.device.type for parameter in network.parameters()} == {"cpu"}
+    assert perceptual.network(torch.device("cpu")) is network
 
 
 def test_folding_changes_nothing(network, picture):
