@@ -1,4 +1,4 @@
-"""One file a network family. `build` makes an empty generator from a family's name and its config as plain values."""
+"""One file a network family. `build` makes a generator from a family's name and its config as plain values."""
 
 from __future__ import annotations
 
@@ -20,21 +20,36 @@ FAMILIES = {
 }
 
 
-def build(family: str, config: dict[str, Any]) -> Generator:
-    """A generator without memory for its weights: give it tensors with `load_state_dict(..., assign=True)`."""
+def build(family: str, config: dict[str, Any], device: str = "meta") -> Generator:
+    """A generator, on `meta` without memory for its weights: give it tensors with `load_state_dict(..., assign=True)`.
+    On `cpu` it has random ones."""
+    made = config_of(family, config)
+    module_name, class_name = FAMILIES[family]
+    with torch.device(device):
+        return getattr(import_module(module_name), class_name)(made)
+
+
+def build_discriminator(family: str, config: dict[str, Any], device: str = "meta") -> nn.Module:
+    """The same for the discriminator of a family (StyleGAN3 takes StyleGAN2's)."""
+    made = discriminator_config_of(family, config)
+    with torch.device(device):
+        return _module(family).Discriminator(made)
+
+
+def config_of(family: str, config: dict[str, Any]) -> Any:
+    """A generator's config from plain values; what they leave out has its default."""
+    return _config(family, _module(family).Config, config)
+
+
+def discriminator_config_of(family: str, config: dict[str, Any]) -> Any:
+    """The same of a discriminator."""
+    return _config(family, _module(family).DiscriminatorConfig, config)
+
+
+def _module(family: str) -> Any:
     if family not in FAMILIES:
         raise StyleganError(f"unknown architecture {family!r}; this version knows {', '.join(FAMILIES)}")
-    module_name, class_name = FAMILIES[family]
-    module = import_module(module_name)
-    with torch.device("meta"):
-        return getattr(module, class_name)(_config(family, module.Config, config))
-
-
-def build_discriminator(family: str, config: dict[str, Any]) -> nn.Module:
-    """The same for the discriminator of a family (StyleGAN3 takes StyleGAN2's)."""
-    module = import_module(FAMILIES[family][0])
-    with torch.device("meta"):
-        return module.Discriminator(_config(family, module.DiscriminatorConfig, config))
+    return import_module(FAMILIES[family][0])
 
 
 def _config(family: str, kind: type, config: dict[str, Any]) -> Any:

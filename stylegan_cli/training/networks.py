@@ -9,15 +9,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from stylegan_cli.architectures import stylegan1, stylegan2
+from stylegan_cli import architectures
+from stylegan_cli.architectures import stylegan1
 from stylegan_cli.errors import UsageError
 from stylegan_cli.generator import Generator
 from stylegan_cli.importers import Checkpoint
 from stylegan_cli.training.options import Options
 from stylegan_cli.training.randomness import seed_everything
-
-MODULES: dict[str, Any] = {"stylegan1": stylegan1, "stylegan2": stylegan2}
-GENERATORS = {"stylegan1": stylegan1.StyleGAN1, "stylegan2": stylegan2.StyleGAN2}
 
 
 @dataclass(frozen=True)
@@ -74,11 +72,11 @@ def resumed_configs(checkpoint: Checkpoint, cfg: str, c_dim: int, name: str) -> 
 
 def _complete(cfg: str, generator: dict[str, Any], discriminator: dict[str, Any]) -> Configs:
     """With every entry, also those that have their default, and nothing missing yet."""
-    module = MODULES[cfg]
     if cfg == "stylegan1":
         generator, discriminator = {**generator, "lod": 0.0}, {**discriminator, "lod": 0.0}
-    configs = asdict(module.Config(**generator)), asdict(module.DiscriminatorConfig(**discriminator))
-    return Configs(*json.loads(json.dumps(configs)))  # as it will be read back: lists, no tuples
+    made = architectures.config_of(cfg, generator), architectures.discriminator_config_of(cfg, discriminator)
+    # As they will be read back: lists, no tuples.
+    return Configs(*json.loads(json.dumps([asdict(config) for config in made])))
 
 
 def grouped(configs: Configs, cfg: str, group: int) -> Configs:
@@ -105,14 +103,9 @@ def start_of(checkpoint: Checkpoint) -> Start:
 def build(options: Options) -> tuple[Generator, nn.Module]:
     """Both networks with the random weights of the run's seed, ready to learn."""
     seed_everything(options.seed, "weights")
-    module = MODULES[options.cfg]
-    generator = GENERATORS[options.cfg](module.Config(**_plain(options.generator)))
-    discriminator = module.Discriminator(module.DiscriminatorConfig(**_plain(options.discriminator)))
+    generator = architectures.build(options.cfg, options.generator, "cpu")
+    discriminator = architectures.build_discriminator(options.cfg, options.discriminator, "cpu")
     return generator.train(), discriminator.train()
-
-
-def _plain(config: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
 
 
 def copy_matching(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:

@@ -8,6 +8,7 @@ import torch
 from small_runs import write_pictures
 
 from stylegan_cli import importers
+from stylegan_cli.architectures import build_discriminator
 from stylegan_cli.errors import UsageError
 from stylegan_cli.training import networks, presets
 from stylegan_cli.training.data import Pictures
@@ -58,8 +59,7 @@ def test_a_model_of_another_family(larger):
 def test_layers_freeze_from_the_picture_down(cfg):
     sizes = networks.Sizes(cbase=128, cmax=8, map_depth=2, latent=4)
     configs = networks.new_configs(cfg, 32, 2, sizes)
-    module = networks.MODULES[cfg]
-    judge = module.Discriminator(module.DiscriminatorConfig(**networks._plain(configs.discriminator)))
+    judge = build_discriminator(cfg, configs.discriminator)
     everything = {name for name, _ in judge.named_parameters()}
     frozen = [networks.frozen_parameters(judge, n) for n in range(40)]
     assert frozen[0] == set() and frozen[-1] == everything
