@@ -24,7 +24,8 @@ ENDING = ".safetensors"
 
 
 def save(state: State, folder: Path) -> Path:
-    """Writes a checkpoint and checks it; only then removes all but the last two. If it cannot be written they stay."""
+    """Writes a checkpoint and checks it; only then removes all but the last two, and newer ones: the run has been there
+    and come back, as they are damaged. If it cannot be written all stay."""
     tensors, progress = state.tensors(), json.dumps(asdict(state.progress))
     path = folder / f"{state.progress.nimg:012d}{ENDING}"
     metadata = {"progress": progress, "sha256": digest("training", progress, tensors)}
@@ -34,8 +35,11 @@ def save(state: State, folder: Path) -> Path:
             os.fsync(file.fileno())
     if read(path) is None:
         raise StyleganError(f"{path} was not written as it should be; look after the disk")
-    for old in found(folder)[:-KEPT]:
-        old.unlink()
+    others = found(folder)
+    kept = [other for other in others if other <= path][-KEPT:]
+    for other in others:
+        if other not in kept:
+            other.unlink()
     return path
 
 

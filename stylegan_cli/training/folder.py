@@ -23,18 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
 
 from stylegan_cli import modelfile
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import is_leftover, nearest_existing, replacing
-from stylegan_cli.generator import Generator
-from stylegan_cli.media.render import to_pixels
-from stylegan_cli.training import checkpoints, film, report
+from stylegan_cli.training import checkpoints, film, report, snapshots
 from stylegan_cli.training.board import Board
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.loop import Tick
@@ -47,8 +42,8 @@ REALS, FAKES = "reals.png", "fakes"
 LOCK = ".lock"
 # How the temporary names of a run's files begin.
 OURS = (f".{FAKES}", *(f".{Path(name).stem}." for name in (OPTIONS, LOG, METRICS, SNAPSHOT, REPORT, FILM, REALS)))
-GRID_PIXELS = 1024  # about so many an edge
-CENTRE_SAMPLES = 4096
+# What every line of these holds.
+ENTRIES = {LOG: {"kimg", "nimg", "seconds"}, METRICS: {"kimg", "nimg", "title", "value", "floor", "num", "seconds"}}
 
 
 class RunFolder:
@@ -130,7 +125,7 @@ class RunFolder:
         self._report(options)
 
     def lines(self) -> list[dict[str, Any]]:
-        """The log, without a last line that was cut short."""
+        """The log, up to a line that is none: the last one may have been cut short."""
         return self._lines(LOG)
 
     def measured(self) -> list[dict[str, Any]]:
@@ -159,7 +154,7 @@ class RunFolder:
                 values = json.loads(line)
             except ValueError:
                 break
-            if not isinstance(values, dict):
+            if not (isinstance(values, dict) and ENTRIES[name] <= values.keys()):
                 break
             found.append(values)
         return found
@@ -173,18 +168,16 @@ class RunFolder:
         if options.cfg == "stylegan1":
             state.set_lod(lod)
             average.config = replace(average.config, lod=lod)
-        centre(average, classes)
+        snapshots.centre(average, classes)
         with checkpoints.telling_why(self.snapshot):
             modelfile.save(average, self.snapshot, {**notes, "kimg": state.progress.kimg})
-        self._save_image(self.path / f"{FAKES}{state.progress.nimg // 1000:06d}.png", fakes(average))
+        self._save_image(self.path / f"{FAKES}{state.progress.nimg // 1000:06d}.png", snapshots.fakes(average))
         self._report(options)
         checkpoints.save(state, self.checkpoints)
 
     def save_reals(self, pictures: Pictures) -> None:
         """A sheet of the first training pictures."""
-        count = grid_edge(pictures.resolution) ** 2
-        shown = [pictures[i % len(pictures)].transpose(1, 2, 0) for i in range(count)]
-        self._save_image(self.path / REALS, tiled(np.stack(shown)))
+        self._save_image(self.path / REALS, snapshots.reals(pictures))
 
     def sheets(self) -> list[tuple[int, Path]]:
         """The sheets of fakes, with their kimg."""
@@ -206,48 +199,12 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-@torch.no_grad()
-def centre(generator: Generator, classes: Tensor | None) -> None:
-    """Sets `w_avg` to the mean over many z, and over `classes` as often as they are in the data."""
-    z = torch.from_numpy(np.random.RandomState(0).randn(CENTRE_SAMPLES, generator.z_dim)).float()
-    c = None
-    if classes is not None:
-        c = F.one_hot(classes[torch.arange(CENTRE_SAMPLES) * len(classes) // CENTRE_SAMPLES], generator.c_dim).float()
-        c = c.to(generator.device)
-    generator.w_avg.copy_(generator.mapping(z.to(generator.device), c).mean(dim=0))
-
-
-@torch.no_grad()
-def fakes(generator: Generator) -> Image.Image:
-    """A sheet of seeds 0, 1, 2, ... as `stylegan sample --psi 1` draws them; classes follow one another."""
-    count = grid_edge(generator.resolution) ** 2
-    pictures = []
-    for seed in range(count):
-        z = torch.from_numpy(np.random.RandomState(seed).randn(1, generator.z_dim)).float().to(generator.device)
-        c = None
-        if generator.c_dim:
-            c = F.one_hot(torch.tensor([seed % generator.c_dim]), generator.c_dim).float().to(generator.device)
-        pictures.append(to_pixels(generator.synthesis(generator.broadcast(generator.mapping(z, c)))))
-    return tiled(np.concatenate(pictures))
-
-
-def grid_edge(resolution: int) -> int:
-    """Pictures along an edge of a sheet."""
-    return min(max(GRID_PIXELS // resolution, 2), 8)
-
-
-def tiled(pictures: np.ndarray) -> Image.Image:
-    """`[n * n, h, w, 3]` as one square picture."""
-    count, height, width, channels = pictures.shape
-    edge = round(count**0.5)
-    rows = pictures.reshape(edge, edge, height, width, channels).transpose(0, 2, 1, 3, 4)
-    return Image.fromarray(rows.reshape(edge * height, edge * width, channels))
-
-
-def check_room(folder: Path, state: State) -> None:
-    """That a run's checkpoints, one more than are kept, and its model fit on the disk."""
-    free = shutil.disk_usage(nearest_existing(folder)).free
-    needed = (checkpoints.KEPT + 2) * sum(tensor.nbytes for tensor in state.tensors().values())
+def check_room(run: RunFolder, state: State) -> None:
+    """That a run's checkpoints, one more than are kept, and its model fit on the disk, beside those that are there."""
+    model = sum(tensor.nbytes for tensor in state.average.state_dict().values())
+    there = [path for path in (*checkpoints.found(run.checkpoints), run.snapshot) if path.is_file()]
+    needed = (checkpoints.KEPT + 1) * state.nbytes + model - sum(path.stat().st_size for path in there)
+    folder, free = run.path, shutil.disk_usage(nearest_existing(run.path)).free
     if free < needed:
         raise StyleganError(
             f"{folder} has {free / 1e6:,.0f} MB left and this run needs {needed / 1e6:,.0f}; make room, or choose "

@@ -78,7 +78,8 @@ def _metrics(measured: Sequence[dict[str, Any]]) -> str:
 
 
 def _chart(title: str, keys: dict[str, str], lines: Sequence[dict[str, Any]]) -> str:
-    """One chart over kimg; nothing where the log has no such values."""
+    """One chart over kimg; nothing where the log has no such values. `title` is plain text."""
+    title = markup.escape(title)
     series = {name: _points(lines, key) for key, name in keys.items()}
     series = {name: points for name, points in series.items() if points}
     if not series or (keys.keys() == {"lod"} and not any(y for _, y in series["lod"])):

@@ -71,6 +71,13 @@ class State:
         found |= {f"scaler.{key}": torch.tensor(value) for key, value in self.scaler.state_dict().items()}
         return {key: tensor.detach().cpu().contiguous() for key, tensor in found.items()}
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors once Adam has its two moments of what learns, which it has from the first step on."""
+        networks = sum(tensor.nbytes for _, network in self._networks() for tensor in network.state_dict().values())
+        learning = (p for _, adam, _ in self._adams() for group in adam.param_groups for p in group["params"])
+        return networks + 2 * sum(parameter.nbytes for parameter in learning)
+
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor], progress: Mapping[str, float]) -> None:
         """Takes over what `tensors` and `asdict(progress)` gave."""

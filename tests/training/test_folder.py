@@ -2,14 +2,14 @@
 
 import json
 import re
+import shutil
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from stylegan_cli import store
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.media.render import to_pixels
 from stylegan_cli.training import folder, presets, report
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.folder import RunFolder
@@ -17,6 +17,7 @@ from stylegan_cli.training.loop import Tick
 from stylegan_cli.training.networks import Start
 from stylegan_cli.training.state import begin
 
+CPU = torch.device("cpu")
 SAID = {"cbase": 64, "cmax": 4, "map_depth": 1, "latent": 4, "batch": "8"}
 
 
@@ -44,7 +45,7 @@ def test_going_back_forgets_later_lines(options, tmp_path):
     assert run.options() == options
 
 
-@pytest.mark.parametrize("line", ['{"nimg": 16, "cut sho', "[16]", "16"])
+@pytest.mark.parametrize("line", ['{"nimg": 16, "cut sho', "[16]", "16", "{}", '{"nimg": 16, "kimg": 0.016}'])
 def test_a_log_ends_before_what_is_no_measurement(options, tmp_path, line):
     run = RunFolder(tmp_path / "run")
     run.lock()
@@ -53,6 +54,9 @@ def test_a_log_ends_before_what_is_no_measurement(options, tmp_path, line):
     with (run.path / "log.jsonl").open("a") as file:
         file.write(f"{line}\n")
     assert [line["nimg"] for line in run.lines()] == [8]
+    run.close()
+    RunFolder(run.path).begin(options, 100)
+    assert (run.path / "log.jsonl").read_text().count("\n") == 1
 
 
 def test_one_process_at_a_time(options, tmp_path):
@@ -119,7 +123,7 @@ def metric(value, name="fd"):
 
 
 def test_metrics_are_kept_as_the_log_is(options, tmp_path):
-    run, state = RunFolder(tmp_path / "run"), begin(options, Start(), torch.device("cpu"))
+    run, state = RunFolder(tmp_path / "run"), begin(options, Start(), CPU)
     run.lock()
     run.begin(options, 0)
     assert run.measured() == []
@@ -150,6 +154,66 @@ def test_the_chart_of_a_metric_has_its_floor(options):
     assert page.count("<circle") == 5
 
 
+@pytest.mark.parametrize("line", ["{", '{"kimg": 0.016, "nimg": 16, "value": 1.0, "seconds": 2.0}'])
+def test_metrics_end_before_what_is_none(options, tmp_path, line):
+    run = RunFolder(tmp_path)
+    run.lock()
+    run.begin(options, 0)
+    run.measure([metric(1.0)], begin(options, Start(), CPU), options)
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write(f"{line}\n")
+    assert [line["value"] for line in run.measured()] == [1.0]
+    run.close()
+
+
+def test_a_title_is_text(options):
+    page = report.html(options, [], [{"kimg": 10, **metric(1.0), "title": '<script>FD</script> "quoted"'}], [])
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;FD&lt;/script&gt; &quot;quoted&quot;, 1,000 pictures a side") == 2
+
+
+def test_what_is_published_knows_its_centre(options, pictures, tmp_path):
+    """That of the weights as they are."""
+    run, state = RunFolder(tmp_path / "run"), begin(options, Start(), CPU)
+    run.lock()
+    run.begin(options, 0)
+    with torch.no_grad():
+        dict(state.average.named_parameters())["mapping.fc0.bias"].fill_(300.0)
+        w = state.average.mapping(torch.randn(4000, 4))
+    assert w.mean() > 1
+    run.publish(state, options, {}, Pictures(pictures, None))
+    centre = store.load(str(run.snapshot)).prepare(CPU, torch.float32).w_avg
+    torch.testing.assert_close(centre, w.mean(dim=0), atol=0.05, rtol=0.05)
+    run.close()
+
+
+def test_room_is_asked_for_what_a_run_writes(options, pictures, tmp_path, monkeypatch):
+    """Three checkpoints with Adam's moments and a model, before the first step; less what is there already."""
+    run, state, learned = RunFolder(tmp_path / "run"), begin(options, Start(), CPU), begin(options, Start(), CPU)
+    for adam in (learned.g_adam, learned.d_adam):
+        for parameter in adam.param_groups[0]["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+        adam.step()
+    checkpoint = sum(tensor.nbytes for tensor in learned.tensors().values())
+    needed = 3 * checkpoint + sum(tensor.nbytes for tensor in state.average.state_dict().values())
+
+    def check(free):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2 * free, free, free))
+        folder.check_room(run, state)
+
+    check(1.02 * needed)
+    with pytest.raises(StyleganError, match="MB left and this run needs"):
+        check(0.98 * needed)
+    run.lock()
+    run.begin(options, 0)
+    run.publish(learned, options, {}, Pictures(pictures, None))
+    run.close()
+    there = sum(path.stat().st_size for path in (run.snapshot, *run.checkpoints.iterdir()))
+    check(1.02 * needed - there)
+    with pytest.raises(StyleganError, match="MB left and this run needs"):
+        check(0.98 * needed - there)
+
+
 def test_a_film_needs_two_sheets(options, tmp_path):
     run = RunFolder(tmp_path)
     assert run.film() is None
@@ -166,24 +230,6 @@ def test_a_folder_of_other_things(tmp_path):
     (tmp_path / "training_options.json").write_text("{")
     with pytest.raises(StyleganError, match=r"training_options.json cannot be read"):
         RunFolder(tmp_path).options()
-
-
-def test_fakes_are_seeds_untruncated(options):
-    generator = begin(options, Start(), torch.device("cpu")).average
-    sheet = np.asarray(folder.fakes(generator))
-    assert sheet.shape == (128, 128, 3)
-    z = torch.from_numpy(np.random.RandomState(9).randn(1, 4)).float()
-    with torch.no_grad():
-        expected = to_pixels(generator.synthesis(generator.broadcast(generator.mapping(z))))[0]
-    assert np.array_equal(sheet[16:32, 16:32], expected)
-
-
-def test_w_avg_is_the_mean_of_w(options):
-    generator = begin(options, Start(), torch.device("cpu")).average
-    folder.centre(generator, None)
-    with torch.no_grad():
-        w = generator.mapping(torch.randn(20000, 4))
-    torch.testing.assert_close(generator.w_avg, w.mean(dim=0), atol=0.05, rtol=0.05)
 
 
 def test_a_report_stands_alone_and_stays_small(options, tmp_path):
@@ -205,20 +251,3 @@ def test_a_report_stands_alone_and_stays_small(options, tmp_path):
 
 def test_a_report_of_nothing(options):
     assert "0.0 thousand pictures" in report.html(options, [], [], [])
-
-
-def test_the_centre_is_that_of_all_classes_as_often_as_they_are(monkeypatch):
-    """Also where the pictures of a class follow one another."""
-    monkeypatch.setattr(folder, "CENTRE_SAMPLES", 8)
-    seen = []
-
-    class Classes:
-        z_dim, c_dim, device = 4, 3, torch.device("cpu")
-        w_avg = torch.zeros(4)
-
-        def mapping(self, z, c):
-            seen.extend(c.argmax(dim=1).tolist())
-            return z
-
-    folder.centre(Classes(), torch.tensor([0] * 50 + [1] * 25 + [2] * 25))
-    assert seen == [0, 0, 0, 0, 1, 1, 2, 2]

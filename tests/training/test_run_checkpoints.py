@@ -43,6 +43,16 @@ def test_a_damaged_one_is_passed_over(state, tmp_path, damage):
     assert checkpoints.newest(tmp_path)[1]["nimg"] == 0
 
 
+def test_a_damaged_one_does_not_count_among_the_last_two(state, tmp_path):
+    """It is newer than where the run goes on from it."""
+    for nimg in (8, 16, 1000, 24):
+        state.progress.nimg = nimg
+        path = checkpoints.save(state, tmp_path)
+        if nimg == 1000:
+            path.write_bytes(b"damaged")
+    assert [checkpoints.read(path)[1]["nimg"] for path in checkpoints.found(tmp_path)] == [16, 24]
+
+
 def test_nothing_is_there_to_go_on_from(tmp_path):
     assert checkpoints.newest(tmp_path) is None
     (tmp_path / "000000000008.safetensors").write_bytes(b"hello")

@@ -1,0 +1,60 @@
+"""What a snapshot shows of a model: the mean of its `w`, and sheets of what it makes and of what it learns from."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from stylegan_cli.generator import Generator
+from stylegan_cli.media.render import to_pixels
+from stylegan_cli.training.data import Pictures
+
+GRID_PIXELS = 1024  # about so many an edge
+CENTRE_SAMPLES = 4096
+
+
+@torch.no_grad()
+def centre(generator: Generator, classes: Tensor | None) -> None:
+    """Sets `w_avg` to the mean over many z, and over `classes` as often as they are in the data."""
+    z = torch.from_numpy(np.random.RandomState(0).randn(CENTRE_SAMPLES, generator.z_dim)).float()
+    c = None
+    if classes is not None:
+        c = F.one_hot(classes[torch.arange(CENTRE_SAMPLES) * len(classes) // CENTRE_SAMPLES], generator.c_dim).float()
+        c = c.to(generator.device)
+    generator.w_avg.copy_(generator.mapping(z.to(generator.device), c).mean(dim=0))
+
+
+@torch.no_grad()
+def fakes(generator: Generator) -> Image.Image:
+    """A sheet of seeds 0, 1, 2, ... as `stylegan sample --psi 1` draws them; classes follow one another."""
+    count = grid_edge(generator.resolution) ** 2
+    pictures = []
+    for seed in range(count):
+        z = torch.from_numpy(np.random.RandomState(seed).randn(1, generator.z_dim)).float().to(generator.device)
+        c = None
+        if generator.c_dim:
+            c = F.one_hot(torch.tensor([seed % generator.c_dim]), generator.c_dim).float().to(generator.device)
+        pictures.append(to_pixels(generator.synthesis(generator.broadcast(generator.mapping(z, c)))))
+    return tiled(np.concatenate(pictures))
+
+
+def reals(pictures: Pictures) -> Image.Image:
+    """A sheet of the first training pictures, from the beginning again where there are too few."""
+    count = grid_edge(pictures.resolution) ** 2
+    return tiled(np.stack([pictures[i % len(pictures)].transpose(1, 2, 0) for i in range(count)]))
+
+
+def grid_edge(resolution: int) -> int:
+    """Pictures along an edge of a sheet."""
+    return min(max(GRID_PIXELS // resolution, 2), 8)
+
+
+def tiled(pictures: np.ndarray) -> Image.Image:
+    """`[n * n, h, w, 3]` as one square picture."""
+    count, height, width, channels = pictures.shape
+    edge = round(count**0.5)
+    rows = pictures.reshape(edge, edge, height, width, channels).transpose(0, 2, 1, 3, 4)
+    return Image.fromarray(rows.reshape(edge * height, edge * width, channels))

@@ -1,0 +1,59 @@
+"""What a snapshot shows."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stylegan_cli.media.render import to_pixels
+from stylegan_cli.training import presets, snapshots
+from stylegan_cli.training.data import Pictures
+from stylegan_cli.training.networks import Start
+from stylegan_cli.training.state import begin
+
+
+@pytest.fixture
+def generator(pictures):
+    said = {"cbase": 64, "cmax": 4, "map_depth": 1, "latent": 4, "batch": "8"}
+    options, _ = presets.plan(Pictures(pictures, None), said, "auto", None, 1)
+    return begin(options, Start(), torch.device("cpu")).average
+
+
+def test_fakes_are_seeds_untruncated(generator):
+    sheet = np.asarray(snapshots.fakes(generator))
+    assert sheet.shape == (128, 128, 3)
+    z = torch.from_numpy(np.random.RandomState(9).randn(1, 4)).float()
+    with torch.no_grad():
+        expected = to_pixels(generator.synthesis(generator.broadcast(generator.mapping(z))))[0]
+    assert np.array_equal(sheet[16:32, 16:32], expected)
+
+
+def test_w_avg_is_the_mean_of_w(generator):
+    snapshots.centre(generator, None)
+    with torch.no_grad():
+        w = generator.mapping(torch.randn(20000, 4))
+    torch.testing.assert_close(generator.w_avg, w.mean(dim=0), atol=0.05, rtol=0.05)
+
+
+def test_the_centre_is_that_of_all_classes_as_often_as_they_are(monkeypatch):
+    """Also where the pictures of a class follow one another."""
+    monkeypatch.setattr(snapshots, "CENTRE_SAMPLES", 8)
+    seen = []
+
+    class Classes:
+        z_dim, c_dim, device = 4, 3, torch.device("cpu")
+        w_avg = torch.zeros(4)
+
+        def mapping(self, z, c):
+            seen.extend(c.argmax(dim=1).tolist())
+            return z
+
+    snapshots.centre(Classes(), torch.tensor([0] * 50 + [1] * 25 + [2] * 25))
+    assert seen == [0, 0, 0, 0, 1, 1, 2, 2]
+
+
+def test_reals_begin_again_where_they_are_few(pictures):
+    """24 pictures on a sheet of 64."""
+    sheet = np.asarray(snapshots.reals(Pictures(pictures, None)))
+    last = np.asarray(Image.open(pictures / f"{63 % 24:03d}.png"))
+    assert np.array_equal(sheet[7 * 16 :, 7 * 16 :], last)
