@@ -18,6 +18,7 @@ from torch import Tensor
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.training import losses
+from stylegan_cli.training.arithmetic import arithmetic
 from stylegan_cli.training.augment import augment, steered
 from stylegan_cli.training.data import Batch, DamagedError, Loader
 from stylegan_cli.training.options import REG_INTERVALS, Options
@@ -30,6 +31,8 @@ PATH_DECAY = 0.01  # of the running mean of path lengths
 ADA_INTERVAL = 4  # steps between two moves of the augmentation's probability
 # What is averaged over pictures, and logged.
 MEASURED = ("loss_g", "loss_d", "score_real", "score_fake", "sign_real", "r1", "path_length")
+REGULARISERS = ("r1", "path_length")
+SMALLEST_SCALE = 2.0**-10  # of float16's gradients, which begin at 2^10: those that leave its range even so are no use
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,8 @@ class Trainer:
         options, progress = self.options, self.state.progress
         now = self._now = Moment.of(options, progress.nimg)
         if options.cfg == "stylegan1":
+            # Adam keeps its moments where a resolution comes in, and only what is new begins without. NVIDIA's StyleGAN
+            # and ProGAN forget those of all layers there (`reset_opt_for_new_lod`).
             self.state.set_lod(now.lod)
         with self.world.together():
             real = self.loader.take(self._positions(now, progress.nimg), self.device)
@@ -115,17 +120,21 @@ class Trainer:
         self._noted.zero_()
         self._noted[-1, 0] = float(stop)
 
-        self._learn("g", self._deceive)
-        if options.pl_weight and progress.step % REG_INTERVALS["g"] == 0:
-            self._learn("g", self._straighten)
-        self._learn("d", self._judge)
-        if progress.step % REG_INTERVALS["d"] == 0:
-            self._learn("d", self._flatten)
-
+        with arithmetic(options.precision, self.device):
+            self._phases()
         progress.step += 1
         progress.nimg += now.batch
         self._follow(now.batch)
         self._take_stock()
+
+    def _phases(self) -> None:
+        step = self.state.progress.step
+        self._learn("g", self._deceive)
+        if self.options.pl_weight and step % REG_INTERVALS["g"] == 0:
+            self._learn("g", self._straighten)
+        self._learn("d", self._judge)
+        if step % REG_INTERVALS["d"] == 0:
+            self._learn("d", self._flatten)
 
     def _learn(self, who: str, losses_of: Callable[[int], Iterable[Tensor]]) -> None:
         """One step of the generator's or the discriminator's optimiser, on the mean of the losses of all parts."""
@@ -203,9 +212,15 @@ class Trainer:
         return self.state.discriminator(augment(images, self.state.progress.p, self.options.augpipe), c)
 
     def _note(self, name: str, values: Tensor) -> None:
+        """Adds to what is averaged. A regulariser that left float16's range is left out, as the scaler will leave out
+        the step that it was for."""
+        values = values.detach()
+        counted = torch.ones_like(values, dtype=torch.bool)
+        if name in REGULARISERS and self.state.scaler.is_enabled():
+            counted = values.isfinite()
         row = self._noted[MEASURED.index(name)]
-        row[0] += values.detach().sum()
-        row[1] += values.numel()
+        row[0] += values.where(counted, 0.0).sum()
+        row[1] += counted.sum()
 
     @torch.no_grad()
     def _follow(self, batch: int) -> None:
@@ -225,6 +240,10 @@ class Trainer:
         self.sums = noted[:-1]
         if not self.sums.isfinite().all():
             raise StyleganError(f"the losses are not finite after {progress.kimg:.1f} kimg; {WAY_OUT}")
+        if self.state.scaler.get_scale() < SMALLEST_SCALE:
+            raise StyleganError(
+                f"float16 cannot hold the gradients after {progress.kimg:.1f} kimg; try --precision fp32, or {WAY_OUT}"
+            )
         means = means_of(self.sums)
         if "path_length" in means:
             progress.path_mean += PATH_DECAY * (means["path_length"] - progress.path_mean)

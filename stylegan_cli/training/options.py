@@ -101,10 +101,16 @@ class Options:
 
     @staticmethod
     def loads(text: str) -> Options:
+        """What `dumps` gave. Raises `StyleganError` where it is damaged, or names an option that is not known here:
+        without it the run would go on as another one."""
         try:
             found = json.loads(text)
-            known = {field.name for field in fields(Options)}
-            return Options(**{key: value for key, value in found.items() if key in known})
+            if unknown := sorted(found.keys() - {field.name for field in fields(Options)}):
+                raise StyleganError(
+                    f"the run's training_options.json names {unknown[0]!r}, which this version does not know; go on "
+                    "with the version that began it, or choose another --outdir"
+                )
+            return Options(**found)
         except (ValueError, TypeError, AttributeError):
             raise StyleganError(
                 "the run's training_options.json cannot be read, as it is damaged; choose another --outdir"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, UsageError
 
 T = TypeVar("T")
 PATIENCE = timedelta(hours=3)  # with a leader who writes a snapshot or computes metrics; torchrun sees who has died
@@ -85,16 +86,13 @@ class World:
 
 
 def join(device: torch.device) -> tuple[World, torch.device]:
-    """Joins the others that torchrun started, if it did; and this process's own device. Matrices are multiplied in TF32
-    where it has that, and convolutions try which way is fastest: they keep their shapes."""
-    torch.backends.cudnn.benchmark = device.type == "cuda"
-    torch.set_float32_matmul_precision("high" if device.type == "cuda" else "highest")
+    """Joins the others that torchrun started, if it did; and this process's own device."""
     return _join(device, "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", PATIENCE)
 
 
 def gather(device: torch.device) -> tuple[World, torch.device]:
     """The same for work that is only split: processes wait for each other as long as it takes, and `wait` fails with a
-    RuntimeError where another one has ended. Arithmetic stays as it is."""
+    RuntimeError where another one has ended. They may share GPUs."""
     return _join(device, "gloo", FOR_EVER)
 
 
@@ -103,7 +101,22 @@ def _join(device: torch.device, backend: str, patience: timedelta) -> tuple[Worl
     if size == 1:
         return World(), device
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+        # Launchers other than torchrun may not number a machine's processes: ranks then fill one after the other.
+        number = os.environ.get("LOCAL_RANK") or os.environ.get("RANK", "0")
+        device = torch.device("cuda", int(number) % torch.cuda.device_count())
         torch.cuda.set_device(device)
     dist.init_process_group(backend, timeout=patience)
     return World(dist.get_rank(), size), device
+
+
+def check_apart(world: World, device: torch.device) -> None:
+    """That every process has a GPU of its own, without which NCCL would fail in words of its own. A GPU is known by its
+    UUID: launchers may show each process no more than one, which is then everybody's first."""
+    if world.size == 1 or device.type != "cuda":
+        return
+    gpus = set(world.gather((platform.node(), str(torch.cuda.get_device_properties(device).uuid))))
+    if len(gpus) < world.size:
+        raise UsageError(
+            f"{world.size} processes found {len(gpus)} GPU{'s' * (len(gpus) > 1)}, and each needs one of its own; "
+            "start as many on every machine as it has GPUs"
+        )

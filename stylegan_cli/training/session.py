@@ -18,7 +18,7 @@ from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.folder import RunFolder, check_room
 from stylegan_cli.training.networks import Start, start_of
 from stylegan_cli.training.options import Options, difference
-from stylegan_cli.training.parallel import World
+from stylegan_cli.training.parallel import World, check_apart
 from stylegan_cli.training.state import State, begin
 
 
@@ -56,6 +56,7 @@ def planned(
 ) -> Session:
     """A run at its beginning, from what the user wishes and what the folder holds of it; writes nothing. `on_checked`
     is told how many pictures were looked at, and of how many."""
+    check_apart(world, device)
     with world.together():
         before = run.options()
         chance = None if wishes.subset is None else (wishes.subset, wishes.said["seed"])
@@ -76,7 +77,7 @@ def opened(session: Session, world: World) -> None:
     run, options, state = session.run, session.options, session.state
     with world.together():
         if world.leads:
-            check_room(run.path, state)
+            check_room(run, state)
             run.lock()
     with world.together():
         if content := checkpoints.newest(run.checkpoints):

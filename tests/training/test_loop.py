@@ -5,32 +5,11 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
+from small_trainers import steps, trainer_of
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.training import checkpoints, networks, presets
-from stylegan_cli.training.data import Loader, Pictures
-from stylegan_cli.training.loop import MEASURED, Moment, Pace, Trainer, train
-from stylegan_cli.training.networks import Start
-from stylegan_cli.training.parallel import World
-from stylegan_cli.training.state import begin
-
-CPU = torch.device("cpu")
-SAID = {"cbase": 128, "cmax": 8, "map_depth": 2, "latent": 8, "batch": "8", "aug": "none"}
-GROWING = SAID | {"cfg": "stylegan1", "stable_kimg": "0.016", "fade_kimg": "0.032"}
-
-
-def trainer_of(pictures, labelled=False, **said):
-    """A trainer for 16-pixel pictures."""
-    found = Pictures(pictures, None, labelled)
-    cfg = GROWING if said.get("cfg") == "stylegan1" else SAID
-    options, _ = presets.plan(found, cfg | {"batch_gpu": said.get("batch", "8")} | said, "auto", None, 1)
-    return Trainer(options, begin(options, Start(), CPU), Loader(found, options.seed, options.mirror), World(), CPU)
-
-
-def steps(trainer, count):
-    for _ in range(count):
-        trainer.step()
-    return trainer
+from stylegan_cli.training import checkpoints, losses, networks
+from stylegan_cli.training.loop import MEASURED, SMALLEST_SCALE, Moment, Pace, train
 
 
 def weights(trainer):
@@ -204,3 +183,40 @@ def test_a_step_whose_gradients_leave_float16_is_left_out(tmp_path, pictures):
     other.state.load(*checkpoints.newest(tmp_path))
     assert same(weights(other), after)
     assert same(weights(steps(other, 2)), weights(steps(trainer, 2)))
+
+
+def test_regularisers_that_leave_float16_cost_their_steps_only(pictures, monkeypatch):
+    """Not the run: they count nowhere, also not in the running mean of path lengths."""
+    monkeypatch.setattr(losses, "SCALE", 2.0**40)
+    trainer = trainer_of(pictures, precision="fp16", pl_weight=2.0)
+    trainer.state.progress.path_mean = 0.5
+    steps(trainer, 1)
+    assert [trainer.sums[MEASURED.index(name)].tolist() for name in ("r1", "path_length")] == [[0, 0], [0, 0]]
+    assert (trainer.state.progress.path_mean, trainer.state.scaler.get_scale()) == (0.5, 2.0**8)
+    tensors = trainer.state.tensors()
+    assert all(tensor.isfinite().all() for tensor in tensors.values())
+    assert {tensor.item() for name, tensor in tensors.items() if name.endswith(".step")} == {
+        1
+    }  # of two, in each network
+
+
+@pytest.mark.parametrize("more", [{}, {"pl_weight": 2.0}])
+def test_regularisers_that_leave_float32_end_a_run(pictures, monkeypatch, more):
+    monkeypatch.setattr(losses, "SCALE", torch.inf)
+    with pytest.raises(StyleganError, match="losses are not finite"):
+        trainer_of(pictures, **more).step()
+
+
+def test_gradients_that_never_fit_into_float16_end_a_run(pictures, monkeypatch):
+    monkeypatch.setattr(losses, "SCALE", 2.0**40)
+    trainer = trainer_of(pictures, precision="fp16")
+    trainer.state.scaler.load_state_dict(trainer.state.scaler.state_dict() | {"scale": SMALLEST_SCALE})
+    with pytest.raises(StyleganError, match=r"float16 cannot hold the gradients after 0.0 kimg; try --precision fp32"):
+        trainer.step()
+
+
+@pytest.mark.parametrize(("pl_weight", "share"), [(2.0, 4 / 5), (0.0, 1)])
+def test_adam_forgets_as_fast_as_without_regularisation(pictures, pl_weight, share):
+    state = trainer_of(pictures, pl_weight=pl_weight).state
+    assert state.g_adam.param_groups[0]["betas"] == pytest.approx((0, 0.99**share))
+    assert state.d_adam.param_groups[0]["betas"] == pytest.approx((0, 0.99 ** (16 / 17)))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from stylegan_cli.errors import UsageError
+from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.training import presets
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.networks import Start
@@ -127,3 +127,14 @@ def test_differences_are_named(found):
     assert difference(replace(options, ema_kimg=3.0), options) == f"--ema-kimg is 3.0, and was {options.ema_kimg}"
     other = replace(options, generator=options.generator | {"z_dim": 7})
     assert difference(other, options) == "the generator's z_dim is 7, and was 512"
+
+
+def test_options_of_a_newer_version_are_refused_by_name(found):
+    """Without them the run would go on as another one."""
+    text = planned(found).dumps()
+    with pytest.raises(
+        StyleganError, match=r"names 'warm_up', which this version does not know; go on with the version"
+    ):
+        Options.loads(text.replace('"seed"', '"warm_up": 9, "seed"'))
+    with pytest.raises(StyleganError, match="cannot be read, as it is damaged"):
+        Options.loads("[]")

@@ -1,0 +1,49 @@
+"""Who takes part, and on which GPU."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from stylegan_cli.errors import UsageError
+from stylegan_cli.training import parallel
+from stylegan_cli.training.parallel import World, check_apart
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """Joins as a launcher's process on a machine of two GPUs, with what that launcher tells."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+    monkeypatch.setattr(parallel.dist, "init_process_group", lambda *_, **__: None)
+
+    def join(**told):
+        for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in told.items():
+            monkeypatch.setenv(name, str(value))
+        monkeypatch.setattr(parallel.dist, "get_rank", lambda: told["RANK"])
+        return parallel.join(CUDA)
+
+    return join
+
+
+@pytest.mark.parametrize(("told", "gpu"), [({"LOCAL_RANK": 1}, 1), ({"LOCAL_RANK": 0}, 0), ({}, 1), ({"RANK": 4}, 0)])
+def test_a_process_has_the_gpu_of_its_number(launched, told, gpu):
+    """On its machine, or of all where it is told no other."""
+    told = {"RANK": 3, "WORLD_SIZE": 6} | told
+    assert launched(**told) == (World(told["RANK"], 6), torch.device("cuda", gpu))
+
+
+def test_a_gpu_each(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(uuid="first"))
+    world, others = World(0, 3), ["second", "third"]
+    monkeypatch.setattr(World, "gather", lambda _, value: [value, *((value[0], uuid) for uuid in others)])
+    check_apart(world, CUDA)
+    others[1] = "first"
+    with pytest.raises(UsageError, match=r"^3 processes found 2 GPUs, and each needs one of its own; start as many"):
+        check_apart(world, CUDA)
+    check_apart(world, CPU)
+    check_apart(World(), CUDA)
