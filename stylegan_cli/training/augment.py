@@ -25,7 +25,9 @@ SYM6 = (
     *(-0.021060292512300564, 0.04472490177066578, 0.0017677118642428036, -0.007800708325034148),
 )
 REACH = len(SYM6) // 4  # pixels beyond the edge that the filters look at
-# It is not quite symmetric: by how many of its taps its centre of mass lies off its middle.
+# It is not quite symmetric: its centre of mass lies so many taps off its middle, -0.40, and by so much it moves what
+# changes slowly. NVIDIA's code takes -0.5, which suits details of four pixels better, and what is coarser, as nearly
+# everything in pictures is, worse: turned by a quarter, waves of 18 pixels came out thirteen times less exact.
 OFF_CENTRE = sum(i * tap for i, tap in enumerate(SYM6)) / sum(SYM6) - (len(SYM6) - 1) / 2
 SHIFT = 0.125  # picture widths
 ZOOM = 0.2 * math.log(2)
@@ -182,10 +184,12 @@ def warp(images: Tensor, inverse: Tensor) -> Tensor:
 
 
 def _margin(inverse: Tensor, size: int) -> int:
-    """Pixels that the map takes from beyond an edge, at most as many as mirroring can give."""
+    """Pixels that the map takes from beyond an edge, or some more, so that there are few sizes to try convolutions for;
+    at most as many as mirroring can give."""
     corners = torch.tensor([[-1.0, -1, 1], [-1, 1, 1], [1, -1, 1], [1, 1, 1]]).to(inverse)
     reach = (inverse[:, :2] @ corners.t()).abs().max().item()
-    return min(max(math.ceil((reach - 1) * size / 2), 0) + 2 * REACH, size - 1)
+    margin, step = max(math.ceil((reach - 1) * size / 2), 0) + 2 * REACH, max(size // 8, 1)
+    return min(math.ceil(margin / step) * step, size - 1)
 
 
 class _Sample(torch.autograd.Function):

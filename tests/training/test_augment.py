@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from stylegan_cli.training import augment as A
 from stylegan_cli.training.losses import r1_penalty
@@ -79,6 +80,29 @@ def test_warps_undo_each_other(images):
     torch.testing.assert_close(middle(back), middle(images), atol=0.03, rtol=0)
 
 
+def test_what_is_smooth_turns_about_the_middle():
+    """A wave of 18 pixels: the filter is not symmetric, and what it moves must be moved back by just so much."""
+    x = (torch.arange(64) + 0.5) / 32 - 1
+    wave = torch.sin(math.pi * (3 * x[None, :] + 2 * x[:, None])).expand(1, 3, -1, -1)
+    found = A.warp(wave, A.rotation(angles(math.pi / 2)))
+    torch.testing.assert_close(middle(found, 32), middle(wave.rot90(1, (2, 3)), 32), atol=0.005, rtol=0)
+
+
+def test_few_sizes_are_warped(monkeypatch):
+    """Trying which way is fastest takes long for each; and what is beyond the edges is no matter of their number."""
+    images, sizes, sample = torch.rand(2, 3, 64, 64), set(), F.grid_sample
+
+    def noted(images, *args, **kwargs):
+        sizes.add(images.shape[3])
+        return sample(images, *args, **kwargs)
+
+    monkeypatch.setattr(F, "grid_sample", noted)
+    for seed in range(60):
+        torch.manual_seed(seed)
+        A.augment(images, (0.1, 0.5, 1.0)[seed % 3], "bg")
+    assert len(sizes) <= 8 and max(sizes) == 2 * (64 + 2 * 63)
+
+
 def test_extreme_warps_stay_finite():
     found = A.warp(torch.rand(1, 3, 8, 8), A.scaling(angles(9.0), angles(9.0)))
     assert found.shape == (1, 3, 8, 8)
@@ -94,10 +118,40 @@ def test_blits_are_whole_pixels_and_all_equally_likely():
     assert shift.abs().max() <= 4 + 1e-4
 
 
+@pytest.mark.parametrize("p", [0.2, 0.7])
+def test_blits_happen_with_probability_p(p):
+    """A mirror's two outcomes and a turn's four include that nothing changes."""
+    found = A.blits(draw(20000, p), 32)
+    linear, shift = found[:, :2, :2], found[:, :2, 2]
+    diagonal = linear[:, 0, 1].abs() < 0.5
+    assert (torch.linalg.det(linear) < 0).float().mean().item() == pytest.approx(p / 2, abs=0.015)
+    assert (~diagonal).float().mean().item() == pytest.approx(p / 2, abs=0.015)
+    shifted = (shift.abs() > 1e-4).any(dim=1).float().mean().item()
+    assert shifted == pytest.approx(p * (1 - 1 / 8**2), abs=0.015)  # of -4 to 4 pixels, the ends half as often
+
+
+def test_blits_come_before_geometry(images, monkeypatch):
+    """So a shift is by whole pixels, whatever the zoom: the map says where colours come from, and is read backwards."""
+    shift, zoom = A.translation(angles(8 / 32), angles(0.0)), A.scaling(angles(0.5), angles(0.5))
+    monkeypatch.setattr(A, "blits", lambda draw, _: shift.expand(draw.n, -1, -1))
+    monkeypatch.setattr(A, "geometry", lambda draw: zoom.expand(draw.n, -1, -1))
+    torch.testing.assert_close(
+        A.augment(images, 1.0, "bg"), A.warp(A.warp(images, shift.expand(4, -1, -1)), zoom.expand(4, -1, -1)),
+        atol=0.05, rtol=0,
+    )  # fmt: skip
+
+
 def test_geometry_has_the_papers_statistics():
-    area = torch.linalg.det(A.geometry(draw())).log() / 2
+    """Appendix B of the paper."""
+    found = A.geometry(draw())
+    linear = found[:, :2, :2]
+    area = torch.linalg.det(linear).log() / 2
     assert area.mean().abs() < 0.01  # stretching keeps areas, zoom changes them evenly
-    assert area.std().item() == pytest.approx(A.ZOOM, rel=0.05)
+    assert area.std().item() == pytest.approx(0.2 * math.log(2), rel=0.05)
+    stretch = torch.linalg.svdvals(linear).log().diff(dim=1) / 2
+    assert stretch.square().mean().sqrt().item() == pytest.approx(0.2 * math.log(2), rel=0.05)
+    shift = torch.linalg.solve(linear, found[:, :2, 2]) / 2
+    assert shift.std().item() == pytest.approx(0.125, rel=0.05)
 
 
 @pytest.mark.parametrize("p", [0.2, 0.6])
@@ -113,9 +167,20 @@ def test_colours_are_affine_maps_that_keep_the_grey_axis():
     grey = matrix[:, :3, :3] @ torch.ones(3)
     torch.testing.assert_close(grey, grey.mean(dim=1, keepdim=True).expand(-1, 3), atol=1e-4, rtol=1e-4)
     assert (grey[:, 0] < 0).float().mean().item() == pytest.approx(0.5, abs=0.03)  # inverted luma
-    contrast = grey[:, 0].abs().log()
+
+
+def test_colours_have_the_papers_statistics():
+    """Appendix B of the paper."""
+    matrix = A.colours(draw(8000))
+    linear = matrix[:, :3, :3]
+    brightness = torch.linalg.solve(linear, matrix[:, :3, 3])
+    assert brightness.std().item() == pytest.approx(0.2, rel=0.05)
+    contrast = linear.sum(dim=2)[:, 0].abs().log()
     assert contrast.mean().item() == pytest.approx(0, abs=0.02)
-    assert contrast.std().item() == pytest.approx(A.CONTRAST, rel=0.05)
+    assert contrast.std().item() == pytest.approx(0.5 * math.log(2), rel=0.05)
+    saturation = torch.linalg.det(linear).abs().log() / 2 - 1.5 * contrast  # of both axes that are not grey
+    assert saturation.mean().item() == pytest.approx(0, abs=0.03)
+    assert saturation.std().item() == pytest.approx(math.log(2), rel=0.05)
 
 
 def test_colours_can_be_undone(images):
