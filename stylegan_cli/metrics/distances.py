@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from stylegan_cli.metrics.estimates import GROUPS, KEPT, blocks, slabs
+
 
 def frechet(a: np.ndarray, b: np.ndarray) -> float:
     """The Frechet distance of the Gaussians that fit `a` and `b` (Heusel et al. 2017, arXiv:1706.08500, section 3)."""
-    # In float64: sums of squares lose too much in float32.
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
-    a, b = (a - mean_a) / np.sqrt(len(a) - 1), (b - mean_b) / np.sqrt(len(b) - 1)
+    mean_a, mean_b = a.mean(axis=0, dtype=np.float64), b.mean(axis=0, dtype=np.float64)
     if max(len(a), len(b)) >= a.shape[1]:
-        return frechet_of_gaussians(mean_a, a.T @ a, mean_b, b.T @ b)
+        return frechet_of_gaussians(mean_a, _covariance(a, mean_a), mean_b, _covariance(b, mean_b))
     # With fewer pictures than features the roots of (a' a) (b' b) are the few singular values of a b'.
+    a, b = (a - mean_a) / np.sqrt(len(a) - 1), (b - mean_b) / np.sqrt(len(b) - 1)
     overlap = np.linalg.svd(a @ b.T, compute_uv=False).sum()
     return _combined(mean_a - mean_b, np.square(a).sum() + np.square(b).sum(), overlap)
 
@@ -29,22 +29,53 @@ def frechet_of_gaussians(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarr
     return _combined(mean_a - mean_b, np.trace(cov_a) + np.trace(cov_b), overlap)
 
 
-def kernel(a: np.ndarray, b: np.ndarray) -> float:
+def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The squared maximum mean discrepancy, unbiased, with the kernel `(x y / d + 1)^3` of KID (Binkowski et al. 2018,
-    arXiv:1801.01401, section 4). About 0 for pictures of the same kind: below it as often as above."""
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    return float(_mean_of_pairs(_cubic(a, a)) + _mean_of_pairs(_cubic(b, b)) - 2 * _cubic(a, b).mean())
+    arXiv:1801.01401, section 4). About 0 for pictures of the same kind: below it as often as above.
+
+    Of all rows, and of all but each group of them, `[1 + GROUPS]`, as `jackknife` takes it; two rows a group at least.
+    """
+    return _mean_of_pairs(a) + _mean_of_pairs(b) - 2 * _mean_of_pairs(a, b)
+
+
+def _covariance(a: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """`[d, d]`, in float64: sums of squares lose too much in float32."""
+    total = np.zeros((a.shape[1], a.shape[1]))
+    for rows in slabs(a):
+        centred = rows - mean
+        total += centred.T @ centred
+    return total / (len(a) - 1)
 
 
 def _combined(difference: np.ndarray, traces: float, overlap: float) -> float:
     return float(difference @ difference + traces - 2 * overlap)
 
 
-def _cubic(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return (a @ b.T / a.shape[1] + 1) ** 3
+def _mean_of_pairs(a: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
+    """The mean similarity of a row of `a` and one of `b`, or another one of `a`; `[1 + GROUPS]`, as above.
+
+    Sums over pairs of groups are all that these means need, so each pair of rows is looked at once.
+    """
+    sums, counts = np.zeros((GROUPS, GROUPS)), np.zeros((GROUPS, GROUPS))
+    for i, x in enumerate(blocks(a)):
+        for j, y in enumerate(blocks(a if b is None else b)):
+            if b is None and j < i:
+                sums[i, j], counts[i, j] = sums[j, i], counts[j, i]
+                continue
+            others = y.astype(np.float64)
+            sums[i, j] = sum(_cubic(rows @ others.T, a.shape[1]).sum() for rows in slabs(x.astype(np.float64)))
+            counts[i, j] = len(x) * len(y)
+        if b is None:  # nobody is paired with themselves
+            sums[i, i] -= _cubic(np.square(x.astype(np.float64)).sum(axis=1), a.shape[1]).sum()
+            counts[i, i] -= len(x)
+    return _kept(sums) / _kept(counts)
 
 
-def _mean_of_pairs(similarity: np.ndarray) -> float:
-    """Over all pairs of two different rows."""
-    n = len(similarity)
-    return (similarity.sum() - np.trace(similarity)) / (n * (n - 1))
+def _cubic(products: np.ndarray, d: int) -> np.ndarray:
+    near = products / d + 1
+    return near * near * near  # numpy's power would take longer than all else
+
+
+def _kept(pairs: np.ndarray) -> np.ndarray:
+    """Sums `[1 + GROUPS]` over the pairs of groups `[GROUPS, GROUPS]` that are kept."""
+    return np.einsum("kg,gh,kh->k", KEPT, pairs, KEPT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,18 @@ import numpy as np
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.media.framing import FILTERS, Framing
 from stylegan_cli.metrics import distances, path_length, precision_recall
-from stylegan_cli.metrics.estimates import GROUPS, Estimate, jackknife
+from stylegan_cli.metrics.estimates import GROUPS, Estimate, jackknife, leaving_out
 from stylegan_cli.metrics.features import EfficientNetFeatures, Features, describe
 from stylegan_cli.metrics.sets import DataSet, Made, PictureSet
 from stylegan_cli.scorers import perceptual
 
 METRICS = ("fd", "kd", "pr", "ppl")
 JACKKNIFE = f"jackknife of {GROUPS} groups"
-DISTANCES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {"fd": distances.frechet, "kd": distances.kernel}
+# Each with the values that `jackknife` takes.
+DISTANCES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "fd": partial(leaving_out, distances.frechet),
+    "kd": distances.kernel,
+}
 MIN_PICTURES = 5 * GROUPS  # a tenth of them is still some
 
 
@@ -150,10 +155,10 @@ class Judge:
     def _compare(self, fake: np.ndarray, real: np.ndarray) -> Iterator[Measure]:
         for name in self.settings.metrics:
             if name in DISTANCES:
-                (found,) = jackknife(DISTANCES[name], fake, real)
+                (found,) = jackknife(DISTANCES[name](fake, real))
                 yield Measure(name, self.features.titles[name], found, JACKKNIFE)
             elif name == "pr":
-                both = jackknife(precision_recall.precision_recall, fake, real)
+                both = jackknife(precision_recall.precision_recall(fake, real))
                 for title, found in zip(("precision", "recall"), both, strict=True):
                     yield Measure(title, f"{title}-{self.features.name}", found.within(0, 1), JACKKNIFE)
 

@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+
+from stylegan_cli.metrics.estimates import GROUPS, KEPT, SLAB, kept_rows, slabs
 
 NEIGHBOURS = 3
 
 
 def precision_recall(fake: np.ndarray, real: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
-    """`[precision, recall]` of features `[n, d]`: how many fakes lie among the reals, and how many reals among the
-    fakes. A set is there where its pictures have their `k` nearest neighbours."""
+    """Precision and recall of features `[n, d]`: how many fakes lie among the reals, and how many reals among the
+    fakes. A set is there where its pictures have their `k` nearest neighbours.
+
+    Of all rows, and of all but each group of them, `[1 + GROUPS, 2]`, as `jackknife` takes it; `k` rows a group at
+    least.
+    """
     # Distances do not change by it, and around 0 they are rounded least.
     centre = real.mean(axis=0)
     fake, real = fake - centre, real - centre
-    return np.array([_share_inside(fake, real, k), _share_inside(real, fake, k)])
+    return np.stack([_shares_inside(fake, real, k), _shares_inside(real, fake, k)], axis=1)
 
 
-def _share_inside(points: np.ndarray, others: np.ndarray, k: int) -> float:
-    among = _squared_distances(others, others)
-    np.fill_diagonal(among, np.inf)
-    radii = np.partition(among, k - 1, axis=1)[:, k - 1]
-    return float((_squared_distances(points, others) <= radii).any(axis=1).mean())
+def _shares_inside(points: np.ndarray, others: np.ndarray, k: int) -> np.ndarray:
+    """How many of the points that are kept lie within the radius of one of the others that are kept, `[1 + GROUPS]`."""
+    radii, kept = _radii(others, k), kept_rows(len(points))
+    found = [[(near <= radius).any(axis=1) for radius in radii] for near in _squared_distances(points, others)]
+    return (np.concatenate(found, axis=1) & kept).sum(axis=1) / kept.sum(axis=1)
 
 
-def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    squares = np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1) - 2 * a @ b.T
-    return squares.clip(min=0)
+def _radii(points: np.ndarray, k: int) -> np.ndarray:
+    """The squared distance of each point from its `k`th neighbour among the points that are kept, `[1 + GROUPS, n]`;
+    below any distance for a point that is not."""
+    found = []
+    for i, near in enumerate(_squared_distances(points, points)):
+        np.fill_diagonal(near[:, i * SLAB :], np.inf)  # nobody is their own neighbour
+        # The neighbours among all but one group are among the nearest of each.
+        nearest = np.stack([_smallest(near[:, group::GROUPS], k) for group in range(GROUPS)], axis=1)  # [n, GROUPS, k]
+        found.append(np.array([_smallest(nearest[:, kept].reshape(len(near), -1), k)[:, -1] for kept in KEPT]))
+    return np.where(kept_rows(len(points)), np.concatenate(found, axis=1), -np.inf)
+
+
+def _smallest(values: np.ndarray, k: int) -> np.ndarray:
+    """The `k` smallest of each row, the largest of them last."""
+    return np.partition(values, k - 1, axis=1)[:, :k]
+
+
+def _squared_distances(a: np.ndarray, b: np.ndarray) -> Iterator[np.ndarray]:
+    """Of the rows of `a` from those of `b`: `[SLAB, len(b)]` after the other."""
+    squares = np.concatenate([np.square(rows).sum(axis=1) for rows in slabs(b)])
+    for rows in slabs(a):
+        yield (np.square(rows).sum(axis=1)[:, None] + squares - 2 * rows @ b.T).clip(min=0)

@@ -1,9 +1,13 @@
 """Distances whose values are known."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from stylegan_cli.metrics import estimates
 from stylegan_cli.metrics.distances import frechet, frechet_of_gaussians, kernel
+from stylegan_cli.metrics.estimates import SLAB, leaving_out
 
 RANDOM = np.random.default_rng(0)
 
@@ -69,17 +73,46 @@ def test_large_means_cost_no_digits():
     assert frechet(a + np.float32(1000), b + np.float32(1000)) == pytest.approx(frechet(a, b), rel=1e-3)
 
 
-def test_kernel_of_two_pairs_by_hand():
+def test_large_sets_are_looked_at_in_parts():
+    a = (RANDOM.standard_normal((2 * SLAB + 9, 6)) @ covariance(6, 5)).astype(np.float32)
+    b = (RANDOM.standard_normal((SLAB, 6)) + 1).astype(np.float32)
+    wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
+    expected = frechet_of_gaussians(wide_a.mean(axis=0), np.cov(wide_a.T), wide_b.mean(axis=0), np.cov(wide_b.T))
+    assert frechet(a, b) == pytest.approx(expected, rel=1e-9)
+
+
+def by_all_pairs(a, b):
+    """The kernel distance by its formula, from all similarities at once."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    within_a, within_b, across = ((x @ y.T / a.shape[1] + 1) ** 3 for x, y in ((a, a), (b, b), (a, b)))
+    different = [(m.sum() - np.trace(m)) / (len(m) * (len(m) - 1)) for m in (within_a, within_b)]
+    return sum(different) - 2 * across.mean()
+
+
+def test_the_formula_of_two_pairs_by_hand():
     """d = 1: k(x, y) = (xy + 1)^3."""
     a, b = np.array([[0.0], [1.0]]), np.array([[2.0], [1.0]])
     within_a, within_b = 1.0, 27.0
     across = (1 + 1 + 27 + 8) / 4
-    assert kernel(a, b) == pytest.approx(within_a + within_b - 2 * across)
+    assert by_all_pairs(a, b) == pytest.approx(within_a + within_b - 2 * across)
+
+
+@pytest.mark.parametrize(("n", "m"), [(20, 20), (53, 47), (300, 180)])
+def test_kernel_distances_of_all_rows_and_without_each_group(monkeypatch, n, m):
+    monkeypatch.setattr(estimates, "SLAB", 16)
+    a, b = RANDOM.standard_normal((n, 5)).astype(np.float32), RANDOM.standard_normal((m, 5)).astype(np.float32) + 0.1
+    assert kernel(a, b) == pytest.approx(leaving_out(by_all_pairs, a, b), rel=1e-9)
+
+
+def test_kernel_distance_of_a_set_and_itself():
+    """Its own pairs with itself count across, and not within."""
+    a = RANDOM.standard_normal((60, 5))
+    assert kernel(a, a)[0] == pytest.approx(by_all_pairs(a, a), rel=1e-9)
 
 
 def test_kernel_distance_is_unbiased():
     """Over many draws of the same it is 0 on average, however small they are; the biased one would be above."""
-    draws = np.array([kernel(*RANDOM.standard_normal((2, 8, 4))) for _ in range(4000)])
+    draws = np.array([kernel(*RANDOM.standard_normal((2, 20, 4)))[0] for _ in range(400)])
     error = draws.std() / np.sqrt(len(draws))
     assert abs(draws.mean()) < 3 * error
     assert (draws < 0).mean() > 0.4
@@ -87,5 +120,15 @@ def test_kernel_distance_is_unbiased():
 
 def test_kernel_distance_grows_with_the_difference():
     a, b = RANDOM.standard_normal((2, 500, 16))
-    assert kernel(a, b) < kernel(a, b + 0.3) < kernel(a, b + 0.6)
+    assert kernel(a, b)[0] < kernel(a, b + 0.3)[0] < kernel(a, b + 0.6)[0]
     assert kernel(a, b + 0.3) == pytest.approx(kernel(b + 0.3, a))
+
+
+def test_the_kernel_holds_no_matrix_of_all_pairs(monkeypatch):
+    monkeypatch.setattr(estimates, "SLAB", 16)
+    a = RANDOM.standard_normal((1000, 8), dtype=np.float32)
+    tracemalloc.start()
+    kernel(a, a + np.float32(0.1))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < len(a) ** 2  # an eighth of that matrix

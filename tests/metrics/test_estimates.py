@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stylegan_cli.metrics.estimates import GROUPS, Estimate, blocks, from_blocks, jackknife
+from stylegan_cli.metrics.estimates import GROUPS, SLAB, Estimate, blocks, from_blocks, jackknife, leaving_out, slabs
 
 RANDOM = np.random.default_rng(0)
 
@@ -15,7 +15,7 @@ def difference(a, b):
 def test_jackknife_of_means_is_the_textbooks():
     """For a mean of n values the variance is that of group means, over the number of groups."""
     a, b = RANDOM.standard_normal((2, 200, 1))
-    (found,) = jackknife(difference, a, b)
+    (found,) = jackknife(leaving_out(difference, a, b))
     groups = [x.mean() - y.mean() for x, y in zip(blocks(a), blocks(b), strict=True)]
     assert (found.low, found.high) == pytest.approx((from_blocks(np.array(groups)).low, found.high))
     assert found.value == pytest.approx(np.mean(groups))
@@ -25,19 +25,32 @@ def test_jackknife_of_means_is_the_textbooks():
 def test_95_of_100_intervals_hold_the_truth():
     inside = 0
     for _ in range(1000):
-        (found,) = jackknife(difference, RANDOM.standard_normal((60, 1)) + 1, RANDOM.standard_normal((80, 1)))
+        rows = RANDOM.standard_normal((60, 1)) + 1, RANDOM.standard_normal((80, 1))
+        (found,) = jackknife(leaving_out(difference, *rows))
         inside += found.low < 1 < found.high
     assert 0.92 < inside / 1000 < 0.98
 
 
 def test_several_numbers_at_once():
     a, b = RANDOM.standard_normal((2, 100, 3))
-    assert [found.value for found in jackknife(difference, a, b)] == pytest.approx(difference(a, b))
+    assert [found.value for found in jackknife(leaving_out(difference, a, b))] == pytest.approx(difference(a, b))
 
 
 def test_blocks_take_turns():
     assert [block.tolist() for block in blocks(np.arange(12))][:3] == [[0, 10], [1, 11], [2]]
     assert from_blocks(np.ones(GROUPS)) == Estimate(1, 1, 1)
+
+
+def test_groups_are_left_out_of_both_sets():
+    a, b = np.arange(25), np.arange(20)
+    found = leaving_out(lambda x, y: np.array([len(x), len(y), 3 in x, 3 in y]), a, b)
+    assert found[[0, 4, 9]].tolist() == [[25, 20, 1, 1], [22, 18, 0, 0], [23, 18, 1, 1]]
+
+
+def test_slabs_are_all_rows():
+    rows = np.arange(2 * SLAB + 1)
+    assert [len(slab) for slab in slabs(rows)] == [SLAB, SLAB, 1]
+    assert np.array_equal(np.concatenate(list(slabs(rows))), rows)
 
 
 def test_within_bounds():

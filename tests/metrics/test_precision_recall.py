@@ -1,15 +1,53 @@
 """Sets whose overlap is known."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from stylegan_cli.metrics.precision_recall import precision_recall
+from stylegan_cli.metrics import estimates
+from stylegan_cli.metrics import precision_recall as module
+from stylegan_cli.metrics.estimates import SLAB, leaving_out
 
 RANDOM = np.random.default_rng(0)
 
 
 def cloud(centre, n=100, spread=1.0):
     return (RANDOM.standard_normal((n, 4)) * spread + centre).astype(np.float32)
+
+
+def precision_recall(fake, real, k=module.NEIGHBOURS):
+    """Of all rows."""
+    return module.precision_recall(fake, real, k)[0]
+
+
+def by_all_distances(fake, real, k=module.NEIGHBOURS):
+    """The same by its definition, from all distances at once."""
+
+    def share(points, others):
+        radii = np.sort(np.linalg.norm(others[:, None] - others, axis=2), axis=1)[:, k]  # the first is one's own
+        return (np.linalg.norm(points[:, None] - others, axis=2) <= radii).any(axis=1).mean()
+
+    return np.array([share(fake, real), share(real, fake)])
+
+
+@pytest.mark.parametrize(("n", "m"), [(50, 50), (63, 97), (SLAB + 30, 2 * SLAB + 1)])
+def test_of_all_rows_and_without_each_group(n, m):
+    fake, real = cloud(0.7, n), cloud(0, m)
+    expected = leaving_out(by_all_distances, fake, real)
+    assert len(np.unique(expected)) > 2
+    assert np.array_equal(module.precision_recall(fake, real), expected)
+
+
+def test_no_matrix_of_all_pairs_is_held(monkeypatch):
+    monkeypatch.setattr(estimates, "SLAB", 16)
+    monkeypatch.setattr(module, "SLAB", 16)
+    a = cloud(0, 1000)
+    tracemalloc.start()
+    module.precision_recall(a, cloud(0, 1000))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < len(a) ** 2  # a quarter of that matrix
 
 
 def test_equal_sets():
@@ -40,11 +78,11 @@ def test_a_model_of_one_face():
 
 def test_radii_are_to_the_kth_neighbour():
     """On a line of reals at 0, 1, 2, 3, ... a fake at -1.5 is as near to 0 as its second neighbour, not its first."""
-    real = np.arange(10, dtype=np.float32)[:, None]
+    real = np.arange(20, dtype=np.float32)[:, None]
     fake = np.full((1, 1), -1.5, np.float32)
-    with_two_others = np.concatenate([fake, fake - 1000, fake - 2000])
-    assert precision_recall(with_two_others, real, k=1)[0] == 0
-    assert precision_recall(with_two_others, real, k=2)[0] == pytest.approx(1 / 3)
+    with_others = np.concatenate([fake, *(fake - 1000 * i for i in range(1, 20))])
+    assert precision_recall(with_others, real, k=1)[0] == 0
+    assert precision_recall(with_others, real, k=2)[0] == pytest.approx(1 / 20)
 
 
 def test_sides_and_rigid_motions():
