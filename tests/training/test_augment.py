@@ -89,7 +89,7 @@ def test_what_is_smooth_turns_about_the_middle():
 
 
 def test_few_sizes_are_warped(monkeypatch):
-    """Trying which way is fastest takes long for each; and what is beyond the edges is no matter of their number."""
+    """Trying which way of convolving is fastest takes long for each."""
     images, sizes, sample = torch.rand(2, 3, 64, 64), set(), F.grid_sample
 
     def noted(images, *args, **kwargs):
@@ -100,7 +100,7 @@ def test_few_sizes_are_warped(monkeypatch):
     for seed in range(60):
         torch.manual_seed(seed)
         A.augment(images, (0.1, 0.5, 1.0)[seed % 3], "bg")
-    assert len(sizes) <= 8 and max(sizes) == 2 * (64 + 2 * 63)
+    assert 1 < len(sizes) <= 8
 
 
 def test_extreme_warps_stay_finite():
