@@ -8,7 +8,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, fetch, progress, tell
-from stylegan_cli.cli.options import command
+from stylegan_cli.cli.options import command, out_option
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import digest, replacing
 
@@ -21,11 +21,8 @@ class AlignOutput:
 
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", "--outdir", "-o", rich_help_panel=_OUTPUT,
-            help="A .png file, or a folder. By default a new name here; of several faces a new folder.",
-        ),
-    ] = None  # fmt: skip
+        out_option("A .png file, or a folder. By default a new name here; of several faces a new folder."),
+    ] = None
     size: Annotated[
         int, typer.Option(min=16, max=4096, help="Pixels of an aligned face's edge.", rich_help_panel=_OUTPUT)
     ] = 1024

@@ -1,8 +1,9 @@
 """The Typer app. Heavy imports happen inside commands, so that `--help` answers at once."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from stylegan_cli import __version__
 from stylegan_cli.cli import directions, models
@@ -10,6 +11,7 @@ from stylegan_cli.cli.align import align
 from stylegan_cli.cli.apply import apply
 from stylegan_cli.cli.bench import bench
 from stylegan_cli.cli.blend_parents import blend_parents
+from stylegan_cli.cli.boundary import boundary
 from stylegan_cli.cli.dataset import dataset
 from stylegan_cli.cli.doctor import doctor
 from stylegan_cli.cli.edit import edit
@@ -20,10 +22,22 @@ from stylegan_cli.cli.noise import noise
 from stylegan_cli.cli.project import project
 from stylegan_cli.cli.replay import replay, show
 from stylegan_cli.cli.sample import sample
-from stylegan_cli.cli.train import NvidiaSpellings, train
+from stylegan_cli.cli.spellings import spelled
+from stylegan_cli.cli.train import train
 from stylegan_cli.cli.train_encoder import train_encoder
 
+
+class Spelled(TyperGroup):
+    """Takes other spellings of commands and options than ours."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with boundary():
+            args = spelled(args)
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
+    cls=Spelled,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -52,7 +66,7 @@ for function in (
     doctor,
     bench,
 ):
-    app.command(cls=NvidiaSpellings if function is train else None)(function)
+    app.command()(function)
 app.add_typer(models.app, name="models")
 app.add_typer(directions.app, name="directions")
 

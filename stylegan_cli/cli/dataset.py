@@ -1,19 +1,34 @@
 """`stylegan dataset`: a data set for training, from any folder or zip of pictures."""
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.options import command
+from stylegan_cli.cli.options import command, out_option
 from stylegan_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from stylegan_cli.media.dataset import PictureWriter
 
 
 @command
 def dataset(
     source: Annotated[Path, typer.Argument(help="A folder, with folders in it or not, or a .zip of pictures.")],
-    out: Annotated[Path, typer.Option("--out", "--dest", "-o", help="The data set: a new .zip or a new folder.")],
-    size: Annotated[str, typer.Option("--size", "--resolution", metavar="PIXELS", help="64, or 512x384.")],
+    out: Annotated[Path, out_option("The data set: a new .zip or a new folder.", "--dest")],
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size",
+            "--resolution",
+            metavar="PIXELS",
+            help="64, or 512x384. May be left out where all pictures are squares of one size, a power of two.",
+            show_default=False,
+        ),
+    ] = None,
+    width: Annotated[int | None, typer.Option(help="With --height: the same as --size.", hidden=True)] = None,
+    height: Annotated[int | None, typer.Option(help="With --width: the same as --size.", hidden=True)] = None,
     transform: Annotated[
         str, typer.Option(help="center-crop, center-crop-wide, pad, stretch, or none (takes square pictures only).")
     ] = "center-crop",
@@ -45,15 +60,16 @@ def dataset(
     """
     from stylegan_cli.cli import places
     from stylegan_cli.cli.console import data, progress, tell
-    from stylegan_cli.media.collecting import Settings, collect
+    from stylegan_cli.media.collecting import Settings, collect, first_picture
     from stylegan_cli.media.dataset import writing_pictures
     from stylegan_cli.media.encode import FORMATS
-    from stylegan_cli.media.framing import Framing
+    from stylegan_cli.media.framing import Alike, Framing
     from stylegan_cli.media.sources import open_source, read_labels
 
     if format not in FORMATS:
         raise UsageError(f"there is no format {format!r} here; formats are {', '.join(FORMATS)}")
-    frame = Framing(*_pixels(size), transform, filter, upscale)
+    pixels = _pixels(size, width, height)
+    frame = Framing(*pixels, transform, filter, upscale) if pixels else None
     places.check_pictures(out, force)
 
     def skip(name: str, reason: str) -> None:
@@ -61,7 +77,8 @@ def dataset(
             tell(f"left out: {name} {reason}")
 
     with open_source(source) as pictures:
-        classes = read_labels(pictures, labels)
+        classes = read_labels(pictures, labels, complete=False)
+        framed = frame or Alike.to(first_picture(pictures))
         for name, reason in pictures.refused:
             skip(name, reason)
         total = min(len(pictures.names), max_images or len(pictures.names))
@@ -69,26 +86,32 @@ def dataset(
             progress("collecting", total, quiet, "pictures") as advance,
             writing_pictures(out, format, classes.names) as writer,
         ):
-            settings = Settings(frame, format, mirror, max_images)
+            settings = Settings(framed, format, mirror, max_images)
             collect(pictures, classes.of, settings, writer, skip, advance)
     if not quiet:
-        tell(_summary(writer.index, frame.width, classes.of, classes.names))
+        tell(_summary(writer, framed.width))
         data(out)
 
 
-def _pixels(size: str) -> tuple[int, int]:
-    """`64` or `512x384`."""
-    width, cross, height = size.lower().partition("x")
-    if not (width.isdecimal() and (height.isdecimal() or not cross)):
+def _pixels(size: str | None, width: int | None, height: int | None) -> tuple[int, int] | None:
+    """`64`, `512x384` or NVIDIA's `64,64`, or what --width and --height say; None where nothing is said."""
+    if (width is None) != (height is None) or (size and width):
+        raise UsageError("sizes are --size, or --width and --height together")
+    if width and height:
+        return width, height
+    if size is None:
+        return None
+    match = re.fullmatch(r"(\d+)(?:[x,](\d+))?", size.lower())
+    if match is None:
         raise UsageError(f"--size takes pixels like 64, or 512x384, not {size!r}")
-    return int(width), int(height or width)
+    return int(match[1]), int(match[2] or match[1])
 
 
-def _summary(pictures: int, size: int, classes: dict[str, int] | None, names: tuple[str, ...]) -> str:
-    sentence = f"{pictures:,} pictures of {size} x {size} pixels"
-    if classes is not None:
-        count = len(set(classes.values()))
-        sentence += f" in {count:,} class{'es'[: 2 * (count > 1)]}{' from folders' if names else ''}"
+def _summary(written: "PictureWriter", size: int) -> str:
+    sentence = f"{written.index:,} pictures of {size} x {size} pixels"
+    if written.labels:
+        count = len({label for _, label in written.labels})
+        sentence += f" in {count:,} class{'es'[: 2 * (count > 1)]}{' from folders' if written.classes else ''}"
     if size & (size - 1) or size < 4:
         sentence += "; models are trained at powers of two, and this is none"
     return f"{sentence}."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.cli.filming import film_ending, save_film
-from stylegan_cli.cli.options import Generation, PictureOutput, check_unused, command
+from stylegan_cli.cli.options import Generation, PictureOutput, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,11 +31,10 @@ class EditOutput(PictureOutput):
 
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", "--output", "--outdir", "-o", rich_help_panel="Output",
-            help="A file where the name has a picture's or a film's ending, else a folder. By default a new name here.",
+        out_option(
+            "A file where the name has a picture's or a film's ending, else a folder. By default a new name here."
         ),
-    ] = None  # fmt: skip
+    ] = None
     format: Annotated[
         str | None,
         typer.Option(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.options import Output, PictureOutput
+from stylegan_cli.cli.options import Output, PictureOutput, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,11 +30,8 @@ class FilmOutput(PictureOutput):
 
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", "--output", "--outdir", "-o", rich_help_panel="Output",
-            help="A film where the name has a film's ending, else a folder of frames. By default a new name here.",
-        ),
-    ] = None  # fmt: skip
+        out_option("A film where the name has a film's ending, else a folder of frames. By default a new name here."),
+    ] = None
     format: Annotated[
         str | None,
         typer.Option(

@@ -1,5 +1,6 @@
 """`stylegan interpolate`: films between people."""
 
+from itertools import chain
 from typing import Annotated
 
 import typer
@@ -13,7 +14,12 @@ from stylegan_cli.errors import UsageError
 def interpolate(
     generation: Generation,
     output: FilmOutput,
-    people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names, in order.")],
+    people: Annotated[
+        list[str] | None, typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names, in order.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Seeds and ranges, 0,3,5-9, in place of people.", show_default=False)
+    ] = None,
     frames: Annotated[
         int, typer.Option("--frames", "--w-frames", min=1, max=100_000, help="Frames from one person to the next.")
     ] = 60,
@@ -45,17 +51,22 @@ def interpolate(
 
     Examples: stylegan interpolate jon dany arya --loop --out film.mp4; stylegan interpolate 1 --coarse 2,3 --fine 4
     """
+    if bool(people) == (seeds is not None):
+        raise UsageError("name people in order, seeds among them (jon 3 5-9), or --seeds and nobody else")
+
     from stylegan_cli.bands import BANDS
     from stylegan_cli.cli.studio import Studio
-    from stylegan_cli.latents.references import split
+    from stylegan_cli.latents.references import parse_seeds, split
     from stylegan_cli.latents.selection import in_bands, parse_layers
     from stylegan_cli.operations.interpolation import EASINGS, METHODS, Film, Track
 
     _check_word("--method", method, METHODS)
     _check_word("--easing", easing, tuple(EASINGS))
+    names = [str(seed) for seed in chain(*parse_seeds(seeds))] if seeds is not None else []
+    names += [one for text in people or () for one in split(text)]
     ending = film_ending(output)
     studio = Studio(generation, output)
-    main = [studio.person(one) for text in people for one in split(text)]
+    main = [studio.person(name) for name in names]
     targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given}
     if len(main) == 1 and not targets:
         raise UsageError("a film needs at least two people, or targets for a band (--coarse, --middle, --fine)")

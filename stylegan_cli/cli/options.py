@@ -16,6 +16,7 @@ import typer
 
 from stylegan_cli.allocation import keep_memory
 from stylegan_cli.cli.boundary import boundary
+from stylegan_cli.cli.places import place
 from stylegan_cli.errors import UsageError
 
 _MODEL, _OUTPUT = "Model", "Output"
@@ -72,17 +73,21 @@ class Generation(OfClass):
     ] = "auto"
 
 
+def out_option(help: str, *more: str) -> Any:
+    """--out in its spellings, and `more` of them. --outdir, or a slash at the end, always means a folder."""
+    return typer.Option(
+        "--out", "--output", "--outdir", *more, "-o", parser=place, metavar="PATH", help=help, rich_help_panel=_OUTPUT,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Output:
     """Where the result goes and in which form."""
 
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", "--output", "--outdir", "-o", rich_help_panel=_OUTPUT,
-            help="A file where the name has a picture's ending, else a folder. By default a new name here.",
-        ),
-    ] = None  # fmt: skip
+        out_option("A file where the name has a picture's ending, else a folder. By default a new name here."),
+    ] = None
     format: Annotated[
         str | None, typer.Option(help="png, webp or jpg; by default as --out says, or png.", rich_help_panel=_OUTPUT)
     ] = None

@@ -12,15 +12,32 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import is_leftover, nearest_existing
 
 
+class Folder(type(Path())):  # type: ignore[misc]
+    """A place that the user called a folder, whatever its name looks like: by --outdir, or by a slash at its end.
+
+    Paths below it are of this class too, so only ask of what the user named (`is_folder`).
+    """
+
+
+def place(text: str) -> Path:
+    """What `--out` names. (`--outdir` comes with a slash at its end, see `spellings`.)"""
+    return Folder(text) if text.endswith(("/", os.sep)) else Path(text)
+
+
+def is_folder(out: Path) -> bool:
+    """Whether `out` is a folder, or is to be one."""
+    return isinstance(out, Folder) or out.is_dir()
+
+
 def file_ending(out: Path | None, asked: str | None, known: Collection[str], default: str) -> str:
     """The format: what the name of `out` says, else what was asked for, else the default."""
     if asked is not None and asked not in known:
         raise UsageError(f"there is no format {asked!r} here; formats are {', '.join(known)}")
+    if out is None or is_folder(out):
+        return asked or default
     named = ending(out)
     if named not in known:
-        # What begins with a digit is no format: v1.0, run.2.
-        if named[:1].isalpha() and out is not None and not out.is_dir():
-            raise UsageError(f"{out}: there is no format {named!r} here; formats are {', '.join(known)}")
+        check_folder_name(out, f"there is no format {named!r} here; formats are {', '.join(known)}")
         return asked or default
     if asked not in (None, named):
         raise UsageError(f"--out {out} and --format {asked} contradict each other")
@@ -29,7 +46,14 @@ def file_ending(out: Path | None, asked: str | None, known: Collection[str], def
 
 def is_file_name(out: Path | None, known: Collection[str]) -> bool:
     """Whether `out` names one file: it ends in a known format and is not a folder."""
-    return out is not None and ending(out) in known and not out.is_dir()
+    return out is not None and ending(out) in known and not is_folder(out)
+
+
+def check_folder_name(out: Path, why: str) -> None:
+    """That `out`, which is no file of a kind that is written, looks like no other file; `why` not."""
+    # What begins with a digit is no format: v1.0, run.2.
+    if out.suffix[1:2].isalpha() and not is_folder(out):
+        raise UsageError(f"{out}: {why}; a folder of this name is {out}/")
 
 
 def ending(out: Path | None) -> str:
@@ -77,6 +101,7 @@ def check_pictures(path: Path, force: bool) -> Path:
     """That a data set can take its name: a new zip, or a folder that is new or empty, which --force does not change."""
     if path.suffix == ".zip":
         return check_file(path, force)
+    check_folder_name(path, "data sets are .zip files or folders")
     if path.is_dir() and any(path.iterdir()):
         raise StyleganError(f"the folder {path} is not empty; choose another name")
     return check_new_folder(path)
@@ -87,6 +112,7 @@ def check_dataset(path: Path, latents: Path, force: bool) -> Path:
     if path.suffix == ".zip":
         check_file(latents, force)
         return check_file(path, force)
+    check_folder_name(path, "data sets are .zip files or folders")
     if not force and path.is_dir() and not all(is_leftover(inside.name) for inside in path.iterdir()):
         raise StyleganError(f"the folder {path} is not empty; choose another name, or --force to write into it")
     return check_new_folder(path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from stylegan_cli.cli.options import OfClass, Output, Seed, check_unused, command
+from stylegan_cli.cli.options import OfClass, Output, Seed, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ class ProjectOutput(Output):
     format: ClassVar[None] = None  # type: ignore[misc]  # no option
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", "-o", rich_help_panel="Output",
-            help="The latents' file, .npz or .npy; pictures go beside it. By default the photo's name here.",
+        out_option(
+            "The latents' file, .npz or .npy, pictures beside it; or a folder, with a slash at its end. By default "
+            "the photo's name here."
         ),
-    ] = None  # fmt: skip
+    ] = None
 
 
 @command
@@ -64,6 +64,8 @@ def project(
     Writes the latents, the picture that they make and a side-by-side with the photo, and tells how close it came.
     --tune stores a small change of the model with the latents, which every command applies.
 
+    --outdir DIR writes DIR/projected_w.npz and the pictures beside it.
+
     Examples: stylegan project me.jpg -o me.npz --tune; stylegan edit me.npz --age 3
     """
     from stylegan_cli.cli import darkroom, places
@@ -75,7 +77,7 @@ def project(
 
     if space not in SPACES:
         raise UsageError(f"--space is one of {', '.join(SPACES)}, not {space!r}")
-    latents = output.out or places.fresh(Path(f"{photo.stem}.npz"))
+    latents = _latents(output.out, photo)
     if latents.suffix not in ENDINGS:
         raise UsageError(f"--out {latents}: latents are {' or '.join(ENDINGS)} files")
     if tune and latents.suffix != ".npz":
@@ -85,13 +87,18 @@ def project(
     if aligned or alignment.read(photo):
         check_unused(f"{photo} is cut as the model's pictures are, and shows one face", {"--face": face})
     picture, compare = (latents.with_name(f"{latents.stem}{end}.png") for end in ("-projected", "-compare"))
+    into = output.out if output.out and places.is_folder(output.out) else None
+    if into:
+        places.check_new_folder(into)
     for path in (latents, picture, compare, film):
-        if path is not None:
+        if path and (path.parent != into or into.exists()):
             places.check_file(path, output.force)
 
     studio = Studio(choice, output)
     shot = darkroom.shoot(photo, studio.generator.resolution, face, aligned, output.quiet)
     wanted = darkroom.Wanted(space, steps, tune, seed)
+    if into:
+        into.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         found = darkroom.find(studio, shot, wanted, _filming(stack, film))
     if latents.suffix == ".npz":
@@ -104,6 +111,15 @@ def project(
     _save_comparison(studio, compare, shot, found)
     if not output.quiet:
         _tell(found)
+
+
+def _latents(out: Path | None, photo: Path) -> Path:
+    """Where the latents go; in a folder they have NVIDIA's name."""
+    from stylegan_cli.cli import places
+
+    if out is None:
+        return places.fresh(Path(f"{photo.stem}.npz"))
+    return out / "projected_w.npz" if places.is_folder(out) else out
 
 
 def _filming(stack: ExitStack, path: Path | None) -> "Callable[[Tensor], None]":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.cli.options import Generation, Grid, PictureOutput, Seed, command
+from stylegan_cli.cli.places import place
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +41,12 @@ def sample(
     grid: Grid = False,
     dataset: Annotated[
         Path | None,
-        typer.Option(help="Stream a data set into this folder or .zip, latents beside it.", show_default=False),
+        typer.Option(
+            help="Stream a data set into this folder or .zip, latents beside it.",
+            parser=place,
+            metavar="PATH",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Make faces from seeds, or render latents.

@@ -7,26 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from stylegan_cli.cli.options import Seed, command
+from stylegan_cli.errors import UsageError
 
 _NETWORKS, _LEARNING, _GROWING, _AUGMENTATION = "Networks", "Learning", "Growing (stylegan1)", "Augmentation, transfer"
-
-
-class NvidiaSpellings(TyperCommand):
-    """Takes `--mirror=1` and `--cond=true`, as NVIDIA's train does, for the flags that they are here."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, [word for arg in args if (word := _SPELLINGS.get(arg, arg)) is not None])
-
-
-_SPELLINGS = {
-    **dict.fromkeys(("--mirror=1", "--mirror=true"), "--mirror"),
-    **dict.fromkeys(("--mirror=0", "--mirror=false"), "--no-mirror"),
-    **dict.fromkeys(("--cond=1", "--cond=true"), "--cond"),
-    **dict.fromkeys(("--cond=0", "--cond=false"), None),
-}
 
 
 def _open(help: str, panel: str, **limits: Any) -> Any:
@@ -65,8 +50,15 @@ class Choices:
     freezed: Annotated[int | None, _open("Layers of the discriminator to freeze.", _AUGMENTATION, min=0)] = None
 
     def said(self) -> dict[str, Any]:
-        said = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
-        return said | ({"aug": "none"} if self.aug == "noaug" else {})  # NVIDIA's word
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+
+    def check_cfg(self) -> None:
+        """Whether such networks can be trained at all: told before what else may be wrong."""
+        from stylegan_cli.training.options import CFGS
+
+        if self.cfg not in (None, *CFGS):
+            used = "; StyleGAN3 is used here, not trained" if self.cfg.startswith("stylegan3") else ""
+            raise UsageError(f"there is no --cfg {self.cfg!r}; say {' or '.join(CFGS)}, and sizes by --preset{used}")
 
 
 @command
@@ -132,7 +124,6 @@ def train(
     from stylegan_cli.cli.options import command_line
     from stylegan_cli.cli.train_run import one_voice, run_to_end
     from stylegan_cli.cli.train_view import summary
-    from stylegan_cli.errors import UsageError
     from stylegan_cli.metrics import watching
     from stylegan_cli.training import parallel
     from stylegan_cli.training.folder import RunFolder
@@ -140,6 +131,7 @@ def train(
     from stylegan_cli.training.resuming import open_resumed
     from stylegan_cli.training.session import Wishes, opened, planned
 
+    choices.check_cfg()
     if gpus > 1:
         raise UsageError(
             f"--gpus {gpus}: say torchrun --nproc-per-node {gpus} -m stylegan_cli train ..., without --gpus"
@@ -155,13 +147,13 @@ def train(
         wishes = Wishes(data, preset, said, resolution, cond, resumed, subset)
         with counting("checking", quiet, "pictures") as on_checked:
             session = planned(run, wishes, world, where, on_checked)
+        pace = Pace(kimg or session.pace["kimg"], tick or session.pace["tick"], snap)
         if dry_run:
             if world.leads:
-                print_data(json.dumps(asdict(session.options) | session.pace, indent=2))
+                print_data(json.dumps(asdict(session.options) | asdict(pace), indent=2))
             world.leave()
             return
         opened(session, world)
-        pace = Pace(kimg or session.pace["kimg"], tick or session.pace["tick"], snap)
         if not quiet:
             tell(summary(session.options, len(session.pictures), session.state, world.size, pace.kimg))
             if resumed and resumed[1].discriminator is None and session.state.progress.nimg == 0:

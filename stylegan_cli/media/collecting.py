@@ -15,7 +15,7 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.dataset import PictureWriter
 from stylegan_cli.media.decoding import UnusableError, decode
 from stylegan_cli.media.encode import encode
-from stylegan_cli.media.sources import Source
+from stylegan_cli.media.sources import LABELS, Source
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -53,14 +53,25 @@ def collect(
             on_skip(name, str(files))
         else:
             for file in files:
-                writer.add(file, None if classes is None else classes[name])
+                writer.add(file, None if classes is None else _class(source, classes, name))
             taken += 1
         on_picture(looked_at)
         if taken == settings.limit:
             break
     if not taken:
-        raise StyleganError(f"none of the {len(source.names)} pictures in {source.path} can be used: {first_reason}")
+        raise _none_usable(source, first_reason)
     return taken
+
+
+def first_picture(source: Source) -> Image.Image:
+    """The first picture that can be used."""
+    reasons = []
+    for name in source.names:
+        try:
+            return decode(source.read(name))
+        except UnusableError as reason:
+            reasons.append(f"{name} {reason}")
+    raise _none_usable(source, reasons[0])
 
 
 def in_order(call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
@@ -76,6 +87,18 @@ def in_order(call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
             yield waiting.popleft().result()
     finally:
         threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _class(source: Source, classes: dict[str, int], name: str) -> int:
+    if name not in classes:
+        raise StyleganError(
+            f"{LABELS} of {source.path} has labels, and none for {name}; mend it, or stylegan dataset --labels none"
+        )
+    return classes[name]
+
+
+def _none_usable(source: Source, reason: str) -> StyleganError:
+    return StyleganError(f"none of the {len(source.names)} pictures in {source.path} can be used: {reason}")
 
 
 def _prepared(source: Source, name: str, settings: Settings) -> list[bytes] | UnusableError:

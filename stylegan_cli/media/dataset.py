@@ -47,12 +47,13 @@ def write_file(path: Path, content: bytes) -> None:
 class PictureWriter:
     """Streams encoded pictures, and perhaps their classes, into a folder or a `.zip`.
 
-    A zip takes its name only when it is whole; in a folder every file does. `classes` names the classes.
+    A zip takes its name only when it is whole; in a folder every file does. `classes` names the classes; `labels` are
+    the pictures written so far with theirs.
     """
 
     def __init__(self, path: Path, format: str, classes: Sequence[str] = ()) -> None:
         self.path, self.format, self.classes, self.index = path, format, classes, 0
-        self._labels: list[tuple[str, int]] = []
+        self.labels: list[tuple[str, int]] = []
         self._zip: zipfile.ZipFile | None = None
         self._open_things = ExitStack()
 
@@ -71,14 +72,14 @@ class PictureWriter:
         name = picture_name(self.index, self.format)
         self._write(name, encoded)
         if label is not None:
-            self._labels.append((name, label))
+            self.labels.append((name, label))
         self.index += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            self._write(LABELS, labels_file(self._labels, self.classes))
+            self._write(LABELS, labels_file(self.labels, self.classes))
         self._open_things.__exit__(kind, error, trace)
 
     def _write(self, name: str, content: bytes) -> None:

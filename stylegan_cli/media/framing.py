@@ -1,4 +1,8 @@
-"""How a picture of any shape becomes one of a data set: cropped, padded, scaled. Names as in NVIDIA's dataset_tool."""
+"""How a picture of any shape becomes one of a data set: cropped, padded, scaled.
+
+Names are those of NVIDIA's dataset_tool. Its `center-crop-wide` gives other pixels: it keeps `width * h / w` of a
+picture's `h` rows and stretches them to `height`, where ours keeps the shape of what is on the picture.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
-from stylegan_cli.errors import UsageError
+from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.media.decoding import UnusableError
 
 FILTERS = {name: Image.Resampling[name.upper()] for name in ("lanczos", "box", "bicubic", "bilinear", "hamming")}
@@ -50,7 +54,9 @@ class Framing:
         # Padding shrinks the longer edge to fit, the others the shorter one.
         extent, (width, height) = (max if self.transform == "pad" else min), size
         if not self.upscale and extent(shape[0] / width, shape[1] / height) < 1:
-            raise UnusableError(f"is {image.width} x {image.height} and would have to be enlarged")
+            raise UnusableError(
+                f"is {image.width} x {image.height} and would have to be enlarged, which --upscale does"
+            )
         filter = FILTERS[self.filter]
         if self.transform == "pad":
             return ImageOps.pad(image, size, filter, BARS)
@@ -75,3 +81,25 @@ class Framing:
             return width, height
         wanted = self.width / self.height
         return min(width, max(round(height * wanted), 1)), min(height, max(round(width / wanted), 1))
+
+
+@dataclass(frozen=True)
+class Alike:
+    """For pictures that are all squares of `width` pixels already, so that nobody has to say so."""
+
+    width: int
+
+    @staticmethod
+    def to(first: Image.Image) -> Alike:
+        width, height = first.size
+        if width != height or width & (width - 1) or width < 4:
+            raise UsageError(f"say --size: the first picture is {width} x {height}, and models are powers of two")
+        return Alike(width)
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        if image.size != (self.width, self.width):
+            raise StyleganError(
+                f"pictures are not all alike: one is {image.width} x {image.height}, and the first {self.width} x "
+                f"{self.width}; say --size"
+            )
+        return image

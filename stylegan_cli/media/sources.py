@@ -160,16 +160,17 @@ def open_source(path: Path) -> Iterator[Source]:
         yield source
 
 
-def read_labels(source: Source, mode: str) -> Labels:
+def read_labels(source: Source, mode: str, complete: bool = True) -> Labels:
     """Classes from `dataset.json` (`json`), from the folders right below the source (`folders`), or `none`.
 
     `auto` takes `dataset.json` where there is one, else folders where all pictures are in two or more with names that
-    are not mere numbers (which are years, or NVIDIA's thousands).
+    are not mere numbers (which are years, or NVIDIA's thousands). Unless they must be `complete`, `dataset.json` may
+    leave pictures out.
     """
     if mode not in LABEL_MODES:
         raise UsageError(f"there is no way {mode!r} to labels; say {', '.join(LABEL_MODES)}")
     if mode == "json" or (mode == "auto" and source.has_labels()):
-        return _from_json(source, required=mode == "json")
+        return _from_json(source, mode == "json", complete)
     if mode == "none":
         return Labels()
     folders = {name: name.partition("/")[0] for name in source.names if "/" in name}
@@ -184,7 +185,7 @@ def read_labels(source: Source, mode: str) -> Labels:
     return Labels({name: numbers[folder] for name, folder in folders.items()}, tuple(classes))
 
 
-def _from_json(source: Source, required: bool) -> Labels:
+def _from_json(source: Source, required: bool, complete: bool) -> Labels:
     """NVIDIA's `{"labels": [["00000/img00000000.png", 6], ...]}`; null where there are none."""
     where = f"{LABELS} of {source.path}"
     if not source.has_labels():
@@ -208,12 +209,12 @@ def _from_json(source: Source, required: bool) -> Labels:
         if type(number) is not int or number < 0:
             raise StyleganError(f"{where} gives {name} the class {number!r}; classes are whole numbers from 0 on")
     missing = [name for name in source.names if name not in classes]
-    if missing:
+    if missing and complete:
         raise StyleganError(
             f"{where} has labels for {len(source.names) - len(missing)} of {len(source.names)} pictures, and none for "
             f"{missing[0]}; mend it, or stylegan dataset --labels none"
         )
-    return Labels({name: classes[name] for name in source.names}, names)
+    return Labels({name: classes[name] for name in source.names if name in classes}, names)
 
 
 def _check(source: Source) -> None:

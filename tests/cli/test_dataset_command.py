@@ -52,7 +52,7 @@ def test_what_is_left_out_is_listed(stylegan, photos):
     assert result.stderr.splitlines() == [
         "left out: gone.png cannot be read (No such file or directory)",
         "left out: broken.png is no picture of a known format",
-        "left out: dot.png is 1 x 1 and would have to be enlarged",
+        "left out: dot.png is 1 x 1 and would have to be enlarged, which --upscale does",
         "4 pictures of 16 x 16 pixels.",
     ]
     assert sorted(path.name for path in Path("out/00000").iterdir()) == [f"img0000000{i}.png" for i in range(4)]
@@ -100,6 +100,55 @@ def test_what_sample_makes(stylegan, tiny_stylegan):
     assert len(pictures("small.zip")[0]) == 3
 
 
+def squares(folder, *edges, labels=None):
+    folder.mkdir()
+    for number, edge in enumerate(edges):
+        Image.new("RGB", (edge, edge)).save(folder / f"{number}.png")
+    if labels:
+        (folder / "dataset.json").write_text(json.dumps({"labels": [[f"{i}.png", label] for i, label in labels]}))
+
+
+def test_classes_are_counted_among_what_is_written(stylegan, here):
+    squares(here / "six", *[8] * 6, labels=enumerate((0, 0, 0, 0, 1, 2)))
+    told = stylegan("dataset", "six", "-o", "a.zip", "--size", 8, "--max-images", 4).stderr
+    assert told == "4 pictures of 8 x 8 pixels in 1 class.\n"
+    told = stylegan("dataset", "six", "-o", "b.zip", "--size", 8, "--max-images", 5).stderr
+    assert told == "5 pictures of 8 x 8 pixels in 2 classes.\n"
+
+
+def test_labels_are_needed_for_what_is_taken(stylegan, here):
+    squares(here / "six", 8, 4, 8, 8, labels=[(0, 3), (2, 1)])
+    result = stylegan("dataset", "six", "-o", "a.zip", "--size", 8, "--max-images", 2)
+    assert result.exit_code == 0, result.stderr
+    assert pictures("a.zip")[1]["labels"] == [["00000/img00000000.png", 3], ["00000/img00000001.png", 1]]
+    result = stylegan("dataset", "six", "-o", "b.zip", "--size", 8)
+    assert result.exit_code == 1
+    assert "dataset.json of six has labels, and none for 3.png; mend it" in result.stderr
+    assert not (here / "b.zip").exists()
+
+
+def test_no_size_is_needed_where_all_are_alike(stylegan, here):
+    squares(here / "alike", 16, 16)
+    result = stylegan("dataset", "alike", "-o", "a.zip")
+    assert result.stderr == "2 pictures of 16 x 16 pixels.\n"
+    squares(here / "mixed", 16, 32)
+    squares(here / "odd", 20)
+    for source, code, said in (
+        ("mixed", 1, "one is 32 x 32, and the first 16 x 16; say --size"),
+        ("odd", 2, "say --size"),
+    ):
+        result = stylegan("dataset", source, "-o", "b.zip")
+        assert (result.exit_code, len(result.stderr.splitlines())) == (code, 1)
+        assert said in result.stderr
+    assert not (here / "b.zip").exists()
+
+
+@pytest.mark.parametrize("size", ["--size=16x8", "--resolution=16,8", "--width=16 --height 8"])
+def test_sizes_as_nvidia_spells_them(stylegan, photos, size):
+    words = ("--source=photos", "--dest", "out.zip", "--transform=center-crop-wide", *size.split())
+    assert stylegan("dataset", *words).stderr == "4 pictures of 16 x 16 pixels.\n"
+
+
 def test_a_size_that_no_model_has(stylegan, photos):
     result = stylegan("dataset", "photos", "-o", "out.zip", "--size", 20)
     assert result.stderr == ("4 pictures of 20 x 20 pixels; models are trained at powers of two, and this is none.\n")
@@ -112,6 +161,9 @@ def test_a_size_that_no_model_has(stylegan, photos):
         (["photos", "-o", "out", "--size", "big"], 2, "--size takes pixels like 64"),
         (["photos", "-o", "out", "--size", "8x"], 2, "--size takes pixels like 64"),
         (["photos", "-o", "out", "--size", "0"], 2, "sizes are 1 to"),
+        (["photos", "-o", "out", "--width", "8"], 2, "--size, or --width and --height together"),
+        (["photos", "-o", "out", "--width", "8", "--height", "8", "--size", "8"], 2, "--size, or --width and"),
+        (["photos", "-o", "out.tar", "--size", "8"], 2, "data sets are .zip files or folders"),
         (["photos", "-o", "out", "--size", "8", "--format", "gif"], 2, "no format 'gif'"),
         (["photos", "-o", "out", "--size", "8", "--labels", "csv"], 2, "no way 'csv'"),
         (["photos", "-o", "no/out.zip", "--size", "8"], 1, "there is no folder no"),

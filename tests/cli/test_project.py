@@ -358,3 +358,18 @@ def test_a_sampled_face_is_found_by_the_default_model(stylegan, ffhq):
     found = about("photo.npz")["report"]
     assert found["distance"] < 1.5
     assert found["landmarks"] < 0.05
+
+
+@pytest.mark.parametrize("said", [["--outdir=p1.v2"], ["-o", "p1.v2/"], ["--output=p1.v2/"]])
+def test_a_folder_for_everything(works, photo, said):
+    name = str(photo)
+    lines, _ = works("project", "--target", name, "--num-steps=1", "--save-video=0", *said)
+    assert lines == [f"p1.v2/projected_w{end}" for end in (".npz", "-projected.png", "-compare.png")]
+    assert all(Path(line).is_file() for line in lines)
+
+
+def test_a_folder_is_not_made_for_nothing(stylegan, tiny_model, here):
+    Image.new("RGB", (64, 64)).save("me.png")
+    result = stylegan("project", "me.png", "--outdir=p1", "--model", tiny_model)
+    assert result.exit_code == 1
+    assert not (here / "p1").exists()

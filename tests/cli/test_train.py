@@ -72,7 +72,7 @@ def test_a_dry_run_tells_its_options_and_leaves_nothing(stylegan, faces, here):
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(aug="fixed", subset=20), "--dry-run")
     assert result.exit_code == 0, result.stderr
     options = json.loads(result.stdout)
-    assert (options["aug"], options["p"], options["resolution"], options["kimg"]) == ("fixed", 0.2, 16, 25000)
+    assert (options["aug"], options["p"], options["resolution"], options["kimg"]) == ("fixed", 0.2, 16, 0.08)
     assert not (here / "run").exists()
 
 

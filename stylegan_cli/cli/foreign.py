@@ -1,0 +1,93 @@
+"""What other projects' scripts call our commands and options: NVIDIA's, rosinality's, lucidrains', genforce's.
+
+Words that mean the same are taken (see `spellings`). These are told their name here, as letters alone lead elsewhere.
+"""
+
+from stylegan_cli.errors import UsageError
+
+# Our word, and theirs for it.
+VERBS = {
+    "sample": "generate generate-image generate-images gen-image gen-images run-generator",
+    "sample --grid --show": "visualizer",
+    "mix": "style-mixing stylemix mixing",
+    "interpolate": "gen-video generate-video video lerp",
+    "project": "projector projection run-projector invert",
+    "edit --direction": "apply-factor",
+    "directions discover --method sefa": "sefa closed-form-factorization factorize",
+    "dataset": "dataset-tool prepare-data",
+    "metrics": "calc-metrics run-metrics fid",
+    "models convert": "convert convert-weight legacy",
+}
+MODEL = {"--model": "--ckpt --network-pkl --pkl"}
+PEOPLE = MODEL | {"--psi": "--truncation --truncation-psi --trunc-psi"}
+OPTIONS = {
+    "sample": PEOPLE
+    | {
+        "--count": "--pics --num-generate --num-samples --n-sample --num",
+        "--outdir": "--results-dir --output-dir --out-dir",
+        "--grid": "--num-image-tiles",
+        "--size": "--resolution --image-size",
+    },
+    "mix": PEOPLE
+    | {
+        "--rows": "--row-seeds --n-row",
+        "--cols": "--col-seeds --n-col",
+        "--rows and --cols": "--seeds",
+        "--styles": "--col-styles",
+    },
+    "interpolate": PEOPLE
+    | {
+        "--method": "--kind --interpolation",
+        "--frames": "--steps --num-steps --interpolation-num-steps",
+        "--seeds, and a command for each film: here it shows one face at a time": "--grid --num-keyframes",
+    },
+    "project": MODEL
+    | {
+        "--steps": "--step --num-iterations",
+        "--space w+": "--w-plus",
+        "--film search.mp4": "--save-video",
+    },
+    "edit": PEOPLE | {"--direction NAME=AMOUNT": "--factor --degree --index --alpha --boundary-path"},
+    "dataset": {"--size": "--image-size"},
+    "train": {
+        "--data": "--path --dataset --dataset-path",
+        "--outdir": "--name --results-dir --models-dir --out --output",
+        "--resume": "--ckpt --load-from",
+        "--resolution": "--size --image-size",
+        "--precision fp32": "--fp32",
+        "--precision fp16": "--fp16 --amp",
+        "--kimg": "--iter --num-train-steps --total-kimg",
+        "--snap": "--save-every",
+        "--batch": "--batch-size",
+        "--batch-gpu": "--gradient-accumulate-every",
+        "--glr and --dlr": "--lr --learning-rate",
+        "--gamma": "--r1 --r1-gamma",
+        "--pl-weight": "--path-regularize --no-pl-reg",
+        "--mixing": "--mixed-prob",
+        "--cbase": "--channel-multiplier --network-capacity --fmap-base",
+        "--cmax": "--fmap-max",
+        "--aug ada": "--augment",
+        "--aug fixed --p": "--augment-p --aug-prob",
+        "--target": "--ada-target",
+        "--ada-kimg": "--ada-length",
+        "--metrics": "--calculate-fid-every",
+        "stylegan sample": "--generate",
+        "stylegan interpolate": "--generate-interpolation",
+    },
+}
+
+
+def check_verb(verb: str) -> None:
+    """That this is no other project's name for a command of ours."""
+    if ours := _ours(VERBS, verb.replace("_", "-").removesuffix(".py")):
+        raise UsageError(f"there is no command {verb!r}; say stylegan {ours}")
+
+
+def check_option(verb: str, option: str) -> None:
+    """That this is no other project's name for an option of ours."""
+    if ours := _ours(OPTIONS.get(verb, {}), option):
+        raise UsageError(f"stylegan {verb} has no {option}; say {ours}")
+
+
+def _ours(table: dict[str, str], theirs: str) -> str | None:
+    return next((ours for ours, words in table.items() if theirs in words.split()), None)

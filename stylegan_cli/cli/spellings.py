@@ -1,0 +1,78 @@
+"""The command line as Typer is to see it. Other spellings of what is meant become ours, here and nowhere else:
+underscores, NVIDIA's names and values, and `~` where shells leave it alone (`--outdir=~/x`)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from collections.abc import Sequence
+from itertools import takewhile
+
+from stylegan_cli.cli import foreign
+from stylegan_cli.errors import UsageError
+
+
+def _switch(yes: str, no: str) -> dict[str, str]:
+    """An option that takes yes or no elsewhere."""
+    return dict.fromkeys(("1", "true", "yes", "on"), yes) | dict.fromkeys(("0", "false", "no", "off"), no)
+
+
+# Options, perhaps of one command only, with a value: what they are here; "" is nothing, for what is so anyway.
+SAME = {
+    "--format": {"jpeg": "--format=jpg"},
+    "--method": {"slerp": "--method=spherical", "lerp": "--method=linear"},
+    "train --mirror": _switch("--mirror", "--no-mirror"),
+    "train --cond": _switch("--cond", ""),
+    "train --fp32": _switch("--precision=fp32", ""),
+    "train --aug": {"noaug": "--aug=none"},
+    "train --cfg": {"auto": ""},
+    "train --resume": {"noresume": ""},
+    "project --save-video": _switch("--save-video", ""),
+}
+# Options with a value that changes no result elsewhere: nothing here.
+IDLE = {f"train {option}" for option in ("--workers", "--desc", "--nobench", "--nhwc", "--allow-tf32")}
+# Options whose value is an argument here.
+ARGUMENTS = {"project --target", "dataset --source"}
+# Other options whose value is looked at.
+LOOKED_AT = ("--outdir", "--seeds")
+
+
+def spelled(words: Sequence[str]) -> list[str]:
+    """The words after `stylegan` in our spelling. Raises `UsageError` for what has another name here."""
+    rest, ours = deque(words), list[str]()
+    while rest and rest[0].startswith("-"):
+        ours.append(rest.popleft())
+    if not rest:
+        return ours
+    verb = rest.popleft()
+    foreign.check_verb(verb)
+    verb = verb.replace("_", "-")
+    ours.append(verb)
+    while rest and rest[0] != "--":
+        word = rest.popleft()
+        ours += _option(verb, word, rest) if word.startswith("--") else [word]
+    return ours + list(rest)
+
+
+def _option(verb: str, word: str, rest: deque[str]) -> list[str]:
+    """An option in our spelling. Where the value is the next word, and matters, it is taken from the `rest`."""
+    name, equals, value = word.partition("=")
+    name = name.replace("_", "-")
+    what = f"{verb} {name}"
+    same = SAME.get(what) or SAME.get(name, {})
+    takes_next = name in LOOKED_AT or what in IDLE | ARGUMENTS
+    if not equals and rest and (takes_next or rest[0].lower() in same):
+        equals, value = "=", rest.popleft()
+    value = os.path.expanduser(value)  # noqa: PTH111 (a path would lose a slash at its end, and one of https://)
+    if what in IDLE:
+        return []
+    if what in ARGUMENTS and equals:
+        return [value]
+    if name == "--seeds" and (more := list(takewhile(re.compile(r"\d[\d,-]*").fullmatch, rest))):
+        raise UsageError(f"--seeds is one word, with commas: {','.join([value, *more])}")
+    if name == "--outdir" and value:
+        value = os.path.join(value, "")  # noqa: PTH118 (the slash at its end says that it is a folder)
+    ours = same.get(value.lower(), name + equals + value) if equals else name
+    foreign.check_option(verb, ours.partition("=")[0])
+    return [ours] if ours else []

@@ -1,0 +1,220 @@
+"""The words of other projects' tools: taken where they mean the same, told their name here where not."""
+
+import json
+import re
+
+import pytest
+import typer.main
+from looking import pixels
+from PIL import Image
+from small_runs import write_pictures
+
+from stylegan_cli.cli import foreign
+from stylegan_cli.cli.app import app
+from stylegan_cli.cli.spellings import ARGUMENTS, IDLE, LOOKED_AT, SAME, spelled
+
+COMMANDS = typer.main.get_command(app).commands
+
+
+def options_of(command):
+    return {name for parameter in command.params for name in parameter.opts + parameter.secondary_opts}
+
+
+@pytest.fixture
+def planned(stylegan, here):
+    """The options of a run of `train`, by --dry-run."""
+    write_pictures(here / "faces", classes=2)
+
+    def run(*more):
+        result = stylegan("train", "--data=faces", "--outdir=run", "--dry-run", *more)
+        assert result.exit_code == 0, result.stderr
+        return json.loads(result.stdout)
+
+    return run
+
+
+@pytest.fixture
+def refused(stylegan, here):
+    """The sentence that a command line costs; nothing is written."""
+
+    def run(*words):
+        result = stylegan(*words)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert list(here.iterdir()) == []
+        return re.fullmatch(r"Error: (.+)\.\n", result.stderr)[1]
+
+    return run
+
+
+def test_a_dry_run_prints_the_pace_that_a_run_would_have(planned):
+    options = planned("--kimg", 3, "--tick=0.5", "--snap", 7)
+    assert (options["kimg"], options["tick"], options["snap"]) == (3, 0.5, 7)
+    options = planned("--preset", "laptop", "--resolution", 16)
+    assert options["kimg"] > 100 and options["snap"] == 10
+
+
+@pytest.mark.parametrize(
+    ("said", "option", "value"),
+    [
+        ("--mirror=TRUE", "mirror", True),
+        ("--mirror 1", "mirror", True),
+        ("--mirror no", "mirror", False),
+        ("--mirror --seed 1", "mirror", True),
+        ("--cond=yes", "c_dim", 2),
+        ("--cond on", "c_dim", 2),
+        ("--cond False", "c_dim", 0),
+        ("--fp32=1", "precision", "fp32"),
+        ("--aug=noaug", "aug", "none"),
+        ("--cfg=auto", "cfg", "stylegan2"),
+        ("--cfg auto --seed 1", "cfg", "stylegan2"),
+        ("--resume=noresume", "resume", ""),
+        ("--map_depth=3 --batch_gpu 4 --mbstd_group 4", "batch_gpu", "4"),
+        ("--workers=3 --nobench 1 --nhwc=0 --allow-tf32 true --desc x --kimg 3", "kimg", 3),
+    ],
+)
+def test_train_as_nvidia_spells_it(planned, said, option, value):
+    assert planned(*said.split())[option] == value
+
+
+def test_underscores_reach_every_command(stylegan, here):
+    for said in ("blend_parents --save_latents -h", "models convert --out_of -h", "directions find --with_out x -h"):
+        words = spelled(said.split())
+        assert words[0] == said.split()[0].replace("_", "-")
+        assert not [word for word in words if word.startswith("--") and "_" in word]
+    result = stylegan("blend_parents", 1, 2, "--model=faces-64", "--save_latents", "--outdir", "a_b")
+    assert result.exit_code == 0, result.stderr
+    assert {path.suffix for path in (here / "a_b").iterdir()} == {".png", ".npz"}
+
+
+def test_what_is_no_option_stays_as_it_is():
+    assert spelled(["mix", "--coarse=a_b.npy", "-o", "c_d.png"]) == ["mix", "--coarse=a_b.npy", "-o", "c_d.png"]
+    assert spelled(["noise", "--", "--a_b"]) == ["noise", "--", "--a_b"]
+    assert spelled(["--version"]) == ["--version"]
+
+
+def test_home(monkeypatch, stylegan, here, tmp_path):
+    """Shells expand ~ at the beginning of words only."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    result = stylegan("sample", "--seeds", 1, "--model=faces-64", "--outdir=~/x")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [path.name for path in (tmp_path / "home/x").iterdir()] == ["seed0001.png"]
+    assert list(here.iterdir()) == []
+    assert f"there is no folder or zip {tmp_path}/home/x.zip" in stylegan(
+        "train", "--data=~/x.zip", "--outdir=run"
+    ).stderr.replace("\n", "")
+    assert spelled(["sample", "--network=~nobody-of-this-name/x", "--psi=0"])[1:] == [
+        "--network=~nobody-of-this-name/x",
+        "--psi=0",
+    ]
+
+
+FOLDERS = ["--outdir=run.v2", "--outdir=solo.png", "--outdir ./out.d", "--outdir=v2/", "-o run.v2/", "--out=solo.png/"]
+
+
+@pytest.mark.parametrize("said", FOLDERS)
+def test_outdir_and_a_slash_mean_a_folder(stylegan, here, said):
+    for seed in (1, 2):
+        result = stylegan("sample", "--seeds", seed, "--model", "faces-64", *said.split())
+        assert result.exit_code == 0, result.stderr
+    assert [path.relative_to(here).parts[1:] for path in sorted(here.rglob("*.png")) if path.is_file()] == [
+        ("seed0001.png",),
+        ("seed0002.png",),
+    ]
+
+
+def test_a_folder_of_frames_and_one_of_a_data_set(stylegan, here):
+    assert stylegan("interpolate", 1, 2, "--frames=2", "--model=faces-64", "--outdir=x.mp4").exit_code == 0
+    assert len(list((here / "x.mp4").iterdir())) == 3
+    Image.new("RGB", (8, 8)).save("a.png")
+    assert stylegan("dataset", ".", "--outdir", "run.v2", "--size", 8).exit_code == 0
+    assert stylegan("sample", "-n", 2, "--dataset", "set.v2/", "--model=faces-64").exit_code == 0
+    assert (here / "run.v2/dataset.json").is_file() and (here / "set.v2/dataset.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (
+            "sample -o run.v2",
+            "run.v2: there is no format 'v2' here; formats are png, webp, jpg; a folder of this name ",
+        ),
+        ("dataset . -o c.tar --size 8", "c.tar: data sets are .zip files or folders; a folder of this name is c.tar/"),
+        ("sample --dataset c.tar", "c.tar: data sets are .zip files or folders; a folder of this name is c.tar/"),
+        ("generate --outdir=out", "there is no command 'generate'; say stylegan sample"),
+        ("gen_images.py", "there is no command 'gen_images.py'; say stylegan sample"),
+        ("closed_form_factorization", "say stylegan directions discover --method sefa"),
+        ("train --fp16", "stylegan train has no --fp16; say --precision fp16"),
+        ("train --lr=0.1", "stylegan train has no --lr; say --glr and --dlr"),
+        ("interpolate --num_steps 3", "stylegan interpolate has no --num-steps; say --frames"),
+        ("project --save-video=1 --target a.png", "stylegan project has no --save-video; say --film search.mp4"),
+        ("sample --seeds 1 2 3-5 --grid", "--seeds is one word, with commas: 1,2,3-5"),
+        (
+            "train --cfg=stylegan3-t --gpus=8 --data x --outdir y",
+            "there is no --cfg 'stylegan3-t'; say stylegan1 or stylegan2, and sizes by --preset; StyleGAN3 is used "
+            "here, not trained",
+        ),
+        ("train --cfg=paper512 --gpus=8 --data x --outdir y", "say stylegan1 or stylegan2, and sizes by --preset"),
+        ("train --gpus=8 --data x --outdir y", "--gpus 8: say torchrun --nproc-per-node 8"),
+    ],
+)
+def test_sentences(refused, said, sentence):
+    assert sentence in refused(*said.split())
+
+
+def test_foreign_words_are_foreign():
+    """A word that we have ourselves must not be told another name."""
+    assert not {word for words in foreign.VERBS.values() for word in words.split()} & set(COMMANDS)
+    for verb, table in foreign.OPTIONS.items():
+        theirs = [word for words in table.values() for word in words.split()]
+        assert len(theirs) == len(set(theirs)), verb
+        assert not options_of(COMMANDS[verb]) & set(theirs), verb
+
+
+def test_what_is_said_instead_is_here():
+    for words in foreign.VERBS:
+        verb, *rest = words.split()
+        command = COMMANDS[verb]
+        for word in rest:
+            if hasattr(command, "commands"):
+                command = command.commands[word]
+            else:
+                assert word in options_of(command) or not word.startswith("--")
+    for verb, table in foreign.OPTIONS.items():
+        known = options_of(COMMANDS[verb])
+        said = {word for words in table for word in re.findall(r"--[\w-]+", words)}
+        assert said <= known | {one.split()[1] for one in ARGUMENTS if one.startswith(f"{verb} ")}, verb
+
+
+def test_other_spellings_are_no_options_of_ours():
+    for word in IDLE | ARGUMENTS:
+        verb, option = word.split()
+        assert option not in options_of(COMMANDS[verb])
+    said = {answer.partition("=")[0] for answers in SAME.values() for answer in answers.values()} | set(LOOKED_AT)
+    assert said - {""} - {"--save-video"} <= set().union(*map(options_of, COMMANDS.values()))
+
+
+def test_a_film_as_nvidia_orders_it(stylegan, here):
+    nvidias = ("--output=a.gif", "--trunc=1", "--seeds=3,0-1", "--w-frames=2", "--network=faces-64")
+    for said in (nvidias, (3, "0-1", "--frames=2", "--psi=1", "--model=faces-64", "-o", "b.gif")):
+        result = stylegan("interpolate", *said)
+        assert (result.exit_code, result.stderr) == (0, "")
+    assert (here / "a.gif").read_bytes() == (here / "b.gif").read_bytes()
+
+
+def test_slerp_and_jpeg_are_words_for_ours(stylegan, here):
+    for said in (("--method=slerp", "--format", "JPEG"), ("--method", "spherical", "--format=jpg")):
+        result = stylegan("interpolate", 1, 2, "--frames=2", "--model=faces-64", *said)
+        assert result.exit_code == 0, result.stderr
+    assert stylegan("interpolate", 1, 2, "--frames=2", "--model=faces-64", "--format=jpg").exit_code == 0
+    # Pictures carry their command line, so that files differ; what is on them does not.
+    looks = [[pixels(path) for path in sorted((here / name).iterdir())] for name in ("film", "film-2", "film-3")]
+    assert all((a == b).all() for a, b in zip(*looks[:2], strict=True))
+    assert (looks[0][1] != looks[2][1]).any()
+
+
+@pytest.mark.parametrize("said", [["jon", "--seeds=1-2"], [], ["--psi=1"]])
+def test_people_or_seeds(refused, said):
+    assert "name people in order, seeds among them (jon 3 5-9), or --seeds and nobody else" in refused(
+        "interpolate", *said, "--model=faces-64"
+    )
