@@ -42,6 +42,11 @@ def choose_precision(asked: str, device: torch.device) -> str:
     return "bf16" if has_bfloat16(device) else "fp32"
 
 
+def precision_of(dtype: torch.dtype) -> str:
+    """What a type of PRECISIONS is called there."""
+    return next(name for name, one in PRECISIONS.items() if one == dtype)
+
+
 def has_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is what this hardware computes fastest in: CUDA from Ampere on, CPUs with AMX, and AMD's with
     AVX-512-BF16 (Zen 4 and later).

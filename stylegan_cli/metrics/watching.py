@@ -72,6 +72,7 @@ class Watch:
                 "size": report.size,
                 "filter": report.filter,
                 "seed": report.seed,
+                **{key: report.subject_about[key] for key in ("psi", "class", "precision")},
                 "seconds": seconds,
             }
             for measure in report.measures

@@ -5,6 +5,8 @@ import zipfile
 
 import pytest
 
+from stylegan_cli import store
+
 NUM = ("--num", 50)
 
 
@@ -16,7 +18,7 @@ def made(tiny_stylegan, here):
 
 
 def test_a_model_by_data(stylegan, made, tiny_model):
-    result = stylegan("metrics", tiny_model, made, *NUM)
+    result = stylegan("metrics", tiny_model, made, *NUM, "--precision", "fp32")
     assert result.exit_code == 0, result.stderr
     assert [line.split()[0] for line in result.stdout.splitlines()] == [
         "FD-EfficientNet-Lite0",
@@ -25,6 +27,8 @@ def test_a_model_by_data(stylegan, made, tiny_model):
         "recall-EfficientNet-Lite0",
     ]
     assert "95 %" in result.stdout
+    sha256 = store.load(str(tiny_model)).origin.sha256[:8]
+    assert f"(sha256 {sha256}, psi 1.0, precision fp32) by {made}: " in result.stderr
     for condition in ("50 pictures each", "seed 0", "compared at 32 pixels", "EfficientNet-Lite0 at 128", "lanczos"):
         assert condition in result.stderr
 
@@ -37,6 +41,44 @@ def test_json(stylegan, made, tiny_model):
         "num": 50, "seed": 3, "size": 32, "filter": "box",
     }  # fmt: skip
     assert list(report["measures"]) == ["kd", "precision", "recall"]
+    assert report["subject"] == report["reference"] == str(made)
+    assert report["subject_about"] == report["reference_about"] == {"pictures": 100, "resolution": 32}
+
+
+def test_json_tells_what_a_models_pictures_depend_on(stylegan, made, tiny_model):
+    words = ("metrics", tiny_model, made, *NUM, "--metrics", "kd", "--json", "-q", "--precision")
+    truncated, coarse = (
+        json.loads(stylegan(*words, *more).stdout) for more in (("fp32", "--psi", 0.5), ("bf16", "--psi", 1))
+    )
+    sha256 = store.load(str(tiny_model)).origin.sha256
+    assert truncated["subject_about"] == {"sha256": sha256, "psi": 0.5, "class": None, "precision": "fp32"}
+    assert coarse["subject_about"] == {"sha256": sha256, "psi": 1, "class": None, "precision": "bf16"}
+
+
+def test_both_sides_may_be_options(stylegan, made, tiny_model):
+    """As NVIDIA's calc_metrics has them."""
+    sides = [
+        (tiny_model, made),
+        ("--network", tiny_model, "--data", made),
+        ("--model", tiny_model, made),
+        (tiny_model, "--data", made),
+    ]
+    results = [stylegan("metrics", *words, *NUM, "--metrics", "kd", "--precision", "fp32") for words in sides]
+    assert len({(result.exit_code, result.stdout, result.stderr) for result in results}) == 1
+    assert results[0].exit_code == 0
+
+
+@pytest.mark.parametrize("words", [(), ("a",), ("--data", "a"), ("a", "b", "--model", "c"), ("a", "b", "--data", "c")])
+def test_sides_that_are_too_many_or_too_few(stylegan, words):
+    result = stylegan("metrics", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "stylegan metrics MODEL DATA, or --network MODEL --data DATA" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_extra_is_named_in_the_help(stylegan, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "pip install 'stylegan-cli[fid]'" in stylegan("metrics", "--help").stdout
 
 
 def test_the_same_again(stylegan, made, tiny_model):
@@ -69,6 +111,8 @@ def test_path_length_is_measured_in_float32(stylegan, made, tiny_model):
         (["made.zip", "made.zip", "--num", "3"], 2, "too few"),
         (["made.zip", "made.zip", "--filter", "nearest"], 2, "no resize filter 'nearest'"),
         (["made.zip", "made.zip", "--features", "vgg"], 2, "no features 'vgg'"),
+        (["tiny", "made.zip", "--metrics", "fid50k_full"], 2, "nearest is --metrics fd --features inception"),
+        (["tiny", "made.zip", "--metrics", "ppl", "--psi", "0.5"], 2, "without truncation; leave out --psi"),
         (["tiny", "made.zip", "--class", "1"], 2, "has no classes"),
         (["made.zip", "made.zip", "--psi", "0.5"], 2, "neither side is a model; leave out --psi"),
         (["tiny", "made.zip", "--metrics", "ppl", "--precision", "bf16"], 2, "needs --precision fp32"),

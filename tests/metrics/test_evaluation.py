@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from plain_features import Means
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.metrics.evaluation import MIN_PICTURES, Judge, Settings
@@ -77,6 +78,23 @@ def test_the_reference_is_described_once(tiny, drawings):
     assert len(counted) == 3 * MIN_PICTURES
 
 
+def test_nothing_is_rounded_to_tf32(tiny, drawings):
+    """As GPUs do unless they are told otherwise: the features would suffer, and path lengths be noise."""
+
+    def arithmetic():
+        return torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+
+    before, seen = arithmetic(), []
+    torch.backends.cudnn.allow_tf32 = True
+    torch.set_float32_matmul_precision("high")
+    Judge(drawings, Settings(("kd", "ppl"), MIN_PICTURES), Means())(Made(tiny), lambda: seen.append(arithmetic()))
+    after = arithmetic()
+    torch.backends.cudnn.allow_tf32 = before[0]
+    torch.set_float32_matmul_precision(before[1])
+    assert seen == [(False, "highest")] * 3 * MIN_PICTURES
+    assert after == (True, "high")
+
+
 def test_size_and_filter_matter(make_data, drawings):
     other = DataSet(make_data(60, first=500, size=128))
     reports = [judge(drawings, **how)(other) for how in ({}, {"filter": "box"}, {"size": 32})]
@@ -87,7 +105,11 @@ def test_size_and_filter_matter(make_data, drawings):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"metrics": ("fid",)}, "no metric 'fid'; metrics are fd, kd, pr, ppl"),
+        ({"metrics": ("vgg",)}, "no metric 'vgg'; metrics are fd, kd, pr, ppl$"),
+        ({"metrics": ("fid50k_full",)}, "are fd, kd, pr, ppl; nearest is --metrics fd --features inception$"),
+        ({"metrics": ("kid50k",)}, "nearest is --metrics kd --features inception$"),
+        ({"metrics": ("pr50k3_full",)}, "nearest is --metrics pr$"),
+        ({"metrics": ("ppl2_wend",)}, "nearest is --metrics ppl$"),
         ({"filter": "nearest"}, "no resize filter"),
         ({"num": 10}, "10 pictures are too few"),
     ],

@@ -1,8 +1,10 @@
 """Features of pictures."""
 
+import io
 import sys
 import types
 import urllib.error
+import urllib.request
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from PIL import Image
 from torch import nn
 
 from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.files import digest
 from stylegan_cli.metrics import features
 from stylegan_cli.metrics.features import BATCH, EfficientNetFeatures, InceptionFeatures, describe, named
 from stylegan_cli.scorers import perceptual
@@ -85,18 +88,26 @@ class Averages(nn.Module):
 
 @pytest.fixture
 def fake_fidelity(monkeypatch, tmp_path):
-    """An installed library without weights; returns where they would be."""
+    """An installed library without weights; `fake_fidelity(content)` puts them where they are looked for, as if they
+    were the right ones."""
     module = types.ModuleType("torch_fidelity.feature_extractor_inceptionv3")
     module.FeatureExtractorInceptionV3 = Averages
     monkeypatch.setitem(sys.modules, "torch_fidelity", types.ModuleType("torch_fidelity"))
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path))
-    (tmp_path / "assets").mkdir()
-    return tmp_path / "assets" / features.INCEPTION.rpartition("/")[2]
+
+    def put(content):
+        path = tmp_path / "assets" / features.INCEPTION.rpartition("/")[2]
+        path.parent.mkdir()
+        torch.save(content, path)
+        monkeypatch.setattr(features, "INCEPTION_SHA256", digest(path))
+        return path
+
+    return put
 
 
 def test_inception(fake_fidelity):
-    torch.save({"scale": torch.tensor(2.0)}, fake_fidelity)
+    fake_fidelity({"scale": torch.tensor(2.0)})
     network = named("inception", CPU, str)
     image = Image.new("RGB", (8, 8), (1, 2, 3))
     assert describe([image], network, LANCZOS, lambda: None).tolist() == [[2, 4, 6]]
@@ -109,17 +120,42 @@ class Harmful:
 
 
 def test_inceptions_file_is_not_run(fake_fidelity):
-    torch.save({"scale": Harmful()}, fake_fidelity)
+    fake_fidelity({"scale": Harmful()})
     with pytest.raises(StyleganError, match=r"inception-2015-12-05-6726825d.pth is not .* delete it"):
         InceptionFeatures(CPU, str)
+
+
+def test_inceptions_file_is_checked_though_it_is_there(fake_fidelity):
+    """All of it: here the end differs, and the name is right."""
+    path = fake_fidelity({"scale": torch.tensor(2.0)})
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(StyleganError, match=r"6726825d.pth is not the file .* its sha256 is \w{64}; delete it"):
+        InceptionFeatures(CPU, str)
+
+
+def test_what_is_fetched_for_inception_is_checked(fake_fidelity, monkeypatch, tmp_path):
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: Answer(b"another file"))
+    with pytest.raises(StyleganError, match=rf"nothing was kept; or put that file into {tmp_path}"):
+        InceptionFeatures(CPU, str)
+    assert not list((tmp_path / "assets").iterdir())
+
+
+class Answer(io.BytesIO):
+    """Of a server."""
+
+    headers = {}  # noqa: RUF012
+
+
+def test_the_name_of_inceptions_file_is_part_of_its_hash():
+    assert features.INCEPTION.endswith(f"-{features.INCEPTION_SHA256[:8]}.pth")
 
 
 def test_inception_without_network(fake_fidelity, monkeypatch):
     def unreachable(*arguments, **options):
         raise urllib.error.URLError("no route")
 
-    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
+    monkeypatch.setattr(urllib.request, "urlopen", unreachable)
     said = []
-    with pytest.raises(StyleganError, match=r"could not be fetched from https.*no route.*--features efficientnet"):
+    with pytest.raises(StyleganError, match=r"could not fetch https.*no route.*--features efficientnet"):
         InceptionFeatures(CPU, said.append)
     assert said == ["Fetching Inception's weights: 95 MB, once.\nLicence: Apache-2.0."]

@@ -141,6 +141,14 @@ def test_classes_are_the_datas_or_all_or_the_chosen_one():
     assert shades(Made(generator, classes={"a": 9})) == {64}
 
 
+def test_what_pictures_depend_on(make_data, tiny):
+    assert DataSet(make_data(20, size=32), 16).about() == {"pictures": 20, "resolution": 16}
+    assert Made(tiny, 0.5).about() == {"sha256": "0" * 64, "psi": 0.5, "class": None, "precision": "fp32"}
+    trained = Coloured().prepare(torch.device("cpu"), torch.bfloat16)
+    trained.choose_class(2)
+    assert Made(trained).about() == {"sha256": None, "psi": 1, "class": 2, "precision": "bf16"}
+
+
 def test_classes_that_the_model_has_not():
     with pytest.raises(StyleganError, match="classes up to 5, and unnamed has 0-2"):
         Made(Coloured(), classes={"a": 0, "b": 5})

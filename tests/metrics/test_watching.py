@@ -52,6 +52,7 @@ def test_numbers_are_those_of_the_command(tiny, make_data, monkeypatch):
         assert line["floor"] == judge(data)[line["name"]]
         assert line["low"] < line["value"] < line["high"]
         assert (line["num"], line["size"], line["features"], line["seed"]) == (60, 64, "means", 0)
+        assert (line["psi"], line["class"], line["precision"]) == (1, None, "fp32")
         assert line["seconds"] > 0
     again = watch(tiny, lambda: counted.append(1))
     assert len(counted) == 4 * 60
