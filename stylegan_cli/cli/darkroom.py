@@ -29,6 +29,9 @@ from stylegan_cli.noise import Noise
 from stylegan_cli.operations import pivotal, projection
 from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
+# What those are told on whose picture no face is found, as there is none on the pictures of many models.
+ALIGNED = ", or stylegan project --aligned where it is cut as the model's own pictures are, whatever they show"
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -69,7 +72,7 @@ def shoot(path: Path, size: int, face: int | None, is_aligned: bool, quiet: bool
     photo = photos.read(path)
     cut = alignment.read(path)
     if cut is None and not is_aligned:
-        cut = _largest(photo, path, face, quiet)
+        cut = _largest(photo, path, face, quiet, ALIGNED)
         return Shot(path, alignment.crop(photo, cut, size), cut)
     return Shot(path, ImageOps.fit(photo, (size, size), Image.Resampling.LANCZOS), cut)
 
@@ -156,11 +159,11 @@ def _again(
     return _largest(photo, path, face, quiet=True)
 
 
-def _largest(photo: Image.Image, path: Path, face: int | None, quiet: bool) -> Alignment:
+def _largest(photo: Image.Image, path: Path, face: int | None, quiet: bool, instead: str = "") -> Alignment:
     """The place of the face number `face` of a photo, or of the largest; the user is told what is odd about it."""
     fetch(detection.DETECTOR, quiet)
     found = detection.detect(photo)
-    number = alignment.choose(found, face, str(path))
+    number = alignment.choose(found, face, str(path), instead=instead)
     cut = alignment.alignment(found[number - 1], photo.size, number, digest(path))
     if not quiet:
         if face is None and len(found) > 1:

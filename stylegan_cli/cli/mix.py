@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stylegan_cli.cli.options import Generation, PictureOutput, check_unused, command
+from stylegan_cli.cli.options import Generation, NoiseMode, PictureOutput, Seed, check_noise_mode, check_unused, command
 from stylegan_cli.errors import UsageError
 
 
@@ -30,6 +30,8 @@ def mix(
         list[str] | None,
         typer.Option(metavar="LAYERS=PERSON", help="Explicit layers: 8-12=sansa. Repeatable.", show_default=False),
     ] = None,
+    noise: NoiseMode = "const",
+    seed: Seed = 0,
     rows: Annotated[str | None, typer.Option(metavar="PEOPLE", help="Figure: people down.", show_default=False)] = None,
     cols: Annotated[
         str | None, typer.Option(metavar="PEOPLE", help="Figure: people across.", show_default=False)
@@ -66,21 +68,26 @@ def mix(
             "name a person for at least one of --coarse, --middle, --fine; or draw a figure with --rows and --cols"
         )
 
-    from stylegan_cli.cli.studio import Studio, portrait
+    check_noise_mode(noise)
+
+    from stylegan_cli.cli.studio import Studio, Work
     from stylegan_cli.latents.selection import parse_layers
+    from stylegan_cli.noise import Noise
     from stylegan_cli.operations import mixing
 
+    pixels = Noise(noise, seed)
     studio = Studio(generation, output)
     order = studio.generator.layers
     if rows and cols:
         down, across = studio.people(rows), studio.people(cols)
         chosen = parse_layers("coarse" if styles is None else styles, order)
         mixed = [mixing.swap(row, col, chosen) for row in down for col in across]
-        studio.save_sheet("mix", mixing.figure(down, across, chosen), mixed)
+        studio.save_sheet("mix", mixing.figure(down, across, chosen, pixels), mixed)
         return
     people = {band: studio.person(who) for band, who in named.items()}
     extra = [(parse_layers(which, order), studio.person(who)) for which, who in map(_assignment, layers or [])]
-    studio.save(["mix"], [portrait(mixing.mix(order, people, extra))])
+    person = mixing.mix(order, people, extra)
+    studio.save(["mix"], [Work(person.face(pixels), (person,))])
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -115,6 +115,9 @@ Grid = Annotated[
         "--grid", help="One sheet instead of several pictures (256-pixel faces, or --size).", rich_help_panel=_OUTPUT
     ),
 ]
+NoiseMode = Annotated[
+    str, typer.Option("--noise", "--noise-mode", help="Per-pixel noise: const, random (from --seed) or none.")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The seed of everything left to chance.")]
 
 
@@ -159,6 +162,13 @@ def check_unused(why: str, options: Mapping[str, object]) -> None:
     """That nobody gave options that would do nothing; `why` is what they are told."""
     if given := [name for name, value in options.items() if value is not None and value is not False]:
         raise UsageError(f"{why}; leave out {' and '.join(given)}")
+
+
+def check_noise_mode(mode: str) -> None:
+    from stylegan_cli.noise import MODES
+
+    if mode not in MODES:
+        raise UsageError(f"there is no noise mode {mode!r}; say {', '.join(MODES)}")
 
 
 def command_line() -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.options import Generation, Grid, PictureOutput, Seed, command
+from stylegan_cli.cli.options import Generation, Grid, NoiseMode, PictureOutput, Seed, check_noise_mode, command
 from stylegan_cli.cli.places import place
 from stylegan_cli.errors import UsageError
 
@@ -29,12 +29,13 @@ def sample(
     latents: Annotated[
         Path | None,
         typer.Option(
-            "--latents", "--projected-w", help="Render everybody in this .npy or .npz, as they are.", show_default=False
+            "--latents",
+            "--projected-w",
+            help="Render everybody in this .npy, .npz or .pt, as they are.",
+            show_default=False,
         ),
     ] = None,
-    noise: Annotated[
-        str, typer.Option("--noise", "--noise-mode", help="Per-pixel noise: const, random (from --seed) or none.")
-    ] = "const",
+    noise: NoiseMode = "const",
     seed: Seed = 0,
     translate: Annotated[str, typer.Option(metavar="X,Y", help="StyleGAN3: move faces, in picture widths.")] = "0,0",
     rotate: Annotated[float, typer.Option(metavar="DEG", help="StyleGAN3: turn faces counter-clockwise.")] = 0.0,
@@ -59,9 +60,8 @@ def sample(
 
     Examples: stylegan sample --seeds 0-15,42 --grid; stylegan sample -n 10000 --dataset faces.zip --size 128
     """
-    given = [
-        name for name, value in (("--seeds", seeds), ("--count", count), ("--latents", latents)) if value is not None
-    ]
+    sources = {"--seeds": seeds, "--count": count, "--latents (--projected-w)": latents}
+    given = [name for name, value in sources.items() if value is not None]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
     if dataset and (latents or grid or output.out or output.save_latents or output.show):
@@ -72,10 +72,9 @@ def sample(
 
     from stylegan_cli.cli.studio import Studio, Work, check_count
     from stylegan_cli.latents import people, references
-    from stylegan_cli.noise import MODES, Noise
+    from stylegan_cli.noise import Noise
 
-    if noise not in MODES:
-        raise UsageError(f"there is no noise mode {noise!r}; say {', '.join(MODES)}")
+    check_noise_mode(noise)
     moved = _pair(translate)
 
     def face(person: people.Person, number: int) -> "Face":

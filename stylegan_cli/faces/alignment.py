@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -91,21 +92,25 @@ def same_place(found: Sequence[Detection], known: Alignment, photo: str) -> Alig
     return None
 
 
-def choose(found: Sequence[Detection], face: int | None, owner: str, numbered: str = "1 is the largest") -> int:
+def choose(
+    found: Sequence[Detection], face: int | None, owner: str, numbered: str = "1 is the largest", instead: str = ""
+) -> int:
     """`face`, or 1, the largest, once it is sure that there is this face and that it is large enough. `owner` is what
-    messages call the photo; `numbered` is what they say of the faces' numbers."""
+    messages call the photo; `numbered` is what they say of the faces' numbers, and `instead` what else can be done
+    where there is no such face."""
     if not found:
         raise StyleganError(
             f"no face was found on {owner}; it must be upright, uncovered and not seen from the side: turn the photo, "
-            "or cut out the part with the face"
+            f"or cut out the part with the face{instead}"
         )
     number = face or 1
     if number > len(found):
         raise UsageError(f"--face {number}: {owner} shows {_faces(len(found))}; {numbered}")
     if is_tiny(found[number - 1]):
+        apart = math.floor(eyes_apart(found[number - 1]) * 10) / 10  # never rounded up to what is needed
         raise StyleganError(
-            f"the face on {owner} is too small: its eyes are {eyes_apart(found[number - 1]):.0f} pixels apart and at "
-            f"least {SMALLEST} are needed; use a larger picture"
+            f"the face on {owner} is too small: its eyes are {apart:g} pixels apart and at least {SMALLEST} are "
+            f"needed; use a larger picture{instead}"
         )
     return number
 

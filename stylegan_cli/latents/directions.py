@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from stylegan_cli import importers
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.latents import files, people
 from stylegan_cli.latents.selection import parse_layers
 
-ENDINGS = (".npz", ".npy", ".pt", ".pth")
+ENDINGS = (".npz", ".npy", *files.TORCH)
 UNIT = "1 moves w by a vector of length 1"
 
 
@@ -66,14 +65,14 @@ def resolve(text: str, generator: Generator, known: Mapping[str, Path]) -> Direc
 
 def read(path: Path, generator: Generator) -> Direction:
     """The direction in a file of ours, or the vector `[w_dim]` or `[num_ws, w_dim]` (perhaps with leading dimensions of
-    size 1) in a `.npy` or in a `.pt` that torch.save wrote."""
+    size 1) that a `.npy`, a `.npz` or a `.pt` that torch.save wrote holds alone."""
     if path.suffix.lower() == ".npz":
         return _read_own(path, generator)
     if path.suffix.lower() == ".npy":
         with files.reading(path, "a direction"):
             array = files.read_npy(path)
     else:
-        array = importers.read_tensor(path).float().numpy()
+        array = files.read_torch(path)
     return Direction(path.stem, _vector(generator, array, path))
 
 
@@ -105,6 +104,9 @@ def write(path: Path, direction: Direction, origin: Origin) -> None:
 
 def _read_own(path: Path, generator: Generator) -> Direction:
     with files.reading(path, "a direction"), files.open_npz(path) as arrays:
+        if len(arrays) == 1 and not set(arrays) & set(files.KEYS):  # a lone w is a person
+            (alone,) = arrays.values()
+            return Direction(path.stem, _vector(generator, alone, path))
         if "direction" not in arrays or "about" not in arrays:
             raise StyleganError(f"{path} holds no direction; its keys are {', '.join(arrays) or 'none'}")
         about = json.loads(str(arrays["about"]))

@@ -1,4 +1,7 @@
-"""Latent files: `.npy` holds one array, `.npz` also says which model and z it came from. Nothing is ever unpickled."""
+"""Latent files: `.npy` holds one array, `.npz` also says which model and z it came from. Nothing is ever unpickled.
+
+Other projects' `.pt` of one tensor (e4e's `latents.pt`) are read, not written.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,14 @@ from typing import IO, Any
 
 import numpy as np
 
+from stylegan_cli import importers
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Origin
 from stylegan_cli.tuning import Term, Tuned, Tuning
 
 ENDINGS = (".npy", ".npz")
+TORCH = (".pt", ".pth")
 # A million W latents of 512; more in one person's file is a mistake or an attack.
 MAX_BYTES = 2 << 30
 KEYS = ("w", "ws")
@@ -43,7 +48,9 @@ class Latents:
 
 
 def read(path: Path) -> Latents:
-    """Reads `.npy`, our `.npz`, or NVIDIA's `projected_w.npz` (its key is `w`)."""
+    """Reads `.npy`, our `.npz`, NVIDIA's `projected_w.npz` (its key is `w`), or the one tensor in a `.pt`."""
+    if path.suffix.lower() in TORCH:
+        return Latents(read_torch(path))
     with reading(path, "latents"):
         return _read_npz(path) if zipfile.is_zipfile(path) else Latents(read_npy(path))
 
@@ -97,6 +104,11 @@ def read_npy(path: Path) -> np.ndarray:
         raise StyleganError(f"{path} is empty; save it again")
     # Mapped, not read: numpy then compares the shape in the header with the file's size before taking any memory.
     return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def read_torch(path: Path) -> np.ndarray:
+    """The one tensor in a file that torch.save wrote, as float32."""
+    return importers.read_tensor(path).float().numpy()
 
 
 @contextmanager

@@ -73,9 +73,9 @@ def from_seed(generator: Generator, seed: int, psi: float) -> Person:
     return from_z(generator, z_of_seed(seed, generator.z_dim), psi, str(seed))
 
 
-def from_array(generator: Generator, array: np.ndarray, label: str) -> list[Person]:
+def from_array(generator: Generator, array: np.ndarray, label: str, file: str = "") -> list[Person]:
     """Everybody in a latent array: `[w_dim]`, `[num_ws, w_dim]` (one person), `[n, 1 or num_ws, w_dim]` (n people)."""
-    array = _as_float32(generator, array, label)
+    array = _as_float32(generator, array, file or label)
     stack = array.reshape(-1, *array.shape[-2:]) if array.ndim > 1 else array.reshape(1, 1, -1)
     names = [label] if len(stack) == 1 else [f"{label}#{i}" for i in range(len(stack))]
     ws = torch.from_numpy(stack).expand(-1, generator.num_ws, -1)

@@ -76,17 +76,15 @@ def from_file(path: Path, generator: Generator) -> list[Person]:
     """Everybody in a latent file, or the one person on a picture made by this tool."""
     if path.suffix.lower() in PICTURES:
         return [_from_picture(path, generator)]
-    if path.suffix.lower() not in files.ENDINGS:
-        raise UsageError(
-            f"{path} is no latent file ({', '.join(files.ENDINGS)}) and no picture ({', '.join(PICTURES)})"
-        )
+    if path.suffix.lower() not in files.ENDINGS + files.TORCH:
+        raise UsageError(f"{path} is no latent file ({', '.join(files.ENDINGS + files.TORCH)}) and no picture")
     stored = files.read(path)
     if stored.origin and stored.origin.sha256 != generator.origin.sha256:
         raise StyleganError(
             f"{path} was saved from the model {stored.origin.name} ({stored.origin.sha256[:12]}), not from "
             f"{generator.origin.name} ({generator.origin.sha256[:12]}); name that model with --model"
         )
-    everybody = people.from_array(generator, stored.array, path.stem)
+    everybody = people.from_array(generator, stored.array, path.stem, str(path))
     if stored.tuned:
         everybody = people.with_tunings(generator, everybody, stored.tuned)
     if len(everybody) != 1:
@@ -95,7 +93,7 @@ def from_file(path: Path, generator: Generator) -> list[Person]:
     one = replace(everybody[0], photo=found_on if isinstance(found_on, dict) else None)
     # Of another truncation or class, z would lead to somebody else.
     if stored.z is not None and stored.about.get("truncation", {}) == people.truncation(generator):
-        one = replace(one, z=people.z_from_array(generator, stored.z, path.stem), psi=stored.psi)
+        one = replace(one, z=people.z_from_array(generator, stored.z, str(path)), psi=stored.psi)
     return [one]
 
 

@@ -11,6 +11,7 @@ from stylegan_cli.bands import BANDS
 from stylegan_cli.generator import Layer
 from stylegan_cli.latents.people import Person, lerp
 from stylegan_cli.latents.selection import in_bands
+from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Cell, Sheet
 
 
@@ -36,10 +37,10 @@ def swap(person: Person, source: Person, indices: Sequence[int]) -> Person:
     return lerp(person, source, shares, person.label)
 
 
-def figure(rows: Sequence[Person], cols: Sequence[Person], indices: Sequence[int]) -> Sheet:
+def figure(rows: Sequence[Person], cols: Sequence[Person], indices: Sequence[int], noise: Noise = Noise()) -> Sheet:  # noqa: B008 (frozen)
     """The paper's figure 3: every row's person with the layers `indices` of every column's person."""
-    top: list[Cell | None] = [None, *(col.face() for col in cols)]
+    top: list[Cell | None] = [None, *(col.face(noise) for col in cols)]
     body: list[list[Cell | None]] = [
-        [row.face(), *(swap(row, col, indices).face(caption="") for col in cols)] for row in rows
+        [row.face(noise), *(swap(row, col, indices).face(noise, caption="") for col in cols)] for row in rows
     ]
     return Sheet(tuple(map(tuple, [top, *body])))

@@ -272,7 +272,7 @@ UNUSABLE = {
     "bomb.png": (bomb, "bomb.png has more than 178,956,970 pixels, which are too many; use another photo"),
     "nobody.png": (lambda path: Image.new("RGB", (300, 200), "white").save(path), "no face was found on nobody.png; "),
     "pixel.png": (lambda path: Image.new("RGB", (1, 1)).save(path), "no face was found on pixel.png; "),
-    "tiny.png": (tiny, "the face on tiny.png is too small: its eyes are 10 pixels apart and at least 16 are needed"),
+    "tiny.png": (tiny, "the face on tiny.png is too small: its eyes are 10.2 pixels apart and at least 16 are needed"),
 }
 
 

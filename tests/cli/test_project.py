@@ -373,3 +373,15 @@ def test_a_folder_is_not_made_for_nothing(stylegan, tiny_model, here):
     result = stylegan("project", "me.png", "--outdir=p1", "--model", tiny_model)
     assert result.exit_code == 1
     assert not (here / "p1").exists()
+
+
+def test_who_has_a_model_of_something_else_is_told_of_aligned(stylegan, here):
+    """Its own pictures show no face that could be found."""
+    assert stylegan("sample", "--seeds", 85, "--model", "faces-64", "-o", "own.png").exit_code == 0
+    Image.open("own.png").convert("RGB").save("bare.png")
+    Image.new("RGB", (64, 64)).save("sky.png")
+    for words in (("project", "bare.png"), ("project", "sky.png"), ("mix", "--coarse", "sky.png")):
+        result = stylegan(*words, "--model", "faces-64")
+        assert result.exit_code == 1
+        assert "or stylegan project --aligned where it is cut as the model's own pictures are" in result.stderr
+    assert "--aligned" not in stylegan("align", "sky.png").stderr

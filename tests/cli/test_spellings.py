@@ -148,6 +148,7 @@ def test_a_folder_of_frames_and_one_of_a_data_set(stylegan, here):
         ("train --lr=0.1", "stylegan train has no --lr; say --glr and --dlr"),
         ("interpolate --num_steps 3", "stylegan interpolate has no --num-steps; say --frames"),
         ("project --save-video=1 --target a.png", "stylegan project has no --save-video; say --film search.mp4"),
+        ("sample --seeds 1 --projected-w a.npz", "--seeds and --latents (--projected-w) exclude each other"),
         ("sample --seeds 1 2 3-5 --grid", "--seeds is one word, with commas: 1,2,3-5"),
         (
             "train --cfg=stylegan3-t --gpus=8 --data x --outdir y",
@@ -217,4 +218,24 @@ def test_slerp_and_jpeg_are_words_for_ours(stylegan, here):
 def test_people_or_seeds(refused, said):
     assert "name people in order, seeds among them (jon 3 5-9), or --seeds and nobody else" in refused(
         "interpolate", *said, "--model=faces-64"
+    )
+
+
+def test_mix_takes_noise(stylegan, here):
+    looks = {}
+    for name, said in (
+        ("const", []), ("none", ["--noise_mode=none"]), ("1", ["--noise-mode=random", "--seed=1"]),
+        ("again", ["--noise=random", "--seed=1"]), ("2", ["--noise=random", "--seed=2"]),
+        ("sheet", ["--rows=1", "--cols=2"]), ("quiet", ["--rows=1", "--cols=2", "--noise=none"]),
+    ):  # fmt: skip
+        people = [] if "--rows=1" in said else ["--coarse=1", "--fine=2"]
+        result = stylegan("mix", *people, *said, "--model=faces-64", "-o", f"{name}.png")
+        assert (result.exit_code, result.stderr) == (0, "")
+        looks[name] = pixels(f"{name}.png")
+    assert (looks["1"] == looks["again"]).all()
+    singles = [looks[name] for name in ("const", "none", "1", "2")]
+    assert all((a != b).any() for i, a in enumerate(singles) for b in singles[:i])
+    assert (looks["sheet"] != looks["quiet"]).any()
+    assert (
+        "there is no noise mode 'loud'; say const, random, none" in stylegan("mix", "--coarse=1", "--noise=loud").stderr
     )

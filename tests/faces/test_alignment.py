@@ -118,6 +118,7 @@ REFUSED = [
     ([frontal()], 2, UsageError, r"--face 2: me\.jpg shows 1 face; 1 is the largest"),
     ([frontal()] * 3, 4, UsageError, r"--face 4: me\.jpg shows 3 faces; 1 is the largest"),
     ([frontal(12)], None, StyleganError, r"the face on me\.jpg is too small: its eyes are 12 pixels apart .* 16 are"),
+    ([frontal(15.97)], None, StyleganError, r"its eyes are 15\.9 pixels apart and at least 16 are needed"),
 ]
 
 

@@ -136,7 +136,8 @@ def about(**changes):
     ("arrays", "said"),
     [
         ({"w": np.ones(16)}, "holds no direction; its keys are w"),
-        ({"direction": np.ones(16)}, "holds no direction"),
+        ({"ws": np.ones(16)}, "holds no direction"),
+        ({"direction": np.ones(16), "response": np.ones(16)}, "holds no direction"),
         ({"direction": np.ones(16), "about": np.array("{")}, "cannot be read as a direction"),
         ({"direction": np.ones(16), "about": np.array("[]")}, "cannot be read as a direction"),
         ({"direction": np.ones(16), "about": np.array(about(found=3))}, "cannot be read as a direction"),
@@ -155,6 +156,14 @@ def test_broken_files_of_ours(tiny, tmp_path, arrays, said):
     np.savez(tmp_path / "d.npz", **arrays)
     with pytest.raises(StyleganError, match=said):
         directions.read(tmp_path / "d.npz", tiny)
+
+
+@pytest.mark.parametrize("key", ["direction", "boundary", "arr_0"])
+def test_the_only_array_of_an_npz(tiny, tmp_path, key):
+    np.savez(tmp_path / "smile.npz", **{key: np.arange(16.0)[None]})
+    found = directions.read(tmp_path / "smile.npz", tiny)
+    assert (found.name, found.space, found.origin) == ("smile", "W", None)
+    assert found.vector[3].tolist() == list(range(16))
 
 
 @pytest.mark.parametrize("ending", ["npz", "npy", "pt"])

@@ -50,6 +50,24 @@ def test_latent_file(tiny, resolve, here, ending):
     assert person.label == "jon"
 
 
+def test_the_tensor_of_other_projects(tiny, resolve, here):
+    """e4e's `latents.pt` is one tensor of several people."""
+    ws = torch.randn(3, tiny.num_ws, tiny.w_dim)
+    torch.save(ws, "latents.pt")
+    assert torch.equal(resolve("latents.pt#1").ws, ws[1])
+    torch.save(ws[2].half(), "lat.pt")
+    assert torch.equal(resolve("lat.pt").ws, ws[2].half().float())
+    torch.save({"latent": ws}, "more.pt")
+    with pytest.raises(StyleganError, match="it holds something else than one tensor"):
+        resolve("more.pt")
+
+
+def test_a_shape_that_does_not_fit_is_told_of_the_file(tiny, resolve, here):
+    np.save("18.npy", np.zeros((1, 18, tiny.w_dim)))
+    with pytest.raises(StyleganError, match=r"^18\.npy has shape \[1, 18, 16\]; this model"):
+        resolve("18.npy")
+
+
 @pytest.mark.parametrize("ending", FORMATS)
 def test_picture_made_here(tiny, resolve, here, ending):
     ws = torch.randn(tiny.num_ws, tiny.w_dim)
@@ -118,7 +136,7 @@ def test_a_sheet_is_not_a_person(tiny, resolve, here):
 
 def test_other_endings_are_refused(resolve, here):
     (here / "jon.txt").write_text("hello")
-    with pytest.raises(UsageError, match=r"\.npy, \.npz.*\.bmp, .*\.avif"):
+    with pytest.raises(UsageError, match=r"^jon\.txt is no latent file \(\.npy, \.npz, \.pt, \.pth\) and no picture$"):
         resolve("jon.txt")
 
 
