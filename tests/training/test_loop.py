@@ -200,11 +200,10 @@ def test_regularisers_that_leave_float16_cost_their_steps_only(pictures, monkeyp
     }  # of two, in each network
 
 
-@pytest.mark.parametrize("more", [{}, {"pl_weight": 2.0}])
-def test_regularisers_that_leave_float32_end_a_run(pictures, monkeypatch, more):
+def test_a_regulariser_that_leaves_float32_ends_a_run(pictures, monkeypatch):
     monkeypatch.setattr(losses, "SCALE", torch.inf)
     with pytest.raises(StyleganError, match="losses are not finite"):
-        trainer_of(pictures, **more).step()
+        trainer_of(pictures, pl_weight=0.0).step()
 
 
 def test_gradients_that_never_fit_into_float16_end_a_run(pictures, monkeypatch):

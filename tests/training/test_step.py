@@ -154,9 +154,9 @@ class Apart(World):
 
 
 def test_processes_learn_together_what_one_learns_alone():
-    """Their gradients are added up."""
+    """Their gradients are added up; chance is that of a part, whoever computes it."""
     alone, *several = (
-        stepped(trainer_of(noise(), world=world, batch_gpu="2", glr="0", progress=Progress(step=1)))
+        stepped(trainer_of(noise(), chance=True, world=world, batch_gpu="2", glr="0", progress=Progress(step=1)))
         for world in (World(), Apart(0, 2), Apart(1, 2))
     )
     changes = [after - before for _, before, _, after in (alone, *several)]
