@@ -1,4 +1,4 @@
-"""The README tells the truth: its commands exist and parse, its pictures are there, and no command is missing."""
+"""The README and docs tell the truth: commands exist and parse, pictures are there, and no command is missing."""
 
 import re
 import shlex
@@ -8,11 +8,20 @@ import pytest
 import typer.main
 
 from stylegan_cli.cli.app import app
+from stylegan_cli.cli.spellings import spelled
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
-LINES = [line for block in BLOCKS for line in block.splitlines() if line.startswith("stylegan ")]
+COMING = (ROOT / "docs/coming-from.md").read_text(encoding="utf-8")
+
+
+def lines_of(text):
+    """The command lines in a page."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.startswith("stylegan ")]
+
+
+LINES = lines_of(TEXT)
 
 
 def command_of(words):
@@ -23,9 +32,9 @@ def command_of(words):
     return group, words
 
 
-@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("line", [*LINES, *lines_of(COMING)])
 def test_every_command_parses(line, here):
-    words = shlex.split(line, comments=True)[1:]
+    words = spelled(shlex.split(line, comments=True)[1:])
     for word in words:
         if word.endswith((".pkl", ".png", ".jpg", ".toml", ".zip")):
             Path(word).touch()
