@@ -61,8 +61,9 @@ def _option(verb: str, word: str, rest: deque[str]) -> list[str]:
     name = name.replace("_", "-")
     what = f"{verb} {name}"
     same = SAME.get(what) or SAME.get(name, {})
+    following = rest[0] if rest and not rest[0].startswith("-") else ""
     takes_next = name in LOOKED_AT or what in IDLE | ARGUMENTS
-    if not equals and rest and (takes_next or rest[0].lower() in same):
+    if not equals and following and (takes_next or following.lower() in same):
         equals, value = "=", rest.popleft()
     value = os.path.expanduser(value)  # noqa: PTH111 (a path would lose a slash at its end, and one of https://)
     if what in IDLE:

@@ -70,6 +70,7 @@ def test_a_dry_run_prints_the_pace_that_a_run_would_have(planned):
         ("--resume=noresume", "resume", ""),
         ("--map_depth=3 --batch_gpu 4 --mbstd_group 4", "batch_gpu", "4"),
         ("--workers=3 --nobench 1 --nhwc=0 --allow-tf32 true --desc x --kimg 3", "kimg", 3),
+        ("--nobench --kimg 3", "kimg", 3),
     ],
 )
 def test_train_as_nvidia_spells_it(planned, said, option, value):
