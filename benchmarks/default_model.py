@@ -1,6 +1,6 @@
 """Seconds a picture of the default model, against OpenVINO (float32) running the same wheel's files, in one run.
 
-    pip install -e '.[bench]' && python benchmarks/default_model.py [--wheel FILE] [--repeats 20]
+    pip install -e '.[scorers]' && python benchmarks/default_model.py [--wheel FILE] [--repeats 20]
 
 The engines take turns, each in a process of its own; the table gives medians and the ratio to OpenVINO.
 """

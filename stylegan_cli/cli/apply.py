@@ -2,7 +2,7 @@
 
 import json
 import math
-import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,10 +103,6 @@ def read_steps(path: Path) -> list[Step]:
 def _load(path: Path) -> Any:
     if path.suffix.lower() not in (".toml", ".json"):
         raise UsageError(f"{path} is no .toml or .json file")
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
         text = path.read_text(encoding="utf-8")
         return tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)

@@ -74,9 +74,10 @@ def blend_parents(
     from stylegan_cli.pictures import faces_to_compute
 
     studio = Studio(generation, output)
-    one, other = studio.person(first), studio.person(second)
     order = studio.generator.layers
     extra = [(parse_layers(which, order), share) for which, share in map(_assignment, layers or [])]
+    studio.check_out(1 if grid else children)
+    one, other = studio.person(first), studio.person(second)
     given = {band: share for band, share in zip(BANDS, (coarse, middle, fine), strict=True) if share is not None}
     by_chance = weight is None and (seed is not None or children > 1)
 

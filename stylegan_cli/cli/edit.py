@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PICTURES = ("png", "webp", "jpg")
 FILMS = ("mp4", "webm", "gif")  # webp, too, once --frames says that it is a film
 STEPS = 7
+FARTHEST = 1000
 FRAMES, RATE = 60, 30
 NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
 
@@ -265,6 +266,8 @@ def parse_amounts(name: str, text: str) -> Amounts:
     if match is None:
         raise UsageError(f"the amount of {name} is a number like 3 or -1.5, or a range like -4..4, not {text!r}")
     first, second = match.groups()
+    if max(abs(float(end)) for end in (first, second or "0")) > FARTHEST:
+        raise UsageError(f"the amount of {name} is {text}; 3 is a lot, and {FARTHEST} more than any model can show")
     return Amounts(float(first)) if second is None else Amounts(float(second), float(first))
 
 

@@ -40,8 +40,12 @@ def interpolate(
         str | None,
         typer.Option(metavar="PEOPLE", help="The coarse band goes through these instead: 3,jon.", show_default=False),
     ] = None,
-    middle: Annotated[str | None, typer.Option(metavar="PEOPLE", help="The middle band.", show_default=False)] = None,
-    fine: Annotated[str | None, typer.Option(metavar="PEOPLE", help="The fine band.", show_default=False)] = None,
+    middle: Annotated[
+        str | None, typer.Option(metavar="PEOPLE", help="People that the middle band goes through.", show_default=False)
+    ] = None,
+    fine: Annotated[
+        str | None, typer.Option(metavar="PEOPLE", help="People that the fine band goes through.", show_default=False)
+    ] = None,
 ) -> None:
     """Make a film that moves from person to person, in all bands or in some.
 
@@ -66,16 +70,16 @@ def interpolate(
     names += [one for text in people or () for one in split(text)]
     ending = film_ending(output)
     studio = Studio(generation, output)
-    main = [studio.person(name) for name in names]
     targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given}
-    if len(main) == 1 and not targets:
+    if len(names) == 1 and not targets:
         raise UsageError("a film needs at least two people, or targets for a band (--coarse, --middle, --fine)")
-    if len(main) == 1:
+    if len(names) == 1:
         check_unused("one person has no way to go but the bands' targets", {"--layers": layers})
     order = studio.generator.layers
     own = set(in_bands(order, targets))
-    tracks = [Track(in_bands(order, (band,)), (main[0], *studio.people(given))) for band, given in targets.items()]
     moving = tuple(index for index in parse_layers("all" if layers is None else layers, order) if index not in own)
+    main = [studio.person(name) for name in names]
+    tracks = [Track(in_bands(order, (band,)), (main[0], *studio.people(given))) for band, given in targets.items()]
     if len(main) > 1:
         tracks.append(Track(moving, tuple(main)))
     if method == "spherical":

@@ -79,13 +79,14 @@ def mix(
     studio = Studio(generation, output)
     order = studio.generator.layers
     if rows and cols:
-        down, across = studio.people(rows), studio.people(cols)
         chosen = parse_layers("coarse" if styles is None else styles, order)
+        down, across = studio.people(rows), studio.people(cols)
         mixed = [mixing.swap(row, col, chosen) for row in down for col in across]
         studio.save_sheet("mix", mixing.figure(down, across, chosen, pixels), mixed)
         return
+    explicit = [(parse_layers(which, order), who) for which, who in map(_assignment, layers or [])]
     people = {band: studio.person(who) for band, who in named.items()}
-    extra = [(parse_layers(which, order), studio.person(who)) for which, who in map(_assignment, layers or [])]
+    extra = [(indices, studio.person(who)) for indices, who in explicit]
     person = mixing.mix(order, people, extra)
     studio.save(["mix"], [Work(person.face(pixels), (person,))])
 

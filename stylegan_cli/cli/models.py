@@ -2,14 +2,17 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stylegan_cli.cli.options import ModelChoice, command
 from stylegan_cli.errors import UsageError
 
-app = typer.Typer(help="List, show, fetch and find models.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from stylegan_cli.generator import Generator
+
+app = typer.Typer(help="List, show, fetch, add, remove, convert and blend models.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or a model file.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
@@ -69,7 +72,7 @@ def pull(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Fetch a model now, again if it is here already (a damaged cache is replaced)."""
+    """Fetch a named model now, even if it is here (which mends a damaged cache); a URL, if it is not here."""
     from stylegan_cli import store
     from stylegan_cli.cli.console import data, fetching
     from stylegan_cli.cli.studio import what_is_fetched
@@ -140,14 +143,14 @@ def convert(
     """
     import torch
 
-    from stylegan_cli import modelfile, store
+    from stylegan_cli import modelfile
     from stylegan_cli.cli import places
     from stylegan_cli.cli.console import data
 
     places.check_file(out, force)
     if out.suffix not in (".safetensors", ".pt") or (half and out.suffix == ".pt"):
         raise UsageError(f"{out}: models are written as .safetensors, or in float32 as .pt")
-    generator = store.load(model)
+    generator = _loaded(model)
     if out.suffix == ".pt":
         from stylegan_cli.importers import rosinality
 
@@ -178,8 +181,10 @@ def blend(
     """
     if (at is None) == (average is None):
         raise UsageError("say either --at RESOLUTION or --average SHARE")
+    if smooth and average is not None:
+        raise UsageError("--smooth is for --at; leave it out")
 
-    from stylegan_cli import modelfile, store
+    from stylegan_cli import modelfile
     from stylegan_cli.cli import places
     from stylegan_cli.cli.console import data
     from stylegan_cli.operations import surgery
@@ -187,7 +192,7 @@ def blend(
     places.check_file(out, force)
     if out.suffix != ".safetensors":
         raise UsageError(f"{out}: blended models are written as .safetensors")
-    one, other = store.load(low), store.load(high)
+    one, other = _loaded(low), _loaded(high)
     if at is not None:
         resolutions = sorted({layer.resolution for layer in one.layers})
         if at not in resolutions:
@@ -198,3 +203,13 @@ def blend(
     one.load_state_dict(tensors, assign=True)
     modelfile.save(one, out, {"blended from": [low, high], "at": at, "smooth": smooth, "average": average})
     data(out)
+
+
+def _loaded(name: str) -> "Generator":
+    """A generator as it is stored, fetched first where it must be."""
+    from stylegan_cli import store
+    from stylegan_cli.cli.console import fetching
+    from stylegan_cli.cli.studio import what_is_fetched
+
+    with fetching(partial(what_is_fetched, name), quiet=False) as on_bytes:
+        return store.load(name, on_bytes)

@@ -64,10 +64,11 @@ def noise(
 
     bands, strength = parse_bands("all" if layers is None else layers), 1.0 if strength is None else strength
     studio = Studio(generation, output)
-    who = studio.person(person)
     if jitter is None and not studio.generator.has_noise:
         raise UsageError(f"{generation.model} has no per-pixel noise (StyleGAN3 has none); --jitter varies its faces")
     number = count or (32 if heatmap else 4)
+    studio.check_out(1 if panels or heatmap or grid else number)
+    who = studio.person(person)
     if panels:
         studio.save_sheet("noise-panels", variation.panels(who, seed, strength), [who])
         return

@@ -3,6 +3,7 @@
 A command names a group of options as one parameter (`output: Output`); on the command line each field is an option.
 """
 
+import math
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +28,13 @@ class ModelChoice:
     """Which model, where and in which arithmetic."""
 
     model: Annotated[
-        str, typer.Option("--model", "--network", help="A model's name or a model file.", rich_help_panel=_MODEL)
+        str,
+        typer.Option(
+            "--model",
+            "--network",
+            help="A model's name, file, URL (#sha256=...) or a run's folder.",
+            rich_help_panel=_MODEL,
+        ),
     ] = "ffhq"
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=_MODEL)] = "auto"
     precision: Annotated[
@@ -42,7 +49,11 @@ class OfClass(ModelChoice):
     class_index: Annotated[
         int | None,
         typer.Option(
-            "--class", min=0, show_default=False, help="Of models with classes: which.", rich_help_panel=_MODEL
+            "--class",
+            min=0,
+            show_default=False,
+            help="The class to draw, from 0, of models that have classes.",
+            rich_help_panel=_MODEL,
         ),
     ] = None
 
@@ -130,6 +141,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     def run(**values: Any) -> None:
         with boundary():
             keep_memory()
+            _check_finite(values)
             gathered = {
                 name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()
             }
@@ -145,6 +157,13 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     paragraphs = (function.__doc__ or "").replace("[", r"\[").split("\n\n")
     run.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     return run
+
+
+def _check_finite(values: Mapping[str, Any]) -> None:
+    """Ranges let not-a-number through, and options without a range infinity too."""
+    for name, value in values.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"--{name.replace('_', '-')} is {value}; say a finite number")
 
 
 def _parameters(function: Callable[..., None], hints: dict[str, Any]) -> Iterator[Parameter]:

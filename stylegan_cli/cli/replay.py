@@ -39,7 +39,10 @@ def replay(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "--network", help="The model's name or file, if it has moved since.", show_default=False
+            "--model",
+            "--network",
+            help="The model file that it was made with; named models are found by themselves.",
+            show_default=False,
         ),
     ] = None,
 ) -> None:

@@ -1,5 +1,6 @@
 """`stylegan sample`: faces from seeds, contact sheets, data sets."""
 
+import math
 import os
 from dataclasses import replace
 from itertools import chain
@@ -113,6 +114,8 @@ def sample(
 def _pair(text: str) -> tuple[float, float]:
     try:
         x, y = map(float, text.split(","))
+        if not math.isfinite(x + y):
+            raise ValueError(text)
     except ValueError:
         raise UsageError(f"--translate takes two numbers like 0.1,-0.2, not {text!r}") from None
     return x, y

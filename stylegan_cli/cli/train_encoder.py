@@ -32,8 +32,8 @@ def train_encoder(
     """Train an encoder: from a picture to the latent that makes it, for stylegan project to start from.
 
     It learns from pictures sampled from the model itself, so first make some: 20,000 at 128 pixels are plenty. The file
-    is written after every epoch, in half precision. Every projection starts from it where it is called
-    encoder.safetensors and lies beside the model's file, as stylegan models path tells it.
+    is written after every epoch, in half precision. Projections start from it where it is called encoder.safetensors
+    and lies beside a model file or in a run's folder; stylegan models add takes it along.
 
     Example: stylegan sample -n 20000 --psi 0.8 --size 128 --format webp --dataset faces.zip; stylegan train-encoder
     --data faces.zip

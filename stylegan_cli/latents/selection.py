@@ -50,6 +50,8 @@ def _word(word: str, layers: Sequence[Layer]) -> set[int]:
             f"there is no band or layer {word!r}; say {', '.join(BANDS)}, all, none, or layers from 0-{last}"
         )
     low, high = int(match[1]), int(match[2] or match[1])
-    if not low <= high <= last:
+    if low > high:
+        raise UsageError(f"layers {word} run backwards; say {high}-{low}")
+    if high > last:
         raise UsageError(f"layers {word}: this model has the layers 0-{last}")
     return set(range(low, high + 1))
