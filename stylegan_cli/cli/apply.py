@@ -39,7 +39,8 @@ def apply(
     ],
     people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names.")],
     max_drift: Annotated[
-        float | None, typer.Option(min=0, help="As of stylegan edit, for each person.", show_default=False)
+        float | None,
+        typer.Option(min=0, help="As in stylegan edit: go no farther than this, for each person.", show_default=False),
     ] = None,
 ) -> None:
     """Apply a file of edits to many people.

@@ -38,7 +38,7 @@ def bench(
     compiled: Annotated[
         bool, typer.Option("--compile", help="Compiled, too: takes minutes, once. Other commands go by what was found.")
     ] = False,
-    seconds: Annotated[float, typer.Option(min=0, max=3600, help="To spend on each figure, or a little more.")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=0, max=3600, help="Seconds for each figure, at least.")] = 5.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,

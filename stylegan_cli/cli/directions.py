@@ -107,10 +107,12 @@ def find(
     ] = None,
     seed: Seed = 0,
     layers: Annotated[str, typer.Option(help="The layers that it moves: all, coarse,middle, or 0-9.")] = "all",
-    amount: Annotated[float, typer.Option(min=0.1, help="Measure what moves this far out, to both sides.")] = 3,
-    people: Annotated[int, typer.Option(min=2, help="On so many other people, of --psi.")] = 40,
-    rounds: Annotated[int, typer.Option(min=0, max=10, help="Correct so often by what was measured.")] = 1,
-    name: Annotated[str | None, typer.Option(help="Its name; by default the scorer's.", show_default=False)] = None,
+    amount: Annotated[float, typer.Option(min=0.1, help="How far along it to measure, to both sides.")] = 3,
+    people: Annotated[int, typer.Option(min=2, help="How many other people (of --psi) to measure it on.")] = 40,
+    rounds: Annotated[int, typer.Option(min=0, max=10, help="How often to correct it by what was measured.")] = 1,
+    name: Annotated[
+        str | None, typer.Option(help="Its name; by default the scorer's, or 'direction'.", show_default=False)
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -212,11 +214,11 @@ def discover(
     method: Annotated[str, typer.Option(help="sefa (from the network's weights) or pca (from many of its people).")] = (
         "sefa"
     ),
-    count: Annotated[int, typer.Option("--count", "-n", min=1, max=512, help="How many.")] = 10,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=512, help="How many directions.")] = 10,
     layers: Annotated[
         str, typer.Option(help="The layers to change: coarse, middle, fine, several, all, or 0-3.")
     ] = "all",
-    samples: Annotated[int, typer.Option(min=100, max=1_000_000, help="Of pca: how many people it looks at.")] = 10_000,
+    samples: Annotated[int, typer.Option(min=100, max=1_000_000, help="How many people pca looks at.")] = 10_000,
     on: Annotated[str, typer.Option("--on", metavar="PERSON", help="The person to show them on.")] = "0",
     amount: Annotated[
         float | None,

@@ -72,7 +72,9 @@ class Generation(OfClass):
 
     cutoff: Annotated[
         int | None,
-        typer.Option(min=0, show_default=False, help="Truncate only the layers below this.", rich_help_panel=_MODEL),
+        typer.Option(
+            min=0, show_default=False, help="Truncate only layers with a lower number.", rich_help_panel=_MODEL
+        ),
     ] = None
 
     compile: Annotated[

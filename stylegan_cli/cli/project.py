@@ -43,9 +43,12 @@ def project(
     space: Annotated[
         str, typer.Option(help="w+ (a latent for each layer: closer) or w (one for all: easier to edit).")
     ] = "w+",
-    steps: Annotated[int, typer.Option("--steps", "--num-steps", min=1, max=10_000, help="At most so many.")] = 100,
+    steps: Annotated[
+        int, typer.Option("--steps", "--num-steps", min=1, max=10_000, help="Steps of the search, at most.")
+    ] = 100,
     tune: Annotated[
-        bool, typer.Option("--tune", help="Then change the model a little for this photo: closest. Needs .npz.")
+        bool,
+        typer.Option("--tune", help="Then change the model a little for this photo: the closest likeness. Needs .npz."),
     ] = False,
     seed: Seed = 0,
     face: Annotated[

@@ -54,7 +54,8 @@ def sample(
     """Make faces from seeds, or render latents.
 
     A seed means the same z as in NVIDIA's tools. --dataset writes any number of pictures in NVIDIA's data-set
-    layout, ready for training; --latents takes [n, num_ws, w_dim] and renders it unchanged.
+    layout, ready for training; --latents takes [w_dim], [num_ws, w_dim] or [n, num_ws, w_dim]
+    and renders it unchanged. Without seeds, count and latents it is one face, that of --seed.
 
     A data set that was stopped or killed goes on by the same command, and ends the same to the byte. Several processes
     share the work: torchrun --nproc-per-node 2 -m stylegan_cli sample -n 1000000 --dataset faces.zip

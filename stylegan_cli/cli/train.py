@@ -24,7 +24,9 @@ class Choices:
     """What a preset fills in where the user says nothing."""
 
     cfg: Annotated[str | None, _open("stylegan1 (AdaIN, grows) or stylegan2.", _NETWORKS)] = None
-    cbase: Annotated[int | None, _open("Feature maps times pixels an edge.", _NETWORKS, min=16)] = None
+    cbase: Annotated[
+        int | None, _open("Capacity: at r pixels CBASE / r feature maps, at most --cmax.", _NETWORKS, min=16)
+    ] = None
     cmax: Annotated[int | None, _open("Feature maps at most.", _NETWORKS, min=1)] = None
     map_depth: Annotated[int | None, _open("Layers of the mapping network.", _NETWORKS, min=1, max=64)] = None
     latent: Annotated[int | None, _open("Size of z and w.", _NETWORKS, min=1)] = None
@@ -32,9 +34,9 @@ class Choices:
         int | None, _open("Group of the minibatch standard deviation; 0: none.", _NETWORKS, min=0)
     ] = None
     batch: Annotated[str | None, _open("Pictures a step.", _LEARNING)] = None
-    batch_gpu: Annotated[str | None, _open("Of these at once; the rest after one another.", _LEARNING)] = None
+    batch_gpu: Annotated[str | None, _open("Pictures of a batch at once; fewer need less memory.", _LEARNING)] = None
     glr: Annotated[str | None, _open("The generator's learning rate.", _LEARNING)] = None
-    dlr: Annotated[str | None, _open("The discriminator's.", _LEARNING)] = None
+    dlr: Annotated[str | None, _open("The discriminator's learning rate.", _LEARNING)] = None
     gamma: Annotated[str | None, _open("Weight of the R1 penalty.", _LEARNING)] = None
     pl_weight: Annotated[float | None, _open("Weight of path lengths; 0 for stylegan1.", _LEARNING, min=0)] = None
     mixing: Annotated[float | None, _open("Probability of style mixing.", _LEARNING, min=0, max=1)] = None
@@ -65,18 +67,25 @@ class Choices:
 def train(
     choices: Choices,
     data: Annotated[Path, typer.Option(help="Square pictures: a folder or .zip of stylegan dataset.")],
-    outdir: Annotated[Path, typer.Option(help="The run's folder. If the run is in it, it goes on.")],
-    preset: Annotated[str, typer.Option(help="auto, paper or laptop: what you leave open.")] = "auto",
+    outdir: Annotated[Path, typer.Option(help="The run's folder; a run that is in it goes on.")],
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="Fills in what you leave open: auto (as NVIDIA's), paper, or laptop (64 pixels, two hours on a CPU)."
+        ),
+    ] = "auto",
     kimg: Annotated[
         float | None, typer.Option(min=0.001, help="Stop after so many thousand pictures.", show_default=False)
     ] = None,
     resolution: Annotated[
-        int | None, typer.Option(min=1, help="Pixels, where not those of the pictures.", show_default=False)
+        int | None,
+        typer.Option(min=1, help="Train at this many pixels; by default the pictures' own.", show_default=False),
     ] = None,
     mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Also learn from mirror images.")] = None,
     cond: Annotated[bool, typer.Option("--cond", help="Learn the classes of the data set too.")] = False,
     subset: Annotated[
-        int | None, typer.Option(min=1, help="Learn from so many of the pictures, by chance.", show_default=False)
+        int | None,
+        typer.Option(min=1, help="Learn from this many of the pictures, chosen at random.", show_default=False),
     ] = None,
     resume: Annotated[
         str | None,

@@ -230,7 +230,7 @@ WORDS = {
     "no band": (["noise", 1, "--layers", ""], "names no layers"),
     "layer": (["mix", "--coarse", 1, "--layers", "20=2"], "layers 20: this model has the layers 0-12"),
     "layer range": (["interpolate", 1, 2, "--layers", "0-13"], "this model has the layers 0-12"),
-    "backward range": (["mix", "--coarse", 1, "--layers", "3-1=2"], "this model has the layers 0-12"),
+    "backward range": (["mix", "--coarse", 1, "--layers", "3-1=2"], "layers 3-1 run backwards; say 1-3"),
     "styles": (["mix", "--rows", 1, "--cols", 2, "--styles", "hair"], "there is no band or layer 'hair'"),
     "assignment": (["mix", "--coarse", 1, "--layers", "fine"], "--layers takes LAYERS=PERSON"),
     "method": (["interpolate", 1, 2, "--method", "round"], "--method is one of linear, spherical, cubic"),
@@ -447,3 +447,17 @@ def test_debug_lets_the_traceback_through(stylegan, monkeypatch):
     monkeypatch.setenv("STYLEGAN_DEBUG", "1")
     result = stylegan("sample", "--model", "celeba")
     assert type(result.exception).__name__ == "UsageError"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("sample --rotate nan", "--rotate is nan; say a finite number"),
+        ("sample --rotate inf", "--rotate is inf; say a finite number"),
+        ("sample --translate nan,1", "--translate takes two numbers"),
+        ("edit 1 --direction d.npy=99999999999999999999999999999999999999999999", "3 is a lot"),
+        ("metrics tiny faces.zip --num 49", "50"),
+    ],
+)
+def test_numbers_that_are_none(refused, words, said):
+    assert said in refused(USAGE, *words.split(), model=None)

@@ -168,6 +168,8 @@ def test_blending_needs_one_shape_and_a_resolution_that_exists(stylegan, files):
     refused(blend(files["stylegan2"], "--at", 16, "--out", "x.safetensors"), 1, "different shapes")
     refused(blend(files["stylegan1"], "--at", 17, "--out", "x.safetensors"), 2, "has the resolutions 4, 8, 16")
     refused(blend(files["stylegan1"], "--out", "x.safetensors"), 2, "either --at")
+    idle = ("--average", 0.5, "--smooth", "--out", "x.safetensors")
+    refused(blend(files["stylegan1"], *idle), 2, "--smooth is for --at")
 
 
 def test_rosinality_round_trip(stylegan, files):

@@ -10,15 +10,23 @@ import typer.main
 from stylegan_cli import __version__
 from stylegan_cli.cli.app import app
 
-COMMANDS = ["sample", "mix", "noise", "interpolate", "blend-parents", "replay", "show", "doctor"]
-MODELS = ["list", "show", "pull", "path"]
+
+def walk(group, *before):
+    """Every command and group below this one, by its words."""
+    for name, command in group.commands.items():
+        yield (*before, name), command
+        if hasattr(command, "commands"):
+            yield from walk(command, *before, name)
+
+
+COMMANDS = dict(walk(typer.main.get_command(app)))
 PICTURES = ["sample", "mix", "noise", "interpolate", "blend-parents", "replay"]
 
 
 @pytest.fixture
 def help_of(stylegan, monkeypatch):
     """The help screen as one line of words, without frames."""
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "300")
 
     def run(*words):
         result = stylegan(*words, "--help")
@@ -30,26 +38,22 @@ def help_of(stylegan, monkeypatch):
 
 def test_all_commands_are_listed_and_persons_explained(help_of):
     text = help_of()
-    assert all(f" {name} " in text for name in [*COMMANDS, "models"])
+    assert all(f" {words[0]} " in text for words in COMMANDS)
     assert "A PERSON is a seed (42), latents (jon.npy" in text
 
 
-@pytest.mark.parametrize(
-    "words", [*([name] for name in COMMANDS), *(["models", name] for name in MODELS)], ids=" ".join
-)
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_every_word_of_the_help_is_shown(help_of, words):
-    """Brackets in a docstring are no markup."""
-    group = typer.main.get_command(app)
-    for word in words:
-        group = group.commands[word] if hasattr(group, "commands") else group
-    text = help_of(*words)
-    written = (group.help or "").replace("\\[", "[")
-    assert written
-    assert " ".join(written.split()) in text
+    """Brackets are no markup, in no docstring and in no option's help."""
+    command, text = COMMANDS[words], help_of(*words)
+    assert command.help
+    said = [command.help, *(option.help for option in command.params if not getattr(option, "hidden", False))]
+    for written in filter(None, said):
+        assert " ".join(written.replace("\\[", "[").split()) in text
 
 
 def test_shapes_survive_the_markup(help_of):
-    assert "--latents takes [n, num_ws, w_dim] and renders" in help_of("sample")
+    assert "--latents takes [w_dim], [num_ws, w_dim] or [n, num_ws, w_dim] and renders" in help_of("sample")
 
 
 @pytest.mark.parametrize("name", PICTURES)

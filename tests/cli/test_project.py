@@ -285,6 +285,25 @@ def test_layers_are_looked_at_before_a_photo_is(stylegan, tiny_model, photo, dir
     assert (result.exit_code, "there is no band or layer 'nose'" in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("blend-parents me.png 2 --children 2 --out x.png", "--out x.png is one file, and these are 2 pictures"),
+        ("blend-parents me.png 2 --layers nose=1", "there is no band or layer 'nose'"),
+        ("noise me.png --count 3 --out x.png", "--out x.png is one file, and these are 3 pictures"),
+        ("interpolate me.png", "a film needs at least two people"),
+        ("interpolate me.png 2 --layers nose", "there is no band or layer 'nose'"),
+        ("mix --coarse me.png --layers 99=2", "layers 99: this model has the layers"),
+        ("mix --coarse me.png --layers 3-1=2", "layers 3-1 run backwards; say 1-3"),
+        ("mix --rows me.png --cols 2 --styles nose", "there is no band or layer 'nose'"),
+    ],
+)
+def test_mistakes_are_told_before_a_photo_is_searched(stylegan, tiny_model, photo, monkeypatch, words, sentence):
+    monkeypatch.setattr(darkroom, "person", None)
+    result = stylegan(*words.split(), "--model", tiny_model)
+    assert (result.exit_code, sentence in result.stderr) == (2, True), result.stderr
+
+
 def test_a_damaged_place_costs_a_sentence(stylegan, tiny_model, works, photo, direction):
     works("project", photo, "--steps", 1, "-q")
     with np.load("me.npz") as file:

@@ -46,8 +46,8 @@ def test_nothing_is_made_while_the_caller_draws(depth):
         assert len(made) == len(used) == depth
 
 
-@pytest.mark.skipif(torch.get_num_threads() < 2, reason="one thread makes one after the other")
-def test_several_are_made_at_once(depth):
+def test_several_are_made_at_once(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     meeting = threading.Barrier(2)
     with Background() as background:
         for _ in range(2):
