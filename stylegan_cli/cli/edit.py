@@ -231,17 +231,21 @@ def open_edits(
 ) -> "list[Edit]":
     """Edits by directions' names or files, each of them without what would move the attributes to `keep`."""
     from stylegan_cli import store
+    from stylegan_cli.cli.console import tell
     from stylegan_cli.latents.selection import parse_layers
-    from stylegan_cli.operations.editing import Edit, keeping
+    from stylegan_cli.operations.editing import Edit, keeping, keeps
 
     if layers is not None:
         parse_layers(layers, studio.generator.layers)  # complains before minutes are spent on a photo
     known = store.directions(model)
     kept = [open_direction(studio, name, known) for name in keep]
-    return [
-        Edit(keeping(open_direction(studio, name, known), kept), amount.stop, amount.start or 0, layers)
-        for name, amount in amounts
-    ]
+    edits = []
+    for name, amount in amounts:
+        direction = open_direction(studio, name, known)
+        if not studio.output.quiet and (already := [other.name for other in kept if keeps(direction, other)]):
+            tell(f"{direction.name} was found keeping {' and '.join(already)}, as well as a line can; nothing changes.")
+        edits.append(Edit(keeping(direction, kept), amount.stop, amount.start or 0, layers))
+    return edits
 
 
 def open_direction(studio: "Studio", name: str, known: "Mapping[str, Path]") -> "Direction":

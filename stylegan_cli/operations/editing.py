@@ -45,9 +45,10 @@ def keeping(direction: Direction, kept: Sequence[Direction]) -> Direction:
     As much of their vectors is taken off as leaves their scores' fitted responses where they are. A direction without
     a response stands for its own: it is then made orthogonal, as in InterFaceGAN (Shen et al. 2020, arXiv:1907.10786,
     section 3.2: conditional manipulation). The direction itself is never among what it keeps; what is only called like
-    it may be. Raises UsageError where keeping leaves almost nothing.
+    it may be. What it was found to keep it keeps: that was measured on people, and a second, linear correction would
+    undo it. Raises UsageError where keeping leaves almost nothing.
     """
-    others = [other for other in kept if not _same(other, direction)]
+    others = [other for other in kept if not _same(other, direction) and not keeps(direction, other)]
     if not others:
         return direction
     vectors = torch.stack([other.vector for other in others], dim=1).double()  # [num_ws, k, w_dim]
@@ -62,6 +63,12 @@ def keeping(direction: Direction, kept: Sequence[Direction]) -> Direction:
             "them out"
         )
     return replace(direction, vector=clean)
+
+
+def keeps(direction: Direction, other: Direction) -> bool:
+    """Whether `direction` was found so that it keeps what `other`, of the same model, moves."""
+    found_alike = direction.origin is not None and direction.origin == other.origin
+    return found_alike and other.name in direction.found.get("kept", ())
 
 
 def _same(one: Direction, other: Direction) -> bool:

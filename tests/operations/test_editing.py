@@ -88,6 +88,15 @@ def test_a_direction_does_not_keep_itself_and_doubles_do_no_harm(tiny):
     )
 
 
+def test_what_a_direction_was_found_to_keep_is_not_corrected_again(tiny):
+    origin, found = Origin("tiny", "0" * 64), {"kept": ["gender"]}
+    age = replace(direction("age"), origin=origin, found=found)
+    gender = replace(direction("gender"), origin=origin)
+    assert editing.keeping(age, [gender]) is age
+    stranger = replace(gender, origin=None)  # a file of that name may move anything
+    assert (editing.keeping(age, [stranger]).vector @ gender.vector[0]).abs().max() < 1e-5
+
+
 def test_what_is_only_called_alike_is_kept():
     """A file gender.pt may move anything: it is no reason to let go of gender."""
     one, other = direction("gender"), direction("gender")
