@@ -1,7 +1,6 @@
 """`stylegan apply`: a file of edits, applied to many people."""
 
 import json
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stylegan_cli.cli.edit import Amounts, open_edits, split_names
+from stylegan_cli.cli.edit import FARTHEST, Amounts, open_edits, split_names
 from stylegan_cli.cli.options import Generation, PictureOutput, command
 from stylegan_cli.errors import StyleganError, UsageError
 
@@ -127,7 +126,7 @@ def _step(plain: dict[str, Any], where: str, folder: Path) -> Step:
             raise StyleganError(f"the direction of {where} is {direction!r}; give a name or a file in quotes")
         rest[direction] = amount
     for name, value in rest.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= FARTHEST:
             raise StyleganError(f"{name} of {where} is {value!r}; an amount is a number like 3 or -1.5")
     if not rest:
         raise StyleganError(f"{where} moves nothing; write something like age = 3")

@@ -56,7 +56,7 @@ def _precision(chosen: str, features: list[str]) -> str:
 
 
 def _writable(folder: Path, problems: list[str]) -> str:
-    if os.access(folder, os.W_OK):
+    if folder.is_dir() and os.access(folder, os.W_OK):
         return "writable"
     problems.append(f"{folder} cannot be written to; change its permissions, or move the cache with STYLEGAN_CACHE")
     return "not writable"

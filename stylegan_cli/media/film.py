@@ -71,7 +71,8 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     height, width, _ = shape
     source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-")
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *source, *CODECS[format], str(part)]
+    # As a file, whatever its name is: in front of a colon ffmpeg sees a protocol.
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *source, *CODECS[format], f"file:{part}"]
     # In a session of its own, so that Ctrl-C reaches us and not the encoder behind our back.
     return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=complaints, start_new_session=True)
 

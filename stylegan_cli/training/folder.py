@@ -180,8 +180,9 @@ class RunFolder:
         self._save_image(self.path / REALS, snapshots.reals(pictures))
 
     def sheets(self) -> list[tuple[int, Path]]:
-        """The sheets of fakes, with their kimg."""
-        return [(int(path.stem.removeprefix(FAKES)), path) for path in sorted(self.path.glob(f"{FAKES}[0-9]*.png"))]
+        """The sheets of fakes, with their kimg. Other files that lie here must not end a run."""
+        named = ((path.stem.removeprefix(FAKES), path) for path in sorted(self.path.glob(f"{FAKES}[0-9]*.png")))
+        return [(int(kimg), path) for kimg, path in named if kimg.isdecimal() and _is_picture(path)]
 
     def _report(self, options: Options) -> None:
         self._write(self.path / REPORT, report.html(options, self.lines(), self.measured(), self.sheets()))
@@ -210,3 +211,12 @@ def check_room(run: RunFolder, state: State) -> None:
             f"{folder} has {free / 1e6:,.0f} MB left and this run needs {needed / 1e6:,.0f}; make room, or choose "
             "another --outdir"
         )
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return True

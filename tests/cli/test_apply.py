@@ -95,6 +95,8 @@ def test_who_fails_does_not_stop_the_others(apply):
         ("[[edit]]\nage = true", "age of edit 1 in edits/recipe.toml is True"),
         ("[[edit]]\nage = nan", "is nan; an amount is a number"),
         ("[[edit]]\nage = 3\nlayers = 3", 'is 3; write them like "coarse,middle"'.replace("is", "are", 1)),
+        ("[[edit]]\nage = 1e39", "an amount is a number like 3 or -1.5"),
+        ("[[edit]]\nage = nan", "an amount is a number like 3 or -1.5"),
         ("[[edit]]\nage = 3\nkeep = [3]", 'is [3]; write it like ["gender", "smile"]'),
         ("[[edit]]\ndirection = 'smile.npy'", "has a direction without an amount"),
         ("[[edit]]\namount = 3", "an amount without a direction"),

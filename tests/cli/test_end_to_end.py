@@ -133,6 +133,13 @@ def test_doctor_finds_what_is_wrong(stylegan, monkeypatch):
     assert "Everything is in place" not in result.stdout
 
 
+def test_doctor_sees_a_cache_that_is_no_folder(stylegan, here, monkeypatch):
+    (here / "cache").touch()
+    monkeypatch.setenv("STYLEGAN_CACHE", str(here / "cache"))
+    result = stylegan("doctor")
+    assert (result.exit_code, "cache (not writable)" in result.stdout) == (1, True)
+
+
 def test_a_recipe_is_small(works, here):
     """A sheet of plain seeds carries one row a person."""
     works("sample -n 2 --grid --size 64")

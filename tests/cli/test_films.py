@@ -29,6 +29,11 @@ def test_number_of_frames(tiny_stylegan, ending, loop, frames):
     assert count(film) == frames
 
 
+def test_a_colon_in_a_name_is_no_protocol(tiny_stylegan):
+    (film,) = tiny_stylegan("interpolate", 1, 2, "--frames", 3, "--size", 32, "--out", "12:30.mp4")
+    assert count(film.resolve()) == 4
+
+
 def test_mp4_unless_said_otherwise(tiny_stylegan):
     assert tiny_stylegan("interpolate", "1,2", "--frames", 2, "--size", 16) == [Path("film.mp4")]
     assert tiny_stylegan("interpolate", "1-2", "--frames", 2, "--size", 16, "--format", "gif") == [Path("film.gif")]

@@ -223,6 +223,14 @@ def test_a_film_needs_two_sheets(options, tmp_path):
     assert [path.name for path in tmp_path.glob("*.mp4")] == ["training.mp4"]
 
 
+def test_other_files_end_no_run(tmp_path):
+    """A copy that a file manager made, and what is no picture."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "fakes000003.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "fakes000003 (1).png")
+    (tmp_path / "fakes000007.png").write_text("hello")
+    assert RunFolder(tmp_path).sheets() == [(3, tmp_path / "fakes000003.png")]
+
+
 def test_a_folder_of_other_things(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(StyleganError, match="holds no run of stylegan train"):
