@@ -30,7 +30,7 @@ def metrics(
     names: Annotated[
         str, typer.Option("--metrics", help="fd and kd (distances), pr (precision, recall), ppl (path length).")
     ] = "fd,kd,pr",
-    num: Annotated[int, typer.Option(min=50, help="Pictures of each side, if there are so many.")] = 2000,
+    num: Annotated[int, typer.Option(min=1, help="Pictures of each side, if there are so many.")] = 2000,
     seed: Seed = 0,
     size: Annotated[
         int | None,

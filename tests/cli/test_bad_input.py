@@ -456,7 +456,6 @@ def test_debug_lets_the_traceback_through(stylegan, monkeypatch):
         ("sample --rotate inf", "--rotate is inf; say a finite number"),
         ("sample --translate nan,1", "--translate takes two numbers"),
         ("edit 1 --direction d.npy=99999999999999999999999999999999999999999999", "3 is a lot"),
-        ("metrics tiny faces.zip --num 49", "50"),
     ],
 )
 def test_numbers_that_are_none(refused, words, said):
