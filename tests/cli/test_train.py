@@ -25,7 +25,7 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.film import CODECS
 from stylegan_cli.metrics import watching
 from stylegan_cli.metrics.sets import DataSet
-from stylegan_cli.training import checkpoints, report
+from stylegan_cli.training import checkpoints
 from stylegan_cli.training.data import Loader, Pictures
 
 
@@ -271,18 +271,14 @@ def test_a_film_at_the_end(stylegan, faces):
     assert Path("run/training.mp4").stat().st_size > 1000
 
 
-@pytest.mark.parametrize("reason", ["ffmpeg could not write", "cannot identify image file"])
-def test_a_run_without_its_film(stylegan, faces, monkeypatch, reason):
-    if "ffmpeg" in reason:
-        monkeypatch.setitem(CODECS, "mp4", ("-c:v", "nonsense"))
+def test_a_run_without_its_film(stylegan, faces, monkeypatch):
+    monkeypatch.setitem(CODECS, "mp4", ("-c:v", "nonsense"))
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.04))
     write_sheet("run", 1, 128)
-    if "identify" in reason:
-        Path("run/fakes000001.png").write_bytes(b"damaged")
-        monkeypatch.setattr(report, "html", lambda *_: "")
+    Path("run/fakes000002.png").write_bytes(b"damaged")  # ends no run either
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.08))
     assert (result.exit_code, result.stdout) == (0, "run/network-snapshot.safetensors\n")
-    assert "There is no film of this run: " in result.stderr and reason in result.stderr
+    assert "There is no film of this run: ffmpeg could not write" in result.stderr
 
 
 @pytest.mark.parametrize(
