@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.options import command, out_option
+from stylegan_cli.cli.options import check_unused, command, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -70,6 +70,9 @@ def dataset(
         raise UsageError(f"there is no format {format!r} here; formats are {', '.join(FORMATS)}")
     pixels = _pixels(size, width, height)
     frame = Framing(*pixels, transform, filter, upscale) if pixels else None
+    if frame is None:
+        idle = {"--transform": transform != "center-crop", "--filter": filter != "lanczos", "--upscale": upscale}
+        check_unused("without --size pictures stay as they are", idle)
     places.check_pictures(out, force)
 
     def skip(name: str, reason: str) -> None:

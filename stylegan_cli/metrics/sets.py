@@ -20,9 +20,8 @@ from stylegan_cli.hardware import precision_of
 from stylegan_cli.media.collecting import in_order
 from stylegan_cli.media.decoding import UnusableError, decode
 from stylegan_cli.media.render import to_pixels
-from stylegan_cli.media.sources import open_source, read_labels
+from stylegan_cli.media.sources import MEND, open_source, read_labels
 from stylegan_cli.noise import Noise
-from stylegan_cli.training.data import MEND
 
 
 class PictureSet(ABC):

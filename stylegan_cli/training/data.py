@@ -21,13 +21,12 @@ from torch import Tensor
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.decoding import FORMATS, UnusableError, decode
-from stylegan_cli.media.sources import BROKEN_MEMBER, open_source, read_labels
+from stylegan_cli.media.sources import BROKEN_MEMBER, MEND, open_source, read_labels
 from stylegan_cli.training.randomness import seed_of
 
 FEWEST = 16
 SMALLEST = 8  # pixels
 CACHE = 1 << 30  # bytes of decoded pictures that are kept
-MEND = "make a data set of it with stylegan dataset"
 
 
 class DamagedError(StyleganError):

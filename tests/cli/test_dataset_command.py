@@ -140,6 +140,8 @@ def test_no_size_is_needed_where_all_are_alike(stylegan, here):
         result = stylegan("dataset", source, "-o", "b.zip")
         assert (result.exit_code, len(result.stderr.splitlines())) == (code, 1)
         assert said in result.stderr
+    result = stylegan("dataset", "alike", "-o", "b.zip", "--transform", "pad")
+    assert (result.exit_code, "leave out --transform" in result.stderr) == (2, True)
     assert not (here / "b.zip").exists()
 
 

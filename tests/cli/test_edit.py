@@ -1,6 +1,7 @@
 """`stylegan edit` on the tiny model."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -66,6 +67,22 @@ def test_negative_amounts_are_no_options(stylegan, tiny_model, words):
     assert result.stderr == (
         "Error: there is no direction 'age': tiny has none yet; find more with 'stylegan directions', or give a file.\n"
     )
+
+
+def test_what_a_direction_keeps_already_is_told(stylegan, tiny_model, age, here):
+    tiny = store.load(str(tiny_model))
+    gender = Direction("gender", age.vector.roll(1, dims=1))
+    directions.write(here / "gender.npz", gender, tiny.origin)
+    directions.write(here / "old.npz", replace(age, found={"kept": ["gender"]}), tiny.origin)
+    words = ("--keep", "gender.npz", "--size", 16, "--model", tiny_model)
+    kept = stylegan("edit", 1, "--direction", "old.npz=2", *words, "--out", "kept.png")
+    assert "age was found keeping gender" in kept.stderr
+    corrected = stylegan("edit", 1, "--direction", "age.npz=2", *words, "--out", "corrected.png")
+    assert "found keeping" not in corrected.stderr
+    plain = stylegan("edit", 1, "--direction", "age.npz=2", *words[2:], "--out", "plain.png")
+    assert plain.exit_code == 0, plain.stderr
+    assert torch.equal(ws_of("kept.png"), ws_of("plain.png"))
+    assert not torch.allclose(ws_of("corrected.png"), ws_of("plain.png"), atol=1e-3)
 
 
 @pytest.mark.parametrize("amount", ["x", "", "1..", "..2", "1-2", "nan", "inf", "1e9", "--"])
