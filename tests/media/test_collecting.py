@@ -4,6 +4,7 @@ import io
 import json
 import threading
 import tracemalloc
+import weakref
 import zipfile
 
 import numpy as np
@@ -99,18 +100,30 @@ def test_an_empty_folder_stays_when_interrupted(tmp_path):
     assert len(shades(tmp_path / "out")[0]) == 2
 
 
-def test_memory_does_not_grow_with_the_pictures(tmp_path):
-    """1,000 pictures of 64 KiB, decoded, in less than what 200 take."""
-    content = encode(Image.new("RGB", (148, 148)), "png")
+def test_pictures_and_files_do_not_pile_up(tmp_path, monkeypatch):
+    """Of 200 pictures of noise, which no file makes small, few are in memory at once, decoded or encoded."""
+    monkeypatch.setattr("stylegan_cli.media.collecting.THREADS", 2)
+    size, decoded, alive = 128, [], []
+
+    def frame(image):
+        decoded.append(weakref.ref(image))
+        alive.append(sum(one() is not None for one in decoded))
+        return image
+
+    content = encode(Image.frombytes("RGB", (size, size), np.random.default_rng(0).bytes(size * size * 3)), "png")
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
-        for i in range(1000):
+        for i in range(200):
             archive.writestr(f"{i:04d}.png", content)
+    Image.init()  # its modules would count
     tracemalloc.start()
     try:
-        run(tmp_path / "many.zip", tmp_path / "out.zip")
-        assert tracemalloc.get_traced_memory()[1] < 200 * 148 * 148 * 3
+        with open_source(tmp_path / "many.zip") as source, writing_pictures(tmp_path / "out.zip", "png") as writer:
+            assert collect(source, None, Settings(frame), writer, ignore, ignore) == 200
+        peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+    assert max(alive) < 20
+    assert peak / len(content) < 100
 
 
 def test_in_order_is_parallel_and_in_order():
