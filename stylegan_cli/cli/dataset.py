@@ -104,7 +104,7 @@ def _pixels(size: str | None, width: int | None, height: int | None) -> tuple[in
         return width, height
     if size is None:
         return None
-    match = re.fullmatch(r"(\d+)(?:[x,](\d+))?", size.lower())
+    match = re.fullmatch(r"(\d{1,9})(?:[x,](\d{1,9}))?", size.lower())
     if match is None:
         raise UsageError(f"--size takes pixels like 64, or 512x384, not {size!r}")
     return int(match[1]), int(match[2] or match[1])

@@ -19,6 +19,8 @@ from stylegan_cli.latents import files, people
 from stylegan_cli.latents.people import Person
 from stylegan_cli.pictures import Face
 
+LONGEST = 20  # digits of a number; of thousands of them Python makes none
+
 
 def parse_seeds(text: str) -> list[range]:
     """`0,3,5-9` as ranges, in the order given (NVIDIA's `--seeds`). Ranges, because people ask for millions."""
@@ -27,10 +29,9 @@ def parse_seeds(text: str) -> list[range]:
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         if match is None:
             raise UsageError(f"seeds are numbers and ranges like 0,3,5-9, not {part.strip() or text!r}")
-        first, last = int(match[1]), int(match[2] or match[1])
+        first, last = _seed(match[1]), _seed(match[2] or match[1])
         if last < first:
             raise UsageError(f"the seed range {first}-{last} runs backwards; write {last}-{first}")
-        _check_seed(last)
         ranges.append(range(first, last + 1))
     return ranges
 
@@ -53,12 +54,11 @@ def split(text: str) -> Iterator[str]:
 def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path]) -> Person:
     """The one person that `text` refers to. `psi` truncates seeds; latents from files are taken as they are."""
     if text.isdecimal():
-        _check_seed(int(text))
-        return people.from_seed(generator, int(text), psi)
+        return people.from_seed(generator, _seed(text), psi)
     name, _, number = text.partition("#")
     everybody = from_file(find(text if _is_file(text) else name, cast), generator)
     if number and not _is_file(text):
-        if not (number.isdecimal() and int(number) < len(everybody)):
+        if not (number.isdecimal() and len(number) <= LONGEST and int(number) < len(everybody)):
             raise UsageError(f"{name} holds {len(everybody)} people, numbered from 0: there is no {text}")
         return everybody[int(number)]
     if len(everybody) != 1:
@@ -125,6 +125,8 @@ def _is_file(text: str) -> bool:
         return False
 
 
-def _check_seed(seed: int) -> None:
-    if seed > people.MAX_SEED:
-        raise UsageError(f"the seed {seed} is too large; seeds go from 0 to {people.MAX_SEED}")
+def _seed(digits: str) -> int:
+    if len(digits) > LONGEST or int(digits) > people.MAX_SEED:
+        shown = digits if len(digits) <= LONGEST else f"{digits[:LONGEST]}..."
+        raise UsageError(f"the seed {shown} is too large; seeds go from 0 to {people.MAX_SEED}")
+    return int(digits)

@@ -43,7 +43,7 @@ def _words(text: str) -> list[str]:
 def _word(word: str, layers: Sequence[Layer]) -> set[int]:
     if word in BANDS or word in ("all", "none"):
         return set(in_bands(layers, parse_bands(word)))
-    match = re.fullmatch(r"(\d+)(?:-(\d+))?", word)
+    match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", word)
     last = len(layers) - 1
     if match is None:
         raise UsageError(

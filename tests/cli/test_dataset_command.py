@@ -162,6 +162,7 @@ def test_a_size_that_no_model_has(stylegan, photos):
         (["nowhere", "-o", "out", "--size", "8"], 2, "there is no folder or zip nowhere"),
         (["photos", "-o", "out", "--size", "big"], 2, "--size takes pixels like 64"),
         (["photos", "-o", "out", "--size", "8x"], 2, "--size takes pixels like 64"),
+        (["photos", "-o", "out", "--size", "9" * 5000], 2, "--size takes pixels like 64"),
         (["photos", "-o", "out", "--size", "0"], 2, "sizes are 1 to"),
         (["photos", "-o", "out", "--width", "8"], 2, "--size, or --width and --height together"),
         (["photos", "-o", "out", "--width", "8", "--height", "8", "--size", "8"], 2, "--size, or --width and"),

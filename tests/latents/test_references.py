@@ -108,7 +108,7 @@ def test_somebody_in_a_file_of_several(tiny, resolve, here):
     assert (resolve("kids.npy#2").ws == 2).all()
     with pytest.raises(UsageError, match=r"kids\.npy#0"):
         resolve("kids.npy")
-    for text in ("kids.npy#3", "kids.npy#x", "kids.npy#-1"):
+    for text in ("kids.npy#3", "kids.npy#x", "kids.npy#-1", f"kids.npy#{'9' * 5000}"):
         with pytest.raises(UsageError, match="holds 3 people"):
             resolve(text)
 
