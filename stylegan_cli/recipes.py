@@ -16,13 +16,14 @@ from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from stylegan_cli import __version__
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 from stylegan_cli.noise import MODES, Noise
 from stylegan_cli.pictures import Cell, Face, Heatmap, Picture, Sheet
+from stylegan_cli.pillow import BROKEN_PICTURE, in_words
 from stylegan_cli.tuning import Term, Tuned, Tuning
 
 FORMAT = 1
@@ -131,8 +132,8 @@ def _text(path: Path) -> str:
             # Cameras write a description of their own.
             description = str(image.getexif().get(EXIF_DESCRIPTION, ""))
             return description if description.startswith("{") else ""
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
-        raise StyleganError(f"{path} cannot be read as a picture ({error})") from None
+    except BROKEN_PICTURE as error:
+        raise StyleganError(f"{path} cannot be read as a picture ({in_words(error)}); use another copy of it") from None
 
 
 class _Table:

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import io
-import struct
-import warnings
-import zlib
 from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from stylegan_cli.errors import StyleganError
+from stylegan_cli.pillow import BROKEN_PICTURE, in_words
 
 # Not everything that Pillow opens: some of its formats run other programs (EPS), others are no pictures of anything.
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000", "TGA", "AVIF")
 MAX_PIXELS = 89_478_485  # what Pillow takes for an attack
 MAX_BYTES = 1 << 28
-# What Pillow's decoders let through when a file is damaged.
-BROKEN_PICTURE = (
-    *(OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError),
-    *(RuntimeError, MemoryError, struct.error, zlib.error),
-)
 STRIP = 256  # rows that are converted at once
 PAPER = "white"  # behind transparent pictures
-# Pillow warns of large pictures, whose size `decode` checks by itself, and of damage that is none to the pixels.
-warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class UnusableError(StyleganError):
@@ -55,7 +46,7 @@ def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     except Image.DecompressionBombError:
         raise UnusableError(f"has more than {2 * MAX_PIXELS:,} pixels, which are too many") from None
     except BROKEN_PICTURE as error:
-        raise UnusableError(f"is damaged ({_first_line(error)})") from None
+        raise UnusableError(f"is damaged ({in_words(error)})") from None
 
 
 def _opened(content: bytes) -> Image.Image:
@@ -98,7 +89,3 @@ def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         return ImageCms.buildTransform(own, ImageCms.createProfile("sRGB"), mode, "RGB")
     except (ImageCms.PyCMSError, OSError):
         return None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

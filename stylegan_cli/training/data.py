@@ -22,6 +22,7 @@ from torch import Tensor
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.decoding import FORMATS, UnusableError, decode
 from stylegan_cli.media.sources import BROKEN_MEMBER, MEND, open_source, read_labels
+from stylegan_cli.pillow import BROKEN_PICTURE
 from stylegan_cli.training.randomness import seed_of
 
 FEWEST = 16
@@ -153,7 +154,7 @@ class Pictures:
             self._checksums.append(self._source.checksum(name))
         except UnusableError as error:
             raise StyleganError(f"{name} in {self.path} {error}; {MEND}") from None
-        except (*BROKEN_MEMBER, SyntaxError, ValueError, Image.DecompressionBombError):
+        except (*BROKEN_MEMBER, *BROKEN_PICTURE):
             raise StyleganError(f"{name} in {self.path} is no picture that can be read; {MEND}") from None
         return size
 

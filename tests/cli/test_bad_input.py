@@ -4,6 +4,9 @@ import errno
 import io
 import os
 import re
+import struct
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -166,10 +169,22 @@ def test_photos_of_nobody(refused, here, content, said):
     assert said in refused(REST, "noise", "a.png")
 
 
+def encoded(format, size=8, **options):
+    buffer = io.BytesIO()
+    Image.new("RGB", (size, size)).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def damaged_avif():
+    """Without a table of where its pixels are: Pillow opens it with a RuntimeError."""
+    return encoded("AVIF").replace(b"iloc", b"free")
+
+
 PICTURES = {
     "no recipe": (encode(Image.new("RGB", (8, 8)), "png"), "is a picture without a recipe"),
     "text": (b"hello", "cannot be read as a picture"),
-    "empty": (b"", "cannot be read as a picture"),
+    "empty": (b"", "cannot be read as a picture (it is of no known format); use another copy of it"),
+    "damaged avif": (damaged_avif(), "cannot be read as a picture (Failed to decode image"),
     "damaged recipe": (encode(Image.new("RGB", (8, 8)), "png", '{"format": 1'), "has a damaged recipe"),
     "other format": (
         encode(Image.new("RGB", (8, 8)), "png", '{"format": 2, "version": "9.1"}'),
@@ -183,6 +198,32 @@ PICTURES = {
 def test_pictures(refused, here, tiny_model, content, said, words):
     (here / "a.png").write_bytes(content)
     assert said in refused(REST, *words, model=None if words[0] == "show" else tiny_model)
+
+
+def many_samples():
+    """A TIFF that says it has 2048 values a pixel, which Pillow logs."""
+    samples, count = struct.pack("<HHI", 277, 3, 1), encoded("TIFF")
+    assert samples in count
+    start = count.index(samples) + len(samples)
+    return count[:start] + struct.pack("<H", 2048) + count[start + 2 :]
+
+
+def cut_exif():
+    """A JPEG whose description lies behind the end of its EXIF."""
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    return encoded("JPEG", exif=exif).replace(
+        struct.pack(">HHI", 0x010E, 2, 14), struct.pack(">HHI", 0x010E, 2, 1 << 20)
+    )
+
+
+@pytest.mark.parametrize("content", [encoded("PNG", 9500), many_samples(), cut_exif()], ids=["huge", "tiff", "exif"])
+def test_pillow_says_nothing(here, content):
+    """In a process of its own: pytest has its own way with warnings."""
+    (here / "a.png").write_bytes(content)
+    command = [sys.executable, "-m", "stylegan_cli", "show", "a.png"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "a.png" in sentence(result.stderr)
 
 
 def test_a_damaged_recipe_of_good_json(refused, here, face):

@@ -155,7 +155,7 @@ def test_bombs(edge):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "TGA", "PPM"]), st.data())
+@given(st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "TGA", "PPM", "AVIF", "JPEG2000"]), st.data())
 def test_damaged_ones_say_so(format, data):
     content = bytearray(encoded(Image.radial_gradient("L").resize((32, 32)).convert("RGB"), format))
     for _ in range(data.draw(st.integers(1, 8))):
