@@ -31,7 +31,7 @@ TORCH = (".pt", ".pth")
 MAX_BYTES = 2 << 30
 KEYS = ("w", "ws")
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError, MemoryError)
-BROKEN_HEADER = (ValueError, TypeError, KeyError, SyntaxError, tokenize.TokenError)
+BROKEN_HEADER = (ValueError, TypeError, KeyError, SyntaxError, OverflowError, tokenize.TokenError)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ def read_npy(path: Path) -> np.ndarray:
     if path.stat().st_size == 0:
         raise StyleganError(f"{path} is empty; save it again")
     # Mapped, not read: numpy then compares the shape in the header with the file's size before taking any memory.
-    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    with np.errstate(over="ignore"):  # which it complains of, too, where the shape is nonsense
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def read_torch(path: Path) -> np.ndarray:
@@ -173,5 +174,7 @@ def _tuned_from_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[Tuned, ...]:
 
 def _short(error: Exception) -> str:
     text = str(error) or type(error).__name__
+    if "pickled data" in text:  # what numpy takes everything for that does not begin as its files do
+        return "it is no NumPy file"
     is_pickle = "allow_pickle" in text or "Python objects" in text
     return "it holds Python objects, which are never loaded" if is_pickle else text.splitlines()[0]

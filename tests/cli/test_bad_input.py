@@ -76,17 +76,17 @@ def npz(**arrays):
     return buffer.getvalue()
 
 
-def raw_npz(name, **arrays):
-    """With a member that is no array."""
+def raw_npz(name, content, **arrays):
+    """With a member as it is given."""
     buffer = io.BytesIO(npz(**arrays))
     with zipfile.ZipFile(buffer, "a") as archive:
-        archive.writestr(name, b"hello")
+        archive.writestr(name, content)
     return buffer.getvalue()
 
 
-def lying_npy():
+def lying_npy(*shape):
     buffer = io.BytesIO()
-    header = {"descr": "<f8", "fortran_order": False, "shape": (10**13, W)}
+    header = {"descr": "<f8", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(buffer, header)
     return buffer.getvalue() + bytes(64)
 
@@ -97,12 +97,16 @@ LATENTS = {
     "empty npz": ("a.npz", b"", "a.npz is empty"),
     "truncated": ("a.npy", npy(GOOD)[:-5], "a.npy cannot be read as latents"),
     "truncated npz": ("a.npz", npz(w=GOOD)[:-30], "a.npz cannot be read as latents"),
-    "text": ("a.npy", b"hello", "a.npy cannot be read as latents"),
-    "text npz": ("a.npz", b"hello", "a.npz cannot be read as latents"),
-    "lying header": ("a.npy", lying_npy(), "a.npy cannot be read as latents"),
+    "text": ("a.npy", b"hello", "a.npy cannot be read as latents (it is no NumPy file)"),
+    "text npz": ("a.npz", b"hello", "a.npz cannot be read as latents (it is no NumPy file)"),
+    "lying header": ("a.npy", lying_npy(10**13, W), "a.npy cannot be read as latents"),
+    "negative shape": ("a.npy", lying_npy(-1, W), "a.npy cannot be read as latents"),
+    "endless shape": ("a.npy", lying_npy(1 << 70, W), "a.npy cannot be read as latents"),
+    "overflowing shape": ("a.npy", lying_npy(1 << 40, 1 << 40, W), "a.npy cannot be read as latents"),
+    "endless shape npz": ("a.npz", raw_npz("w.npy", lying_npy(1 << 70, W)), "a.npz cannot be read as latents"),
     "objects": ("a.npy", npy(np.array([{}])), "it holds Python objects, which are never loaded"),
     "objects npz": ("a.npz", npz(w=np.array([{}])), "it holds Python objects, which are never loaded"),
-    "shares of bytes": ("a.npz", raw_npz("tunings/shares", w=GOOD), "a.npz cannot be read as latents"),
+    "shares of bytes": ("a.npz", raw_npz("tunings/shares", b"hello", w=GOOD), "a.npz cannot be read as latents"),
     "no key": ("a.npz", npz(latents=GOOD), "its keys are latents"),
     "ints": ("a.npy", npy(GOOD.astype(int)), "a.npy holds int64 values; latents are floating-point numbers"),
     "strings": ("a.npy", npy(GOOD.astype(str)), "latents are floating-point numbers"),
