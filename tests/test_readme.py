@@ -1,57 +1,123 @@
-"""The README and docs tell the truth: commands exist and parse, pictures are there, and no command is missing."""
+"""README, docs, model cards and help tell the truth: commands exist and parse, pictures are there, none is missing."""
 
 import re
 import shlex
+from itertools import chain
 from pathlib import Path
 
 import pytest
 import typer.main
 
+from stylegan_cli.cli import foreign
 from stylegan_cli.cli.app import app
 from stylegan_cli.cli.spellings import spelled
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-COMING = (ROOT / "docs/coming-from.md").read_text(encoding="utf-8")
+TOP = typer.main.get_command(app)
+README, COMING, *CARDS = PAGES = [
+    path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", ROOT / "docs/coming-from.md", *sorted(ROOT.glob("models/*/README.md"))]
+]
 
 
-def lines_of(text):
-    """The command lines in a page."""
-    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line.startswith("stylegan ")]
-
-
-LINES = lines_of(TEXT)
+def words_of(line):
+    """What follows `stylegan`, without a comment."""
+    program, *words = shlex.split(line, comments=True)
+    assert program == "stylegan"
+    return words
 
 
 def command_of(words):
     """The command that `words` begin with, and the rest of them."""
-    group = typer.main.get_command(app)
+    group = TOP
     while words and words[0] in getattr(group, "commands", {}):
         group, words = group.commands[words[0]], words[1:]
     return group, words
 
 
-@pytest.mark.parametrize("line", [*LINES, *lines_of(COMING)])
+def commands_in(group, *before):
+    """Every command below this one, by its words."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands_in(command, *before, name)
+        else:
+            yield " ".join([*before, name]), command
+
+
+COMMANDS = dict(commands_in(TOP))
+
+
+def options_of(command):
+    """All names of its options."""
+    return {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+
+
+def lines_of(page):
+    """The command lines in a page's blocks."""
+    page = re.sub(r" *\\?\n {8}(?=-)", " ", page)  # one line on two
+    page = re.sub(r"^    torchrun .* -m stylegan_cli ", "stylegan ", page, flags=re.MULTILINE)
+    return re.findall(r"^(?:    )?(stylegan .*)", page, re.MULTILINE)
+
+
+def mentions_in(page):
+    """The command lines within its text, but for mere names of commands, which lack what these need."""
+    mentions = [" ".join(mention.split()) for mention in re.findall(r"`(stylegan\s[^`]+)`", page)]
+    return [mention for mention in mentions if command_of(words_of(mention))[1]]
+
+
+def examples_of(command):
+    """Those at the end of its help."""
+    examples = re.findall(r"^\s*Examples?: (.*)\Z", command.help, re.MULTILINE | re.DOTALL)
+    return [" ".join(example.split()) for text in examples for example in text.split(";")]
+
+
+BLOCKS = [line for page in PAGES for line in lines_of(page)]
+MENTIONS = [line for page in PAGES for line in mentions_in(page)]
+EXAMPLES = {name: examples_of(command) for name, command in COMMANDS.items()}
+OURS = re.findall(r"^\| `.*?` \| (.*) \|$", COMING.partition("## NVIDIA")[0], re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", sorted({*BLOCKS, *MENTIONS, *chain(*EXAMPLES.values())}))
 def test_every_command_parses(line, here):
-    words = spelled(shlex.split(line, comments=True)[1:])
+    words = spelled(words_of(line))
     for word in words:
-        if word.endswith((".pkl", ".png", ".jpg", ".toml", ".zip")):
+        if word.endswith((".pkl", ".png", ".jpg", ".toml", ".zip", ".safetensors")):
+            Path(word).parent.mkdir(exist_ok=True)
             Path(word).touch()
     command, arguments = command_of(words)
     assert not hasattr(command, "commands"), f"{line} names no command"
     command.make_context(command.name, list(arguments))
 
 
+def test_examples_are_found():
+    """Or the test above would not see them."""
+    assert all(map(lines_of, PAGES))
+    assert all(map(mentions_in, [README, *CARDS]))
+    assert {name for name in COMMANDS if EXAMPLES[name]} == {n for n, one in COMMANDS.items() if "Example" in one.help}
+    assert len(OURS) == 10
+
+
+@pytest.mark.parametrize("line", [line for cell in OURS for line in re.findall("`(.*?)`", cell)])
+def test_what_is_ours_exists(line):
+    command, words = command_of(line.split())
+    assert command.name in line.split()
+    assert set(words) <= options_of(command)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page[:20])
+def test_every_option_is_somebodys(page):
+    ours = {name for command in COMMANDS.values() for name in options_of(command)}
+    theirs = {name for names in foreign.OPTIONS.values() for words in names.values() for name in words.split()}
+    assert set(re.findall(r"`(--[\w-]+)", page)) <= ours | theirs | {"--help"}
+
+
 def test_every_command_is_told():
-    top = typer.main.get_command(app).commands
-    told = {command_of(shlex.split(line, comments=True)[1:])[0].name for line in LINES} | set(
-        re.findall(r"`(\w+)`", TEXT)
-    )
-    told |= set(re.findall(r"\*\*([\w-]+)\*\*", TEXT))
+    top = TOP.commands
+    told = {command_of(words_of(line))[0].name for line in lines_of(README)} | set(re.findall(r"`(\w+)`", README))
+    told |= set(re.findall(r"\*\*([\w-]+)\*\*", README))
     assert {*top, *top["models"].commands} <= told | {"models"}
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\((\w[^)#]*)\)|src=\"([^\"]+)\"", TEXT))
+@pytest.mark.parametrize("path", re.findall(r"\]\((\w[^)#]*)\)|src=\"([^\"]+)\"", README))
 def test_every_link_leads_somewhere(path):
     assert (ROOT / "".join(path)).exists()
