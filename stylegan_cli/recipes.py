@@ -22,7 +22,7 @@ from stylegan_cli import __version__
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 from stylegan_cli.noise import MODES, Noise
-from stylegan_cli.pictures import Cell, Face, Heatmap, Picture, Sheet
+from stylegan_cli.pictures import WHOLE, Cell, Face, Heatmap, Picture, Sheet
 from stylegan_cli.pillow import BROKEN_PICTURE, in_words
 from stylegan_cli.tuning import Term, Tuned, Tuning
 
@@ -205,12 +205,20 @@ def _rows_from_plain(plain: dict[str, Any]) -> np.ndarray:
 
 def _picture_to_plain(picture: Picture, table: _Table) -> dict[str, Any]:
     if isinstance(picture, Sheet):
-        return {"rows": [[cell and _picture_to_plain(cell, table) for cell in row] for row in picture.rows]}
-    plain = {key: value for key, value in vars(picture).items() if key not in ("ws", "noise", "tuned")}
+        rows = [[cell and _picture_to_plain(cell, table) for cell in row] for row in picture.rows]
+        return {"rows": rows, **_unusual(Sheet, {"names": picture.names, "centred": picture.centred})}
+    plain = {key: value for key, value in vars(picture).items() if key not in ("ws", "noise", "tuned", "part")}
+    if isinstance(picture, Face):
+        plain |= _unusual(Face, {"part": picture.part})
     if picture.tuned:
         plain["tuned"] = table.tuned(picture.tuned)
     layers = [table.number(row) for row in picture.ws.numpy()]
     return plain | {"ws": layers, "noise": asdict(picture.noise)}
+
+
+def _unusual(kind: type, values: dict[str, Any]) -> dict[str, Any]:
+    """Values that are not a dataclass's defaults: older recipes lack what came later, and are written as they were."""
+    return {name: value for name, value in values.items() if value != getattr(kind, name)}
 
 
 def _layers(plain: dict[str, Any]) -> int:
@@ -223,10 +231,12 @@ def _picture_from_plain(plain: dict[str, Any], stored: _Stored) -> Picture:
     if "rows" not in plain:
         return _cell_from_plain(plain, stored)
     cells = ((None if cell is None else _cell_from_plain(cell, stored) for cell in row) for row in plain["rows"])
-    sheet = Sheet(tuple(map(tuple, cells)))
-    if not any(sheet.rows):
+    rows, names = tuple(map(tuple, cells)), tuple(plain.get("names", ()))
+    if not any(rows):
         raise ValueError("its sheet is empty")
-    return sheet
+    if not all(isinstance(name, str) for name in names) or len(names) not in (0, len(rows)):
+        raise ValueError(f"its rows' names are {names}")
+    return _make(Sheet, {"centred": plain.get("centred", False)}, rows=rows, names=names)
 
 
 def _cell_from_plain(plain: dict[str, Any], stored: _Stored) -> Cell:
@@ -243,10 +253,13 @@ def _cell_from_plain(plain: dict[str, Any], stored: _Stored) -> Cell:
         if plain["count"] < 1:
             raise ValueError(f"its count is {plain['count']}")
         return _make(Heatmap, plain, ws=ws, noise=noise, tuned=tuned)
-    x, y = map(float, plain.pop("translate"))
+    x, y = map(float, plain.pop("translate", (0, 0)))
     if not (math.isfinite(x) and math.isfinite(y)):
         raise ValueError("it is moved by what is not finite")
-    return _make(Face, plain, ws=ws, noise=noise, tuned=tuned, translate=(x, y))
+    left, top, width = map(float, plain.pop("part", WHOLE))
+    if not (0 <= left <= 1 - width and 0 <= top <= 1 - width and width > 0):
+        raise ValueError("what is shown of it lies outside of it")
+    return _make(Face, plain, ws=ws, noise=noise, tuned=tuned, translate=(x, y), part=(left, top, width))
 
 
 def _make(kind: type[Value], plain: dict[str, Any], **parts: Any) -> Value:

@@ -14,17 +14,23 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Origin
 from stylegan_cli.media.encode import FORMATS, encode
 from stylegan_cli.noise import MODES, Noise
-from stylegan_cli.pictures import Face, Heatmap, Sheet
+from stylegan_cli.pictures import WHOLE, Face, Heatmap, Sheet
 from stylegan_cli.recipes import Recipe, dumps, loads
 
 strengths = st.floats(0, 10)
 noises = st.builds(Noise, st.sampled_from(MODES), st.integers(0, 2**32), strengths, strengths, strengths)
 latents = st.integers(0, 2**32).map(lambda seed: torch.randn(5, 4, generator=torch.Generator().manual_seed(seed)))
-faces = st.builds(Face, latents, noises, st.text())
+parts = st.sampled_from([WHOLE, (0.25, 0.0, 0.5), (0.0, 0.75, 0.25)])
+faces = st.builds(Face, latents, noises, st.text(), part=parts)
 heatmaps = st.builds(Heatmap, latents, noises, st.integers(1, 100), st.text())
 cells = faces | heatmaps
 rows = st.lists(st.tuples(cells, st.none() | cells), min_size=1, max_size=3)
-pictures = cells | rows.map(lambda rows: Sheet(tuple(rows)))
+named = rows.flatmap(lambda rows: st.tuples(st.just(rows), st.lists(st.text(), min_size=len(rows), max_size=len(rows))))
+pictures = (
+    cells
+    | st.builds(lambda rows, centred: Sheet(tuple(rows), centred=centred), rows, st.booleans())
+    | named.map(lambda both: Sheet(tuple(both[0]), tuple(both[1])))
+)
 made = st.builds(
     Recipe, pictures, st.text(), st.text(), st.text(), st.text(), st.none() | st.integers(1, 8192), st.text()
 )
@@ -33,7 +39,8 @@ made = st.builds(
 def same(a, b):
     """Whether two pictures as values are equal: tensors have no plain ==."""
     if isinstance(a, Sheet):
-        return [len(row) for row in a.rows] == [len(row) for row in b.rows] and all(
+        alike = a.names == b.names and a.centred == b.centred and list(map(len, a.rows)) == list(map(len, b.rows))
+        return alike and all(
             same(x, y) for left, right in zip(a.rows, b.rows, strict=True) for x, y in zip(left, right, strict=True)
         )
     if a is None or b is None:
@@ -43,8 +50,8 @@ def same(a, b):
 
 
 def example():
-    face = Face(torch.randn(5, 4), Noise("random", 3, fine=0.5), "jon")
-    sheet = Sheet(((face, None), (face, Heatmap(face.ws, face.noise, 7))))
+    face = Face(torch.randn(5, 4), Noise("random", 3, fine=0.5), "jon", part=(0.25, 0.0, 0.5))
+    sheet = Sheet(((face, None), (face, Heatmap(face.ws, face.noise, 7))), ("jon", ""), centred=True)
     return Recipe(sheet, "tiny", "0" * 64, "fp32", "cpu", 16, "stylegan mix")
 
 
@@ -121,6 +128,16 @@ def test_a_recipe_of_another_format_names_the_version_that_wrote_it():
         loads(json.dumps(plain), "a.png")
 
 
+def test_what_came_later_is_not_in_recipes_without_it():
+    """Those of older pictures are read, and written as they were."""
+    face = Face(torch.randn(5, 4), caption="jon")
+    plain = json.loads(dumps(Recipe(Sheet(((face,),)), "m", "0", "fp32", "cpu")))
+    assert set(plain["picture"]) == {"rows"}
+    assert "part" not in plain["picture"]["rows"][0][0]
+    del plain["picture"]["rows"][0][0]["translate"], plain["picture"]["rows"][0][0]["rotate"]
+    assert same(loads(json.dumps(plain), "a.png").picture, Sheet(((face,),)))
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "5", "null", "{}", '{"format": 1}', "[" * 100_000])
 def test_what_is_no_recipe(text):
     with pytest.raises(StyleganError, match=r"a\.png has a damaged recipe"):
@@ -169,6 +186,12 @@ def test_junk_anywhere_is_a_sentence_or_harmless(tiny, junk):
         (("picture", "rows", 0, 0, "rotate"), float("inf")),
         (("picture", "rows", 0, 0, "translate"), [float("nan"), 0]),
         (("picture", "rows", 0, 0, "noise", "fine"), 10**400),
+        (("picture", "rows", 0, 0, "part"), [0.75, 0, 0.5]),
+        (("picture", "rows", 0, 0, "part"), [0, 0, 0]),
+        (("picture", "rows", 0, 0, "part"), [0, float("nan"), 0.5]),
+        (("picture", "names"), ["jon"]),
+        (("picture", "names"), ["jon", 5]),
+        (("picture", "centred"), 1),
         (("picture", "rows", 0, 0, "ws"), [[0, 1, 2, 3, 4]]),
     ],
     ids=str,

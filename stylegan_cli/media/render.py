@@ -7,16 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from stylegan_cli import tuning
 from stylegan_cli.generator import Generator
+from stylegan_cli.media import captions
 from stylegan_cli.pictures import Cell, Face, Heatmap, Picture, Sheet
 
 GAP = 4
-PAPER = "white"
-INK = "black"
 
 
 def no_count() -> None:
@@ -49,9 +48,15 @@ def _cell(generator: Generator, cell: Cell, size: int | None, on_face: Callable[
     if isinstance(cell, Heatmap):
         image = _heatmap(generator, cell, on_face)
     else:
-        image = Image.fromarray(to_pixels(_synthesise(generator, cell))[0])
+        image = _part(Image.fromarray(to_pixels(_synthesise(generator, cell))[0]), cell.part)
         on_face()
     return image.resize((size, size), Image.Resampling.LANCZOS) if size and size != image.width else image
+
+
+def _part(image: Image.Image, part: tuple[float, float, float]) -> Image.Image:
+    left, top, width = (round(edge * image.width) for edge in part)
+    width = max(width, 1)
+    return image.crop((left, top, left + width, top + width)) if width < image.width else image
 
 
 def _synthesise(generator: Generator, face: Face) -> Tensor:
@@ -77,29 +82,23 @@ def _heatmap(generator: Generator, heatmap: Heatmap, on_face: Callable[[], None]
 
 def _sheet(generator: Generator, sheet: Sheet, size: int, on_face: Callable[[], None]) -> Image.Image:
     font_size = max(size // 14, 9)
-    font = ImageFont.load_default(font_size)
-    caption_height = round(font_size * 1.6)
-    heights = [size + (caption_height if any(cell and cell.caption for cell in row) else 0) for row in sheet.rows]
-    columns = max(len(row) for row in sheet.rows)
-    page = Image.new("RGB", (columns * (size + GAP) - GAP, sum(heights) + GAP * (len(heights) - 1)), PAPER)
-    draw = ImageDraw.Draw(page)
+    font = captions.font_for([*sheet.names, *(cell.caption for cell in sheet.cells())], font_size)
+    line = round(font_size * 1.6)
+    margin = line if any(sheet.names) else 0
+    heights = [size + (line if any(cell and cell.caption for cell in row) else 0) for row in sheet.rows]
+    widths = [len(row) * (size + GAP) - GAP for row in sheet.rows]
+    page = Image.new("RGB", (margin + max(widths), sum(heights) + GAP * (len(heights) - 1)), captions.PAPER)
     top = 0
-    for row, height in zip(sheet.rows, heights, strict=True):
-        for column, cell in enumerate(row):
-            if cell is None:
-                continue
-            left = column * (size + GAP)
-            page.paste(_cell(generator, cell, size, on_face), (left, top))
-            middle = (left + size / 2, top + size + caption_height / 2)
-            draw.text(middle, _fitting(cell.caption, font, size), INK, font, anchor="mm")
-        top += height + GAP
+    for i, row in enumerate(sheet.rows):
+        if margin:
+            name = captions.line(sheet.names[i], font, size, line)
+            page.paste(name.transpose(Image.Transpose.ROTATE_90), (0, top))
+        left = margin + ((max(widths) - widths[i]) // 2 if sheet.centred else 0)
+        for cell in row:
+            if cell is not None:
+                page.paste(_cell(generator, cell, size, on_face), (left, top))
+                if cell.caption:
+                    page.paste(captions.line(cell.caption, font, size, line), (left, top + size))
+            left += size + GAP
+        top += heights[i] + GAP
     return page
-
-
-def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """The text, or as much of it as the width takes."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"

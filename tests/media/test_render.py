@@ -1,5 +1,7 @@
 """Pictures-as-values to pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -58,6 +60,32 @@ def test_captions_stand_below_their_row(tiny, faces):
     assert below.min() < 100  # ink
     assert np.array_equal(page[:64], pixels(render(tiny, faces[0], 64)))
     assert np.array_equal(page[-64:], pixels(render(tiny, faces[1], 64)))
+
+
+def test_names_stand_on_the_left_of_their_rows(tiny, faces):
+    a, b, *_ = faces
+    page = pixels(render(tiny, Sheet(((a,), (b,)), ("", "dany")), 64))
+    margin = page.shape[1] - 64
+    assert margin > 9
+    assert (page[:64, :margin] == 255).all()
+    assert page[64 + GAP :, :margin].min() < 100  # ink
+    assert np.array_equal(page[:64, margin:], pixels(render(tiny, a, 64)))
+    assert np.array_equal(page[64 + GAP :, margin:], pixels(render(tiny, b, 64)))
+
+
+def test_short_rows_of_a_centred_sheet(tiny, faces):
+    a, b, c, d = faces
+    page = pixels(render(tiny, Sheet(((a,), (b, c, d)), centred=True), 32))
+    assert np.array_equal(page[:32, 32 + GAP : 64 + GAP], pixels(render(tiny, a, 32)))
+    assert (page[:32, : 32 + GAP] == 255).all()
+    assert (page[:32, 64 + GAP :] == 255).all()
+
+
+def test_a_part_of_a_face(tiny, faces):
+    whole = pixels(render(tiny, faces[0]))
+    part = pixels(render(tiny, replace(faces[0], part=(0.25, 0.0, 0.5))))
+    assert np.array_equal(part, whole[:64, 32:96])
+    assert render(tiny, replace(faces[0], part=(0.5, 0.5, 0.001)), 32).size == (32, 32)
 
 
 def test_a_caption_never_reaches_its_neighbour(tiny, faces):

@@ -1,0 +1,90 @@
+"""Captions: one line of text on a strip of paper, in letters that this machine can draw."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from PIL import Image, ImageDraw, ImageFont
+from PIL.ImageFont import FreeTypeFont
+
+PAPER = "white"
+INK = "black"
+# Pillow's own font draws little more than ASCII. These are on most machines, and are tried in this order.
+SYSTEM_FONTS = (
+    *("DejaVuSans.ttf", "arial.ttf", "Arial Unicode.ttf", "NotoSans-Regular.ttf", "NotoSansCJK-Regular.ttc"),
+    *("DroidSansFallbackFull.ttf", "wqy-microhei.ttc", "msyh.ttc", "malgun.ttf"),
+)
+NOBODYS = "\uffff"  # will never be a character, so that every font draws its box for it
+LATIN = re.compile(r"LATIN (CAPITAL|SMALL) LETTER (?:SHARP |DOTLESS )?([A-Z]{1,2})(?: WITH .*)?")
+
+
+def font_for(texts: Iterable[str], size: int) -> FreeTypeFont:
+    """The first font that draws all of these texts, or the one that draws most of them. Pillow's own comes first."""
+    text = _plain(" ".join(texts))
+    fonts = [_own(size)] if text.isascii() else [_own(size), *_of_the_system(size)]
+    return min(fonts, key=lambda font: len(_missing(font, text)))
+
+
+def line(text: str, font: FreeTypeFont, width: int, height: int) -> Image.Image:
+    """The text, or as much of it as the width takes, in the middle of so large a strip."""
+    strip = Image.new("RGB", (width, height), PAPER)
+    ImageDraw.Draw(strip).text((width / 2, height / 2), _fitting(_drawable(text, font), font, width), INK, font, "mm")
+    return strip
+
+
+def _own(size: int) -> FreeTypeFont:
+    font = ImageFont.load_default(size)
+    assert isinstance(font, FreeTypeFont)  # as Pillow's has been since it takes a size
+    return font
+
+
+def _of_the_system(size: int) -> Iterator[FreeTypeFont]:
+    for name in SYSTEM_FONTS:
+        try:
+            yield ImageFont.truetype(name, size)
+        except OSError:
+            continue
+
+
+def _plain(text: str) -> str:
+    """Without line ends and what else cannot be seen; accents, which macOS keeps apart in names, on their letters."""
+    seen = "".join(character if character.isprintable() else " " for character in text)
+    return unicodedata.normalize("NFC", " ".join(seen.split()))
+
+
+def _missing(font: FreeTypeFont, text: str) -> set[str]:
+    """The characters that the font draws a box for. Looked at one by one, without the layout that joins them."""
+    glyphs = font.font_variant(layout_engine=ImageFont.Layout.BASIC)
+    box = _shape(glyphs, NOBODYS)
+    return {character for character in set(text) if not character.isspace() and _shape(glyphs, character) == box}
+
+
+def _shape(font: FreeTypeFont, character: str) -> tuple[tuple[int, int], bytes]:
+    mask = font.getmask(character)
+    return mask.size, bytes(mask)
+
+
+def _drawable(text: str, font: FreeTypeFont) -> str:
+    """The text without what the font has not: letters lose their accents, the rest becomes question marks."""
+    text = _plain(text)
+    return text.translate({ord(character): _stand_in(character) for character in _missing(font, text)})
+
+
+def _stand_in(character: str) -> str:
+    if unicodedata.category(character) == "Pd":
+        return "-"
+    latin = LATIN.fullmatch(unicodedata.name(character, ""))
+    if latin is None:
+        return "?"
+    return latin[2] if latin[1] == "CAPITAL" else latin[2].lower()
+
+
+def _fitting(text: str, font: FreeTypeFont, width: int) -> str:
+    if font.getlength(text) <= width:
+        return text
+    text = text[:width]  # no letter is narrower than a pixel
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"
