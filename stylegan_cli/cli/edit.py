@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 PICTURES = ("png", "webp", "jpg")
 FILMS = ("mp4", "webm", "gif")  # webp, too, once --frames says that it is a film
-STEPS = 7
 FARTHEST = 1000
 FRAMES, RATE = 60, 30
 NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
@@ -115,7 +114,12 @@ def edit(
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(min=2, max=100, help="A strip of this many faces on the way to the amounts.", show_default=False),
+        typer.Option(
+            min=2,
+            max=100,
+            help="A strip of this many faces on the way to the amounts (ranges: 5 to 11 by default, at round ones).",
+            show_default=False,
+        ),
     ] = None,
     frames: Annotated[
         int | None,
@@ -202,8 +206,10 @@ def edit(
     elif film:
         save_film(studio, editing.film(generator, before[0], own[0], frames or FRAMES, loop), fps or RATE, film)
     elif is_strip:
-        strips = [editing.strip(generator, *one, steps or STEPS) for one in zip(before, own, strict=True)]
-        studio.save_sheet("edit", editing.sheet(strips), [person for strip in strips for person in strip])
+        number = steps or editing.round_steps(edits)
+        strips = [editing.strip(generator, *one, number) for one in zip(before, own, strict=True)]
+        names = [person.label for person in before] if len(before) > 1 else []
+        studio.save_sheet("edit", editing.sheet(strips, names), [person for strip in strips for person in strip])
     else:
         names = places.result_names([person.label for person in before], "edit")
         studio.save(names, map(portrait, after), "edited")

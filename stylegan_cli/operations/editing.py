@@ -18,6 +18,7 @@ from stylegan_cli.operations.interpolation import Film, Track
 from stylegan_cli.pictures import Sheet
 
 SAMPLES = 1000
+STEPS = 7  # in a strip, more or less
 LEFT = 0.3  # shares of a direction: less is no edit any more
 HALVINGS = 30  # the share is then known to 1e-9
 
@@ -35,8 +36,8 @@ class Edit:
     layers: str | None = None
 
     def amount(self, at: float) -> float:
-        """The amount at a share `at` of the way, 0 to 1."""
-        return self.stop if at == 1 else self.start + at * (self.stop - self.start)
+        """The amount at a share `at` of the way, 0 to 1. Rounded: where it passes 0 it is 0."""
+        return self.stop if at == 1 else round(self.start + at * (self.stop - self.start), 9)
 
 
 def keeping(direction: Direction, kept: Sequence[Direction]) -> Direction:
@@ -108,15 +109,30 @@ def strip(generator: Generator, person: Person, edits: Sequence[Edit], steps: in
     return [edited(generator, person, edits, i / (steps - 1)) for i in range(steps)]
 
 
+def round_steps(edits: Sequence[Edit]) -> int:
+    """How many places of the edits' way are at round amounts, 0 among them where it is passed: about 7."""
+    round_ones = [places for places in range(5, 12) if all(_is_round(edit, places) for edit in edits)]
+    return min(round_ones, key=lambda places: abs(places - STEPS), default=STEPS)
+
+
+def _is_round(edit: Edit, places: int) -> bool:
+    """Whether the steps to so many places are 1, 2, 2.5 or 5 times a power of ten, and begin at a multiple of it."""
+    step = abs(edit.stop - edit.start) / (places - 1)
+    if step == 0:
+        return True
+    from_zero = edit.start / step
+    return float(f"{step:.6e}".partition("e")[0]) in (1, 2, 2.5, 5) and abs(from_zero - round(from_zero)) < 1e-6
+
+
 def film(generator: Generator, person: Person, edits: Sequence[Edit], frames: int, loop: bool) -> Film:
     """The person on the edits' way, from its start."""
     start, end = (edited(generator, person, edits, at) for at in (0.0, 1.0))
     return Film(generator, start, (Track(tuple(range(generator.num_ws)), (start, end)),), frames, loop=loop)
 
 
-def sheet(strips: Sequence[Sequence[Person]]) -> Sheet:
-    """One row a strip."""
-    return Sheet(tuple(tuple(person.face() for person in row) for row in strips))
+def sheet(strips: Sequence[Sequence[Person]], names: Sequence[str] = ()) -> Sheet:
+    """One row a strip, with its name."""
+    return Sheet(tuple(tuple(person.face() for person in row) for row in strips), tuple(names))
 
 
 def typical_distance(generator: Generator) -> float:

@@ -130,7 +130,9 @@ def test_several_people_get_names_of_their_own(edit):
 
 def test_a_strip_has_a_row_for_each_person(edit, age):
     assert edit(1, 2, "--direction", "age.npz=3", "--steps", 3) == [Path("edit.png")]
-    rows = recipes.read(Path("edit.png")).picture.rows
+    sheet = recipes.read(Path("edit.png")).picture
+    rows = sheet.rows
+    assert sheet.names == ("1", "2")
     assert [[cell.caption for cell in row] for row in rows] == [["age 0", "age +1.5", "age +3"]] * 2
     assert torch.allclose(rows[1][2].ws, rows[1][0].ws + 3 * age.vector, atol=1e-5)
 
@@ -138,7 +140,17 @@ def test_a_strip_has_a_row_for_each_person(edit, age):
 def test_a_range_is_a_strip(edit):
     edit(1, "--direction", "age.npz=-2..2")
     (row,) = recipes.read(Path("edit.png")).picture.rows
-    assert [row[0].caption, row[3].caption, row[-1].caption, len(row)] == ["age -2", "age 0", "age +2", 7]
+    assert [cell.caption for cell in row] == ["age -2", "age -1", "age 0", "age +1", "age +2"]
+
+
+def test_a_strip_of_people_with_names_from_everywhere_replays(edit, tiny_stylegan, here):
+    tiny_stylegan("sample", "--seeds", "1,2", "--size", 16, "--save-latents", "--out", "who")
+    (here / "who/seed0001.npz").rename(here / "José.npz")
+    (here / "who/seed0002.npz").rename(here / "王.npz")
+    edit("José.npz", "王.npz", "--direction", "age.npz=-1..1")
+    assert recipes.read(Path("edit.png")).picture.names == ("José", "王")
+    tiny_stylegan("replay", "edit.png", "--out", "again.png")
+    assert (here / "again.png").read_bytes() == (here / "edit.png").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,37 @@ def test_a_strip_goes_from_start_to_stop(tiny, jon):
     assert editing.sheet([strip, strip]).rows[1][0].caption == "age -4"
 
 
+def test_rows_of_a_sheet_have_names(tiny, jon):
+    strip = editing.strip(tiny, jon, [Edit(direction("age"), 4, -4)], 3)
+    assert editing.sheet([strip, strip], ["jon", "dany"]).names == ("jon", "dany")
+    assert editing.sheet([strip]).names == ()
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "amounts"),
+    [
+        (-4, 4, [-4, -2, 0, 2, 4]),
+        (4, -4, [4, 2, 0, -2, -4]),
+        (-3, 3, [-3, -2, -1, 0, 1, 2, 3]),
+        (-2, 2, [-2, -1, 0, 1, 2]),
+        (-2, 3, [-2, -1, 0, 1, 2, 3]),
+        (0, 3, [0, 0.5, 1, 1.5, 2, 2.5, 3]),
+        (-0.6, 0.3, [-0.6, -0.5, -0.4, -0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3]),
+        (-1.5, 3.5, [-1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5]),
+        (-1.3, 2.9, [-1.3, -0.6, 0.1, 0.8, 1.5, 2.2, 2.9]),  # nothing is round here: seven
+    ],
+)
+def test_strips_are_of_round_amounts(start, stop, amounts):
+    edit = Edit(direction(), stop, start)
+    places = editing.round_steps([edit])
+    assert [edit.amount(i / (places - 1)) for i in range(places)] == amounts
+
+
+def test_several_edits_are_round_together():
+    assert editing.round_steps([Edit(direction(), 4, -4), Edit(direction(), 2)]) == 5
+    assert editing.round_steps([Edit(direction(), 4, -4), Edit(direction(), 3)]) == 7  # never both: as ever
+
+
 def test_what_is_kept_does_not_respond(tiny):
     gender, smile = (direction(name, torch.randn(D, generator=RANDOM)) for name in ("gender", "smile"))
     age = direction("age")
