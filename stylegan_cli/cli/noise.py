@@ -31,7 +31,9 @@ def noise(
         typer.Option(min=0, max=10, help="Multiplies the noise's learned strength (default 1).", show_default=False),
     ] = None,
     seed: Seed = 0,
-    panels: Annotated[bool, typer.Option("--panels", help="The paper's figure: all, none, fine, coarse.")] = False,
+    panels: Annotated[
+        bool, typer.Option("--panels", help="The paper's figure: noise in all layers, none, the fine ones, the others.")
+    ] = False,
     heatmap: Annotated[
         bool, typer.Option("--heatmap", help="Standard deviation of each pixel over many noises: where noise matters.")
     ] = False,
@@ -61,6 +63,7 @@ def noise(
     from stylegan_cli.cli.studio import Studio, Work
     from stylegan_cli.latents.selection import parse_bands
     from stylegan_cli.operations import variation
+    from stylegan_cli.pictures import contact_sheet
 
     bands, strength = parse_bands("all" if layers is None else layers), 1.0 if strength is None else strength
     studio = Studio(generation, output)
@@ -83,7 +86,7 @@ def noise(
         varied = ((face, who) for face in variation.with_noise(who, bands, strength, seed, number))
     if grid:
         faces, shown = zip(*varied, strict=True)
-        studio.save_sheet("noise", studio.sheet(faces), shown)
+        studio.save_sheet("noise", contact_sheet(faces), shown)
     else:
         names = [f"noise-{seed + i}" for i in range(number)]
         studio.save(names, (Work(face, (other,)) for face, other in varied), "noise")

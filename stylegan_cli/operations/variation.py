@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,6 +13,9 @@ from stylegan_cli.generator import Generator
 from stylegan_cli.latents.people import Person, from_z
 from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Face, Heatmap, Sheet
+
+PANELS = {"all layers": BANDS, "no noise": (), "fine only": ("fine",), "coarse and middle": ("coarse", "middle")}
+HAIR = (0.25, 0.0, 0.5)  # where pictures that are cut as FFHQ's have it: the upper middle
 
 
 def noise_in(bands: Collection[str], seed: int, strength: float = 1.0) -> Noise:
@@ -26,10 +30,11 @@ def with_noise(person: Person, bands: Collection[str], strength: float, seed: in
 
 
 def panels(person: Person, seed: int, strength: float = 1.0) -> Sheet:
-    """The paper's figure 5: noise in all layers, in none, in the fine ones only, in the coarse ones only."""
-    shown = {"all layers": BANDS, "no noise": (), "fine only": ("fine",), "coarse only": ("coarse",)}
-    faces = [person.face(noise_in(bands, seed, strength), caption) for caption, bands in shown.items()]
-    return Sheet((tuple(faces),))
+    """The paper's figure 5: noise in all layers, in none, in those of 64 pixels and more, in those below. A second row
+    shows the hair of the first."""
+    faces = [person.face(noise_in(bands, seed, strength), "") for bands in PANELS.values()]
+    hair = [replace(face, part=HAIR, caption=caption) for face, caption in zip(faces, PANELS, strict=True)]
+    return Sheet((tuple(faces), tuple(hair)))
 
 
 def heatmap(person: Person, bands: Collection[str], strength: float, seed: int, count: int) -> Heatmap:

@@ -6,6 +6,7 @@ import torch
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.latents.people import Person, from_seed
 from stylegan_cli.operations import variation
+from stylegan_cli.pictures import WHOLE
 
 
 def test_noise_goes_to_the_bands_named_and_to_no_others():
@@ -23,7 +24,15 @@ def test_variations_share_latents_and_differ_in_seed(tiny):
 def test_panels_are_the_papers():
     sheet = variation.panels(Person("a", torch.zeros(4, 8)), 0)
     strengths = [(cell.noise.coarse, cell.noise.middle, cell.noise.fine) for cell in sheet.rows[0]]
-    assert strengths == [(1, 1, 1), (0, 0, 0), (0, 0, 1), (1, 0, 0)]
+    assert strengths == [(1, 1, 1), (0, 0, 0), (0, 0, 1), (1, 1, 0)]  # coarse is up to 32 pixels there
+
+
+def test_panels_show_the_hair_below():
+    faces, hair = variation.panels(Person("a", torch.zeros(4, 8)), 0).rows
+    assert [cell.noise for cell in hair] == [cell.noise for cell in faces]
+    assert {cell.part for cell in faces} == {WHOLE}
+    assert {cell.part for cell in hair} == {variation.HAIR}
+    assert [cell.caption for cell in hair] == ["all layers", "no noise", "fine only", "coarse and middle"]
 
 
 def test_jitter_by_nothing_is_the_person(tiny):
