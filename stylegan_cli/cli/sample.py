@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.options import Generation, Grid, NoiseMode, PictureOutput, Seed, check_noise_mode, command
+from stylegan_cli.cli.options import (
+    Generation,
+    Grid,
+    NoiseMode,
+    PictureOutput,
+    Seed,
+    check_noise_mode,
+    check_unused,
+    command,
+)
 from stylegan_cli.cli.places import place
 from stylegan_cli.errors import UsageError
 
@@ -41,6 +50,10 @@ def sample(
     translate: Annotated[str, typer.Option(metavar="X,Y", help="StyleGAN3: move faces, in picture widths.")] = "0,0",
     rotate: Annotated[float, typer.Option(metavar="DEG", help="StyleGAN3: turn faces counter-clockwise.")] = 0.0,
     grid: Grid = False,
+    columns: Annotated[
+        int | None,
+        typer.Option(min=1, help="Columns of --grid (default: so that no place is empty).", show_default=False),
+    ] = None,
     dataset: Annotated[
         Path | None,
         typer.Option(
@@ -71,10 +84,13 @@ def sample(
             "--dataset says where everything goes, takes --seeds or --count and makes single pictures with their "
             "latents beside them; leave out --out, --latents, --save-latents, --show and --grid"
         )
+    if not grid:
+        check_unused("--columns are those of --grid", {"--columns": columns})
 
     from stylegan_cli.cli.studio import Studio, Work, check_count
     from stylegan_cli.latents import people, references
     from stylegan_cli.noise import Noise
+    from stylegan_cli.pictures import contact_sheet
 
     check_noise_mode(noise)
     moved = _pair(translate)
@@ -106,7 +122,7 @@ def sample(
     check_count(total)
     if grid:
         shown = list(numbered)
-        sheet = studio.sheet([face(person, number) for number, person in shown])
+        sheet = contact_sheet([face(person, number) for number, person in shown], columns)
         studio.save_sheet("sheet", sheet, [person for _, person in shown])
     else:
         studio.save(list(names), (Work(face(person, number), (person,)) for number, person in numbered), "faces")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -13,7 +15,7 @@ from stylegan_cli.generator import Layer
 from stylegan_cli.latents.people import Person, lerp
 from stylegan_cli.pictures import Sheet
 
-SHEET_COLUMNS = 4
+SIBLINGS = 4  # in a row
 
 
 def draw_shares(seed: int) -> dict[str, float]:
@@ -37,11 +39,12 @@ def blend(first: Person, second: Person, shares: Tensor, label: str = "child") -
 
 
 def family(first: Person, second: Person, children: Sequence[Person]) -> Sheet:
-    """Parents and children with names: an only child stands between its parents, several stand below them."""
+    """Parents and children with names: an only child stands between its parents, several stand below them, in rows
+    as equal as can be."""
     one, other = first.face(), second.face()
     faces = [child.face() for child in children]
     if len(faces) == 1:
         return Sheet(((one, faces[0], other),))
-    columns = min(len(faces), SHEET_COLUMNS)
-    margin = (None,) * ((columns - 2) // 2)
-    return Sheet(((*margin, one, other), *(tuple(faces[i : i + columns]) for i in range(0, len(faces), columns))))
+    count = math.ceil(len(faces) / SIBLINGS)
+    ends = [math.ceil(len(faces) * i / count) for i in range(count + 1)]
+    return Sheet(((one, other), *(tuple(faces[start:end]) for start, end in pairwise(ends))), centred=True)

@@ -41,6 +41,7 @@ def figure(rows: Sequence[Person], cols: Sequence[Person], indices: Sequence[int
     """The paper's figure 3: every row's person with the layers `indices` of every column's person."""
     top: list[Cell | None] = [None, *(col.face(noise) for col in cols)]
     body: list[list[Cell | None]] = [
-        [row.face(noise), *(swap(row, col, indices).face(noise, caption="") for col in cols)] for row in rows
+        [row.face(noise, caption=""), *(swap(row, col, indices).face(noise, caption="") for col in cols)]
+        for row in rows
     ]
-    return Sheet(tuple(map(tuple, [top, *body])))
+    return Sheet(tuple(map(tuple, [top, *body])), ("", *(row.label for row in rows)))

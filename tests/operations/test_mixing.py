@@ -43,6 +43,9 @@ def test_the_figure_has_a_header_row_and_column(people):
     sheet = mixing.figure(people[:2], people, (0,))
     assert [len(row) for row in sheet.rows] == [4, 4, 4]
     assert sheet.rows[0][0] is None
+    assert [cell.caption for cell in sheet.rows[0][1:]] == ["a", "b", "c"]
+    assert sheet.names == ("", "a", "b")
+    assert not any(cell.caption for row in sheet.rows[1:] for cell in row)  # rows stand close
     assert torch.equal(sheet.rows[1][2].ws, mixing.swap(people[0], people[1], (0,)).ws)
 
 
@@ -68,3 +71,14 @@ def test_an_only_child_stands_between_its_parents(people):
     a, b, child = people
     sheet = blending.family(a, b, [child])
     assert [cell.caption for cell in sheet.rows[0]] == ["a", "c", "b"]
+
+
+@pytest.mark.parametrize(
+    ("children", "rows"), [(2, [2]), (3, [3]), (4, [4]), (5, [3, 2]), (6, [3, 3]), (7, [4, 3]), (9, [3, 3, 3])]
+)
+def test_siblings_stand_in_equal_rows_below_their_parents(people, children, rows):
+    a, b, child = people
+    sheet = blending.family(a, b, [child] * children)
+    assert [len(row) for row in sheet.rows] == [2, *rows]
+    assert sheet.centred
+    assert None not in [cell for row in sheet.rows for cell in row]
