@@ -174,7 +174,7 @@ def _tuned_from_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[Tuned, ...]:
 
 def _short(error: Exception) -> str:
     text = str(error) or type(error).__name__
-    if "pickled data" in text:  # what numpy takes everything for that does not begin as its files do
+    if "pickled" in text:  # what numpy takes everything for that does not begin as its files do
         return "it is no NumPy file"
     is_pickle = "allow_pickle" in text or "Python objects" in text
     return "it holds Python objects, which are never loaded" if is_pickle else text.splitlines()[0]
