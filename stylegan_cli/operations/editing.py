@@ -99,9 +99,9 @@ def edited(generator: Generator, person: Person, edits: Sequence[Edit], at: floa
 
 
 def caption(edits: Sequence[Edit], at: float = 1.0) -> str:
-    """The amounts at a share `at` of the way: `age +3, smile -1`."""
+    """The amounts at a share `at` of the way, to two places: `age +3, smile -1`."""
     amounts = [(edit.direction.name, edit.amount(at)) for edit in edits]
-    return ", ".join(f"{name} {amount:+.3g}" if amount else f"{name} 0" for name, amount in amounts)
+    return ", ".join(f"{name} {round(amount, 2) or amount:+g}" if amount else f"{name} 0" for name, amount in amounts)
 
 
 def strip(generator: Generator, person: Person, edits: Sequence[Edit], steps: int) -> list[Person]:

@@ -59,6 +59,13 @@ def test_a_strip_goes_from_start_to_stop(tiny, jon):
     assert editing.sheet([strip, strip]).rows[1][0].caption == "age -4"
 
 
+@pytest.mark.parametrize(
+    ("amount", "said"), [(0, "0"), (-2 / 3, "-0.67"), (0.996, "+1"), (1.5, "+1.5"), (1000, "+1000"), (0.001, "+0.001")]
+)
+def test_amounts_are_short(amount, said):
+    assert editing.caption([Edit(direction("age"), amount)]) == f"age {said}"
+
+
 def test_rows_of_a_sheet_have_names(tiny, jon):
     strip = editing.strip(tiny, jon, [Edit(direction("age"), 4, -4)], 3)
     assert editing.sheet([strip, strip], ["jon", "dany"]).names == ("jon", "dany")
