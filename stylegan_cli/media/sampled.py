@@ -16,6 +16,7 @@ from stylegan_cli.media.sharded import unfinished
 from stylegan_cli.media.sources import BROKEN_MEMBER
 
 PICTURES = (".png", ".webp", ".jpg")
+ROWS = 10_000  # of latents that are looked at together: there may be millions
 
 
 class SampledFaces:
@@ -84,4 +85,10 @@ def _read_ws(path: Path, generator: Generator) -> np.ndarray:
             f"{path} has shape {list(ws.shape)}, which are no latents of {generator.origin.name}; name the model that "
             "sampled them with --model"
         )
+    if not all(map(_is_finite, (ws[first : first + ROWS] for first in range(0, len(ws), ROWS)))):
+        raise StyleganError(f"{path} holds NaN or infinite values, or no floating-point ones; sample it again")
     return ws
+
+
+def _is_finite(ws: np.ndarray) -> bool:
+    return ws.dtype.kind == "f" and bool(np.isfinite(ws).all())
