@@ -6,13 +6,18 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from stylegan_cli.errors import StyleganError
 
 PICTURES = (  # endings of picture files that can be read
     *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
     *(".jp2", ".j2k", ".jpx", ".tga", ".avif", ".mpo", ".jfif"),
 )
+
+
+LOCK = ".lock"  # a file of this name, or ending, is held by who is at work, and gone with it unless that was killed
 
 
 @contextmanager
@@ -29,9 +34,43 @@ def replacing(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_alone(path: Path) -> Iterator[Path]:
+    """The same for what takes long to make: no other process writes `path` meanwhile, and what killed ones left of it
+    is removed. Raises `StyleganError` where another one is at it."""
+    with alone(path.with_name(f".{path.name}{LOCK}"), f"{path} is being written"):
+        sweep(path)
+        with replacing(path) as part:
+            yield part
+
+
+@contextmanager
+def alone(lock: Path, doing: str) -> Iterator[None]:
+    """Within the block, or until this process ends, no other one may enter a block with this lock file. Raises
+    `StyleganError` where one has; what it is `doing` begins the sentence."""
+    import filelock
+
+    held = filelock.FileLock(lock, timeout=0)
+    try:
+        held.acquire()
+    except filelock.Timeout:
+        raise StyleganError(f"{doing} by another process; wait for its end, or stop it") from None
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):  # Windows removes it with the release
+            lock.unlink(missing_ok=True)
+        held.release()
+
+
 def is_leftover(name: str) -> bool:
-    """Whether `replacing` gives such names: a process that was killed leaves its own behind."""
-    return re.fullmatch(r"\..+\.\d+\.part(\..+)?", name) is not None
+    """Whether files have such names while others are written: a process that was killed leaves its own behind."""
+    return re.fullmatch(rf"\..+\.\d+\.part(\..+)?|\..+\{LOCK}", name) is not None
+
+
+def is_vacant(folder: Path) -> bool:
+    """Whether there is no more in a folder than what a killed process left there."""
+    return all(path.name == LOCK or is_leftover(path.name) for path in folder.iterdir())
 
 
 def sweep(path: Path) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, fetch, progress, tell
-from stylegan_cli.cli.options import command, out_option
+from stylegan_cli.cli.options import Quiet, command, out_option
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import digest, replacing
 
@@ -27,7 +27,7 @@ class AlignOutput:
         int, typer.Option(min=16, max=4096, help="Pixels of an aligned face's edge.", rich_help_panel=_OUTPUT)
     ] = 1024
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.", rich_help_panel=_OUTPUT)] = False
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)] = False
+    quiet: Quiet = False
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _align(path: Path, name: str, wanted: Wanted, destination: Destination, outp
     numbered = "--overview numbers them"
     if found and wanted.overview:
         target = destination.beside(f"{name}-overview")
-        _write(target, encode(overview(photo, found), "png"), output.quiet)
+        _write(target, encode(overview(photo, found), "png"))
         numbered = f"{target} numbers them"
     large = [number for number, face in enumerate(found, start=1) if not alignment.is_tiny(face)]
     if wanted.every and large:
@@ -148,7 +148,7 @@ def _align(path: Path, name: str, wanted: Wanted, destination: Destination, outp
     for number, target in targets.items():
         face = found[number - 1]
         cut = alignment.alignment(face, photo.size, number, sha256)
-        _write(target, alignment.to_png(alignment.crop(photo, cut, output.size), cut, path.name), output.quiet)
+        _write(target, alignment.to_png(alignment.crop(photo, cut, output.size), cut, path.name))
         if not output.quiet:
             for remark in alignment.remarks(face, cut):
                 tell(f"{path}: face {number} {remark}.")
@@ -161,9 +161,8 @@ def _tell_of_others(path: Path, found: int, taken: int, wanted: Wanted, numbered
         tell(f"{path} shows {found} faces, this is the largest; --face 2 takes the next, --all takes all, {numbered}.")
 
 
-def _write(path: Path, content: bytes, quiet: bool) -> None:
+def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
         part.write_bytes(content)
-    if not quiet:
-        data(path)
+    data(path)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.options import ModelChoice, command
+from stylegan_cli.cli.options import ModelChoice, Quiet, command
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def bench(
     seconds: Annotated[float, typer.Option(min=0, max=3600, help="Seconds for each figure, at least.")] = 5.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure how fast this machine makes pictures: by model, precision, batch, compiled or not.
 

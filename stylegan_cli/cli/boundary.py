@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import typer
 
 from stylegan_cli.cli.console import tell
+from stylegan_cli.cli.stopping import ending_cleanly
 from stylegan_cli.errors import StyleganError
 
 INTERRUPTED = 130
@@ -17,9 +18,10 @@ INTERRUPTED = 130
 
 @contextmanager
 def boundary() -> Iterator[None]:
-    """Exit code 2 for usage, 1 for the rest, 130 for Ctrl-C; STYLEGAN_DEBUG=1 lets the traceback through."""
+    """Exit code 2 for usage, 130 for Ctrl-C and SIGTERM, 1 for the rest; STYLEGAN_DEBUG=1 lets tracebacks through."""
     try:
-        yield
+        with ending_cleanly():
+            yield
     except typer.Exit:
         raise
     except KeyboardInterrupt:

@@ -41,7 +41,8 @@ def tell(sentence: str) -> None:
 
 def data(line: object) -> None:
     """One line of data, as it is: paths are for other programs."""
-    sys.stdout.write(f"{line}\n")
+    if sys.stdout:  # nothing where it was closed
+        sys.stdout.write(f"{line}\n")
 
 
 @contextmanager

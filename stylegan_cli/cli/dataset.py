@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.options import check_unused, command, out_option
+from stylegan_cli.cli.options import Quiet, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def dataset(
     ] = None,
     format: Annotated[str, typer.Option(help="png, webp or jpg.")] = "png",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing .zip.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make a data set for training from a folder or a .zip of pictures, in NVIDIA's layout.
 
@@ -93,7 +93,7 @@ def dataset(
             collect(pictures, classes.of, settings, writer, skip, advance)
     if not quiet:
         tell(_summary(writer, framed.width))
-        data(out)
+    data(out)
 
 
 def _pixels(size: str | None, width: int | None, height: int | None) -> tuple[int, int] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.cli.edit import open_direction, split_names
-from stylegan_cli.cli.options import Generation, Output, Seed, check_unused, command
+from stylegan_cli.cli.options import Generation, Output, Quiet, Seed, check_unused, command
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def find(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Find the direction of an attribute: by what scorers see in sampled people, or from two folders of people.
 
@@ -200,8 +200,7 @@ def find(
     for path, direction in zip(paths, found, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         directions.write(path, direction, generator.origin)
-        if not quiet:
-            print_data(path)
+        print_data(path)
     if not quiet:
         finding.report(found, amount)
 
@@ -271,8 +270,7 @@ def discover(
         everywhere = vector.expand(generator.num_ws, -1)
         direction = Direction(path.stem, everywhere, layers, title, found=found, scores={kind: strength})
         directions.write(path, direction, generator.origin)
-        if not output.quiet:
-            data(path)
+        data(path)
         strips.append(editing.strip(generator, person, [editing.Edit(direction, reach, -reach)], steps))
     studio.save_sheet("sheet", editing.sheet(strips), [])
 

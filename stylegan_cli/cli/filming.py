@@ -72,7 +72,7 @@ def _write_film(studio: Studio, film: Film, path: Path, fps: float, ending: str)
     import numpy as np
 
     from stylegan_cli.cli import places
-    from stylegan_cli.cli.console import progress
+    from stylegan_cli.cli.console import data, progress
     from stylegan_cli.latents.files import writing_npy
     from stylegan_cli.media.film import write_film
     from stylegan_cli.media.render import render
@@ -98,4 +98,4 @@ def _write_film(studio: Studio, film: Film, path: Path, fps: float, ending: str)
                 yield np.asarray(image)
 
         write_film(path, draw(), fps, ending, studio.background())
-    studio.report(path)
+    data(path)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stylegan_cli.cli.options import ModelChoice, Seed, check_unused, command
+from stylegan_cli.cli.options import ModelChoice, Quiet, Seed, check_unused, command
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def metrics(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16; path length needs fp32.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no prose.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Judge a model's pictures by a data set: Frechet and kernel distance, precision and recall, path length.
 

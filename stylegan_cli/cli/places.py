@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import is_leftover, nearest_existing
+from stylegan_cli.files import is_vacant, nearest_existing
 
 
 class Folder(type(Path())):  # type: ignore[misc]
@@ -113,7 +113,7 @@ def check_dataset(path: Path, latents: Path, force: bool) -> Path:
         check_file(latents, force)
         return check_file(path, force)
     check_folder_name(path, "data sets are .zip files or folders")
-    if not force and path.is_dir() and not all(is_leftover(inside.name) for inside in path.iterdir()):
+    if not force and path.is_dir() and not is_vacant(path):
         raise StyleganError(f"the folder {path} is not empty; choose another name, or --force to write into it")
     return check_new_folder(path)
 

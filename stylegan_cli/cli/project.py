@@ -72,6 +72,7 @@ def project(
     Examples: stylegan project me.jpg -o me.npz --tune; stylegan edit me.npz --age 3
     """
     from stylegan_cli.cli import darkroom, places
+    from stylegan_cli.cli.console import data
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.faces import alignment
     from stylegan_cli.latents.files import ENDINGS
@@ -109,7 +110,7 @@ def project(
     else:
         _save_npy(latents, found)
     for path in filter(None, (latents, film)):
-        studio.report(path)
+        data(path)
     studio.save_as(picture, portrait(found.person))
     _save_comparison(studio, compare, shot, found)
     if not output.quiet:

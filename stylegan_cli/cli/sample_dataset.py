@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from itertools import chain, compress
@@ -17,7 +17,7 @@ import typer
 from stylegan_cli import __version__, hardware
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import INTERRUPTED
-from stylegan_cli.cli.console import progress, tell
+from stylegan_cli.cli.console import data, progress, tell
 from stylegan_cli.cli.options import Generation, PictureOutput, command_line
 from stylegan_cli.cli.stopping import asked_to_stop
 from stylegan_cli.cli.studio import Studio
@@ -51,17 +51,25 @@ def sample_dataset(
     studio = Studio(generation, output)
     rows = 1 if studio.generator.cutoff is None else studio.generator.num_ws
     dataset = ShardedDataset(path, sum(map(len, ranges)), (rows, studio.generator.w_dim), studio.format)
-    if world.leads:
-        _begin(dataset, studio, world, _wishes(studio, generation, ranges) | wishes)
-        _wait(world)
+    with closing(dataset):
+        if world.leads:
+            _begin(dataset, studio, world, _wishes(studio, generation, ranges) | wishes)
+            _wait(world)
+        _sample(dataset, studio, world, ranges, face)
+
+
+def _sample(
+    dataset: ShardedDataset, studio: Studio, world: World, ranges: list[range], face: Callable[[Person, int], Face]
+) -> None:
+    """Everything that is still to make, by all processes."""
     _compute_alike(dataset, studio)
     try:
         _draw(dataset, studio, world, ranges, face)
         world.leave()
         if world.leads:
-            with progress("packing", dataset.count, output.quiet) as advance:
+            with progress("packing", dataset.count, studio.output.quiet) as advance:
                 dataset.finish(advance)
-            studio.report(path)
+            data(dataset.path)
     except KeyboardInterrupt:
         if world.leads:
             # The others may still write what they are at.

@@ -16,12 +16,30 @@ def asked_to_stop() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked.set()
 
+    with _handled(on_signal, signal.SIGINT, signal.SIGTERM):
+        yield asked.is_set
+
+
+@contextmanager
+def ending_cleanly() -> Iterator[None]:
+    """SIGTERM, which would end the process at once, does what Ctrl-C does: nothing half-written stays."""
+
+    def on_signal(_number: int, _: object) -> None:
+        raise KeyboardInterrupt
+
+    with _handled(on_signal, signal.SIGTERM):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[[int, object], None], *numbers: signal.Signals) -> Iterator[None]:
+    """Only the main thread can have handlers; elsewhere signals do what they did."""
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield
         return
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
-        yield asked.is_set
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)

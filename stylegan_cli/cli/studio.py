@@ -215,10 +215,6 @@ class Studio:
         tuned = [person.tuned for person in people]
         files.write_npz(path, ws, about, None if z is None else z.numpy(), people[0].psi, tuned)
 
-    def report(self, path: Path) -> None:
-        if not self.output.quiet:
-            data(path)
-
     @property
     def saves_latents(self) -> bool:
         """Whether latents are written beside the pictures."""
@@ -274,7 +270,7 @@ class Studio:
             part.write_bytes(content)
         if self.saves_latents and people:
             self.save_latents(path.with_suffix(".npz"), people)
-        self.report(path)
+        data(path)
 
     def preview(self, image: Image.Image) -> None:
         """Shows the picture in the terminal, where --show asks for it."""

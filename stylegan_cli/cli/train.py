@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stylegan_cli.cli.options import Seed, command
+from stylegan_cli.cli.options import Quiet, Seed, command
 from stylegan_cli.errors import UsageError
 
 _NETWORKS, _LEARNING, _GROWING, _AUGMENTATION = "Networks", "Learning", "Growing (stylegan1)", "Augmentation, transfer"
@@ -110,7 +110,7 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Print the run's options, and neither train nor write.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a StyleGAN or StyleGAN2 on your pictures.
 
@@ -172,5 +172,5 @@ def train(
         notes = {"command": command_line(), "data": data.name, "pictures": len(session.pictures)}
         if not run_to_end(session, world, where, pace, wanted, notes, quiet):
             raise KeyboardInterrupt
-    if not quiet:
+    if world.leads:
         print_data(run.snapshot)

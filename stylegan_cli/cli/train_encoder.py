@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.options import ModelChoice, command
+from stylegan_cli.cli.options import ModelChoice, Quiet, command
 
 if TYPE_CHECKING:
     from stylegan_cli.cli.console import Advance
@@ -27,7 +27,7 @@ def train_encoder(
     rate: Annotated[float, typer.Option("--lr", min=1e-7, max=1, help="The learning rate at its peak.")] = 1e-3,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The seed of everything left to chance.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train an encoder: from a picture to the latent that makes it, for stylegan project to start from.
 
@@ -74,5 +74,4 @@ def train_encoder(
                 )
 
         train(generator, faces, torch.from_numpy(faces.w), settings, on_step)
-    if not quiet:
-        print_data(out)
+    print_data(out)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from stylegan_cli.files import replacing
+from stylegan_cli.files import replacing, replacing_alone
 
 LABELS = "dataset.json"
 FOLDER_SIZE = 1000
@@ -60,7 +60,7 @@ class PictureWriter:
     def __enter__(self) -> PictureWriter:
         with ExitStack() as opening:
             if self.path.suffix == ".zip":
-                part = opening.enter_context(replacing(self.path))
+                part = opening.enter_context(replacing_alone(self.path))
                 self._zip = opening.enter_context(zipfile.ZipFile(part, "w", zipfile.ZIP_STORED))
             else:
                 self.path.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ import imageio_ffmpeg
 import numpy as np
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import replacing
+from stylegan_cli.files import replacing_alone
 from stylegan_cli.media.background import Background
 
 # The chroma of these codecs has half the resolution, so their pictures need even edges.
@@ -44,7 +44,7 @@ def write_film(
 @contextmanager
 def filming(path: Path, fps: float, format: str) -> Iterator[Callable[[np.ndarray], None]]:
     """The same for frames that come when they come: yields what takes the next one."""
-    with replacing(path) as part, tempfile.TemporaryFile() as complaints:
+    with replacing_alone(path) as part, tempfile.TemporaryFile() as complaints:
         encoder: subprocess.Popen[bytes] | None = None
 
         def add(frame: np.ndarray) -> None:

@@ -5,6 +5,7 @@ faces/                     or faces.zip.part/, while a zip is in the making
   00000/img00000000.png    the pictures in NVIDIA's layout, each under its name as soon as it is whole
   w.npy.part               the latents, of any length at first; a picture's are written before it is
   dataset.json             the last file, which makes a folder a finished data set
+  .lock                    held by the leader of the processes that are at it
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import is_leftover, replacing, sweep
+from stylegan_cli.files import LOCK, alone, is_leftover, replacing_alone
 from stylegan_cli.latents.files import writing_npy
 from stylegan_cli.media.dataset import FOLDER_SIZE, LABELS, labels_file, member, picture_name, write_file
 from stylegan_cli.media.encode import FORMATS
@@ -34,14 +35,15 @@ LONGEST = 40
 class ShardedDataset:
     """`count` pictures and their latents, `shape` each, in a folder or a `.zip`.
 
-    One process, the leader, calls `begin` before and `finish` after each of them adds what `todo` tells it. What there
-    is at the end depends neither on their number nor on how often they were killed.
+    One process, the leader, calls `begin` before and `finish` after each of them adds what `todo` tells it, and `close`
+    however it ends. What there is at the end depends neither on their number nor on how often they were killed.
     """
 
     def __init__(self, path: Path, count: int, shape: tuple[int, int], format: str) -> None:
         self.path, self.count, self.shape, self.format = path, count, shape, format
         self.is_zip, self.folder = path.suffix == ".zip", _working_folder(path)
         self.latents = path.with_name(f"{path.stem}-w.npy") if self.is_zip else path / "w.npy"
+        self._held = ExitStack()
 
     def manifest(self) -> dict[str, Any]:
         """The manifest of what was begun."""
@@ -50,15 +52,19 @@ class ShardedDataset:
     def begin(self, manifest: dict[str, Any], processes: int, anew: bool) -> None:
         """Makes the folder ready, and gives each process an equal share of the pictures that are not there.
 
-        The `manifest` is what `unfinished` found, which goes on, or a new one; `anew` removes what was there.
+        The `manifest` is what `unfinished` found, which goes on, or a new one; `anew` removes what was there. Until
+        `close` nobody else can; raises `StyleganError` where somebody does.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.is_zip:
+            self._held.callback(_remove_if_empty, self.folder)
+        self._held.enter_context(alone(self.folder / LOCK, f"{self.path} is being sampled"))
         latents = self.folder / LATENTS
         if not anew and not self.is_zip and self.latents.exists():
             self.latents.rename(latents)  # it was killed between its last two steps
         if anew or not latents.exists():
             self._clear()
             manifest = {key: value for key, value in manifest.items() if key != "runs"}
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._sweep()
         there = self._there(0, self.count)
         run = {"there": int(there.sum()), "shares": _shares(there, processes)}
@@ -107,15 +113,19 @@ class ShardedDataset:
             (self.folder / LATENTS).rename(self.latents)
             write_file(self.folder / LABELS, labels_file())
             return
-        with replacing(self.latents) as part:
+        with replacing_alone(self.latents) as part:
             shutil.copyfile(self.folder / LATENTS, part)
-        with replacing(self.path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        with replacing_alone(self.path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
             for index in range(self.count):
                 name = picture_name(index, self.format)
                 archive.writestr(member(name), (self.folder / name).read_bytes())
                 on_picture(index + 1)
             archive.writestr(member(LABELS), labels_file())
         self._clear()
+
+    def close(self) -> None:
+        """Lets others begin."""
+        self._held.close()
 
     def _there(self, first: int, stop: int) -> np.ndarray:
         """Which pictures there are, `[count]` bool, at least of those from `first` up to `stop`."""
@@ -132,14 +142,9 @@ class ShardedDataset:
         for folder in (self.folder, *self._numbered()):
             for name in filter(is_leftover, _names(folder)):
                 (folder / name).unlink(missing_ok=True)
-        if self.is_zip:
-            sweep(self.path)
-            sweep(self.latents)
 
     def _clear(self) -> None:
-        """Removes a data set from the folder, and the folder if it was all that was in there."""
-        if not self.folder.is_dir():
-            return
+        """Removes a data set from the folder."""
         picture = re.compile(rf"img\d{{8,}}\.({'|'.join(FORMATS)})")
         self._sweep()
         for name in (MANIFEST, LABELS, LATENTS, "w.npy"):
@@ -148,7 +153,6 @@ class ShardedDataset:
             for name in filter(picture.fullmatch, _names(folder)):
                 (folder / name).unlink()
             _remove_if_empty(folder)
-        _remove_if_empty(self.folder)
 
     def _numbered(self) -> list[Path]:
         """The folders of pictures."""

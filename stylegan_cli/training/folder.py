@@ -17,18 +17,17 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import filelock
 import torch
 from PIL import Image
 
 from stylegan_cli import modelfile
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import is_leftover, nearest_existing, replacing
+from stylegan_cli.files import LOCK, alone, is_leftover, nearest_existing, replacing
 from stylegan_cli.training import checkpoints, film, report, snapshots
 from stylegan_cli.training.board import Board
 from stylegan_cli.training.data import Pictures
@@ -39,7 +38,6 @@ from stylegan_cli.training.state import State
 OPTIONS, LOG, METRICS = "training_options.json", "log.jsonl", "metrics.jsonl"
 SNAPSHOT, REPORT, FILM = "network-snapshot.safetensors", "report.html", "training.mp4"
 REALS, FAKES = "reals.png", "fakes"
-LOCK = ".lock"
 # How the temporary names of a run's files begin.
 OURS = (f".{FAKES}", *(f".{Path(name).stem}." for name in (OPTIONS, LOG, METRICS, SNAPSHOT, REPORT, FILM, REALS)))
 # What every line of these holds.
@@ -53,7 +51,7 @@ class RunFolder:
         self.path = path
         self.checkpoints, self.snapshot = path / "checkpoints", path / SNAPSHOT
         self._board: Board | None = None
-        self._lock = filelock.FileLock(path / LOCK, timeout=0)
+        self._held = ExitStack()
 
     def options(self) -> Options | None:
         """What the run in this folder was asked for; None if the folder is new, or holds no more than what a process
@@ -69,12 +67,7 @@ class RunFolder:
         """From here to `close`, or the end of this process, no other one may train in this folder. What killed ones
         left half-written is swept away; raises `StyleganError` where another one is training."""
         self.path.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire()
-        except filelock.Timeout:
-            raise StyleganError(
-                f"{self.path} is being trained by another process; wait for its end, or stop it"
-            ) from None
+        self._held.enter_context(alone(self.path / LOCK, f"{self.path} is being trained"))
         self._sweep()
 
     def begin(self, options: Options, nimg: int) -> None:
@@ -91,10 +84,7 @@ class RunFolder:
     def close(self) -> None:
         if self._board:
             self._board.close()
-        if self._lock.is_locked:
-            with suppress(PermissionError):  # Windows removes it with the release
-                (self.path / LOCK).unlink()
-            self._lock.release()
+        self._held.close()
 
     def _is_nothing(self, path: Path) -> bool:
         if path == self.checkpoints and path.is_dir():

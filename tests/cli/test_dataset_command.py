@@ -61,7 +61,7 @@ def test_what_is_left_out_is_listed(stylegan, photos):
 def test_quiet(stylegan, photos):
     (photos / "broken.png").write_bytes(b"broken")
     result = stylegan("dataset", "photos", "-o", "out", "--size", 16, "-q")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "out\n", "")
 
 
 def test_options_reach_the_pictures(stylegan, photos):

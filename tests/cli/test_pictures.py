@@ -43,11 +43,20 @@ def test_a_seed_has_one_face_alone_in_company_and_in_any_order(tiny_stylegan):
 def test_a_cell_of_a_sheet_is_the_picture(tiny_stylegan):
     tiny_stylegan("sample", "--seeds", "1-3", "--size", 32)
     (sheet,) = tiny_stylegan("sample", "--seeds", "1-3", "--size", 32, "--grid")
-    page = pixels(sheet)
-    assert np.array_equal(page[:32, :32], pixels("faces/seed0001.png"))
-    assert np.array_equal(page[:32, 32 + GAP : 64 + GAP], pixels("faces/seed0002.png"))
-    height = page.shape[0] // 2 + GAP // 2
-    assert np.array_equal(page[height : height + 32, :32], pixels("faces/seed0003.png"))
+    (other,) = tiny_stylegan("sample", "--seeds", "1-3", "--size", 32, "--grid", "--columns", 2)
+    page, two = pixels(sheet), pixels(other)
+    for i in range(3):
+        left = i * (32 + GAP)
+        assert np.array_equal(page[:32, left : left + 32], pixels(f"faces/seed000{i + 1}.png"))
+    height = two.shape[0] // 2 + GAP // 2
+    assert two.shape[1] == 64 + GAP
+    assert np.array_equal(two[height : height + 32, :32], pixels("faces/seed0003.png"))
+
+
+def test_columns_of_no_sheet(stylegan, tiny_model):
+    result = stylegan("sample", "--seeds", "1-3", "--columns", 2, "--model", tiny_model)
+    assert result.exit_code == 2
+    assert result.stderr == "Error: --columns are those of --grid; leave out --columns.\n"
 
 
 def test_a_dataset_has_the_same_faces(tiny_stylegan):
@@ -194,7 +203,7 @@ def test_variations_on_a_sheet_are_the_single_ones(tiny_stylegan):
 
 def test_panels_and_heatmap_are_one_picture_each(tiny_stylegan):
     (panels,) = tiny_stylegan("noise", 42, "--panels", "--size", 32)
-    assert len(list(recipes.read(panels).picture.cells())) == 4
+    assert len(list(recipes.read(panels).picture.cells())) == 8
     (heat,) = tiny_stylegan("noise", 42, "--heatmap", "-n", 3, "--size", 32)
     assert size_of(heat) == (32, 32)
 
@@ -259,6 +268,7 @@ PICTURES = {
     "heatmap": ["noise", 42, "--heatmap", "-n", 3],
     "panels": ["noise", 42, "--panels", "--strength", 2, "--size", 24],
     "family": ["blend-parents", 1, 2, "--grid", "--no-save-latents", "--size", 24],
+    "siblings": ["blend-parents", 1, 2, "-n", 3, "--grid", "--no-save-latents", "--size", 24],
     "fp32": ["sample", "--precision", "fp32"],
     "bf16": ["sample", "--precision", "bf16"],
 }
@@ -378,11 +388,14 @@ def test_force_replaces(tiny_stylegan, here):
     assert size_of("a.png") == (128, 128)
 
 
-def test_quiet_prints_nothing(tiny_stylegan, here):
-    assert tiny_stylegan("sample", "-n", 2, "--quiet") == []
-    assert tiny_stylegan("interpolate", 1, 2, "--frames", 2, "--size", 16, "--quiet") == []
-    assert tiny_stylegan("sample", "-n", 2, "--dataset", "data.zip", "--quiet") == []
-    assert (here / "film.mp4").exists()
+def test_quiet_prints_paths_only(stylegan, tiny_model, here):
+    for words, made in (
+        (("sample", "-n", 1), "seed0000.png"),
+        (("interpolate", 1, 2, "--frames", 2, "--size", 16), "film.mp4"),
+        (("sample", "-n", 2, "--dataset", "data.zip"), "data.zip"),
+    ):
+        result = stylegan(*words, "--quiet", "--model", tiny_model)
+        assert (result.exit_code, result.stdout, result.stderr) == (0, f"{made}\n", "")
 
 
 def test_stdout_is_the_paths_of_what_was_made(tiny_stylegan, here):

@@ -79,12 +79,16 @@ LONG = {
 LEFT = r"data(\.zip\.part)?/(00000/img\d+\.png|manifest\.json|w\.npy\.part)|faces/seed\d+\.png"
 
 
-@pytest.mark.parametrize(("words", "sign"), LONG.values(), ids=LONG)
-def test_ctrl_c(here, tiny_model, words, sign):
+@pytest.mark.parametrize(
+    ("words", "sign", "number"),
+    [(*long, signal.SIGINT) for long in LONG.values()] + [(*long, signal.SIGTERM) for long in LONG.values()],
+    ids=[*LONG, *(f"{name} terminated" for name in LONG)],
+)
+def test_ctrl_c(here, tiny_model, words, sign, number):
     process = start(*words, "--size", 32, "--model", tiny_model)
     wait_for(lambda: list(here.glob(sign)), process)
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     left = files(here)
     images = [name for name in left if name.endswith(".png")]

@@ -1,6 +1,7 @@
 """`stylegan project`, photos as people, and `edit --paste`, on the tiny model and a real photo."""
 
 import json
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,9 +22,17 @@ from stylegan_cli.operations import pivotal, projection
 ASTRONAUT = Path(__file__).parents[1] / "golden" / "astronaut.jpg"
 
 
+@dataclass(frozen=True)
+class Hasty(darkroom.Wanted):
+    """Where nobody says how many steps, few: 100 of them look for a person no differently."""
+
+    steps: int = 2
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, tmp_path):
-    """Few steps of tuning; a cache of photos of its own; no scorers."""
+    """Few steps; a cache of photos of its own; no scorers."""
+    monkeypatch.setattr(darkroom, "Wanted", Hasty)
     monkeypatch.setattr(pivotal, "Settings", partial(pivotal.Settings, steps=3))
     monkeypatch.setattr(darkroom, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(price, "available", set)
@@ -82,10 +91,10 @@ def test_from_a_photo_to_latents(works, photo, tiny):
 
 
 def test_w_and_npy(works, photo):
-    assert works("project", photo, "--steps", 2, "--space", "w", "-o", "me.npy", "-q") == ([], "")
+    assert works("project", photo, "--steps", 2, "--space", "w", "-o", "me.npy", "-q") == (["me.npy", "me-projected.png", "me-compare.png"], "")
     ws = np.load("me.npy")
     assert (ws == ws[:1]).all()
-    assert works("mix", "--coarse", "me.npy", "--fine", 3, "-q")[0] == []
+    assert works("mix", "--coarse", "me.npy", "--fine", 3, "-q") == (["mix.png"], "")
 
 
 def test_a_tuning_goes_along_with_the_latents(works, photo):
@@ -142,7 +151,6 @@ def test_aligned_elsewhere(works, tiny):
 
 
 def test_photos_are_people(works, photo, monkeypatch):
-    monkeypatch.setattr(darkroom, "Wanted", partial(darkroom.Wanted, steps=2))
     _, told = works("mix", "--coarse", photo, "--fine", 3)
     assert "looking for this face in tiny, once" in told
     monkeypatch.setattr(projection, "project", None)  # found once, it is not looked for again

@@ -53,6 +53,7 @@ def make(path, processes=1):
     dataset = begin(path, processes)
     made = [index for rank in range(processes) for index in add(dataset, rank)]
     dataset.finish(lambda _: None)
+    dataset.close()
     return made
 
 
@@ -104,16 +105,20 @@ def test_any_number_of_processes(tmp_path, straight, name, processes):
 def test_nothing_is_made_twice_or_lost_when_the_processes_change(tmp_path, straight, name):
     first = begin(tmp_path / name, 3)
     made = [*add(first, 0, 1), *add(first, 2)]
+    first.close()
     second = begin(tmp_path / name, 2)
     assert second.there() == len(made)
     made += add(second, 1)
+    second.close()
     made += make(tmp_path / name)
     assert sorted(made) == [*range(COUNT)]
     assert contents(tmp_path) == straight
 
 
 def test_the_manifest_tells_who_writes_what(tmp_path):
-    add(begin(tmp_path / "faces"), 0, 2)
+    first = begin(tmp_path / "faces")
+    add(first, 0, 2)
+    first.close()
     make(tmp_path / "faces", 2)
     manifest = json.loads((tmp_path / "faces/manifest.json").read_text())
     assert manifest["runs"] == [{"there": 0, "shares": [[0, 5]]}, {"there": 2, "shares": [[0, 3], [3, 5]]}]
@@ -170,7 +175,9 @@ def test_anew_takes_nothing_that_is_not_of_a_data_set(tmp_path, name):
     (dataset.folder / "notes.txt").write_text("precious")
     (dataset.folder / "00000/img1.png").write_text("precious")
     (dataset.folder / "00000/img00000007.jpg").write_text("of an older data set")
+    dataset.close()
     dataset.begin(NEW, 1, anew=True)
+    dataset.close()
     left = [path.name for path in dataset.folder.rglob("*") if path.is_file()]
     assert sorted(left) == ["img1.png", "manifest.json", "notes.txt", "w.npy.part"]
 
@@ -179,6 +186,7 @@ def test_who_lost_its_latents_begins_anew(tmp_path):
     dataset = begin(tmp_path / "faces")
     add(dataset, 0, 2)
     (dataset.folder / "w.npy.part").unlink()
+    dataset.close()
     assert make(tmp_path / "faces") == [*range(COUNT)]
 
 
@@ -188,7 +196,20 @@ def test_a_picture_that_has_gone_is_missed(tmp_path):
     (dataset.folder / "00000/img00000001.png").unlink()
     with pytest.raises(StyleganError, match=r"lost 1 of 5 pictures .* the same command"):
         dataset.finish(lambda _: None)
+    dataset.close()
     assert make(tmp_path / "faces") == [1]
+
+
+@BOTH
+def test_nobody_else_is_at_it_meanwhile(tmp_path, name):
+    dataset = begin(tmp_path / name)
+    made = add(dataset, 0, 2)
+    with pytest.raises(StyleganError, match=rf"{name} is being sampled by another process; wait for its end, or stop"):
+        begin(tmp_path / name)
+    made += add(dataset, 0)
+    dataset.finish(lambda _: None)
+    dataset.close()
+    assert made == [*range(COUNT)]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"name": "a web site"}', "1"])
