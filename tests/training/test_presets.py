@@ -129,6 +129,24 @@ def test_differences_are_named(found):
     assert difference(other, options) == "the generator's z_dim is 7, and was 512"
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"cfg": "stylegan2"', b'"cfg": "stylegan2\xff"'),
+        (b'"resolution": 16', b'"resolution": "16"'),
+        (b'"resolution": 16', b'"resolution": 0'),
+        (b'"generator": {', b'"generator": [], "discriminator": {'),
+        (b'"seed": 0', b'"seed": ' + b"[" * 100_000),
+    ],
+    ids=["not UTF-8", "text", "no pixels", "list", "depth"],
+)
+def test_damaged_options(found, old, new):
+    text = planned(found).dumps().encode()
+    assert old in text
+    with pytest.raises(StyleganError, match=r"training_options\.json cannot be read, as it is damaged"):
+        Options.loads(text.replace(old, new, 1))
+
+
 def test_options_of_a_newer_version_are_refused_by_name(found):
     """Without them the run would go on as another one."""
     text = planned(found).dumps()
