@@ -17,7 +17,7 @@ STRIP = 7  # faces in one row that nobody takes for too many
 
 @dataclass(frozen=True)
 class Face:
-    """One face: `ws` `[num_ws, w_dim]` and its noise. The caption is written below it on sheets.
+    """One face: `ws` `[num_ws, w_dim]` and its noise. The lines of the caption are written below it on sheets.
 
     StyleGAN3 also moves it by `translate` (right, down, in picture widths) and turns it by `rotate` degrees. Only
     `part` of it is shown: a square by its left, its top and its width, in picture widths.

@@ -16,6 +16,7 @@ from stylegan_cli.media import captions
 from stylegan_cli.pictures import Cell, Face, Heatmap, Picture, Sheet
 
 GAP = 4
+MAX_LINES = 16
 
 
 def no_count() -> None:
@@ -85,7 +86,7 @@ def _sheet(generator: Generator, sheet: Sheet, size: int, on_face: Callable[[], 
     font = captions.font_for([*sheet.names, *(cell.caption for cell in sheet.cells())], font_size)
     line = round(font_size * 1.6)
     margin = line if any(sheet.names) else 0
-    heights = [size + (line if any(cell and cell.caption for cell in row) else 0) for row in sheet.rows]
+    heights = [size + line * max((len(_lines(cell)) for cell in row if cell), default=0) for row in sheet.rows]
     widths = [len(row) * (size + GAP) - GAP for row in sheet.rows]
     page = Image.new("RGB", (margin + max(widths), sum(heights) + GAP * (len(heights) - 1)), captions.PAPER)
     top = 0
@@ -97,8 +98,13 @@ def _sheet(generator: Generator, sheet: Sheet, size: int, on_face: Callable[[], 
         for cell in row:
             if cell is not None:
                 page.paste(_cell(generator, cell, size, on_face), (left, top))
-                if cell.caption:
-                    page.paste(captions.line(cell.caption, font, size, line), (left, top + size))
+                for number, text in enumerate(_lines(cell)):
+                    page.paste(captions.line(text, font, size, line), (left, top + size + number * line))
             left += size + GAP
         top += heights[i] + GAP
     return page
+
+
+def _lines(cell: Cell) -> list[str]:
+    """Of the caption, which may come from a stranger's recipe: no more than anybody needs."""
+    return cell.caption.split("\n", MAX_LINES - 1) if cell.caption else []

@@ -110,9 +110,9 @@ def strip(generator: Generator, person: Person, edits: Sequence[Edit], steps: in
 
 
 def round_steps(edits: Sequence[Edit]) -> int:
-    """How many places of the edits' way are at round amounts, 0 among them where it is passed: about 7."""
-    round_ones = [places for places in range(5, 12) if all(_is_round(edit, places) for edit in edits)]
-    return min(round_ones, key=lambda places: abs(places - STEPS), default=STEPS)
+    """How many places of the edits' way are at round amounts, 0 among them where it is passed, of as many edits as can
+    be: about 7."""
+    return min(range(5, 12), key=lambda n: (sum(not _is_round(edit, n) for edit in edits), abs(n - STEPS)))
 
 
 def _is_round(edit: Edit, places: int) -> bool:
@@ -131,8 +131,9 @@ def film(generator: Generator, person: Person, edits: Sequence[Edit], frames: in
 
 
 def sheet(strips: Sequence[Sequence[Person]], names: Sequence[str] = ()) -> Sheet:
-    """One row a strip, with its name."""
-    return Sheet(tuple(tuple(person.face() for person in row) for row in strips), tuple(names))
+    """One row a strip, with its name; below each face the amounts, one a line."""
+    rows = ((person.face(caption=person.label.replace(", ", "\n")) for person in row) for row in strips)
+    return Sheet(tuple(map(tuple, rows)), tuple(names))
 
 
 def typical_distance(generator: Generator) -> float:

@@ -14,7 +14,7 @@ from stylegan_cli.latents.people import Person, from_z
 from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Face, Heatmap, Sheet
 
-PANELS = {"all layers": BANDS, "no noise": (), "fine only": ("fine",), "up to 32 px": ("coarse", "middle")}
+PANELS = {"all layers": BANDS, "no noise": (), "fine only": ("fine",), "coarse, middle": ("coarse", "middle")}
 HAIR = (0.25, 0.0, 0.5)  # where pictures that are cut as FFHQ's have it: the upper middle
 
 

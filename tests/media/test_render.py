@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stylegan_cli.latents.people import from_seed
-from stylegan_cli.media.render import GAP, render, to_pixels
+from stylegan_cli.media.render import GAP, MAX_LINES, render, to_pixels
 from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Face, Heatmap, Sheet, faces_to_compute
 
@@ -60,6 +60,18 @@ def test_captions_stand_below_their_row(tiny, faces):
     assert below.min() < 100  # ink
     assert np.array_equal(page[:64], pixels(render(tiny, faces[0], 64)))
     assert np.array_equal(page[-64:], pixels(render(tiny, faces[1], 64)))
+
+
+def test_lines_of_captions_stand_below_each_other(tiny, faces):
+    one, two, many = (
+        pixels(render(tiny, Sheet(((Face(faces[0].ws, caption=text), faces[1]),)), 64))
+        for text in ("age +1", "age +1\nage +1", "\n" * 1000)
+    )
+    line = one.shape[0] - 64
+    assert two.shape[0] == 64 + 2 * line
+    assert np.array_equal(two[: 64 + line], one)
+    assert np.array_equal(two[64 + line :], one[64:])
+    assert many.shape[0] == 64 + MAX_LINES * line
 
 
 def test_names_stand_on_the_left_of_their_rows(tiny, faces):

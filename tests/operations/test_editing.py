@@ -72,6 +72,14 @@ def test_rows_of_a_sheet_have_names(tiny, jon):
     assert editing.sheet([strip]).names == ()
 
 
+def test_several_amounts_stand_below_each_other(tiny, jon):
+    """So that none is cut off."""
+    strip = editing.strip(tiny, jon, [Edit(direction("age"), 4, -4), Edit(direction("smile"), 2)], 3)
+    assert [cell.caption for cell in editing.sheet([strip]).rows[0]] == [
+        *("age -4\nsmile 0", "age 0\nsmile +1", "age +4\nsmile +2"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("start", "stop", "amounts"),
     [
@@ -94,7 +102,7 @@ def test_strips_are_of_round_amounts(start, stop, amounts):
 
 def test_several_edits_are_round_together():
     assert editing.round_steps([Edit(direction(), 4, -4), Edit(direction(), 2)]) == 5
-    assert editing.round_steps([Edit(direction(), 4, -4), Edit(direction(), 3)]) == 7  # never both: as ever
+    assert editing.round_steps([Edit(direction(), 4, -4), Edit(direction(), 0.77)]) == 5  # at least the one
 
 
 def test_what_is_kept_does_not_respond(tiny):

@@ -32,7 +32,7 @@ def test_panels_show_the_hair_below():
     assert [cell.noise for cell in hair] == [cell.noise for cell in faces]
     assert {cell.part for cell in faces} == {WHOLE}
     assert {cell.part for cell in hair} == {variation.HAIR}
-    assert [cell.caption for cell in hair] == ["all layers", "no noise", "fine only", "up to 32 px"]
+    assert [cell.caption for cell in hair] == ["all layers", "no noise", "fine only", "coarse, middle"]
 
 
 def test_jitter_by_nothing_is_the_person(tiny):
