@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer.main
 from tiny_generator import make_tiny
 from typer.testing import CliRunner
 
@@ -14,6 +15,7 @@ from stylegan_cli.cli.app import app
 CPU = torch.device("cpu")
 # Tiny networks gain nothing from threads, which on a busy machine only wait for each other.
 torch.set_num_threads(1)
+COMMANDS = typer.main.get_command(app)
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +49,8 @@ def here(tmp_path, monkeypatch):
 @pytest.fixture
 def stylegan(here, monkeypatch):
     """The command line in an empty folder: `stylegan("mix", "--coarse", 1)`."""
+    # As in a process, which builds its commands once; the runner would each time.
+    monkeypatch.setattr("typer.testing._get_command", lambda _: COMMANDS)
 
     def run(*arguments):
         words = list(map(str, arguments))
