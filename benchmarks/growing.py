@@ -22,11 +22,11 @@ from stylegan_cli.hardware import choose_device, choose_precision
 from stylegan_cli.metrics.evaluation import Judge, Report, Settings
 from stylegan_cli.metrics.features import EfficientNetFeatures
 from stylegan_cli.metrics.sets import DataSet, Made
+from stylegan_cli.parallel import World
 from stylegan_cli.training import presets
 from stylegan_cli.training.data import Loader, Pictures
 from stylegan_cli.training.loop import Moment, Trainer
 from stylegan_cli.training.networks import Start
-from stylegan_cli.training.parallel import World
 from stylegan_cli.training.schedule import ByResolution
 from stylegan_cli.training.state import begin
 

@@ -24,11 +24,11 @@ from PIL import Image
 
 from stylegan_cli.allocation import keep_memory
 from stylegan_cli.hardware import choose_precision
+from stylegan_cli.parallel import World
 from stylegan_cli.training import presets
 from stylegan_cli.training.data import Loader, Pictures
 from stylegan_cli.training.loop import Trainer
 from stylegan_cli.training.networks import Start
-from stylegan_cli.training.parallel import World
 from stylegan_cli.training.state import begin
 
 SIZE, PICTURES = 64, 512

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "stylegan_cli"
 # Who may import whom, from the ground up; a room may import the rooms before it and itself.
 FLOORS = [
     {"errors", "bands", "files", "allocation", "pillow"},
-    {"noise", "hardware"},
+    {"noise", "hardware", "parallel"},
     {"generator", "ops", "assets"},
     {"architectures", "tuning"},
     {"modelfile", "pictures", "compilation"},

@@ -14,9 +14,9 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from stylegan_cli import __version__, encoder, store, tuning
+from stylegan_cli import encoder, store, tuning
 from stylegan_cli.assets import cache_folder
-from stylegan_cli.cli.console import fetch, progress, tell
+from stylegan_cli.cli.console import Advance, fetch, progress, tell
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.faces import alignment, detection, pasting, photos
@@ -29,6 +29,7 @@ from stylegan_cli.noise import Noise
 from stylegan_cli.operations import pivotal, projection
 from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
+OnImage = Callable[[Tensor], None]
 # What those are told on whose picture no face is found, as there is none on the pictures of many models.
 ALIGNED = ", or stylegan project --aligned where it is cut as the model's own pictures are, whatever they show"
 
@@ -77,25 +78,14 @@ def shoot(path: Path, size: int, face: int | None, is_aligned: bool, quiet: bool
     return Shot(path, ImageOps.fit(photo, (size, size), Image.Resampling.LANCZOS), cut)
 
 
-def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: Callable[[Tensor], None] = lambda _image: None) -> Found:
+def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage = lambda _image: None) -> Found:
     """Looks for the person on a photo in the studio's model."""
-    quiet, generator = studio.output.quiet, studio.generator
-    fetch([EFFICIENTNET, *(detection.DETECTOR if shot.alignment else ())], quiet)
-    photo = to_tensor(shot.face).to(generator.device)
-    with progress("projecting", wanted.steps, quiet, "steps") as advance:
-
-        def on_step(step: projection.Step) -> None:
-            advance(step.done, f"(distance {step.distance:.2f})")
-            on_image(step.image)
-
-        settings = projection.Settings(wanted.steps, wanted.space, wanted.seed)
-        projected = projection.project(generator, photo, _guess(studio, photo), settings, on_step)
-    person = Person(shot.path.stem, projected.ws, photo=shot.about())
+    person, steps = _projected(studio, shot, wanted, on_image)
     if wanted.tune:
-        person = _tuned(studio, photo, person, wanted.seed, on_image)
+        person = _tuned(studio, shot, person, wanted.seed, on_image)
     with torch.inference_mode():
-        image = tuning.synthesis(generator, person.ws[None].to(generator.device), Noise(), person.tuned)
-    report = projection.report(image, photo) | {"steps": projected.steps}
+        image = tuning.synthesis(studio.generator, person.ws[None].to(studio.generator.device), Noise(), person.tuned)
+    report = projection.report(image, _tensor(studio, shot)) | {"steps": steps}
     if shot.alignment:
         report |= _landmarks(shot.face, Image.fromarray(to_pixels(image)[0]))
     return Found(person, image, report)
@@ -104,25 +94,41 @@ def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: Callable[[Tensor]
 def person(studio: Studio, path: Path, face: int | None) -> Person:
     """The person on a photo, its face number `face` or the largest, with all that makes the likeness best; found once
     and then kept in the cache."""
-    wanted, sha256 = Wanted(), studio.generator.origin.sha256
-    key = json.dumps([digest(path), face or 1, sha256, studio.precision, asdict(wanted), __version__])
-    kept = cache_folder() / "photos" / f"{path.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
-    try:
-        (someone,) = references.from_file(kept, studio.generator)
-    except StyleganError:  # nobody has looked yet, or what was kept is damaged
+    wanted, generator = Wanted(), studio.generator
+    key = [digest(path), face or 1, generator.origin.sha256, generator.chosen_class, studio.precision, asdict(wanted)]
+    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+    kept = cache_folder() / "photos" / f"{name}.npz"
+    someone = _remembered(studio, kept)
+    if someone is None:
         someone = _looked_for(studio, path, face, wanted, kept)
     return replace(someone, label=path.stem)
 
 
 def _looked_for(studio: Studio, path: Path, face: int | None, wanted: Wanted, kept: Path) -> Person:
-    """The person on a photo, kept in a file from now on."""
+    """The person on a photo, kept in a file from now on; before that as projected, lest it be lost where tuning is
+    stopped."""
     shot = shoot(path, studio.generator.resolution, face, False, studio.output.quiet)
     if not studio.output.quiet:
         tell(f"{path} is a photo: looking for this face in {studio.generator.origin.name}, once.")
-    found = find(studio, shot, wanted)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    studio.save_latents(kept, [found.person], report=dict(found.report))
-    return found.person
+    halfway = kept.with_stem(f"{kept.stem}-projected")
+    someone = _remembered(studio, halfway)
+    if someone is None:
+        someone, _ = _projected(studio, shot, wanted)
+        studio.save_latents(halfway, [someone])
+    someone = _tuned(studio, shot, someone, wanted.seed)
+    studio.save_latents(kept, [someone])
+    halfway.unlink()
+    return someone
+
+
+def _remembered(studio: Studio, kept: Path) -> Person | None:
+    """Who was found before; None where nobody has looked yet, or what was kept is damaged."""
+    try:
+        (someone,) = references.from_file(kept, studio.generator)
+    except StyleganError:
+        return None
+    return someone
 
 
 def pasted(studio: Studio, path: Path, face: int | None, before: Person, after: Person) -> Image.Image:
@@ -184,6 +190,43 @@ def _landmarks(photo: Image.Image, drawn: Image.Image) -> dict[str, float]:
     return {"landmarks": float(apart / alignment.eyes_apart(there))}
 
 
+def _projected(
+    studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage = lambda _image: None
+) -> tuple[Person, int]:
+    """The model's person who looks most like the one on a photo, and after how many steps they were found."""
+    quiet, photo = studio.output.quiet, _tensor(studio, shot)
+    fetch([EFFICIENTNET, *(detection.DETECTOR if shot.alignment else ())], quiet)
+    with progress("projecting", wanted.steps, quiet, "steps") as advance:
+        settings = projection.Settings(wanted.steps, wanted.space, wanted.seed)
+        told = _telling(advance, on_image)
+        projected = projection.project(studio.generator, photo, _guess(studio, photo), settings, told)
+    return Person(shot.path.stem, projected.ws, photo=shot.about()), projected.steps
+
+
+def _tuned(studio: Studio, shot: Shot, person: Person, seed: int, on_image: OnImage = lambda _image: None) -> Person:
+    """The same person, with a model that was changed a little for this photo."""
+    settings = pivotal.Settings(seed=seed)
+    with progress("tuning", settings.steps, studio.output.quiet, "steps") as advance:
+        told = _telling(advance, on_image)
+        fitted = pivotal.tune(studio.generator, _tensor(studio, shot), person.ws, settings, told)
+    return replace(person, tuned=tuning.whole(fitted, studio.generator.num_ws))
+
+
+def _telling(advance: Advance, on_image: OnImage) -> Callable[[projection.Step], None]:
+    """What is done after each step."""
+
+    def on_step(step: projection.Step) -> None:
+        advance(step.done, f"(distance {step.distance:.2f})")
+        on_image(step.image)
+
+    return on_step
+
+
+def _tensor(studio: Studio, shot: Shot) -> Tensor:
+    """The photo `[1, 3, h, w]` as a generator draws."""
+    return to_tensor(shot.face).to(studio.generator.device)
+
+
 def _guess(studio: Studio, photo: Tensor) -> Tensor | None:
     """An encoder's `w`, where the model has an encoder."""
     path = store.encoder(studio.model)
@@ -191,15 +234,3 @@ def _guess(studio: Studio, photo: Tensor) -> Tensor | None:
         return None
     with torch.inference_mode():
         return encoder.load(path, studio.generator).to(photo.device)(photo).clone()
-
-
-def _tuned(studio: Studio, photo: Tensor, person: Person, seed: int, on_image: Callable[[Tensor], None]) -> Person:
-    settings = pivotal.Settings(seed=seed)
-    with progress("tuning", settings.steps, studio.output.quiet, "steps") as advance:
-
-        def on_step(step: projection.Step) -> None:
-            advance(step.done, f"(distance {step.distance:.2f})")
-            on_image(step.image)
-
-        fitted = pivotal.tune(studio.generator, photo, person.ws, settings, on_step)
-    return replace(person, tuned=tuning.whole(fitted, studio.generator.num_ws))

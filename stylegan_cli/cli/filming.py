@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.operations.interpolation import Film
 
-FILMS = ("mp4", "webm", "gif", "webp")
 FRAMES = ("png", "jpg")
 
 
@@ -44,11 +43,12 @@ class FilmOutput(PictureOutput):
 def film_ending(output: Output) -> str:
     """mp4 unless said otherwise; a folder means frames."""
     from stylegan_cli.cli import places
+    from stylegan_cli.media.film import CODECS
 
-    ending = places.file_ending(output.out, output.format, FILMS + FRAMES, "png" if output.out else "mp4")
-    if output.out and ending in FILMS and not places.is_file_name(output.out, FILMS):
+    ending = places.file_ending(output.out, output.format, (*CODECS, *FRAMES), "png" if output.out else "mp4")
+    if output.out and ending in CODECS and not places.is_file_name(output.out, CODECS):
         raise UsageError(f"a film is one file: say --out {output.out}.{ending}; a folder takes --format png or jpg")
-    if output.out and ending in FILMS:
+    if output.out and ending in CODECS:
         places.check_file(output.out, output.force)
     return ending
 
@@ -58,8 +58,9 @@ def save_film(studio: Studio, film: Film, fps: float, ending: str) -> None:
     from stylegan_cli.cli import places
     from stylegan_cli.cli.studio import Work
     from stylegan_cli.latents.people import Person
+    from stylegan_cli.media.film import CODECS
 
-    if ending in FILMS:
+    if ending in CODECS:
         _write_film(studio, film, studio.output.out or places.fresh(Path(f"film.{ending}")), fps, ending)
         return
     names = [f"frame{i:05d}" for i in range(len(film))]

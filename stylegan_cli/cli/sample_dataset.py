@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import typer
 
-from stylegan_cli import __version__, hardware
+from stylegan_cli import __version__, hardware, parallel
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import INTERRUPTED
 from stylegan_cli.cli.console import data, progress, tell
@@ -26,9 +26,8 @@ from stylegan_cli.latents.people import Person, from_seed
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.render import render
 from stylegan_cli.media.sharded import ShardedDataset, difference, unfinished
+from stylegan_cli.parallel import World
 from stylegan_cli.pictures import Face
-from stylegan_cli.training import parallel
-from stylegan_cli.training.parallel import World
 
 
 def sample_dataset(

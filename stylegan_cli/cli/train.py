@@ -127,14 +127,13 @@ def train(
     Examples: stylegan train --data faces.zip --outdir run --preset laptop; stylegan train --data pets.zip --outdir pets
     --resume ffhq-256.pkl --kimg 200 --gamma 2
     """
-    from stylegan_cli import hardware
+    from stylegan_cli import hardware, parallel
     from stylegan_cli.cli.console import counting, tell
     from stylegan_cli.cli.console import data as print_data
     from stylegan_cli.cli.options import command_line
     from stylegan_cli.cli.train_run import one_voice, run_to_end
     from stylegan_cli.cli.train_view import summary
     from stylegan_cli.metrics import watching
-    from stylegan_cli.training import parallel
     from stylegan_cli.training.folder import RunFolder
     from stylegan_cli.training.loop import Pace
     from stylegan_cli.training.resuming import open_resumed

@@ -19,7 +19,7 @@ from stylegan_cli.training.data import DamagedError, Loader
 from stylegan_cli.training.loop import Pace, Tick, Trainer, train
 
 if TYPE_CHECKING:
-    from stylegan_cli.training.parallel import World
+    from stylegan_cli.parallel import World
     from stylegan_cli.training.session import Session
 
 

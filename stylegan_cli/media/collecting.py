@@ -12,10 +12,10 @@ from typing import TypeVar
 from PIL import Image, ImageOps
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.media.dataset import PictureWriter
+from stylegan_cli.media.dataset import LABELS, PictureWriter
 from stylegan_cli.media.decoding import UnusableError, decode
 from stylegan_cli.media.encode import encode
-from stylegan_cli.media.sources import LABELS, Source
+from stylegan_cli.media.sources import Source
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -20,9 +20,9 @@ from typing import IO
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES
+from stylegan_cli.media.dataset import LABELS
 from stylegan_cli.media.decoding import MAX_BYTES, UnusableError
 
-LABELS = "dataset.json"
 MEND = "make a data set of it with stylegan dataset"  # what those are told who use one that is none
 LABEL_MODES = ("auto", "json", "folders", "none")
 BROKEN_MEMBER = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError)

@@ -17,12 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan_cli.errors import StyleganError
+from stylegan_cli.parallel import World
 from stylegan_cli.training import losses
 from stylegan_cli.training.arithmetic import arithmetic
 from stylegan_cli.training.augment import augment, steered
 from stylegan_cli.training.data import Batch, DamagedError, Loader
 from stylegan_cli.training.options import REG_INTERVALS, Options
-from stylegan_cli.training.parallel import World
 from stylegan_cli.training.randomness import seed_everything
 from stylegan_cli.training.schedule import ByResolution, faded
 from stylegan_cli.training.state import WAY_OUT, State, lazy_share

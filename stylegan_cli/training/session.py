@@ -13,12 +13,12 @@ import torch
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.importers import Checkpoint
 from stylegan_cli.modelfile import digest
+from stylegan_cli.parallel import World, check_apart
 from stylegan_cli.training import checkpoints, presets
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.folder import RunFolder, check_room
 from stylegan_cli.training.networks import Start, start_of
 from stylegan_cli.training.options import Options, difference
-from stylegan_cli.training.parallel import World, check_apart
 from stylegan_cli.training.state import State, begin
 
 

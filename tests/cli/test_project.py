@@ -91,7 +91,8 @@ def test_from_a_photo_to_latents(works, photo, tiny):
 
 
 def test_w_and_npy(works, photo):
-    assert works("project", photo, "--steps", 2, "--space", "w", "-o", "me.npy", "-q") == (["me.npy", "me-projected.png", "me-compare.png"], "")
+    made = ["me.npy", "me-projected.png", "me-compare.png"]
+    assert works("project", photo, "--steps", 2, "--space", "w", "-o", "me.npy", "-q") == (made, "")
     ws = np.load("me.npy")
     assert (ws == ws[:1]).all()
     assert works("mix", "--coarse", "me.npy", "--fine", 3, "-q") == (["mix.png"], "")
@@ -157,6 +158,22 @@ def test_photos_are_people(works, photo, monkeypatch):
     _, told = works("mix", "--coarse", photo, "--fine", 3, "-o", "again.png")
     assert told == ""
     assert (pixels("again.png") == pixels("mix.png")).all()
+
+
+def test_a_stop_in_tuning_loses_no_projection(stylegan, works, photo, tiny_model, monkeypatch, tmp_path):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(pivotal, "tune", stop)
+        assert stylegan("mix", "--coarse", photo, "--fine", 3, "--model", tiny_model).exit_code == 130
+    with monkeypatch.context() as found:
+        found.setattr(projection, "project", None)
+        works("mix", "--coarse", photo, "--fine", 3, "-o", "later.png")
+    (kept,) = (tmp_path / "cache" / "photos").iterdir()
+    kept.unlink()
+    works("mix", "--coarse", photo, "--fine", 3, "-o", "at-once.png")
+    assert (pixels("later.png") == pixels("at-once.png")).all()
 
 
 def test_what_was_kept_damaged_is_found_again(works, photo, tmp_path):

@@ -2,11 +2,11 @@
 
 import torch
 
+from stylegan_cli.parallel import World
 from stylegan_cli.training import presets
 from stylegan_cli.training.data import Loader, Pictures
 from stylegan_cli.training.loop import Trainer
 from stylegan_cli.training.networks import Start
-from stylegan_cli.training.parallel import World
 from stylegan_cli.training.state import begin
 
 CPU = torch.device("cpu")

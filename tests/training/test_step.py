@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from stylegan_cli.generator import Layer
+from stylegan_cli.parallel import World
 from stylegan_cli.training.data import Batch
 from stylegan_cli.training.loop import MEASURED, Trainer
 from stylegan_cli.training.options import Options
-from stylegan_cli.training.parallel import World
 from stylegan_cli.training.state import Progress, State
 
 CPU = torch.device("cpu")

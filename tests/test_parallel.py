@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from stylegan_cli import parallel
 from stylegan_cli.errors import UsageError
-from stylegan_cli.training import parallel
-from stylegan_cli.training.parallel import World, check_apart
+from stylegan_cli.parallel import World, check_apart
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

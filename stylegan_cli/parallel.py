@@ -1,4 +1,5 @@
-"""Several processes that train one model (`torchrun`): each computes its parts of every batch, all step alike."""
+"""Several processes that work on one thing (`torchrun`): they train a model, each with its parts of every batch, or
+share out pictures."""
 
 from __future__ import annotations
 
