@@ -64,7 +64,7 @@ class Pictures:
         self._open_things = ExitStack()
         self._source = self._open_things.enter_context(open_source(path))
         self._names = self._source.names if subset is None else self._chosen(*subset)
-        self._check_names()
+        self._check_names(subset)
         self._checksums: list[int] = []
         self.size = self._common_size(on_checked)
         self.resolution = self._check_resolution(resolution)
@@ -120,14 +120,15 @@ class Pictures:
         order = np.random.default_rng(seed_of(seed, "subset")).permutation(len(names))
         return [names[i] for i in sorted(order[:count])]
 
-    def _check_names(self) -> None:
+    def _check_names(self, subset: tuple[int, int] | None) -> None:
         if self._source.refused:
             name, reason = self._source.refused[0]
             raise StyleganError(f"{name} in {self.path} {reason}; {MEND}")
         if len(self._names) < FEWEST:
+            found = f"{'--subset takes' if subset else f'{self.path} holds'} {len(self._names)}"
             raise StyleganError(
-                f"{self.path} holds {len(self._names)} picture{'s' * (len(self._names) > 1)}; training takes "
-                f"{FEWEST} at the very least, and thousands to be any good"
+                f"{found} picture{'s' * (len(self._names) > 1)}; training takes {FEWEST} at the very least, and "
+                "thousands to be any good"
             )
 
     def _common_size(self, on_checked: Callable[[int, int], None]) -> int:

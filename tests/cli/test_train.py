@@ -471,6 +471,7 @@ def test_families_that_are_not_trained(stylegan, faces, tiny_model):
         ({"aug": "some"}, 2, "there is no augmentation 'some'"),
         ({"aug": "ada", "p": 0.5}, 2, "--p is for --aug fixed, and this is ada"),
         ({"subset": 25}, 1, "--subset 25: faces holds 24 pictures"),
+        ({"subset": 5}, 1, "--subset takes 5 pictures; training takes 16 at the very least"),
         ({"augpipe": "all"}, 2, "there is no --augpipe 'all'"),
         ({"metrics": "fid50k_full"}, 2, "training measures no 'fid50k_full'; --metrics are fd, kd, fd,kd or none"),
         ({"precision": "fp8"}, 2, "there is no precision 'fp8'"),
