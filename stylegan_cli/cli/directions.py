@@ -1,12 +1,13 @@
 """`stylegan directions ...`: list, show, find and discover directions."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.edit import open_direction, split_names
+from stylegan_cli.cli.edit import FARTHEST, open_direction, split_names
 from stylegan_cli.cli.options import Generation, Output, Quiet, Seed, check_unused, command
 from stylegan_cli.errors import StyleganError, UsageError
 
@@ -21,7 +22,7 @@ METHODS = ("sefa", "pca")
 PEOPLE = 2000
 
 On = Annotated[str, typer.Option("--on", metavar="PEOPLE", help="The people to show it on.")]
-Amount = Annotated[float, typer.Option(min=0, help="How far the pictures go, to both sides.")]
+Amount = Annotated[float, typer.Option(min=0, max=FARTHEST, help="How far the pictures go, to both sides.")]
 Steps = Annotated[int, typer.Option(min=2, max=100, help="Faces in a row.")]
 
 
@@ -35,7 +36,10 @@ def list_directions(
     from stylegan_cli.cli.console import data, escaped, tell
     from stylegan_cli.latents.directions import title
 
-    for name, path in store.directions(model).items():
+    known = store.directions(model)
+    if not known:
+        tell(f"{model} has no directions yet; stylegan directions find and discover make some.")
+    for name, path in known.items():
         try:
             data(f"{name}\t{escaped(title(path))}")
         except StyleganError as error:
@@ -107,7 +111,9 @@ def find(
     ] = None,
     seed: Seed = 0,
     layers: Annotated[str, typer.Option(help="The layers that it moves: all, coarse,middle, or 0-9.")] = "all",
-    amount: Annotated[float, typer.Option(min=0.1, help="How far along it to measure, to both sides.")] = 3,
+    amount: Annotated[
+        float, typer.Option(min=0.1, max=FARTHEST, help="How far along it to measure, to both sides.")
+    ] = 3,
     people: Annotated[int, typer.Option(min=2, help="How many other people (of --psi) to measure it on.")] = 40,
     rounds: Annotated[int, typer.Option(min=0, max=10, help="How often to correct it by what was measured.")] = 1,
     name: Annotated[
@@ -141,8 +147,10 @@ def find(
     if generation.cutoff is not None:
         raise UsageError("directions are found among people whose layers share one w; leave out --cutoff")
     targets, kept = split_names(scorer), split_names(keep)
-    if name and len(targets) > 1:
-        raise UsageError("--name is for one direction; several take their scorers' names")
+    if scorer is not None and not targets:
+        raise UsageError(f"--scorer {scorer!r} names nothing to find; say age, or age,gender,smile")
+    if name is not None:
+        _check_name(name, len(targets))
 
     import torch
 
@@ -153,16 +161,15 @@ def find(
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import directions
     from stylegan_cli.latents.directions import Direction
-    from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.media.sampled import SampledFaces
     from stylegan_cli.operations import discovery
 
-    names = [name] if name else targets or ["direction"]
+    names = targets or ["direction"] if name is None else [name]
     paths = finding.destinations(generation.model, names, out, force)
     score = finding.open_scorers([*targets, *kept], quiet)
     studio = Studio(generation, Output(quiet=quiet))
     generator = studio.generator
-    chosen = parse_layers(layers, generator.layers)
+    chosen = finding.moved_layers(layers, generator)
     labels = {}
     if having and lacking:
         w, labels[names[0]] = finding.in_folders(studio, having, lacking)
@@ -221,7 +228,9 @@ def discover(
     on: Annotated[str, typer.Option("--on", metavar="PERSON", help="The person to show them on.")] = "0",
     amount: Annotated[
         float | None,
-        typer.Option(min=0, help="How far the pictures go (default: 0.4 typical distances).", show_default=False),
+        typer.Option(
+            min=0, max=FARTHEST, help="How far the pictures go (default: 0.4 typical distances).", show_default=False
+        ),
     ] = None,
     steps: Steps = 5,
 ) -> None:
@@ -241,7 +250,6 @@ def discover(
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import directions
     from stylegan_cli.latents.directions import Direction
-    from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.media.encode import FORMATS
     from stylegan_cli.operations import discovery, editing
 
@@ -254,7 +262,7 @@ def discover(
         places.check_file(folder / f"sheet.{ending}", output.force)
     studio = Studio(generation, replace(output, out=folder))
     generator = studio.generator
-    chosen, person = parse_layers(layers, generator.layers), studio.person(on)
+    chosen, person = finding.moved_layers(layers, generator), studio.person(on)
     found: dict[str, object] = {"command": command_line(), "method": method}
     if method == "sefa":
         vectors, strengths = discovery.sefa(generator, chosen, count)
@@ -263,16 +271,27 @@ def discover(
         vectors, strengths = discovery.pca(generator, samples, count)
         kind, found = "standard deviation of w", found | {"samples": samples}
     reach = 0.4 * editing.typical_distance(generator) if amount is None else amount
-    strips = []
-    folder.mkdir(parents=True, exist_ok=True)
+    made = []
     for path, vector, strength in zip(paths, vectors, strengths.tolist(), strict=False):
         title = f"{path.stem}: not named yet"
         everywhere = vector.expand(generator.num_ws, -1)
-        direction = Direction(path.stem, everywhere, layers, title, found=found, scores={kind: strength})
+        made.append(Direction(path.stem, everywhere, layers, title, found=found, scores={kind: strength}))
+    strips = [editing.strip(generator, person, [editing.Edit(one, reach, -reach)], steps) for one in made]
+    sheet = editing.sheet(strips)
+    studio.check_sheet(sheet)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, direction in zip(paths, made, strict=False):
         directions.write(path, direction, generator.origin)
         data(path)
-        strips.append(editing.strip(generator, person, [editing.Edit(direction, reach, -reach)], steps))
-    studio.save_sheet("sheet", editing.sheet(strips), [])
+    studio.save_sheet("sheet", sheet, [])
+
+
+def _check_name(name: str, targets: int) -> None:
+    """That a direction may have this name, by which edits ask for it: NAME=AMOUNT, lists with commas, no files."""
+    if targets > 1:
+        raise UsageError("--name is for one direction; several take their scorers' names")
+    if not re.fullmatch(r"\w[\w-]*", name):
+        raise UsageError(f"{name!r} cannot be a direction's name; use letters, digits, - and _")
 
 
 def _facts(direction: "Direction") -> "Iterator[str]":

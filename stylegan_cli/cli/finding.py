@@ -18,8 +18,10 @@ from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES
+from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, people, references
 from stylegan_cli.latents.directions import Direction
+from stylegan_cli.latents.selection import parse_layers
 from stylegan_cli.media.render import render
 from stylegan_cli.operations import discovery
 from stylegan_cli.operations.discovery import Moved
@@ -42,6 +44,13 @@ def destinations(model: str, names: Sequence[str], out: Path | None, force: bool
         for path in paths:
             places.check_file(path, force)
     return paths
+
+
+def moved_layers(words: str, generator: Generator) -> tuple[int, ...]:
+    """The layers that a direction moves, at least one."""
+    if not (chosen := parse_layers(words, generator.layers)):
+        raise UsageError(f"--layers {words} leaves nothing to move; say coarse, middle, fine, all or numbers")
+    return chosen
 
 
 def of_seeds(studio: Studio, seeds: Iterable[int]) -> Tensor:

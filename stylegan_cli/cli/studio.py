@@ -239,6 +239,10 @@ class Studio:
                 places.check_file(path.with_suffix(".npz"), force)
         return paths
 
+    def check_sheet(self, sheet: Sheet) -> None:
+        """That a sheet is not too large: told before other files are written."""
+        self._face_size(sheet)
+
     def _face_size(self, picture: Picture) -> int | None:
         """The width of a face: on sheets 256 pixels unless --size says otherwise."""
         if not isinstance(picture, Sheet):

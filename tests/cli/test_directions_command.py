@@ -158,6 +158,9 @@ def test_photos_must_be_projected_first(stylegan, tiny_model, scorers, here):
     assert result.stderr == "Error: a/me.jpg is a photo, whose latents are not known; 'stylegan project' it first.\n"
 
 
+NO_NAMES = ("", "..", "../x", "a/b", "a\\b", "a,b", "a=1", "smile.pt", "a\tb", "-a")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -172,7 +175,11 @@ def test_photos_must_be_projected_first(stylegan, tiny_model, scorers, here):
         (["--scorer", "red,light", "--out", "x.npz"], "--out x.npz is one file"),
         (["--scorer", "red", "--cutoff", 3], "leave out --cutoff"),
         (["--scorer", "red", "--layers", "nose"], "there is no band or layer 'nose'"),
+        (["--scorer", "red", "--layers", "none"], "--layers none leaves nothing to move"),
         (["--scorer", "red", "--out", "gone/x.npz"], "there is no folder gone"),
+        (["--scorer", ""], "--scorer '' names nothing to find; say age"),
+        (["--scorer", " , "], "names nothing to find; say age"),
+        *((["--scorer", "red", "--name", name], "cannot be a direction's name") for name in NO_NAMES),
     ],
 )
 def test_mistakes(stylegan, tiny_model, scorers, own_folder, words, said):
@@ -240,11 +247,23 @@ def test_discover(tiny_stylegan, generator, tiny_model, stylegan, method):
         (["--method", "luck"], "--method is one of sefa, pca"),
         (["--out", "sheet.png"], "go into a folder; name one"),
         (["--count", "1", "--out", "mine.npz"], "go into a folder; name one"),
+        (["--layers", "none"], "--layers none leaves nothing to move"),
+        (["--layers", "none", "--method", "pca"], "--layers none leaves nothing to move"),
+        (["--amount", "1e300"], "--amount"),
+        (["--steps", 100, "--size", 512], "a sheet of 100 x 10 faces of 512 pixels is too large"),
     ],
 )
-def test_mistakes_of_discover(stylegan, tiny_model, words, said):
+def test_mistakes_of_discover(stylegan, tiny_model, here, words, said):
     result = stylegan("directions", "discover", *words, "--model", tiny_model)
     assert (result.exit_code, said in result.stderr) == (2, True)
+    assert "unforeseen" not in result.stderr
+    assert list(here.iterdir()) == []
+
+
+def test_no_directions_yet(stylegan, tiny_model, own_folder):
+    result = stylegan("directions", "list", "--model", tiny_model)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == f"{tiny_model} has no directions yet; stylegan directions find and discover make some.\n"
 
 
 def test_a_sheet_that_is_there_stops_discover_at_once(stylegan, tiny_model, here, monkeypatch):
