@@ -60,7 +60,7 @@ class Model:
                 raise ValueError("something else is written there")
             return about
         except OSError as error:
-            raise self._unreadable(error.strerror) from None
+            raise self._unreadable(error.strerror or "it is no file") from None
         except NOT_WHAT_IT_SEEMS:
             raise self._unreadable() from None
 

@@ -72,6 +72,7 @@ def metrics(
     from stylegan_cli import hardware, store
     from stylegan_cli.cli.console import data, fetch, progress, tell
     from stylegan_cli.cli.studio import open_generator
+    from stylegan_cli.media.dataset import is_zip
     from stylegan_cli.metrics.evaluation import Judge, Settings
     from stylegan_cli.metrics.features import named
     from stylegan_cli.metrics.sets import DataSet, Made
@@ -85,8 +86,13 @@ def metrics(
     def opened(name: str, classes: dict[str, int] | None = None) -> "PictureSet":
         path = Path(name)
         is_folder = path.is_dir() and name not in store.models() and not (path / store.SNAPSHOT).is_file()
-        if path.suffix == ".zip" or is_folder:
+        if is_zip(path) or is_folder:
             return DataSet(path)
+        if not (name in store.models() or store.is_url(name) or store.is_file(name)):
+            raise UsageError(
+                f"there is neither a model nor a data set {name!r}; known models are {', '.join(store.models())}, and "
+                "paths to a model file, or to a folder or .zip of pictures, work too"
+            )
         generator, _ = open_generator(ModelChoice(name, device, precision), quiet)
         if class_index is not None:
             generator.choose_class(class_index)

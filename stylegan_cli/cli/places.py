@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import is_vacant, nearest_existing
+from stylegan_cli.media.dataset import is_zip
 
 
 class Folder(type(Path())):  # type: ignore[misc]
@@ -81,10 +82,10 @@ def check_file(path: Path, force: bool) -> Path:
 
 
 def check_folder(folder: Path) -> Path:
-    if not folder.exists():
+    if not (there := nearest_existing(folder)).is_dir():
+        raise StyleganError(f"{there} is a file, not a folder; choose another place")
+    if there != folder:
         raise StyleganError(f"there is no folder {folder}; make it first")
-    if not folder.is_dir():
-        raise StyleganError(f"{folder} is a file, not a folder; choose another place")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise StyleganError(f"the folder {folder} cannot be written to; choose another place")
     return folder
@@ -99,7 +100,7 @@ def check_new_folder(folder: Path) -> Path:
 
 def check_pictures(path: Path, force: bool) -> Path:
     """That a data set can take its name: a new zip, or a folder that is new or empty, which --force does not change."""
-    if path.suffix == ".zip":
+    if is_zip(path):
         return check_file(path, force)
     check_folder_name(path, "data sets are .zip files or folders")
     if path.is_dir() and any(path.iterdir()):
@@ -109,7 +110,7 @@ def check_pictures(path: Path, force: bool) -> Path:
 
 def check_dataset(path: Path, latents: Path, force: bool) -> Path:
     """That a data set can be written: a new zip with new latents beside it, or a folder with nothing in it."""
-    if path.suffix == ".zip":
+    if is_zip(path):
         check_file(latents, force)
         return check_file(path, force)
     check_folder_name(path, "data sets are .zip files or folders")

@@ -22,6 +22,11 @@ def picture_name(index: int, format: str) -> str:
     return f"{index // FOLDER_SIZE:05d}/img{index:08d}.{format}"
 
 
+def is_zip(path: Path) -> bool:
+    """Whether a data set of this name is a zip; else it is a folder."""
+    return path.suffix.lower() == ".zip"
+
+
 def labels_file(labels: Sequence[tuple[str, int]] = (), classes: Sequence[str] = ()) -> bytes:
     """The content of `dataset.json`: the class of each picture by its name, if there are any, and classes' names."""
     about: dict[str, object] = {"labels": labels or None}
@@ -59,7 +64,7 @@ class PictureWriter:
 
     def __enter__(self) -> PictureWriter:
         with ExitStack() as opening:
-            if self.path.suffix == ".zip":
+            if is_zip(self.path):
                 part = opening.enter_context(replacing_alone(self.path))
                 self._zip = opening.enter_context(zipfile.ZipFile(part, "w", zipfile.ZIP_STORED))
             else:
@@ -92,7 +97,7 @@ class PictureWriter:
 @contextmanager
 def writing_pictures(path: Path, format: str, classes: Sequence[str] = ()) -> Iterator[PictureWriter]:
     """A new data set, whole or not there: a `.zip`, or a folder that is empty or does not exist."""
-    if path.suffix == ".zip":
+    if is_zip(path):
         with PictureWriter(path, format, classes) as writer:
             yield writer
         return

@@ -376,6 +376,7 @@ def test_moving_in_z_needs_a_z(refused, here, words):
 PLACES = {
     "missing folder": (["--out", "no/a.png"], "there is no folder no; make it first"),
     "file above a folder": (["--out", "file/a/b"], "file is a file, not a folder"),
+    "file far above a folder": (["--out", "file/a/b/c.png"], "file is a file, not a folder"),
     "file as a folder": (["--out", "file/a.png"], "file is a file, not a folder"),
     "file as out": (["--out", "file"], "file is a file, not a folder"),
     "existing file": (["--out", "old.png"], "old.png exists; choose another name, or --force to replace it"),

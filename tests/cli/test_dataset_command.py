@@ -194,6 +194,11 @@ def test_mistakes_cost_one_sentence(stylegan, photos, here, arguments, code, mes
     assert sorted(here.rglob("*")) == before
 
 
+def test_an_ending_in_capitals_is_a_zip(stylegan, photos, here):
+    assert stylegan("dataset", "photos", "-o", "out.ZIP", "--size", 8).stdout == "out.ZIP\n"
+    assert len(pictures("out.ZIP")[0]) == 4
+
+
 def test_force_replaces_a_zip(stylegan, photos, here):
     (here / "old.zip").write_text("worthless")
     assert stylegan("dataset", "photos", "-o", "old.zip", "--size", 8, "--force").exit_code == 0

@@ -103,7 +103,9 @@ def test_path_length_is_measured_in_float32(stylegan, made, tiny_model):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["nobody", "made.zip"], 2, "unknown model 'nobody'"),
+        (["nobody", "made.zip"], 2, "there is neither a model nor a data set 'nobody'; known models are faces-64, "),
+        (["tiny", "nowhere"], 2, "there is neither a model nor a data set 'nowhere'"),
+        (["tiny", "nowhere.ZIP"], 2, "there is no folder or zip nowhere.ZIP"),
         (["made.zip", "nowhere.zip"], 2, "there is no folder or zip nowhere.zip"),
         (["made.zip", "empty.zip"], 1, "there is no picture in empty.zip"),
         (["made.zip", "made.zip", "--metrics", "fid"], 2, "no metric 'fid'"),

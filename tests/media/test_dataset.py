@@ -23,7 +23,7 @@ def write(path, count):
 
 
 def contents(path):
-    if path.suffix == ".zip":
+    if path.suffix.lower() == ".zip":
         with zipfile.ZipFile(path) as archive:
             assert archive.testzip() is None
             return {name: archive.read(name) for name in archive.namelist()}
@@ -31,7 +31,7 @@ def contents(path):
     return {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
 
 
-@pytest.mark.parametrize("name", ["faces", "faces.zip"])
+@pytest.mark.parametrize("name", ["faces", "faces.zip", "faces.ZIP"])
 def test_layout(tmp_path, name):
     write(tmp_path / name, 3)
     files = contents(tmp_path / name)
