@@ -17,15 +17,20 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import replacing_alone
 from stylegan_cli.media.background import Background
 
-# The chroma of these codecs has half the resolution, so their pictures need even edges.
-_EVEN = ("-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p")
+# The chroma of these codecs has half the resolution, so their pictures need even edges. What their colours mean is
+# told: players that are not told guess, by the picture's height.
+_VIDEO = (
+    "-vf",
+    "pad=ceil(iw/2)*2:ceil(ih/2)*2,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,"
+    "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709",
+)
 # One palette a frame: a palette for the whole film would make ffmpeg keep all frames in memory.
 _PALETTE = "split[frames][same];[same]palettegen=stats_mode=single[palette];[frames][palette]paletteuse=new=1"
 # x264's fastest preset, at a quality at which slower ones' films look the same: beside drawing on the same cores, four
 # times the work for two thirds of the bytes is no bargain.
 CODECS = {
-    "mp4": ("-c:v", "libx264", "-crf", "19", "-preset", "ultrafast", "-movflags", "+faststart", *_EVEN),
-    "webm": ("-c:v", "libvpx-vp9", "-crf", "20", "-b:v", "0", "-deadline", "realtime", "-cpu-used", "5", *_EVEN),
+    "mp4": ("-c:v", "libx264", "-crf", "19", "-preset", "ultrafast", "-movflags", "+faststart", *_VIDEO),
+    "webm": ("-c:v", "libvpx-vp9", "-crf", "20", "-b:v", "0", "-deadline", "realtime", "-cpu-used", "5", *_VIDEO),
     "gif": ("-filter_complex", _PALETTE, "-loop", "0"),
     "webp": ("-c:v", "libwebp_anim", "-quality", "90", "-loop", "0", "-pix_fmt", "yuv420p"),
 }

@@ -1,12 +1,14 @@
 """Films: every format decodes to the frames that went in; a film that fails leaves nothing."""
 
+import subprocess
+
 import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.media.film import CODECS, write_film
+from stylegan_cli.media.film import CODECS, filming, write_film
 
 FRAMES = [np.full((31, 33, 3), shade, np.uint8) for shade in (10, 90, 170, 250)]  # odd edges
 
@@ -40,6 +42,35 @@ def test_frames_a_second(tmp_path, format):
     count, seconds = imageio_ffmpeg.count_frames_and_secs(str(path))
     assert count == 20
     assert seconds == pytest.approx(2, abs=0.15)
+
+
+@pytest.mark.parametrize("format", ["mp4", "webm"])
+@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 255, 0), (220, 170, 150)])
+def test_colours_are_right_and_told(tmp_path, format, colour):
+    path = tmp_path / f"film.{format}"
+    write_film(path, [np.full((32, 32, 3), colour, np.uint8)] * 4, 10, format)
+    found = decoded(path)[-1][8:24, 8:24].reshape(-1, 3).mean(axis=0)  # edges may bleed
+    assert np.abs(found - colour).max() < 6
+    told = subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-i", path], capture_output=True, text=True, check=False)
+    assert "yuv420p(tv, bt709, progressive)" in told.stderr
+
+
+def test_nobody_writes_the_same_film_meanwhile(tmp_path):
+    path = tmp_path / "film.gif"
+    with filming(path, 10, "gif") as add:
+        with pytest.raises(StyleganError, match=r"film\.gif is being written by another process; wait for its end"):
+            write_film(path, FRAMES, 10, "gif")
+        add(FRAMES[0])
+    assert len(decoded(path)) == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path):
+    for left in (".film.123.part.gif", ".film.gif.lock"):
+        (tmp_path / left).write_text("half a film")
+    (tmp_path / ".other.123.part.gif").write_text("somebody else's")
+    write_film(tmp_path / "film.gif", FRAMES, 10, "gif")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.123.part.gif", "film.gif"]
 
 
 @pytest.mark.parametrize("format", ["gif", "webp"])
