@@ -128,6 +128,7 @@ def train(
     --resume ffhq-256.pkl --kimg 200 --gamma 2
     """
     from stylegan_cli import hardware, parallel
+    from stylegan_cli.cli import places
     from stylegan_cli.cli.console import counting, tell
     from stylegan_cli.cli.console import data as print_data
     from stylegan_cli.cli.options import command_line
@@ -151,6 +152,7 @@ def train(
     quiet = quiet or not world.leads
     with one_voice(world), closing(RunFolder(outdir)) as run:
         with world.together():
+            places.check_new_folder(outdir)
             resumed = None if resume is None else (resume, open_resumed(resume, outdir))
         wishes = Wishes(data, preset, said, resolution, cond, resumed, subset)
         with counting("checking", quiet, "pictures") as on_checked:

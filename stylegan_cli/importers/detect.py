@@ -64,7 +64,7 @@ def _refusing(path: Path, instead: str) -> Iterator[None]:
             f"nothing in it was run, use another copy or {instead}"
         ) from error
     except OSError as error:
-        raise StyleganError(f"{path} cannot be read ({error.strerror or error}); give the path of a file") from error
+        raise StyleganError(f"{path} cannot be read ({error.strerror or error}); give a file that can be") from error
 
 
 def _map(path: Path) -> memoryview:

@@ -61,6 +61,8 @@ def reading(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except (*BROKEN_ZIP, *BROKEN_HEADER) as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise StyleganError(f"{path} cannot be read ({error.strerror}); give a file that can be") from None
         raise StyleganError(
             f"{path} cannot be read as {what} ({_short(error)}); save it again as .npy or .npz"
         ) from None

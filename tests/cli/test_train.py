@@ -494,6 +494,16 @@ def test_pictures_that_are_not_there(stylegan, here):
     assert (result.exit_code, "there is no folder or zip nowhere.zip" in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("outdir", ["faces.json", "faces.json/a/run"])
+def test_a_folder_below_a_file(stylegan, faces, here, outdir):
+    (here / "faces.json").write_text("precious")
+    result = stylegan("train", "--data", "faces", "--outdir", outdir, *words())
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: faces.json is a file, not a folder; choose another place.\n",
+    )
+
+
 def test_a_folder_of_something_else(stylegan, faces):
     result = stylegan("train", "--data", "faces", "--outdir", "faces", *words())
     assert (result.exit_code, "faces exists, and holds no run of stylegan train" in result.stderr) == (1, True)

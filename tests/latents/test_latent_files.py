@@ -140,6 +140,18 @@ def test_a_pickle_called_npy_is_not_loaded(tmp_path):
     assert not target.exists()
 
 
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    """Root may read any, and tests often run as root."""
+    np.save(tmp_path / "a.npy", W)
+
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied", "a.npy")
+
+    monkeypatch.setattr(np, "load", denied)
+    with pytest.raises(StyleganError, match=r"a\.npy cannot be read \(Permission denied\); give a file that can be$"):
+        files.read(tmp_path / "a.npy")
+
+
 def test_a_lying_header_takes_no_memory(tmp_path):
     (tmp_path / "a.npy").write_bytes(lying_header((10**12, 512)))
     with pytest.raises(StyleganError, match=r"a\.npy cannot be read"):
