@@ -26,6 +26,7 @@ OPTIONS = {
         "--count": "--pics --num-generate --num-samples --n-sample --num",
         "--outdir": "--results-dir --output-dir --out-dir",
         "--grid": "--num-image-tiles",
+        "--columns": "--nrow",
         "--size": "--resolution --image-size",
     },
     "mix": PEOPLE

@@ -105,6 +105,8 @@ def _lines(recipe: "Recipe") -> "Iterator[str]":
     yield f"precision   {recipe.precision} on {recipe.device}{', compiled' if recipe.compiled else ''}"
     yield f"face size   {recipe.size or 'as the model makes it'}"
     cells = list(recipe.picture.cells()) if isinstance(recipe.picture, Sheet) else [recipe.picture]
+    if isinstance(recipe.picture, Sheet) and any(recipe.picture.names):
+        yield f"rows        {', '.join(recipe.picture.names)}"
     yield f"faces       {len(cells)}"
     for cell in cells:
         strengths = ", ".join(f"{band} {getattr(cell.noise, band):g}" for band in BANDS)
