@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import mmap
 import stat
@@ -64,6 +65,8 @@ def _refusing(path: Path, instead: str) -> Iterator[None]:
             f"nothing in it was run, use another copy or {instead}"
         ) from error
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise MemoryError from error  # nothing is wrong with the file
         raise StyleganError(f"{path} cannot be read ({error.strerror or error}); give a file that can be") from error
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import mmap
 import os
 import pickle
 import random
@@ -262,6 +264,16 @@ def test_no_file(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.pkl", tmp_path, tmp_path / "pipe"):
         with pytest.raises(StyleganError, match="cannot be read"):
             importers.read(path)
+
+
+def test_too_little_memory_is_no_fault_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    (tmp_path / "model.pkl").write_bytes(PROTO)
+    monkeypatch.setattr(mmap, "mmap", full)
+    with pytest.raises(MemoryError):
+        importers.read(tmp_path / "model.pkl")
 
 
 def test_endless_options(tmp_path: Path) -> None:
