@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import forge
@@ -15,7 +18,8 @@ from stylegan_cli import architectures, importers, modelfile
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.importers import rosinality
 
-Mutation = Callable[[bytearray, random.Random], None]
+# Changes a file at places that the second function chooses.
+Mutation = Callable[[bytearray, Callable[[], int], random.Random], None]
 
 
 def seeds(tmp_path: Path) -> dict[str, bytes]:
@@ -33,38 +37,56 @@ def seeds(tmp_path: Path) -> dict[str, bytes]:
     }
 
 
-def flip(content: bytearray, chance: random.Random) -> None:
+def flip(content: bytearray, place: Callable[[], int], chance: random.Random) -> None:
     for _ in range(chance.choice([1, 1, 4, 30])):
-        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        content[place()] ^= 1 << chance.randrange(8)
 
 
-def flip_early(content: bytearray, chance: random.Random) -> None:
-    """Where the structure is, rather than the weights."""
+def replace(content: bytearray, place: Callable[[], int], chance: random.Random) -> None:
     for _ in range(chance.choice([1, 2, 5])):
-        content[chance.randrange(min(len(content), 3000))] = chance.randrange(256)
+        content[place()] = chance.randrange(256)
 
 
-def truncate(content: bytearray, chance: random.Random) -> None:
-    del content[chance.randrange(len(content)) :]
+def truncate(content: bytearray, place: Callable[[], int], chance: random.Random) -> None:
+    del content[place() :]
 
 
-def delete(content: bytearray, chance: random.Random) -> None:
-    start = chance.randrange(len(content))
+def delete(content: bytearray, place: Callable[[], int], chance: random.Random) -> None:
+    start = place()
     del content[start : start + chance.choice([1, 2, 8, 100])]
 
 
-def insert(content: bytearray, chance: random.Random) -> None:
-    start = chance.randrange(len(content))
+def insert(content: bytearray, place: Callable[[], int], chance: random.Random) -> None:
+    start = place()
     content[start:start] = chance.randbytes(chance.choice([1, 2, 8]))
 
 
-def splice(content: bytearray, chance: random.Random) -> None:
-    start, end = chance.randrange(len(content)), chance.randrange(len(content))
+def splice(content: bytearray, place: Callable[[], int], chance: random.Random) -> None:
+    start, end = place(), place()
     size = chance.choice([4, 40, 400])
     content[start : start + size] = content[end : end + size]
 
 
-MUTATIONS: list[Mutation] = [flip, flip_early, truncate, delete, insert, splice]
+MUTATIONS: list[Mutation] = [flip, replace, truncate, delete, insert, splice]
+LARGE = 100_000  # bytes: reading takes ten times as long
+WORD = re.compile(rb"[A-Za-z_.]{5,}")
+
+
+def places(content: bytes, chance: random.Random) -> Callable[[], int]:
+    """Half of them anywhere, half near words: there is the structure, and elsewhere mostly weights."""
+    words = [word.start() for word in WORD.finditer(content)]
+
+    def place() -> int:
+        near = chance.choice(words) + chance.randrange(-24, 24)
+        return min(max(near, 0), len(content) - 1) if chance.random() < 0.5 else chance.randrange(len(content))
+
+    return place
+
+
+@cache
+def built(family: str, config: str) -> torch.nn.Module:
+    """Many damaged files hold the same network."""
+    return architectures.build(family, json.loads(config))
 
 
 def attempt(path: Path, content: bytes) -> bool:
@@ -77,7 +99,7 @@ def attempt(path: Path, content: bytes) -> bool:
         return False
     for network in (checkpoint.generator, checkpoint.training_generator):
         if network:
-            architectures.build(network.family, network.config).load_state_dict(network.tensors, assign=True)
+            built(network.family, json.dumps(network.config)).load_state_dict(network.tensors, assign=True)
     assert all(isinstance(tensor, torch.Tensor) for tensor in checkpoint.generator.tensors.values())
     return True
 
@@ -86,9 +108,10 @@ def fuzz(tmp_path: Path, rounds: int, seed: int) -> None:
     chance, path = random.Random(seed), tmp_path / "fuzzed"
     for name, content in seeds(tmp_path).items():
         assert attempt(path, content), name
-        for _ in range(rounds):
+        place = places(content, chance)
+        for _ in range(rounds if len(content) < LARGE else rounds // 2):
             mutated = bytearray(content)
-            chance.choice(MUTATIONS)(mutated, chance)
+            chance.choice(MUTATIONS)(mutated, place, chance)
             attempt(path, bytes(mutated))
 
 
