@@ -19,6 +19,7 @@ from stylegan_cli.operations.editing import Edit, Ruler
 from stylegan_cli.scorers.identity import SAME_PERSON, Identity
 from stylegan_cli.scorers.scores import SCORES, Scorers, available
 
+SMALLEST = 128  # pixels: of fewer, scorers and identity tell what is not there
 DIGITS = {"years": 0, "degrees": 0, "log-odds": 1, "ratio": 2}  # after the point, by the score's unit
 
 
@@ -54,7 +55,7 @@ class Prices:
         """One sentence for each person and end of the way."""
         if self.studio.output.quiet:
             return
-        scorers, identity = self._scorers(), Identity() if Identity.installed() else None
+        scorers, identity = self._judges()
         with progress("pricing", len(people), quiet=False) as advance:
             for i, (person, own) in enumerate(zip(people, edits, strict=True)):
                 before = self._look(person, scorers, identity)
@@ -70,6 +71,14 @@ class Prices:
             return Look(drift)
         image = render(self.studio.generator, person.face(), CELL)
         return Look(drift, scorers(image) if scorers else {}, identity.embed(image) if identity else None)
+
+    def _judges(self) -> tuple[Scorers | None, Identity | None]:
+        """Who sees what else moved, and whether it is the same person; None who is not at hand, or cannot tell."""
+        pixels = self.studio.generator.resolution
+        if pixels >= SMALLEST or not (available() or Identity.installed()):
+            return self._scorers(), Identity() if Identity.installed() else None
+        tell(f"What else moved is not told: faces of {pixels} pixels are too small for scorers, which need {SMALLEST}.")
+        return None, None
 
     def _scorers(self) -> Scorers | None:
         """All scorers, None where they are not installed or cannot be fetched: the edit is made already."""

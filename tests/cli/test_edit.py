@@ -212,6 +212,17 @@ def test_a_foreign_direction_is_told(stylegan, tiny_model, tiny):
     assert "smile.pt does not say which model it belongs to; only its shape was checked." in result.stderr
 
 
+def test_small_faces_are_not_judged(stylegan, tiny_model, age, monkeypatch):
+    monkeypatch.setattr(price, "available", lambda: {"age"})
+    monkeypatch.setattr(price, "Scorers", None)
+    monkeypatch.setattr(price, "SMALLEST", 256)
+    result = stylegan("edit", 1, "--direction", "age.npz=0.5", "--out", "a.png", "--model", tiny_model)
+    told = result.stderr.splitlines()
+    assert (result.exit_code, len(told)) == (0, 2)
+    assert told[0] == "What else moved is not told: faces of 128 pixels are too small for scorers, which need 256."
+    assert told[1].endswith("typical distances from the average face.")
+
+
 def test_the_price_tells_what_else_moved(stylegan, tiny_model, age, monkeypatch):
     class Light:
         assets = ()
