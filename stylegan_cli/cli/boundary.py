@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,14 @@ from stylegan_cli.cli.stopping import ending_cleanly
 from stylegan_cli.errors import StyleganError
 
 INTERRUPTED = 130
+NO_MEMORY = ("out of memory", "allocate memory", "could not create a primitive")  # CUDA's, CPUs' and oneDNN's words
+# What to do about what the system says, where its words do not tell.
+ADVICE = {
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EACCES: "choose another place, or see who may read and write there",
+    errno.EPERM: "choose another place, or see who may read and write there",
+    errno.ENOTDIR: "a file stands where a folder should be; choose another place",
+}
 
 
 @contextmanager
@@ -41,8 +50,9 @@ def boundary() -> Iterator[None]:
 def _sentence(error: Exception) -> str:
     if isinstance(error, StyleganError):
         return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    if isinstance(error, MemoryError) or "out of memory" in str(error):
+    if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
         return "there is not enough memory for this; try a smaller --size, fewer pictures or --device cpu"
+    if isinstance(error, OSError) and error.strerror:
+        what = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        return f"{what}; {ADVICE[error.errno]}" if error.errno in ADVICE else what
     return f"something unforeseen happened ({type(error).__name__}: {error}); STYLEGAN_DEBUG=1 shows where"

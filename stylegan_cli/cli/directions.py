@@ -71,9 +71,11 @@ def show(
         for line in _facts(direction):
             tell(line)
     edits = [editing.Edit(direction, amount, -amount)]
-    strips = [editing.strip(studio.generator, person, edits, steps) for person in studio.people(on)]
+    people = studio.people(on)
+    strips = [editing.strip(studio.generator, person, edits, steps) for person in people]
+    names = [person.label for person in people] if len(people) > 1 else []
     # By what the user called it: the name in the file is somebody else's, and may lead out of this folder.
-    studio.save_sheet(Path(name).stem, editing.sheet(strips), [])
+    studio.save_sheet(Path(name).stem, editing.sheet(strips, names), [])
 
 
 @app.command()
@@ -270,7 +272,7 @@ def discover(
     else:
         vectors, strengths = discovery.pca(generator, samples, count)
         kind, found = "standard deviation of w", found | {"samples": samples}
-    reach = 0.4 * editing.typical_distance(generator) if amount is None else amount
+    reach = float(f"{0.4 * editing.typical_distance(generator):.1g}") if amount is None else amount  # a round amount
     made = []
     for path, vector, strength in zip(paths, vectors, strengths.tolist(), strict=False):
         title = f"{path.stem}: not named yet"

@@ -177,7 +177,7 @@ def edit(
 
     from stylegan_cli.cli import places
     from stylegan_cli.cli.console import fetch
-    from stylegan_cli.cli.price import Prices
+    from stylegan_cli.cli.price import SMALLEST, Prices
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.latents import references
     from stylegan_cli.operations import editing
@@ -185,6 +185,11 @@ def edit(
 
     studio = Studio(generation, output)
     generator = studio.generator
+    if identity and generator.resolution < SMALLEST:
+        raise UsageError(
+            f"--identity needs faces of {SMALLEST} pixels, and those of {generator.origin.name} have "
+            f"{generator.resolution}; leave it out"
+        )
     texts = [one for text in people for one in references.split(text)]
     if len(texts) > 1 and (film or paste):
         raise UsageError("a film or a photo shows one person; edit the others by themselves")

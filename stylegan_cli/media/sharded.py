@@ -25,7 +25,7 @@ import numpy as np
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import LOCK, alone, is_leftover, replacing_alone
 from stylegan_cli.latents.files import writing_npy
-from stylegan_cli.media.dataset import FOLDER_SIZE, LABELS, labels_file, member, picture_name, write_file
+from stylegan_cli.media.dataset import FOLDER_SIZE, LABELS, is_zip, labels_file, member, picture_name, write_file
 from stylegan_cli.media.encode import FORMATS
 
 MANIFEST, LATENTS = "manifest.json", "w.npy.part"
@@ -41,7 +41,7 @@ class ShardedDataset:
 
     def __init__(self, path: Path, count: int, shape: tuple[int, int], format: str) -> None:
         self.path, self.count, self.shape, self.format = path, count, shape, format
-        self.is_zip, self.folder = path.suffix == ".zip", _working_folder(path)
+        self.is_zip, self.folder = is_zip(path), _working_folder(path)
         self.latents = path.with_name(f"{path.stem}-w.npy") if self.is_zip else path / "w.npy"
         self._held = ExitStack()
 
@@ -180,7 +180,7 @@ def difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
 
 
 def _working_folder(path: Path) -> Path:
-    return path.with_name(f"{path.name}.part") if path.suffix == ".zip" else path
+    return path.with_name(f"{path.name}.part") if is_zip(path) else path
 
 
 def _shares(there: np.ndarray, processes: int) -> list[list[int]]:

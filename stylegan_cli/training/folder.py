@@ -58,7 +58,7 @@ class RunFolder:
         leaves that was killed before it wrote that down."""
         file = self.path / OPTIONS
         if file.is_file():
-            return Options.loads(file.read_text(encoding="utf-8"))
+            return Options.loads(file.read_bytes())
         if self.path.exists() and not (self.path.is_dir() and all(map(self._is_nothing, self.path.iterdir()))):
             raise StyleganError(f"{self.path} exists, and holds no run of stylegan train; choose another --outdir")
         return None

@@ -223,6 +223,13 @@ def test_small_faces_are_not_judged(stylegan, tiny_model, age, monkeypatch):
     assert told[1].endswith("typical distances from the average face.")
 
 
+def test_small_faces_have_no_identity(stylegan, tiny_model, age, monkeypatch):
+    monkeypatch.setattr(price, "SMALLEST", 256)
+    result = stylegan("edit", 1, "--direction", "age.npz=1", "--identity", "--model", tiny_model)
+    assert result.exit_code == 2
+    assert "--identity needs faces of 256 pixels, and those of tiny have 128; leave it out" in result.stderr
+
+
 def test_the_price_tells_what_else_moved(stylegan, tiny_model, age, monkeypatch):
     class Light:
         assets = ()

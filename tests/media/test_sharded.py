@@ -168,6 +168,12 @@ def kill_me_at(moment):
     sys.addaudithook(hook)
 
 
+def test_an_ending_in_capitals_is_a_zip(tmp_path):
+    make(tmp_path / "faces.ZIP")
+    assert zipfile.is_zipfile(tmp_path / "faces.ZIP")
+    assert unfinished(tmp_path / "faces.ZIP") is None
+
+
 @BOTH
 def test_anew_takes_nothing_that_is_not_of_a_data_set(tmp_path, name):
     dataset = begin(tmp_path / name)

@@ -1,0 +1,50 @@
+"""Every failure ends as one sentence and an exit code, whoever it comes from."""
+
+import errno
+import sys
+
+import pytest
+import typer
+
+from stylegan_cli.cli import console
+from stylegan_cli.cli.boundary import boundary
+from stylegan_cli.errors import StyleganError, UsageError
+
+NO_MEMORY = "there is not enough memory for this; try a smaller --size, fewer pictures or --device cpu"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (StyleganError("this is broken"), 1, "this is broken"),
+        (UsageError("there is no such thing"), 2, "there is no such thing"),
+        (MemoryError(), 1, NO_MEMORY),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."), 1, NO_MEMORY),
+        (RuntimeError("could not create a primitive"), 1, NO_MEMORY),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), 1, NO_MEMORY),
+        (OSError(errno.ENOSPC, "No space left on device", "a.png"), 1, "No space left on device: a.png"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "aa"), 1, "File name too long: aa; choose a shorter name"),
+        (PermissionError(errno.EACCES, "Permission denied", "a"), 1, "Permission denied: a; choose another place, or "),
+        (
+            ZeroDivisionError("by nought"),
+            1,
+            "something unforeseen happened (ZeroDivisionError: by nought); STYLEGAN_",
+        ),
+    ],
+)
+def test_sentences(capsys, error, code, sentence):
+    with pytest.raises(typer.Exit) as ended, boundary():
+        raise error
+    assert ended.value.exit_code == code
+    assert capsys.readouterr().err.startswith(f"Error: {sentence}")
+
+
+def test_debugging_shows_where(monkeypatch):
+    monkeypatch.setenv("STYLEGAN_DEBUG", "1")
+    with pytest.raises(StyleganError), boundary():
+        raise StyleganError("this is broken")
+
+
+def test_a_closed_stdout_is_no_failure(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    console.data("a.png")
