@@ -46,7 +46,7 @@ def test_shipped_directions(works, ffhq):
 
 
 def test_edit_and_replay(works, here):
-    assert works("edit jon --age 3 --smile -1 --keep gender -q --size 64") == ([], "")
+    assert works("edit jon --age 3 --smile -1 --keep gender -q --size 64") == (["edit.png"], "")
     assert size_of("edit.png") == (64, 64)
     works("replay edit.png --out again.png")
     assert (here / "again.png").read_bytes() == (here / "edit.png").read_bytes()
@@ -73,7 +73,7 @@ def test_without_scorers_the_distance_is_told(works, monkeypatch):
 
 def test_apply(works):
     Path("older.toml").write_text('[[edit]]\nage = 3\nkeep = ["gender"]\n[[edit]]\nsmile = 2\nlayers = "middle"\n')
-    assert works("apply older.toml jon 3 --size 64 -q") == ([], "")
+    assert works("apply older.toml jon 3 --size 64 -q") == (["edited/jon.png", "edited/3.png"], "")
     assert sorted(path.name for path in Path("edited").iterdir()) == ["3.png", "jon.png"]
     assert pixels("edited/jon.png").std() > 20
 
@@ -90,18 +90,21 @@ def test_show_and_discover(works):
 
 @pytest.mark.slow
 @needs_scorers
-@pytest.mark.parametrize("name", ["age", "gender", "smile"])
-def test_directions_move_their_own_score_and_not_the_others(ffhq, name):
+def test_directions_move_their_own_score_and_not_the_others(ffhq):
     """On a few people, who vary: on many, in benchmarks/directions.py, the others move less than a third."""
-    names, amounts = ["age", "gender", "smile"], (-3, 0, 3)
-    scorers, direction = Scorers(names), directions.read(store.directions("ffhq")[name], ffhq)
-    seen = np.empty((12, len(amounts), len(names)))
-    for i, j in np.ndindex(seen.shape[:2]):
-        person = people.from_seed(ffhq, 5000 + i, 0.7)
-        picture = render(ffhq, edited(ffhq, person, [Edit(direction, amounts[j])]).face(), 256)
-        seen[i, j] = list(scorers(picture).values())
-    behind, here, ahead = np.nanmean(seen, axis=0) / [13, 14, 4.1]  # standard deviations over thousands of people
-    own = names.index(name)
-    assert behind[own] < here[own] < ahead[own]
-    for moved in (ahead - here, here - behind):
-        assert all(abs(moved[other] / moved[own]) < 1 / 2 for other in range(len(names)) if other != own)
+    names = ["age", "gender", "smile"]
+    scorers = Scorers(names)
+
+    def scores(*edits):
+        """In standard deviations over thousands of people."""
+        faces = [edited(ffhq, people.from_seed(ffhq, 5000 + i, 0.7), edits).face() for i in range(12)]
+        seen = [list(scorers(render(ffhq, face, 256)).values()) for face in faces]
+        return np.nanmean(seen, axis=0) / [13, 14, 4.1]
+
+    here = scores()
+    for own, name in enumerate(names):
+        direction = directions.read(store.directions("ffhq")[name], ffhq)
+        behind, ahead = (scores(Edit(direction, amount)) for amount in (-3, 3))
+        assert behind[own] < here[own] < ahead[own], name
+        for moved in (ahead - here, here - behind):
+            assert all(abs(moved[other] / moved[own]) < 1 / 2 for other in range(len(names)) if other != own), name

@@ -55,10 +55,12 @@ def test_one_w_for_all_layers_in_w(tiny, photo):
     assert torch.equal(ws, ws[:1].expand_as(ws))
 
 
-def test_it_depends_on_nothing_but_its_seed(tiny, photo, projected):
-    torch.manual_seed(99)
-    again = projection.project(tiny, photo, None, Settings(steps=30))
-    assert torch.equal(again.ws, projected.ws)
+def test_it_depends_on_nothing_but_its_seed(tiny, photo):
+    found = []
+    for other in (98, 99):
+        torch.manual_seed(other)
+        found.append(projection.project(tiny, photo, None, Settings(steps=5)).ws)
+    assert torch.equal(*found)
 
 
 def test_a_good_guess_is_a_head_start(tiny, photo):
