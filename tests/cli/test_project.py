@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from small_families import CONFIGS, make
 
 from stylegan_cli import modelfile, store
 from stylegan_cli.cli import darkroom, price
-from stylegan_cli.faces import pasting
+from stylegan_cli.faces import detection, pasting
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.operations import pivotal, projection
@@ -29,9 +29,15 @@ class Hasty(darkroom.Wanted):
     steps: int = 2
 
 
+@cache
+def detected(size, pixels, detect=detection.detect):
+    return tuple(detect(Image.frombytes("RGB", size, pixels)))
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, tmp_path):
-    """Few steps; a cache of photos of its own; no scorers."""
+    """Few steps; faces on the same photo are looked for once; a cache of photos of its own; no scorers."""
+    monkeypatch.setattr(detection, "detect", lambda photo: list(detected(photo.size, photo.tobytes())))
     monkeypatch.setattr(darkroom, "Wanted", Hasty)
     monkeypatch.setattr(pivotal, "Settings", partial(pivotal.Settings, steps=3))
     monkeypatch.setattr(darkroom, "cache_folder", lambda: tmp_path / "cache")
@@ -397,7 +403,7 @@ def test_a_sampled_face_is_found_by_the_default_model(stylegan, ffhq):
     """A face that its encoder has not seen; two random faces are about 6 apart."""
     assert stylegan("sample", "--seeds", 1_000_000, "--psi", 0.8, "-o", "face.png").exit_code == 0
     Image.open("face.png").save("photo.jpg", quality=95)
-    result = stylegan("project", "photo.jpg", "--steps", 30)
+    result = stylegan("project", "photo.jpg", "--steps", 20)
     assert result.exit_code == 0, result.stderr
     found = about("photo.npz")["report"]
     assert found["distance"] < 1.5
