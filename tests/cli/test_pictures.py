@@ -433,9 +433,10 @@ def test_random_noise_is_everybodys_own_and_nobodys_neighbours(tiny_stylegan):
     assert four.seed != five.seed
 
 
-def test_a_recipe_without_room_is_said(stylegan, tiny_model):
-    grid = ("--rows", "0-39", "--cols", "40-80", "--size", 8, "--compile", "off")
-    result = stylegan("mix", *grid, "--model", tiny_model, "--out", "a.jpg")
+def test_a_recipe_without_room_is_said(stylegan, tiny_model, tiny):
+    np.save("people.npy", np.random.RandomState(0).randn(80, tiny.num_ws, tiny.w_dim).astype(np.float32))
+    words = ("sample", "--latents", "people.npy", "--grid", "--size", 8)
+    result = stylegan(*words, "--model", tiny_model, "--out", "a.jpg")
     assert (result.exit_code, result.stdout) == (0, "a.jpg\n")
     assert "without its recipe" in result.stderr
 

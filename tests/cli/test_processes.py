@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -150,13 +151,15 @@ def test_stdout_on_a_full_disk(here, tiny_model, words):
     assert process.wait(timeout=60) == 1
 
 
-@pytest.fixture
+@contextmanager
 def small_files():
     """Files end after 8,000 bytes, ffmpeg's too."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 FULL = {
@@ -169,8 +172,9 @@ FULL = {
 
 
 @pytest.mark.parametrize("words", FULL.values(), ids=FULL)
-def test_a_disk_that_fills_up(stylegan, here, tiny_model, small_files, words):
-    result = stylegan(*words, "--model", tiny_model)
+def test_a_disk_that_fills_up(stylegan, here, tiny_model, words):
+    with small_files():
+        result = stylegan(*words, "--model", tiny_model)
     assert (result.exit_code, result.stdout) == (1, "")
     assert re.fullmatch(r"Error: (File too large.*|ffmpeg could not write film\.\w+: .*)\.\n", result.stderr)
     assert all(re.fullmatch(LEFT, name) for name in files(here))

@@ -583,18 +583,17 @@ def test_a_damaged_picture_that_another_process_meets(here):
 
 
 @pytest.mark.slow
-def test_two_processes_do_what_one_does(faces, here):
+def test_two_processes_do_what_one_does(stylegan, faces, here):
     """Begun in one process, and gone on with in one or in two under torchrun: equal but for the order of sums."""
-    options = words(batch=16, kimg=0.032, aug="ada", quiet=True)
-    command = ["-m", "stylegan_cli", "train", "--data", "faces", *options]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, *command, "--outdir", "one"], check=True, cwd=here, env=environment)
+    command = ["train", "--data", "faces", *words(batch=16, kimg=0.032, aug="ada", quiet=True)]
+    assert stylegan(*command, "--outdir", "one").exit_code == 0
     shutil.copytree(here / "one", here / "two")
-    more = ["--kimg", "0.064"]
-    subprocess.run([sys.executable, *command, "--outdir", "one", *more], check=True, cwd=here, env=environment)
+    command += ["--kimg", "0.064"]
+    assert stylegan(*command, "--outdir", "one").exit_code == 0
     subprocess.run(
-        [*TORCHRUN, *command, "--outdir", "two", *more], check=True, cwd=here, env=environment, capture_output=True
-    )
+        [*TORCHRUN, "-m", "stylegan_cli", *command, "--outdir", "two"], check=True, cwd=here, capture_output=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
     (one, progress), (two, also) = tensors(here / "one"), tensors(here / "two")
     assert progress == pytest.approx(also, rel=1e-3)
     for key, tensor in one.items():
