@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -52,9 +53,14 @@ def alone(lock: Path, doing: str) -> Iterator[None]:
 
     held = filelock.FileLock(lock, timeout=0)
     try:
-        held.acquire()
+        with warnings.catch_warnings(action="ignore"):
+            held.acquire()
     except filelock.Timeout:
         raise StyleganError(f"{doing} by another process; wait for its end, or stop it") from None
+    except PermissionError:
+        raise StyleganError(f"{lock} is somebody else's; remove it if they are done, or choose another place") from None
+    except OSError:
+        pass  # some network file systems know no locks: there nobody is kept out
     try:
         yield
     finally:
@@ -70,7 +76,12 @@ def is_leftover(name: str) -> bool:
 
 def is_vacant(folder: Path) -> bool:
     """Whether there is no more in a folder than what a killed process left there."""
-    return all(path.name == LOCK or is_leftover(path.name) for path in folder.iterdir())
+    return all(is_nothing(path.name) for path in folder.iterdir())
+
+
+def is_nothing(name: str) -> bool:
+    """Whether a file is of no use without the process that made it."""
+    return name == LOCK or is_leftover(name)
 
 
 def sweep(path: Path) -> None:

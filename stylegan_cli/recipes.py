@@ -235,7 +235,7 @@ def _picture_from_plain(plain: dict[str, Any], stored: _Stored) -> Picture:
     if not any(rows):
         raise ValueError("its sheet is empty")
     if not all(isinstance(name, str) for name in names) or len(names) not in (0, len(rows)):
-        raise ValueError(f"its rows' names are {names}")
+        raise ValueError("its rows' names are no names")
     return _make(Sheet, {"centred": plain.get("centred", False)}, rows=rows, names=names)
 
 

@@ -103,7 +103,8 @@ def _measured(
         try:
             compilation.compile_synthesis(generator)
         except StyleganError as error:
-            tell(f"Not compiled: {error}.")
+            if not quiet:
+                tell(f"Not compiled: {error}.")
             return
         fast = [row(batch, True) for batch in batches]
         yield from fast

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ from stylegan_cli.cli.stopping import ending_cleanly
 from stylegan_cli.errors import StyleganError
 
 INTERRUPTED = 130
-NO_MEMORY = ("out of memory", "allocate memory", "could not create a primitive")  # CUDA's, CPUs' and oneDNN's words
+# In the words of CUDA, CPUs and oneDNN (whose "primitive descriptor" would be something else).
+NO_MEMORY = re.compile(r"out of memory|allocate memory|could not create a primitive(?! descriptor)")
 # What to do about what the system says, where its words do not tell.
 ADVICE = {
     errno.ENAMETOOLONG: "choose a shorter name",
@@ -50,7 +52,7 @@ def boundary() -> Iterator[None]:
 def _sentence(error: Exception) -> str:
     if isinstance(error, StyleganError):
         return str(error)
-    if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
+    if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
         return "there is not enough memory for this; try a smaller --size, fewer pictures or --device cpu"
     if isinstance(error, OSError) and error.strerror:
         what = f"{error.strerror}: {error.filename}" if error.filename else error.strerror

@@ -29,6 +29,7 @@ from stylegan_cli.noise import Noise
 from stylegan_cli.operations import pivotal, projection
 from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
+VERSION = 1  # of how photos are looked for: what older ones found is then looked for again
 OnImage = Callable[[Tensor], None]
 # What those are told on whose picture no face is found, as there is none on the pictures of many models.
 ALIGNED = ", or stylegan project --aligned where it is cut as the model's own pictures are, whatever they show"
@@ -94,8 +95,11 @@ def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage = lambda 
 def person(studio: Studio, path: Path, face: int | None) -> Person:
     """The person on a photo, its face number `face` or the largest, with all that makes the likeness best; found once
     and then kept in the cache."""
-    wanted, generator = Wanted(), studio.generator
-    key = [digest(path), face or 1, generator.origin.sha256, generator.chosen_class, studio.precision, asdict(wanted)]
+    wanted, generator, guesses = Wanted(), studio.generator, store.encoder(studio.model)
+    key = [
+        *(VERSION, digest(path), face or 1, asdict(wanted), asdict(pivotal.Settings()), studio.precision),
+        *(generator.origin.sha256, generator.chosen_class, guesses and digest(guesses)),
+    ]
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     kept = cache_folder() / "photos" / f"{name}.npz"
     someone = _remembered(studio, kept)
@@ -118,7 +122,7 @@ def _looked_for(studio: Studio, path: Path, face: int | None, wanted: Wanted, ke
         studio.save_latents(halfway, [someone])
     someone = _tuned(studio, shot, someone, wanted.seed)
     studio.save_latents(kept, [someone])
-    halfway.unlink()
+    halfway.unlink(missing_ok=True)  # another process may have been at the same photo
     return someone
 
 

@@ -65,7 +65,7 @@ def replay(
     if not given and places.is_file_name(picture, FORMATS):
         output = replace(output, format=places.file_ending(picture, None, FORMATS, "png"))
     compiled = "on" if recipe.compiled else "off"
-    choice = Generation(model or recipe.model, _device(recipe), recipe.precision, compile=compiled)
+    choice = Generation(model or recipe.model, _device(recipe, output.quiet), recipe.precision, compile=compiled)
     studio = Studio(choice, output)
     recipe.check_model(studio.generator, str(picture))
     studio.replay(f"{picture.stem}-replay", recipe)
@@ -85,14 +85,15 @@ def show(
         data(escaped(line))
 
 
-def _device(recipe: "Recipe") -> str:
+def _device(recipe: "Recipe", quiet: bool) -> str:
     """The recipe's device, or the best here if this machine has no such thing."""
     from stylegan_cli import hardware
     from stylegan_cli.cli.console import tell
 
     if hardware.has_device(recipe.device):
         return recipe.device
-    tell(f"This picture was made on {recipe.device}, which is not here; pixels may differ in their last bit.")
+    if not quiet:
+        tell(f"This picture was made on {recipe.device}, which is not here; pixels may differ in their last bit.")
     return "auto"
 
 
@@ -106,7 +107,7 @@ def _lines(recipe: "Recipe") -> "Iterator[str]":
     yield f"face size   {recipe.size or 'as the model makes it'}"
     cells = list(recipe.picture.cells()) if isinstance(recipe.picture, Sheet) else [recipe.picture]
     if isinstance(recipe.picture, Sheet) and any(recipe.picture.names):
-        yield f"rows        {', '.join(recipe.picture.names)}"
+        yield f"rows        {', '.join(filter(None, recipe.picture.names))}"
     yield f"faces       {len(cells)}"
     for cell in cells:
         strengths = ", ".join(f"{band} {getattr(cell.noise, band):g}" for band in BANDS)

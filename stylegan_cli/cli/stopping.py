@@ -22,12 +22,15 @@ def asked_to_stop() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def ending_cleanly() -> Iterator[None]:
-    """SIGTERM, which would end the process at once, does what Ctrl-C does: nothing half-written stays."""
+    """SIGTERM, and a terminal that closes, which would end the process at once, do what Ctrl-C does: nothing
+    half-written stays."""
 
     def on_signal(_number: int, _: object) -> None:
         raise KeyboardInterrupt
 
-    with _handled(on_signal, signal.SIGTERM):
+    hung_up = getattr(signal, "SIGHUP", None)  # Windows has none; nohup has it ignored
+    ends = [hung_up] if hung_up and signal.getsignal(hung_up) is signal.SIG_DFL else []
+    with _handled(on_signal, signal.SIGTERM, *ends):
         yield
 
 

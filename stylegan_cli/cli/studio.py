@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -25,10 +24,10 @@ from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, references
 from stylegan_cli.latents.people import Person, truncation
 from stylegan_cli.media.background import Background
-from stylegan_cli.media.encode import FORMATS, encode, has_room
-from stylegan_cli.media.render import render
+from stylegan_cli.media.encode import FORMATS, check_edges, encode, has_room
+from stylegan_cli.media.render import page_size, render
 from stylegan_cli.operations.benchmarking import compile_where_it_pays
-from stylegan_cli.pictures import Cell, Picture, Sheet, faces_to_compute
+from stylegan_cli.pictures import Picture, Sheet, faces_to_compute
 from stylegan_cli.recipes import Recipe, dumps
 
 CELL = 256
@@ -158,7 +157,7 @@ class Studio:
         """Makes and writes the picture of a recipe, with that recipe."""
         (path,) = self._paths([name], "out")
         if isinstance(recipe.picture, Sheet):
-            _check_sheet(recipe.picture, recipe.size or self.generator.resolution)
+            self._check_page(recipe.picture, recipe.size or self.generator.resolution)
         if recipe.threads > 0:
             torch.set_num_threads(recipe.threads)
         self.speed_up(faces_to_compute(recipe.picture))
@@ -166,11 +165,6 @@ class Studio:
             image = render(self.generator, recipe.picture, recipe.size, on_face)
         self._save(path, image, recipe)
         self.preview(image)
-
-    def sheet(self, faces: Sequence[Cell], columns: int | None = None) -> Sheet:
-        """A contact sheet, as square as it gets."""
-        columns = columns or math.ceil(math.sqrt(len(faces)))
-        return Sheet(tuple(tuple(faces[i : i + columns]) for i in range(0, len(faces), columns)))
 
     def speed_up(self, faces: int) -> None:
         """Compiles the generator before it draws that many faces, where the user wants it or where it pays; where it
@@ -185,7 +179,7 @@ class Studio:
                 else:
                     self.is_compiled = compile_where_it_pays(self.generator, self.precision, faces)
         except StyleganError as error:
-            if self.compile == "on":
+            if self.compile == "on" and not self.output.quiet:
                 tell(f"Drawing without --compile: {error}.")
 
     def recipe(self, work: Work, size: int | None) -> Recipe:
@@ -248,8 +242,16 @@ class Studio:
         if not isinstance(picture, Sheet):
             return self.output.size
         size = self.output.size or min(CELL, self.generator.resolution)
-        _check_sheet(picture, size)
+        self._check_page(picture, size)
         return size
+
+    def _check_page(self, sheet: Sheet, size: int) -> None:
+        """That a sheet of faces so large can be written, and opened again."""
+        width, height = page_size(sheet, size)
+        if width * height > MAX_SHEET_PIXELS:
+            rows, columns = len(sheet.rows), max(map(len, sheet.rows))
+            raise UsageError(f"a sheet of {columns} x {rows} faces of {size} pixels is too large; use a smaller --size")
+        check_edges(self.format, width, height)
 
     @contextmanager
     def _counting(self, faces: int) -> Iterator[Callable[[], None]]:
@@ -282,12 +284,6 @@ class Studio:
             from textual_image.renderable import Image as Preview
 
             prose().print(Preview(image, width="auto", height="auto"))
-
-
-def _check_sheet(sheet: Sheet, size: int) -> None:
-    rows, columns = len(sheet.rows), max(len(row) for row in sheet.rows)
-    if rows * columns * size**2 > MAX_SHEET_PIXELS:
-        raise UsageError(f"a sheet of {columns} x {rows} faces of {size} pixels is too large; use a smaller --size")
 
 
 def _photo(people: Sequence[Person]) -> dict[str, Any] | None:

@@ -152,7 +152,8 @@ def train(
     quiet = quiet or not world.leads
     with one_voice(world), closing(RunFolder(outdir)) as run:
         with world.together():
-            places.check_new_folder(outdir)
+            if not dry_run:
+                places.check_new_folder(outdir)
             resumed = None if resume is None else (resume, open_resumed(resume, outdir))
         wishes = Wishes(data, preset, said, resolution, cond, resumed, subset)
         with counting("checking", quiet, "pictures") as on_checked:

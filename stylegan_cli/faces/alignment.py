@@ -21,6 +21,7 @@ from PIL.PngImagePlugin import PngInfo
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.faces import geometry
 from stylegan_cli.faces.detection import Detection
+from stylegan_cli.pillow import BROKEN_PICTURE
 
 CHUNK = "stylegan-align"
 SMALLEST = 16  # pixels between the eyes: less than that is no face that could be drawn again
@@ -170,7 +171,7 @@ def read(path: Path) -> Alignment | None:
     try:
         with Image.open(path, formats=["PNG"]) as image:
             text = image.info.get(CHUNK)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except BROKEN_PICTURE:
         return None  # whoever reads the picture itself will say what is wrong with it
     if text is None:
         return None

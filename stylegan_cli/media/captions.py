@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from math import ceil
 
 from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageFont import FreeTypeFont
@@ -24,13 +26,15 @@ def font_for(texts: Iterable[str], size: int) -> FreeTypeFont:
     """The first font that draws all of these texts, or the one that draws most of them. Pillow's own comes first."""
     text = _plain(" ".join(texts))
     fonts = [_own(size)] if text.isascii() else [_own(size), *_of_the_system(size)]
-    return min(fonts, key=lambda font: len(_missing(font, text)))
+    return min(fonts, key=lambda font: _gaps(font, text))
 
 
 def line(text: str, font: FreeTypeFont, width: int, height: int) -> Image.Image:
     """The text, or as much of it as the width takes, in the middle of so large a strip."""
     strip = Image.new("RGB", (width, height), PAPER)
-    ImageDraw.Draw(strip).text((width / 2, height / 2), _fitting(_drawable(text, font), font, width), INK, font, "mm")
+    # No letter is narrower than a pixel, and strangers' captions may be endless.
+    shown = _fitting(_drawable(_plain(text)[: width + 1], font), font, width)
+    ImageDraw.Draw(strip).text((width / 2, height / 2), shown, INK, font, "mm")
     return strip
 
 
@@ -43,15 +47,25 @@ def _own(size: int) -> FreeTypeFont:
 def _of_the_system(size: int) -> Iterator[FreeTypeFont]:
     for name in SYSTEM_FONTS:
         try:
-            yield ImageFont.truetype(name, size)
+            # Not the file of this name in the folder that the user is in: below a file there is none.
+            yield ImageFont.truetype(f"{__file__}/{name}", size)
         except OSError:
             continue
 
 
 def _plain(text: str) -> str:
     """Without line ends and what else cannot be seen; accents, which macOS keeps apart in names, on their letters."""
-    seen = "".join(character if character.isprintable() else " " for character in text)
+    shown = (character for character in text if unicodedata.category(character) != "Cf")  # these only join others
+    seen = "".join(character if character.isprintable() else " " for character in shown)
     return unicodedata.normalize("NFC", " ".join(seen.split()))
+
+
+def _gaps(font: FreeTypeFont, text: str) -> int:
+    """How many characters the font lacks; all of them where it is broken."""
+    try:
+        return len(_missing(font, text))
+    except OSError:
+        return len(text)
 
 
 def _missing(font: FreeTypeFont, text: str) -> set[str]:
@@ -68,13 +82,13 @@ def _shape(font: FreeTypeFont, character: str) -> tuple[tuple[int, int], bytes]:
 
 def _drawable(text: str, font: FreeTypeFont) -> str:
     """The text without what the font has not: letters lose their accents, the rest becomes question marks."""
-    text = _plain(text)
     return text.translate({ord(character): _stand_in(character) for character in _missing(font, text)})
 
 
 def _stand_in(character: str) -> str:
-    if unicodedata.category(character) == "Pd":
-        return "-"
+    category = unicodedata.category(character)
+    if category in ("Pd", "Mn", "Me"):
+        return "-" if category == "Pd" else ""  # dashes; marks on other characters
     latin = LATIN.fullmatch(unicodedata.name(character, ""))
     if latin is None:
         return "?"
@@ -84,7 +98,5 @@ def _stand_in(character: str) -> str:
 def _fitting(text: str, font: FreeTypeFont, width: int) -> str:
     if font.getlength(text) <= width:
         return text
-    text = text[:width]  # no letter is narrower than a pixel
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"
+    fits = bisect_right(range(1, len(text)), width, key=lambda letters: ceil(font.getlength(text[:letters] + "…")))
+    return text[:fits] + "…"

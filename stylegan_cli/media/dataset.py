@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from stylegan_cli.files import replacing, replacing_alone
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.files import LOCK, alone, replacing, replacing_alone
 
 LABELS = "dataset.json"
 FOLDER_SIZE = 1000
@@ -101,11 +102,23 @@ def writing_pictures(path: Path, format: str, classes: Sequence[str] = ()) -> It
         with PictureWriter(path, format, classes) as writer:
             yield writer
         return
+    path = path.absolute()  # the present folder has a name, too
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = alone(path.with_name(f".{path.name}{LOCK}"), f"{path} is being written")
+    with held, _new_folder(path) as folder, PictureWriter(folder, format, classes) as writer:
+        yield writer
+
+
+@contextmanager
+def _new_folder(path: Path) -> Iterator[Path]:
+    """The folder `path`, if it is there and empty, or one that takes this name when the block ends well; else it is
+    as before."""
     was_there = path.is_dir()
+    if was_there and any(path.iterdir()):
+        raise StyleganError(f"the folder {path} is not empty; choose another name")
     folder = path if was_there else path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with PictureWriter(folder, format, classes) as writer:
-            yield writer
+        yield folder
         folder.rename(path)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

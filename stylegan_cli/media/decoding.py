@@ -38,8 +38,7 @@ def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
             image = _opened(content)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
-        return _to_rgb(image)
-    except UnusableError:
+    except (UnusableError, MemoryError):
         raise
     except UnidentifiedImageError:
         raise UnusableError("is no picture of a known format") from None
@@ -47,6 +46,7 @@ def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise UnusableError(f"has more than {2 * MAX_PIXELS:,} pixels, which are too many") from None
     except BROKEN_PICTURE as error:
         raise UnusableError(f"is damaged ({in_words(error)})") from None
+    return _to_rgb(image)
 
 
 def _opened(content: bytes) -> Image.Image:

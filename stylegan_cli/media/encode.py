@@ -14,7 +14,7 @@ from stylegan_cli.recipes import CHUNK, EXIF_DESCRIPTION
 FORMATS = ("png", "webp", "jpg")
 # A JPEG segment holds 65,533 bytes; EXIF's own frame takes some of them.
 JPEG_ROOM = 65_000
-WEBP_EDGE = 16_383
+EDGES = {"webp": 16_383, "jpg": 65_500}  # pixels at most
 
 
 def has_room(format: str, recipe: str) -> bool:
@@ -22,13 +22,18 @@ def has_room(format: str, recipe: str) -> bool:
     return format != "jpg" or len(recipe) < JPEG_ROOM
 
 
+def check_edges(format: str, width: int, height: int) -> None:
+    """That a picture of this size can be written; only PNG takes any."""
+    if max(width, height) > EDGES.get(format, max(width, height)):
+        raise StyleganError(
+            f"{format} pictures have at most {EDGES[format]} pixels an edge, and this one is {width} x {height}; use "
+            "--format png, or a smaller --size"
+        )
+
+
 def encode(image: Image.Image, format: str, recipe: str | None = None) -> bytes:
     """The picture file's bytes: `png` (lossless), `webp` or `jpg` (quality 95); a recipe without room is left out."""
-    if format == "webp" and max(image.size) > WEBP_EDGE:
-        raise StyleganError(
-            f"WebP pictures have at most {WEBP_EDGE} pixels an edge, and this one is {image.width} x {image.height}; "
-            "use --format png, or a smaller --size"
-        )
+    check_edges(format, *image.size)
     if format == "png":
         rgb = image if image.mode == "RGB" else image.convert("RGB")
         return png.encode(np.asarray(rgb), {CHUNK: recipe} if recipe else None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -81,28 +81,52 @@ def _heatmap(generator: Generator, heatmap: Heatmap, on_face: Callable[[], None]
     return ImageOps.colorize(Image.fromarray(scaled.numpy()), "#000008", "#fffbe0", mid="#d0403a")
 
 
+def page_size(sheet: Sheet, size: int) -> tuple[int, int]:
+    """Width and height of a sheet whose faces are `size` pixels wide."""
+    heights = [_row_height(row, size) for row in sheet.rows]
+    widest = max(_row_width(row, size) for row in sheet.rows)
+    return _margin(sheet, size) + widest, sum(heights) + GAP * (len(heights) - 1)
+
+
 def _sheet(generator: Generator, sheet: Sheet, size: int, on_face: Callable[[], None]) -> Image.Image:
-    font_size = max(size // 14, 9)
-    font = captions.font_for([*sheet.names, *(cell.caption for cell in sheet.cells())], font_size)
-    line = round(font_size * 1.6)
-    margin = line if any(sheet.names) else 0
-    heights = [size + line * max((len(_lines(cell)) for cell in row if cell), default=0) for row in sheet.rows]
-    widths = [len(row) * (size + GAP) - GAP for row in sheet.rows]
-    page = Image.new("RGB", (margin + max(widths), sum(heights) + GAP * (len(heights) - 1)), captions.PAPER)
+    line, margin = _line_height(size), _margin(sheet, size)
+    font = captions.font_for([*sheet.names, *(cell.caption for cell in sheet.cells())], _font_size(size))
+    page = Image.new("RGB", page_size(sheet, size), captions.PAPER)
     top = 0
     for i, row in enumerate(sheet.rows):
         if margin:
             name = captions.line(sheet.names[i], font, size, line)
             page.paste(name.transpose(Image.Transpose.ROTATE_90), (0, top))
-        left = margin + ((max(widths) - widths[i]) // 2 if sheet.centred else 0)
+        left = margin + ((page.width - margin - _row_width(row, size)) // 2 if sheet.centred else 0)
         for cell in row:
             if cell is not None:
                 page.paste(_cell(generator, cell, size, on_face), (left, top))
                 for number, text in enumerate(_lines(cell)):
                     page.paste(captions.line(text, font, size, line), (left, top + size + number * line))
             left += size + GAP
-        top += heights[i] + GAP
+        top += _row_height(row, size) + GAP
     return page
+
+
+def _font_size(size: int) -> int:
+    return max(size // 14, 9)
+
+
+def _line_height(size: int) -> int:
+    return round(_font_size(size) * 1.6)
+
+
+def _margin(sheet: Sheet, size: int) -> int:
+    """The width of the rows' names."""
+    return _line_height(size) if any(sheet.names) else 0
+
+
+def _row_width(row: Sequence[Cell | None], size: int) -> int:
+    return len(row) * (size + GAP) - GAP
+
+
+def _row_height(row: Sequence[Cell | None], size: int) -> int:
+    return size + _line_height(size) * max((len(_lines(cell)) for cell in row if cell), default=0)
 
 
 def _lines(cell: Cell) -> list[str]:

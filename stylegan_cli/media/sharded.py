@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import LOCK, alone, is_leftover, replacing_alone
+from stylegan_cli.files import LOCK, alone, is_leftover, replacing_alone, sweep
 from stylegan_cli.latents.files import writing_npy
 from stylegan_cli.media.dataset import FOLDER_SIZE, LABELS, is_zip, labels_file, member, picture_name, write_file
 from stylegan_cli.media.encode import FORMATS
@@ -138,8 +138,10 @@ class ShardedDataset:
         return there
 
     def _sweep(self) -> None:
-        """Removes half-written files of processes that were killed."""
-        for folder in (self.folder, *self._numbered()):
+        """Removes half-written files of processes that were killed. Others that lie beside ours are not ours."""
+        for name in (MANIFEST, LABELS, LATENTS):
+            sweep(self.folder / name)
+        for folder in self._numbered():
             for name in filter(is_leftover, _names(folder)):
                 (folder / name).unlink(missing_ok=True)
 
@@ -198,7 +200,7 @@ def _shown(value: Any) -> str:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    if not _names(folder):
+    with suppress(OSError):
         folder.rmdir()
 
 

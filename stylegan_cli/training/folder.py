@@ -27,7 +27,8 @@ from PIL import Image
 
 from stylegan_cli import modelfile
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import LOCK, alone, is_leftover, nearest_existing, replacing
+from stylegan_cli.files import LOCK, alone, is_leftover, is_nothing, nearest_existing, replacing
+from stylegan_cli.pillow import BROKEN_PICTURE
 from stylegan_cli.training import checkpoints, film, report, snapshots
 from stylegan_cli.training.board import Board
 from stylegan_cli.training.data import Pictures
@@ -89,7 +90,7 @@ class RunFolder:
     def _is_nothing(self, path: Path) -> bool:
         if path == self.checkpoints and path.is_dir():
             return not any(path.iterdir())
-        return path.name == LOCK or is_leftover(path.name)
+        return is_nothing(path.name)
 
     def _sweep(self) -> None:
         """Only for who holds the lock. Whatever else lies here half-written is somebody else's."""
@@ -207,6 +208,6 @@ def _is_picture(path: Path) -> bool:
     """By its header: ours are whole or not there, and there may be hundreds."""
     try:
         Image.open(path).close()
-    except OSError:
+    except BROKEN_PICTURE:
         return False
     return True

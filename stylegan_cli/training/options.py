@@ -110,7 +110,8 @@ class Options:
                     f"the run's training_options.json names {unknown[0]!r}, which this version does not know; go on "
                     "with the version that began it, or choose another --outdir"
                 )
-            if wrong := [name for name, value in found.items() if not isinstance(value, _kinds()[name])]:
+            kinds = _kinds()
+            if wrong := [name for name, value in found.items() if not isinstance(value, kinds[name])]:
                 raise ValueError(f"{wrong[0]} is of another kind")
             return Options(**found)
         except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):

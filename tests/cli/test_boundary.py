@@ -21,6 +21,11 @@ NO_MEMORY = "there is not enough memory for this; try a smaller --size, fewer pi
         (MemoryError(), 1, NO_MEMORY),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."), 1, NO_MEMORY),
         (RuntimeError("could not create a primitive"), 1, NO_MEMORY),
+        (
+            RuntimeError("could not create a primitive descriptor for that"),
+            1,
+            "something unforeseen happened (Runti",
+        ),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), 1, NO_MEMORY),
         (OSError(errno.ENOSPC, "No space left on device", "a.png"), 1, "No space left on device: a.png"),
         (OSError(errno.ENAMETOOLONG, "File name too long", "aa"), 1, "File name too long: aa; choose a shorter name"),

@@ -39,6 +39,11 @@ def test_mp4_unless_said_otherwise(tiny_stylegan):
     assert tiny_stylegan("interpolate", "1-2", "--frames", 2, "--size", 16, "--format", "gif") == [Path("film.gif")]
 
 
+def test_what_nobody_named_gets_a_name_of_its_own(tiny_stylegan, here):
+    (here / ".film.mp4.lock").touch()  # as if another one were being made
+    assert tiny_stylegan("interpolate", 1, 2, "--frames", 2, "--size", 16) == [Path("film-2.mp4")]
+
+
 @pytest.mark.parametrize("words", [["--out", "frames"], ["--format", "png"], ["--format", "jpg", "--out", "frames"]])
 def test_numbered_frames(tiny_stylegan, words):
     made = tiny_stylegan("interpolate", 1, 2, "--frames", 3, "--size", 16, *words)

@@ -82,8 +82,9 @@ LEFT = r"data(\.zip\.part)?/(00000/img\d+\.png|manifest\.json|w\.npy\.part)|face
 
 @pytest.mark.parametrize(
     ("words", "sign", "number"),
-    [(*long, signal.SIGINT) for long in LONG.values()] + [(*long, signal.SIGTERM) for long in LONG.values()],
-    ids=[*LONG, *(f"{name} terminated" for name in LONG)],
+    [(*long, signal.SIGINT) for long in LONG.values()]
+    + [(*LONG["film"], signal.SIGTERM), (*LONG["zip"], signal.SIGTERM), (*LONG["film with latents"], signal.SIGHUP)],
+    ids=[*LONG, "film terminated", "zip terminated", "film without its terminal"],
 )
 def test_ctrl_c(here, tiny_model, words, sign, number):
     process = start(*words, "--size", 32, "--model", tiny_model)

@@ -35,7 +35,8 @@ def a_font():
         ("Nguyễn – 1", "Nguyen - 1"),
         ("王小明", "???"),
         ("Дима 3", "???? 3"),
-        ("नमस्ते", "??????"),
+        ("नमस्ते", "????"),  # marks go with what they stand on
+        ("q\u0303 \u2764\ufe0f 👨\u200d👩", "q ? ??"),
     ],
 )
 def test_what_pillows_font_has_not(name, drawn):
@@ -48,6 +49,27 @@ def test_no_box_on_this_machine(name):
     font = captions.font_for([name], 18)
     for character in captions._drawable(name, font):
         assert captions._shape(font, character) != captions._shape(font, captions.NOBODYS)
+
+
+def test_fonts_in_the_users_folder_are_not_asked(tmp_path, monkeypatch):
+    before = captions.font_for(["é"], 18).getname()
+    for name in captions.SYSTEM_FONTS:
+        (tmp_path / name).write_bytes(b"broken")
+    monkeypatch.chdir(tmp_path)
+    assert captions.font_for(["é"], 18).getname() == before
+
+
+@pytest.mark.usefixtures("a_font")
+def test_a_broken_font_is_as_good_as_none(monkeypatch):
+    shape = captions._shape
+
+    def broken(font, character):
+        if font.getname()[0] != ImageFont.load_default(18).getname()[0]:
+            raise OSError("raster overflow")
+        return shape(font, character)
+
+    monkeypatch.setattr(captions, "_shape", broken)
+    assert np.array_equal(ink("é"), ink("e"))
 
 
 @pytest.mark.usefixtures("a_font")

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_cli.media.dataset import FOLDER_SIZE, PictureWriter
+from stylegan_cli.errors import StyleganError
+from stylegan_cli.media.dataset import FOLDER_SIZE, PictureWriter, writing_pictures
 from stylegan_cli.media.encode import encode
 
 
@@ -73,3 +74,22 @@ def test_what_is_interrupted_keeps_whole_pictures_only(tmp_path, name, error):
         raise error
     files = sorted(file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file())
     assert files == (["faces/00000/img00000000.png"] if name == "faces" else [])
+
+
+@pytest.mark.parametrize("name", ["new", "empty", "faces.zip"])
+def test_one_process_at_a_time(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    refused = pytest.raises(StyleganError, match=rf"{name} is being written by another process; wait for its end")
+    with writing_pictures(tmp_path / name, "png") as writer:
+        with refused, writing_pictures(tmp_path / name, "png"):
+            pass
+        writer.add(picture(3))
+    assert contents(tmp_path / name)["00000/img00000000.png"] == picture(3)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_folder_that_has_been_filled_meanwhile(tmp_path):
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(StyleganError, match="is not empty; choose another name"), writing_pictures(tmp_path, "png"):
+        pass
+    assert (tmp_path / "mine.txt").read_text() == "precious"

@@ -164,3 +164,13 @@ def test_damaged_ones_say_so(format, data):
         assert decode(bytes(content)).mode == "RGB"
     except UnusableError as error:
         assert len(str(error).splitlines()) == 1
+
+
+def test_without_memory_nothing_is_called_damaged(monkeypatch):
+    def load(self):
+        raise MemoryError
+
+    content = encoded(Image.new("RGB", (4, 4)), "JPEG")
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
+    with pytest.raises(MemoryError):
+        decode(content)

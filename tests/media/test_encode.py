@@ -30,6 +30,8 @@ def test_a_recipe_too_long_for_jpeg_is_left_out_and_the_picture_is_whole():
     assert not image.getexif()
 
 
-def test_a_sheet_too_large_for_webp():
+@pytest.mark.parametrize(("format", "edge"), [("webp", 16_383), ("jpg", 65_500)])
+def test_edges(format, edge):
+    assert Image.open(io.BytesIO(encode(Image.new("RGB", (edge, 1)), format))).width == edge
     with pytest.raises(StyleganError, match="--format png"):
-        encode(Image.new("RGB", (16_384, 1)), "webp")
+        encode(Image.new("RGB", (1, edge + 1)), format)

@@ -188,6 +188,14 @@ def test_anew_takes_nothing_that_is_not_of_a_data_set(tmp_path, name):
     assert sorted(left) == ["img1.png", "manifest.json", "notes.txt", "w.npy.part"]
 
 
+def test_a_film_in_the_making_beside_it_stays(tmp_path):
+    for name in (".film.12.part.gif", ".film.gif.lock"):
+        (tmp_path / name).touch()
+    (tmp_path / ".manifest.12.part.json").touch()
+    make(tmp_path)
+    assert sorted(path.name for path in tmp_path.glob(".*")) == [".film.12.part.gif", ".film.gif.lock"]
+
+
 def test_who_lost_its_latents_begins_anew(tmp_path):
     dataset = begin(tmp_path / "faces")
     add(dataset, 0, 2)

@@ -228,6 +228,7 @@ def test_other_files_end_no_run(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "fakes000003.png")
     Image.new("RGB", (8, 8)).save(tmp_path / "fakes000003 (1).png")
     (tmp_path / "fakes000007.png").write_text("hello")
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "fakes000009.png")  # more pixels than Pillow opens
     assert RunFolder(tmp_path).sheets() == [(3, tmp_path / "fakes000003.png")]
 
 
