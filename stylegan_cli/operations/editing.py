@@ -111,8 +111,13 @@ def strip(generator: Generator, person: Person, edits: Sequence[Edit], steps: in
 
 def round_steps(edits: Sequence[Edit]) -> int:
     """How many places of the edits' way are at round amounts, 0 among them where it is passed, of as many edits as can
-    be: about 7."""
-    return min(range(5, 12), key=lambda n: (sum(not _is_round(edit, n) for edit in edits), abs(n - STEPS)))
+    be and rather of the first ones: about 7."""
+
+    def oddness(places: int) -> tuple[int, list[bool], int]:
+        odd = [not _is_round(edit, places) for edit in edits]
+        return sum(odd), odd, abs(places - STEPS)
+
+    return min(range(5, 12), key=oddness)
 
 
 def _is_round(edit: Edit, places: int) -> bool:

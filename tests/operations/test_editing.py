@@ -103,6 +103,8 @@ def test_strips_are_of_round_amounts(start, stop, amounts):
 def test_several_edits_are_round_together():
     assert editing.round_steps([Edit(direction(), 4, -4), Edit(direction(), 2)]) == 5
     assert editing.round_steps([Edit(direction(), 4, -4), Edit(direction(), 0.77)]) == 5  # at least the one
+    assert editing.round_steps([Edit(direction(), 4), Edit(direction(), -3)]) == 5  # rather the first
+    assert editing.round_steps([Edit(direction(), -3), Edit(direction(), 4)]) == 7
 
 
 def test_what_is_kept_does_not_respond(tiny):
