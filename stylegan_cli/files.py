@@ -16,8 +16,6 @@ PICTURES = (  # endings of picture files that can be read
     *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
     *(".jp2", ".j2k", ".jpx", ".tga", ".avif", ".mpo", ".jfif"),
 )
-
-
 LOCK = ".lock"  # a file of this name, or ending, is held by who is at work, and gone with it unless that was killed
 
 
@@ -67,6 +65,18 @@ def alone(lock: Path, doing: str) -> Iterator[None]:
         with suppress(PermissionError):  # Windows removes it with the release
             lock.unlink(missing_ok=True)
         held.release()
+
+
+def is_held(lock: Path) -> bool:
+    """Whether somebody is at work in a block with this lock file; a killed process leaves the file, and holds it no
+    longer."""
+    if not lock.exists():
+        return False
+    try:
+        with alone(lock, ""):
+            return False
+    except StyleganError:
+        return True
 
 
 def is_leftover(name: str) -> bool:

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import LOCK, is_vacant, nearest_existing
+from stylegan_cli.files import LOCK, is_held, is_vacant, nearest_existing
 from stylegan_cli.media.dataset import is_zip
 
 
@@ -65,7 +65,7 @@ def ending(out: Path | None) -> str:
 def fresh(path: Path) -> Path:
     """`path`, or `path-2`, ... if it exists or is being written: what nobody named never replaces anything."""
     candidate, number = path, 2
-    while candidate.exists() or candidate.with_name(f".{candidate.name}{LOCK}").exists():
+    while candidate.exists() or is_held(candidate.with_name(f".{candidate.name}{LOCK}")):
         candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
         number += 1
     return candidate

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.options import ModelChoice, Quiet, command
+from stylegan_cli.cli.options import ModelChoice, Quiet, Seed, command
 
 if TYPE_CHECKING:
     from stylegan_cli.cli.console import Advance
@@ -25,7 +25,7 @@ def train_encoder(
     epochs: Annotated[int, typer.Option(min=1, max=1000, help="How often every picture is seen.")] = 8,
     batch: Annotated[int, typer.Option(min=1, max=4096, help="Pictures a step.")] = 32,
     rate: Annotated[float, typer.Option("--lr", min=1e-7, max=1, help="The learning rate at its peak.")] = 1e-3,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The seed of everything left to chance.")] = 0,
+    seed: Seed = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     quiet: Quiet = False,
 ) -> None:

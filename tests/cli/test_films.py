@@ -10,6 +10,7 @@ from looking import pixels, size_of
 from PIL import Image
 
 from stylegan_cli import recipes
+from stylegan_cli.files import replacing_alone
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
@@ -40,8 +41,14 @@ def test_mp4_unless_said_otherwise(tiny_stylegan):
 
 
 def test_what_nobody_named_gets_a_name_of_its_own(tiny_stylegan, here):
-    (here / ".film.mp4.lock").touch()  # as if another one were being made
-    assert tiny_stylegan("interpolate", 1, 2, "--frames", 2, "--size", 16) == [Path("film-2.mp4")]
+    words = ("interpolate", 1, 2, "--frames", 2, "--size", 16)
+    with replacing_alone(here / "film.mp4"):  # as another process would that makes one
+        assert tiny_stylegan(*words) == [Path("film-2.mp4")]
+    (here / "film.mp4").unlink()
+    for left in (".film.mp4.lock", ".film.12.part.mp4"):  # a killed one is in nobody's way
+        (here / left).touch()
+    assert tiny_stylegan(*words) == [Path("film.mp4")]
+    assert sorted(path.name for path in here.iterdir() if "film" in path.name) == ["film-2.mp4", "film.mp4"]
 
 
 @pytest.mark.parametrize("words", [["--out", "frames"], ["--format", "png"], ["--format", "jpg", "--out", "frames"]])
