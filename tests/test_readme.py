@@ -114,7 +114,7 @@ def test_every_option_is_somebodys(page):
 def test_every_command_is_told():
     top = TOP.commands
     told = {command_of(words_of(line))[0].name for line in lines_of(README)} | set(re.findall(r"`(\w+)`", README))
-    told |= set(re.findall(r"\*\*([\w-]+)\*\*", README))
+    told |= {name for heading in re.findall("^### (.*)$", README, re.MULTILINE) for name in heading.split(", ")}
     assert {*top, *top["models"].commands} <= told | {"models"}
 
 

@@ -68,7 +68,9 @@ def align(
     ],
     face: Annotated[
         int | None,
-        typer.Option(min=1, help="Which face of several: 1 is the largest, and the default.", show_default=False),
+        typer.Option(
+            min=1, help="Which face, where a photo has several: 1 is the largest, and the default.", show_default=False
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All faces of every photo.")] = False,
     overview: Annotated[

@@ -36,7 +36,11 @@ def bench(
     ] = "auto",
     batches: Annotated[str, typer.Option("--batch", help="Pictures a call, with commas.")] = "1,4",
     compiled: Annotated[
-        bool, typer.Option("--compile", help="Compiled, too: takes minutes, once. Other commands go by what was found.")
+        bool,
+        typer.Option(
+            "--compile",
+            help="Also compiled, which takes minutes, once; --compile auto of other commands uses what was found.",
+        ),
     ] = False,
     seconds: Annotated[float, typer.Option(min=0, max=3600, help="Seconds for each figure, at least.")] = 5.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -44,8 +48,6 @@ def bench(
     quiet: Quiet = False,
 ) -> None:
     """Measure how fast this machine makes pictures: by model, precision, batch, compiled or not.
-
-    With --compile what was found is kept, and --compile auto of other commands compiles where that is faster.
 
     Examples: stylegan bench; stylegan bench --model ffhq,network.pkl --precision fp32,bf16 --compile --json
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @command
 def dataset(
-    source: Annotated[Path, typer.Argument(help="A folder, with folders in it or not, or a .zip of pictures.")],
+    source: Annotated[Path, typer.Argument(help="A folder (with those in it) or a .zip of pictures.")],
     out: Annotated[Path, out_option("The data set: a new .zip or a new folder.", "--dest")],
     size: Annotated[
         str | None,
@@ -36,14 +36,14 @@ def dataset(
         str, typer.Option("--filter", "--resize-filter", help="lanczos, box, bicubic, bilinear or hamming.")
     ] = "lanczos",
     upscale: Annotated[
-        bool, typer.Option("--upscale", help="Take pictures that are too small, too: enlarged.")
+        bool, typer.Option("--upscale", help="Enlarge pictures that are too small, instead of leaving them out.")
     ] = False,
-    mirror: Annotated[bool, typer.Option("--mirror", help="Write every picture mirrored, too.")] = False,
+    mirror: Annotated[bool, typer.Option("--mirror", help="Also write every picture's mirror image.")] = False,
     labels: Annotated[
-        str, typer.Option(help="Classes: json (dataset.json), folders (a class each), none or auto.")
+        str, typer.Option(help="Where classes come from: json (dataset.json), folders (their names), none or auto.")
     ] = "auto",
     max_images: Annotated[
-        int | None, typer.Option(min=1, help="Take this many, the first by name.", show_default=False)
+        int | None, typer.Option(min=1, help="Use only so many pictures, the first by name.", show_default=False)
     ] = None,
     format: Annotated[str, typer.Option(help="png, webp or jpg.")] = "png",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing .zip.")] = False,

@@ -85,7 +85,7 @@ def find(
     scorer: Annotated[
         str | None,
         typer.Option(
-            metavar="NAMES", help="What to find, by these scorers: age, or age,gender,smile.", show_default=False
+            metavar="NAMES", help="What to find, as these scorers see it: age, or age,gender,smile.", show_default=False
         ),
     ] = None,
     having: Annotated[
@@ -95,7 +95,8 @@ def find(
         Path | None, typer.Option("--without", metavar="FOLDER", help="People who do not.", show_default=False)
     ] = None,
     keep: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Hold these scores: gender,smile.", show_default=False)
+        str | None,
+        typer.Option(metavar="NAMES", help="Leave these scores as they are: gender,smile.", show_default=False),
     ] = None,
     data: Annotated[
         Path | None,

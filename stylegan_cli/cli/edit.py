@@ -102,7 +102,8 @@ def edit(
         ),
     ] = None,
     keep: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Hold these attributes: gender,smile.", show_default=False)
+        str | None,
+        typer.Option(metavar="NAMES", help="Leave these attributes as they are: gender,smile.", show_default=False),
     ] = None,
     max_drift: Annotated[
         float | None,
@@ -132,7 +133,7 @@ def edit(
     ] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Films go there and back.")] = False,
     identity: Annotated[
-        bool, typer.Option("--identity", help="Tell whether it is still the same person. Fetches 100 MB, once for all.")
+        bool, typer.Option("--identity", help="Report whether it is still the same person. Fetches 100 MB, once.")
     ] = False,
     paste: Annotated[
         Path | None,
@@ -141,7 +142,7 @@ def edit(
             exists=True,
             dir_okay=False,
             show_default=False,
-            help="Put the edited face back into this photo, where it was found. It comes out in 8-bit RGB.",
+            help="Put the edited face back into this photo, where it was found. The result is 8-bit RGB.",
         ),
     ] = None,
     face: Annotated[
@@ -149,14 +150,14 @@ def edit(
         typer.Option(
             min=1,
             show_default=False,
-            help="Which face of a photo of several, as PERSON and for --paste: 1 is the largest, and the default.",
+            help="Which face, where a photo (PERSON, --paste) has several: 1 is the largest, and the default.",
         ),
     ] = None,
 ) -> None:
     """Edit people: age, gender, smile, pose and whatever directions you have.
 
     Amounts are lengths in the latent space: 1 shows, 3 is a lot, and signs count. Several edits add up. A range like
-    -4..4 makes a strip of --steps faces, or a film where --out names one. Every edit tells its price: how far the
+    -4..4 makes a strip of --steps faces, or a film where --out names one. Every edit reports its price: how far the
     person now is from the average face, and what else moved, where scorers are installed.
 
     Examples: stylegan edit jon --age 3 --smile -1; stylegan edit jon --age -4..4 --out years.mp4;

@@ -17,25 +17,27 @@ if TYPE_CHECKING:
 @command
 def metrics(
     subject: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="The model to judge, or a data set.", show_default=False)
+        str | None, typer.Argument(metavar="MODEL", help="The model to measure, or a data set.", show_default=False)
     ] = None,
     reference: Annotated[
         str | None,
-        typer.Argument(metavar="DATA", help="What to judge it by: a data set, or a model.", show_default=False),
+        typer.Argument(metavar="DATA", help="What to compare it with: a data set, or a model.", show_default=False),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "--network", help="MODEL, said as an option.", show_default=False)
+        str | None, typer.Option("--model", "--network", help="MODEL, given as an option.", show_default=False)
     ] = None,
-    data_set: Annotated[str | None, typer.Option("--data", help="DATA, said as an option.", show_default=False)] = None,
+    data_set: Annotated[
+        str | None, typer.Option("--data", help="DATA, given as an option.", show_default=False)
+    ] = None,
     names: Annotated[
         str, typer.Option("--metrics", help="fd and kd (distances), pr (precision, recall), ppl (path length).")
     ] = "fd,kd,pr",
-    num: Annotated[int, typer.Option(min=1, help="Pictures of each side, if there are so many.")] = 2000,
+    num: Annotated[int, typer.Option(min=1, help="Pictures on each side, if it has so many.")] = 2000,
     seed: Seed = 0,
     size: Annotated[
         int | None,
         typer.Option(
-            min=4, max=1024, help="Compare at this many pixels, not at the smaller side's.", show_default=False
+            min=4, max=1024, help="Compare at this many pixels instead of the smaller side's.", show_default=False
         ),
     ] = None,
     filter: Annotated[
@@ -51,18 +53,18 @@ def metrics(
         ),
     ] = None,
     class_index: Annotated[
-        int | None, typer.Option("--class", min=0, help="Of models with classes: one.", show_default=False)
+        int | None, typer.Option("--class", min=0, help="For models with classes: only this one.", show_default=False)
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16; path length needs fp32.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Judge a model's pictures by a data set: Frechet and kernel distance, precision and recall, path length.
+    """Compare a model's pictures with a data set: Frechet and kernel distance, precision and recall, path length.
 
     DATA is a folder or .zip of square pictures of one size (stylegan dataset makes it), or a model. The same data set
-    twice compares its halves: the least that a distance can be. Distances on EfficientNet-Lite0 are no FID. Numbers
-    compare with others of as many pictures, as large, with the same features and filter.
+    twice compares its halves: the least that a distance can be. Distances on EfficientNet-Lite0 are not
+    FID. Compare numbers only where size and number of pictures, features and filter are the same.
 
     Examples: stylegan metrics ffhq faces.zip; stylegan metrics faces.zip faces.zip --num 5000; stylegan metrics
     ffhq faces.zip --metrics ppl --num 500

@@ -77,7 +77,7 @@ def pull(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Fetch a named model now, even if it is here (which mends a damaged cache); a URL, if it is not here."""
+    """Fetch a model now: a named one even if it is here (which repairs a damaged cache), a URL only if it is not."""
     from stylegan_cli import store
     from stylegan_cli.cli.console import data, fetching
     from stylegan_cli.cli.studio import what_is_fetched

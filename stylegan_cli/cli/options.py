@@ -57,7 +57,7 @@ class OfClass(ModelChoice):
             "--class",
             min=0,
             show_default=False,
-            help="The class to draw, from 0, of models that have classes.",
+            help="For models with classes: the class to draw, from 0.",
             rich_help_panel=_MODEL,
         ),
     ] = None
@@ -130,7 +130,9 @@ class PictureOutput(Output):
 Grid = Annotated[
     bool,
     typer.Option(
-        "--grid", help="One sheet instead of several pictures (256-pixel faces, or --size).", rich_help_panel=_OUTPUT
+        "--grid",
+        help="One sheet instead of several pictures (faces of 256 pixels, or of --size).",
+        rich_help_panel=_OUTPUT,
     ),
 ]
 NoiseMode = Annotated[

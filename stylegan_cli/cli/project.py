@@ -48,14 +48,18 @@ def project(
     ] = 100,
     tune: Annotated[
         bool,
-        typer.Option("--tune", help="Then change the model a little for this photo: the closest likeness. Needs .npz."),
+        typer.Option("--tune", help="Then fine-tune the model to this photo (PTI): the closest likeness. Needs .npz."),
     ] = False,
     seed: Seed = 0,
     face: Annotated[
-        int | None, typer.Option(min=1, help="Which face of several; by default the largest.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1, help="Which face, where the photo has several; by default the largest.", show_default=False
+        ),
     ] = None,
     aligned: Annotated[
-        bool, typer.Option("--aligned", help="The photo is cut as the model's pictures are: do not look for a face.")
+        bool,
+        typer.Option("--aligned", help="The photo is cropped as the model's pictures are: do not look for a face."),
     ] = False,
     film: Annotated[
         Path | None,
@@ -64,8 +68,8 @@ def project(
 ) -> None:
     """Find the latents of a photo: the person in the model's own space, for every other command to take.
 
-    Writes the latents, the picture that they make and a side-by-side with the photo, and tells how close it came.
-    --tune stores a small change of the model with the latents, which every command applies.
+    Writes the latents, the picture that they make and a side-by-side with the photo, and reports how close it
+    came. --tune stores a small change of the model with the latents, which every command applies.
 
     --outdir DIR writes DIR/projected_w.npz and the pictures beside it.
 

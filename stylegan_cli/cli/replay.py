@@ -41,7 +41,7 @@ def replay(
         typer.Option(
             "--model",
             "--network",
-            help="The model file that it was made with; named models are found by themselves.",
+            help="The model file that it was made with; models with names are found without.",
             show_default=False,
         ),
     ] = None,

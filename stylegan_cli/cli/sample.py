@@ -41,7 +41,7 @@ def sample(
         typer.Option(
             "--latents",
             "--projected-w",
-            help="Render everybody in this .npy, .npz or .pt, as they are.",
+            help="Render every latent in this .npy, .npz or .pt, unchanged.",
             show_default=False,
         ),
     ] = None,
@@ -52,7 +52,7 @@ def sample(
     grid: Grid = False,
     columns: Annotated[
         int | None,
-        typer.Option(min=1, help="Columns of --grid (default: so that no place is empty).", show_default=False),
+        typer.Option(min=1, help="Columns of --grid; by default as many as leave no gap.", show_default=False),
     ] = None,
     dataset: Annotated[
         Path | None,
@@ -68,9 +68,9 @@ def sample(
 
     A seed means the same z as in NVIDIA's tools. --dataset writes any number of pictures in NVIDIA's data-set
     layout, ready for training; --latents takes [w_dim], [num_ws, w_dim] or [n, num_ws, w_dim]
-    and renders it unchanged. Without seeds, count and latents it is one face, that of --seed.
+    and renders it unchanged. Without any of them it makes one face, that of --seed.
 
-    A data set that was stopped or killed goes on by the same command, and ends the same to the byte. Several processes
+    The same command resumes a data set that was interrupted, and the result is the same to the byte. Several processes
     share the work: torchrun --nproc-per-node 2 -m stylegan_cli sample -n 1000000 --dataset faces.zip
 
     Examples: stylegan sample --seeds 0-15,42 --grid; stylegan sample -n 10000 --dataset faces.zip --size 128

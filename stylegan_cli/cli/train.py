@@ -66,8 +66,8 @@ class Choices:
 @command
 def train(
     choices: Choices,
-    data: Annotated[Path, typer.Option(help="Square pictures: a folder or .zip of stylegan dataset.")],
-    outdir: Annotated[Path, typer.Option(help="The run's folder; a run that is in it goes on.")],
+    data: Annotated[Path, typer.Option(help="Square pictures: a folder or .zip made by stylegan dataset.")],
+    outdir: Annotated[Path, typer.Option(help="The run's folder; a run that is in it already is resumed.")],
     preset: Annotated[
         str,
         typer.Option(
@@ -91,7 +91,7 @@ def train(
         str | None,
         typer.Option(
             metavar="MODEL|RUN",
-            help="Begin from a StyleGAN or StyleGAN2 of the same resolution: a model, or a run's folder, which has its "
+            help="Start from a StyleGAN or StyleGAN2 of the same resolution: a model, or a run's folder, which has its "
             "discriminator too.",
             show_default=False,
         ),
@@ -101,22 +101,22 @@ def train(
     ] = None,
     snap: Annotated[int, typer.Option(min=1, help="Ticks between snapshots.")] = 10,
     metrics: Annotated[
-        str, typer.Option(help="fd, kd, fd,kd or none: at some snapshots, for a twentieth of the time, and at the end.")
+        str, typer.Option(help="fd, kd, fd,kd or none: at some snapshots (5 % of the time) and at the end.")
     ] = "fd",
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16: what convolutions compute in.")] = "auto",
     gpus: Annotated[int, typer.Option(min=1, hidden=True)] = 1,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Print the run's options, and neither train nor write.")
+        bool, typer.Option("--dry-run", "-n", help="Print the run's options, and leave without training.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a StyleGAN or StyleGAN2 on your pictures.
 
-    The folder holds the model as it is (network-snapshot.safetensors, for any --model), pictures of it, a log, a
+    The folder holds the current model (network-snapshot.safetensors, for any --model), pictures of it, a log, a
     report.html, a film, and checkpoints; events for TensorBoard too, with pip install 'stylegan-cli[tensorboard]'.
-    Ctrl-C, or a crash: the same command goes on, and on a CPU ends with the same model to the bit.
+    After Ctrl-C or a crash the same command resumes, and on a CPU ends with the same model to the bit.
 
     --batch, --glr, --dlr, --gamma, --stable-kimg and --fade-kimg also take numbers by resolution: 8:64,32:32 is 64 at 8
     and 16 pixels, 32 from 32 pixels on. --metrics are those of stylegan metrics, on 1000 pictures and EfficientNet
