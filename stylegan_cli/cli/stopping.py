@@ -1,22 +1,25 @@
 """Ending long work at a good moment."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+_HANGUP = getattr(signal, "SIGHUP", None)  # a terminal that closes; Windows has none
+
 
 @contextmanager
 def asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM ask for an end after the present step; another Ctrl-C ends at once."""
+    """Ctrl-C, SIGTERM and a terminal that closes ask for an end after the present step; another Ctrl-C ends at once."""
     asked = threading.Event()
 
-    def on_signal(number: int, _: object) -> None:
+    def on_signal(number: int) -> None:
         if asked.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked.set()
 
-    with _handled(on_signal, signal.SIGINT, signal.SIGTERM):
+    with _handled(on_signal, signal.SIGINT):
         yield asked.is_set
 
 
@@ -25,24 +28,41 @@ def ending_cleanly() -> Iterator[None]:
     """SIGTERM, and a terminal that closes, which would end the process at once, do what Ctrl-C does: nothing
     half-written stays."""
 
-    def on_signal(_number: int, _: object) -> None:
+    def on_signal(_number: int) -> None:
         raise KeyboardInterrupt
 
-    hung_up = getattr(signal, "SIGHUP", None)  # Windows has none; nohup has it ignored
-    ends = [hung_up] if hung_up and signal.getsignal(hung_up) is signal.SIG_DFL else []
-    with _handled(on_signal, signal.SIGTERM, *ends):
+    with _handled(on_signal):
         yield
 
 
 @contextmanager
-def _handled(handler: Callable[[int, object], None], *numbers: signal.Signals) -> Iterator[None]:
-    """Only the main thread can have handlers; elsewhere signals do what they did."""
+def _handled(handler: Callable[[int], None], *more: signal.Signals) -> Iterator[None]:
+    """Handles SIGTERM, a terminal that closes (but for nohup, which has that ignored) and `more`. Only the main thread
+    can have handlers; elsewhere signals do what they did."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, handler) for number in numbers}
+    terminals = [number for number in (1, 2) if os.isatty(number)]
+
+    def on_signal(number: int, _: object) -> None:
+        if number == _HANGUP:
+            _mute(terminals)
+        handler(number)
+
+    numbers = [signal.SIGTERM, *more]
+    if _HANGUP and signal.getsignal(_HANGUP) is not signal.SIG_IGN:
+        numbers.append(_HANGUP)
+    before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield
     finally:
         for number, former in before.items():
             signal.signal(number, former)
+
+
+def _mute(terminals: list[int]) -> None:
+    """What is still said to a terminal that is gone goes nowhere; it would be an error in the midst of the ending."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in terminals:
+        os.dup2(nowhere, number)
+    os.close(nowhere)

@@ -144,6 +144,28 @@ def test_ctrl_c_saves_and_leaves(stylegan, faces, monkeypatch):
     assert tensors("run")[1]["nimg"] == 16  # the step after the one in which the signal came sees it
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_terminal_that_closes_costs_no_work(faces, here):
+    """As when a connection breaks: nothing can be shown any more, and what was learned is kept."""
+    import pty
+
+    command = ["train", "--data", "faces", "--outdir", "run", *words(kimg=9000, tick=9000)]
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execve(
+            sys.executable, [sys.executable, "-m", "stylegan_cli", *command], os.environ | {"OMP_NUM_THREADS": "1"}
+        )
+    shown = b""
+    while b"of 9000 kimg" not in shown:
+        shown += os.read(terminal, 4096)
+    time.sleep(1)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 130
+    assert tensors("run")[1]["nimg"] > 0
+    assert (here / "run/network-snapshot.safetensors").exists()
+
+
 def test_another_start_leaves_the_running_one_alone(stylegan, faces):
     """Also the checkpoint that it is writing; that of a process that was killed is swept away."""
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
