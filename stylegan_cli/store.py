@@ -247,11 +247,11 @@ def add(path: Path, name: str, force: bool = False) -> Model:
         raise UsageError(f"there is no model file {path}")
     generator = open_file(path, name)
     folder.mkdir(parents=True, exist_ok=True)
+    modelfile.save(generator, folder / f"weights{NATIVE}", generator.origin.notes)
     (folder / ENCODER).unlink(missing_ok=True)  # of the model that was here before
     if (beside := path.with_name(ENCODER)).is_file():
         with replacing(folder / ENCODER) as part:
             shutil.copyfile(beside, part)
-    modelfile.save(generator, folder / f"weights{NATIVE}", generator.origin.notes)
     kind = generator.origin.notes.get("format", "model file")
     about = {
         "title": f"{generator.family}, {generator.resolution}x{generator.resolution} ({kind} {path.name})",

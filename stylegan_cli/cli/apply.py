@@ -3,12 +3,13 @@
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stylegan_cli.cli.boundary import sentence
 from stylegan_cli.cli.edit import FARTHEST, Amounts, open_edits, split_names
 from stylegan_cli.cli.options import Generation, PictureOutput, command
 from stylegan_cli.errors import StyleganError, UsageError
@@ -59,8 +60,10 @@ def apply(
     from stylegan_cli.latents.references import split
     from stylegan_cli.operations.editing import edited
 
-    studio = Studio(generation, output)
     texts = [one for text in people for one in split(text)]
+    if output.out is None and len(texts) > 1:  # however many of them can be edited
+        output = replace(output, out=places.fresh(Path("edited")))
+    studio = Studio(generation, output)
     studio.check_out(len(texts))
     edits = [
         edit
@@ -70,21 +73,22 @@ def apply(
         )
     ]
     prices = Prices(studio, max_drift)
-    ready: list[tuple[Person, list[Edit]]] = []
-    failed: list[str] = []
-    for text in texts:
+    ready: dict[int, tuple[Person, list[Edit]]] = {}
+    for i, text in enumerate(texts):
         try:
             person = studio.person(text)
-            ready.append((person, prices.limited(person, edits)))
-        except StyleganError as error:
-            failed.append(text)
-            tell(f"Error: {error}.")
+            ready[i] = person, prices.limited(person, edits)
+        except (StyleganError, OSError) as error:
+            tell(f"Error: {sentence(error)}.")
     if ready:
-        before, own = zip(*ready, strict=True)
-        after = (edited(studio.generator, *one) for one in ready)
-        studio.save(places.result_names([person.label for person in before], "edited"), map(portrait, after), "edited")
+        before, own = zip(*ready.values(), strict=True)
+        after = (edited(studio.generator, *one) for one in ready.values())
+        names = places.result_names(
+            [ready[i][0].label if i in ready else text for i, text in enumerate(texts)], "edited"
+        )
+        studio.save([names[i] for i in ready], map(portrait, after))
         prices.tell(before, own)
-    if failed:
+    if failed := [text for i, text in enumerate(texts) if i not in ready]:
         tell(f"{len(failed)} of {len(texts)} people could not be edited: {', '.join(failed)}.")
         raise typer.Exit(1)
 
@@ -124,6 +128,8 @@ def _step(plain: dict[str, Any], where: str, folder: Path) -> Step:
     if direction is not None:
         if not isinstance(direction, str):
             raise StyleganError(f"the direction of {where} is {direction!r}; give a name or a file in quotes")
+        if direction in rest:
+            raise StyleganError(f"{where} has two amounts of {direction}; give one")
         rest[direction] = amount
     for name, value in rest.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= FARTHEST:

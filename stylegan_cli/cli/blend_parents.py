@@ -77,7 +77,7 @@ def blend_parents(
     order = studio.generator.layers
     extra = [(parse_layers(which, order), share) for which, share in map(_assignment, layers or [])]
     studio.check_out(1 if grid else children)
-    one, other = studio.person(first), studio.person(second)
+    one, other = studio.persons([first, second])
     given = {band: share for band, share in zip(BANDS, (coarse, middle, fine), strict=True) if share is not None}
     by_chance = weight is None and (seed is not None or children > 1)
 

@@ -45,11 +45,12 @@ def boundary() -> Iterator[None]:
     except Exception as error:
         if os.environ.get("STYLEGAN_DEBUG"):
             raise
-        tell(f"Error: {_sentence(error)}.")
+        tell(f"Error: {sentence(error)}.")
         raise typer.Exit(getattr(error, "exit_code", 1)) from None
 
 
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
+    """What happened, for whoever caused it."""
     if isinstance(error, StyleganError):
         return str(error)
     if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):

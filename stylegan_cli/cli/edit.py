@@ -198,7 +198,7 @@ def edit(
         check_unused("there is no photo among these people, whose faces could be chosen from", {"--face": face})
     studio.check_out(1 if is_strip else len(texts))
     edits = open_edits(studio, generation.model, amounts, layers, split_names(keep))
-    before = [studio.person(text, face) for text in texts]
+    before = studio.persons(texts, face)
     if identity:
         fetch(Identity.assets, output.quiet)
     prices = Prices(studio, max_drift)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.options import Output, PictureOutput, out_option
+from stylegan_cli.cli.options import PictureOutput, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class FilmOutput(PictureOutput):
     ] = None
 
 
-def film_ending(output: Output) -> str:
+def film_ending(output: PictureOutput) -> str:
     """mp4 unless said otherwise; a folder means frames."""
     from stylegan_cli.cli import places
     from stylegan_cli.media.film import CODECS
@@ -50,6 +50,8 @@ def film_ending(output: Output) -> str:
         raise UsageError(f"a film is one file: say --out {output.out}.{ending}; a folder takes --format png or jpg")
     if output.out and ending in CODECS:
         places.check_file(output.out, output.force)
+        if output.save_latents:
+            places.check_file(output.out.with_suffix(".npy"), output.force)
     return ending
 
 

@@ -78,7 +78,7 @@ def interpolate(
     order = studio.generator.layers
     own = set(in_bands(order, targets))
     moving = tuple(index for index in parse_layers("all" if layers is None else layers, order) if index not in own)
-    main = [studio.person(name) for name in names]
+    main = studio.persons(names)
     tracks = [Track(in_bands(order, (band,)), (main[0], *studio.people(given))) for band, given in targets.items()]
     if len(main) > 1:
         tracks.append(Track(moving, tuple(main)))

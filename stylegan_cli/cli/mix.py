@@ -85,9 +85,10 @@ def mix(
         studio.save_sheet("mix", mixing.figure(down, across, chosen, pixels), mixed)
         return
     explicit = [(parse_layers(which, order), who) for which, who in map(_assignment, layers or [])]
-    people = {band: studio.person(who) for band, who in named.items()}
-    extra = [(indices, studio.person(who)) for indices, who in explicit]
-    person = mixing.mix(order, people, extra)
+    givers = studio.persons([*named.values(), *(who for _, who in explicit)])
+    bands, others = givers[: len(named)], givers[len(named) :]
+    extra = [(indices, other) for (indices, _), other in zip(explicit, others, strict=True)]
+    person = mixing.mix(order, dict(zip(named, bands, strict=True)), extra)
     studio.save(["mix"], [Work(person.face(pixels), (person,))])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
@@ -25,6 +25,7 @@ from stylegan_cli.latents import files, references
 from stylegan_cli.latents.people import Person, truncation
 from stylegan_cli.media.background import Background
 from stylegan_cli.media.encode import FORMATS, check_edges, encode, has_room
+from stylegan_cli.media.film import CODECS
 from stylegan_cli.media.render import page_size, render
 from stylegan_cli.operations.benchmarking import compile_where_it_pays
 from stylegan_cli.pictures import Picture, Sheet, faces_to_compute
@@ -41,7 +42,7 @@ class Work:
     """A picture to make, and the people whose latents are saved with it."""
 
     picture: Picture
-    people: Sequence[Person] = field(default=())
+    people: Sequence[Person] = ()
 
 
 def open_generator(choice: ModelChoice, quiet: bool) -> tuple[Generator, str]:
@@ -84,8 +85,13 @@ class Studio:
         self.cast = store.cast(choice.model)
 
     def check_out(self, pictures: int) -> None:
-        """That --out, where it names a file, can take so many pictures: told before minutes are spent on a photo."""
-        out = self.output.out
+        """That --out and --format can take so many pictures: told before minutes are spent on a photo. (Films have
+        seen to theirs already.)"""
+        out, named = self.output.out, {places.ending(self.output.out), self.output.format}
+        if isinstance(self.output, PictureOutput) and not named & {*CODECS} - {*FORMATS}:
+            _ = self.format
+            if not places.is_file_name(out, FORMATS):
+                places.check_new_folder(out or Path())
         if out is None or not places.is_file_name(out, FORMATS):
             return
         if pictures > 1:
@@ -103,9 +109,14 @@ class Studio:
             return darkroom.person(self, photo, face)
         return references.resolve(text, self.generator, self.psi, self.cast)
 
+    def persons(self, texts: Sequence[str], face: int | None = None) -> list[Person]:
+        """Several people. Photos come last: what is wrong with the others is told before minutes are spent."""
+        others = {text: self.person(text) for text in texts if not references.photo(text)}
+        return [others.get(text) or self.person(text, face) for text in texts]
+
     def people(self, text: str) -> list[Person]:
         """Everybody in a comma-separated list."""
-        return [self.person(part) for part in references.split(text)]
+        return self.persons(list(references.split(text)))
 
     @cached_property
     def format(self) -> str:
