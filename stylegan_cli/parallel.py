@@ -87,11 +87,11 @@ class World:
 
 
 def join(device: torch.device) -> tuple[World, torch.device]:
-    """Joins the others that torchrun started, if it did; and this process's own device."""
+    """Joins the others that torchrun started, if it did. Returns who takes part, and this process's own device."""
     return _join(device, "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", PATIENCE)
 
 
-def gather(device: torch.device) -> tuple[World, torch.device]:
+def join_to_share(device: torch.device) -> tuple[World, torch.device]:
     """The same for work that is only split: processes wait for each other as long as it takes, and `wait` fails with a
     RuntimeError where another one has ended. They may share GPUs."""
     return _join(device, "gloo", FOR_EVER)

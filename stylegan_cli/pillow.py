@@ -13,8 +13,8 @@ BROKEN_PICTURE = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError),
     *(RuntimeError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError),
 )
-# It warns of large pictures, whose size is checked where they are decoded, and of damage that is none to the pixels or
-# ends in a sentence anyway. (What libtiff prints by itself, of damaged TIFFs that are compressed, stays.)
+# It warns of large pictures, whose size is checked where they are decoded, and of damage that does not affect the
+# pixels, or that is reported anyway. (What libtiff prints by itself, of damaged TIFFs that are compressed, stays.)
 warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 

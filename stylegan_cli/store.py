@@ -35,7 +35,7 @@ ENCODER = f"encoder{NATIVE}"
 UNKNOWN_LICENCE = "its maker's"
 # What stands for the folder of a training run.
 SNAPSHOT = f"network-snapshot{NATIVE}"
-# What a JSON file of other contents makes of those who read it.
+# What reading a JSON file of another shape may raise.
 NOT_WHAT_IT_SEEMS = (ValueError, AttributeError, TypeError, RecursionError)
 # Part of a converted file's name: a change in the conversion makes a new file instead of trusting the old one.
 CONVERSION = 1
@@ -126,7 +126,7 @@ def find(name: str) -> Model:
 
 def is_file(name: str) -> bool:
     """Whether `name`, as given to --model, means a file and not a named model."""
-    return name not in models() and not is_url(name) and (Path(name).suffix != "" or Path(name).exists())
+    return bool(name) and name not in models() and not is_url(name) and (Path(name).suffix != "" or Path(name).exists())
 
 
 def is_url(name: str) -> bool:
@@ -177,16 +177,22 @@ def place(name: str) -> Path:
     return find(name).weights
 
 
+def check(name: str) -> Path:
+    """The same, if there is such a model."""
+    path = place(name)
+    if is_file(name) and not path.is_file():
+        raise UsageError(f"there is no model file {path}; known models are {', '.join(models())}")
+    return path
+
+
 def locate(name: str, progress: Progress = no_progress) -> Path:
     """The model file that `name` means, fetched first where it must be."""
-    path = place(name)
+    path = check(name)
     if path.is_file():
         return path
     if is_url(name):
         download(*_pinned(name), path, progress)
         return path
-    if is_file(name):
-        raise UsageError(f"there is no model file {path}; known models are {', '.join(models())}")
     return pull(find(name), progress=progress)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import typer.main
+from PIL import Image
 from tiny_generator import make_tiny
 from typer.testing import CliRunner
 
@@ -13,6 +14,7 @@ from stylegan_cli import modelfile, store
 from stylegan_cli.cli.app import app
 
 CPU = torch.device("cpu")
+GOLDEN = Path(__file__).parent / "golden"
 # Tiny networks gain nothing from threads, which on a busy machine only wait for each other.
 torch.set_num_threads(1)
 COMMANDS = typer.main.get_command(app)
@@ -35,6 +37,13 @@ def tiny_model(tmp_path_factory):
 def ffhq():
     """The default model in float32, fetched into the user's cache if it is not there yet."""
     return store.load("ffhq").prepare(CPU, torch.float32)
+
+
+@pytest.fixture(scope="session")
+def faces():
+    """Four aligned faces of 192 pixels, whose looks everybody can see: a laughing woman, a stern old man who looks to
+    the right, a baby, and a woman whose head is lowered."""
+    return {path.stem: Image.open(path).convert("RGB") for path in (GOLDEN / "faces").glob("*.jpg")}
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
-"""Locks, where there are none and where they are somebody else's."""
+"""Files in one piece, and locks: where there are none, and where they are somebody else's."""
 
 import errno
+import hashlib
+import tracemalloc
 
 import filelock
 import pytest
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import alone
+from stylegan_cli.files import alone, digest, write_bytes
 
 
 @pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL])
@@ -31,3 +33,21 @@ def test_somebody_elses_lock_is_named(tmp_path, monkeypatch):
         alone(tmp_path / ".lock", "this is being made"),
     ):
         pass
+
+
+def test_a_file_is_written_whole_into_a_new_folder(tmp_path):
+    path = tmp_path / "new/folder/file.bin"
+    for content in (b"one", b"two"):
+        write_bytes(path, content)
+        assert ([*path.parent.iterdir()], path.read_bytes()) == ([path], content)
+
+
+def test_a_digest_takes_little_memory(tmp_path):
+    path, content = tmp_path / "large", bytes(8 << 20)
+    path.write_bytes(content)
+    tracemalloc.start()
+    found = digest(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == hashlib.sha256(content).hexdigest()
+    assert peak < 2 << 20

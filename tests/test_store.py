@@ -197,6 +197,11 @@ def test_a_model_that_was_half_added_is_added_again(tiny_model, tmp_path, monkey
     (tmp_path / "models/mine/encoder.safetensors").touch()
     with pytest.raises(StyleganError, match="called mine already; choose another --name, or --force to replace it"):
         store.add(tiny_model, "mine")
+    with monkeypatch.context() as full:
+        full.setattr(modelfile, "save", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            store.add(tiny_model, "mine", force=True)
+    assert store.encoder("mine") is not None  # nothing has changed
     store.add(tiny_model, "mine", force=True)
     assert store.encoder("mine") is None
     assert [path.name for path in (tmp_path / "models/mine").iterdir() if path.name.startswith(".")] == []

@@ -1,8 +1,22 @@
 """The command line: one thin file a command, over `operations`."""
 
+import io
+import sys
+
 
 def main() -> None:
     """The entry point of `stylegan`."""
-    from stylegan_cli.cli.app import app
+    try:
+        _print_any_path()
+        from stylegan_cli.cli.app import app
 
-    app()
+        app()
+    except KeyboardInterrupt:  # before a command has begun
+        sys.exit(130)
+
+
+def _print_any_path() -> None:
+    """File names may hold what is no text, or none in the terminal's encoding: printing one must not end the work."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+        sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")

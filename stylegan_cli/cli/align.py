@@ -10,7 +10,7 @@ from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, fetch, progress, tell
 from stylegan_cli.cli.options import Quiet, command, out_option
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import digest, replacing
+from stylegan_cli.files import digest, write_bytes
 
 _OUTPUT = "Output"
 
@@ -164,7 +164,5 @@ def _tell_of_others(path: Path, found: int, taken: int, wanted: Wanted, numbered
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        part.write_bytes(content)
+    write_bytes(path, content)
     data(path)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import sentence
+from stylegan_cli.cli.console import tell
 from stylegan_cli.cli.edit import FARTHEST, Amounts, open_edits, split_names
 from stylegan_cli.cli.options import Generation, PictureOutput, command
 from stylegan_cli.errors import StyleganError, UsageError
@@ -53,8 +55,6 @@ def apply(
     """
     steps = read_steps(recipe)
 
-    from stylegan_cli.cli import places
-    from stylegan_cli.cli.console import tell
     from stylegan_cli.cli.price import Prices
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.latents.references import split

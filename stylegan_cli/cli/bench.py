@@ -2,10 +2,11 @@
 
 from dataclasses import asdict, dataclass
 from math import inf, isnan
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stylegan_cli.cli.console import data, progress, tell
 from stylegan_cli.cli.options import ModelChoice, Quiet, command
 from stylegan_cli.errors import UsageError
 
@@ -51,21 +52,26 @@ def bench(
 
     Examples: stylegan bench; stylegan bench --model ffhq,network.pkl --precision fp32,bf16 --compile --json
     """
-    from stylegan_cli import hardware
-    from stylegan_cli.cli.console import progress
+    from stylegan_cli import hardware, store
 
     where = hardware.choose_device(device)
     said = [part.strip() for part in precisions.split(",")]
     chosen = _available(where.type) if said == ["auto"] else [hardware.choose_precision(p, where) for p in said]
     sizes = _sizes(batches)
-    plan = [(model.strip(), precision) for model in models.split(",") for precision in chosen]
+    named = [model.strip() for model in models.split(",")]
+    for model in named:
+        store.check(model)
+    plan = [(model, precision) for model in named for precision in chosen]
     rows: list[Row] = []
-    with progress("measuring", len(plan) * len(sizes) * (1 + compiled), quiet, "figures") as advance:
-        for model, precision in plan:
-            for row in _measured(ModelChoice(model, device, precision), sizes, compiled, seconds, quiet):
-                rows.append(row)
-                advance(len(rows))
-    (_print_json if as_json else _print_table)(rows)
+    try:
+        with progress("measuring", len(plan) * len(sizes) * (1 + compiled), quiet, "figures") as advance:
+            for model, precision in plan:
+                for row in _measured(ModelChoice(model, device, precision), sizes, compiled, seconds, quiet):
+                    rows.append(row)
+                    advance()
+    finally:
+        if rows:
+            (_print_json if as_json else _print_table)(rows)
 
 
 def _measured(
@@ -75,7 +81,6 @@ def _measured(
     import torch
 
     from stylegan_cli import compilation
-    from stylegan_cli.cli.console import tell
     from stylegan_cli.cli.studio import open_generator
     from stylegan_cli.errors import StyleganError
     from stylegan_cli.operations.benchmarking import seconds_a_picture
@@ -131,7 +136,7 @@ def _sizes(text: str) -> list[int]:
     return sizes
 
 
-def _machine() -> dict[str, object]:
+def _machine() -> dict[str, Any]:
     import os
     import platform
 
@@ -154,8 +159,6 @@ def _machine() -> dict[str, object]:
 def _print_json(rows: "Sequence[Row]") -> None:
     import json
 
-    from stylegan_cli.cli.console import data
-
     data(json.dumps({"machine": _machine(), "figures": [asdict(row) for row in rows]}, indent=1))
 
 
@@ -163,8 +166,13 @@ def _print_table(rows: "Sequence[Row]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    about = ", ".join(f"{key} {value}" for key, value in _machine().items() if value not in (None, []))
-    table = Table("model", "pixels", "precision", "batch", "compiled", box=None, caption=about, caption_justify="left")
+    machine = _machine()
+    machine["features"] = " and ".join(machine["features"])
+    about = ", ".join(f"{key} {value}" for key, value in machine.items() if value)
+    table = Table(box=None, caption=about, caption_justify="left")
+    table.add_column("model", overflow="fold")
+    for title in ("pixels", "precision", "batch", "compiled"):
+        table.add_column(title)
     for title in ("pictures/s", "s/picture", "dB"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from stylegan_cli.cli.options import Generation, Grid, PictureOutput, command
+from stylegan_cli.cli import places
+from stylegan_cli.cli.options import Generation, Grid, PictureOutput, check_unused, command
 from stylegan_cli.errors import UsageError
 
 
@@ -62,11 +63,12 @@ def blend_parents(
     """
     if weight is not None and seed is not None:
         raise UsageError("--weight gives the shares that --seed would draw; leave out one of them")
+    if None not in (coarse, middle, fine):
+        check_unused("all bands have their shares already", {"--weight": weight, "--seed": seed})
     if children > 1 and (weight is not None or None not in (coarse, middle, fine)):
         raise UsageError("with --weight, or shares for all bands, siblings would be alike; leave out --children")
 
     from stylegan_cli.bands import BANDS
-    from stylegan_cli.cli.places import is_file_name
     from stylegan_cli.cli.studio import Studio, Work, portrait
     from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.media.encode import FORMATS
@@ -93,7 +95,7 @@ def blend_parents(
     sheet = blending.family(one, other, siblings)
     if grid:
         studio.save_sheet("family", sheet, siblings)
-    elif children == 1 and is_file_name(output.out, FORMATS):
+    elif children == 1 and places.is_file_name(output.out, FORMATS):
         studio.save(["child"], [portrait(siblings[0])])
     else:
         names = [person.label.replace(" ", "-") for person in siblings]

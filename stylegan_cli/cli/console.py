@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Advance(Protocol):
-    """Tells a progress bar how much is done in all."""
+    """Tells a progress bar how much is done in all; by default one more than before."""
 
-    def __call__(self, done: int, note: str = "") -> None: ...
+    def __call__(self, done: int | None = None, note: str = "") -> None: ...
 
 
 @cache
@@ -47,19 +47,25 @@ def data(line: object) -> None:
 
 @contextmanager
 def progress(what: str, total: int, quiet: bool, unit: str = "faces") -> Iterator[Advance]:
-    """A bar with the time left, on terminals; yields a function that takes how much is done in all, and perhaps a
-    note on how it goes."""
+    """A bar with the time left, on terminals; yields what moves it, perhaps with a note on how it goes."""
     if quiet or total <= 1 or not prose().is_terminal:
-        yield lambda _done, _note="": None
+        yield lambda _done=None, _note="": None
         return
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     amount = [DownloadColumn()] if unit == "bytes" else [MofNCompleteColumn(), TextColumn(unit)]
     columns = (TextColumn("{task.description}"), BarColumn(), *amount, TimeRemainingColumn())
     # On a terminal the bar must make room for data lines; when stdout is a pipe or a file they must stay there.
-    with Progress(*columns, console=prose(), transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
+    with Progress(
+        *columns, console=prose(), transient=True, redirect_stdout=bool(sys.stdout and sys.stdout.isatty())
+    ) as bars:
         task = bars.add_task(what, total=total)
-        yield lambda done, note="": bars.update(task, completed=done, description=f"{what} {note}".strip())
+
+        def advance(done: int | None = None, note: str = "") -> None:
+            by = 1 if done is None else None
+            bars.update(task, completed=done, advance=by, description=f"{what} {note}".strip())
+
+        yield advance
 
 
 @contextmanager

@@ -79,10 +79,12 @@ def shoot(path: Path, size: int, face: int | None, is_aligned: bool, quiet: bool
     return Shot(path, ImageOps.fit(photo, (size, size), Image.Resampling.LANCZOS), cut)
 
 
-def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage = lambda _image: None) -> Found:
-    """Looks for the person on a photo in the studio's model."""
+def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage, keep: Callable[[Person], None]) -> Found:
+    """Looks for the person on a photo in the studio's model. Before tuning, whoever was projected is given to `keep`,
+    lest they be lost where it is stopped."""
     person, steps = _projected(studio, shot, wanted, on_image)
     if wanted.tune:
+        keep(person)
         person = _tuned(studio, shot, person, wanted.seed, on_image)
     with torch.inference_mode():
         image = tuning.synthesis(studio.generator, person.ws[None].to(studio.generator.device), Noise(), person.tuned)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stylegan_cli.cli import places
+from stylegan_cli.cli.console import data, progress, tell
 from stylegan_cli.cli.options import Quiet, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
 
@@ -58,8 +60,6 @@ def dataset(
     Examples: stylegan dataset photos -o faces.zip --size 64; stylegan dataset pets.zip -o pets --size 128 --labels
     folders
     """
-    from stylegan_cli.cli import places
-    from stylegan_cli.cli.console import data, progress, tell
     from stylegan_cli.media.collecting import Settings, collect, first_picture
     from stylegan_cli.media.dataset import writing_pictures
     from stylegan_cli.media.encode import FORMATS

@@ -7,8 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stylegan_cli.cli import places
+from stylegan_cli.cli.console import data as print_data
+from stylegan_cli.cli.console import escaped, progress, tell
 from stylegan_cli.cli.edit import FARTHEST, open_direction, split_names
-from stylegan_cli.cli.options import Generation, Output, Quiet, Seed, check_unused, command
+from stylegan_cli.cli.options import (
+    Generation,
+    Output,
+    Quiet,
+    Seed,
+    check_unused,
+    check_word,
+    command,
+    command_line,
+    out_option,
+)
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +32,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, show, find and discover directions for editing.", no_args_is_help=True)
 
 METHODS = ("sefa", "pca")
-PEOPLE = 2000
+PEOPLE, SAMPLES = 2000, 10_000  # that find and pca look at
 
 On = Annotated[str, typer.Option("--on", metavar="PEOPLE", help="The people to show it on.")]
 Amount = Annotated[float, typer.Option(min=0, max=FARTHEST, help="How far the pictures go, to both sides.")]
@@ -33,7 +46,6 @@ def list_directions(
 ) -> None:
     """List the directions of a model: those that come with it and those that you have found."""
     from stylegan_cli import store
-    from stylegan_cli.cli.console import data, escaped, tell
     from stylegan_cli.latents.directions import title
 
     known = store.directions(model)
@@ -41,7 +53,7 @@ def list_directions(
         tell(f"{model} has no directions yet; stylegan directions find and discover make some.")
     for name, path in known.items():
         try:
-            data(f"{name}\t{escaped(title(path))}")
+            print_data(f"{name}\t{escaped(title(path))}")
         except StyleganError as error:
             tell(f"{error}.")
 
@@ -61,7 +73,6 @@ def show(
     Example: stylegan directions show age --on jon,dany
     """
     from stylegan_cli import store
-    from stylegan_cli.cli.console import tell
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.operations import editing
 
@@ -124,12 +135,7 @@ def find(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            show_default=False,
-            help="A .npz, or a folder; by default your own folder, so that --direction NAME finds it.",
-        ),
+        out_option("A .npz, or a folder; by default your own folder, so that --direction NAME finds it."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     quiet: Quiet = False,
@@ -158,15 +164,13 @@ def find(
     import torch
 
     from stylegan_cli.cli import finding
-    from stylegan_cli.cli.console import data as print_data
-    from stylegan_cli.cli.console import progress
-    from stylegan_cli.cli.options import command_line
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import directions
     from stylegan_cli.latents.directions import Direction
     from stylegan_cli.media.sampled import SampledFaces
     from stylegan_cli.operations import discovery
 
+    finding.check_seeds(range(seed, seed + count + people))
     names = targets or ["direction"] if name is None else [name]
     paths = finding.destinations(generation.model, names, out, force)
     score = finding.open_scorers([*targets, *kept], quiet)
@@ -227,7 +231,12 @@ def discover(
     layers: Annotated[
         str, typer.Option(help="The layers to change: coarse, middle, fine, several, all, or 0-3.")
     ] = "all",
-    samples: Annotated[int, typer.Option(min=100, max=1_000_000, help="How many people pca looks at.")] = 10_000,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            min=100, max=1_000_000, help=f"How many people pca looks at (default {SAMPLES}).", show_default=False
+        ),
+    ] = None,
     on: Annotated[str, typer.Option("--on", metavar="PERSON", help="The person to show them on.")] = "0",
     amount: Annotated[
         float | None,
@@ -244,12 +253,9 @@ def discover(
 
     Example: stylegan directions discover --method sefa --layers coarse --out found
     """
-    if method not in METHODS:
-        raise UsageError(f"--method is one of {', '.join(METHODS)}, not {method!r}")
+    check_word("--method", method, METHODS)
 
-    from stylegan_cli.cli import finding, places
-    from stylegan_cli.cli.console import data
-    from stylegan_cli.cli.options import command_line
+    from stylegan_cli.cli import finding
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import directions
     from stylegan_cli.latents.directions import Direction
@@ -268,9 +274,11 @@ def discover(
     chosen, person = finding.moved_layers(layers, generator), studio.person(on)
     found: dict[str, object] = {"command": command_line(), "method": method}
     if method == "sefa":
+        check_unused("sefa looks at nobody", {"--samples": samples})
         vectors, strengths = discovery.sefa(generator, chosen, count)
         kind = "change of styles"
     else:
+        samples = SAMPLES if samples is None else samples
         vectors, strengths = discovery.pca(generator, samples, count)
         kind, found = "standard deviation of w", found | {"samples": samples}
     reach = float(f"{0.4 * editing.typical_distance(generator):.1g}") if amount is None else amount  # a round amount
@@ -285,7 +293,7 @@ def discover(
     folder.mkdir(parents=True, exist_ok=True)
     for path, direction in zip(paths, made, strict=False):
         directions.write(path, direction, generator.origin)
-        data(path)
+        print_data(path)
     studio.save_sheet("sheet", sheet, [])
 
 

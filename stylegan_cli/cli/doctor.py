@@ -4,10 +4,16 @@ import os
 import platform
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
+from stylegan_cli.cli.console import data
 from stylegan_cli.cli.options import command
+from stylegan_cli.errors import StyleganError
+
+if TYPE_CHECKING:
+    from stylegan_cli.store import Model
 
 
 @command
@@ -17,7 +23,6 @@ def doctor() -> None:
 
     from stylegan_cli import __version__, hardware, store
     from stylegan_cli.assets import cache_folder
-    from stylegan_cli.cli.console import data
     from stylegan_cli.files import nearest_existing
 
     device = hardware.choose_device("auto")
@@ -27,10 +32,10 @@ def doctor() -> None:
     lines = {
         "stylegan": f"{__version__}, Python {platform.python_version()}, torch {torch.__version__}, {sys.platform}",
         "device": f"{device.type}{_cuda_name()}",
-        "precision": _precision(hardware.choose_precision("auto", device), features),
+        "precision": _precision(hardware.choose_precision("auto", device), device.type, features),
         "threads": f"{torch.get_num_threads()} of {os.cpu_count()} processors",
         "cache": f"{cache} ({_writable(nearest_existing(cache), problems)})",
-        "models": ", ".join(f"{m.name} ({'here' if m.is_here else 'not fetched'})" for m in store.models().values()),
+        "models": ", ".join(f"{model.name} ({_presence(model, problems)})" for model in store.models().values()),
         "ffmpeg": _ffmpeg(problems),
         "here": f"{Path.cwd()} ({_writable(Path.cwd(), problems)})",
     }
@@ -49,10 +54,20 @@ def _cuda_name() -> str:
     return f" ({torch.cuda.get_device_name()})" if torch.cuda.is_available() else ""
 
 
-def _precision(chosen: str, features: list[str]) -> str:
+def _precision(chosen: str, device: str, features: list[str]) -> str:
+    if device != "cpu":
+        return f"auto means {chosen} here"
     has = f"this CPU has {' and '.join(features)}" if features else "this CPU has no bfloat16 arithmetic"
-    slow = ", in which alone bf16 is slower" if features and chosen == "fp32" else ""
+    slow = ", which on its own makes bf16 slower" if features and chosen == "fp32" else ""
     return f"auto means {chosen} here ({has}{slow})"
+
+
+def _presence(model: "Model", problems: list[str]) -> str:
+    try:
+        return "here" if model.is_here else "not fetched"
+    except StyleganError as error:
+        problems.append(str(error))
+        return "damaged"
 
 
 def _writable(folder: Path, problems: list[str]) -> str:

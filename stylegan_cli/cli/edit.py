@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.filming import film_ending, save_film
+from stylegan_cli.cli import places
+from stylegan_cli.cli.console import fetch, tell
+from stylegan_cli.cli.filming import RATE, film_ending, save_film
 from stylegan_cli.cli.options import Generation, PictureOutput, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
 
@@ -18,10 +20,9 @@ if TYPE_CHECKING:
     from stylegan_cli.latents.directions import Direction
     from stylegan_cli.operations.editing import Edit
 
-PICTURES = ("png", "webp", "jpg")
 FILMS = ("mp4", "webm", "gif")  # webp, too, once --frames says that it is a film
 FARTHEST = 1000
-FRAMES, RATE = 60, 30
+FRAMES = 60
 NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
 
 
@@ -169,15 +170,15 @@ def edit(
         raise UsageError("say what to edit: --age 3, --smile -1, or --direction NAME=AMOUNT")
     amounts = [(name, parse_amounts(name, text)) for name, text in wanted]
 
-    film = _film_ending(output, steps, frames)
+    film = _film_ending(output, steps, frames, fps)
     if not film:
         check_unused("only films have these (--frames, or --out film.mp4)", {"--fps": fps, "--loop": loop})
     is_strip = not film and (steps is not None or any(amount.start is not None for _, amount in amounts))
+    if output.quiet:
+        check_unused("--quiet reports nothing", {"--identity": identity})
     if paste and (film or is_strip or output.size):
         raise UsageError("--paste puts one face back into its photo; leave out films, strips, ranges and --size")
 
-    from stylegan_cli.cli import places
-    from stylegan_cli.cli.console import fetch
     from stylegan_cli.cli.price import SMALLEST, Prices
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.latents import references
@@ -210,7 +211,7 @@ def edit(
         image = darkroom.pasted(studio, paste, face, before[0], after[0])
         studio.save_image(f"{paste.stem}-edited", image, after)
     elif film:
-        save_film(studio, editing.film(generator, before[0], own[0], frames or FRAMES, loop), fps or RATE, film)
+        save_film(studio, editing.film(generator, before[0], own[0], frames or FRAMES, loop), fps, film)
     elif is_strip:
         number = steps or editing.round_steps(edits)
         strips = [editing.strip(generator, *one, number) for one in zip(before, own, strict=True)]
@@ -222,16 +223,16 @@ def edit(
     prices.tell(before, own)
 
 
-def _film_ending(output: EditOutput, steps: int | None, frames: int | None) -> str | None:
+def _film_ending(output: EditOutput, steps: int | None, frames: int | None, fps: float | None) -> str | None:
     """The film's ending where a film is asked for."""
-    from stylegan_cli.cli import places
+    from stylegan_cli.media.encode import FORMATS
 
-    ending = places.file_ending(output.out, output.format, PICTURES + FILMS, "mp4" if frames else "png")
+    ending = places.file_ending(output.out, output.format, (*FORMATS, *FILMS), "mp4" if frames else "png")
     if frames is None and ending not in FILMS:
         return None
     if steps:
         raise UsageError("--steps draws a strip, and a film has --frames; leave out one of them")
-    return film_ending(output)
+    return film_ending(output, fps)
 
 
 def open_edits(
@@ -243,7 +244,6 @@ def open_edits(
 ) -> "list[Edit]":
     """Edits by directions' names or files, each of them without what would move the attributes to `keep`."""
     from stylegan_cli import store
-    from stylegan_cli.cli.console import tell
     from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.operations.editing import Edit, keeping, keeps
 
@@ -255,14 +255,13 @@ def open_edits(
     for name, amount in amounts:
         direction = open_direction(studio, name, known)
         if not studio.output.quiet and (already := [other.name for other in kept if keeps(direction, other)]):
-            tell(f"{direction.name} was found keeping {' and '.join(already)}, as well as a line can; nothing changes.")
+            tell(f"{direction.name} leaves {' and '.join(already)} alone already, as far as a line can.")
         edits.append(Edit(keeping(direction, kept), amount.stop, amount.start or 0, layers))
     return edits
 
 
 def open_direction(studio: "Studio", name: str, known: "Mapping[str, Path]") -> "Direction":
     """A direction by its name or file; of those that do not know their model the user is told."""
-    from stylegan_cli.cli.console import tell
     from stylegan_cli.latents import directions
 
     direction = directions.resolve(name, studio.generator, known)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.options import PictureOutput, out_option
+from stylegan_cli.cli import places
+from stylegan_cli.cli.console import data, progress
+from stylegan_cli.cli.options import PictureOutput, check_unused, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from stylegan_cli.operations.interpolation import Film
 
 FRAMES = ("png", "jpg")
+RATE = 30  # frames a second, where nobody says
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,9 @@ class FilmOutput(PictureOutput):
     ] = None
 
 
-def film_ending(output: PictureOutput) -> str:
-    """mp4 unless said otherwise; a folder means frames."""
-    from stylegan_cli.cli import places
-    from stylegan_cli.media.film import CODECS
+def film_ending(output: PictureOutput, fps: float | None) -> str:
+    """mp4 unless said otherwise; a folder means frames, which have no rate."""
+    from stylegan_cli.media.film import CODECS, check_rate
 
     ending = places.file_ending(output.out, output.format, (*CODECS, *FRAMES), "png" if output.out else "mp4")
     if output.out and ending in CODECS and not places.is_file_name(output.out, CODECS):
@@ -52,18 +54,23 @@ def film_ending(output: PictureOutput) -> str:
         places.check_file(output.out, output.force)
         if output.save_latents:
             places.check_file(output.out.with_suffix(".npy"), output.force)
+    if ending in FRAMES:
+        check_unused("frames are single pictures", {"--fps": fps})
+    else:
+        check_rate(ending, RATE if fps is None else fps)
     return ending
 
 
-def save_film(studio: Studio, film: Film, fps: float, ending: str) -> None:
+def save_film(studio: Studio, film: Film, fps: float | None, ending: str) -> None:
     """Writes a film, or its frames as pictures."""
-    from stylegan_cli.cli import places
     from stylegan_cli.cli.studio import Work
     from stylegan_cli.latents.people import Person
     from stylegan_cli.media.film import CODECS
 
     if ending in CODECS:
-        _write_film(studio, film, studio.output.out or places.fresh(Path(f"film.{ending}")), fps, ending)
+        beside = (".npy",) if studio.saves_latents else ()
+        path = studio.output.out or places.fresh(Path(f"film.{ending}"), *beside)
+        _write_film(studio, film, path, RATE if fps is None else fps, ending)
         return
     names = [f"frame{i:05d}" for i in range(len(film))]
     works = (Work(face, (Person(name, face.ws, tuned=face.tuned),)) for name, face in zip(names, film, strict=True))
@@ -74,8 +81,6 @@ def _write_film(studio: Studio, film: Film, path: Path, fps: float, ending: str)
     """Streams frames to the encoder and, if asked, their `ws` `[frames, num_ws, w_dim]` to a `.npy`."""
     import numpy as np
 
-    from stylegan_cli.cli import places
-    from stylegan_cli.cli.console import data, progress
     from stylegan_cli.latents.files import writing_npy
     from stylegan_cli.media.film import write_film
     from stylegan_cli.media.render import render
@@ -97,7 +102,7 @@ def _write_film(studio: Studio, film: Film, path: Path, fps: float, ending: str)
                     studio.preview(image)
                 if add_ws is not None:
                     add_ws(face.ws.numpy())
-                advance(i + 1)
+                advance()
                 yield np.asarray(image)
 
         write_film(path, draw(), fps, ending, studio.background())

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
-from itertools import count
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -34,7 +33,7 @@ Score = Callable[[Image.Image], Mapping[str, float]]
 
 def destinations(model: str, names: Sequence[str], out: Path | None, force: bool) -> list[Path]:
     """A file for each direction: in the user's own folder, in the folder `out`, or `out` itself if it is a `.npz`."""
-    if out is not None and out.suffix == ".npz" and not out.is_dir():
+    if out is not None and out.suffix == ".npz" and not places.is_folder(out):
         if len(names) > 1:
             raise UsageError(f"--out {out} is one file, and these are {len(names)} directions; name a folder")
         return [places.check_file(out, force)]
@@ -53,6 +52,13 @@ def moved_layers(words: str, generator: Generator) -> tuple[int, ...]:
     return chosen
 
 
+def check_seeds(seeds: range) -> None:
+    if seeds[-1] > people.MAX_SEED:
+        raise UsageError(
+            f"people are drawn from --seed on, and seeds end at {people.MAX_SEED}; choose a smaller --seed"
+        )
+
+
 def of_seeds(studio: Studio, seeds: Iterable[int]) -> Tensor:
     """The `w` `[n, w_dim]` of seeds."""
     return torch.stack([people.from_seed(studio.generator, seed, studio.psi).ws[0] for seed in seeds])
@@ -69,10 +75,10 @@ def scored(images: Iterable[Image.Image], total: int, score: Score | None, quiet
     if score is None:
         return {}
     with progress("scoring", total, quiet) as advance:
-        for i, image in enumerate(images):
+        for image in images:
             for name, value in score(image).items():
                 seen.setdefault(name, []).append(value)
-            advance(i + 1)
+            advance()
     return {name: torch.tensor(values) for name, values in seen.items()}
 
 
@@ -106,8 +112,7 @@ class Walk:
     people: Tensor
     layers: Sequence[int]
     units: Mapping[str, float]
-    advance: Callable[[int], None]
-    done: Iterator[int] = field(default_factory=partial(count, 1))
+    advance: Callable[[], None]
 
     @cached_property
     def here(self) -> list[Mapping[str, float]]:
@@ -125,7 +130,7 @@ class Walk:
         ws = w.repeat(self.studio.generator.num_ws, 1)
         ws[list(self.layers)] += by
         seen = self.score(render(self.studio.generator, Face(ws), CELL))
-        self.advance(next(self.done))
+        self.advance()
         return seen
 
 

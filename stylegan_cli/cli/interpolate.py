@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from stylegan_cli.cli.filming import FilmOutput, film_ending, save_film
-from stylegan_cli.cli.options import Generation, check_unused, command
+from stylegan_cli.cli.filming import RATE, FilmOutput, film_ending, save_film
+from stylegan_cli.cli.options import Generation, check_unused, check_word, command
 from stylegan_cli.errors import UsageError
 
 
@@ -23,7 +23,9 @@ def interpolate(
     frames: Annotated[
         int, typer.Option("--frames", "--w-frames", min=1, max=100_000, help="Frames from one person to the next.")
     ] = 60,
-    fps: Annotated[float, typer.Option(min=1, max=240, help="Frames a second.")] = 30,
+    fps: Annotated[
+        float | None, typer.Option(min=1, max=240, help=f"Frames a second (default {RATE}).", show_default=False)
+    ] = None,
     method: Annotated[
         str, typer.Option(help="linear or cubic (in W), or spherical (in Z, for people who come from seeds).")
     ] = "linear",
@@ -64,11 +66,11 @@ def interpolate(
     from stylegan_cli.latents.selection import in_bands, parse_layers
     from stylegan_cli.operations.interpolation import EASINGS, METHODS, Film, Track
 
-    _check_word("--method", method, METHODS)
-    _check_word("--easing", easing, tuple(EASINGS))
+    check_word("--method", method, METHODS)
+    check_word("--easing", easing, EASINGS)
     names = [str(seed) for seed in chain(*parse_seeds(seeds))] if seeds is not None else []
     names += [one for text in people or () for one in split(text)]
-    ending = film_ending(output)
+    ending = film_ending(output, fps)
     studio = Studio(generation, output)
     targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given}
     if len(names) == 1 and not targets:
@@ -87,8 +89,3 @@ def interpolate(
             person.needs_z("spherical interpolation")
     film = Film(studio.generator, main[0], tuple(tracks), frames, method, easing, loop)
     save_film(studio, film, fps, ending)
-
-
-def _check_word(option: str, word: str, known: tuple[str, ...]) -> None:
-    if word not in known:
-        raise UsageError(f"{option} is one of {', '.join(known)}, not {word!r}")

@@ -1,11 +1,11 @@
 """`stylegan metrics`: how alike are the pictures of two sets, as a whole?"""
 
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stylegan_cli.cli.console import data, fetch, progress, tell
 from stylegan_cli.cli.options import ModelChoice, Quiet, Seed, check_unused, command
 from stylegan_cli.errors import UsageError
 
@@ -72,7 +72,6 @@ def metrics(
     import json
 
     from stylegan_cli import hardware, store
-    from stylegan_cli.cli.console import data, fetch, progress, tell
     from stylegan_cli.cli.studio import open_generator
     from stylegan_cli.media.dataset import is_zip
     from stylegan_cli.metrics.evaluation import Judge, Settings
@@ -111,8 +110,7 @@ def metrics(
     seen = named(features, hardware.choose_device(device), announce=lambda sentence: None if quiet else tell(sentence))
     judge = Judge(judged_by, settings, seen)
     with progress("looking", judge.steps(judged), quiet, "pictures") as advance:
-        numbers = count(1)
-        report = judge(judged, lambda: advance(next(numbers)))
+        report = judge(judged, advance)
     if as_json:
         data(json.dumps(report.as_dict()))
         return

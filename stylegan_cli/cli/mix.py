@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stylegan_cli.cli.options import Generation, NoiseMode, PictureOutput, Seed, check_noise_mode, check_unused, command
+from stylegan_cli.cli.options import Generation, NoiseMode, PictureOutput, Seed, check_unused, check_word, command
 from stylegan_cli.errors import UsageError
 
 
@@ -68,13 +68,12 @@ def mix(
             "name a person for at least one of --coarse, --middle, --fine; or draw a figure with --rows and --cols"
         )
 
-    check_noise_mode(noise)
-
     from stylegan_cli.cli.studio import Studio, Work
     from stylegan_cli.latents.selection import parse_layers
-    from stylegan_cli.noise import Noise
+    from stylegan_cli.noise import MODES, Noise
     from stylegan_cli.operations import mixing
 
+    check_word("--noise", noise, MODES)
     pixels = Noise(noise, seed)
     studio = Studio(generation, output)
     order = studio.generator.layers

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.options import ModelChoice, Quiet, command
+from stylegan_cli.cli import places
+from stylegan_cli.cli.console import data, escaped, fetching, tell
+from stylegan_cli.cli.options import ModelChoice, Quiet, command, out_option
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 def list_models() -> None:
     """List the named models and whether they are on this machine."""
     from stylegan_cli import store
-    from stylegan_cli.cli.console import data, escaped, tell
 
     for name, model in store.models().items():
         try:
@@ -37,7 +38,6 @@ def list_models() -> None:
 def show(name: Name = "ffhq") -> None:
     """Show a model: family, sizes, layers with their bands, hash, source and licence."""
     from stylegan_cli import store
-    from stylegan_cli.cli.console import data, escaped
     from stylegan_cli.cli.studio import open_generator
 
     generator, _ = open_generator(ModelChoice(name), quiet=False)
@@ -79,7 +79,6 @@ def pull(
 ) -> None:
     """Fetch a model now: a named one even if it is here (which repairs a damaged cache), a URL only if it is not."""
     from stylegan_cli import store
-    from stylegan_cli.cli.console import data, fetching
     from stylegan_cli.cli.studio import what_is_fetched
 
     is_url = store.is_url(name)
@@ -97,7 +96,6 @@ def pull(
 def path(name: Name = "ffhq") -> None:
     """Print where a model's weights are, or will be once they are fetched."""
     from stylegan_cli import store
-    from stylegan_cli.cli.console import data
 
     data(store.locate(name).resolve() if store.is_file(name) else store.place(name))
 
@@ -118,7 +116,6 @@ def add(
     Example: stylegan models add ffhq.pkl --name sg2-ffhq
     """
     from stylegan_cli import store
-    from stylegan_cli.cli.console import data
 
     data(store.add(file, name or file.stem, force).weights)
 
@@ -128,7 +125,6 @@ def add(
 def remove(name: Annotated[str, typer.Argument(metavar="MODEL", help="A model that you have added.")]) -> None:
     """Delete a model that you have added."""
     from stylegan_cli import store
-    from stylegan_cli.cli.console import data
 
     data(store.remove(name))
 
@@ -148,8 +144,6 @@ def convert(
     import torch
 
     from stylegan_cli import modelfile
-    from stylegan_cli.cli import places
-    from stylegan_cli.cli.console import data
 
     places.check_file(out, force)
     if out.suffix not in (".safetensors", ".pt") or (half and out.suffix == ".pt"):
@@ -169,7 +163,7 @@ def convert(
 def blend(
     low: Annotated[str, typer.Argument(metavar="A", help="The model of the low resolutions and the mapping.")],
     high: Annotated[str, typer.Argument(metavar="B", help="The model of the high ones.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The new .safetensors file.")],
+    out: Annotated[Path, out_option("The new .safetensors file.")],
     at: Annotated[int | None, typer.Option(help="B's first resolution: 32, for example.", show_default=False)] = None,
     smooth: Annotated[bool, typer.Option("--smooth", help="Fade from A to B over about two doublings.")] = False,
     average: Annotated[
@@ -189,8 +183,6 @@ def blend(
         raise UsageError("--smooth is for --at; leave it out")
 
     from stylegan_cli import modelfile
-    from stylegan_cli.cli import places
-    from stylegan_cli.cli.console import data
     from stylegan_cli.operations import surgery
 
     places.check_file(out, force)
@@ -212,7 +204,6 @@ def blend(
 def _loaded(name: str) -> "Generator":
     """A generator as it is stored, fetched first where it must be."""
     from stylegan_cli import store
-    from stylegan_cli.cli.console import fetching
     from stylegan_cli.cli.studio import what_is_fetched
 
     with fetching(partial(what_is_fetched, name), quiet=False) as on_bytes:

@@ -6,7 +6,7 @@ A command names a group of options as one parameter (`output: Output`); on the c
 import math
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -192,11 +192,9 @@ def check_unused(why: str, options: Mapping[str, object]) -> None:
         raise UsageError(f"{why}; leave out {' and '.join(given)}")
 
 
-def check_noise_mode(mode: str) -> None:
-    from stylegan_cli.noise import MODES
-
-    if mode not in MODES:
-        raise UsageError(f"there is no noise mode {mode!r}; say {', '.join(MODES)}")
+def check_word(option: str, word: str, known: Collection[str]) -> None:
+    if word not in known:
+        raise UsageError(f"{option} is one of {', '.join(known)}, not {word!r}")
 
 
 def command_line() -> str:

@@ -20,9 +20,9 @@ class Folder(type(Path())):  # type: ignore[misc]
     """
 
 
-def place(text: str) -> Path:
-    """What `--out` names. (`--outdir` comes with a slash at its end, see `spellings`.)"""
-    return Folder(text) if text.endswith(("/", os.sep)) else Path(text)
+def place(text: str | Path) -> Path:
+    """What `--out` names; a default is a path already. (`--outdir` comes with a slash at its end, see `spellings`.)"""
+    return Folder(text) if str(text).endswith(("/", os.sep)) else Path(text)
 
 
 def is_folder(out: Path) -> bool:
@@ -62,10 +62,16 @@ def ending(out: Path | None) -> str:
     return out.suffix.lower().removeprefix(".").replace("jpeg", "jpg") if out else ""
 
 
-def fresh(path: Path) -> Path:
-    """`path`, or `path-2`, ... if it exists or is being written: what nobody named never replaces anything."""
+def fresh(path: Path, *beside: str) -> Path:
+    """`path`, or `path-2`, ... if it, or a file with one of the endings `beside`, exists or is being written: what
+    nobody named never replaces anything."""
+
+    def is_taken(candidate: Path) -> bool:
+        files = candidate, *(candidate.with_suffix(ending) for ending in beside)
+        return any(file.exists() or is_held(file.with_name(f".{file.name}{LOCK}")) for file in files)
+
     candidate, number = path, 2
-    while candidate.exists() or is_held(candidate.with_name(f".{candidate.name}{LOCK}")):
+    while is_taken(candidate):
         candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
         number += 1
     return candidate
@@ -100,7 +106,7 @@ def check_new_folder(folder: Path) -> Path:
 
 def check_pictures(path: Path, force: bool) -> Path:
     """That a data set can take its name: a new zip, or a folder that is new or empty, which --force does not change."""
-    if is_zip(path):
+    if _is_zip(path):
         return check_file(path, force)
     check_folder_name(path, "data sets are .zip files or folders")
     if path.is_dir() and any(path.iterdir()):
@@ -108,9 +114,15 @@ def check_pictures(path: Path, force: bool) -> Path:
     return check_new_folder(path)
 
 
+def _is_zip(path: Path) -> bool:
+    if is_zip(path) and is_folder(path):
+        raise UsageError(f"{path} is named like a .zip, and asked for as a folder; name a folder, or say --out {path}")
+    return is_zip(path)
+
+
 def check_dataset(path: Path, latents: Path, force: bool) -> Path:
     """That a data set can be written: a new zip with new latents beside it, or a folder with nothing in it."""
-    if is_zip(path):
+    if _is_zip(path):
         check_file(latents, force)
         return check_file(path, force)
     check_folder_name(path, "data sets are .zip files or folders")

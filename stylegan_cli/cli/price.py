@@ -57,13 +57,13 @@ class Prices:
             return
         scorers, identity = self._judges()
         with progress("pricing", len(people), quiet=False) as advance:
-            for i, (person, own) in enumerate(zip(people, edits, strict=True)):
+            for person, own in zip(people, edits, strict=True):
                 before = self._look(person, scorers, identity)
                 for at in (0.0, 1.0) if any(edit.start for edit in own) else (1.0,):
                     end = editing.edited(self.studio.generator, person, own, at)
                     after = self._look(end, scorers, identity)
                     tell(f"{person.label}, {end.label}: {', '.join(_changes(before, after))}.")
-                advance(i + 1)
+                advance()
 
     def _look(self, person: Person, scorers: Scorers | None, identity: Identity | None) -> Look:
         drift = self.ruler.drift(person.ws)

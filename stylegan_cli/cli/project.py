@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from stylegan_cli.cli.options import OfClass, Output, Seed, check_unused, command, out_option
+from stylegan_cli.cli import places
+from stylegan_cli.cli.console import data, tell
+from stylegan_cli.cli.options import OfClass, Output, Seed, check_unused, check_word, command, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,16 +77,14 @@ def project(
 
     Examples: stylegan project me.jpg -o me.npz --tune; stylegan edit me.npz --age 3
     """
-    from stylegan_cli.cli import darkroom, places
-    from stylegan_cli.cli.console import data
+    from stylegan_cli.cli import darkroom
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.faces import alignment
     from stylegan_cli.latents.files import ENDINGS
     from stylegan_cli.media.film import CODECS
     from stylegan_cli.operations.projection import SPACES
 
-    if space not in SPACES:
-        raise UsageError(f"--space is one of {', '.join(SPACES)}, not {space!r}")
+    check_word("--space", space, SPACES)
     latents = _latents(output.out, photo)
     if latents.suffix not in ENDINGS:
         raise UsageError(f"--out {latents}: latents are {' or '.join(ENDINGS)} files")
@@ -108,7 +108,8 @@ def project(
     if into:
         into.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        found = darkroom.find(studio, shot, wanted, _filming(stack, film))
+        on_image = _filming(stack, film)
+        found = darkroom.find(studio, shot, wanted, on_image, lambda person: studio.save_latents(latents, [person]))
     if latents.suffix == ".npz":
         studio.save_latents(latents, [found.person], report=dict(found.report))
     else:
@@ -123,7 +124,6 @@ def project(
 
 def _latents(out: Path | None, photo: Path) -> Path:
     """Where the latents go; in a folder they have NVIDIA's name."""
-    from stylegan_cli.cli import places
 
     if out is None:
         return places.fresh(Path(f"{photo.stem}.npz"))
@@ -134,12 +134,11 @@ def _filming(stack: ExitStack, path: Path | None) -> "Callable[[Tensor], None]":
     """What takes the search's pictures; they become a film if one is asked for."""
     if path is None:
         return lambda _image: None
-    from stylegan_cli.cli.places import ending
     from stylegan_cli.media.film import filming
     from stylegan_cli.media.render import to_pixels
     from stylegan_cli.scorers.perceptual import shrink
 
-    add = stack.enter_context(filming(path, FILM_RATE, ending(path)))
+    add = stack.enter_context(filming(path, FILM_RATE, places.ending(path)))
     return lambda image: add(to_pixels(shrink(image, FILM_SIZE))[0])
 
 
@@ -157,15 +156,15 @@ def _save_comparison(studio: "Studio", path: Path, shot: "Shot", found: "Found")
 
     from stylegan_cli.media.render import to_pixels
 
-    face = Image.fromarray(to_pixels(found.image)[0])
-    both = Image.new("RGB", (2 * face.width, face.height))
-    both.paste(shot.face, (0, 0))
-    both.paste(face, (face.width, 0))
+    drawn = Image.fromarray(to_pixels(found.image)[0])
+    size = studio.output.size or drawn.width
+    both = Image.new("RGB", (2 * size, size))
+    for place, face in enumerate((shot.face, drawn)):
+        both.paste(face.resize((size, size), Image.Resampling.LANCZOS), (place * size, 0))
     studio.save_image_as(path, both)
 
 
 def _tell(found: "Found") -> None:
-    from stylegan_cli.cli.console import tell
 
     report = found.report
     sentence = (

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.bands import BANDS
+from stylegan_cli.cli import places
+from stylegan_cli.cli.console import data, escaped, tell
 from stylegan_cli.cli.options import Generation, Output, command
 from stylegan_cli.errors import UsageError
 
@@ -53,7 +55,6 @@ def replay(
     Example: stylegan replay mix.png --out again.png
     """
     from stylegan_cli import recipes, store
-    from stylegan_cli.cli import places
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.media.encode import FORMATS
 
@@ -78,7 +79,6 @@ def show(
 ) -> None:
     """Print the recipe that a picture carries: command, model, precision, people, noise."""
     from stylegan_cli import recipes
-    from stylegan_cli.cli.console import data, escaped
 
     recipe = recipes.read(picture)
     for line in [recipes.dumps(recipe)] if as_json else _lines(recipe):
@@ -88,7 +88,6 @@ def show(
 def _device(recipe: "Recipe", quiet: bool) -> str:
     """The recipe's device, or the best here if this machine has no such thing."""
     from stylegan_cli import hardware
-    from stylegan_cli.cli.console import tell
 
     if hardware.has_device(recipe.device):
         return recipe.device

@@ -15,8 +15,8 @@ from stylegan_cli.cli.options import (
     NoiseMode,
     PictureOutput,
     Seed,
-    check_noise_mode,
     check_unused,
+    check_word,
     command,
 )
 from stylegan_cli.cli.places import place
@@ -89,10 +89,10 @@ def sample(
 
     from stylegan_cli.cli.studio import Studio, Work, check_count
     from stylegan_cli.latents import people, references
-    from stylegan_cli.noise import Noise
+    from stylegan_cli.noise import MODES, Noise
     from stylegan_cli.pictures import contact_sheet
 
-    check_noise_mode(noise)
+    check_word("--noise", noise, MODES)
     moved = _pair(translate)
 
     def face(person: people.Person, number: int) -> "Face":

@@ -43,7 +43,7 @@ def sample_dataset(
     `wishes` are what else the pictures depend on, beside the model and the `ranges` of seeds.
     """
     # Of several GPUs each process gets its own, which is what "cuda" means from then on.
-    world, _ = parallel.gather(hardware.choose_device(generation.device))
+    world, _ = parallel.join_to_share(hardware.choose_device(generation.device))
     if not world.leads:
         output = replace(output, quiet=True)
         _wait(world)  # for the leader, who looks whether all is well, and fetches the model for all

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, fetching, progress, prose, tell
 from stylegan_cli.cli.options import Generation, ModelChoice, OfClass, Output, PictureOutput, command_line
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import replacing
+from stylegan_cli.files import write_bytes
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, references
 from stylegan_cli.latents.people import Person, truncation
@@ -56,7 +55,8 @@ def open_generator(choice: ModelChoice, quiet: bool) -> tuple[Generator, str]:
 
 def what_is_fetched(name: str, size: int) -> str:
     if store.is_url(name):
-        return f"Fetching {name.partition('#')[0]}: {size / 1e6:.1f} MB, once."
+        how_much = f": {size / 1e6:.1f} MB, once" if size else ", once"  # not every server tells
+        return f"Fetching {name.partition('#')[0]}{how_much}."
     about = store.find(name).about
     return f"Fetching {about['title']}: {size / 1e6:.0f} MB, once.\nLicence: {about['licence']}."
 
@@ -146,8 +146,7 @@ class Studio:
     def save_as(self, path: Path, work: Work) -> None:
         """Makes and writes one picture under a name that was checked."""
         size = self._face_size(work.picture)
-        self._save(path, image := render(self.generator, work.picture, size), self.recipe(work, size))
-        self.preview(image)
+        self._save(path, render(self.generator, work.picture, size), self.recipe(work, size))
 
     def save_sheet(self, name: str, sheet: Sheet, people: Sequence[Person]) -> None:
         """Makes and writes one sheet."""
@@ -157,12 +156,10 @@ class Studio:
         """Writes a picture that no recipe can make again."""
         (path,) = self._paths([name], "out")
         self._save(path, image, None, people)
-        self.preview(image)
 
     def save_image_as(self, path: Path, image: Image.Image) -> None:
         """The same under a name that was checked."""
         self._save(path, image, None)
-        self.preview(image)
 
     def replay(self, name: str, recipe: Recipe) -> None:
         """Makes and writes the picture of a recipe, with that recipe."""
@@ -175,7 +172,6 @@ class Studio:
         with self._counting(faces_to_compute(recipe.picture)) as on_face:
             image = render(self.generator, recipe.picture, recipe.size, on_face)
         self._save(path, image, recipe)
-        self.preview(image)
 
     def speed_up(self, faces: int) -> None:
         """Compiles the generator before it draws that many faces, where the user wants it or where it pays; where it
@@ -232,7 +228,8 @@ class Studio:
         if out is not None and places.is_file_name(out, FORMATS):
             return [out]
         if out is None and len(names) == 1:
-            paths = [places.fresh(Path(f"{names[0]}.{ending}"))]
+            beside = (".npz",) if self.saves_latents else ()
+            paths = [places.fresh(Path(f"{names[0]}.{ending}"), *beside)]
         else:
             into = places.check_new_folder(out or places.fresh(Path(folder)))
             paths = [into / f"{name}.{ending}" for name in names]
@@ -267,24 +264,22 @@ class Studio:
     @contextmanager
     def _counting(self, faces: int) -> Iterator[Callable[[], None]]:
         """A progress bar; yields what to call after each face."""
-        numbers = count(1)
         with progress("drawing", faces, self.output.quiet) as advance:
-            yield lambda: advance(next(numbers))
+            yield advance
 
     def _save(self, path: Path, image: Image.Image, recipe: Recipe | None, people: Sequence[Person] = ()) -> None:
         self._write(path, people, encode(image, places.ending(path), self._text(path, recipe)))
+        self.preview(image)
 
     def _text(self, path: Path, recipe: Recipe | None) -> str:
         """The recipe as the picture at this path will hold it."""
         text = dumps(recipe) if recipe else ""
         if not has_room(places.ending(path), text) and not self.output.quiet:
-            tell(f"{path} is written without its recipe, which is too long for a JPEG; PNG and WebP hold any.")
+            tell(f"{path} is written without its recipe, which is too long for its format; PNG holds the longest.")
         return text
 
     def _write(self, path: Path, people: Sequence[Person], content: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part:
-            part.write_bytes(content)
+        write_bytes(path, content)
         if self.saves_latents and people:
             self.save_latents(path.with_suffix(".npz"), people)
         data(path)

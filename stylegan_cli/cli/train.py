@@ -8,7 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from stylegan_cli.cli.options import Quiet, Seed, command
+from stylegan_cli.cli import places
+from stylegan_cli.cli.console import counting, tell
+from stylegan_cli.cli.console import data as print_data
+from stylegan_cli.cli.options import Quiet, Seed, command, command_line
 from stylegan_cli.errors import UsageError
 
 _NETWORKS, _LEARNING, _GROWING, _AUGMENTATION = "Networks", "Learning", "Growing (stylegan1)", "Augmentation, transfer"
@@ -128,10 +131,6 @@ def train(
     --resume ffhq-256.pkl --kimg 200 --gamma 2
     """
     from stylegan_cli import hardware, parallel
-    from stylegan_cli.cli import places
-    from stylegan_cli.cli.console import counting, tell
-    from stylegan_cli.cli.console import data as print_data
-    from stylegan_cli.cli.options import command_line
     from stylegan_cli.cli.train_run import one_voice, run_to_end
     from stylegan_cli.cli.train_view import summary
     from stylegan_cli.metrics import watching

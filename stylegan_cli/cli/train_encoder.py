@@ -2,14 +2,14 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from stylegan_cli.cli.options import ModelChoice, Quiet, Seed, command
-
-if TYPE_CHECKING:
-    from stylegan_cli.cli.console import Advance
+from stylegan_cli.cli import places
+from stylegan_cli.cli.console import Advance, fetch, progress, tell
+from stylegan_cli.cli.console import data as print_data
+from stylegan_cli.cli.options import ModelChoice, Quiet, Seed, command, command_line, out_option
 
 
 @command
@@ -21,7 +21,7 @@ def train_encoder(
             exists=True, help="Pictures with their latents, made by stylegan sample --dataset (a folder or .zip)."
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The encoder's file.")] = Path("encoder.safetensors"),
+    out: Annotated[Path, out_option("The encoder's file.")] = Path("encoder.safetensors"),
     epochs: Annotated[int, typer.Option(min=1, max=1000, help="How often every picture is seen.")] = 8,
     batch: Annotated[int, typer.Option(min=1, max=4096, help="Pictures a step.")] = 32,
     rate: Annotated[float, typer.Option("--lr", min=1e-7, max=1, help="The learning rate at its peak.")] = 1e-3,
@@ -40,21 +40,21 @@ def train_encoder(
     """
     import torch
 
-    from stylegan_cli import encoder
-    from stylegan_cli.cli import places
-    from stylegan_cli.cli.console import data as print_data
-    from stylegan_cli.cli.console import fetch, progress, tell
-    from stylegan_cli.cli.options import command_line
+    from stylegan_cli import encoder, store
     from stylegan_cli.cli.studio import open_generator
     from stylegan_cli.media.sampled import SampledFaces
     from stylegan_cli.scorers.perceptual import EFFICIENTNET
     from stylegan_cli.training.encoder import Settings, Step, train
 
-    places.check_file(out, force)
+    if places.is_folder(out):
+        out = places.check_new_folder(out) / store.ENCODER
+    else:
+        places.check_file(out, force)
     generator, _ = open_generator(choice, quiet)
     fetch([EFFICIENTNET], quiet)
     settings = Settings(epochs, batch, rate, seed)
     faces = SampledFaces(data, generator)
+    out.parent.mkdir(parents=True, exist_ok=True)
     advance: Advance | None = None
     with ExitStack() as stack:
 

@@ -30,7 +30,7 @@ FACE_MARGIN = 0.15  # around the face itself, in shares of the crop
 ASIDE = 0.4  # the nose is almost in front of an eye
 ELSEWHERE = 0.1  # shares of the crop: corners that are farther apart are of another face
 BLUR = 0.1  # shares of the crop: how far inside the photo the blur of what is mirrored begins
-# What contents that are no alignment make of honest code.
+# Exceptions that malformed contents raise in code that trusts them.
 DAMAGE = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
 
 

@@ -23,7 +23,7 @@ RIM = (0.99, 0.9)  # where, in the square, the widest transition ends; beyond it
 MARGIN = 0.25  # how far around the crop they do, in shares of its edge
 OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # from where they fade in, to both sides of the border
 EDITED = (6.0, 24.0)  # so far an edit changed colours (of 255) where details are the photo's, and where the face's
-COLOURS = 64  # pixels of the crops that colours are compared on
+COLOUR_SIZE = 64  # pixels of the crops that colours are compared on
 WIDER = 7  # of these pixels: an edit and what surrounds it, such as loose hairs
 CAST = 32.0  # colours that differ by more (of 255) are an edit rather than a cast of light
 GRAIN = 10.0  # differences of colours (of 255) that tell nothing
@@ -48,7 +48,7 @@ def paste(photo: Image.Image, face: Image.Image, alignment: Alignment, reference
     ours = edited * sharp * rest
 
     fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - sharp)  # where details are the photo's in any case
-    change = _carried(before, _small(face) - _small(reference), _visible(alignment) * _resized(fringe, COLOURS))
+    change = _carried(before, _small(face) - _small(reference), _visible(alignment) * _resized(fringe, COLOUR_SIZE))
     change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS)
     change[inner, inner] *= fringe
     new = np.asarray(face.resize((size, size), Image.Resampling.LANCZOS), np.float32)
@@ -70,14 +70,14 @@ def _surroundings(photo: Image.Image, corners: np.ndarray, size: int) -> np.ndar
 
 
 def _carried(before: np.ndarray, change: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """A `change` of the crop's colours `[COLOURS, COLOURS, 3]` carried on around it: `[n, n, 3]`, where `before` is.
+    """A `change` of the crop's colours `[COLOUR_SIZE, COLOUR_SIZE, 3]` carried on around it: `[n, n, 3]`, as `before`.
 
-    Colours change by the affine function that fits the crop's colours near them, by their `weight` `[COLOURS, COLOURS,
-    1]` (He et al. 2010, "Guided image filtering"): what is half hair and half wall changes half as hair does. As far as
-    the fit is in doubt, where shapes moved or nothing of such a colour was seen, nothing is carried on.
+    Colours change by the affine function that fits the crop's colours near them, by their `weight` `[COLOUR_SIZE,
+    COLOUR_SIZE, 1]` (He et al. 2010, "Guided image filtering"): what is half hair and half wall changes half as hair
+    does. As far as the fit is in doubt, where shapes moved or nothing of such a colour was seen, nothing is carried on.
     """
-    around, size = round(COLOURS * MARGIN), len(before)
-    near = _kernel(COLOURS + 2 * around)
+    around, size = round(COLOUR_SIZE * MARGIN), len(before)
+    near = _kernel(COLOUR_SIZE + 2 * around)
     weight = _framed(weight, around)[..., 0]
     total = near @ weight @ near + 1e-12
 
@@ -143,7 +143,7 @@ def _distance(size: int, axes: tuple[float, float] = (0.5, 0.5), power: float = 
 
 
 def _edited(face: Image.Image, reference: Image.Image) -> np.ndarray:
-    """Where an edit changed something, 0 to 1, a little wider than it did: `[COLOURS, COLOURS, 1]`."""
+    """Where an edit changed something, 0 to 1, a little wider than it did: `[COLOUR_SIZE, COLOUR_SIZE, 1]`."""
     much = _step(np.abs(_small(face) - _small(reference)).max(axis=2), *EDITED)
     wide = Image.fromarray((much * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(WIDER))
     return np.asarray(wide.filter(ImageFilter.GaussianBlur(1.5)), np.float32)[..., None] / 255
@@ -159,8 +159,8 @@ def _sharp(alignment: Alignment, size: int) -> np.ndarray:
 
 
 def _visible(alignment: Alignment) -> np.ndarray:
-    """Which places of a crop `[COLOURS, COLOURS, 1]` are in the photo and not its mirror image."""
-    places = _places(alignment, COLOURS)
+    """Which places of a crop `[COLOUR_SIZE, COLOUR_SIZE, 1]` are in the photo and not its mirror image."""
+    places = _places(alignment, COLOUR_SIZE)
     return np.asarray(((places >= 0) & (places < alignment.size)).all(axis=2, keepdims=True), np.float32)
 
 
@@ -187,11 +187,11 @@ def _blended(change: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:
 
 
 def _cast(photo: Image.Image, alignment: Alignment, reference: Image.Image) -> np.ndarray:
-    """What to add to the face's colours, smooth, `[COLOURS, COLOURS, 3]`."""
-    difference = _small(crop(photo, alignment, 4 * COLOURS)) - _small(reference)
+    """What to add to the face's colours, smooth, `[COLOUR_SIZE, COLOUR_SIZE, 3]`."""
+    difference = _small(crop(photo, alignment, 4 * COLOUR_SIZE)) - _small(reference)
     # Where colours differ much, something else is drawn there.
     weight = _visible(alignment) / (1 + (np.abs(difference).max(axis=2, keepdims=True) / CAST) ** 2)
-    near = _kernel(COLOURS)
+    near = _kernel(COLOUR_SIZE)
     weighted, total = (
         np.einsum("ij,jkc,kl->ilc", near, values, near, optimize=True) for values in (difference * weight, weight)
     )
@@ -199,13 +199,13 @@ def _cast(photo: Image.Image, alignment: Alignment, reference: Image.Image) -> n
 
 
 def _small(picture: Image.Image) -> np.ndarray:
-    return np.asarray(picture.resize((COLOURS, COLOURS), Image.Resampling.BOX), np.float32)
+    return np.asarray(picture.resize((COLOUR_SIZE, COLOUR_SIZE), Image.Resampling.BOX), np.float32)
 
 
 def _kernel(size: int) -> np.ndarray:
-    """What `[size, size]` smooths as many places of COLOURS: a Gaussian as wide as an eighth of the crop."""
+    """What `[size, size]` smooths as many places of COLOUR_SIZE: a Gaussian as wide as an eighth of the crop."""
     place = np.arange(size)
-    return np.asarray(np.exp(-(((place[:, None] - place) / (COLOURS / 8)) ** 2) / 2))
+    return np.asarray(np.exp(-(((place[:, None] - place) / (COLOUR_SIZE / 8)) ** 2) / 2))
 
 
 def _resized(values: np.ndarray, size: int) -> np.ndarray:

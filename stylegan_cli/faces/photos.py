@@ -16,11 +16,18 @@ def read(path: Path) -> Image.Image:
     """A photo as upright RGB: turned as its EXIF says, in sRGB, over white where it is transparent; of animations the
     first picture."""
     try:
+        return decoding.decode(_content(path), MAX_PIXELS)
+    except decoding.UnusableError as error:
+        raise StyleganError(f"{path} {error}; use another photo, or save it again as PNG or JPEG") from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if problem := decoding.too_large(path.stat().st_size):
+            raise decoding.UnusableError(problem)
         content = path.read_bytes()
     except OSError as error:
         raise StyleganError(f"{path} cannot be read ({error.strerror})") from None
-    try:
-        return decoding.decode(content, MAX_PIXELS)
-    except decoding.UnusableError as error:
-        problem = str(error) if content else "is empty"
-        raise StyleganError(f"{path} {problem}; use another photo, or save it again as PNG or JPEG") from None
+    if not content:
+        raise decoding.UnusableError("is empty")
+    return content

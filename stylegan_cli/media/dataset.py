@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import LOCK, alone, replacing, replacing_alone
+from stylegan_cli.files import LOCK, alone, part_of, replacing_alone, sweep, write_bytes
 
 LABELS = "dataset.json"
 FOLDER_SIZE = 1000
@@ -41,13 +40,6 @@ def member(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name)
     info.external_attr = 0o644 << 16
     return info
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Writes a file whole, into a folder that may still have to be made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        part.write_bytes(content)
 
 
 class PictureWriter:
@@ -84,15 +76,17 @@ class PictureWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
+        if error is not None:
+            self._open_things.__exit__(kind, error, trace)
+            return
+        with self._open_things:  # closed as after any other error where the disk is full here
             self._write(LABELS, labels_file(self.labels, self.classes))
-        self._open_things.__exit__(kind, error, trace)
 
     def _write(self, name: str, content: bytes) -> None:
         if self._zip is not None:
             self._zip.writestr(member(name), content)
         else:
-            write_file(self.path / name, content)
+            write_bytes(self.path / name, content)
 
 
 @contextmanager
@@ -111,17 +105,28 @@ def writing_pictures(path: Path, format: str, classes: Sequence[str] = ()) -> It
 
 @contextmanager
 def _new_folder(path: Path) -> Iterator[Path]:
-    """The folder `path`, if it is there and empty, or one that takes this name when the block ends well; else it is
-    as before."""
+    """The folder `path`, if it is there and empty, or one that takes this name when the block ends well; else all is
+    as before. What killed processes left of it is removed."""
+    sweep(path)
     was_there = path.is_dir()
     if was_there and any(path.iterdir()):
         raise StyleganError(f"the folder {path} is not empty; choose another name")
-    folder = path if was_there else path.with_name(f".{path.name}.{os.getpid()}.part")
+    folder = path if was_there else part_of(path)
     try:
         yield folder
         folder.rename(path)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
         if was_there:
-            path.mkdir(exist_ok=True)
+            _empty(path)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _empty(folder: Path) -> None:
+    """Removes what is in a folder, and not the folder itself: somebody may be in it, or it is a link to another."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -14,13 +15,20 @@ from stylegan_cli.pillow import BROKEN_PICTURE, in_words
 # Not everything that Pillow opens: some of its formats run other programs (EPS), others are no pictures of anything.
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000", "TGA", "AVIF")
 MAX_PIXELS = 89_478_485  # what Pillow takes for an attack
-MAX_BYTES = 1 << 28
+MAX_BYTES = 1 << 28  # of a file
 STRIP = 256  # rows that are converted at once
 PAPER = "white"  # behind transparent pictures
 
 
 class UnusableError(StyleganError):
     """One picture cannot be used; the message goes on after its name: "is encrypted"."""
+
+
+def too_large(size: int, most: int = MAX_BYTES) -> str | None:
+    """Why a file of so many bytes, which may be packed into few, is not read; None where it may be."""
+    if size <= most:
+        return None
+    return f"has {math.ceil(size / 2**20):,} MiB, more than the {most >> 20:,} that are read"
 
 
 def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -13,7 +14,7 @@ from typing import IO
 import imageio_ffmpeg
 import numpy as np
 
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import replacing_alone
 from stylegan_cli.media.background import Background
 
@@ -34,6 +35,19 @@ CODECS = {
     "gif": ("-filter_complex", _PALETTE, "-loop", "0"),
     "webp": ("-c:v", "libwebp_anim", "-quality", "90", "-loop", "0", "-pix_fmt", "yuv420p"),
 }
+# GIF counts time in hundredths of a second, and what is shown for less than two of them browsers show for ten.
+FASTEST = {"gif": 50}
+# What a pipe says whose reader has gone; the second on Windows.
+NOBODY_READS = (errno.EPIPE, errno.EINVAL)
+
+
+def check_rate(format: str, fps: float) -> None:
+    """That a film of this format can have so many frames a second; only GIF has a limit."""
+    if fps > FASTEST.get(format, fps):
+        raise UsageError(
+            f"{format} films have at most {FASTEST[format]} frames a second, and this one has {fps:g}; use a smaller "
+            "--fps, or another format"
+        )
 
 
 def write_film(
@@ -49,6 +63,7 @@ def write_film(
 @contextmanager
 def filming(path: Path, fps: float, format: str) -> Iterator[Callable[[np.ndarray], None]]:
     """The same for frames that come when they come: yields what takes the next one."""
+    check_rate(format, fps)
     with replacing_alone(path) as part, tempfile.TemporaryFile() as complaints:
         encoder: subprocess.Popen[bytes] | None = None
 
@@ -58,7 +73,9 @@ def filming(path: Path, fps: float, format: str) -> Iterator[Callable[[np.ndarra
             assert encoder.stdin is not None
             try:
                 encoder.stdin.write(np.ascontiguousarray(frame).data)
-            except BrokenPipeError:
+            except OSError as error:
+                if error.errno not in NOBODY_READS:
+                    raise
                 _finish(encoder, path, complaints)  # ffmpeg has given up; its message says why
 
         try:
@@ -78,14 +95,17 @@ def _start(
     source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-")
     # As a file, whatever its name is: in front of a colon ffmpeg sees a protocol.
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *source, *CODECS[format], f"file:{part}"]
-    # In a session of its own, so that Ctrl-C reaches us and not the encoder behind our back.
+    # In a session of its own, so that Ctrl-C reaches us and not the encoder behind our back. (Windows ignores that.)
     return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=complaints, start_new_session=True)
 
 
 def _finish(encoder: subprocess.Popen[bytes], path: Path, complaints: IO[bytes]) -> None:
     assert encoder.stdin is not None
-    with suppress(BrokenPipeError):
+    try:
         encoder.stdin.close()
+    except OSError as error:
+        if error.errno not in NOBODY_READS:
+            raise
     if code := encoder.wait():
         complaints.seek(0)
         lines = complaints.read().decode(errors="replace").strip().splitlines() or [f"it ended with code {code}"]

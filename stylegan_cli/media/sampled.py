@@ -12,10 +12,11 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files
 from stylegan_cli.media.decoding import UnusableError, decode
+from stylegan_cli.media.encode import FORMATS
 from stylegan_cli.media.sharded import unfinished
 from stylegan_cli.media.sources import BROKEN_MEMBER
 
-PICTURES = (".png", ".webp", ".jpg")
+PICTURES = tuple(f".{format}" for format in FORMATS)
 ROWS = 10_000  # of latents that are looked at together: there may be millions
 
 
@@ -70,7 +71,7 @@ class SampledFaces:
 def _open_zip(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
         raise StyleganError(f"{path} is no data set ({error}); make one with stylegan sample --dataset") from None
 
 

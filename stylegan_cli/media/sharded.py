@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import LOCK, alone, is_leftover, replacing_alone, sweep
+from stylegan_cli.files import LOCK, alone, is_leftover, replacing_alone, sweep, write_bytes
 from stylegan_cli.latents.files import writing_npy
-from stylegan_cli.media.dataset import FOLDER_SIZE, LABELS, is_zip, labels_file, member, picture_name, write_file
+from stylegan_cli.media.dataset import FOLDER_SIZE, LABELS, is_zip, labels_file, member, picture_name
 from stylegan_cli.media.encode import FORMATS
 
 MANIFEST, LATENTS = "manifest.json", "w.npy.part"
@@ -70,7 +70,7 @@ class ShardedDataset:
         run = {"there": int(there.sum()), "shares": _shares(there, processes)}
         manifest |= {"count": self.count, "runs": [*manifest.get("runs", ()), run]}
         # Without latents it counts as not begun, so they are last: a disk that is full here leaves nothing behind.
-        write_file(self.folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+        write_bytes(self.folder / MANIFEST, json.dumps(manifest, indent=1).encode())
         if not latents.exists():
             with writing_npy(latents, (self.count, *self.shape)):
                 pass  # the header only
@@ -98,7 +98,7 @@ class ShardedDataset:
                 latents.seek(start + index * row)
                 latents.write(ws.astype("<f4").tobytes())
                 latents.flush()
-                write_file(self.folder / picture_name(index, self.format), encoded)
+                write_bytes(self.folder / picture_name(index, self.format), encoded)
 
             yield add
 
@@ -111,7 +111,7 @@ class ShardedDataset:
             )
         if not self.is_zip:
             (self.folder / LATENTS).rename(self.latents)
-            write_file(self.folder / LABELS, labels_file())
+            write_bytes(self.folder / LABELS, labels_file())
             return
         with replacing_alone(self.latents) as part:
             shutil.copyfile(self.folder / LATENTS, part)

@@ -19,11 +19,14 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import PICTURES
+from stylegan_cli.files import PICTURES, is_leftover
 from stylegan_cli.media.dataset import LABELS
-from stylegan_cli.media.decoding import MAX_BYTES, UnusableError
+from stylegan_cli.media.decoding import MAX_BYTES, UnusableError, too_large
+from stylegan_cli.pillow import in_words
 
-MEND = "make a data set of it with stylegan dataset"  # what those are told who use one that is none
+MEND = "make a data set of it with stylegan dataset"  # what users are told whose source is not a data set
+# Bytes of labels: lists take 25 times as much memory as their text. A data set of millions has more, 30 a picture.
+MAX_LABELS, LABEL = 1 << 26, 64
 LABEL_MODES = ("auto", "json", "folders", "none")
 BROKEN_MEMBER = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError)
 
@@ -31,18 +34,26 @@ BROKEN_MEMBER = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFErr
 class Source(ABC):
     """Pictures `names`, sorted, as paths below the source with `/`; `refused` are names with the reason."""
 
+    verb = "read"  # what cannot be done with a broken file
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.names: list[str] = []
         self.refused: list[tuple[str, str]] = []
 
-    @abstractmethod
     def read(self, name: str) -> bytes:
         """A file's content; raises `UnusableError`."""
+        with self._in_words(), self._open(name) as file:
+            return file.read()
 
-    @abstractmethod
     def open(self, name: str) -> IO[bytes]:
         """A file to read from the beginning; raises `UnusableError`, and reading it may raise `BROKEN_MEMBER`."""
+        with self._in_words():
+            return self._open(name)
+
+    @abstractmethod
+    def problem(self, name: str, most: int = MAX_BYTES) -> str | None:
+        """Why a file cannot be used, which may have at most so many bytes; None where it can."""
 
     @abstractmethod
     def checksum(self, name: str) -> int:
@@ -52,6 +63,18 @@ class Source(ABC):
     def has_labels(self) -> bool:
         """Whether there is a `dataset.json`."""
 
+    @abstractmethod
+    def _open(self, name: str) -> IO[bytes]:
+        """A file to read; this, and reading it, may raise `BROKEN_MEMBER`."""
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """`UnusableError` in place of `BROKEN_MEMBER`."""
+        try:
+            yield
+        except BROKEN_MEMBER as error:
+            raise UnusableError(f"cannot be {self.verb} ({in_words(error)})") from None
+
     def _take(self, name: str, reason: str | None) -> None:
         if reason is None:
             self.names.append(name)
@@ -60,7 +83,7 @@ class Source(ABC):
 
 
 class FolderSource(Source):
-    """Follows symbolic links, and enters every folder once: loops end."""
+    """Follows symbolic links, and enters every folder once: loops end. Data sets in the making are left out."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -72,22 +95,14 @@ class FolderSource(Source):
                 folders.clear()
                 continue
             seen.add((status.st_dev, status.st_ino))
-            folders.sort()
+            folders[:] = sorted(name for name in folders if not is_leftover(name))
             for name in filter(_is_picture, files):
-                self._take((here / name).relative_to(path).as_posix(), _no_file(here / name))
+                below = (here / name).relative_to(path).as_posix()
+                self._take(below, self.problem(below))
         self.names.sort()
 
-    def read(self, name: str) -> bytes:
-        try:
-            return (self.path / name).read_bytes()
-        except OSError as error:
-            raise UnusableError(f"cannot be read ({error.strerror})") from None
-
-    def open(self, name: str) -> IO[bytes]:
-        try:
-            return (self.path / name).open("rb")
-        except OSError as error:
-            raise UnusableError(f"cannot be read ({error.strerror})") from None
+    def problem(self, name: str, most: int = MAX_BYTES) -> str | None:
+        return _no_file(self.path / name, most)
 
     def checksum(self, name: str) -> int:
         return zlib.crc32(self.read(name))
@@ -95,12 +110,17 @@ class FolderSource(Source):
     def has_labels(self) -> bool:
         return (self.path / LABELS).is_file()
 
+    def _open(self, name: str) -> IO[bytes]:
+        return (self.path / name).open("rb")
+
     def _unreadable(self, error: OSError) -> None:
         self.refused.append((str(error.filename), f"cannot be listed ({error.strerror})"))
 
 
 class ZipSource(Source):
     """A folder that holds everything, as zips made on a desktop have, is left out of the names."""
+
+    verb = "unpacked"
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         super().__init__(path)
@@ -110,27 +130,21 @@ class ZipSource(Source):
         self._members = {name.removeprefix(top): member for name, member in members.items()}
         for name, member in self._members.items():
             if _is_picture(name) or name.lower().endswith(".zip"):
-                reason = _no_member(member)
+                reason = self.problem(name)
                 self._take(member.filename if reason else name, reason)
         self.names.sort()
 
-    def read(self, name: str) -> bytes:
-        try:
-            return self._archive.read(self._members[name])
-        except BROKEN_MEMBER as error:
-            raise UnusableError(f"cannot be unpacked ({error})") from None
-
-    def open(self, name: str) -> IO[bytes]:
-        try:
-            return self._archive.open(self._members[name])
-        except BROKEN_MEMBER as error:
-            raise UnusableError(f"cannot be unpacked ({error})") from None
+    def problem(self, name: str, most: int = MAX_BYTES) -> str | None:
+        return _no_member(self._members[name], most)
 
     def checksum(self, name: str) -> int:
         return self._members[name].CRC
 
     def has_labels(self) -> bool:
         return LABELS in self._members
+
+    def _open(self, name: str) -> IO[bytes]:
+        return self._archive.open(self._members[name])
 
 
 @dataclass(frozen=True)
@@ -153,7 +167,7 @@ def open_source(path: Path) -> Iterator[Source]:
         raise UsageError(f"there is no folder or zip {path}")
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise StyleganError(f"{path} is neither a folder nor a zip that can be read ({error})") from None
     with archive:
         source = ZipSource(path, archive)
@@ -192,6 +206,8 @@ def _from_json(source: Source, required: bool, complete: bool) -> Labels:
     if not source.has_labels():
         raise StyleganError(f"there is no {LABELS} in {source.path}; say --labels folders or none")
     try:
+        if problem := source.problem(LABELS, max(MAX_LABELS, LABEL * len(source.names))):
+            raise UnusableError(problem)
         about = json.loads(source.read(LABELS))
         pairs = about["labels"]
         classes = None if pairs is None else {str(name): number for name, number in pairs}
@@ -201,7 +217,7 @@ def _from_json(source: Source, required: bool, complete: bool) -> Labels:
             f'{where} is not {{"labels": [["name.png", class], ...]}}; mend it, or stylegan dataset --labels none'
         ) from None
     except UnusableError as error:
-        raise StyleganError(f"{where} {error}") from None
+        raise StyleganError(f"{where} {error}; mend it, or stylegan dataset --labels none") from None
     if not classes:
         if required:
             raise StyleganError(f"{where} holds no labels; say --labels folders or none")
@@ -233,17 +249,17 @@ def _is_picture(name: str) -> bool:
     return base.lower().endswith(PICTURES) and not base.startswith(".")
 
 
-def _no_file(path: Path) -> str | None:
-    """Why a path is no file to read."""
+def _no_file(path: Path, most: int) -> str | None:
+    """Why a path is no file to read, of at most so many bytes."""
     try:
         status = path.stat()
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    return _too_large(status.st_size) if stat.S_ISREG(status.st_mode) else "is no file"
+    return too_large(status.st_size, most) if stat.S_ISREG(status.st_mode) else "is no file"
 
 
-def _no_member(member: zipfile.ZipInfo) -> str | None:
-    """Why a member of a zip is no file to read."""
+def _no_member(member: zipfile.ZipInfo, most: int) -> str | None:
+    """Why a member of a zip is no file to read, of at most so many bytes."""
     windows, posix = PureWindowsPath(member.filename), PurePosixPath(member.filename)
     if posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts:
         return "has a name that leads out of the zip"
@@ -253,11 +269,7 @@ def _no_member(member: zipfile.ZipInfo) -> str | None:
         return "is encrypted"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "is a symbolic link"
-    return _too_large(member.file_size)
-
-
-def _too_large(size: int) -> str | None:
-    return f"unpacks to {size / 2**20:,.0f} MiB, which no picture needs" if size > MAX_BYTES else None
+    return too_large(member.file_size, most)
 
 
 def _common_folder(names: list[str]) -> str:

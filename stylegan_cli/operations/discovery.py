@@ -16,7 +16,7 @@ from stylegan_cli.operations.editing import free_of
 # A few thousand samples leave the covariance of 512 dimensions nearly singular: where it is inverted, this share of its
 # mean variance is added on the diagonal.
 SHRINKAGE = 0.1
-HELD_OUT = 5  # every fifth sample judges what the others taught
+HELD_OUT = 5  # every fifth sample, in the order of the scores, judges what the others taught
 
 # What scorers see in the person of a `w` `[w_dim]` with `by` `[w_dim]` added to it; NaN where they see nothing.
 Judge = Callable[[Tensor, Tensor], Mapping[str, float]]
@@ -55,12 +55,19 @@ def fit(w: Tensor, scores: Mapping[str, Tensor]) -> Fit:
     for name, score in scores.items():
         known = score.isfinite()
         x, y = w[known].double(), score[known].double()
-        if len(y) < 2 * HELD_OUT or y.std() == 0:
+        if len(y) < 2 * HELD_OUT:
             raise StyleganError(
                 f"{name} has {len(y)} scores in these samples, too few to learn from; give more samples"
             )
+        held_out = torch.zeros(len(y), dtype=torch.bool)
+        held_out[y.argsort(stable=True)[HELD_OUT // 2 :: HELD_OUT]] = True  # of two classes it has both
+        if any(len(part.unique()) == 1 for part in (y[held_out], y[~held_out])):
+            alike = "all" if len(y.unique()) == 1 else "almost all"
+            raise StyleganError(
+                f"{name} has {len(y)} scores in these samples, and {alike} of them are the same; give samples that "
+                "differ in it"
+            )
         y = (y - y.mean()) / y.std()
-        held_out = torch.arange(len(y)) % HELD_OUT == 0
         mean = x[~held_out].mean(dim=0)
         covariance = torch.cov(x[~held_out].T)
         covariance += SHRINKAGE * covariance.diagonal().mean() * torch.eye(len(covariance))
@@ -113,8 +120,8 @@ def refine(
 
     A linear response does not hold as far as edits go: so what the movement really does is `measured`, and leant
     against, `rounds` times. What a score does alike on both sides no straight line can mend; it is left in the middle.
-    Of a target that no scorer sees, or sees no movement of, the response is believed; of kept scores that nobody sees,
-    too.
+    If no scorer sees the target, or sees no movement of it, the fitted response is used instead; kept scores that were
+    not measured count as not moving.
     """
     leaks = dict.fromkeys(kept, 0.0)
     vector = fitted.direction(target, kept, leaks)

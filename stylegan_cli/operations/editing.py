@@ -46,8 +46,8 @@ def keeping(direction: Direction, kept: Sequence[Direction]) -> Direction:
     As much of their vectors is taken off as leaves their scores' fitted responses where they are. A direction without
     a response stands for its own: it is then made orthogonal, as in InterFaceGAN (Shen et al. 2020, arXiv:1907.10786,
     section 3.2: conditional manipulation). The direction itself is never among what it keeps; what is only called like
-    it may be. What it was found to keep it keeps: that was measured on people, and a second, linear correction would
-    undo it. Raises UsageError where keeping leaves almost nothing.
+    it may be. Attributes it was already found to keep are not corrected again: that was measured on people, and a
+    second, linear correction would undo it. Raises UsageError where keeping leaves almost nothing.
     """
     others = [other for other in kept if not _same(other, direction) and not keeps(direction, other)]
     if not others:
@@ -110,8 +110,8 @@ def strip(generator: Generator, person: Person, edits: Sequence[Edit], steps: in
 
 
 def round_steps(edits: Sequence[Edit]) -> int:
-    """How many places of the edits' way are at round amounts, 0 among them where it is passed, of as many edits as can
-    be and rather of the first ones: about 7."""
+    """The number of steps, about 7, at which as many edits as possible, the first ones first, land on round amounts and
+    on 0."""
 
     def oddness(places: int) -> tuple[int, list[bool], int]:
         odd = [not _is_round(edit, places) for edit in edits]
@@ -142,7 +142,7 @@ def sheet(strips: Sequence[Sequence[Person]], names: Sequence[str] = ()) -> Shee
 
 
 def typical_distance(generator: Generator) -> float:
-    """The mean distance from `w_avg` of the `w` of 1000 seeds without truncation, of all classes in turn."""
+    """The mean distance from `w_avg` of 1000 draws of `w` from seed 0, without truncation, of all classes in turn."""
     z = torch.from_numpy(np.random.RandomState(0).randn(SAMPLES, generator.z_dim)).float().to(generator.device)
     c = (
         torch.eye(generator.c_dim, device=z.device)[torch.arange(SAMPLES) % generator.c_dim]

@@ -113,7 +113,8 @@ def project(
 ) -> Projection:
     """The `ws` of a photo `[1, 3, h, w]` in [-1, 1], which is cut as the generator's pictures are.
 
-    `guess` is an encoder's `w` `[1, w_dim]`; without one the search starts at the best of a few sampled people.
+    `guess` is an encoder's `w` `[1, w_dim]`; without one the search starts at the average face or one of a few
+    sampled people, whichever is most like the photo.
     """
     likeness, space = Likeness(photo), Whitened(generator)
     start = guess if guess is not None else _best_start(generator, likeness, settings.seed)

@@ -27,7 +27,7 @@ from PIL import Image
 
 from stylegan_cli import modelfile
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import LOCK, alone, is_leftover, is_nothing, nearest_existing, replacing
+from stylegan_cli.files import LOCK, alone, is_leftover, is_residue, nearest_existing, replacing
 from stylegan_cli.pillow import BROKEN_PICTURE
 from stylegan_cli.training import checkpoints, film, report, snapshots
 from stylegan_cli.training.board import Board
@@ -90,7 +90,7 @@ class RunFolder:
     def _is_nothing(self, path: Path) -> bool:
         if path == self.checkpoints and path.is_dir():
             return not any(path.iterdir())
-        return is_nothing(path.name)
+        return is_residue(path.name)
 
     def _sweep(self) -> None:
         """Only for who holds the lock. Whatever else lies here half-written is somebody else's."""

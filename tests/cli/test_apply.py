@@ -1,6 +1,8 @@
 """`stylegan apply` on the tiny model: files of edits, many people, strict checking."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import torch
 from PIL import Image
 
 from stylegan_cli import recipes
-from stylegan_cli.cli import price
+from stylegan_cli.cli import darkroom, price
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +81,22 @@ def test_who_fails_does_not_stop_the_others(apply):
     assert "broken.npy cannot be read" in result.stderr
     assert "'nobody' is nobody" in result.stderr
     assert result.stderr.splitlines()[-1] == "2 of 4 people could not be edited: broken.npy, nobody."
+
+
+def test_names_and_folder_do_not_depend_on_who_fails(apply):
+    assert apply(TOML, 1, "nobody").stdout == "edited/1.png\n"
+    assert apply(TOML, 1, "nobody", "--out", "results").stdout == "results/1.png\n"
+
+
+def test_a_photo_that_cannot_be_read_does_not_stop_the_others(apply, monkeypatch):
+    def fails(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    Image.new("RGB", (8, 8)).save("me.png")
+    monkeypatch.setattr(darkroom, "person", fails)
+    result = apply(TOML, "me.png", 1)
+    assert result.stdout == "edited/1.png\n"
+    assert "Error: Input/output error." in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,35 @@ def test_json(stylegan, tiny_model, compiler):
     )
 
 
+def test_a_misspelt_model_is_told_before_the_first_is_measured(stylegan, tiny_model, monkeypatch):
+    monkeypatch.setattr(benchmarking, "seconds_a_picture", None)
+    result = stylegan("bench", *QUICK, "--model", f"{tiny_model},nobody")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "unknown model 'nobody'" in result.stderr
+
+
+def test_a_stop_loses_no_figures(stylegan, tiny_model, monkeypatch):
+    measured = iter([0.5, 0.5])
+
+    def seconds(*_):
+        if (taken := next(measured, None)) is None:
+            raise KeyboardInterrupt
+        return taken
+
+    monkeypatch.setattr(benchmarking, "seconds_a_picture", seconds)
+    result = stylegan("bench", *QUICK, "--model", tiny_model, "--json")
+    assert result.exit_code == 130
+    assert [one["batch"] for one in json.loads(result.stdout)["figures"]] == [1, 3]
+
+
+def test_long_names_are_whole_in_the_table(stylegan, tiny_model, here):
+    name = "a-model-of-a-name-that-is-longer-than-a-narrow-column-is-wide"
+    path = here / f"{name}.safetensors"
+    path.write_bytes(tiny_model.read_bytes())
+    table = stylegan("bench", "--seconds", 0, "--batch", 1, "--precision", "fp32", "--model", path).stdout
+    assert name in "".join(line.split()[0] for line in table.splitlines()[1:])
+
+
 def test_a_picture_of_not_a_number_does_not_pass_for_the_same(stylegan, tiny_model, monkeypatch):
     monkeypatch.setattr(compilation, "psnr", lambda *_: float("nan"))
     result = stylegan("bench", *QUICK, "--model", tiny_model, "--json")

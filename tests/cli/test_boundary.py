@@ -1,13 +1,15 @@
 """Every failure ends as one sentence and an exit code, whoever it comes from."""
 
 import errno
+import io
 import sys
 
 import pytest
 import typer
 
-from stylegan_cli.cli import console
+from stylegan_cli.cli import console, main
 from stylegan_cli.cli.boundary import boundary
+from stylegan_cli.cli.console import data
 from stylegan_cli.errors import StyleganError, UsageError
 
 NO_MEMORY = "there is not enough memory for this; try a smaller --size, fewer pictures or --device cpu"
@@ -53,3 +55,22 @@ def test_debugging_shows_where(monkeypatch):
 def test_a_closed_stdout_is_no_failure(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     console.data("a.png")
+
+
+def test_ctrl_c_before_a_command_has_begun(monkeypatch):
+    def stop():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stylegan_cli.cli.app.app", stop)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 130
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("utf-8", b"\xff\xe7\x8e\x8b\n"), ("latin-1", b"\\udcff\\u738b\n")])
+def test_any_path_can_be_printed(monkeypatch, encoding, shown):
+    printed = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding, write_through=True))
+    monkeypatch.setattr("stylegan_cli.cli.app.app", lambda: data("\udcff王"))
+    main()
+    assert printed.getvalue() == shown

@@ -133,6 +133,16 @@ def test_doctor_finds_what_is_wrong(stylegan, monkeypatch):
     assert "Everything is in place" not in result.stdout
 
 
+def test_doctor_survives_a_damaged_model(stylegan, tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path))
+    (tmp_path / "models/mine").mkdir(parents=True)
+    (tmp_path / "models/mine/model.json").write_text("[]")
+    result = stylegan("doctor")
+    assert result.exit_code == 1
+    assert "mine (damaged)" in result.stdout
+    assert "problem: " in result.stdout
+
+
 def test_doctor_sees_a_cache_that_is_no_folder(stylegan, here, monkeypatch):
     (here / "cache").touch()
     monkeypatch.setenv("STYLEGAN_CACHE", str(here / "cache"))

@@ -461,3 +461,10 @@ def test_cutoff_spares_the_layers_from_it_on(tiny_stylegan):
     some = ws_of("some.png")
     assert torch.equal(some[:3], ws_of("all.png")[:3])
     assert torch.equal(some[3:], ws_of("plain.png")[3:])
+
+
+def test_new_names_have_new_latents(tiny_stylegan):
+    """Nobody has named them, so there is nothing to force."""
+    words = ("sample", "--seeds", 1, "--size", 8, "--save-latents")
+    assert tiny_stylegan(*words).stdout == "seed0001.png\n"
+    assert tiny_stylegan(*words, "--format", "jpg").stdout == "seed0001-2.jpg\n"

@@ -182,6 +182,42 @@ def test_a_stop_in_tuning_loses_no_projection(stylegan, works, photo, tiny_model
     assert (pixels("later.png") == pixels("at-once.png")).all()
 
 
+def test_a_stop_in_tuning_keeps_what_was_projected(stylegan, photo, tiny_model, here, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pivotal, "tune", stop)
+    words = ("project", photo, "--steps", 2, "--tune", "-o", "me.npz", "--model", tiny_model)
+    assert stylegan(*words).exit_code == 130
+    assert np.load(here / "me.npz")["w"].shape[0] == 1
+
+
+def test_the_comparison_has_the_size_asked_for(works, photo):
+    works("project", photo, "--steps", 1, "--size", 24)
+    assert pixels("me-compare.png").shape == (24, 48, 3)
+
+
+EARLY = {
+    "format": (["mix", "--coarse", "me.png", "--format", "bmp"], "there is no format 'bmp' here"),
+    "folder": (["mix", "--coarse", "me.png", "--out", "me.png/new/"], "me.png is a file, not a folder"),
+    "latents": (["interpolate", "me.png", 1, "--out", "a.mp4", "--save-latents"], "a.npy exists"),
+    "somebody else": (["edit", "me.png", "zzz", "--direction", "age.npz=1"], "'zzz' is nobody"),
+    "parent": (["blend-parents", "me.png", "zzz"], "'zzz' is nobody"),
+    "band": (["mix", "--coarse", "me.png", "--fine", "zzz"], "'zzz' is nobody"),
+    "across": (["mix", "--rows", "me.png,zzz", "--cols", 1], "'zzz' is nobody"),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), EARLY.values(), ids=EARLY)
+def test_mistakes_are_told_before_minutes_are_spent_on_a_photo(
+    stylegan, tiny_model, here, photo, direction, monkeypatch, words, said
+):
+    monkeypatch.setattr(darkroom, "person", None)
+    (here / "a.npy").touch()
+    result = stylegan(*words, "--model", tiny_model)
+    assert (result.exit_code > 0, said in result.stderr) == (True, True), result.stderr
+
+
 def test_what_was_kept_damaged_is_found_again(works, photo, tmp_path):
     works("mix", "--coarse", photo, "--fine", 3)
     (kept,) = (tmp_path / "cache" / "photos").iterdir()

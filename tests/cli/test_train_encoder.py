@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from stylegan_cli import encoder, store
-from stylegan_cli.cli import console
 
 
 @pytest.fixture
@@ -21,6 +20,8 @@ def test_from_sampled_faces_to_an_encoder(stylegan, tiny_model, faces, here):
     assert "epoch 1" in result.stderr
     generator = store.load(str(tiny_model))
     assert encoder.load(here / "encoder.safetensors", generator).config.w_dim == generator.w_dim
+    words = ("train-encoder", "--data", "faces.zip", "--batch", 8, "--epochs", 1, "--outdir", "run")
+    assert stylegan(*words, "--model", tiny_model).stdout == "run/encoder.safetensors\n"
     again = stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model)
     assert (again.exit_code, again.stdout) == (1, "")
     assert "exists" in again.stderr
@@ -34,7 +35,7 @@ def test_the_bar_ends_with_the_training(stylegan, tiny_model, faces, monkeypatch
         bars.append(total)
         yield done.append
 
-    monkeypatch.setattr(console, "progress", progress)
+    monkeypatch.setattr("stylegan_cli.cli.train_encoder.progress", progress)
     words = ("train-encoder", "--data", "faces.zip", "--batch", 8, "--epochs", 2)
     assert stylegan(*words, "--model", tiny_model).exit_code == 0
     assert bars == [done[-1]] == [8]

@@ -1,4 +1,4 @@
-"""Real faces."""
+"""A real photo."""
 
 from pathlib import Path
 
@@ -6,12 +6,6 @@ import pytest
 from PIL import Image
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-
-
-@pytest.fixture(scope="session")
-def faces():
-    """Four aligned faces of 192 pixels: a laughing woman, an old man, a baby, a woman who looks down."""
-    return {path.stem: Image.open(path).convert("RGB") for path in (GOLDEN / "faces").glob("*.jpg")}
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Photo files of every kind, and what is none. How pictures are decoded is tested with `media.decoding`."""
 
+import os
 import struct
 import zlib
 
@@ -83,9 +84,15 @@ def cut_off(path):
     path.write_bytes(path.read_bytes()[:3000])
 
 
+def endless(path):
+    path.touch()
+    os.truncate(path, 257 << 20)
+
+
 BROKEN = {
     "text.jpg": (lambda path: path.write_text("This is a letter, not a photo."), "is no picture of a known format"),
     "empty.jpg": (lambda path: path.touch(), "is empty"),
+    "endless.jpg": (endless, "has 257 MiB, more than the 256 that are read"),
     "cut.jpg": (cut_off, "is damaged"),
     "cut.png": (cut_off, "is damaged"),
     "bomb.png": (lambda path: bomb(path, 14_000), "pixels, which are too many"),

@@ -1,7 +1,9 @@
 """Data sets in NVIDIA's layout."""
 
+import errno
 import io
 import json
+import os
 import zipfile
 
 import numpy as np
@@ -9,8 +11,10 @@ import pytest
 from PIL import Image
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.media.dataset import FOLDER_SIZE, PictureWriter, writing_pictures
+from stylegan_cli.files import part_of
+from stylegan_cli.media.dataset import FOLDER_SIZE, LABELS, PictureWriter, writing_pictures
 from stylegan_cli.media.encode import encode
+from stylegan_cli.media.sources import open_source
 
 
 def picture(i):
@@ -93,3 +97,53 @@ def test_a_folder_that_has_been_filled_meanwhile(tmp_path):
     with pytest.raises(StyleganError, match="is not empty; choose another name"), writing_pictures(tmp_path, "png"):
         pass
     assert (tmp_path / "mine.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["faces", "faces.zip"])
+def test_a_disk_that_is_full_at_the_very_end(tmp_path, monkeypatch, name):
+    def write(self, name, content):
+        if name == LABELS:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(self, name, content)
+
+    real = PictureWriter._write
+    monkeypatch.setattr(PictureWriter, "_write", write)
+    with pytest.raises(OSError, match="No space left"), writing_pictures(tmp_path / name, "png") as writer:
+        writer.add(picture(0))
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    with writing_pictures(tmp_path / name, "png") as again:  # nobody holds it any more
+        again.add(picture(1))
+    assert contents(tmp_path / name)["00000/img00000000.png"] == picture(1)
+
+
+@pytest.mark.parametrize("name", ["folder", "link"])
+def test_a_folder_that_was_there_stays_when_writing_fails(tmp_path, name):
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o750)
+    (tmp_path / "link").symlink_to(folder)
+    before = folder.stat()
+    with pytest.raises(OSError, match="lost"), writing_pictures(tmp_path / name, "png") as writer:
+        writer.add(picture(0))
+        (folder / "loose.png").touch()
+        raise OSError("lost")
+    assert list(folder.iterdir()) == []
+    assert (folder.stat().st_ino, folder.stat().st_mode) == (before.st_ino, before.st_mode)
+    assert (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["faces", "faces.v2"])
+def test_what_a_killed_process_left_is_in_no_data_set(tmp_path, name):
+    """Not even where this process has its number."""
+    path, ours = tmp_path / name, part_of(tmp_path / name)
+    for left in (ours, tmp_path / ours.name.replace(str(os.getpid()), "1")):
+        (left / "00000").mkdir(parents=True)
+        (left / "00000/img00000001.png").write_bytes(picture(9))
+    (tmp_path / ".other.1.part").mkdir()
+    (tmp_path / "mine.png").write_bytes(picture(0))
+    with open_source(tmp_path) as source:
+        assert source.names == ["mine.png"]
+    with writing_pictures(path, "png") as writer:
+        writer.add(picture(0))
+    assert sorted(contents(path)) == ["00000/img00000000.png", "dataset.json"]
+    assert [left.name for left in tmp_path.glob(".*")] == [".other.1.part"]

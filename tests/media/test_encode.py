@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.media.encode import FORMATS, encode
+from stylegan_cli.media.encode import FORMATS, ROOM, encode, has_room
+from stylegan_cli.recipes import CHUNK
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8))
 
@@ -28,6 +29,15 @@ def test_a_recipe_too_long_for_jpeg_is_left_out_and_the_picture_is_whole():
     image = Image.open(io.BytesIO(content))
     image.load()
     assert not image.getexif()
+
+
+@pytest.mark.parametrize("length", [ROOM["png"] - 1, 70_000_000])
+def test_pictures_open_however_long_their_recipes(length):
+    """Pillow refuses PNG files with more text than 64 MiB."""
+    recipe = "x" * length
+    text = Image.open(io.BytesIO(encode(NOISE, "png", recipe))).text
+    assert text == ({CHUNK: recipe} if length < ROOM["png"] else {})
+    assert has_room("png", recipe) == has_room("webp", recipe) == (length < ROOM["png"])
 
 
 @pytest.mark.parametrize(("format", "edge"), [("webp", 16_383), ("jpg", 65_500)])

@@ -1,5 +1,6 @@
 """Films: every format decodes to the frames that went in; a film that fails leaves nothing."""
 
+import errno
 import subprocess
 
 import imageio_ffmpeg
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.media import film
 from stylegan_cli.media.film import CODECS, filming, write_film
 
 FRAMES = [np.full((31, 33, 3), shade, np.uint8) for shade in (10, 90, 170, 250)]  # odd edges
@@ -105,3 +107,57 @@ def test_an_encoder_that_fails_is_one_sentence(tmp_path):
     with pytest.raises(StyleganError, match=r"ffmpeg could not write .*film\.mp4: "):
         write_film(tmp_path / "film.mp4", FRAMES, 0, "mp4")
     assert list(tmp_path.iterdir()) == []
+
+
+class Gone:
+    """An encoder that has given up, and what its pipe then says."""
+
+    def __init__(self, code):
+        self.stdin, self.code = self, code
+
+    def write(self, _):
+        raise OSError(self.code, "the pipe says")
+
+    def close(self):
+        self.write(b"the rest")
+
+    def kill(self):
+        """It is gone."""
+
+    def wait(self):
+        return 1
+
+
+@pytest.mark.parametrize("takes_the_frame", [True, False])
+@pytest.mark.parametrize(
+    ("code", "error", "said"),
+    [
+        (errno.EPIPE, StyleganError, "could not write"),
+        (errno.EINVAL, StyleganError, "could not write"),  # Windows
+        (errno.EIO, OSError, "the pipe says"),
+    ],
+)
+def test_an_encoder_that_has_gone(tmp_path, monkeypatch, code, error, said, takes_the_frame):
+    gone = Gone(code)
+    if takes_the_frame:  # and fails where the pipe is closed
+        gone.write, gone.close = (lambda _: None), (lambda: Gone.write(gone, b""))
+    monkeypatch.setattr(film, "_start", lambda *_: gone)
+    with pytest.raises(error, match=said):
+        write_film(tmp_path / "film.mp4", FRAMES[:1], 10, "mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rate_that_gifs_cannot_have_is_told_before_a_frame_is_drawn(tmp_path):
+    def frames():
+        pytest.fail("something was drawn")
+        yield
+
+    with pytest.raises(UsageError, match="gif films have at most 50 frames a second, and this one has 60; use"):
+        write_film(tmp_path / "film.gif", frames(), 60, "gif")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_fastest_gif(tmp_path):
+    write_film(tmp_path / "film.gif", FRAMES, 50, "gif")
+    with Image.open(tmp_path / "film.gif") as image:
+        assert [frame.info["duration"] for frame in ImageSequence.Iterator(image)] == [20] * len(FRAMES)

@@ -1,5 +1,6 @@
 """Pictures in folders and zips, and their labels."""
 
+import io
 import json
 import os
 import stat
@@ -69,7 +70,16 @@ def test_no_place(tmp_path):
         listed(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\3\4 no zip", b"text"])
+def newer_zip():
+    """One that says it takes version 9.9 of the format to read it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.png", "")
+        archive.getinfo("a.png").extract_version = 99
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 no zip", b"text", newer_zip()])
 def test_no_zip(tmp_path, content):
     (tmp_path / "p.zip").write_bytes(content)
     with pytest.raises(StyleganError, match="neither a folder nor a zip"):
@@ -103,14 +113,14 @@ def test_names_that_lead_out_of_a_zip(tmp_path, name):
         listed(fill(tmp_path / "q.zip", {name: ""}))
 
 
-def test_members_that_are_no_pictures(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "MAX_BYTES", 1000)
+def test_members_that_are_no_pictures(tmp_path):
     path = tmp_path / "p.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         link = zipfile.ZipInfo("link.png")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, "/etc/passwd")
-        archive.writestr("bomb.png", bytes(5_000_000))
+        archive.writestr("bomb.png", "")
+        archive.getinfo("bomb.png").file_size = 300 << 20
         archive.writestr("inner.zip", "")
         archive.writestr("good.png", "")
         archive.writestr("secret.png", "")
@@ -120,7 +130,7 @@ def test_members_that_are_no_pictures(tmp_path, monkeypatch):
     reasons = dict(refused)
     assert {name: reasons[name].split()[1:4] for name in reasons} == {
         "link.png": ["a", "symbolic", "link"],
-        "bomb.png": ["to", "5", "MiB,"],
+        "bomb.png": ["300", "MiB,", "more"],
         "inner.zip": ["a", "zip", "in"],
         "secret.png": ["encrypted"],
     }
@@ -192,6 +202,27 @@ def test_folders_on_demand(place):
 def test_labels_that_do_not_fit(place, about, message):
     with pytest.raises(StyleganError, match=f"dataset.json of .*{message}"):
         labels(with_json(place, about))
+
+
+def test_labels_of_too_many_bytes_are_not_read(place, monkeypatch):
+    monkeypatch.setattr(sources, "MAX_LABELS", 20)
+    with_json(place, {"labels": None, "of": "the year"})
+    monkeypatch.setattr(sources, "LABEL", 9)  # for each of two pictures
+    with pytest.raises(
+        StyleganError, match=r"dataset.json of .* has 1 MiB, more than the 0 that are read; mend it, or"
+    ):
+        labels(place)
+    monkeypatch.setattr(sources, "LABEL", 90)
+    assert labels(place) == Labels()
+
+
+def test_encrypted_labels(tmp_path):
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        archive.writestr("a.png", "")
+        archive.writestr("dataset.json", "{}")
+        archive.getinfo("dataset.json").flag_bits |= 1
+    with pytest.raises(StyleganError, match=r"dataset.json of .* is encrypted; mend it"):
+        labels(tmp_path / "p.zip")
 
 
 @pytest.mark.parametrize(("mode", "message"), [("json", "there is no dataset.json"), ("folders", "is in no folder")])

@@ -50,10 +50,27 @@ def test_faces_that_a_scorer_does_not_see_do_not_count():
     assert correlation(fitted.responses["a"], discovery.fit(w, scores).responses["a"]) > 0.95
 
 
-@pytest.mark.parametrize("score", [torch.full((N,), math.nan), torch.ones(N)])
-def test_scores_that_teach_nothing(score):
-    with pytest.raises(StyleganError, match="dull has"):
+ALIKE = torch.full((N,), 0.1)
+TEACH_NOTHING = {
+    "nobody is seen": (torch.full((N,), math.nan), "dull has 0 scores in these samples, too few"),
+    "all are the same": (ALIKE, "dull has 2000 scores in these samples, and all of them are the same"),
+    "one differs": (ALIKE.index_fill(0, torch.tensor(7), 0.2), "2000 scores in these samples, and almost all of them"),
+}
+
+
+@pytest.mark.parametrize(("score", "sentence"), TEACH_NOTHING.values(), ids=TEACH_NOTHING)
+def test_scores_that_teach_nothing(score, sentence):
+    with pytest.raises(StyleganError, match=sentence):
         discovery.fit(sampled()[0], {"dull": score})
+
+
+@pytest.mark.parametrize("having", [3, 4, 5, 6, 7])
+def test_a_handful_of_two_classes_one_after_the_other(having):
+    labels = torch.ones(10)
+    labels[having:] = -1
+    fitted = discovery.fit(sampled()[0][:10], {"glasses": labels})
+    assert math.isfinite(fitted.explained["glasses"])
+    assert fitted.direction("glasses", [], {}).isfinite().all()
 
 
 def test_two_classes():
