@@ -49,8 +49,8 @@ def same(a, b):
     return type(a) is type(b) and torch.equal(a.ws, b.ws) and all(getattr(a, n) == getattr(b, n) for n in plain)
 
 
-def example():
-    face = Face(torch.randn(5, 4), Noise("random", 3, fine=0.5), "jon", part=(0.25, 0.0, 0.5))
+def example(num_ws=5, w_dim=4):
+    face = Face(torch.randn(num_ws, w_dim), Noise("random", 3, fine=0.5), "jon", part=(0.25, 0.0, 0.5))
     sheet = Sheet(((face, None), (face, Heatmap(face.ws, face.noise, 7))), ("jon", ""), centred=True)
     return Recipe(sheet, "tiny", "0" * 64, "fp32", "cpu", 16, "stylegan mix")
 
@@ -163,15 +163,17 @@ def replaced(plain, path, value):
 @pytest.mark.parametrize("junk", [None, -1, 0, 10**6, 0.5, "x", [], {}, [[]], float("nan")], ids=repr)
 def test_junk_anywhere_is_a_sentence_or_harmless(tiny, junk):
     """Every value of a recipe in turn is replaced: loads and check_model refuse it, or a picture that makes sense."""
-    plain = json.loads(dumps(example()))
+    plain = json.loads(dumps(example(tiny.num_ws, tiny.w_dim)))
     for path in leaves(plain):
         try:
             recipe = loads(json.dumps(replaced(plain, path, junk)), "a.png")
+            recipe.check_model(tiny, "a.png")
         except StyleganError as error:
             assert "a.png" in str(error)
             continue
         found = list(recipe.picture.cells()) if isinstance(recipe.picture, Sheet) else [recipe.picture]
         assert all(cell.ws.dtype == torch.float32 and cell.ws.isfinite().all() for cell in found), path
+        assert all(cell.ws.shape == (tiny.num_ws, tiny.w_dim) for cell in found), path
         assert all(isinstance(cell.caption, str) for cell in found), path
         assert recipe.size is None or recipe.size >= 0, path
         assert all(cell.count > 0 for cell in found if isinstance(cell, Heatmap)), path

@@ -110,6 +110,8 @@ def test_layers_are_measured_and_stored(found, generator):
     direction = directions.read(path, generator)
     assert direction.layers == "coarse"
     assert direction.space == "W"
+    (path,), _ = found("--scorer", "red", "--out", "all.npz")
+    assert directions.read(path, generator).scores["ahead"] != direction.scores["ahead"]
 
 
 @pytest.mark.parametrize("kind", ["latents", "pictures"])

@@ -1,7 +1,10 @@
 """What `stylegan train` shows while it runs."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from stylegan_cli.cli import train_view
 from stylegan_cli.cli.train_view import View
 from stylegan_cli.training.loop import Tick
 from stylegan_cli.training.schedule import ByResolution, Growth
@@ -10,10 +13,13 @@ STABLE, FADE = ByResolution.parse("8:60,16:50"), ByResolution.parse("16:30,64:40
 GROWING, GROWN = Growth(8, 64, STABLE, FADE), Growth(64, 64, STABLE, FADE)
 
 
-def left(growth, kimg, resolution, rate=100.0, goal=330.0):
+def tick_of(kimg, resolution, rate=100.0):
     means = {"loss_g": 1.0, "loss_d": 1.0, "sign_real": 0.0}
-    tick = Tick(int(kimg * 1000), 1.0, rate, 0.0, resolution, 16, 0.0, 0.0, 1.0, means)
-    return dict(View(goal, 0, growth, True)._cells(tick))["left"]
+    return Tick(int(kimg * 1000), 1.0, rate, 0.0, resolution, 16, 0.0, 0.0, 1.0, means)
+
+
+def left(growth, kimg, resolution):
+    return dict(View(330.0, 0, growth, True)._cells(tick_of(kimg, resolution)))["left"]
 
 
 @pytest.mark.parametrize(
@@ -29,3 +35,15 @@ def left(growth, kimg, resolution, rate=100.0, goal=330.0):
 )
 def test_time_left_knows_that_larger_pictures_take_longer(growth, kimg, resolution, shown):
     assert left(growth, kimg, resolution) == shown
+
+
+def test_tables_are_drawn_no_more_often_than_anybody_can_read(monkeypatch):
+    view, drawn, now = View(1, 0, GROWN, True), [], [100.0]
+    view._live = SimpleNamespace(update=lambda table, refresh: drawn.append(now[0]))
+    monkeypatch.setattr(train_view.time, "monotonic", lambda: now[0])
+    for now[0] in (100.0, 100.01, 100.09, 100.11, 100.12, 100.3):
+        view.step(0.5)
+    assert drawn == [100.0, 100.11, 100.3]
+    view.note("measuring")
+    view.tick(tick_of(1, 64))
+    assert len(drawn) == 5
