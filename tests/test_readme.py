@@ -106,7 +106,7 @@ def test_what_is_ours_exists(line):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page[:20])
 def test_every_option_is_somebodys(page):
-    ours = {name for command in COMMANDS.values() for name in options_of(command)}
+    ours = {name for command in [TOP, *COMMANDS.values()] for name in options_of(command)}
     theirs = {name for names in foreign.OPTIONS.values() for words in names.values() for name in words.split()}
     assert set(re.findall(r"`(--[\w-]+)", page)) <= ours | theirs | {"--help"}
 

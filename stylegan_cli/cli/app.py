@@ -40,7 +40,6 @@ app = typer.Typer(
     cls=Spelled,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
         "A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool, a photo (me.jpg), "

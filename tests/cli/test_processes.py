@@ -100,6 +100,14 @@ def test_ctrl_c(here, tiny_model, words, sign, number):
     assert out.splitlines() == [name for name in left if name.startswith("faces/")]
 
 
+def test_shells_complete_commands_and_options(here):
+    for typed, at, offered in (("stylegan blend", 1, "blend-parents"), ("stylegan mix --coa", 2, "--coarse")):
+        words = {"_STYLEGAN_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(at)}
+        script = [str(Path(sys.executable).with_name("stylegan"))]
+        result = subprocess.run(script, env=os.environ | words, capture_output=True, text=True)
+        assert (result.stdout.split(), result.stderr) == ([offered], "")
+
+
 def test_ctrl_c_while_fetching(here, tmp_path):
     (tmp_path / "path/pip").mkdir(parents=True)
     (tmp_path / "path/pip/__main__.py").write_text("import time; print('pip is here'); time.sleep(60)")
