@@ -8,6 +8,7 @@ Manipulation", section 3).
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.scorers.perceptual import EfficientNetLite0, shrink
 
+MAX_SIZE = 1 << 16  # of whatever a file says of its network's sizes
+
 
 @dataclass(frozen=True)
 class Config:
@@ -35,23 +38,27 @@ class Config:
 
 
 class Encoder(nn.Module):
-    """Pictures to `w`. `w_avg` and `scale` (a typical distance from it) turn the head's output into `w`."""
+    """Pictures to `w`. `w_avg` and `scale` (a typical distance from it) turn the head's output into `w`.
+
+    On `meta` the head takes no memory, whatever its sizes: give it tensors with `load_state_dict(..., assign=True)`.
+    """
 
     w_avg: Tensor
     scale: Tensor
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, device: str = "cpu") -> None:
         super().__init__()
         self.config = config
         self.origin = Origin()
         self.trunk = EfficientNetLite0()
-        self.deep = nn.Conv2d(320, config.deep, 1)
-        self.shallow = nn.Conv2d(112, config.shallow, 3, stride=2, padding=1)
         places = (config.size // 32) ** 2
-        self.hidden = nn.Linear(places * (config.deep + config.shallow), config.hidden)
-        self.out = nn.Linear(config.hidden, config.w_dim)
-        self.register_buffer("w_avg", torch.zeros(config.w_dim))
-        self.register_buffer("scale", torch.ones(()))
+        with torch.device(device):
+            self.deep = nn.Conv2d(320, config.deep, 1)
+            self.shallow = nn.Conv2d(112, config.shallow, 3, stride=2, padding=1)
+            self.hidden = nn.Linear(places * (config.deep + config.shallow), config.hidden)
+            self.out = nn.Linear(config.hidden, config.w_dim)
+            self.register_buffer("w_avg", torch.zeros(config.w_dim))
+            self.register_buffer("scale", torch.ones(()))
 
     def forward(self, images: Tensor) -> Tensor:
         """`images` `[n, 3, h, w]` in [-1, 1], aligned faces, to `w` `[n, w_dim]`."""
@@ -76,16 +83,30 @@ def load(path: Path, generator: Generator) -> Encoder:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
             config, model = Config(**json.loads(about["encoder"])), json.loads(about["model"])
+            origin = Origin(str(model["name"]), str(model["sha256"]))
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        encoder = Encoder(config)
-        encoder.load_state_dict(tensors)
+        encoder = Encoder(_checked(config), "meta")
+        if _shapes(tensors) != _shapes(encoder.state_dict()):
+            raise ValueError("its tensors do not have the sizes that it says")
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise StyleganError(f"{path} is no encoder of this tool ({error}); train one with train-encoder") from None
-    if model["sha256"] != generator.origin.sha256:
+    if origin.sha256 != generator.origin.sha256:
         raise StyleganError(
-            f"{path} was trained for the model {model['name']} ({model['sha256'][:12]}), not for "
+            f"{path} was trained for the model {origin.name} ({origin.sha256[:12]}), not for "
             f"{generator.origin.name} ({generator.origin.sha256[:12]}); move it away, or train one for that with "
             "train-encoder"
         )
-    encoder.origin = Origin(model["name"], model["sha256"])
+    encoder.load_state_dict(tensors, assign=True)
+    encoder.origin = origin
     return encoder.eval().requires_grad_(False)
+
+
+def _checked(config: Config) -> Config:
+    """The config, if a network can have such sizes at all."""
+    if any(type(n) is not int or not 0 < n <= MAX_SIZE for n in asdict(config).values()) or config.size % 32:
+        raise ValueError("its sizes are impossible")
+    return config
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -34,19 +35,36 @@ class Network:
     tensors: dict[str, Tensor]
 
 
-@dataclass(frozen=True)
 class Checkpoint:
     """A foreign or native model file. `generator` is the averaged one (EMA), `training_generator` the other one.
 
-    `sha256` is the generator's identity (`modelfile.digest`) where the file has proved it.
+    Drawing needs no other: the discriminator and the training generator can be given as functions, which load them when
+    they are first asked for. `sha256` is the generator's identity (`modelfile.digest`) where the file has proved it.
     """
 
-    format: str
-    generator: Network
-    discriminator: Network | None = None
-    training_generator: Network | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
-    sha256: str = ""
+    def __init__(
+        self,
+        format: str,
+        generator: Network,
+        discriminator: Network | Callable[[], Network] | None = None,
+        training_generator: Network | Callable[[], Network] | None = None,
+        notes: dict[str, Any] | None = None,
+        sha256: str = "",
+    ) -> None:
+        self.format = format
+        self.generator = generator
+        self.notes = notes or {}
+        self.sha256 = sha256
+        self._discriminator = discriminator
+        self._training_generator = training_generator
+
+    @cached_property
+    def discriminator(self) -> Network | None:
+        return self._discriminator() if callable(self._discriminator) else self._discriminator
+
+    @cached_property
+    def training_generator(self) -> Network | None:
+        return self._training_generator() if callable(self._training_generator) else self._training_generator
 
 
 @dataclass(frozen=True)
@@ -70,22 +88,13 @@ class Draft:
 
 @dataclass(frozen=True)
 class Drafts:
-    """A checkpoint whose tensors are still in the file."""
+    """A checkpoint whose tensors are still in the file. What drawing does not need is not even looked at yet."""
 
     format: str
     generator: Draft
-    discriminator: Draft | None = None
-    training_generator: Draft | None = None
+    discriminator: Callable[[], Draft] | None = None
+    training_generator: Callable[[], Draft] | None = None
     notes: dict[str, Any] = field(default_factory=dict)
-
-    def load(self, room: int) -> Checkpoint:
-        return Checkpoint(
-            self.format,
-            self.generator.load(room),
-            self.discriminator.load(room) if self.discriminator else None,
-            self.training_generator.load(room) if self.training_generator else None,
-            self.notes,
-        )
 
 
 def generator(checkpoint: Checkpoint, name: str) -> Generator:

@@ -7,7 +7,7 @@ import json
 import mmap
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,21 @@ from torch import Tensor
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.importers import genforce, nvidia_tensorflow, nvidia_torch, rosinality, safetensors_file, torchfile
-from stylegan_cli.importers.checkpoint import Checkpoint, Drafts, Network, check
+from stylegan_cli.importers.checkpoint import Checkpoint, Draft, Drafts, Network, check
 from stylegan_cli.importers.stored import RefusedError, Stored, shown
 from stylegan_cli.importers.unpickle import Record
 from stylegan_cli.modelfile import digest
 
 KNOWN = "NVIDIA's .pkl, rosinality's .pt, genforce's .pth and this tool's .safetensors files"
-# What other things that end up under a model's name begin with.
+# What other things that end up under a model's name begin with, in lower case and without space before it.
 STRANGERS = {
-    b"\x93NUMPY": "a NumPy array: give it where latents are asked for",
-    b"<!DOCTYPE": "a web page: the download failed",
+    b"\x93numpy": "a NumPy array: give it where latents are asked for",
+    b"<!doctype": "a web page: the download failed",
     b"<html": "a web page: the download failed",
     b"version https://git-lfs": "a Git LFS pointer: fetch the file itself with 'git lfs pull'",
     b"\x1f\x8b": "a gzip file: unpack it first",
 }
-# What contents that are not what they claim make of honest code (RecursionError: of Python's JSON reader).
+# Exceptions that malformed contents raise in code that trusts them (RecursionError: in Python's JSON reader).
 DAMAGE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, struct.error)
 
 
@@ -99,18 +99,34 @@ def _native(path: Path, data: memoryview) -> Checkpoint:
 
 
 def _foreign(path: Path, data: memoryview) -> Checkpoint:
-    return _drafts(_tree(path, data)).load(len(data))
+    drafts = _drafts(_tree(path, data))
+
+    def later(draft: Callable[[], Draft] | None) -> Callable[[], Network] | None:
+        return None if draft is None else lambda: _load(path, draft, len(data))
+
+    return Checkpoint(
+        drafts.format,
+        drafts.generator.load(len(data)),
+        later(drafts.discriminator),
+        later(drafts.training_generator),
+        drafts.notes,
+    )
+
+
+def _load(path: Path, draft: Callable[[], Draft], room: int) -> Network:
+    with _refusing(path, "another model"):
+        return draft().load(room)
 
 
 def _tree(path: Path, data: memoryview) -> Any:
     """The plain values in a pickle or a PyTorch file."""
-    start = bytes(data[:32])
+    start = bytes(data[:256])
     if start.startswith(b"PK\x03\x04"):
         return torchfile.read_zip(path, data)
     if start[0] == 0x80 and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return torchfile.read_pickle(data)
     for begin, what in STRANGERS.items():
-        if start.startswith(begin):
+        if start.lstrip().lower().startswith(begin):
             raise RefusedError(f"it is {what}")
     raise RefusedError(f"it is of no known kind (known are {KNOWN})")
 

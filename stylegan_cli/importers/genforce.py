@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from stylegan_cli.importers import configs
@@ -18,8 +19,8 @@ def read(tree: Mapping[str, Any]) -> Drafts:
     return Drafts(
         f"genforce StyleGAN{'2' if is_second else ''} checkpoint",
         read_generator(generator),
-        read_discriminator(tree["discriminator"]) if "discriminator" in tree else None,
-        read_generator(tree["generator"]) if "generator" in tree else None,
+        partial(read_discriminator, tree["discriminator"]) if "discriminator" in tree else None,
+        partial(read_generator, tree["generator"]) if "generator" in tree else None,
     )
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from stylegan_cli.importers.stored import RefusedError, Stored, shown
+
+# A hundred times what networks have.
+MAX_TENSORS = 20_000
+
+Named = TypeVar("Named")
 
 # The steps that lead from a foreign tensor to ours. They work on tensors without numbers too (device "meta").
 
@@ -106,6 +111,14 @@ def _pending(theirs: str, value: Any, how: Callable[[Tensor], Tensor]) -> Pendin
         sizes = "x".join(map(str, value.shape)) or "a single number"
         raise RefusedError(f"its tensor {shown(theirs)} has an impossible shape, {sizes}") from None
     return Pending(shape, lambda: how(value.tensor().float()).contiguous())
+
+
+def counted(named: Iterable[Named]) -> Iterator[Named]:
+    """Tensors with their names, as they come. A file can give the same long list of them to a thousand modules."""
+    for number, one in enumerate(named):
+        if number == MAX_TENSORS:
+            raise RefusedError(f"it has a network of more than {MAX_TENSORS} tensors")
+        yield one
 
 
 def resolutions(blocks: int) -> Iterator[tuple[int, int]]:

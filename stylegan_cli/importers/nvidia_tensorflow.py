@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from stylegan_cli.importers import configs
@@ -11,6 +12,7 @@ from stylegan_cli.importers.keymap import (
     KeyMap,
     To,
     count,
+    counted,
     first,
     oihw,
     oihw_flipped,
@@ -20,7 +22,7 @@ from stylegan_cli.importers.keymap import (
     resolutions,
     transposed,
 )
-from stylegan_cli.importers.stored import RefusedError, shown
+from stylegan_cli.importers.stored import RefusedError, is_name, shown
 from stylegan_cli.importers.unpickle import Array, Record
 
 # What the networks must have been built with, where they were not built with the defaults.
@@ -45,8 +47,8 @@ def read(tree: Sequence[Any]) -> Drafts:
     return Drafts(
         f"NVIDIA StyleGAN{'' if is_first else '2'} TensorFlow pickle",
         generator_of(averaged),
-        discriminator_of(discriminator),
-        generator_of(training),
+        partial(discriminator_of, discriminator),
+        partial(generator_of, training),
     )
 
 
@@ -56,7 +58,7 @@ def _stylegan1(network: Any) -> Draft:
     draft = configs.stylegan1_generator(
         rename(found, stylegan1_generator_keys(blocks, layers)),
         mapping_lr_multiplier=options.get("mapping_lrmul", 0.01),
-        fused_from=FUSED_FROM[options.get("fused_scale", "auto")],
+        fused_from=_fused_from(options),
         lod=configs.lod(found.get("synthesis/lod"), blocks),
     )
     return _agreeing(draft, options, SIZES | SPACES)
@@ -97,9 +99,21 @@ def _stylegan2_d(network: Any) -> Draft:
     return _agreeing(draft, options, SIZES)
 
 
+def _fused_from(options: Mapping[str, Any]) -> int:
+    choice = options.get("fused_scale", "auto")
+    # Only these are hashed: nested tuples can make that endless.
+    if not isinstance(choice, str | bool) or choice not in FUSED_FROM:
+        raise RefusedError(f"it was built with fused_scale {shown(choice)}, which is not supported")
+    return FUSED_FROM[choice]
+
+
 def _common(options: Mapping[str, Any]) -> dict[str, Any]:
-    taps = options.get("resample_kernel", [1, 3, 3, 1])
-    return {"conv_clamp": options.get("conv_clamp"), "resample_filter": tuple(taps or (1, 1))}
+    taps = options.get("resample_kernel", [1, 3, 3, 1]) or [1, 1]
+    # The bytes of the whole file could stand there instead, which a tuple would unpack.
+    return {
+        "conv_clamp": options.get("conv_clamp"),
+        "resample_filter": tuple(taps) if isinstance(taps, list) else taps,
+    }
 
 
 def _agreeing(draft: Draft, options: Mapping[str, Any], names: Mapping[str, str]) -> Draft:
@@ -110,11 +124,13 @@ def _variables(network: Any) -> dict[str, Any]:
     """A network's variables, those of its components under the component's name."""
     state = network.state
     parts = {f"{name}/": part.state for name, part in state["components"].items()} | {"": state}
-    return {
-        f"{prefix}{name}": value.stored if isinstance(value, Array) else value
-        for prefix, part in parts.items()
-        for name, value in part["variables"]
-    }
+    named = ((prefix, name, value) for prefix, part in parts.items() for name, value in part["variables"])
+    found = {}
+    for prefix, name, value in counted(named):
+        if not is_name(name):
+            raise RefusedError(f"it has a variable with {shown(name)} as its name")
+        found[f"{prefix}{name}"] = value.stored if isinstance(value, Array) else value
+    return found
 
 
 def _options(network: Record) -> Mapping[str, Any]:

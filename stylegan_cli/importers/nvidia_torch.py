@@ -8,7 +8,7 @@ from typing import Any
 from stylegan_cli.architectures.stylegan3 import MAPPING_LR
 from stylegan_cli.importers import configs
 from stylegan_cli.importers.checkpoint import Draft, Drafts
-from stylegan_cli.importers.keymap import To, rename
+from stylegan_cli.importers.keymap import To, counted, rename
 from stylegan_cli.importers.stored import RefusedError, shown
 from stylegan_cli.importers.unpickle import Record
 
@@ -28,17 +28,17 @@ Modules = dict[str, dict[str, Any]]
 
 def read(tree: Mapping[str, Any]) -> Drafts:
     """The dict of G_ema, G and D; of the rest (augmentation, data set) nothing is needed."""
-    networks = {name: _modules(tree[name]) for name in ("G_ema", "G", "D") if tree.get(name) is not None}
-    averaged = networks.get("G_ema", networks.get("G"))
-    if averaged is None:
+    networks = {name: tree[name] for name in ("G_ema", "G", "D") if tree.get(name) is not None}
+    if not networks.keys() & {"G_ema", "G"}:
         raise RefusedError("it has no generator")
+    averaged = _modules(networks.get("G_ema", networks.get("G")))
     is_third = "synthesis.input" in averaged
     generator_of = _stylegan3 if is_third else _stylegan2
     return Drafts(
         f"NVIDIA {'StyleGAN3' if is_third else 'StyleGAN2-ADA'} pickle",
         generator_of(averaged),
-        _discriminator(networks["D"]) if "D" in networks else None,
-        generator_of(networks["G"]) if "G" in networks else None,
+        (lambda: _discriminator(_modules(networks["D"]))) if "D" in networks else None,
+        (lambda: generator_of(_modules(networks["G"]))) if "G" in networks else None,
     )
 
 
@@ -95,19 +95,19 @@ def _sizes(own: Mapping[str, Any]) -> dict[str, Any]:
 
 def _state(found: Modules) -> dict[str, Any]:
     """The state dict: parameters and buffers under their dotted names."""
-    return {
-        f"{name}.{own}" if name else own: value
+    named = (
+        (f"{name}.{own}" if name else own, value)
         for name, module in found.items()
         for own, value in (module["_parameters"] | module["_buffers"]).items()
-        if value is not None
-    }
+    )
+    return {name: value for name, value in counted(named) if value is not None}
 
 
 def _modules(record: Any) -> Modules:
     """Every submodule's attributes under its dotted name, the module's own under ''."""
     found: Modules = {}
     for name, attributes in _walk(record, "", 0):
-        if len(found) == MAX_MODULES:
+        if len(found) == MAX_MODULES or len(attributes["_modules"]) > MAX_MODULES:
             raise RefusedError(f"it has a network of more than {MAX_MODULES} modules")
         for option, allowed in REQUIRED.items():
             if attributes.get(option, allowed[0]) not in allowed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,8 @@ def read(tree: Mapping[str, Any]) -> Drafts:
     return Drafts(
         "rosinality StyleGAN2 checkpoint",
         _generator({**tree.get("g_ema", tree), **mean}),
-        _discriminator(tree["d"]) if "d" in tree else None,
-        _generator({**tree["g"], **mean}) if "g" in tree else None,
+        partial(_discriminator, tree["d"]) if "d" in tree else None,
+        (lambda: _generator({**tree["g"], **mean})) if "g" in tree else None,
         {} if mean else {"w_avg": f"computed from {W_AVG_SAMPLES} z of seed 0"},
     )
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 MAX_DIMENSIONS = 8
+MAX_NAME = 256
 
 
 class RefusedError(Exception):
@@ -23,6 +24,11 @@ def shown(value: Any) -> str:
     if isinstance(value, str):
         return ascii(value[:80])[1:-1]
     return str(value)[:20] if isinstance(value, int | float) and abs(value) < 1e18 else f"a {type(value).__name__}"
+
+
+def is_name(value: Any) -> bool:
+    """Whether a value can be a name: a short text. A file can use a long one ten thousand times at no cost."""
+    return isinstance(value, str) and len(value) <= MAX_NAME
 
 
 def sizes(values: Sequence[Any]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from stylegan_cli.importers.stored import RefusedError, Storage
+from stylegan_cli.importers.stored import RefusedError, Storage, is_name
 from stylegan_cli.importers.unpickle import CALLS, STORAGE_TYPES, Budget, Machine
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -48,7 +48,9 @@ def _read_legacy(data: memoryview, budget: Budget) -> Any:
         pickles.append(machine.run())
         position = machine.position
     magic, _, _, value, keys = pickles
-    if magic != LEGACY_MAGIC or set(keys) != set(storages):
+    # Only texts are hashed: nested tuples can make that endless.
+    are_texts = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if magic != LEGACY_MAGIC or not are_texts or set(keys) != set(storages):
         raise RefusedError("it begins like a PyTorch file and goes on as something else")
     for key in keys:
         (count,) = struct.unpack_from("<q", data, position)
@@ -68,23 +70,34 @@ def read_zip(path: Path, data: memoryview) -> Any:
         raise RefusedError("it is a zip archive, but not one that torch.save wrote for a state dict")
     folder = pickles[0].removesuffix("data.pkl")
     storages: dict[str, Storage] = {}
+    left = len(data)
+
+    def contents(name: str) -> memoryview:
+        """A member's bytes. Members that share theirs would cost the time to check them again and again."""
+        nonlocal left
+        view = _contents(data, members[name])
+        left -= len(view)
+        if left < 0:
+            raise RefusedError("its parts together are larger than the file itself")
+        return view
 
     def load(identity: Any) -> Storage:
         key, storage = _storage(identity)
         if key not in storages:
-            storage.fill(_contents(data, members[f"{folder}data/{key}"]))
+            storage.fill(contents(f"{folder}data/{key}"))
             storages[key] = storage
         return storages[key]
 
-    return Machine(_contents(data, members[pickles[0]]), persistent=load).run()
+    return Machine(contents(pickles[0]), persistent=load).run()
 
 
 def _storage(identity: Any) -> tuple[str, Storage]:
     """Key and storage of the persistent id `('storage', type, key, device, count, and perhaps None)`."""
-    kind, storage_type, key, _, count, *view = identity
-    if kind != "storage" or not isinstance(key, str) or type(count) is not int or count < 0 or view not in ([], [None]):
-        raise RefusedError("it has a tensor storage of an unknown kind")
-    return key, Storage(STORAGE_TYPES[storage_type.name], count)
+    match identity:
+        case ("storage", storage_type, key, _, count) | ("storage", storage_type, key, _, count, None):
+            if is_name(key) and type(count) is int and count >= 0:
+                return key, Storage(STORAGE_TYPES[storage_type.name], count)
+    raise RefusedError("it has a tensor storage of an unknown kind")
 
 
 class _Directory(io.FileIO):

@@ -5,7 +5,8 @@ only ever builds plain values: numbers, texts, dicts, lists, tuples, byte views,
 place of objects of foreign classes. What it may be asked to build stands in `CALLS`; every other name is refused.
 
 It also answers for time and memory: byte strings are views into the file and never copies, a length is checked before
-it is believed, steps are counted, and no part of it is recursive.
+it is believed, steps are counted, only texts and numbers are ever hashed or printed (nested tuples can make either
+endless), and no part of it is recursive.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from typing import Any
 
 import torch
 
-from stylegan_cli.importers.stored import RefusedError, Storage, Stored, shown, sizes
+from stylegan_cli.importers.stored import RefusedError, Storage, Stored, is_name, shown, sizes
 
 # The official checkpoints take about 40 000 steps.
 MAX_STEPS = 1_000_000
 MAX_TEXT = 1 << 20
+TEXT_A_STEP = 1 << 8  # bytes of text that are read in about the time of a step
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -48,7 +50,7 @@ class DType:
     order: str = "<"
 
     def set_state(self, state: Sequence[Any]) -> None:
-        self.order = state[1]
+        self.order = _type_name(state[1])
 
     @property
     def torch(self) -> torch.dtype:
@@ -139,6 +141,7 @@ class Machine:
         view = self.take(layout)
         if len(view) > MAX_TEXT:
             raise RefusedError(f"it has a text of {len(view)} bytes")
+        self.budget.spend(len(view) // TEXT_A_STEP)
         return str(view, "utf-8", "surrogatepass")
 
     def line(self) -> str:
@@ -198,8 +201,9 @@ class Machine:
             raise TypeError("something else than a function is called")
         if function.name not in self.calls:
             raise RefusedError(f"it calls {function.name}, which no StyleGAN checkpoint does")
-        # A stand-in may copy what it is given, and a pickle can give the same long list a million times.
-        self.budget.spend(sum(len(arg) for arg in args if isinstance(arg, list | tuple | dict)))
+        # Python copies the arguments and a stand-in may copy what is in them; a pickle can give the same ones, however
+        # long, a million times.
+        self.budget.spend(len(args) + sum(len(arg) for arg in args if isinstance(arg, list | tuple | dict)))
         self.push(self.calls[function.name](*args))
 
     def build(self) -> None:
@@ -219,10 +223,10 @@ class Machine:
 
 
 def _checked(items: Iterable[Any]) -> dict[Any, Any]:
-    """A dict, its keys texts or small numbers: hashing anything else can be made to crash or to take for ever."""
+    """A dict, its keys names or small numbers: hashing anything else can be made to crash or to take for ever."""
     result = {}
     for key, value in items:
-        if not isinstance(key, str) and not (isinstance(key, int) and abs(key) < 2**31):
+        if not is_name(key) and not (isinstance(key, int) and abs(key) < 2**31):
             raise RefusedError(f"it has a dict with {shown(key)} as a key")
         result[key] = value
     return result
@@ -233,6 +237,13 @@ def _rebuild_tensor(storage: Storage, offset: int, shape: Sequence[int], stride:
         raise TypeError("a tensor has something else than a storage")
     (start,) = sizes((offset,))
     return Stored(storage, start, sizes(shape), sizes(stride))
+
+
+def _type_name(value: Any) -> str:
+    """A part of a number type's name, which is looked up and shown later on."""
+    if not isinstance(value, str):
+        raise RefusedError(f"it has an array of type {shown(value)}, not of plain numbers")
+    return value
 
 
 def _array(data: memoryview, dtype: DType, shape: Sequence[int], order: str) -> Array:
@@ -257,7 +268,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "torch.Size": lambda items=(): items,
     "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
-    "numpy.dtype": lambda code, *_: DType(code),
+    "numpy.dtype": lambda code, *_: DType(_type_name(code)),
     "numpy.core.multiarray.scalar": _scalar,
     "numpy.core.multiarray._reconstruct": lambda *_: Array(),
     "numpy.core.numeric._frombuffer": _array,

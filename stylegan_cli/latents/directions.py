@@ -121,8 +121,17 @@ def _read_own(path: Path, generator: Generator) -> Direction:
         layers = _layers(about["layers"], generator, path)
         return Direction(
             str(about["name"]), vector, layers, str(about["title"]), response, origin,
-            dict(about["found"]), dict(about["scores"]),
+            _found(about["found"]), dict(about["scores"]),
         )  # fmt: skip
+
+
+def _found(about: Any) -> dict[str, Any]:
+    """What a file says of how it was found, once it is sure that the directions kept are names."""
+    found = dict(about)
+    kept = found.get("kept", [])
+    if not isinstance(kept, list) or not all(isinstance(name, str) for name in kept):
+        raise ValueError("it keeps what is no list of names")
+    return found
 
 
 def _layers(words: object, generator: Generator, path: Path) -> str:
@@ -137,7 +146,8 @@ def _layers(words: object, generator: Generator, path: Path) -> str:
 
 
 def _vector(generator: Generator, array: np.ndarray, path: Path) -> Tensor:
-    vectors = people.from_array(generator, np.asarray(array), str(path))
-    if len(vectors) != 1:
-        raise StyleganError(f"{path} holds {len(vectors)} vectors; a direction is one")
-    return vectors[0].ws
+    array = np.asarray(array)
+    people.check_shape(generator, array, str(path))
+    if array.ndim == 3 and len(array) != 1:
+        raise StyleganError(f"{path} holds {len(array)} vectors; a direction is one")
+    return people.from_array(generator, array, str(path))[0].ws

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,11 +28,12 @@ from stylegan_cli.tuning import Term, Tuned, Tuning
 
 ENDINGS = (".npy", ".npz")
 TORCH = (".pt", ".pth")
-# A million W latents of 512; more in one person's file is a mistake or an attack.
+# A million W latents of 512; more in a file is a mistake or an attack.
 MAX_BYTES = 2 << 30
 KEYS = ("w", "ws")
-BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError, MemoryError)
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError)
 BROKEN_HEADER = (ValueError, TypeError, KeyError, SyntaxError, OverflowError, tokenize.TokenError)
+READ_HEADER = {b"\x01\x00": np.lib.format.read_array_header_1_0, b"\x02\x00": np.lib.format.read_array_header_2_0}
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,16 @@ class Latents:
     origin: Origin | None = None
     tuned: tuple[Tuned, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many people these are, if they are any."""
+        return len(self.array) if self.array.ndim == 3 else 1
+
+    def only(self, number: int) -> Latents:
+        """Those of one person."""
+        array = self.array[number] if self.array.ndim == 3 else self.array
+        return replace(self, array=array, tuned=self.tuned[number : number + 1])
 
 
 def read(path: Path) -> Latents:
@@ -104,6 +116,8 @@ def read_npy(path: Path) -> np.ndarray:
     """The array of a `.npy`, mapped into memory."""
     if path.stat().st_size == 0:
         raise StyleganError(f"{path} is empty; save it again")
+    with path.open("rb") as file:
+        _check_header(file, path.stat().st_size)
     # Mapped, not read: numpy then compares the shape in the header with the file's size before taking any memory.
     with np.errstate(over="ignore"):  # which it complains of, too, where the shape is nonsense
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
@@ -123,8 +137,28 @@ def open_npz(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
             raise StyleganError(
                 f"{path} would unpack to {size / 2**30:.1f} GiB, which latents never do; it was refused"
             )
+        for member in archive.infolist():
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError("it is compressed as NumPy never does")
+            with archive.open(member) as file:
+                _check_header(file, member.file_size)
     with np.load(path, allow_pickle=False) as file:
         yield file
+
+
+def _check_header(file: IO[bytes], size: int) -> None:
+    """That an array's header claims no more than its `size` bytes: numpy takes memory for whatever is claimed."""
+    if file.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
+        return  # it is no array, and numpy does not take it for one
+    read_header = READ_HEADER.get(file.read(2))
+    if read_header is None:
+        raise ValueError("its header is of an unknown version")
+    try:
+        shape, _, dtype = read_header(file)
+    except MemoryError:  # raised by Python's parser, whatever there is, for some thousand signs in a row
+        raise ValueError("its header is damaged") from None
+    if not dtype.hasobject and math.prod(shape) * dtype.itemsize > size:
+        raise ValueError("its header claims more than it holds")
 
 
 def _read_npz(path: Path) -> Latents:
@@ -139,13 +173,15 @@ def _read_npz(path: Path) -> Latents:
         if "about" in file:
             about = dict(json.loads(str(file["about"])))
             origin = Origin(str(about["model"]["name"]), str(about["model"]["sha256"]))
-        tuned = _tuned_from_arrays(file) if "tunings/shares" in file else ()
+        stored = Latents(array, origin=origin, about=about)
+        if "tunings/shares" in file:
+            stored = replace(stored, tuned=_tuned_from_arrays(file, stored.count))
         if not ("z" in file and "psi" in file):
-            return Latents(array, origin=origin, tuned=tuned, about=about)
+            return stored
         psi = float(file["psi"])
         if not math.isfinite(psi):
             raise ValueError("its psi is not finite")
-        return Latents(array, np.asarray(file["z"]), psi, origin, tuned, about)
+        return replace(stored, z=np.asarray(file["z"]), psi=psi)
 
 
 def _tuned_to_arrays(tuned: Sequence[Tuned], num_ws: int) -> dict[str, np.ndarray]:
@@ -161,17 +197,22 @@ def _tuned_to_arrays(tuned: Sequence[Tuned], num_ws: int) -> dict[str, np.ndarra
     return arrays
 
 
-def _tuned_from_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[Tuned, ...]:
+def _tuned_from_arrays(arrays: Mapping[str, np.ndarray], people: int) -> tuple[Tuned, ...]:
     shares = np.asarray(arrays["tunings/shares"])
-    if shares.ndim != 3 or shares.dtype.kind != "f" or not np.isfinite(shares).all():
+    if shares.ndim != 3 or len(shares) != people or shares.dtype.kind != "f" or not np.isfinite(shares).all():
         raise ValueError("its tunings' shares are damaged")
-    tunings = []
-    for number in range(shares.shape[1]):
-        start = f"tunings/{number}/"
-        mine = {key.removeprefix(start): np.asarray(arrays[key]) for key in arrays if key.startswith(start)}
-        tunings.append(Tuning.from_arrays(mine))
-    terms = [[Term(tuning, tuple(map(float, row))) for tuning, row in zip(tunings, one, strict=True)] for one in shares]
-    return tuple(tuple(term for term in person if any(term.shares)) for person in terms)
+    parts: dict[str, dict[str, np.ndarray]] = {}
+    for key in dict.fromkeys(arrays):  # a zip can name a member, however large, ten thousand times
+        if match := re.fullmatch(r"tunings/(\d+)/(.+)", key):
+            parts.setdefault(match[1], {})[match[2]] = np.asarray(arrays[key])
+    # Shares without people or layers would cost the file nothing, however many tunings they are of.
+    if not shares.size or len(parts) != shares.shape[1]:
+        raise ValueError("its shares are of other tunings than it has")
+    tunings = [Tuning.from_arrays(parts[str(number)]) for number in range(len(parts))]
+    return tuple(
+        tuple(Term(tuning, tuple(map(float, row))) for tuning, row in zip(tunings, person, strict=True) if row.any())
+        for person in shares
+    )
 
 
 def _short(error: Exception) -> str:

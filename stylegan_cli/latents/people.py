@@ -75,7 +75,8 @@ def from_seed(generator: Generator, seed: int, psi: float) -> Person:
 
 def from_array(generator: Generator, array: np.ndarray, label: str, file: str = "") -> list[Person]:
     """Everybody in a latent array: `[w_dim]`, `[num_ws, w_dim]` (one person), `[n, 1 or num_ws, w_dim]` (n people)."""
-    array = _as_float32(generator, array, file or label)
+    check_shape(generator, array, file or label)
+    array = _as_float32(array, file or label)
     stack = array.reshape(-1, *array.shape[-2:]) if array.ndim > 1 else array.reshape(1, 1, -1)
     names = [label] if len(stack) == 1 else [f"{label}#{i}" for i in range(len(stack))]
     ws = torch.from_numpy(stack).expand(-1, generator.num_ws, -1)
@@ -103,7 +104,8 @@ def lerp(a: Person, b: Person, shares: Tensor, label: str) -> Person:
     return Person(label, a.ws.lerp(b.ws, shares[:, None]), tuned=tuned)
 
 
-def _as_float32(generator: Generator, array: np.ndarray, label: str) -> np.ndarray:
+def check_shape(generator: Generator, array: np.ndarray, label: str) -> None:
+    """That an array has a type and a shape that this model takes, whatever stands in it."""
     num_ws, w_dim = generator.num_ws, generator.w_dim
     if array.dtype.kind != "f":
         raise StyleganError(f"{label} holds {array.dtype} values; latents are floating-point numbers")
@@ -113,6 +115,9 @@ def _as_float32(generator: Generator, array: np.ndarray, label: str) -> np.ndarr
         raise StyleganError(f"{label} has shape {list(array.shape)}; {_shapes(generator)}{_foreign(generator, array)}")
     if array.size == 0:
         raise StyleganError(f"{label} is empty: it has shape {list(array.shape)} and holds nobody")
+
+
+def _as_float32(array: np.ndarray, label: str) -> np.ndarray:
     with np.errstate(over="ignore"):
         array = array.astype(np.float32)
     if not np.isfinite(array).all():

@@ -7,7 +7,7 @@ the model's cast. `jon.npy` where no such file exists means the cast's jon.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,15 +55,17 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
     """The one person that `text` refers to. `psi` truncates seeds; latents from files are taken as they are."""
     if text.isdecimal():
         return people.from_seed(generator, _seed(text), psi)
-    name, _, number = text.partition("#")
-    everybody = from_file(find(text if _is_file(text) else name, cast), generator)
-    if number and not _is_file(text):
-        if not (number.isdecimal() and len(number) <= LONGEST and int(number) < len(everybody)):
-            raise UsageError(f"{name} holds {len(everybody)} people, numbered from 0: there is no {text}")
-        return everybody[int(number)]
-    if len(everybody) != 1:
-        raise UsageError(f"{text} holds {len(everybody)} people; say which one, for example {text}#0")
-    return everybody[0]
+    name, _, number = (text, "", "") if _is_file(text) else text.partition("#")
+
+    def choose(count: int) -> int:
+        if number and not (number.isdecimal() and len(number) <= LONGEST and int(number) < count):
+            raise UsageError(f"{name} holds {count} people, numbered from 0: there is no {text}")
+        if count != 1 and not number:
+            raise UsageError(f"{text} holds {count} people; say which one, for example {text}#0")
+        return int(number or 0)
+
+    (person,) = from_file(find(name, cast), generator, choose)
+    return person
 
 
 def photo(text: str) -> Path | None:
@@ -72,10 +74,14 @@ def photo(text: str) -> Path | None:
     return Path(text) if is_picture and not recipes.has_recipe(Path(text)) else None
 
 
-def from_file(path: Path, generator: Generator) -> list[Person]:
-    """Everybody in a latent file, or the one person on a picture made by this tool."""
+def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | None = None) -> list[Person]:
+    """Everybody in a latent file, or the one person on a picture made by this tool.
+
+    `choose` is told how many they are and says which one is wanted: of a million people, only that one is made.
+    """
     if path.suffix.lower() in PICTURES:
-        return [_from_picture(path, generator)]
+        everybody = [_from_picture(path, generator)]
+        return everybody if choose is None else [everybody[choose(1)]]
     if path.suffix.lower() not in files.ENDINGS + files.TORCH:
         raise UsageError(f"{path} is no latent file ({', '.join(files.ENDINGS + files.TORCH)}) and no picture")
     stored = files.read(path)
@@ -84,10 +90,15 @@ def from_file(path: Path, generator: Generator) -> list[Person]:
             f"{path} was saved from the model {stored.origin.name} ({stored.origin.sha256[:12]}), not from "
             f"{generator.origin.name} ({generator.origin.sha256[:12]}); name that model with --model"
         )
-    everybody = people.from_array(generator, stored.array, path.stem, str(path))
+    people.check_shape(generator, stored.array, str(path))
+    label, count = path.stem, stored.count
+    if choose is not None:
+        number = choose(count)
+        label, stored = label if count == 1 else f"{label}#{number}", stored.only(number)
+    everybody = people.from_array(generator, stored.array, label, str(path))
     if stored.tuned:
         everybody = people.with_tunings(generator, everybody, stored.tuned)
-    if len(everybody) != 1:
+    if count != 1:
         return everybody
     found_on = stored.about.get("photo")
     one = replace(everybody[0], photo=found_on if isinstance(found_on, dict) else None)

@@ -39,8 +39,8 @@ def test_time_left_knows_that_larger_pictures_take_longer(growth, kimg, resoluti
 
 def test_tables_are_drawn_no_more_often_than_anybody_can_read(monkeypatch):
     view, drawn, now = View(1, 0, GROWN, True), [], [100.0]
-    view._live = SimpleNamespace(update=lambda table, refresh: drawn.append(now[0]))
-    monkeypatch.setattr(train_view.time, "monotonic", lambda: now[0])
+    view._live = SimpleNamespace(update=lambda *_, **__: drawn.append(now[0]))
+    monkeypatch.setattr(train_view, "time", SimpleNamespace(monotonic=lambda: now[0]))
     for now[0] in (100.0, 100.01, 100.09, 100.11, 100.12, 100.3):
         view.step(0.5)
     assert drawn == [100.0, 100.11, 100.3]

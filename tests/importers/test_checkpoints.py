@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from stylegan_cli import architectures, importers
+from stylegan_cli.importers.checkpoint import Draft
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHARED = Path(__file__).parents[2].parent / "shared" / "reference" / "checkpoints"
@@ -81,6 +82,22 @@ def test_training_generators_load_too() -> None:
     assert training is not None
     assert training.config == checkpoint.generator.config
     assert training.tensors.keys() == checkpoint.generator.tensors.keys()
+
+
+def test_only_the_generator_is_loaded_before_more_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, load = [], Draft.load
+
+    def counting(draft: Draft, room: int) -> importers.Network:
+        loaded.append((draft.family, draft.is_discriminator))
+        return load(draft, room)
+
+    monkeypatch.setattr(Draft, "load", counting)
+    checkpoint = importers.read(GOLDEN / "imp_sg1tf_32_cond3.pkl")
+    assert loaded == [("stylegan1", False)]
+    assert checkpoint.discriminator is checkpoint.discriminator
+    assert loaded == [("stylegan1", False), ("stylegan1", True)]
+    assert checkpoint.training_generator is not None
+    assert len(loaded) == 3
 
 
 def test_what_only_the_file_tells() -> None:

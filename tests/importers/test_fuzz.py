@@ -94,13 +94,20 @@ def attempt(path: Path, content: bytes) -> bool:
     path.write_bytes(content)
     try:
         checkpoint = importers.read(path)
+        networks = (checkpoint.generator, checkpoint.training_generator)
+        judge = checkpoint.discriminator
     except StyleganError as error:
         assert "\n" not in str(error)
         return False
-    for network in (checkpoint.generator, checkpoint.training_generator):
+    for network in networks:
         if network:
             built(network.family, json.dumps(network.config)).load_state_dict(network.tensors, assign=True)
-    assert all(isinstance(tensor, torch.Tensor) for tensor in checkpoint.generator.tensors.values())
+    assert all(
+        isinstance(tensor, torch.Tensor)
+        for network in (*networks, judge)
+        if network
+        for tensor in network.tensors.values()
+    )
     return True
 
 

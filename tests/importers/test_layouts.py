@@ -184,14 +184,18 @@ def stylegan3(**changes: Any) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return config, numbers({name: list(tensor.shape) for name, tensor in state.items()})
 
 
-@pytest.mark.parametrize("changes", [{}, {"conv_kernel": 1, "use_radial_filters": True}, {"num_layers": 6, "c_dim": 2}])
-def test_stylegan3(tmp_path: Path, changes: dict[str, Any]) -> None:
-    config, tensors = stylegan3(**changes)
+def stylegan3_module(config: dict[str, Any], tensors: dict[str, Tensor]) -> forge.Module:
     given = {name: value for name, value in config.items() if name not in ("resolution", "z_dim", "w_dim", "c_dim")}
     mapping = {"num_layers": 2, "z_dim": 4, "w_dim": 4, "c_dim": config.get("c_dim", 0), "w_avg_beta": 0.998}
     attributes = {f"mapping.{name}": value for name, value in mapping.items()} | {"mapping.fc0.bias_gain": 0.01}
     attributes |= {"synthesis.img_resolution": 16, "synthesis._init_kwargs": forge.EasyDict(given)}
-    network = forge.module(tensors, attributes)
+    return forge.module(tensors, attributes)
+
+
+@pytest.mark.parametrize("changes", [{}, {"conv_kernel": 1, "use_radial_filters": True}, {"num_layers": 6, "c_dim": 2}])
+def test_stylegan3(tmp_path: Path, changes: dict[str, Any]) -> None:
+    config, tensors = stylegan3(**changes)
+    network = stylegan3_module(config, tensors)
     checkpoint = importers.read(write(tmp_path, forge.dumps({"G_ema": network, "augment_pipe": None})))
     assert checkpoint.discriminator is None
     found = checkpoint.generator.tensors
@@ -258,6 +262,32 @@ def broken(change: Any) -> bytes:
     tree = {"g_ema": numbers(NAMES["rosinality_64.pt"]["g_ema"]), "latent_avg": torch.randn(64)}
     change(tree["g_ema"])
     return forge.zipped(tree)
+
+
+def damaged_judges(kind: str) -> bytes:
+    """A checkpoint whose discriminator and training generator are not what they should be; the averaged one is."""
+    strange = {"nothing.weight": torch.zeros(2)}
+    if kind == "rosinality":
+        network = rosinality.export(stylegan2())
+        return forge.zipped(network | {"d": strange, "g": strange})
+    if kind == "genforce":
+        averaged = numbers(NAMES["genforce_sg2_64.pth"]["generator_smooth"])
+        return forge.zipped({"generator_smooth": averaged, "discriminator": strange, "generator": strange})
+    if kind == "tensorflow":
+        averaged, strange = tensorflow(NAMES["sg2tf_64.pkl"]["Gs"]), {"variables": 5, "components": {}}
+        return forge.dumps((forge.Network(strange), forge.Network(strange), averaged))
+    config, tensors = stylegan3()
+    return forge.dumps({"G_ema": stylegan3_module(config, tensors), "D": 5, "G": forge.module(strange, {})})
+
+
+@pytest.mark.parametrize("kind", ["rosinality", "genforce", "tensorflow", "torch"])
+def test_drawing_does_not_mind_what_only_training_needs(tmp_path: Path, kind: str) -> None:
+    path = write(tmp_path, damaged_judges(kind))
+    checkpoint = importers.read(path)
+    assert importers.generator(checkpoint, "x").num_ws
+    for part in ("discriminator", "training_generator"):
+        with pytest.raises(StyleganError, match=rf"^{re.escape(str(path))} was refused: it .* use another copy"):
+            getattr(checkpoint, part)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from bomb import Bomb
 from tiny_generator import make_tiny
 
 from stylegan_cli.errors import StyleganError, UsageError
@@ -100,16 +101,6 @@ def test_foreign_files_that_do_not_fit(tiny, tmp_path, value, said):
         directions.read(tmp_path / "a.pt", tiny)
 
 
-class Bomb:
-    """Unpickling this makes a file."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (open, (str(self.path), "w"))
-
-
 def test_nothing_is_run(tiny, tmp_path):
     (tmp_path / "a.pt").write_bytes(pickle.dumps(Bomb(tmp_path / "bang"), protocol=2))
     torch.save(Bomb(tmp_path / "bang"), tmp_path / "b.pt")
@@ -141,6 +132,9 @@ def about(**changes):
         ({"direction": np.ones(16), "about": np.array("{")}, "cannot be read as a direction"),
         ({"direction": np.ones(16), "about": np.array("[]")}, "cannot be read as a direction"),
         ({"direction": np.ones(16), "about": np.array(about(found=3))}, "cannot be read as a direction"),
+        ({"direction": np.ones(16), "about": np.array(about(found={"kept": 5}))}, "no list of names"),
+        ({"direction": np.ones(16), "about": np.array(about(found={"kept": "age"}))}, "no list of names"),
+        ({"direction": np.ones(16), "about": np.array(about(found={"kept": ["age", 5]}))}, "no list of names"),
         ({"direction": np.ones(16), "about": np.array(about(layers="nose"))}, "there is no band or layer 'nose'"),
         (
             {"direction": np.ones(16), "about": np.array(about(layers="0-40"))},

@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from bomb import Bomb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,16 +29,6 @@ def npz(path, **members):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(f"{name}.npy", content)
-
-
-class Bomb:
-    """Unpickling this makes a file."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (open, (str(self.path), "w"))
 
 
 def test_npz_keeps_w_z_psi_and_the_model(tmp_path):
@@ -156,8 +147,43 @@ def test_a_lying_header_takes_no_memory(tmp_path):
     (tmp_path / "a.npy").write_bytes(lying_header((10**12, 512)))
     with pytest.raises(StyleganError, match=r"a\.npy cannot be read"):
         files.read(tmp_path / "a.npy")
-    npz(tmp_path / "a.npz", w=lying_header((10**12, 512)))
-    with pytest.raises(StyleganError, match=r"a\.npz cannot be read"):
+    for shape in ((10**12, 512), (5000, 512), (2**40, 2**40), (-(2**40), -(2**40))):
+        npz(tmp_path / "a.npz", w=lying_header(shape))
+        with pytest.raises(StyleganError, match=r"a\.npz cannot be read as latents \(its header claims more than"):
+            files.read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("wrap", ["npy", "npz"])
+def test_a_header_that_python_s_parser_finds_too_much(tmp_path, wrap):
+    header = b"-" * 9000 + b"1"
+    content = np.lib.format.magic(1, 0) + len(header).to_bytes(2, "little") + header
+    (tmp_path / "a.npy").write_bytes(content)
+    npz(tmp_path / "a.npz", w=content)
+    with pytest.raises(StyleganError, match=r"cannot be read as latents \(its header is damaged\)"):
+        files.read(tmp_path / f"a.{wrap}")
+
+
+def test_a_header_of_the_future(tmp_path):
+    (tmp_path / "a.npy").write_bytes(np.lib.format.magic(9, 0) + bytes(100))
+    with pytest.raises(StyleganError, match="its header is of an unknown version"):
+        files.read(tmp_path / "a.npy")
+
+
+def test_too_little_memory_is_no_fault_of_the_file(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise MemoryError
+
+    np.savez(tmp_path / "a.npz", w=W)
+    monkeypatch.setattr(np, "load", full)
+    with pytest.raises(MemoryError):
+        files.read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_compressions_that_numpy_never_uses(tmp_path, compression):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", compression) as archive:
+        archive.writestr("w.npy", bytes(1000))
+    with pytest.raises(StyleganError, match="compressed as NumPy never does"):
         files.read(tmp_path / "a.npz")
 
 
@@ -196,6 +222,50 @@ def test_a_member_that_is_no_array(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("w", "hello")
     assert files.read(tmp_path / "a.npz").array.dtype.kind == "S"
+
+
+MAP = {"x/map": np.zeros((4, 4), np.int8), "x/step": np.float32(1)}
+
+
+@pytest.mark.parametrize(
+    ("shares", "tunings"),
+    [
+        (np.zeros((0, 2**40, 13), np.float32), 0),
+        (np.zeros((0, 1, 13), np.float32), 1),
+        (np.zeros((1, 2**40, 0), np.float32), 0),
+        (np.zeros((1, 1, 0), np.float32), 1),
+        (np.zeros((1, 0, 13), np.float32), 0),
+        (np.ones((2, 1, 13), np.float32), 1),
+        (np.ones((1, 2, 13), np.float32), 1),
+        (np.ones((1, 1, 13), np.float32), 2),
+        (np.ones((1, 1, 13), int), 1),
+        (np.full((1, 1, 13), np.nan, np.float32), 1),
+    ],
+)
+def test_shares_that_belong_to_other_tunings_or_people(tmp_path, shares, tunings):
+    """Those without people or layers cost a file nothing, whatever number of tunings they name."""
+    members = {f"tunings/{n}/{name}": array for n in range(tunings) for name, array in MAP.items()}
+    np.savez(tmp_path / "a.npz", w=W[None], **{"tunings/shares": shares}, **members)
+    with pytest.raises(StyleganError, match=r"a\.npz cannot be read as latents \(its (tunings' )?shares are"):
+        files.read(tmp_path / "a.npz")
+
+
+def test_one_of_many(tmp_path):
+    """With their own tunings, of which those without a share are left out."""
+    shares = np.zeros((3, 2, 13), np.float32)
+    shares[1, 1] = 0.5
+    members = {f"tunings/{n}/{name}": array for n in range(2) for name, array in MAP.items()}
+    ws = np.stack([W, W + 1, W + 2])
+    np.savez(tmp_path / "a.npz", w=ws, **{"tunings/shares": shares}, **members)
+    stored = files.read(tmp_path / "a.npz")
+    assert stored.count == 3
+    assert np.array_equal(stored.only(1).array, ws[1])
+    ((term,),) = stored.only(1).tuned
+    assert term.shares == (0.5,) * 13
+    assert stored.only(2).tuned == ((),)
+    np.savez(tmp_path / "a.npz", w=W)
+    assert files.read(tmp_path / "a.npz").count == 1
+    assert np.array_equal(files.read(tmp_path / "a.npz").only(0).array, W)
 
 
 def test_the_keys_found_are_named(tmp_path):

@@ -10,8 +10,8 @@ from PIL import Image
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES
 from stylegan_cli.generator import Origin
-from stylegan_cli.latents import files, references
-from stylegan_cli.latents.people import from_seed
+from stylegan_cli.latents import files, people, references
+from stylegan_cli.latents.people import Person, from_seed
 from stylegan_cli.media.encode import FORMATS, encode
 from stylegan_cli.media.render import render
 from stylegan_cli.pictures import Face, Sheet
@@ -111,6 +111,44 @@ def test_somebody_in_a_file_of_several(tiny, resolve, here):
     for text in ("kids.npy#3", "kids.npy#x", "kids.npy#-1", f"kids.npy#{'9' * 5000}"):
         with pytest.raises(UsageError, match="holds 3 people"):
             resolve(text)
+    assert resolve("kids.npy#2").label == "kids#2"
+
+
+def test_only_the_one_who_is_asked_for_is_made(tiny, resolve, here, monkeypatch):
+    """Of a hundred thousand, all but one of them a hole in the file."""
+    shape = (100_000, tiny.num_ws, tiny.w_dim)
+    np.lib.format.open_memmap(here / "many.npy", "w+", np.float32, shape)[3] = 1
+    made = []
+    monkeypatch.setattr(people, "Person", lambda *given, **more: made.append(given) or Person(*given, **more))
+    assert (resolve("many.npy#3").ws == 1).all()
+    for text, said in (("many.npy#100000", "holds 100000 people, numbered"), ("many.npy", "say which one")):
+        with pytest.raises(UsageError, match=said):
+            resolve(text)
+    assert len(made) == 1
+
+
+def test_the_shape_comes_before_the_number(tiny, resolve, here):
+    np.save(here / "18.npy", np.zeros((3, 18, tiny.w_dim)))
+    for text in ("18.npy#1", "18.npy#7", "18.npy"):
+        with pytest.raises(StyleganError, match=r"has shape \[3, 18, 16\]"):
+            resolve(text)
+
+
+def test_one_of_several_has_no_z_and_no_photo(tiny, resolve, here):
+    about = {"model": {"name": "tiny", "sha256": tiny.origin.sha256}, "photo": {"file": "me.jpg"}}
+    files.write_npz(here / "a.npz", np.zeros((2, 1, tiny.w_dim)), about, np.zeros(tiny.z_dim), 0.4)
+    person = resolve("a.npz#1")
+    assert (person.z, person.photo) == (None, None)
+    files.write_npz(here / "a.npz", np.zeros((1, 1, tiny.w_dim)), about, np.zeros(tiny.z_dim), 0.4)
+    person = resolve("a.npz#0")
+    assert (person.label, person.psi, person.photo) == ("a", 0.4, {"file": "me.jpg"})
+
+
+def test_a_picture_holds_one_person(tiny, resolve, here):
+    save_picture(tiny, here / "face.png", Face(torch.zeros(tiny.num_ws, tiny.w_dim)))
+    assert resolve("face.png#0").label == "face"
+    with pytest.raises(UsageError, match=r"face\.png holds 1 people, numbered from 0"):
+        resolve("face.png#1")
 
 
 def test_latents_of_another_model(tiny, resolve, here):

@@ -1,5 +1,7 @@
 """The encoder and its training: it learns, its file keeps it, and other models' files are refused."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -62,12 +64,49 @@ def test_one_of_another_model_is_refused(trained, tiny, tmp_path):
         tiny.origin = origin
 
 
+OURS = json.dumps({"name": "tiny", "sha256": "0" * 64})
+
+
 @pytest.mark.parametrize(
-    "metadata", [None, {"encoder": "{}"}, {"encoder": '{"w_dim": -1}', "model": "{}"}, {"encoder": "[", "model": "{}"}]
+    "metadata",
+    [
+        None,
+        {"encoder": "{}"},
+        {"encoder": "[", "model": OURS},
+        {"encoder": "{}", "model": "{}"},
+        {"encoder": "{}", "model": "[]"},
+        {"encoder": "{}", "model": "5"},
+        {"encoder": "[" * 100_000, "model": OURS},
+    ],
 )
 def test_what_is_no_encoder_is_refused(tiny, tmp_path, metadata):
     save_file({"a": torch.zeros(1)}, tmp_path / "e.safetensors", metadata)
-    with pytest.raises(StyleganError, match="no encoder"):
+    with pytest.raises(StyleganError, match=r"no encoder of this tool \(.*\); train one"):
+        encoders.load(tmp_path / "e.safetensors", tiny)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"w_dim": -1}, "sizes are impossible"),
+        ({"hidden": 0}, "sizes are impossible"),
+        ({"size": 130}, "sizes are impossible"),
+        ({"size": -128}, "sizes are impossible"),
+        ({"deep": True}, "sizes are impossible"),
+        ({"deep": "256"}, "sizes are impossible"),
+        ({"deep": 2**40}, "sizes are impossible"),
+        ({"hidden": 2**16, "deep": 2**16, "size": 2**16}, "its tensors do not have the sizes that it says"),
+        ({}, "its tensors do not have the sizes that it says"),
+        ({"depth": 3}, "unexpected keyword"),
+    ],
+    ids=str,
+)
+def test_sizes_are_not_believed(tiny, tmp_path, monkeypatch, config, said):
+    """The largest of them would take more memory than there is anywhere."""
+    monkeypatch.setattr(encoders, "EfficientNetLite0", torch.nn.Identity)
+    metadata = {"encoder": json.dumps(config), "model": OURS}
+    save_file({"a": torch.zeros(1)}, tmp_path / "e.safetensors", metadata)
+    with pytest.raises(StyleganError, match=said):
         encoders.load(tmp_path / "e.safetensors", tiny)
 
 
