@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from stylegan_cli.noise import Noise
 Synthesis = Callable[..., Tensor]
 CHOICES = ("auto", "on", "off")
 FROM_FACES = 50
-"""Less is done before a compiler is, even where its code comes from the cache."""
+"""Fewer faces than this are drawn before compiling would be done, even where its code comes from the cache."""
 UNKNOWN_FROM_FACES, UNKNOWN_FROM_SECONDS = 500, 120.0
 """So many faces, and so long a time to draw them, repay compiling and measuring where nobody has measured yet."""
 CLOSE_ENOUGH = 40.0  # dB PSNR against the eager picture
@@ -102,7 +103,9 @@ def _check(generator: Generator, eager: Synthesis, synthesis: Synthesis) -> None
     ws = generator.broadcast(generator.w_avg[None])
     with torch.inference_mode():
         try:
-            drawn = synthesis(ws)
+            with warnings.catch_warnings():  # that TF32 would be faster, which nobody asked for
+                warnings.simplefilter("ignore")
+                drawn = synthesis(ws)
         except RuntimeError as error:  # no compiler, or one that fails: torch's errors for both are of this kind
             raise StyleganError(f"this machine cannot compile {generator.origin.name} ({_first_line(error)})") from None
         closeness = psnr(drawn, eager(ws))

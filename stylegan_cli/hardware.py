@@ -61,8 +61,18 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def has_matrix_units(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether products of matrices in this precision cost next to nothing here: on GPUs and, in half, on AMX."""
-    return device.type == "cuda" or (dtype != torch.float32 and device.type == "cpu" and cpu_features()["AMX"])
+    """Whether products of matrices in this precision cost next to nothing here: in half, on GPUs and on AMX."""
+    if dtype == torch.float32:
+        return False
+    return device.type == "cuda" or (device.type == "cpu" and cpu_features()["AMX"])
+
+
+def set_up(device: torch.device, precision: str) -> None:
+    """For drawing in this precision from now on: `fp32` is float32 also where torch would let a GPU's convolutions
+    round to TF32, and the same picture drawn twice is the same to the bit, which cuDNN promises only when asked."""
+    if device.type == "cuda":
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.allow_tf32 = precision != "fp32"
 
 
 @contextmanager

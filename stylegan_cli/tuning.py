@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -32,18 +33,20 @@ class Tuning:
     weights: Mapping[str, tuple[Tensor, Tensor]]
     noise: Mapping[str, tuple[Tensor, float]]
 
-    def gain(self, name: str, shape: torch.Size) -> Tensor | None:
-        """What the tensor `name` gains, float32, or None if nothing; raises ValueError where it has another shape."""
+    def gain(self, name: str, shape: torch.Size, device: torch.device) -> Tensor | None:
+        """What the tensor `name` gains, float32, or None if nothing; raises ValueError where it has another shape.
+
+        It is computed on `device`: what is kept is a small part of it, and quickly there."""
         if name in self.weights:
             left, right = self.weights[name]
             sizes = (*left.shape, *right.shape)
             # Before they are multiplied: two long thin matrices can make an endless one.
             if sizes[1] != sizes[2] or [sizes[0]] != list(shape[:1]) or sizes[0] * sizes[3] != shape.numel():
                 raise ValueError(f"{name} has the shape {list(shape)}")
-            return (left.float() @ right.float()).reshape(shape)
+            return (left.to(device).float() @ right.to(device).float()).reshape(shape)
         if name in self.noise:
             levels, step = self.noise[name]
-            return (levels.float() * step).reshape(shape)
+            return (levels.to(device).float() * step).reshape(shape)
         return None
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -105,12 +108,15 @@ def synthesis(generator: Generator, ws: Tensor, noise: Noise, tuned: Tuned) -> T
     """`generator.synthesis(ws, noise)`, with the generator's tensors as `tuned` makes them."""
     if not tuned:
         return generator.synthesis(ws, noise)
-    return synthesis_with(generator, ws, noise, _tensors(generator, tuned))
+    return synthesis_with(generator, ws, noise, _kept(generator, tuned))
 
 
 def synthesis_with(generator: Generator, ws: Tensor, noise: Noise, tensors: Mapping[str, Tensor]) -> Tensor:
     """`generator.synthesis(ws, noise)`, computed with some `tensors` in the place of those of these names."""
     with _replaced(generator, tensors):
+        if generator.device.type == "cuda":
+            # Past compiled code: a CUDA graph knows tensors by where they lie, and would be recorded for every picture.
+            return type(generator).synthesis(generator, ws, noise)
         return generator.synthesis(ws, noise)
 
 
@@ -135,6 +141,19 @@ def _replaced(generator: Generator, tensors: Mapping[str, Tensor]) -> Iterator[N
             held[leaf] = tensor
 
 
+_last: WeakKeyDictionary[Generator, tuple[Tuned, dict[str, Tensor]]] = WeakKeyDictionary()
+
+
+def _kept(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
+    """`_tensors`, of which the last ones stay as long as their generator does: films show one person many times."""
+    kept = _last.get(generator)
+    if kept is None or kept[0] != tuned:
+        _last.clear()
+        with torch.inference_mode(False):  # for whoever asks next
+            _last[generator] = kept = tuned, _tensors(generator, tuned)
+    return kept[1]
+
+
 def _tensors(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
     """The generator's tensors that change, changed."""
     state = generator.state_dict()
@@ -147,7 +166,9 @@ def _tensors(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
             tensor = changed.get(name, state[name])
             share = _share(generator, term, resolution)
             try:
-                gain = term.tuning.gain(name, tensor.shape)
+                gain = term.tuning.gain(name, tensor.shape, tensor.device)
+            except torch.OutOfMemoryError:
+                raise
             except (RuntimeError, ValueError):
                 raise StyleganError(_misfit(generator, name)) from None
             assert gain is not None

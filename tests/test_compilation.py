@@ -1,5 +1,7 @@
 """Compiled synthesis: checked before it is used, and used where it pays."""
 
+import warnings
+
 import pytest
 import torch
 from tiny_generator import make_tiny
@@ -45,6 +47,18 @@ def test_another_picture_is_refused(tiny, cache, monkeypatch, wrong):
     with pytest.raises(StyleganError, match="draws another picture"):
         compilation.compile_synthesis(tiny)
     assert "synthesis" not in vars(tiny)
+
+
+def test_compilers_warn_nobody(tiny, cache, monkeypatch, recwarn):
+    def warns(image):
+        warnings.warn(
+            "TensorFloat32 tensor cores for float32 matrix multiplication available but not enabled", stacklevel=1
+        )
+        return image
+
+    draws(monkeypatch, warns)
+    compilation.compile_synthesis(tiny)
+    assert not recwarn
 
 
 def test_no_compiler(tiny, cache, monkeypatch):

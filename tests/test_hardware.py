@@ -8,7 +8,7 @@ import torch
 
 from stylegan_cli import hardware
 
-CPU = torch.device("cpu")
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,8 @@ def test_bfloat16_only_where_it_pays(monkeypatch, amx, avx512, vendor, expected)
 def test_matrix_units(monkeypatch, amx):
     monkeypatch.setattr(hardware, "cpu_features", lambda: {"AMX": amx, "AVX-512-BF16": True})
     assert hardware.has_matrix_units(CPU, torch.bfloat16) == amx
-    assert not hardware.has_matrix_units(CPU, torch.float32)
+    assert hardware.has_matrix_units(CUDA, torch.float16)
+    assert not any(hardware.has_matrix_units(device, torch.float32) for device in (CPU, CUDA))
 
 
 @pytest.mark.parametrize(
@@ -64,8 +65,9 @@ def arithmetic():
     def now():
         return torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
 
-    before = now()
+    before, is_deterministic = now(), torch.backends.cudnn.deterministic
     yield now
+    torch.backends.cudnn.deterministic = is_deterministic
     torch.backends.cudnn.allow_tf32 = before[0]
     torch.set_float32_matmul_precision(before[1])
 
@@ -81,3 +83,13 @@ def test_exact_float32_lasts_as_long_as_it_is_wanted(arithmetic, settings):
     with pytest.raises(KeyboardInterrupt), hardware.exact_float32():
         raise KeyboardInterrupt
     assert arithmetic() == settings
+
+
+@pytest.mark.parametrize(("precision", "tf32"), [("fp32", False), ("bf16", True), ("fp16", True)])
+def test_what_is_drawn_in_float32_is_not_rounded_and_the_same_again(arithmetic, precision, tf32):
+    before = arithmetic(), torch.backends.cudnn.deterministic
+    hardware.set_up(CPU, precision)
+    assert (arithmetic(), torch.backends.cudnn.deterministic) == before
+    hardware.set_up(CUDA, precision)
+    assert arithmetic() == (tf32, "highest")
+    assert torch.backends.cudnn.deterministic

@@ -1,8 +1,12 @@
 """Tunings: what they change, how they are shared, and that files and recipes keep them to the bit."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
+from tiny_generator import make_tiny
 
 from stylegan_cli import recipes, tuning
 from stylegan_cli.errors import StyleganError
@@ -48,6 +52,42 @@ def test_it_is_as_if_the_generator_had_other_weights(tiny, tuned):
         tiny.load_state_dict(state)
     assert torch.allclose(shown, expected, atol=1e-5)
     assert not torch.allclose(shown, draw(tiny, people.Person("plain", tuned.ws)), atol=1e-2)
+
+
+def test_the_last_person_is_kept_ready(tiny, tuned, monkeypatch):
+    """And nobody else: not another, not with other shares, not in another generator."""
+    computed, tensors = [], tuning._tensors
+    monkeypatch.setattr(
+        tuning, "_tensors", lambda generator, tuned: computed.append(tuned) or tensors(generator, tuned)
+    )
+    half = people.Person("half", tuned.ws, tuned=tuple(Term(term.tuning, (0.5,) * tiny.num_ws) for term in tuned.tuned))
+    other = people.Person("other", tuned.ws, tuned=tuning.whole(make_tuning(tiny, 1), tiny.num_ws))
+    pictures = [draw(tiny, person) for person in (half, half, other, other, half)]
+    assert computed == [half.tuned, other.tuned, half.tuned]
+    assert torch.equal(pictures[0], pictures[1]) and torch.equal(pictures[0], pictures[4])
+    assert not torch.equal(pictures[0], pictures[2])
+    strange = make_tiny(1)
+    draw(strange, half)
+    assert len(computed) == 4
+    gone = weakref.ref(strange)
+    del strange
+    gc.collect()
+    assert gone() is None
+
+
+def test_what_is_kept_can_be_differentiated(tiny, tuned):
+    draw(tiny, tuned)
+    ws = tuned.ws[None].clone().requires_grad_()
+    tuning.synthesis(tiny, ws, Noise(), tuned.tuned).sum().backward()
+    assert ws.grad.isfinite().all()
+
+
+def test_cuda_graphs_are_not_recorded_for_people(tiny, tuned, monkeypatch):
+    """They are passed by, as they know tensors by their place."""
+    monkeypatch.setitem(vars(tiny), "synthesis", lambda *_: pytest.fail("compiled code was asked"))
+    monkeypatch.setattr(type(tiny), "device", torch.device("cuda"))
+    with torch.inference_mode():
+        assert tuning.synthesis_with(tiny, tuned.ws[None], Noise(), {}).isfinite().all()
 
 
 def test_bands_keep_their_persons_tuning(tiny, tuned):

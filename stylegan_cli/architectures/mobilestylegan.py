@@ -8,6 +8,7 @@ pointwise weights (section 3.3), so a style only scales a layer's input, and tha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import cast
 
@@ -127,12 +128,24 @@ PRODUCT_UP_TO = 128
 """Channels. Beyond it `haar_product` is slower than `inverse_haar`, but on matrix units."""
 
 
+@torch.compiler.assume_constant_result  # else compiled code would copy it for every use
+def pixels_on(device: torch.device) -> Tensor:
+    """PIXELS on a device, where they stay: copying them for every use would have a GPU's queue run dry."""
+    return _kept(device)
+
+
+@cache
+def _kept(device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # for whoever asks next
+        return torch.tensor(PIXELS, dtype=torch.float32, device=device)
+
+
 def haar_product(x: Tensor, style: Tensor) -> Tensor:
     """`inverse_haar(x * style)` as one product of matrices and one pass: `x` `[n, 4c, h, w]`, `style` `[4c]`.
 
     Most of the matrix is zeros, yet hardware with units for such products does it in a third of the time of sums.
     """
-    signs = style.new_tensor(PIXELS)[:, :, None]  # [pixel, band, 1]
+    signs = pixels_on(style.device)[:, :, None]  # [pixel, band, 1]
     weight = torch.diag_embed(signs * style.view(4, -1)).transpose(1, 2)  # [pixel, c, band, c]
     return spread(F.conv2d(x, weight.reshape(x.shape[1], x.shape[1], 1, 1).to(x.dtype)))
 
@@ -185,7 +198,7 @@ class ToImage(nn.Module):
         self.bias = nn.Parameter(torch.zeros(12))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        signs = self.weight.new_tensor(PIXELS)
+        signs = pixels_on(x.device)
         style = self.affine(w)[0] / 2
         weight = (signs @ (self.weight[:, :, 0, 0] * style).view(4, -1)).view_as(self.weight)
         bias = (signs @ (self.bias / 2).view(4, -1)).flatten()

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.noise import Noise
+from stylegan_cli.ops.convolution import conv2d, conv_transpose2d
 from stylegan_cli.ops.resample import filter_on, upfirdn2d
 
 LEAK = 0.2
@@ -101,7 +102,7 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = (self.weight * self.scale).to(x.dtype), self.bias.to(x.dtype)
-        return F.conv2d(x, weight, bias, padding=self.weight.shape[2] // 2)
+        return conv2d(x, weight, bias, padding=self.weight.shape[2] // 2)
 
 
 def blur(x: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -120,12 +121,12 @@ def doubling_conv(x: Tensor, weight: Tensor, fused: bool) -> Tensor:
     Both are one transposed convolution, whose kernel is `weight` spread over 4x4: less than half the products.
     """
     kernel = spread((weight if fused else weight.flip(2, 3)).transpose(0, 1))
-    return F.conv_transpose2d(x, kernel, stride=2, padding=1)
+    return conv_transpose2d(x, kernel, stride=2, padding=1)
 
 
 def halving_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """A 3x3 convolution and the means of 2x2 pixels, as one convolution with stride 2."""
-    return F.conv2d(x, spread(weight) / 4, bias, stride=2, padding=1)
+    return conv2d(x, spread(weight) / 4, bias, stride=2, padding=1)
 
 
 def spread(weight: Tensor) -> Tensor:
@@ -215,7 +216,7 @@ class SynthesisLayer(nn.Module):
         bias = self.bias.to(x.dtype)
         if index:
             weight = (self.weight * self.scale).to(x.dtype)
-            x = blur(doubling_conv(x, weight, self.fused), bias) if self.up else F.conv2d(x, weight, bias, padding=1)
+            x = blur(doubling_conv(x, weight, self.fused), bias) if self.up else conv2d(x, weight, bias, padding=1)
         else:
             x = x + bias[:, None, None]
         drawn = self._noise(x, noise, index)

@@ -19,6 +19,7 @@ from stylegan_cli.architectures.stylegan1 import Label, minibatch_std, pixel_nor
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.noise import Noise
+from stylegan_cli.ops.convolution import conv2d
 from stylegan_cli.ops.modulation import modulated_conv2d
 from stylegan_cli.ops.resample import filter_on, upfirdn2d
 
@@ -201,10 +202,10 @@ class Conv(nn.Module):
         weight = (self.weight / math.sqrt(self.weight[0].numel())).to(x.dtype)
         bias = None if self.bias is None else self.bias.to(x.dtype)
         if not self.down:
-            return F.conv2d(x, weight, bias, padding=kernel // 2)
+            return conv2d(x, weight, bias, padding=kernel // 2)
         if kernel == 1:
-            return F.conv2d(halve(x, self.taps), weight, bias)
-        return F.conv2d(halve(x, self.taps, stride=1, margin=kernel // 2), weight, bias, stride=2)
+            return conv2d(halve(x, self.taps), weight, bias)
+        return conv2d(halve(x, self.taps, stride=1, margin=kernel // 2), weight, bias, stride=2)
 
 
 def upsample(x: Tensor, taps: tuple[float, ...]) -> Tensor:

@@ -80,7 +80,7 @@ def _measured(
     """The rows of one model in one precision; the compiled ones last, if it can be compiled here."""
     import torch
 
-    from stylegan_cli import compilation
+    from stylegan_cli import compilation, hardware
     from stylegan_cli.cli.studio import open_generator
     from stylegan_cli.errors import StyleganError
     from stylegan_cli.operations.benchmarking import seconds_a_picture
@@ -93,6 +93,7 @@ def _measured(
         exact = None
         if precision != "fp32":
             exact = open_generator(ModelChoice(choice.model, choice.device, "fp32"), quiet)[0].synthesis(ws)
+            hardware.set_up(generator.device, precision)  # as before that one was opened
 
         def row(batch: int, is_compiled: bool) -> Row:
             taken = seconds_a_picture(generator, batch, seconds)

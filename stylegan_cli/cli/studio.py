@@ -48,6 +48,7 @@ def open_generator(choice: ModelChoice, quiet: bool) -> tuple[Generator, str]:
     """The chosen generator on its device, and the precision that it computes in."""
     device = hardware.choose_device(choice.device)
     precision = hardware.choose_precision(choice.precision, device)
+    hardware.set_up(device, precision)
     with fetching(partial(what_is_fetched, choice.model), quiet) as on_bytes:
         generator = store.load(choice.model, on_bytes)
     return generator.prepare(device, hardware.PRECISIONS[precision]), precision

@@ -15,6 +15,7 @@ from stylegan_cli.cli.train_results import make_film, measure, open_watch
 from stylegan_cli.cli.train_view import View
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.metrics import watching
+from stylegan_cli.training import checkpoints
 from stylegan_cli.training.data import DamagedError, Loader
 from stylegan_cli.training.loop import Pace, Tick, Trainer, train
 
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
     from stylegan_cli.training.session import Session
 
 
+class TooLargeError(StyleganError):
+    """What one process alone may meet."""
+
+
 @contextmanager
 def one_voice(world: World) -> Iterator[None]:
     """Of processes that end alike only the leader tells why."""
     try:
         yield
     except (StyleganError, OSError, KeyboardInterrupt) as error:
-        if world.leads:
+        if world.leads or isinstance(error, TooLargeError):
             raise
         code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_code", 1)
         raise typer.Exit(code) from None
@@ -76,9 +81,10 @@ def run_to_end(
                 # Other pictures are another run: it begins where this one had to end.
                 raise StyleganError(f"{error}, and begin a new --outdir with --resume {run.path}") from None
             except torch.OutOfMemoryError:
-                raise StyleganError(
+                again = f" with --resume {run.path}" if checkpoints.found(run.checkpoints) else ""
+                raise TooLargeError(
                     f"--batch-gpu {options.batch_gpu} pictures at once are too many for this GPU's memory; say fewer, "
-                    "in a new --outdir"
+                    f"and begin a new --outdir{again}"
                 ) from None
             world.leave()
             if watch and is_done and all(line["nimg"] != state.progress.nimg for line in run.measured()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 MOMENTS = 100  # of the time that is left
+REDRAWN = 0.1  # seconds: drawing the table takes as long as a small network's step
 
 
 class View:
@@ -31,6 +33,7 @@ class View:
         self._task = self._bar.add_task("", total=goal)
         self._bar.update(self._task, completed=kimg)
         self._live: Live | None = None
+        self._drawn = 0.0
         self._last: Tick | None = None
         self._measured = self._note = ""
 
@@ -48,10 +51,12 @@ class View:
 
     def step(self, kimg: float) -> None:
         self._bar.update(self._task, completed=kimg)
-        self._refresh()
+        if time.monotonic() >= self._drawn + REDRAWN:
+            self._refresh()
 
     def tick(self, tick: Tick) -> None:
         self._last = tick
+        self._refresh()
         if self._live is None and not self._quiet:
             tell(f"{tick.kimg:.1f} kimg  " + "  ".join(f"{name} {value}" for name, value in self._cells(tick)))
 
@@ -69,6 +74,7 @@ class View:
     def _refresh(self) -> None:
         if self._live:
             self._live.update(self._table(), refresh=True)
+            self._drawn = time.monotonic()
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from stylegan_cli.ops.convolution import conv2d, conv_transpose2d
 from stylegan_cli.ops.resample import upfirdn2d
 
 EPS = 1e-8
@@ -72,7 +72,7 @@ def folded(weight: Tensor, style: Tensor, demodulate: bool) -> Tensor:
 def _convolve(x: Tensor, weight: Tensor, up_filter: Tensor | None, bias: Tensor | None = None) -> Tensor:
     """A "same" convolution, or a transposed one to twice the size whose checkerboard the filter smooths."""
     if up_filter is None:
-        return F.conv2d(x, weight, bias, padding=weight.shape[2] // 2)
-    x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # [n, o, 2h + 1, 2w + 1]
+        return conv2d(x, weight, bias, padding=weight.shape[2] // 2)
+    x = conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # [n, o, 2h + 1, 2w + 1]
     low, high = (up_filter.shape[0] - 1) // 2, (up_filter.shape[0] - 2) // 2
     return upfirdn2d(x, up_filter, padding=(low, high, low, high), gain=4, bias=bias)

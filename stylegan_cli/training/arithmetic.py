@@ -14,7 +14,7 @@ from stylegan_cli.hardware import exact_float32
 def arithmetic(precision: str, device: torch.device) -> Iterator[None]:
     """Convolutions try meanwhile which way is fastest, as their shapes are few. In `fp32` everything is float32, as in
     NVIDIA's code unless it is told --allow-tf32; in `bf16` and `fp16` products of what stays float32 (mapping, the
-    discriminator's end, augmentation) are TF32's where a GPU has that. CPUs compute as they always do."""
+    discriminator's end, augmented colours) are TF32's where a GPU has that. CPUs compute as they always do."""
     if device.type != "cuda":
         yield
         return

@@ -45,7 +45,7 @@ def augment(images: Tensor, p: float, pipe: str = "bgc") -> Tensor:
     """`images` `[n, 3, r, r]`, each changed in its own way; the images themselves if `p` is 0. Differentiable twice."""
     if p == 0:
         return images
-    groups, draw = PIPES[pipe], Draw(len(images), p, images.device)
+    groups, draw = PIPES[pipe], Draw(len(images), p)
     if groups != "c":
         inverse = draw.identity(3)
         if "b" in groups:
@@ -57,27 +57,28 @@ def augment(images: Tensor, p: float, pipe: str = "bgc") -> Tensor:
 
 
 class Draw:
-    """Random numbers for `n` pictures, where a change falls to each with probability `p`."""
+    """Random numbers for `n` pictures, where a change falls to each with probability `p`. They are drawn, and matrices
+    made of them, on the CPU: a GPU would be given hundreds of tiny things to do, and round products to TF32."""
 
-    def __init__(self, n: int, p: float, device: torch.device) -> None:
-        self.n, self.p, self.device = n, p, device
+    def __init__(self, n: int, p: float) -> None:
+        self.n, self.p = n, p
 
     def uniform(self, low: float, high: float) -> Tensor:
-        return torch.rand(self.n, device=self.device) * (high - low) + low
+        return torch.rand(self.n) * (high - low) + low
 
     def normal(self, deviation: float) -> Tensor:
-        return torch.randn(self.n, device=self.device) * deviation
+        return torch.randn(self.n) * deviation
 
     def integer(self, count: int) -> Tensor:
-        return torch.randint(count, (self.n,), device=self.device).float()
+        return torch.randint(count, (self.n,)).float()
 
     def maybe(self, value: Tensor, otherwise: float = 0.0, p: float | None = None) -> Tensor:
         """`value` `[n]` where the change is made, the same for values that were drawn at once if they are stacked."""
-        made = torch.rand(self.n, device=self.device) < (self.p if p is None else p)
+        made = torch.rand(self.n) < (self.p if p is None else p)
         return torch.where(made, value, torch.full_like(value, otherwise))
 
     def identity(self, size: int) -> Tensor:
-        return torch.eye(size, device=self.device).expand(self.n, -1, -1)
+        return torch.eye(size).expand(self.n, -1, -1)
 
 
 def blits(draw: Draw, resolution: int) -> Tensor:
@@ -85,7 +86,7 @@ def blits(draw: Draw, resolution: int) -> Tensor:
 
     Places are in half picture widths from the centre.
     """
-    mirror = scaling(1 - 2 * draw.maybe(draw.integer(2)), torch.ones(draw.n, device=draw.device))
+    mirror = scaling(1 - 2 * draw.maybe(draw.integer(2)), torch.ones(draw.n))
     turn = rotation(math.pi / 2 * draw.maybe(draw.integer(4)))
     x, y = draw.maybe(torch.stack([draw.uniform(-SHIFT, SHIFT), draw.uniform(-SHIFT, SHIFT)]))
     return mirror @ turn @ translation((x * resolution).round() / resolution, (y * resolution).round() / resolution)
@@ -108,7 +109,7 @@ def geometry(draw: Draw) -> Tensor:
 
 def colours(draw: Draw) -> Tensor:
     """Brightness, contrast, inverted luma, turned hue, saturation: matrices `[n, 4, 4]` on (r, g, b, 1)."""
-    grey = torch.tensor([1.0, 1.0, 1.0, 0.0], device=draw.device) / math.sqrt(3)
+    grey = torch.tensor([1.0, 1.0, 1.0, 0.0]) / math.sqrt(3)
     luma = torch.outer(grey, grey)  # projects on the grey axis
     whole = draw.identity(4)
 
@@ -119,7 +120,7 @@ def colours(draw: Draw) -> Tensor:
     matrix = (whole - 2 * luma * draw.maybe(draw.integer(2))[:, None, None]) @ matrix
     matrix = _hue(draw.maybe(draw.uniform(-math.pi, math.pi)), luma) @ matrix
     saturation = draw.maybe(draw.normal(SATURATION)).exp()[:, None, None]
-    last = torch.diag(torch.tensor([0.0, 0.0, 0.0, 1.0], device=draw.device))
+    last = torch.diag(torch.tensor([0.0, 0.0, 0.0, 1.0]))
     return (luma + last + (whole - luma - last) * saturation) @ matrix
 
 
@@ -127,14 +128,15 @@ def _hue(angle: Tensor, luma: Tensor) -> Tensor:
     """A turn about the grey axis (Rodrigues' formula), `[n, 4, 4]`."""
     cross = torch.zeros_like(luma)
     cross[:3, :3] = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
-    last = torch.diag(torch.tensor([0.0, 0.0, 0.0, 1.0], device=luma.device))
-    around = torch.eye(4, device=luma.device) - luma - last
+    last = torch.diag(torch.tensor([0.0, 0.0, 0.0, 1.0]))
+    around = torch.eye(4) - luma - last
     angle = angle[:, None, None]
     return luma + last + around * angle.cos() + cross * angle.sin()
 
 
 def recoloured(images: Tensor, matrix: Tensor) -> Tensor:
-    """`images` `[n, 3, h, w]` through `matrix` `[n, 4, 4]`."""
+    """`images` `[n, 3, h, w]` through `matrix` `[n, 4, 4]`, which may be on the CPU."""
+    matrix = _uploaded(matrix, images)
     pixels = matrix[:, :3, :3] @ images.flatten(2) + matrix[:, :3, 3:]
     return pixels.reshape(images.shape)
 
@@ -161,12 +163,13 @@ def _rows(*entries: Tensor) -> Tensor:
 
 
 def warp(images: Tensor, inverse: Tensor) -> Tensor:
-    """Pictures `[n, c, r, r]` through a map: `inverse` `[n, 3, 3]` says for each place where its colour comes from.
+    """Pictures `[n, c, r, r]` through a map: `inverse` `[n, 3, 3]`, on the CPU, says for each place where its colour
+    comes from.
 
     Mirrored beyond the edges, sampled at twice the resolution between two filters so that nothing aliases.
     """
     size = images.shape[3]
-    moved = torch.tensor([OFF_CENTRE / 2 / size], device=images.device, dtype=images.dtype)
+    moved = inverse.new_tensor([OFF_CENTRE / 2 / size])
     inverse = translation(moved, moved) @ inverse @ translation(-moved, -moved)
     margin = _margin(inverse, size)
     images = F.pad(images, (margin, margin, margin, margin), mode="reflect")
@@ -176,11 +179,23 @@ def warp(images: Tensor, inverse: Tensor) -> Tensor:
 
     padded, canvas = size + 2 * margin, size + 2 * REACH
     theta = torch.cat([inverse[:, :2, :2] * (canvas / padded), inverse[:, :2, 2:] * (size / padded)], dim=2)
-    grid = F.affine_grid(theta, [len(images), 1, 2 * canvas, 2 * canvas], align_corners=False)
-    images = _Sample.apply(images, grid)
+    images = _Sample.apply(images, _grid(_uploaded(theta, images), 2 * canvas))
 
     crop = (taps - 1) // 2 - 2 * REACH
     return upfirdn2d(images, sym6.flip(0), down=2, padding=(crop, crop, crop, crop))
+
+
+def _grid(theta: Tensor, size: int) -> Tensor:
+    """`F.affine_grid` for `size` x `size` places. That one is a product of matrices, which TF32 would move by up to a
+    seventh of a pixel."""
+    places = (torch.arange(size, device=theta.device, dtype=theta.dtype) * 2 + 1) / size - 1
+    x, y, constant = theta[:, None, None].unbind(-1)  # [n, 1, 1, 2] each
+    return x * places[:, None] + y * places[:, None, None] + constant
+
+
+def _uploaded(matrix: Tensor, images: Tensor) -> Tensor:
+    """Where the images are, without waiting for the GPU: CUDA copies what is so small at once, and sends it later."""
+    return matrix.to(images, non_blocking=images.is_cuda)
 
 
 def _margin(inverse: Tensor, size: int) -> int:

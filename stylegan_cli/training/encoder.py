@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from torch import Tensor
 from stylegan_cli.encoder import Config, Encoder
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
+from stylegan_cli.media.collecting import in_order
 
 EMA = 0.998
 TRUNK_RATE = 0.3  # of the learning rate: the trunk has seen pictures before
@@ -77,12 +79,11 @@ def train(
     steps = count // settings.batch
     total = steps * settings.epochs
     for epoch in range(settings.epochs):
-        order = torch.randperm(count).tolist()
-        for i in range(steps):
+        order = torch.randperm(count)[: steps * settings.batch].tolist()
+        for i, (chosen, images) in enumerate(_batches(pictures, order, settings.batch, generator.device)):
             done = epoch * steps + i
-            chosen = order[i * settings.batch : (i + 1) * settings.batch]
             _set_rate(optimiser, min(1, (done + 1) / WARM_UP) * (1 + math.cos(math.pi * done / total)) / 2)
-            images = disturb(_batch(pictures, chosen, generator.device))
+            images = disturb(images)
             loss = _loss(encoder, images, w[chosen].to(generator.device))
             optimiser.zero_grad()
             loss.backward()
@@ -98,8 +99,8 @@ def evaluate(encoder: Encoder, pictures: Pictures, w: Tensor, chosen: Sequence[i
     as good as `w_avg`."""
     with torch.inference_mode():
         sums = [
-            _loss(encoder, _batch(pictures, part, encoder.w_avg.device), w[part].to(encoder.w_avg)).item() * len(part)
-            for part in (list(chosen[i : i + batch]) for i in range(0, len(chosen), batch))
+            _loss(encoder, images, w[part].to(encoder.w_avg)).item() * len(part)
+            for part, images in _batches(pictures, chosen, batch, encoder.w_avg.device)
         ]
     return sum(sums) / len(chosen)
 
@@ -167,9 +168,15 @@ def _loss(encoder: Encoder, images: Tensor, w: Tensor) -> Tensor:
     return ((encoder(images) - w) / encoder.scale).square().mean()
 
 
-def _batch(pictures: Pictures, chosen: Sequence[int], device: torch.device) -> Tensor:
-    stack = torch.from_numpy(np.stack([pictures[index] for index in chosen]))
-    return stack.to(device, memory_format=torch.channels_last).float() / 127.5 - 1
+def _batches(
+    pictures: Pictures, order: Sequence[int], batch: int, device: torch.device
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Which pictures, and they themselves `[n, 3, h, w]`. Others are read meanwhile."""
+    read = in_order(pictures.__getitem__, order)
+    for i in range(0, len(order), batch):
+        chosen = list(order[i : i + batch])
+        stack = torch.from_numpy(np.stack(list(islice(read, len(chosen)))))
+        yield chosen, stack.to(device, memory_format=torch.channels_last).float() / 127.5 - 1
 
 
 @torch.no_grad()

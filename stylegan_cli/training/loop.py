@@ -166,7 +166,7 @@ class Trainer:
         images, ws, _ = self._fakes(max(self._now.part // 2, 1))
         lengths = losses.path_lengths(images, ws, torch.randn_like(images))
         self._note("path_length", lengths)
-        mean = lengths.mean().lerp(lengths.new_tensor(self.state.progress.path_mean), 1 - PATH_DECAY)
+        mean = lengths.mean() * PATH_DECAY + self.state.progress.path_mean * (1 - PATH_DECAY)
         yield losses.path_penalty(lengths, mean) * (self.options.pl_weight * REG_INTERVALS["g"])
 
     def _judge(self, i: int) -> Iterator[Tensor]:
@@ -229,9 +229,8 @@ class Trainer:
         if self.options.ema_rampup is not None:
             span = min(span, self.state.progress.nimg * self.options.ema_rampup)
         keep = 0.5 ** (batch / max(span, 1e-8))
-        pairs = zip(self.state.average.parameters(), self.state.generator.parameters(), strict=True)
-        for average, newest in pairs:
-            average.lerp_(newest, 1 - keep)
+        average, newest = (tuple(network.parameters()) for network in (self.state.average, self.state.generator))
+        torch._foreach_lerp_(average, newest, 1 - keep)  # one launch for many, where GPUs have one
 
     def _take_stock(self) -> None:
         """What all processes measured in this step, and what follows from it."""

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylegan_cli.ops.convolution import no_weight_gradients
+
 SCALE = 1024.0  # a power of two: no digit of a result changes
 
 
@@ -33,7 +35,8 @@ def believe(scores: Tensor) -> Tensor:
 def r1_penalty(scores: Tensor, images: Tensor) -> Tensor:
     """The squared norm of the scores' gradient at real `images` `[n, 3, h, w]` (Mescheder et al. 2018, equation 9):
     `[n]`, to be weighed with gamma / 2."""
-    (gradient,) = torch.autograd.grad(scores.sum() * SCALE, images, create_graph=True)
+    with no_weight_gradients():
+        (gradient,) = torch.autograd.grad(scores.sum() * SCALE, images, create_graph=True)
     return (gradient / SCALE).square().sum(dim=(1, 2, 3))
 
 
@@ -43,7 +46,8 @@ def path_lengths(images: Tensor, ws: Tensor, directions: Tensor) -> Tensor:
     `images` `[n, 3, h, w]` came from `ws` `[n, num_ws, w_dim]`; `directions` of the pictures' shape are N(0, I).
     """
     y = directions / math.sqrt(images.shape[2] * images.shape[3])
-    (gradient,) = torch.autograd.grad((images * y).sum() * SCALE, ws, create_graph=True)
+    with no_weight_gradients():
+        (gradient,) = torch.autograd.grad((images * y).sum() * SCALE, ws, create_graph=True)
     return (gradient / SCALE).square().sum(dim=2).mean(dim=1).sqrt()
 
 

@@ -10,8 +10,6 @@ import torch.nn.functional as F
 from stylegan_cli.training import augment as A
 from stylegan_cli.training.losses import r1_penalty
 
-CPU = torch.device("cpu")
-
 
 @pytest.fixture(autouse=True)
 def seeded():
@@ -27,7 +25,7 @@ def images():
 
 
 def draw(n=4000, p=1.0):
-    return A.Draw(n, p, CPU)
+    return A.Draw(n, p)
 
 
 def middle(images, size=12):
@@ -103,6 +101,14 @@ def test_few_sizes_are_warped(monkeypatch):
     assert 1 < len(sizes) <= 8
 
 
+@pytest.mark.parametrize("size", [8, 37])
+def test_places_are_torchs(size):
+    """Without a product of matrices."""
+    theta = torch.randn(3, 2, 3)
+    expected = F.affine_grid(theta, [3, 1, size, size], align_corners=False)
+    torch.testing.assert_close(A._grid(theta, size), expected, atol=1e-6, rtol=1e-6)
+
+
 def test_extreme_warps_stay_finite():
     found = A.warp(torch.rand(1, 3, 8, 8), A.scaling(angles(9.0), angles(9.0)))
     assert found.shape == (1, 3, 8, 8)
@@ -156,7 +162,7 @@ def test_geometry_has_the_papers_statistics():
 
 @pytest.mark.parametrize("p", [0.2, 0.6])
 def test_turns_happen_with_probability_p(p):
-    linear = A.geometry(A.Draw(40000, p, CPU))[:, :2, :2]
+    linear = A.geometry(A.Draw(40000, p))[:, :2, :2]
     diagonal = (linear[:, 0, 1] == 0) & (linear[:, 1, 0] == 0)
     assert diagonal.float().mean().item() == pytest.approx(1 - p, abs=0.01)
 

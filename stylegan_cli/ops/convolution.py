@@ -1,0 +1,118 @@
+"""Convolutions that are fast to differentiate twice, as R1 and path lengths ask.
+
+PyTorch writes the second derivative as a convolution whose kernel is a whole feature map, for which cuDNN has no good
+way (NVIDIA's code avoids it by `conv2d_gradfix`). But result, gradient of the input and gradient of the weight are the
+three parts of one form that is linear in each, and each part's derivatives are the two others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_weights_count = True
+
+
+@contextmanager
+def no_weight_gradients() -> Iterator[None]:
+    """In this block gradients of weights and biases are left out. `torch.autograd.grad` would compute them, and throw
+    them away, where others are asked for: it tells no function of ours which are."""
+    global _weights_count
+    _weights_count = False
+    try:
+        yield
+    finally:
+        _weights_count = True
+
+
+def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1, padding: int = 0) -> Tensor:
+    if not _is_differentiated(x, weight):
+        return F.conv2d(x, weight, bias, stride, padding)
+    return cast(Tensor, _Result.apply(x, weight, bias, _way(stride, padding, False)))
+
+
+def conv_transpose2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
+    if not _is_differentiated(x, weight):
+        return F.conv_transpose2d(x, weight, stride=stride, padding=padding)
+    return cast(Tensor, _Result.apply(x, weight, None, _way(stride, padding, True)))
+
+
+def _is_differentiated(x: Tensor, weight: Tensor) -> bool:
+    """And by us: autocast chooses types for functions that it knows."""
+    wanted = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
+    return wanted and not torch.is_autocast_enabled(x.device.type)
+
+
+def _way(stride: int, padding: int, transposed: bool) -> tuple[Any, ...]:
+    """What `torch.convolution` has to be told, in its order."""
+    return [stride] * 2, [padding] * 2, [1, 1], transposed, [0, 0], 1
+
+
+class _Result(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, way: tuple[Any, ...]) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.way = way
+        return torch.convolution(x, weight, bias, *way)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (gradient,), (x, weight) = gradients, ctx.saved_tensors
+        of_x, of_weight, of_bias, _ = ctx.needs_input_grad
+        of_weight, of_bias = of_weight and _weights_count, of_bias and _weights_count
+        if not torch.is_grad_enabled():  # nobody will differentiate again: at once, as PyTorch does
+            sizes, wanted = [gradient.shape[1]] if of_bias else None, (of_x, of_weight, of_bias)
+            return *torch.ops.aten.convolution_backward(gradient, x, weight, sizes, *ctx.way, wanted), None
+        return (
+            _OfInput.apply(gradient, weight, x.detach(), ctx.way) if of_x else None,
+            _OfWeight.apply(gradient, x, weight.detach(), ctx.way) if of_weight else None,
+            gradient.sum(dim=(0, 2, 3)) if of_bias else None,
+            None,
+        )
+
+
+class _OfInput(torch.autograd.Function):
+    """The gradient of an input like `x`."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, weight: Tensor, x: Tensor, way: tuple[Any, ...]) -> Tensor:
+        ctx.save_for_backward(gradient, weight)
+        ctx.way = way
+        return torch.ops.aten.convolution_backward(gradient, x, weight, None, *way, (True, False, False))[0]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (v,), (gradient, weight) = gradients, ctx.saved_tensors
+        of_gradient, of_weight, *_ = ctx.needs_input_grad
+        return (
+            _Result.apply(v, weight, None, ctx.way) if of_gradient else None,
+            _OfWeight.apply(gradient, v, weight.detach(), ctx.way) if of_weight else None,
+            None,
+            None,
+        )
+
+
+class _OfWeight(torch.autograd.Function):
+    """The gradient of a weight like `weight`."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor, way: tuple[Any, ...]) -> Tensor:
+        ctx.save_for_backward(gradient, x)
+        ctx.way = way
+        return torch.ops.aten.convolution_backward(gradient, x, weight, None, *way, (False, True, False))[1]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (v,), (gradient, x) = gradients, ctx.saved_tensors
+        of_gradient, of_x, *_ = ctx.needs_input_grad
+        return (
+            _Result.apply(x, v, None, ctx.way) if of_gradient else None,
+            _OfInput.apply(gradient, v, x.detach(), ctx.way) if of_x else None,
+            None,
+            None,
+        )
