@@ -489,6 +489,7 @@ COMPRESSED, UNKNOWN, OTHER = "a compressed zip archive", "storage of an unknown 
         (archive({"a/data.pkl": STATE})[:-10], "zip directory is damaged"),
         (archive({"a/data.pkl": STATE})[:40], "zip directory is damaged"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "zip",  # whose bytes tell the time
 )
 def test_zip_files(tmp_path: Path, content: bytes, said: str) -> None:
     refused(tmp_path, content, said, ".pt")
