@@ -8,7 +8,7 @@ import filelock
 import pytest
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import alone, digest, write_bytes
+from stylegan_cli.files import alone, file_digest, write_bytes
 
 
 @pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL])
@@ -46,7 +46,7 @@ def test_a_digest_takes_little_memory(tmp_path):
     path, content = tmp_path / "large", bytes(8 << 20)
     path.write_bytes(content)
     tracemalloc.start()
-    found = digest(path)
+    found = file_digest(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found == hashlib.sha256(content).hexdigest()

@@ -10,7 +10,7 @@ from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, fetch, progress, tell
 from stylegan_cli.cli.options import Quiet, command, out_option
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import digest, write_bytes
+from stylegan_cli.files import file_digest, write_bytes
 
 _OUTPUT = "Output"
 
@@ -146,7 +146,7 @@ def _align(path: Path, name: str, wanted: Wanted, destination: Destination, outp
         targets = {number: destination.path(f"{name}-aligned")}
     if not output.quiet:
         _tell_of_others(path, len(found), len(targets), wanted, numbered)
-    sha256 = digest(path)
+    sha256 = file_digest(path)
     for number, target in targets.items():
         face = found[number - 1]
         cut = alignment.alignment(face, photo.size, number, sha256)

@@ -21,7 +21,7 @@ from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.faces import alignment, detection, pasting, photos
 from stylegan_cli.faces.alignment import Alignment
-from stylegan_cli.files import digest
+from stylegan_cli.files import file_digest
 from stylegan_cli.latents import references
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media.render import render, to_pixels, to_tensor
@@ -99,8 +99,8 @@ def person(studio: Studio, path: Path, face: int | None) -> Person:
     and then kept in the cache."""
     wanted, generator, guesses = Wanted(), studio.generator, store.encoder(studio.model)
     key = [
-        *(VERSION, digest(path), face or 1, asdict(wanted), asdict(pivotal.Settings()), studio.precision),
-        *(generator.origin.sha256, generator.chosen_class, guesses and digest(guesses)),
+        *(VERSION, file_digest(path), face or 1, asdict(wanted), asdict(pivotal.Settings()), studio.precision),
+        *(generator.origin.sha256, generator.chosen_class, guesses and file_digest(guesses)),
     ]
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     kept = cache_folder() / "photos" / f"{name}.npz"
@@ -142,7 +142,7 @@ def pasted(studio: Studio, path: Path, face: int | None, before: Person, after: 
     `face`, or the largest."""
     photo = photos.read(path)
     cut = None if face else _found_at(before)
-    if cut is None or cut.photo != digest(path):
+    if cut is None or cut.photo != file_digest(path):
         cut = _again(photo, path, before, cut, face, studio.output.quiet)
     reference, drawn = (render(studio.generator, someone.face()) for someone in (before, after))
     return pasting.paste(photo, drawn, cut, reference)
@@ -164,7 +164,7 @@ def _again(
     """Where a person is on a photo whose file is not the one that they were found on."""
     if cut is not None and cut.size == photo.size:  # perhaps the same photo, saved again
         fetch(detection.DETECTOR, quiet)
-        if again := alignment.same_place(detection.detect(photo), cut, digest(path)):
+        if again := alignment.same_place(detection.detect(photo), cut, file_digest(path)):
             return again
     if face is None and not quiet:
         tell(f"{person.label} was not found on {path}: the largest face there is replaced; --face N says which.")
@@ -176,7 +176,7 @@ def _largest(photo: Image.Image, path: Path, face: int | None, quiet: bool, inst
     fetch(detection.DETECTOR, quiet)
     found = detection.detect(photo)
     number = alignment.choose(found, face, str(path), instead=instead)
-    cut = alignment.alignment(found[number - 1], photo.size, number, digest(path))
+    cut = alignment.alignment(found[number - 1], photo.size, number, file_digest(path))
     if not quiet:
         if face is None and len(found) > 1:
             tell(f"{path} shows {len(found)} faces, this is the largest; stylegan align --overview numbers them.")

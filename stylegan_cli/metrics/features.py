@@ -20,7 +20,7 @@ from torch import Tensor
 
 from stylegan_cli.assets import cache_folder, download
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import digest
+from stylegan_cli.files import file_digest
 from stylegan_cli.hardware import exact_float32
 from stylegan_cli.scorers import perceptual
 
@@ -143,6 +143,6 @@ def _inception_weights(announce: Callable[[str], None]) -> Path:
             raise StyleganError(
                 f"{error}; or put that file into {path.parent}, or use --features efficientnet"
             ) from None
-    elif (found := digest(path)) != INCEPTION_SHA256:
+    elif (found := file_digest(path)) != INCEPTION_SHA256:
         raise StyleganError(f"{path} is not the file of Inception's weights: its sha256 is {found}; delete it")
     return path

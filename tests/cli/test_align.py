@@ -13,7 +13,7 @@ from PIL import Image
 from stylegan_cli.cli.console import fetch
 from stylegan_cli.faces import alignment, pasting, photos
 from stylegan_cli.faces.detection import DETECTOR
-from stylegan_cli.files import digest
+from stylegan_cli.files import file_digest
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 USAGE, REST = 2, 1
@@ -86,7 +86,7 @@ def test_a_face_and_the_way_back(works, her):
     assert told == "her.png: face 1 is small: eyes 30 pixels apart, in a crop of 121.\n"
     assert size_of(path) == (1024, 1024)
     cut = alignment.read(path)
-    assert (cut.size, cut.face, cut.photo) == ((360, 360), 1, digest(her))
+    assert (cut.size, cut.face, cut.photo) == ((360, 360), 1, file_digest(her))
     photo = photos.read(her)
     face = photos.read(path)
     back = pasting.paste(photo, face, cut, face)

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import digest
+from stylegan_cli.files import file_digest
 from stylegan_cli.metrics import features
 from stylegan_cli.metrics.features import BATCH, EfficientNetFeatures, InceptionFeatures, describe, named
 from stylegan_cli.scorers import perceptual
@@ -100,7 +100,7 @@ def fake_fidelity(monkeypatch, tmp_path):
         path = tmp_path / "assets" / features.INCEPTION.rpartition("/")[2]
         path.parent.mkdir()
         torch.save(content, path)
-        monkeypatch.setattr(features, "INCEPTION_SHA256", digest(path))
+        monkeypatch.setattr(features, "INCEPTION_SHA256", file_digest(path))
         return path
 
     return put
