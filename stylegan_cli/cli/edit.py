@@ -64,13 +64,14 @@ def _attribute(help: str) -> typer.models.OptionInfo:
 class Attributes:
     """Named directions. Amounts are lengths in W: 3 is a lot; `-4..4` goes from one to the other."""
 
-    age: Annotated[str | None, _attribute("Older, or younger below 0.")] = None
+    age: Annotated[str | None, _attribute("Older, or younger below 0. Not years: 3 is a lot.")] = None
     gender: Annotated[str | None, _attribute("More of a man, or more of a woman below 0.")] = None
     smile: Annotated[str | None, _attribute("Smiling, or graver below 0.")] = None
-    yaw: Annotated[str | None, _attribute("The head turned to the right of the picture, or to the left below 0.")] = (
-        None
-    )
-    pitch: Annotated[str | None, _attribute("The head raised, or lowered below 0.")] = None
+    yaw: Annotated[
+        str | None,
+        _attribute("The head turned to the right of the picture, or to the left below 0. Not degrees: 3 is a lot."),
+    ] = None
+    pitch: Annotated[str | None, _attribute("The head raised, or lowered below 0. Not degrees: 3 is a lot.")] = None
     mouth_open: Annotated[str | None, _attribute("The mouth open, or closed below 0.")] = None
     eyes: Annotated[str | None, _attribute("The eyes wide, or narrow below 0.")] = None
 
@@ -255,7 +256,10 @@ def open_edits(
     for name, amount in amounts:
         direction = open_direction(studio, name, known)
         if not studio.output.quiet and (already := [other.name for other in kept if keeps(direction, other)]):
-            tell(f"{direction.name} leaves {' and '.join(already)} alone already, as far as a line can.")
+            tell(
+                f"{direction.name} was fitted to leave {' and '.join(already)} alone already, in people on average; "
+                "--keep changes nothing there."
+            )
         edits.append(Edit(keeping(direction, kept), amount.stop, amount.start or 0, layers))
     return edits
 
@@ -277,7 +281,7 @@ def split_names(text: str | None) -> list[str]:
 
 def parse_amounts(name: str, text: str) -> Amounts:
     """`3`, `+3`, `-1.5`, or a range: `-4..4`."""
-    match = re.fullmatch(rf"({NUMBER})(?:\.\.({NUMBER}))?", text)
+    match = re.fullmatch(rf"({NUMBER})(?:\.\.(?!\.)({NUMBER}))?", text)
     if match is None:
         raise UsageError(f"the amount of {name} is a number like 3 or -1.5, or a range like -4..4, not {text!r}")
     first, second = match.groups()

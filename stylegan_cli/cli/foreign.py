@@ -48,7 +48,12 @@ OPTIONS = {
         "--space w+": "--w-plus",
         "--film search.mp4": "--save-video",
     },
-    "edit": PEOPLE | {"--direction NAME=AMOUNT": "--factor --degree --index --alpha --boundary-path"},
+    "edit": PEOPLE
+    | {
+        "--direction NAME=AMOUNT": "--factor --degree --index --alpha --boundary-path",
+        "--direction glasses=2": "--glasses",
+        "--age 3, or -3": "--older --younger",
+    },
     "dataset": {"--size": "--image-size"},
     "train": {
         "--data": "--path --dataset --dataset-path",

@@ -19,6 +19,7 @@ from stylegan_cli.operations.editing import Edit, Ruler
 from stylegan_cli.scorers.identity import SAME_PERSON, Identity
 from stylegan_cli.scorers.scores import SCORES, Scorers, available
 
+FAR = 1.5  # typical distances from the average face; the model's own people are at 1, and edits by 4 stay below
 SMALLEST = 128  # pixels: of fewer, scorers and identity tell what is not there
 DIGITS = {"years": 0, "degrees": 0, "log-odds": 1, "ratio": 2}  # after the point, by the score's unit
 
@@ -52,10 +53,11 @@ class Prices:
         return allowed
 
     def tell(self, people: Sequence[Person], edits: Sequence[Sequence[Edit]]) -> None:
-        """One sentence for each person and end of the way."""
+        """One sentence for each person and end of the way, and perhaps one of advice."""
         if self.studio.output.quiet:
             return
         scorers, identity = self._judges()
+        is_far = False
         with progress("pricing", len(people), quiet=False) as advance:
             for person, own in zip(people, edits, strict=True):
                 before = self._look(person, scorers, identity)
@@ -63,7 +65,10 @@ class Prices:
                     end = editing.edited(self.studio.generator, person, own, at)
                     after = self._look(end, scorers, identity)
                     tell(f"{person.label}, {end.label}: {', '.join(_changes(before, after))}.")
+                    is_far = is_far or after.drift > max(FAR, before.drift)
                 advance()
+        if is_far:
+            tell("So far from the average face there are none: amounts are lengths in W, of which 3 is a lot.")
 
     def _look(self, person: Person, scorers: Scorers | None, identity: Identity | None) -> Look:
         drift = self.ruler.drift(person.ws)

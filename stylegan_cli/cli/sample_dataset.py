@@ -105,7 +105,7 @@ def _begin(dataset: ShardedDataset, studio: Studio, world: World, wishes: dict[s
     other = before and difference(before["wishes"], wishes)
     if other and not force:
         raise UsageError(
-            f"{dataset.folder} holds an unfinished data set of other wishes: {other}; give the same options to go on, "
+            f"{dataset.folder} holds an unfinished data set with other options: {other}; give the same ones to go on, "
             "or --force to begin anew"
         )
     if before and not other:

@@ -71,7 +71,8 @@ def _option(verb: str, word: str, rest: deque[str]) -> list[str]:
     if what in ARGUMENTS and equals:
         return [value]
     if name == "--seeds" and (more := list(takewhile(re.compile(r"\d[\d,-]*").fullmatch, rest))):
-        raise UsageError(f"--seeds is one word, with commas: {','.join([value, *more])}")
+        seeds = ",".join(part.strip(",") for part in (value, *more))
+        raise UsageError(f"--seeds is one word, with commas: {seeds}")
     if name == "--outdir" and value:
         value = os.path.join(value, "")  # noqa: PTH118 (the slash at its end says that it is a folder)
     ours = same.get(value.lower(), name + equals + value) if equals else name

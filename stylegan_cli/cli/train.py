@@ -132,7 +132,7 @@ def train(
     """
     from stylegan_cli import hardware, parallel
     from stylegan_cli.cli.train_run import one_voice, run_to_end
-    from stylegan_cli.cli.train_view import summary
+    from stylegan_cli.cli.train_view import hints, summary
     from stylegan_cli.metrics import watching
     from stylegan_cli.training.folder import RunFolder
     from stylegan_cli.training.loop import Pace
@@ -166,6 +166,8 @@ def train(
         opened(session, world)
         if not quiet:
             tell(summary(session.options, len(session.pictures), session.state, world.size, pace.kimg))
+            for hint in hints(session.options, len(session.pictures), pace.kimg):
+                tell(hint)
             if resumed and resumed[1].discriminator is None and session.state.progress.nimg == 0:
                 tell(
                     f"{resume} holds no discriminator, so that one begins at random; a run's folder or a .pkl has one."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stylegan_cli.training.state import State
 
 
+FEW = 5000  # pictures, below which a discriminator soon knows them all (ADA, figure 1)
 MOMENTS = 100  # of the time that is left
 REDRAWN = 0.1  # seconds: drawing the table takes as long as a small network's step
 
@@ -113,6 +114,17 @@ class View:
         step = (self._goal - tick.kimg) / MOMENTS
         lods = (self._growth.lod(tick.kimg + (i + 0.5) * step) for i in range(MOMENTS))
         return sum(self._growth.resolution(lod) / tick.resolution for lod in lods) / MOMENTS
+
+
+def hints(options: Options, pictures: int, goal: float) -> Iterator[str]:
+    """What a run will suffer from, as beginners cannot know."""
+    if (reached := options.growth.resolution(options.growth.lod(goal))) < options.resolution:
+        yield (
+            f"With --kimg {goal:g} it grows to {reached} pixels, not to {options.resolution}: give more, or shorten "
+            "--stable-kimg and --fade-kimg too."
+        )
+    if pictures < FEW and options.aug == "none":
+        yield f"{pictures:,} pictures are few, and soon known by heart: --aug ada keeps it from that."
 
 
 def summary(options: Options, pictures: int, state: State, processes: int, goal: float) -> str:

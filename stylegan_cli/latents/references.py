@@ -83,7 +83,10 @@ def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | N
         everybody = [_from_picture(path, generator)]
         return everybody if choose is None else [everybody[choose(1)]]
     if path.suffix.lower() not in files.ENDINGS + files.TORCH:
-        raise UsageError(f"{path} is no latent file ({', '.join(files.ENDINGS + files.TORCH)}) and no picture")
+        raise UsageError(
+            f"{path} is no latent file ({', '.join(files.ENDINGS + files.TORCH)}), and no picture of a kind that is "
+            "read; save other kinds (HEIC, raw) as JPEG or PNG"
+        )
     stored = files.read(path)
     if stored.origin and stored.origin.sha256 != generator.origin.sha256:
         raise StyleganError(
@@ -124,14 +127,20 @@ def find(name: str, cast: Mapping[str, Path]) -> Path:
     bare = path.name == name and (path.suffix in files.ENDINGS or not path.suffix)
     if bare and path.stem in cast:
         return cast[path.stem]
-    known = f", and the model's cast is {', '.join(cast)}" if cast else ""
+    if name and _is(Path.is_dir, name):
+        raise UsageError(f"{name} is a folder, and people are asked for one by one; name the files in it")
+    known = f", and the model's cast is {', '.join(cast)}" if cast else ", and this model has no cast"
     raise UsageError(f"{name!r} is nobody: there is no such file{known}")
 
 
 def _is_file(text: str) -> bool:
-    """Whether `text` is the name of a file; a list of people may be longer than names can be."""
+    return _is(Path.is_file, text)
+
+
+def _is(kind: Callable[[Path], bool], text: str) -> bool:
+    """Whether `text` is the name of such a thing; a list of people may be longer than names can be."""
     try:
-        return Path(text).is_file()
+        return kind(Path(text))
     except OSError:
         return False
 

@@ -130,9 +130,10 @@ class Made(PictureSet):
         first_noise = stream.randint(2**31)
         for i in range(num):
             z, c = self._z(stream), self._class(stream)
-            with torch.inference_mode():
+            with torch.inference_mode():  # and nothing handed out meanwhile: whoever goes away would stay in that mode
                 ws = generator.truncate(generator.broadcast(generator.mapping(z[None], c)), self._psi)
-                yield Image.fromarray(to_pixels(generator.synthesis(ws, Noise("random", first_noise + i)))[0])
+                pixels = to_pixels(generator.synthesis(ws, Noise("random", first_noise + i)))[0]
+            yield Image.fromarray(pixels)
 
     def ends(self, num: int, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         """The z `[2, z_dim]` of both ends of `num` paths, and the class `[1, c_dim]` that a path stays in."""

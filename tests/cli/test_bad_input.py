@@ -156,7 +156,7 @@ def test_the_cast_is_named_where_there_is_one(stylegan, ffhq):
 
 def test_a_folder_is_nobody(refused, here):
     (here / "jon.npy").mkdir()
-    assert "is nobody" in refused(USAGE, "noise", "jon.npy")
+    assert "jon.npy is a folder" in refused(USAGE, "noise", "jon.npy")
 
 
 NO_PEOPLE = {
@@ -295,6 +295,11 @@ WORDS = {
     "count of panels": (["noise", 1, "--panels", "-n", 2, "--layers", "all"], "leave out --layers and --count"),
     "layers of jitter": (["noise", 1, "--jitter", 0.1, "--layers", "fine"], "leave out --layers"),
     "strength of jitter": (["noise", 1, "--jitter", 0.1, "--strength", 0], "leave out --strength"),
+    "three dots": (["edit", 1, "--age=-4...4"], "or a range like -4..4, not '-4...4'"),
+    "seeds apart": (["sample", "--seeds", "1,", "2,", "3"], "--seeds is one word, with commas: 1,2,3"),
+    "glasses": (["edit", 1, "--glasses", 2], "stylegan edit has no --glasses; say --direction glasses=2"),
+    "a folder of people": (["noise", "."], ". is a folder, and people are asked for one by one"),
+    "no cast": (["noise", "jon"], "'jon' is nobody: there is no such file, and this model has no cast"),
     "no model": (["sample", "--model", ""], "unknown model ''; known are"),
     "a zip and a folder": (["sample", "--dataset", "d.zip/"], "d.zip is named like a .zip, and asked for as a folder"),
     "shares twice": (

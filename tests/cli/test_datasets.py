@@ -175,8 +175,8 @@ def test_another_command_is_refused_on_what_is_unfinished(stylegan, tiny_model, 
     result = stylegan("sample", *words)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
-        f"Error: data holds an unfinished data set of other wishes: {told}; give the same options to go on, or --force "
-        "to begin anew.\n"
+        f"Error: data holds an unfinished data set with other options: {told}; give the same ones to go on, or "
+        "--force to begin anew.\n"
     )
     assert contents(Path("data")) == before
 

@@ -76,7 +76,7 @@ def test_what_a_direction_keeps_already_is_told(stylegan, tiny_model, age, here)
     directions.write(here / "old.npz", replace(age, found={"kept": ["gender"]}), tiny.origin)
     words = ("--keep", "gender.npz", "--size", 16, "--model", tiny_model)
     kept = stylegan("edit", 1, "--direction", "old.npz=2", *words, "--out", "kept.png")
-    assert "age leaves gender alone already" in kept.stderr
+    assert "age was fitted to leave gender alone already" in kept.stderr
     corrected = stylegan("edit", 1, "--direction", "age.npz=2", *words, "--out", "corrected.png")
     assert "found keeping" not in corrected.stderr
     plain = stylegan("edit", 1, "--direction", "age.npz=2", *words[2:], "--out", "plain.png")
@@ -245,7 +245,8 @@ def test_the_price_tells_what_else_moved(stylegan, tiny_model, age, monkeypatch)
     monkeypatch.setattr(price.Identity, "installed", lambda: True)
     monkeypatch.setattr(price.Identity, "embed", lambda _self, image: np.asarray(image, float).mean(axis=(0, 1)))
     result = stylegan("edit", 1, "--direction", "age.npz=-3..3", "--model", tiny_model, "--size", 128)
-    lines = result.stderr.splitlines()
+    *lines, advice = result.stderr.splitlines()
+    assert advice.startswith("So far from the average face there are none")  # 3 is more, where w is small
     assert [line.partition(":")[0] for line in lines] == ["1, age -3", "1, age +3"]
     assert all(", age " in line.partition(":")[2] and "smile" not in line for line in lines)
     assert all(", identity distance " in line for line in lines)

@@ -47,3 +47,15 @@ def test_tables_are_drawn_no_more_often_than_anybody_can_read(monkeypatch):
     view.note("measuring")
     view.tick(tick_of(1, 64))
     assert len(drawn) == 5
+
+
+def test_beginners_are_told_what_their_run_will_suffer_from():
+    def told(pictures, goal, aug="none"):
+        return list(train_view.hints(SimpleNamespace(growth=GROWING, resolution=64, aug=aug), pictures, goal))
+
+    assert told(20_000, 330) == []
+    (short,) = told(20_000, 20)
+    assert short.startswith("With --kimg 20 it grows to 8 pixels, not to 64")
+    (few,) = told(160, 330)
+    assert few.startswith("160 pictures are few")
+    assert told(160, 330, "ada") == []

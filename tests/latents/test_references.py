@@ -174,7 +174,9 @@ def test_a_sheet_is_not_a_person(tiny, resolve, here):
 
 def test_other_endings_are_refused(resolve, here):
     (here / "jon.txt").write_text("hello")
-    with pytest.raises(UsageError, match=r"^jon\.txt is no latent file \(\.npy, \.npz, \.pt, \.pth\) and no picture$"):
+    with pytest.raises(
+        UsageError, match=r"^jon\.txt is no latent file \(\.npy, \.npz, \.pt, \.pth\), and no picture of a kind"
+    ):
         resolve("jon.txt")
 
 

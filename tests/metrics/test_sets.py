@@ -96,6 +96,12 @@ def test_a_generator_is_seeded(tiny):
     assert not {*a} & {*prints(Made(tiny).draw(3, 0, 1)), *prints(Made(tiny).draw(3, 1, 0))}
 
 
+def test_whoever_stops_drawing_can_go_on_training(tiny):
+    drawn = Made(tiny).draw(3, 0, 0)
+    next(drawn)
+    assert not torch.is_inference_mode_enabled()
+
+
 def test_a_generators_pictures_are_those_that_are_rendered(tiny):
     """The same z, truncation and noise by the way that every verb takes."""
     (found,) = Made(tiny, psi=0.5).draw(1, 7, 0)
