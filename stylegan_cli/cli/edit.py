@@ -9,7 +9,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import fetch, tell
-from stylegan_cli.cli.filming import RATE, film_ending, save_film
+from stylegan_cli.cli.filming import FILMS, RATE, film_ending, save_film
 from stylegan_cli.cli.options import Generation, PictureOutput, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from stylegan_cli.latents.directions import Direction
     from stylegan_cli.operations.editing import Edit
 
-FILMS = ("mp4", "webm", "gif")  # webp, too, once --frames says that it is a film
 FARTHEST = 1000
 FRAMES = 60
 NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
@@ -30,6 +29,7 @@ NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
 class EditOutput(PictureOutput):
     """Output of edits: pictures or films."""
 
+    films = FILMS
     out: Annotated[
         Path | None,
         out_option(
@@ -229,7 +229,7 @@ def _film_ending(output: EditOutput, steps: int | None, frames: int | None, fps:
     from stylegan_cli.media.encode import FORMATS
 
     ending = places.file_ending(output.out, output.format, (*FORMATS, *FILMS), "mp4" if frames else "png")
-    if frames is None and ending not in FILMS:
+    if frames is None and ending not in FILMS:  # a webp is a film where --frames says so
         return None
     if steps:
         raise UsageError("--steps draws a strip, and a film has --frames; leave out one of them")

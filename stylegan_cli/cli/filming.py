@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.operations.interpolation import Film
 
+FILMS = ("mp4", "webm", "gif")  # and webp, which pictures have, too
 FRAMES = ("png", "jpg")
 RATE = 30  # frames a second, where nobody says
 
@@ -30,6 +31,7 @@ RATE = 30  # frames a second, where nobody says
 class FilmOutput(PictureOutput):
     """Output of films."""
 
+    films = FILMS
     out: Annotated[
         Path | None,
         out_option("A film where the name has a film's ending, else a folder of frames. By default a new name here."),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, ClassVar, get_type_hints
 
 import typer
 
@@ -120,8 +120,9 @@ class Output:
 
 @dataclass(frozen=True)
 class PictureOutput(Output):
-    """Output of commands that make pictures of people."""
+    """Output of commands that make pictures of people, and perhaps `films`, by their endings."""
 
+    films: ClassVar[tuple[str, ...]] = ()
     save_latents: Annotated[
         bool, typer.Option("--save-latents", help="Write each picture's latents beside it.", rich_help_panel=_OUTPUT)
     ] = False

@@ -24,7 +24,6 @@ from stylegan_cli.latents import files, references
 from stylegan_cli.latents.people import Person, truncation
 from stylegan_cli.media.background import Background
 from stylegan_cli.media.encode import FORMATS, check_edges, encode, has_room
-from stylegan_cli.media.film import CODECS
 from stylegan_cli.media.render import page_size, render
 from stylegan_cli.operations.benchmarking import compile_where_it_pays
 from stylegan_cli.pictures import Picture, Sheet, faces_to_compute
@@ -86,12 +85,12 @@ class Studio:
         self.cast = store.cast(choice.model)
 
     def check_out(self, pictures: int) -> None:
-        """That --out and --format can take so many pictures: told before minutes are spent on a photo. (Films have
-        seen to theirs already.)"""
-        out, named = self.output.out, {places.ending(self.output.out), self.output.format}
-        if isinstance(self.output, PictureOutput) and not named & {*CODECS} - {*FORMATS}:
-            _ = self.format
-            if not places.is_file_name(out, FORMATS):
+        """That --out and --format can take so many pictures: told before minutes are spent on a photo."""
+        out = self.output.out
+        if isinstance(self.output, PictureOutput):
+            known = (*FORMATS, *self.output.films)
+            places.file_ending(out, self.output.format, known, "png")
+            if not places.is_file_name(out, known):
                 places.check_new_folder(out or Path())
         if out is None or not places.is_file_name(out, FORMATS):
             return

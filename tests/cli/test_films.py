@@ -10,7 +10,10 @@ from looking import pixels, size_of
 from PIL import Image
 
 from stylegan_cli import recipes
+from stylegan_cli.cli.filming import FILMS, FRAMES
 from stylegan_cli.files import replacing_alone
+from stylegan_cli.media.encode import FORMATS
+from stylegan_cli.media.film import CODECS
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
@@ -115,3 +118,9 @@ def test_easing_changes_the_way_and_not_the_ends(tiny_stylegan):
         films.append([pixels(path) for path in tiny_stylegan("interpolate", 1, 2, *words)])
     assert all(np.array_equal(film[0], films[0][0]) and np.array_equal(film[-1], films[0][-1]) for film in films)
     assert len({film[1].tobytes() for film in films}) == 4
+
+
+def test_every_ending_is_of_films_or_pictures():
+    """What commands check before anything heavy is imported."""
+    assert {*FILMS, "webp"} == {*CODECS}
+    assert {*FRAMES} < {*FORMATS} and "webp" in FORMATS

@@ -199,6 +199,7 @@ def test_the_comparison_has_the_size_asked_for(works, photo):
 
 EARLY = {
     "format": (["mix", "--coarse", "me.png", "--format", "bmp"], "there is no format 'bmp' here"),
+    "ending": (["mix", "--coarse", "me.png", "--out", "a.mp4"], "there is no format 'mp4' here"),
     "folder": (["mix", "--coarse", "me.png", "--out", "me.png/new/"], "me.png is a file, not a folder"),
     "latents": (["interpolate", "me.png", 1, "--out", "a.mp4", "--save-latents"], "a.npy exists"),
     "somebody else": (["edit", "me.png", "zzz", "--direction", "age.npz=1"], "'zzz' is nobody"),
