@@ -73,7 +73,7 @@ def dataset(
     if frame is None:
         idle = {"--transform": transform != "center-crop", "--filter": filter != "lanczos", "--upscale": upscale}
         check_unused("without --size pictures stay as they are", idle)
-    places.check_pictures(out, force)
+    places.check_collected(out, force)
 
     def skip(name: str, reason: str) -> None:
         if not quiet:

@@ -194,6 +194,7 @@ def check_unused(why: str, options: Mapping[str, object]) -> None:
 
 
 def check_word(option: str, word: str, known: Collection[str]) -> None:
+    """That an option's value is one of those that it knows."""
     if word not in known:
         raise UsageError(f"{option} is one of {', '.join(known)}, not {word!r}")
 

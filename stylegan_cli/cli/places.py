@@ -104,8 +104,15 @@ def check_new_folder(folder: Path) -> Path:
     return folder
 
 
-def check_pictures(path: Path, force: bool) -> Path:
-    """That a data set can take its name: a new zip, or a folder that is new or empty, which --force does not change."""
+def _is_zip(path: Path) -> bool:
+    if is_zip(path) and is_folder(path):
+        raise UsageError(f"{path} is named like a .zip, and asked for as a folder; name a folder, or say --out {path}")
+    return is_zip(path)
+
+
+def check_collected(path: Path, force: bool) -> Path:
+    """That a collected data set can take its name: a new zip, or a folder that is new or empty, which --force does not
+    change."""
     if _is_zip(path):
         return check_file(path, force)
     check_folder_name(path, "data sets are .zip files or folders")
@@ -114,14 +121,8 @@ def check_pictures(path: Path, force: bool) -> Path:
     return check_new_folder(path)
 
 
-def _is_zip(path: Path) -> bool:
-    if is_zip(path) and is_folder(path):
-        raise UsageError(f"{path} is named like a .zip, and asked for as a folder; name a folder, or say --out {path}")
-    return is_zip(path)
-
-
-def check_dataset(path: Path, latents: Path, force: bool) -> Path:
-    """That a data set can be written: a new zip with new latents beside it, or a folder with nothing in it."""
+def check_sampled(path: Path, latents: Path, force: bool) -> Path:
+    """That a sampled data set can be written: a new zip with new latents beside it, or a folder with nothing in it."""
     if _is_zip(path):
         check_file(latents, force)
         return check_file(path, force)

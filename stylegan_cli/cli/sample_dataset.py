@@ -99,7 +99,7 @@ def _begin(dataset: ShardedDataset, studio: Studio, world: World, wishes: dict[s
     force, quiet = studio.output.force, studio.output.quiet
     before = unfinished(dataset.path)
     if before is None:
-        places.check_dataset(dataset.path, dataset.latents, force)
+        places.check_sampled(dataset.path, dataset.latents, force)
     elif dataset.is_zip:
         places.check_file(dataset.path, force)
     other = before and difference(before["wishes"], wishes)
