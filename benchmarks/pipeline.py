@@ -1,6 +1,6 @@
 """Whole commands against bare synthesis: films, data sets, start-up, memory; and our PNG files against Pillow's.
 
-    python benchmarks/pipeline.py [--model ffhq] [--pictures 40] [--rounds 3]
+    python benchmarks/pipeline.py [--model ffhq] [--pictures 68] [--rounds 3]
 
 Rates are those of a long run: the time of many pictures less the time of few, so that starting counts for itself. All
 take turns, so that a machine that slows down slows all; the table has medians.
@@ -30,7 +30,7 @@ STYLEGAN = [sys.executable, "-m", "stylegan_cli"]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="ffhq")
-    parser.add_argument("--pictures", type=int, default=40)
+    parser.add_argument("--pictures", type=int, default=68)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
 

@@ -21,6 +21,7 @@ from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator
 from stylegan_cli.hardware import cpu_features
 from stylegan_cli.noise import Noise
+from stylegan_cli.ops.constants import hold_when_compiled
 
 Synthesis = Callable[..., Tensor]
 CHOICES = ("auto", "on", "off")
@@ -61,6 +62,7 @@ def compile_synthesis(generator: Generator) -> None:
     # Maps are channels last already. Torch's own choice copied a single picture's at each doubling.
     on_cuda = generator.device.type == "cuda"
     options: dict[str, Any] = {"triton.cudagraphs": True} if on_cuda else {"layout_optimization": False}
+    hold_when_compiled()
     compiled = torch.compile(eager, dynamic=False, options=options)
 
     def synthesis(ws: Tensor, noise: Noise = Noise()) -> Tensor:  # noqa: B008 (frozen)

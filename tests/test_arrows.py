@@ -61,3 +61,10 @@ def test_help_needs_neither_torch_nor_numpy():
     code = "import sys; import stylegan_cli.cli.app; print({'torch', 'numpy', 'PIL'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "set()"
+
+
+def test_drawing_does_not_wait_for_the_compiler():
+    """Importing it takes more than a second, and a single picture has no use for it."""
+    code = "import sys; import stylegan_cli.cli.studio; print({'torch._dynamo', 'torch._inductor'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "set()"

@@ -8,7 +8,6 @@ pointwise weights (section 3.3), so a style only scales a layer's input, and tha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from typing import cast
 
@@ -19,10 +18,12 @@ from torch import Tensor, nn
 from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.hardware import has_matrix_units
 from stylegan_cli.noise import Noise
+from stylegan_cli.ops.constants import kept_on_device
 
 LEAK = 0.2
 PIXELS = [[1, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]]
 """One inverse Haar step but for its factor 1/2: how the bands LL, LH, HL, HH sum up to a field's pixels, row by row."""
+pixels_on = kept_on_device(lambda: torch.tensor(PIXELS, dtype=torch.float32))
 
 
 @dataclass(frozen=True)
@@ -126,18 +127,6 @@ class HaarUp(nn.Module):
 
 PRODUCT_UP_TO = 128
 """Channels. Beyond it `haar_product` is slower than `inverse_haar`, but on matrix units."""
-
-
-@torch.compiler.assume_constant_result  # else compiled code would copy it for every use
-def pixels_on(device: torch.device) -> Tensor:
-    """PIXELS on a device, where they stay: copying them for every use would have a GPU's queue run dry."""
-    return _kept(device)
-
-
-@cache
-def _kept(device: torch.device) -> Tensor:
-    with torch.inference_mode(False):  # for whoever asks next
-        return torch.tensor(PIXELS, dtype=torch.float32, device=device)
 
 
 def haar_product(x: Tensor, style: Tensor) -> Tensor:

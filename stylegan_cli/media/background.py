@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 
 Made = TypeVar("Made")
-MOST, LONGEST = 32, 1.0
+MOST, LONGEST = 32, 2.0
 """Results that are gathered at most, and seconds for which they are."""
 
 
@@ -27,7 +27,7 @@ class Background:
 
     def __init__(self, beside: bool = False) -> None:
         threads = torch.get_num_threads()
-        self._beside, self._depth = beside, min(4 * threads, MOST)
+        self._beside, self._depth = beside, min(8 * threads, MOST)
         self._gathered: list[tuple[Callable[[], Any], Callable[[Any], object]]] = []
         self._since = 0.0
         self._running: deque[tuple[Future[Any], Callable[[Any], object]]] = deque()

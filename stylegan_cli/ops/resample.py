@@ -8,12 +8,13 @@ ten times as fast on a CPU.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from stylegan_cli.ops.constants import kept_on_device
 
 SEPARABLE_FROM = 8
 """A 1-D filter with fewer taps becomes its 2-D outer product, as in StyleGAN2's files: one pass is faster than two."""
@@ -30,16 +31,7 @@ def setup_filter(taps: Sequence[float] | Sequence[Sequence[float]]) -> Tensor:
     return f / f.sum()
 
 
-@torch.compiler.assume_constant_result  # else compiled code would make it anew, on the CPU, for every use
-def filter_on(device: torch.device, taps: tuple[float, ...]) -> Tensor:
-    """`setup_filter` on a device, where it stays: copying it for every use would have a GPU's queue run dry."""
-    return _kept(device, taps)
-
-
-@cache
-def _kept(device: torch.device, taps: tuple[float, ...]) -> Tensor:
-    with torch.inference_mode(False):  # for whoever asks next
-        return setup_filter(taps).to(device)
+filter_on = kept_on_device(setup_filter)
 
 
 def upfirdn2d(
