@@ -60,7 +60,7 @@ def apply(
     from stylegan_cli.latents.references import split
     from stylegan_cli.operations.editing import edited
 
-    texts = [one for text in people for one in split(text)]
+    texts = split(*people)
     if output.out is None and len(texts) > 1:  # however many of them can be edited
         output = replace(output, out=places.fresh(Path("edited")))
     studio = Studio(generation, output)

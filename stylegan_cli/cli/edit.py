@@ -193,7 +193,7 @@ def edit(
             f"--identity needs faces of {SMALLEST} pixels, and those of {generator.origin.name} have "
             f"{generator.resolution}; leave it out"
         )
-    texts = [one for text in people for one in references.split(text)]
+    texts = references.split(*people)
     if len(texts) > 1 and (film or paste):
         raise UsageError("a film or a photo shows one person; edit the others by themselves")
     if not paste and not any(map(references.photo, texts)):

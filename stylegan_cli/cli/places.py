@@ -132,9 +132,10 @@ def check_sampled(path: Path, latents: Path, force: bool) -> Path:
     return check_new_folder(path)
 
 
-def result_names(labels: Sequence[str], only: str) -> list[str]:
-    """File names for results: their labels, made different where they are the same; `only` for an only one."""
-    if len(labels) == 1:
+def result_names(labels: Sequence[str], only: str = "") -> list[str]:
+    """File names for results: their labels, made different where they are the same; `only`, if given, for an only
+    one."""
+    if only and len(labels) == 1:
         return [only]
     names = [label.replace("#", "-") for label in labels]
     often = Counter(names)

@@ -19,7 +19,7 @@ from stylegan_cli.cli.options import (
     check_word,
     command,
 )
-from stylegan_cli.cli.places import place
+from stylegan_cli.cli.places import place, result_names
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 def sample(
     generation: Generation,
     output: PictureOutput,
+    persons: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PERSON]...", help="Seeds, latents, pictures or names.", show_default=False),
+    ] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds and ranges: 0,3,5-9.", show_default=False)] = None,
     count: Annotated[
         int | None, typer.Option("--count", "-n", min=1, help="That many seeds, from --seed on.", show_default=False)
@@ -64,25 +68,27 @@ def sample(
         ),
     ] = None,
 ) -> None:
-    """Make faces from seeds, or render latents.
+    """Make faces from seeds, or of people you have.
 
     A seed means the same z as in NVIDIA's tools. --dataset writes any number of pictures in NVIDIA's data-set
     layout, ready for training; --latents takes [w_dim], [num_ws, w_dim] or [n, num_ws, w_dim]
-    and renders it unchanged. Without any of them it makes one face, that of --seed.
+    and renders it unchanged. Without any of them it makes one face, that of --seed. A PERSON is one of the kinds that
+    other commands take.
 
     The same command resumes a data set that was interrupted, and the result is the same to the byte. Several processes
     share the work: torchrun --nproc-per-node 2 -m stylegan_cli sample -n 1000000 --dataset faces.zip
 
-    Examples: stylegan sample --seeds 0-15,42 --grid; stylegan sample -n 10000 --dataset faces.zip --size 128
+    Examples: stylegan sample --seeds 0-15,42 --grid; stylegan sample jon dany me.npz --grid;
+    stylegan sample -n 10000 --dataset faces.zip --size 128
     """
-    sources = {"--seeds": seeds, "--count": count, "--latents (--projected-w)": latents}
-    given = [name for name, value in sources.items() if value is not None]
+    sources = {"PERSON": persons, "--seeds": seeds, "--count": count, "--latents (--projected-w)": latents}
+    given = [name for name, value in sources.items() if value]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
-    if dataset and (latents or grid or output.out or output.save_latents or output.show):
+    if dataset and (persons or latents or grid or output.out or output.save_latents or output.show):
         raise UsageError(
             "--dataset says where everything goes, takes --seeds or --count and makes single pictures with their "
-            "latents beside them; leave out --out, --latents, --save-latents, --show and --grid"
+            "latents beside them; leave out --out, --latents, --save-latents, --show, --grid and people"
         )
     if not grid:
         check_unused("--columns are those of --grid", {"--columns": columns})
@@ -110,9 +116,13 @@ def sample(
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("several processes make a data set together, nothing else; name one with --dataset")
     studio = Studio(generation, output)
-    if latents:
-        everybody = references.from_file(references.find(str(latents), studio.cast), studio.generator)
-        names: Iterable[str] = [person.label.replace("#", "-") for person in everybody]
+    if persons or latents:
+        everybody = (
+            studio.people(*persons)
+            if persons
+            else references.from_file(references.find(str(latents), studio.cast), studio.generator)
+        )
+        names: Iterable[str] = result_names([person.label for person in everybody])
         numbered: Iterable[tuple[int, people.Person]] = enumerate(everybody)
         total = len(everybody)
     else:

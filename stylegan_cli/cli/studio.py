@@ -114,9 +114,9 @@ class Studio:
         others = {text: self.person(text) for text in texts if not references.photo(text)}
         return [others.get(text) or self.person(text, face) for text in texts]
 
-    def people(self, text: str) -> list[Person]:
-        """Everybody in a comma-separated list."""
-        return self.persons(list(references.split(text)))
+    def people(self, *texts: str) -> list[Person]:
+        """Everybody in comma-separated lists."""
+        return self.persons(references.split(*texts))
 
     @cached_property
     def format(self) -> str:

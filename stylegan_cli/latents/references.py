@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from stylegan_cli import recipes
@@ -19,6 +20,7 @@ from stylegan_cli.latents import files, people
 from stylegan_cli.latents.people import Person
 from stylegan_cli.pictures import Face
 
+MOST = 10_000  # people in a list
 LONGEST = 20  # digits of a number; of thousands of them Python makes none
 
 
@@ -36,8 +38,17 @@ def parse_seeds(text: str) -> list[range]:
     return ranges
 
 
-def split(text: str) -> Iterator[str]:
-    """A comma-separated list of references, with seed ranges spread out: `1,jon,5-7` is 1, jon, 5, 6, 7."""
+def split(*texts: str) -> list[str]:
+    """Comma-separated lists of references as one, with seed ranges spread out: `1,jon,5-7` is 1, jon, 5, 6, 7."""
+    found: list[str] = []
+    for one in chain.from_iterable(map(_listed, texts)):
+        if len(found) == MOST:
+            raise UsageError(f"these are more than {MOST:,} people, which are too many at once; take fewer")
+        found.append(one)
+    return found
+
+
+def _listed(text: str) -> Iterator[str]:
     if _is_file(text):
         yield text
         return

@@ -133,6 +133,14 @@ def test_latents_of_a_sheet_are_everybody_in_order(tiny_stylegan):
         assert np.array_equal(pixels(path), pixels(f"alone/seed000{i + 1}.png"))
 
 
+def test_people_of_any_kind_are_drawn_together(tiny_stylegan):
+    tiny_stylegan("sample", "--seeds", "3-5", "--out", "alone", "--save-latents")
+    made = tiny_stylegan("sample", "alone/seed0004.npz", "5,3", "alone/seed0004.png", "--out", "together")
+    assert [path.name for path in made] == ["seed0004-1.png", "5.png", "3.png", "seed0004-2.png"]
+    for path, seed in zip(made, (4, 5, 3, 4), strict=True):
+        assert np.array_equal(pixels(path), pixels(f"alone/seed000{seed}.png"))
+
+
 def test_saved_z_lets_a_person_jitter(tiny_stylegan):
     tiny_stylegan("sample", "--seeds", 3, "--save-latents", "--out", "a.png")
     tiny_stylegan("noise", "a.npz", "--jitter", 0.3, "-n", 1, "--out", "from-file.png")

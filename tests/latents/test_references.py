@@ -201,7 +201,7 @@ def test_seed_ranges_in_the_order_given(pairs):
     text = ",".join(f"{low}-{low + more}" if more else str(low) for low, more in pairs)
     expected = [seed for low, more in pairs for seed in range(low, low + more + 1)]
     assert [seed for seeds in references.parse_seeds(text) for seed in seeds] == expected
-    assert list(references.split(text)) == list(map(str, expected))
+    assert references.split(text) == list(map(str, expected))
 
 
 NO_SEEDS = ["", "a", "5-", "-5", "9-3", "-1", str(2**32), "0-4294967296", "1,,2", "1.5", "1e3", "1;2"]
@@ -218,10 +218,17 @@ def test_millions_of_seeds_take_no_memory():
 
 
 def test_lists_of_people(here):
-    assert list(references.split("1, jon ,5-7,,dany.npy#2")) == ["1", "jon", "5", "6", "7", "dany.npy#2"]
+    assert references.split("1, jon ,5-7,,dany.npy#2") == ["1", "jon", "5", "6", "7", "dany.npy#2"]
     (here / "a,b.npy").touch()
-    assert list(references.split("a,b.npy")) == ["a,b.npy"]
+    assert references.split("a,b.npy") == ["a,b.npy"]
     with pytest.raises(UsageError, match="names nobody"):
-        list(references.split(" , "))
+        references.split(" , ")
     many = list(map(str, range(1000, 1200)))
-    assert list(references.split(",".join(many))) == many
+    assert references.split(",".join(many)) == many
+
+
+def test_more_people_than_anybody_wants_are_refused_before_they_fill_the_memory():
+    assert len(references.split("0-9998", "jon")) == references.MOST
+    for texts in (["0-4000000000"], ["0-9999", "jon"]):
+        with pytest.raises(UsageError, match="more than 10,000 people"):
+            references.split(*texts)
