@@ -22,9 +22,25 @@ PATIENCE = timedelta(hours=3)  # with a leader who writes a snapshot or computes
 FOR_EVER = timedelta(days=365)
 
 
+class LostError(StyleganError):
+    """Another process has ended that this one waits for."""
+
+
+@contextmanager
+def _hearing() -> Iterator[None]:
+    """For words with the others, whose silence gloo and NCCL tell by plain RuntimeErrors."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise LostError("another process ended before its work was done; the same command goes on") from error
+
+
 @dataclass(frozen=True)
 class World:
-    """Who takes part: this process is number `rank` of `size`."""
+    """Who takes part: this process is number `rank` of `size`. All that waits for others raises `LostError` where one
+    of them has ended."""
 
     rank: int = 0
     size: int = 1
@@ -44,20 +60,23 @@ class World:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
-        dist.all_reduce(flat)
+        with _hearing():
+            dist.all_reduce(flat)
         for gradient, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(summed.view_as(gradient))
 
     def add(self, values: Tensor) -> Tensor:
         """The sum of all processes' values."""
         if self.size > 1:
-            dist.all_reduce(values)
+            with _hearing():
+                dist.all_reduce(values)
         return values
 
     def wait(self) -> None:
         """Until everybody is here."""
         if self.size > 1:
-            dist.barrier()
+            with _hearing():
+                dist.barrier()
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -78,7 +97,8 @@ class World:
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
-        dist.all_gather_object(values, value)
+        with _hearing():
+            dist.all_gather_object(values, value)
         return values
 
     def leave(self) -> None:
@@ -92,8 +112,8 @@ def join(device: torch.device) -> tuple[World, torch.device]:
 
 
 def join_to_share(device: torch.device) -> tuple[World, torch.device]:
-    """The same for work that is only split: processes wait for each other as long as it takes, and `wait` fails with a
-    RuntimeError where another one has ended. They may share GPUs."""
+    """The same for work that is only split: processes wait for each other as long as it takes. They may share
+    GPUs."""
     return _join(device, "gloo", FOR_EVER)
 
 

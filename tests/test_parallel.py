@@ -7,7 +7,7 @@ import torch
 
 from stylegan_cli import parallel
 from stylegan_cli.errors import UsageError
-from stylegan_cli.parallel import World, check_apart
+from stylegan_cli.parallel import LostError, World, check_apart
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -47,3 +47,14 @@ def test_a_gpu_each(monkeypatch):
         check_apart(world, CUDA)
     check_apart(world, CPU)
     check_apart(World(), CUDA)
+
+
+@pytest.mark.parametrize("say", [lambda w: w.add(torch.zeros(1)), World.wait, lambda w: w.gather(1)])
+def test_the_silence_of_others_is_told_in_words(monkeypatch, say):
+    def silence(*_):
+        raise RuntimeError("[pair.cc:553] Connection closed by peer [127.0.0.1]:35513. GLHF!")
+
+    for name in ("all_reduce", "barrier", "all_gather_object"):
+        monkeypatch.setattr(parallel.dist, name, silence)
+    with pytest.raises(LostError, match=r"^another process ended before its work was done; the same command goes on$"):
+        say(World(0, 2))

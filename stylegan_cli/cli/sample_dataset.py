@@ -26,7 +26,7 @@ from stylegan_cli.latents.people import Person, from_seed
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.render import render
 from stylegan_cli.media.sharded import ShardedDataset, difference, unfinished
-from stylegan_cli.parallel import World
+from stylegan_cli.parallel import LostError, World
 from stylegan_cli.pictures import Face
 
 
@@ -173,9 +173,9 @@ def _wait(world: World, is_asked: Callable[[], bool] = lambda: False) -> None:
     """Until all processes are here."""
     try:
         world.wait()
-    except RuntimeError:
+    except LostError:
         if is_asked():
             raise KeyboardInterrupt from None
         if not world.leads:
             raise typer.Exit(1) from None
-        raise StyleganError("another process ended before its work was done; the same command goes on") from None
+        raise
