@@ -17,6 +17,9 @@ PICTURES = (  # endings of picture files that can be read
     *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
     *(".jp2", ".j2k", ".jpx", ".tga", ".avif", ".mpo", ".jfif"),
 )
+UNREAD = (  # and of those that cannot: telephones' and cameras' own
+    *(".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
+)
 # Lock files have this name or ending; the holder removes its own unless it is killed.
 LOCK = ".lock"
 

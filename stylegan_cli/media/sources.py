@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import PICTURES, is_leftover
+from stylegan_cli.files import PICTURES, UNREAD, is_leftover
 from stylegan_cli.media.dataset import LABELS
 from stylegan_cli.media.decoding import MAX_BYTES, UnusableError, too_large
 from stylegan_cli.pillow import in_words
@@ -27,6 +27,7 @@ from stylegan_cli.pillow import in_words
 MEND = "make a data set of it with stylegan dataset"  # what users are told whose source is not a data set
 # Bytes of labels: lists take 25 times as much memory as their text. A data set of millions has more, 30 a picture.
 MAX_LABELS, LABEL = 1 << 26, 64
+OF_OTHER_KIND = "is of a kind that is not read here; save it as JPEG or PNG"
 LABEL_MODES = ("auto", "json", "folders", "none")
 BROKEN_MEMBER = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError)
 
@@ -244,13 +245,15 @@ def _check(source: Source) -> None:
 
 
 def _is_picture(name: str) -> bool:
-    """By its ending; hidden files are not (a Mac leaves some beside each picture)."""
+    """By its ending, whether it can be read or not; hidden files are not (a Mac leaves some beside each picture)."""
     base = PurePosixPath(name).name
-    return base.lower().endswith(PICTURES) and not base.startswith(".")
+    return base.lower().endswith(PICTURES + UNREAD) and not base.startswith(".")
 
 
 def _no_file(path: Path, most: int) -> str | None:
     """Why a path is no file to read, of at most so many bytes."""
+    if path.name.lower().endswith(UNREAD):
+        return OF_OTHER_KIND
     try:
         status = path.stat()
     except OSError as error:
@@ -263,6 +266,8 @@ def _no_member(member: zipfile.ZipInfo, most: int) -> str | None:
     windows, posix = PureWindowsPath(member.filename), PurePosixPath(member.filename)
     if posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts:
         return "has a name that leads out of the zip"
+    if member.filename.lower().endswith(UNREAD):
+        return OF_OTHER_KIND
     if member.filename.lower().endswith(".zip"):
         return "is a zip in a zip; give it by itself"
     if member.flag_bits & 1:

@@ -18,6 +18,7 @@ from tiny_generator import make_tiny
 from stylegan_cli import compilation, modelfile
 from stylegan_cli.cli import sample_dataset
 from stylegan_cli.errors import StyleganError
+from stylegan_cli.media import background
 from stylegan_cli.media.sampled import SampledFaces
 from stylegan_cli.media.sources import open_source, read_labels
 
@@ -101,6 +102,7 @@ def interrupted(stylegan, monkeypatch, after, happens, *words):
 
     with monkeypatch.context() as patch:
         patch.setattr(sample_dataset, "encode", encode_until)
+        patch.setattr(background, "MOST", 4)  # are gathered, of six
         return stylegan("sample", *words)
 
 

@@ -14,7 +14,8 @@ from stylegan_cli.media.background import Background
 def depth(monkeypatch):
     """Results that are gathered; time is not what ends gathering here."""
     monkeypatch.setattr(module, "LONGEST", 1e9)
-    return min(4 * torch.get_num_threads(), module.MOST)
+    monkeypatch.setattr(module, "MOST", 5)
+    return module.MOST
 
 
 def fail():

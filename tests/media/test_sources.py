@@ -50,6 +50,14 @@ def test_pictures_by_their_endings_in_order(place):
         assert source.refused == []
 
 
+def test_pictures_of_kinds_that_are_not_read_are_listed(place):
+    fill(place, {"a.png": "a", "b.HEIC": "b", "raw/c.cr2": "c", "._b.HEIC": ""})
+    names, refused = listed(place)
+    assert names == ["a.png"]
+    assert sorted(name for name, _ in refused) == ["b.HEIC", "raw/c.cr2"]
+    assert all("save it as JPEG or PNG" in reason for _, reason in refused)
+
+
 def test_a_folder_around_everything_in_a_zip(tmp_path):
     path = fill(tmp_path / "p.zip", {"top/a/1.png": "", "top/b/2.png": "", "top/dataset.json": '{"labels": null}'})
     assert listed(path)[0] == ["a/1.png", "b/2.png"]
