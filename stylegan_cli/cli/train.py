@@ -53,6 +53,10 @@ class Choices:
     ada_kimg: Annotated[float | None, _open("Kimg in which p could rise from 0 to 1.", _AUGMENTATION, min=0.001)] = None
     target: Annotated[float | None, _open("What r_t is steered to.", _AUGMENTATION, min=-1, max=1)] = None
     freezed: Annotated[int | None, _open("Layers of the discriminator to freeze.", _AUGMENTATION, min=0)] = None
+    warmup_kimg: Annotated[
+        float | None,
+        _open("Kimg in which the discriminator learns alone: 50 where --resume brings none.", _AUGMENTATION, min=0),
+    ] = None
 
     def said(self) -> dict[str, Any]:
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
@@ -166,12 +170,12 @@ def train(
         opened(session, world)
         if not quiet:
             tell(summary(session.options, len(session.pictures), session.state, world.size, pace.kimg))
-            for hint in hints(session.options, len(session.pictures), pace.kimg):
-                tell(hint)
             if resumed and resumed[1].discriminator is None and session.state.progress.nimg == 0:
                 tell(
                     f"{resume} holds no discriminator, so that one begins at random; a run's folder or a .pkl has one."
                 )
+            for hint in hints(session.options, len(session.pictures), session.state.progress.kimg, pace.kimg):
+                tell(hint)
         notes = {"command": command_line(), "data": data.name, "pictures": len(session.pictures)}
         if not run_to_end(session, world, where, pace, wanted, notes, quiet):
             raise KeyboardInterrupt

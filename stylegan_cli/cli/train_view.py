@@ -92,7 +92,7 @@ class View:
             ("pixels", f"{tick.resolution}" + (f" (lod {tick.lod:.2f})" if tick.lod else "")),
             ("pictures/s", f"{tick.images_per_second:.1f}"),
             ("left", self._left(tick)),
-            ("loss G", f"{means['loss_g']:.3f}"),
+            ("loss G", f"{means['loss_g']:.3f}" if "loss_g" in means else "rests"),
             ("loss D", f"{means['loss_d']:.3f}"),
             ("r_t", f"{means['sign_real']:.2f}"),
             ("ADA p", f"{tick.p:.3f}"),
@@ -116,8 +116,13 @@ class View:
         return sum(self._growth.resolution(lod) / tick.resolution for lod in lods) / MOMENTS
 
 
-def hints(options: Options, pictures: int, goal: float) -> Iterator[str]:
-    """What a run will suffer from, as beginners cannot know."""
+def hints(options: Options, pictures: int, done: float, goal: float) -> Iterator[str]:
+    """What a run of `goal` kimg, of which so many are `done`, will suffer from, as beginners cannot know."""
+    if done < options.warmup_kimg:
+        yield (
+            f"For {options.warmup_kimg:g} kimg the discriminator learns alone, and pictures stay as they are"
+            + (f": give more than --kimg {goal:g}, or a shorter --warmup-kimg." if goal <= options.warmup_kimg else ".")
+        )
     if (reached := options.growth.resolution(options.growth.lod(goal))) < options.resolution:
         yield (
             f"With --kimg {goal:g} it grows to {reached} pixels, not to {options.resolution}: give more, or shorten "

@@ -1,8 +1,9 @@
 """The training loop of StyleGAN 1 and 2: one batch after the other, each through up to four phases.
 
 Generator, its path-length regularisation, discriminator, its R1 regularisation; regularisation only every few steps,
-with as many times the weight (StyleGAN2, appendix B). A batch is made of parts that go through the networks one by one;
-each has its own random numbers, so that it does not matter which process computes which.
+with as many times the weight (StyleGAN2, appendix B). For `warmup_kimg` the generator rests. A batch is made of parts
+that go through the networks one by one; each has its own random numbers, so that it does not matter which process
+computes which.
 """
 
 from __future__ import annotations
@@ -129,9 +130,10 @@ class Trainer:
 
     def _phases(self) -> None:
         step = self.state.progress.step
-        self._learn("g", self._deceive)
-        if self.options.pl_weight and step % REG_INTERVALS["g"] == 0:
-            self._learn("g", self._straighten)
+        if self.state.progress.kimg >= self.options.warmup_kimg:
+            self._learn("g", self._deceive)
+            if self.options.pl_weight and step % REG_INTERVALS["g"] == 0:
+                self._learn("g", self._straighten)
         self._learn("d", self._judge)
         if step % REG_INTERVALS["d"] == 0:
             self._learn("d", self._flatten)

@@ -51,6 +51,7 @@ class Options:
     ada_kimg: float = 500.0
     resume: str = ""
     freezed: int = 0
+    warmup_kimg: float = 0.0
     precision: str = "fp32"
 
     def __post_init__(self) -> None:

@@ -97,6 +97,7 @@ def _begun(options: Options, device: torch.device) -> dict[str, Any]:
     run was that it resumed from."""
     names = ["batch_gpu"]
     names += ["batch", "gamma", "ema_kimg"] if device.type == "cuda" else []
+    names += ["warmup_kimg"] if options.resume else []
     names += ["first_res"] if options.resume and options.cfg == "stylegan1" else []
     return {name: getattr(options, name) for name in names}
 

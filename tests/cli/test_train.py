@@ -360,8 +360,9 @@ def test_transfer_from_another_model(stylegan, faces, here):
     for key in first:
         torch.testing.assert_close(first[key], second[key], atol=0.1, rtol=0.1, msg=key)
     options = json.loads((here / "second/training_options.json").read_text())
-    assert (options["ada_kimg"], options["generator"]["z_dim"]) == (100, 8)
+    assert (options["ada_kimg"], options["warmup_kimg"], options["generator"]["z_dim"]) == (100, 50, 8)
     assert f"{model} holds no discriminator, so that one begins at random" in result.stderr
+    assert "For 50 kimg the discriminator learns alone" in result.stderr
     again = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", model, *sizes, "--kimg", 0.016)
     assert (again.exit_code, "begins at random" in again.stderr) == (0, False)
 

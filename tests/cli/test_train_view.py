@@ -50,8 +50,9 @@ def test_tables_are_drawn_no_more_often_than_anybody_can_read(monkeypatch):
 
 
 def test_beginners_are_told_what_their_run_will_suffer_from():
-    def told(pictures, goal, aug="none"):
-        return list(train_view.hints(SimpleNamespace(growth=GROWING, resolution=64, aug=aug), pictures, goal))
+    def told(pictures, goal, aug="none", warmup=0.0, done=0.0):
+        options = SimpleNamespace(growth=GROWING, resolution=64, aug=aug, warmup_kimg=warmup)
+        return list(train_view.hints(options, pictures, done, goal))
 
     assert told(20_000, 330) == []
     (short,) = told(20_000, 20)
@@ -59,3 +60,7 @@ def test_beginners_are_told_what_their_run_will_suffer_from():
     (few,) = told(160, 330)
     assert few.startswith("160 pictures are few")
     assert told(160, 330, "ada") == []
+    (rest,) = told(20_000, 330, warmup=50)
+    assert rest == "For 50 kimg the discriminator learns alone, and pictures stay as they are."
+    assert told(20_000, 330, warmup=50, done=50) == []
+    assert told(20_000, 40, warmup=50)[0].endswith("as they are: give more than --kimg 40, or a shorter --warmup-kimg.")

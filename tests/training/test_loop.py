@@ -30,7 +30,15 @@ def test_everything_learns(pictures, cfg):
     assert still == []
 
 
-@pytest.mark.parametrize("said", [{"cfg": "stylegan1"}, {"aug": "ada", "ada_kimg": 0.1}, {"mirror": True}])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"cfg": "stylegan1"},
+        {"aug": "ada", "ada_kimg": 0.1},
+        {"mirror": True},
+        {"warmup_kimg": 0.04},
+    ],
+)
 def test_going_on_is_the_same_as_never_having_stopped(tmp_path, pictures, said):
     straight = steps(trainer_of(pictures, **said), 9)
     first = steps(trainer_of(pictures, **said), 4)
@@ -72,6 +80,27 @@ def test_classes(classed, cfg):
     trainer = steps(trainer_of(classed, labelled=True, cfg=cfg), 2)
     assert trainer.state.generator.c_dim == 3
     assert trainer.sums[MEASURED.index("loss_d"), 1] == 8
+
+
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+def test_while_the_discriminator_warms_up_the_generator_rests(pictures, cfg):
+    trainer = trainer_of(pictures, cfg=cfg, warmup_kimg=0.032)
+
+    def parameters():
+        networks = trainer.state.generator, trainer.state.average, trainer.state.discriminator
+        return [[p.detach().clone() for p in network.parameters()] for network in networks]
+
+    def moved(before):
+        pairs = zip(before, parameters(), strict=True)
+        return [any(not torch.equal(*pair) for pair in zip(*network, strict=True)) for network in pairs]
+
+    begun = parameters()
+    steps(trainer, 4)
+    assert moved(begun) == [False, False, True]
+    rested = parameters()
+    assert moved(rested) == [False, False, False]
+    steps(trainer, 1)
+    assert moved(rested) == [True, True, True]
 
 
 def test_frozen_layers_stay(pictures):
