@@ -15,6 +15,7 @@ from stylegan_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stylegan_cli.noise import Noise
     from stylegan_cli.recipes import Recipe
 
 PictureFile = Annotated[
@@ -109,7 +110,14 @@ def _lines(recipe: "Recipe") -> "Iterator[str]":
         yield f"rows        {', '.join(filter(None, recipe.picture.names))}"
     yield f"faces       {len(cells)}"
     for cell in cells:
-        strengths = ", ".join(f"{band} {getattr(cell.noise, band):g}" for band in BANDS)
-        noise = f"noise {cell.noise.mode}, seed {cell.noise.seed}, {strengths}"
-        different = len(cell.ws.unique(dim=0))
-        yield f"  {cell.caption or '(no caption)'}: {different} different w in {len(cell.ws)} layers; {noise}"
+        different, layers = len(cell.ws.unique(dim=0)), len(cell.ws)
+        styles = f"one w for all {layers} layers" if different == 1 else f"{different} different w in {layers} layers"
+        yield f"  {cell.caption or '(no caption)'}: {styles}; {_in_words(cell.noise)}"
+
+
+def _in_words(noise: "Noise") -> str:
+    kinds = {"const": "the model's own noise", "random": f"random noise of seed {noise.seed}", "none": "no noise"}
+    strengths = {band: getattr(noise, band) for band in BANDS}
+    if noise.mode == "none" or set(strengths.values()) == {1.0}:
+        return kinds[noise.mode]
+    return f"{kinds[noise.mode]}: {', '.join(f'{band} {strength:g}' for band, strength in strengths.items())}"

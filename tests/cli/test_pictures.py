@@ -323,7 +323,15 @@ def test_show(stylegan, tiny_stylegan, tiny_model):
     assert lines["command"].startswith("stylegan mix --coarse 1 --fine 2 --size 20 --out mix.png")
     assert lines["face"] == "size   20"
     assert lines["model"].startswith("tiny (sha256 ")
-    assert "1 + 2: 2 different w in 13 layers; noise const" in result.stdout
+    assert "1 + 2: 2 different w in 13 layers; the model's own noise\n" in result.stdout
+
+
+def test_show_tells_noise_in_words(stylegan, tiny_stylegan):
+    tiny_stylegan("noise", 1, "--layers", "fine", "--seed", 5, "-n", 1, "--size", 20, "--out", "noise.png")
+    tiny_stylegan("sample", "--seeds", 1, "--noise", "none", "--size", 20, "--out", "none.png")
+    told = "one w for all 13 layers; random noise of seed 5: coarse 0, middle 0, fine 1\n"
+    assert told in stylegan("show", "noise.png").stdout
+    assert "one w for all 13 layers; no noise\n" in stylegan("show", "none.png").stdout
 
 
 def test_a_recipe_cannot_forge_what_show_prints(stylegan, here):
