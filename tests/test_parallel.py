@@ -49,7 +49,13 @@ def test_a_gpu_each(monkeypatch):
     check_apart(World(), CUDA)
 
 
-@pytest.mark.parametrize("say", [lambda w: w.add(torch.zeros(1)), World.wait, lambda w: w.gather(1)])
+def add_gradients(world):
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    parameter.grad = torch.zeros(1)
+    world.add_gradients([parameter])
+
+
+@pytest.mark.parametrize("say", [add_gradients, lambda w: w.add(torch.zeros(1)), World.wait, lambda w: w.gather(1)])
 def test_the_silence_of_others_is_told_in_words(monkeypatch, say):
     def silence(*_):
         raise RuntimeError("[pair.cc:553] Connection closed by peer [127.0.0.1]:35513. GLHF!")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import fields
 from importlib import import_module
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 import torch
 from torch import nn
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
+from stylegan_cli.plain import misfits
 
 FAMILIES = {
     "stylegan1": ("stylegan_cli.architectures.stylegan1", "StyleGAN1"),
@@ -56,15 +57,6 @@ def _config(family: str, kind: type, config: dict[str, Any]) -> Any:
     known = {f.name for f in fields(kind)}
     if unknown := set(config) - known:
         raise StyleganError(f"the {family} config has unknown entries: {', '.join(sorted(unknown))}")
-    kinds = get_type_hints(kind)
-    if wrong := [name for name, value in config.items() if not _is_of(kinds[name], value)]:
+    if wrong := misfits(kind, config):
         raise StyleganError(f"the {family} config's {wrong[0]} is of another kind: {config[wrong[0]]!r:.40}")
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in config.items()})
-
-
-def _is_of(kind: Any, value: Any) -> bool:
-    """Whether a plain value fits a field's type; whole numbers are numbers, too, and lists stand for tuples."""
-    if get_origin(kind) is tuple:
-        return isinstance(value, list | tuple) and all(_is_of(get_args(kind)[0], one) for one in value)
-    wider = {float: float | int, float | None: float | int | None}
-    return isinstance(value, wider.get(kind, kind))

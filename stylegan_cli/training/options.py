@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any, get_type_hints
+from typing import Any
 
 from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.plain import misfits
 from stylegan_cli.training.augment import PIPES
 from stylegan_cli.training.schedule import ByResolution, Growth
 
@@ -111,21 +112,13 @@ class Options:
                     f"the run's training_options.json names {unknown[0]!r}, which this version does not know; go on "
                     "with the version that began it, or choose another --outdir"
                 )
-            kinds = _kinds()
-            if wrong := [name for name, value in found.items() if not isinstance(value, kinds[name])]:
+            if wrong := misfits(Options, found):
                 raise ValueError(f"{wrong[0]} is of another kind")
             return Options(**found)
         except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
             raise StyleganError(
                 "the run's training_options.json cannot be read, as it is damaged; choose another --outdir"
             ) from None
-
-
-def _kinds() -> dict[str, Any]:
-    """What each option's value is an instance of; whole numbers stand for others, too."""
-    hints = get_type_hints(Options)
-    plain = {float: float | int, dict[str, Any]: dict}
-    return {name: plain.get(hint, hint) for name, hint in hints.items()}
 
 
 def difference(new: Options, old: Options) -> str | None:

@@ -65,9 +65,9 @@ def plan(
     values = values_of(preset, cfg, pictures.resolution, gpus) | said
     _check_used(said, values)
     if resumed:
-        values = {"ada_kimg": 100.0, "ema_rampup": None, "first_res": _grown(resumed[1])} | values
-        values |= {"warmup_kimg": WARMUP} if resumed[1].discriminator is None else {}
-        values |= said
+        warmup = WARMUP if resumed[1].discriminator is None else 0.0
+        usual = {"ada_kimg": 100.0, "ema_rampup": None, "first_res": _grown(resumed[1]), "warmup_kimg": warmup}
+        values = usual | values
     values.setdefault("batch_gpu", _split(values["batch"], values["mbstd_group"], processes, device))
     if values["aug"] == "fixed":
         values.setdefault("p", FIXED_P)

@@ -33,7 +33,5 @@ def test_values_of_another_kind_are_refused_before_they_draw(family, name, value
 )
 def test_whole_numbers_are_numbers_and_lists_are_tuples(family, config):
     made = architectures.config_of(family, config)
-    assert all(
-        list(value) == list(getattr(made, name)) if isinstance(value, list | tuple) else value == getattr(made, name)
-        for name, value in config.items()
-    )
+    found = {name: getattr(made, name) for name in config}
+    assert found == {name: tuple(value) if isinstance(value, list) else value for name, value in config.items()}
