@@ -15,6 +15,7 @@ from stylegan_cli.cli.options import Quiet, Seed, command, command_line
 from stylegan_cli.errors import UsageError
 
 _NETWORKS, _LEARNING, _GROWING, _AUGMENTATION = "Networks", "Learning", "Growing (stylegan1)", "Augmentation, transfer"
+MOMENTARY = {"outdir", "dry_run", "quiet"}  # what a run does not remember
 
 
 def _open(help: str, panel: str, **limits: Any) -> Any:
@@ -70,11 +71,40 @@ class Choices:
             raise UsageError(f"there is no --cfg {self.cfg!r}; say {' or '.join(CFGS)}, and sizes by --preset{used}")
 
 
+def _recall(context: typer.Context, outdir: Path) -> Path:
+    """What the run in this folder was asked for answers what the user leaves open: a command of `--outdir` alone goes
+    on. It is looked for before any other option is read."""
+    from stylegan_cli.training import asked
+
+    context.default_map = asked.load(outdir)
+    return outdir
+
+
+def _given(context: typer.Context) -> dict[str, Any]:
+    """What the user asked for, now or when the run began."""
+    from stylegan_cli.training.resuming import anywhere
+
+    given = {}
+    for name in sorted(context.params.keys() - MOMENTARY):
+        source = context.get_parameter_source(name)
+        if source and source.name != "DEFAULT":
+            given[name] = context.params[name]
+    return given | ({"resume": anywhere(given["resume"])} if "resume" in given else {})
+
+
 @command
 def train(
+    context: typer.Context,
     choices: Choices,
     data: Annotated[Path, typer.Option(help="Square pictures: a folder or .zip made by stylegan dataset.")],
-    outdir: Annotated[Path, typer.Option(help="The run's folder; a run that is in it already is resumed.")],
+    outdir: Annotated[
+        Path,
+        typer.Option(
+            help="The run's folder; a run that is in it already is resumed, as it was begun.",
+            callback=_recall,
+            is_eager=True,
+        ),
+    ],
     preset: Annotated[
         str,
         typer.Option(
@@ -123,7 +153,7 @@ def train(
 
     The folder holds the current model (network-snapshot.safetensors, for any --model), pictures of it, a log, a
     report.html, a film, and checkpoints; events for TensorBoard too, with pip install 'stylegan-cli[tensorboard]'.
-    After Ctrl-C or a crash the same command resumes, and on a CPU ends with the same model to the bit.
+    After Ctrl-C or a crash stylegan train --outdir run resumes, and on a CPU ends with the same model to the bit.
 
     --batch, --glr, --dlr, --gamma, --stable-kimg and --fade-kimg also take numbers by resolution: 8:64,32:32 is 64 at 8
     and 16 pixels, 32 from 32 pixels on. --metrics are those of stylegan metrics, on 1000 pictures and EfficientNet
@@ -167,7 +197,7 @@ def train(
                 print_data(json.dumps(asdict(session.options) | asdict(pace), indent=2))
             world.leave()
             return
-        opened(session, world)
+        opened(session, world, _given(context))
         if not quiet:
             tell(summary(session.options, len(session.pictures), session.state, world.size, pace.kimg))
             if resumed and resumed[1].discriminator is None and session.state.progress.nimg == 0:

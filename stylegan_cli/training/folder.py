@@ -1,6 +1,7 @@
 """A run's folder: options, log, checkpoints, the model as it is now, and pictures of it.
 
-training_options.json         what the run was asked for
+training_options.json         all that its result depends on
+command.json                  what the user asked for
 log.jsonl                     a line of measurements every tick
 metrics.jsonl                 a line for every metric whenever it was computed
 checkpoints/                  everything to go on from; the last two
@@ -29,7 +30,7 @@ from stylegan_cli import modelfile
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import LOCK, alone, is_leftover, is_residue, nearest_existing, replacing
 from stylegan_cli.pillow import BROKEN_PICTURE
-from stylegan_cli.training import checkpoints, film, report, snapshots
+from stylegan_cli.training import asked, checkpoints, film, report, snapshots
 from stylegan_cli.training.board import Board
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.loop import Tick
@@ -40,7 +41,8 @@ OPTIONS, LOG, METRICS = "training_options.json", "log.jsonl", "metrics.jsonl"
 SNAPSHOT, REPORT, FILM = "network-snapshot.safetensors", "report.html", "training.mp4"
 REALS, FAKES = "reals.png", "fakes"
 # How the temporary names of a run's files begin.
-OURS = (f".{FAKES}", *(f".{Path(name).stem}." for name in (OPTIONS, LOG, METRICS, SNAPSHOT, REPORT, FILM, REALS)))
+NAMES = (OPTIONS, asked.FILE, LOG, METRICS, SNAPSHOT, REPORT, FILM, REALS)
+OURS = (f".{FAKES}", *(f".{Path(name).stem}." for name in NAMES))
 # What every line of these holds.
 ENTRIES = {LOG: {"kimg", "nimg", "seconds"}, METRICS: {"kimg", "nimg", "title", "value", "floor", "num", "seconds"}}
 
@@ -71,11 +73,12 @@ class RunFolder:
         self._held.enter_context(alone(self.path / LOCK, f"{self.path} is being trained"))
         self._sweep()
 
-    def begin(self, options: Options, nimg: int) -> None:
+    def begin(self, options: Options, nimg: int, given: dict[str, Any]) -> None:
         """Makes the locked folder ready for a run that is `nimg` pictures old: what was logged after them is
-        forgotten."""
+        forgotten. `given` is what the user asked for."""
         self.checkpoints.mkdir(exist_ok=True)
         self._write(self.path / OPTIONS, options.dumps())
+        self._write(self.path / asked.FILE, asked.dumps(given))
         for name, lines in ((LOG, self.lines()), (METRICS, self.measured())):
             if (self.path / name).is_file():
                 kept = [json.dumps(line) + "\n" for line in lines if line["nimg"] <= nimg]

@@ -32,6 +32,12 @@ def open_resumed(name: str, outdir: Path) -> Checkpoint:
     return checkpoint
 
 
+def anywhere(name: str) -> str | Path:
+    """What `name` means here, for who is elsewhere."""
+    path = Path(name)
+    return path.resolve() if (path / OPTIONS).is_file() or store.is_file(name) else name
+
+
 def _of_run(folder: Path) -> Checkpoint:
     """The networks of a run as its newest checkpoint has them, also while it is being trained: what identifies them is
     the run, which may have gone on when a run that began from it does."""

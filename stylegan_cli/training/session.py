@@ -71,9 +71,9 @@ def planned(
     return Session(run, options, pictures, state, pace)
 
 
-def opened(session: Session, world: World) -> None:
-    """Takes the run's folder, and the state where it stopped. The leader locks the folder before anybody reads what
-    another process might be writing there."""
+def opened(session: Session, world: World, given: dict[str, Any]) -> None:
+    """Takes the run's folder, and the state where it stopped; what the user has `given` is written down there. The
+    leader locks the folder before anybody reads what another process might be writing there."""
     run, options, state = session.run, session.options, session.state
     with world.together():
         if world.leads:
@@ -88,7 +88,7 @@ def opened(session: Session, world: World) -> None:
     _check_alike(options, state, world)
     with world.together():
         if world.leads:
-            run.begin(options, state.progress.nimg)
+            run.begin(options, state.progress.nimg, given)
             run.save_reals(session.pictures)
 
 

@@ -50,8 +50,8 @@ def test_from_pictures_to_a_model_that_verbs_take(stylegan, faces, here, cfg):
     assert (result.exit_code, result.stdout) == (0, "run/network-snapshot.safetensors\n"), result.stderr
     assert "24 pictures" in result.stderr
     assert {path.name for path in (here / "run").iterdir()} == {
-        *("training_options.json", "log.jsonl", "checkpoints", "network-snapshot.safetensors", "fakes000000.png"),
-        *("reals.png", "report.html"),
+        *("training_options.json", "command.json", "log.jsonl", "checkpoints", "network-snapshot.safetensors"),
+        *("fakes000000.png", "reals.png", "report.html"),
     }
     lines = [json.loads(line) for line in (here / "run/log.jsonl").read_text().splitlines()]
     assert [line["kimg"] for line in lines] == [0.04, 0.08]
@@ -94,7 +94,7 @@ def test_a_subset_is_another_data_set(stylegan, faces, here):
     assert (
         Pictures(here / "faces", None, subset=(20, 1))._names != Pictures(here / "faces", None, subset=(20, 0))._names
     )
-    again = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.08))
+    again = stylegan("train", "--data", "faces", "--outdir", "run", *words(subset=19, kimg=0.08))
     assert (again.exit_code, "the fingerprint of --data is" in again.stderr) == (2, True)
 
 
@@ -108,6 +108,44 @@ def test_the_same_command_goes_on(stylegan, faces, here):
     lines = [json.loads(line)["nimg"] for line in (here / "run/log.jsonl").read_text().splitlines()]
     assert lines == [40, 80, 120, 160, 200]
     assert len(checkpoints.found(here / "run/checkpoints")) == 2
+
+
+def test_a_runs_folder_is_enough_to_go_on(stylegan, faces, here, monkeypatch):
+    """What is left open is as it was when the run began, wherever the user is by now."""
+    stylegan("train", "--data", "faces", "--outdir", "straight", *words(aug="fixed", mirror=True))
+    Path("laptop").mkdir()  # named as a preset is
+    begun = ["--preset", "laptop", "--resolution", "16", *words(cfg="stylegan1", kimg=0.04)]
+    assert stylegan("train", "--data", "faces", "--outdir", "grown", *begun).exit_code == 0
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(aug="fixed", mirror=True, kimg=0.04))
+    monkeypatch.chdir(here.parent)
+    for run in ("here/run", "here/grown"):
+        result = stylegan("train", "--outdir", run, "--kimg", 0.08)
+        assert (result.exit_code, result.stdout) == (0, f"{run}/network-snapshot.safetensors\n"), result.stderr
+        assert "going on after 0.04 kimg" in result.stderr
+    assert alike("here/run", "here/straight")
+    again = stylegan("train", "--outdir", "here/run")
+    assert (again.exit_code, "0.08 kimg are done" in again.stderr) == (0, True)
+
+
+def test_a_run_that_goes_on_still_knows_what_it_resumed_from(stylegan, faces, here, monkeypatch):
+    stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.008))
+    begun = ["--resume", "first", "--batch", "8", "--device", "cpu", "--metrics", "none", "--kimg", "0.008"]
+    result = stylegan("train", "--data", "faces", "--outdir", "second", *begun)
+    assert result.exit_code == 0, result.stderr
+    monkeypatch.chdir(here.parent)
+    result = stylegan("train", "--outdir", "here/second", "--kimg", "0.016")
+    assert (result.exit_code, "going on after 0.008 kimg" in result.stderr) == (0, True), result.stderr
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"kimg": 1', "\x00", None])
+def test_a_run_that_remembers_nothing_asks(stylegan, faces, content):
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
+    remembered = Path("run/command.json")
+    remembered.unlink()
+    if content is not None:
+        remembered.write_text(content)
+    result = stylegan("train", "--outdir", "run")
+    assert (result.exit_code, "Missing option '--data'" in result.stderr) == (2, True)
 
 
 @pytest.mark.slow
@@ -217,7 +255,7 @@ def test_metrics_change_nothing(stylegan, many, monkeypatch, cfg):
     monkeypatch.setattr(watching, "is_due", lambda *_: True)
     stylegan("train", "--data", "many", "--outdir", "plain", *words(cfg=cfg, kimg=0.12, metrics="none"))
     stylegan("train", "--data", "many", "--outdir", "run", *words(cfg=cfg, kimg=0.08, metrics="fd,kd"))
-    result = stylegan("train", "--data", "many", "--outdir", "run", *words(cfg=cfg, kimg=0.12))
+    result = stylegan("train", "--data", "many", "--outdir", "run", *words(cfg=cfg, kimg=0.12, metrics="fd"))
     assert result.exit_code == 0, result.stderr
     assert alike("run", "plain")
     lines = measured("run")
@@ -232,12 +270,12 @@ def test_metrics_change_nothing(stylegan, many, monkeypatch, cfg):
 def test_metrics_are_those_of_the_model_that_is_kept(stylegan, many):
     """Of a run that ended while it grew, too."""
     stylegan("train", "--data", "many", "--outdir", "run", *words(cfg="stylegan1", kimg=0.024, metrics="none"))
-    stylegan("train", "--data", "many", "--outdir", "run", *words(cfg="stylegan1", kimg=0.024))
+    stylegan("train", "--outdir", "run", "--metrics", "fd")
     (line,) = measured("run")
     model = store.load("run/network-snapshot.safetensors").prepare(torch.device("cpu"), torch.float32)
     (expected,) = watching.Watch(DataSet(many), ("fd",), torch.device("cpu"))(model, lambda: None)
     assert line["value"] == pytest.approx(expected["value"], rel=1e-5)
-    stylegan("train", "--data", "many", "--outdir", "run", *words(cfg="stylegan1", kimg=0.024))
+    stylegan("train", "--outdir", "run")
     assert measured("run") == [line]
 
 
