@@ -35,7 +35,9 @@ class View:
         self._bar.update(self._task, completed=kimg)
         self._live: Live | None = None
         self._drawn = 0.0
-        self._last: Tick | None = None
+        self._first: tuple[float, float] | None = None  # kimg after the first step, and when that was
+        self._cells: list[tuple[str, str]] = []
+        self._ticked = False
         self._measured = self._note = ""
 
     def __enter__(self) -> View:
@@ -52,14 +54,20 @@ class View:
 
     def step(self, kimg: float) -> None:
         self._bar.update(self._task, completed=kimg)
-        if time.monotonic() >= self._drawn + REDRAWN:
-            self._refresh()
+        now = time.monotonic()
+        if self._first is None:
+            self._first = kimg, now
+        if now < self._drawn + REDRAWN:
+            return
+        if not self._ticked:
+            self._cells = self._early_cells(kimg, now)
+        self._refresh()
 
     def tick(self, tick: Tick) -> None:
-        self._last = tick
+        self._ticked, self._cells = True, self._cells_of(tick)
         self._refresh()
         if self._live is None and not self._quiet:
-            tell(f"{tick.kimg:.1f} kimg  " + "  ".join(f"{name} {value}" for name, value in self._cells(tick)))
+            tell(f"{tick.kimg:.1f} kimg  " + "  ".join(f"{name} {value}" for name, value in self._cells))
 
     def note(self, note: str) -> None:
         """What is being done instead of training; nothing any more if it is empty."""
@@ -80,18 +88,25 @@ class View:
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
         table.add_row("", self._bar)
-        rows = self._cells(self._last) if self._last else []
-        for name, value in [*rows, ("metrics", self._measured), ("now", self._note)]:
+        for name, value in [*self._cells, ("metrics", self._measured), ("now", self._note)]:
             if value:
                 table.add_row(name, value)
         return table
 
-    def _cells(self, tick: Tick) -> list[tuple[str, str]]:
+    def _early_cells(self, kimg: float, now: float) -> list[tuple[str, str]]:
+        """How fast the steps before the first tick are, as that may be far."""
+        begun, since = self._first or (kimg, now)
+        if kimg == begun:
+            return []
+        rate, pixels = (kimg - begun) * 1000 / (now - since), self._growth.resolution(self._growth.lod(kimg))
+        return [("pictures/s", f"{rate:.1f}"), ("left", self._left(kimg, rate, pixels))]
+
+    def _cells_of(self, tick: Tick) -> list[tuple[str, str]]:
         means = tick.means
         cells = [
             ("pixels", f"{tick.resolution}" + (f" (lod {tick.lod:.2f})" if tick.lod else "")),
             ("pictures/s", f"{tick.images_per_second:.1f}"),
-            ("left", self._left(tick)),
+            ("left", self._left(tick.kimg, tick.images_per_second, tick.resolution)),
             ("loss G", f"{means['loss_g']:.3f}" if "loss_g" in means else "rests"),
             ("loss D", f"{means['loss_d']:.3f}"),
             ("r_t", f"{means['sign_real']:.2f}"),
@@ -101,19 +116,21 @@ class View:
         ]
         return [cell for cell in cells if cell != ("ADA p", "0.000")]
 
-    def _left(self, tick: Tick) -> str:
-        """Hours and minutes: `about` while it grows, as what is to come is slower."""
-        slower = self._slower(tick)
-        minutes = round((self._goal - tick.kimg) * 1000 / tick.images_per_second * slower / 60)
+    def _left(self, kimg: float, rate: float, pixels: int) -> str:
+        """Hours and minutes from `kimg` on, after so many pictures a second of so many pixels: `about` while it grows,
+        as what is to come is slower."""
+        slower = self._slower(kimg, pixels)
+        minutes = round((self._goal - kimg) * 1000 / rate * slower / 60)
         about = "about " if slower > 1 else ""
         return f"{about}{max(minutes, 0) // 60}:{max(minutes, 0) % 60:02d} h"
 
-    def _slower(self, tick: Tick) -> float:
-        """How many times as long as now a picture takes, on average until the goal. A doubling is taken to cost twice
-        as much, as it has four times the pixels with half the channels; measured were 1.3 to 2.2 times."""
-        step = (self._goal - tick.kimg) / MOMENTS
-        lods = (self._growth.lod(tick.kimg + (i + 0.5) * step) for i in range(MOMENTS))
-        return sum(self._growth.resolution(lod) / tick.resolution for lod in lods) / MOMENTS
+    def _slower(self, kimg: float, pixels: int) -> float:
+        """How many times as long as one of so many pixels a picture takes, on average until the goal. A doubling is
+        taken to cost twice as much, as it has four times the pixels with half the channels; measured were 1.3 to 2.2
+        times."""
+        step = (self._goal - kimg) / MOMENTS
+        lods = (self._growth.lod(kimg + (i + 0.5) * step) for i in range(MOMENTS))
+        return sum(self._growth.resolution(lod) / pixels for lod in lods) / MOMENTS
 
 
 def hints(options: Options, pictures: int, done: float, goal: float) -> Iterator[str]:

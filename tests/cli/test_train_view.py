@@ -19,7 +19,7 @@ def tick_of(kimg, resolution, rate=100.0):
 
 
 def left(growth, kimg, resolution):
-    return dict(View(330.0, 0, growth, True)._cells(tick_of(kimg, resolution)))["left"]
+    return dict(View(330.0, 0, growth, True)._cells_of(tick_of(kimg, resolution)))["left"]
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,19 @@ def test_tables_are_drawn_no_more_often_than_anybody_can_read(monkeypatch):
     view.note("measuring")
     view.tick(tick_of(1, 64))
     assert len(drawn) == 5
+
+
+def test_time_left_is_told_before_the_first_tick(monkeypatch):
+    """From the second step on: the first one takes longer than any other."""
+    view, now = View(330.0, 30.0, GROWN, True), [100.0]
+    monkeypatch.setattr(train_view, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    for now[0], kimg in ((100.0, 30.1), (101.0, 30.2), (102.0, 30.3)):
+        view.step(kimg)
+        shown = dict(view._cells)
+        assert shown == ({} if kimg == 30.1 else {"pictures/s": "100.0", "left": "0:50 h"})
+    view.tick(tick_of(130, 64))
+    view.step(130.1)
+    assert dict(view._cells)["left"] == "0:33 h"
 
 
 def test_beginners_are_told_what_their_run_will_suffer_from():
