@@ -61,7 +61,7 @@ def dataset(
     folders
     """
     from stylegan_cli.media.collecting import Settings, collect, first_picture
-    from stylegan_cli.media.dataset import writing_pictures
+    from stylegan_cli.media.dataset import is_zip, writing_pictures
     from stylegan_cli.media.encode import FORMATS
     from stylegan_cli.media.framing import Alike, Framing
     from stylegan_cli.media.sources import open_source, read_labels
@@ -74,6 +74,8 @@ def dataset(
         idle = {"--transform": transform != "center-crop", "--filter": filter != "lanczos", "--upscale": upscale}
         check_unused("without --size pictures stay as they are", idle)
     places.check_collected(out, force)
+    if not is_zip(out) and out.resolve().is_relative_to(source.resolve()):
+        raise UsageError(f"{out} lies in {source}, whose pictures it would double; choose a place beside it, or a .zip")
 
     def skip(name: str, reason: str) -> None:
         if not quiet:

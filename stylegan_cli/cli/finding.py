@@ -173,6 +173,12 @@ def report(directions: Sequence[Direction], amount: float) -> None:
             moved = direction.scores[side]
             sides = [f"{float(sign + '1') * moved[name]:+.2f}" if name in moved else "-" for name in names]
             tell(_row(f"{direction.name} {sign}{amount:g}", quality + sides))
+    for direction in directions:
+        if (explained := direction.scores["R squared"]) <= 0:
+            tell(
+                f"{direction.name} was learned from chance alone: of others' scores it foretells nothing (R squared "
+                f"{explained:.2f}). Show it more people, or people who differ more in this."
+            )
 
 
 def _row(name: str, cells: Sequence[str]) -> str:

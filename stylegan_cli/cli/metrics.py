@@ -21,7 +21,9 @@ def metrics(
     ] = None,
     reference: Annotated[
         str | None,
-        typer.Argument(metavar="DATA", help="What to compare it with: a data set, or a model.", show_default=False),
+        typer.Argument(
+            metavar="DATA", help="What to compare it with: a data set, or a model. ppl needs none.", show_default=False
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", "--network", help="MODEL, given as an option.", show_default=False)
@@ -67,7 +69,7 @@ def metrics(
     FID. Compare numbers only where size and number of pictures, features and filter are the same.
 
     Examples: stylegan metrics ffhq faces.zip; stylegan metrics faces.zip faces.zip --num 5000; stylegan metrics
-    ffhq faces.zip --metrics ppl --num 500
+    ffhq --metrics ppl --num 500
     """
     import json
 
@@ -79,8 +81,9 @@ def metrics(
     from stylegan_cli.metrics.sets import DataSet, Made
     from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
-    judged_name, reference_name = _sides(subject, reference, model, data_set)
     settings = Settings(tuple(name.strip() for name in names.split(",")), num, seed, size, filter)
+    is_alone = settings.metrics == ("ppl",)
+    judged_name, reference_name = _sides(subject, reference, model, data_set, is_alone)
     if precision == "auto" and "ppl" in settings.metrics:
         precision = "fp32"
 
@@ -99,16 +102,16 @@ def metrics(
             generator.choose_class(class_index)
         return Made(generator, 1.0 if psi is None else psi, classes)
 
-    if settings.metrics == ("ppl",):
+    if is_alone:
         check_unused("path length is measured without truncation", {"--psi": psi})
-    judged_by = opened(reference_name)
+    judged_by = None if reference_name is None else opened(reference_name)
     judged = opened(judged_name, judged_by.classes if isinstance(judged_by, DataSet) else None)
     if isinstance(judged, DataSet) and isinstance(judged_by, DataSet):
         check_unused("neither side is a model", {"--psi": psi, "--class": class_index})
     if features == "efficientnet" or "ppl" in settings.metrics:
         fetch([EFFICIENTNET], quiet)
     seen = named(features, hardware.choose_device(device), announce=lambda sentence: None if quiet else tell(sentence))
-    judge = Judge(judged_by, settings, seen)
+    judge = Judge(judged_by or judged, settings, seen)
     with progress("looking", judge.steps(judged), quiet, "pictures") as advance:
         report = judge(judged, advance)
     if as_json:
@@ -121,19 +124,24 @@ def metrics(
         data(f"{measure.title:<30} {found.value:<11.5g} 95 %: {found.low:.5g} to {found.high:.5g} ({measure.interval})")
 
 
-def _sides(subject: str | None, reference: str | None, model: str | None, data_set: str | None) -> tuple[str, str]:
-    """MODEL and DATA, each said by its place or as an option."""
+def _sides(
+    subject: str | None, reference: str | None, model: str | None, data_set: str | None, is_alone: bool
+) -> tuple[str, str | None]:
+    """MODEL and DATA, each said by its place or as an option; no DATA for what is measured on a model alone."""
     placed = [name for name in (subject, reference) if name is not None]
-    sides = [name if name is not None else placed.pop(0) if placed else None for name in (model, data_set)]
-    if placed or None in sides:
+    judged, judged_by = (name if name is not None else placed.pop(0) if placed else None for name in (model, data_set))
+    if placed or judged is None or (judged_by is None and not is_alone):
         raise UsageError(
-            "metrics judge one MODEL by one DATA: stylegan metrics MODEL DATA, or --network MODEL --data DATA"
+            "metrics judge one MODEL by one DATA: stylegan metrics MODEL DATA, or --network MODEL --data DATA; "
+            "--metrics ppl needs no DATA"
         )
-    return str(sides[0]), str(sides[1])
+    return judged, judged_by
 
 
 def _conditions(report: "Report") -> str:
     """What the numbers depend on."""
+    if all(measure.name == "ppl" for measure in report.measures):
+        return f"{_side(report.subject, report.subject_about)}: {report.num:,} paths, seed {report.seed}."
     sides = (report.subject, report.subject_about), (report.reference, report.reference_about)
     return (
         f"{' by '.join(_side(*side) for side in sides)}: {report.num:,} pictures each, seed {report.seed}, compared at "

@@ -97,6 +97,13 @@ def test_the_table_has_room_for_scores_that_one_direction_was_not_seen_by(capsys
     assert [row[-2:] for row in rows] == [["+1.00", "+0.50"], ["-1.00", "-0.50"], ["-", "+0.25"], ["-", "-0.25"]]
 
 
+@pytest.mark.parametrize(("explained", "is_told"), [(-0.3, True), (0.0, True), (0.1, False)])
+def test_what_was_learned_from_chance_is_told(capsys, explained, is_told):
+    scores = {"accuracy": 0.5, "R squared": explained, "ahead": {"age": 0.1}, "behind": {"age": 0.1}}
+    finding.report([Direction("one", torch.zeros(1, 2), scores=scores)], 2)
+    assert ("one was learned from chance alone" in capsys.readouterr().err) is is_told
+
+
 def test_find_in_a_data_set_draws_nothing_twice(found, tiny_stylegan, generator):
     tiny_stylegan("sample", "-n", 200, "--dataset", "faces.zip", "--size", 64, "--psi", 0.7)
     fresh = found("--scorer", "red", "--out", "fresh.npz")[0][0]

@@ -107,6 +107,14 @@ def test_path_length_is_measured_in_float32(stylegan, made, tiny_model):
     assert result.stdout.startswith("PPL-EfficientNet-Lite0")
 
 
+def test_path_length_needs_no_data(stylegan, made, tiny_model):
+    alone = stylegan("metrics", tiny_model, *NUM, "--metrics", "ppl")
+    assert alone.exit_code == 0, alone.stderr
+    assert alone.stdout == stylegan("metrics", tiny_model, made, *NUM, "--metrics", "ppl").stdout
+    assert alone.stderr.splitlines()[-1].endswith("paths, seed 0.")
+    assert "by" not in alone.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -117,6 +125,9 @@ def test_path_length_is_measured_in_float32(stylegan, made, tiny_model):
         (["made.zip", "empty.zip"], 1, "there is no picture in empty.zip"),
         (["made.zip", "made.zip", "--metrics", "fid"], 2, "no metric 'fid'"),
         (["made.zip", "made.zip", "--metrics", "ppl"], 2, "is measured on a model"),
+        (["made.zip", "--metrics", "ppl"], 2, "is measured on a model"),
+        (["tiny"], 2, "judge one MODEL by one DATA"),
+        (["tiny", "--metrics", "fd,ppl"], 2, "judge one MODEL by one DATA"),
         (["made.zip", "made.zip", "--num", "3"], 2, "too few"),
         (["made.zip", "made.zip", "--filter", "nearest"], 2, "no resize filter 'nearest'"),
         (["made.zip", "made.zip", "--features", "vgg"], 2, "no features 'vgg'"),
