@@ -23,7 +23,7 @@ SAME = {
     "--format": {"jpeg": "--format=jpg"},
     "--method": {"slerp": "--method=spherical", "lerp": "--method=linear"},
     "train --mirror": _switch("--mirror", "--no-mirror"),
-    "train --cond": _switch("--cond", ""),
+    "train --cond": _switch("--cond", "--no-cond"),
     "train --fp32": _switch("--precision=fp32", ""),
     "train --aug": {"noaug": "--aug=none"},
     "train --cfg": {"auto": ""},

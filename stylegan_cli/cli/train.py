@@ -92,6 +92,16 @@ def _given(context: typer.Context) -> dict[str, Any]:
     return given | ({"resume": anywhere(given["resume"])} if "resume" in given else {})
 
 
+def _is_recalled(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "DEFAULT_MAP"
+
+
+def _check_there(context: typer.Context, data: Path) -> None:
+    if _is_recalled(context, "data") and not data.exists():
+        raise UsageError(f"{data}, which the run learned from, is not there any more; say where it is with --data")
+
+
 @command
 def train(
     context: typer.Context,
@@ -119,7 +129,9 @@ def train(
         typer.Option(min=1, help="Train at this many pixels; by default the pictures' own.", show_default=False),
     ] = None,
     mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Also learn from mirror images.")] = None,
-    cond: Annotated[bool, typer.Option("--cond", help="Learn the classes of the data set too.")] = False,
+    cond: Annotated[
+        bool | None, typer.Option("--cond/--no-cond", help="Learn the classes of the data set too.")
+    ] = None,
     subset: Annotated[
         int | None,
         typer.Option(min=1, help="Learn from this many of the pictures, chosen at random.", show_default=False),
@@ -168,6 +180,7 @@ def train(
     from stylegan_cli.cli.train_run import one_voice, run_to_end
     from stylegan_cli.cli.train_view import hints, summary
     from stylegan_cli.metrics import watching
+    from stylegan_cli.training import checkpoints
     from stylegan_cli.training.folder import RunFolder
     from stylegan_cli.training.loop import Pace
     from stylegan_cli.training.resuming import open_resumed
@@ -179,14 +192,17 @@ def train(
             f"--gpus {gpus}: say torchrun --nproc-per-node {gpus} -m stylegan_cli train ..., without --gpus"
         )
     chosen, wanted = hardware.choose_device(device), watching.metrics_of(metrics)
-    said = choices.said() | {"seed": seed, "precision": hardware.choose_precision(precision, chosen)}
-    said |= {} if mirror is None else {"mirror": mirror}
+    said = choices.said() | {"seed": seed} | ({} if mirror is None else {"mirror": mirror})
+    said |= {} if precision == "auto" else {"precision": hardware.choose_precision(precision, chosen)}
     world, where = parallel.join(chosen)
     quiet = quiet or not world.leads
     with one_voice(world), closing(RunFolder(outdir)) as run:
+        if _is_recalled(context, "resume") and checkpoints.found(run.checkpoints):
+            resume = None  # the run holds all that it had from there
         with world.together():
             if not dry_run:
                 places.check_new_folder(outdir)
+            _check_there(context, data)
             resumed = None if resume is None else (resume, open_resumed(resume, outdir))
         wishes = Wishes(data, preset, said, resolution, cond, resumed, subset)
         with counting("checking", quiet, "pictures") as on_checked:

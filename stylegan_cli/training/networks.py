@@ -46,14 +46,29 @@ class Start:
 
 
 def new_configs(cfg: str, resolution: int, c_dim: int, sizes: Sizes) -> Configs:
-    """Configs of new networks."""
+    """Configs of new networks. Raises `UsageError` where an architecture has no such size."""
     shared: dict[str, Any] = {"resolution": resolution, "c_dim": c_dim}
     if cfg == "stylegan1":
+        if sizes.cbase % 2:
+            raise UsageError(f"--cbase {sizes.cbase} is odd, and {cfg} needs an even number")
         shared |= {"fmap_base": sizes.cbase // 2, "fmap_max": sizes.cmax}
     else:
         shared |= {"channel_base": sizes.cbase, "channel_max": sizes.cmax}
     latent = {"z_dim": sizes.latent, "w_dim": sizes.latent, "mapping_layers": sizes.map_depth}
     return _complete(cfg, shared | latent, shared)
+
+
+def sizes_of(options: Options) -> dict[str, Any]:
+    """The sizes of a run's networks, as options name them."""
+    generator = options.generator
+    base = 2 * generator["fmap_base"] if options.cfg == "stylegan1" else generator["channel_base"]
+    return {
+        "cbase": base,
+        "cmax": generator["fmap_max" if options.cfg == "stylegan1" else "channel_max"],
+        "map_depth": generator["mapping_layers"],
+        "latent": generator["z_dim"],
+        "mbstd_group": options.discriminator["mbstd_group_size"],
+    }
 
 
 def resumed_configs(checkpoint: Checkpoint, cfg: str, c_dim: int, name: str) -> Configs:

@@ -13,8 +13,6 @@ from stylegan_cli.training.schedule import ByResolution, Growth
 
 CFGS = ("stylegan1", "stylegan2")
 REG_INTERVALS = {"g": 4, "d": 16}
-# How a sentence calls what no option is called.
-NAMES = {"data": "the fingerprint of --data", "c_dim": "the number of classes"}
 
 
 @dataclass(frozen=True)
@@ -119,28 +117,3 @@ class Options:
             raise StyleganError(
                 "the run's training_options.json cannot be read, as it is damaged; choose another --outdir"
             ) from None
-
-
-def difference(new: Options, old: Options) -> str | None:
-    """The first option in which two runs differ, as words; None if they are the same."""
-    for name, (now, before) in _flat(new, old):
-        if now != before:
-            return f"{name} is {_shown(now)}, and was {_shown(before)}"
-    return None
-
-
-def _flat(new: Options, old: Options) -> list[tuple[str, tuple[Any, Any]]]:
-    pairs = []
-    for field in fields(Options):
-        now, before = getattr(new, field.name), getattr(old, field.name)
-        if isinstance(now, dict):
-            names = sorted(now.keys() | before.keys())
-            pairs += [(f"the {field.name}'s {name}", (now.get(name), before.get(name))) for name in names]
-        else:
-            pairs.append((NAMES.get(field.name, f"--{field.name.replace('_', '-')}"), (now, before)))
-    # Plain options first: they say more than what follows from them.
-    return sorted(pairs, key=lambda pair: pair[0].startswith("the "))
-
-
-def _shown(value: Any) -> str:
-    return "nothing" if value in ("", None) else str(value)

@@ -56,9 +56,9 @@ def plan(
     resumed: tuple[str, Checkpoint] | None,
     processes: int,
     device: torch.device = CPU,
-) -> tuple[Options, dict[str, Any]]:
-    """The options of a run, and the preset's pace. `said` are the values that the user named; `resumed` is a model to
-    begin from, with its name. Raises `UsageError` where options do not fit together, or to so many processes."""
+) -> tuple[Options, dict[str, float]]:
+    """The options of a new run, and the preset's pace. `said` are the values that the user named; `resumed` is a model
+    to begin from, with its name. Raises `UsageError` where options do not fit together, or to so many processes."""
     family = resumed[1].generator.family if resumed else None
     cfg = said.get("cfg") or (family if family in CFGS else None)
     gpus = processes if device.type == "cuda" else 1
@@ -79,11 +79,20 @@ def plan(
         c_dim=pictures.c_dim,
         generator=configs.generator,
         discriminator=configs.discriminator,
-        resume=_identity(resumed[1]) if resumed else "",
+        resume=identity(resumed[1]) if resumed else "",
         **{key: value for key, value in values.items() if key in known},
     )
-    _check_shared(options, processes)
-    return options, {key: values[key] for key in PACE}
+    check_shared(options, processes)
+    return options, _pace(values)
+
+
+def pace(preset: str, cfg: str, resolution: int) -> dict[str, float]:
+    """What a preset says of `kimg` and `tick`."""
+    return _pace(values_of(preset, cfg, resolution))
+
+
+def _pace(values: Mapping[str, Any]) -> dict[str, float]:
+    return {key: values[key] for key in PACE}
 
 
 def _configs(
@@ -137,7 +146,8 @@ def _grown(checkpoint: Checkpoint) -> int:
     return max(int(config["resolution"]) >> math.ceil(max(config.get("lod", 0), 0)), 4)
 
 
-def _identity(checkpoint: Checkpoint) -> str:
+def identity(checkpoint: Checkpoint) -> str:
+    """What `Options.resume` says of a model to begin from."""
     network = checkpoint.generator
     return checkpoint.sha256 or digest(network.family, json.dumps(network.config), network.tensors)
 
@@ -154,7 +164,7 @@ def _split(batch: str, group: int, processes: int, device: torch.device) -> str:
     return str(ByResolution(tuple(parts)))
 
 
-def _check_shared(options: Options, processes: int) -> None:
+def check_shared(options: Options, processes: int) -> None:
     """That so many processes can share the parts of every batch."""
     for pixels in options.growth.resolutions:
         batch, part = options.batch_at(pixels), options.micro_batch_at(pixels)

@@ -6,45 +6,49 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
 from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.hardware import choose_precision
 from stylegan_cli.importers import Checkpoint
 from stylegan_cli.modelfile import digest
 from stylegan_cli.parallel import World, check_apart
 from stylegan_cli.training import checkpoints, presets
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.folder import RunFolder, check_room
-from stylegan_cli.training.networks import Start, start_of
-from stylegan_cli.training.options import Options, difference
+from stylegan_cli.training.networks import Start, sizes_of, start_of
+from stylegan_cli.training.options import Options
 from stylegan_cli.training.state import State, begin
 
 
 @dataclass(frozen=True)
 class Wishes:
     """What the user named. `said` are values by the names of options; `resumed` is a model to begin from, with its
-    name; `resolution` None takes the model's, the preset's or the pictures'; `subset` is how many of the pictures."""
+    name; `resolution` None takes the model's, the preset's or the pictures'; `subset` is how many of the pictures.
+    A run that is there already keeps what is left open."""
 
     data: Path
     preset: str
     said: dict[str, Any]
     resolution: int | None = None
-    labelled: bool = False
+    labelled: bool | None = None
     resumed: tuple[str, Checkpoint] | None = None
     subset: int | None = None
 
 
 @dataclass(frozen=True)
 class Session:
-    """A run that is ready to be trained; `pace` holds what the preset says of `kimg` and `tick`."""
+    """A run that is ready to be trained; `pace` holds what the preset says of `kimg` and `tick`. `has_start` is whether
+    it could begin anew: not without the model that it resumed from."""
 
     run: RunFolder
     options: Options
     pictures: Pictures
     state: State
     pace: dict[str, float]
+    has_start: bool
 
 
 def planned(
@@ -59,16 +63,18 @@ def planned(
     check_apart(world, device)
     with world.together():
         before = run.options()
+        labelled = bool(before and before.c_dim) if wishes.labelled is None else wishes.labelled
         chance = None if wishes.subset is None else (wishes.subset, wishes.said["seed"])
-        pictures = Pictures(wishes.data, _resolution(wishes), wishes.labelled, chance, on_checked)
+        pictures = Pictures(wishes.data, _resolution(wishes, before), labelled, chance, on_checked)
         if before:
-            _check_said(run, before, wishes.said)
-        said = (_begun(before, device) if before else {}) | wishes.said
-        options, pace = presets.plan(pictures, said, wishes.preset, wishes.resumed, world.size, device)
-        if before and (other := difference(options, before)):
-            raise UsageError(f"{run.path} holds another run: {other}; choose another --outdir, or the same options")
+            options, pace = before, presets.pace(wishes.preset, before.cfg, before.resolution)
+            _check_same(run, before, wishes, pictures)
+            presets.check_shared(options, world.size)
+        else:
+            said = {"precision": choose_precision("auto", device)} | wishes.said
+            options, pace = presets.plan(pictures, said, wishes.preset, wishes.resumed, world.size, device)
         state = begin(options, start_of(wishes.resumed[1]) if wishes.resumed else Start(), device)
-    return Session(run, options, pictures, state, pace)
+    return Session(run, options, pictures, state, pace, has_start=bool(wishes.resumed or not options.resume))
 
 
 def opened(session: Session, world: World, given: dict[str, Any]) -> None:
@@ -85,6 +91,8 @@ def opened(session: Session, world: World, given: dict[str, Any]) -> None:
             if options.cfg == "stylegan1":
                 # For who looks at a run that is done; training sets it in every step.
                 state.set_lod(options.growth.lod(state.progress.kimg))
+        elif not session.has_start:
+            raise StyleganError(f"{run.path} has no checkpoint yet; name the model that it began from with --resume")
     _check_alike(options, state, world)
     with world.together():
         if world.leads:
@@ -92,24 +100,23 @@ def opened(session: Session, world: World, given: dict[str, Any]) -> None:
             run.save_reals(session.pictures)
 
 
-def _begun(options: Options, device: torch.device) -> dict[str, Any]:
-    """What a run keeps although it follows from where it began: from how many processes, on GPUs, and from how far the
-    run was that it resumed from."""
-    names = ["batch_gpu"]
-    names += ["batch", "gamma", "ema_kimg"] if device.type == "cuda" else []
-    names += ["warmup_kimg"] if options.resume else []
-    names += ["first_res"] if options.resume and options.cfg == "stylegan1" else []
-    return {name: getattr(options, name) for name in names}
+def _check_same(run: RunFolder, before: Options, wishes: Wishes, pictures: Pictures) -> None:
+    """That a run goes on with what it began with, as far as the user has named it."""
+    was = asdict(before) | sizes_of(before)
+    for name, value in (wishes.said | {"resolution": pictures.resolution}).items():
+        if value != was[name]:
+            _refuse(run, f"--{name.replace('_', '-')} is {value}, and was {was[name]}", "say the same options")
+    if wishes.resumed and presets.identity(wishes.resumed[1]) != before.resume:
+        began = "another model" if before.resume else "random weights"
+        _refuse(run, f"it began from {began}, not from --resume {wishes.resumed[0]}", "leave that out")
+    if pictures.c_dim != before.c_dim:
+        _refuse(run, f"the pictures have {pictures.c_dim} classes, and had {before.c_dim}", "say the same --data")
+    if pictures.fingerprint != before.data:
+        _refuse(run, f"{wishes.data} holds other pictures than it learned from", "say the same --data")
 
 
-def _check_said(run: RunFolder, before: Options, said: dict[str, Any]) -> None:
-    """First what the user named, before what follows from it."""
-    for name, value in said.items():
-        if (was := getattr(before, name, value)) != value:
-            raise UsageError(
-                f"{run.path} holds another run: --{name.replace('_', '-')} is {value}, and was {was}; choose another "
-                "--outdir, or the same options"
-            )
+def _refuse(run: RunFolder, why: str, instead: str) -> NoReturn:
+    raise UsageError(f"{run.path} holds another run: {why}; choose another --outdir, or {instead}")
 
 
 def _check_alike(options: Options, state: State, world: World) -> None:
@@ -130,7 +137,11 @@ def _check_alike(options: Options, state: State, world: World) -> None:
             )
 
 
-def _resolution(wishes: Wishes) -> int | None:
-    if wishes.resolution is None and wishes.resumed:
+def _resolution(wishes: Wishes, before: Options | None) -> int | None:
+    if wishes.resolution:
+        return wishes.resolution
+    if before:
+        return before.resolution
+    if wishes.resumed:
         return int(wishes.resumed[1].generator.config["resolution"])
-    return wishes.resolution or presets.RESOLUTIONS.get(wishes.preset)
+    return presets.RESOLUTIONS.get(wishes.preset)

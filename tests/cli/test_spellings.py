@@ -127,8 +127,9 @@ def test_outdir_and_a_slash_mean_a_folder(stylegan, here, said):
 def test_a_folder_of_frames_and_one_of_a_data_set(stylegan, here):
     assert stylegan("interpolate", 1, 2, "--frames=2", "--model=faces-64", "--outdir=x.mp4").exit_code == 0
     assert len(list((here / "x.mp4").iterdir())) == 3
-    Image.new("RGB", (8, 8)).save("a.png")
-    assert stylegan("dataset", ".", "--outdir", "run.v2", "--size", 8).exit_code == 0
+    (here / "pictures").mkdir()
+    Image.new("RGB", (8, 8)).save("pictures/a.png")
+    assert stylegan("dataset", "pictures", "--outdir", "run.v2", "--size", 8).exit_code == 0
     assert stylegan("sample", "-n", 2, "--dataset", "set.v2/", "--model=faces-64").exit_code == 0
     assert (here / "run.v2/dataset.json").is_file() and (here / "set.v2/dataset.json").is_file()
 

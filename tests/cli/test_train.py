@@ -95,7 +95,7 @@ def test_a_subset_is_another_data_set(stylegan, faces, here):
         Pictures(here / "faces", None, subset=(20, 1))._names != Pictures(here / "faces", None, subset=(20, 0))._names
     )
     again = stylegan("train", "--data", "faces", "--outdir", "run", *words(subset=19, kimg=0.08))
-    assert (again.exit_code, "the fingerprint of --data is" in again.stderr) == (2, True)
+    assert (again.exit_code, "holds other pictures than it learned from" in again.stderr) == (2, True)
 
 
 def test_the_same_command_goes_on(stylegan, faces, here):
@@ -137,15 +137,64 @@ def test_a_run_that_goes_on_still_knows_what_it_resumed_from(stylegan, faces, he
     assert (result.exit_code, "going on after 0.008 kimg" in result.stderr) == (0, True), result.stderr
 
 
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_run_needs_the_model_that_it_began_from_until_its_first_checkpoint(stylegan, faces, here, is_moved):
+    stylegan("train", "--data", "faces", "--outdir", "first", *words(cfg="stylegan1", kimg=0.024))
+    model = (here / "first/network-snapshot.safetensors").rename("model.safetensors")
+    quick = ["--batch", 8, "--device", "cpu", "--metrics", "none", "--kimg", 0.016, "--tick", 0.008, "--snap", 1]
+    for run in ("straight", "second"):
+        words_ = ["--data", "faces", "--outdir", run, "--resume", model, "--warmup-kimg", 0, *quick]
+        result = stylegan("train", *words_, "--kimg", 0.016 if run == "straight" else 0.008)
+        assert result.exit_code == 0, result.stderr
+    model.unlink()
+    run = (here / "second").rename("elsewhere") if is_moved else here / "second"
+    result = stylegan("train", "--outdir", run, "--kimg", 0.016)
+    assert (result.exit_code, "going on after 0.008 kimg" in result.stderr) == (0, True), result.stderr
+    assert alike(run, "straight")
+    for path in (*(run / "checkpoints").iterdir(), run / "command.json"):
+        path.unlink()
+    result = stylegan("train", "--data", "faces", "--outdir", run, "--device", "cpu")
+    assert (result.exit_code, "name the model that it began from with --resume" in result.stderr) == (1, True)
+
+
 @pytest.mark.parametrize("content", ["", "[1]", '{"kimg": 1', "\x00", None])
-def test_a_run_that_remembers_nothing_asks(stylegan, faces, content):
-    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
+def test_a_run_that_has_lost_the_command_asks_for_its_data_only(stylegan, faces, content):
+    """As one that an older version began."""
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.04, precision="fp32"))
     remembered = Path("run/command.json")
     remembered.unlink()
     if content is not None:
         remembered.write_text(content)
     result = stylegan("train", "--outdir", "run")
     assert (result.exit_code, "Missing option '--data'" in result.stderr) == (2, True)
+    result = stylegan("train", "--data", "faces", "--outdir", "run", "--device", "cpu", "--kimg", 0.08)
+    assert (result.exit_code, "going on after 0.04 kimg" in result.stderr) == (0, True), result.stderr
+
+
+def test_data_that_moved_are_asked_for(stylegan, faces):
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.04))
+    faces.rename("moved")
+    result = stylegan("train", "--outdir", "run", "--kimg", 0.08)
+    assert (result.exit_code, "not there any more; say where it is with --data" in result.stderr) == (2, True)
+    result = stylegan("train", "--outdir", "run", "--data", "moved", "--kimg", 0.08)
+    assert (result.exit_code, "going on after 0.04 kimg" in result.stderr) == (0, True), result.stderr
+
+
+def test_classes_are_kept_too(stylegan, here):
+    write_pictures(here / "faces", classes=3)
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008, cond=True))
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.016))
+    assert (result.exit_code, "going on after 0.008 kimg" in result.stderr) == (0, True), result.stderr
+    result = stylegan("train", "--outdir", "run", "--cond=0")
+    assert (result.exit_code, "the pictures have 0 classes, and had 3" in result.stderr) == (2, True)
+
+
+def test_a_run_that_began_otherwise_is_not_resumed(stylegan, faces, tiny_model):
+    stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.008))
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
+    result = stylegan("train", "--outdir", "run", "--resume", "first")
+    assert result.exit_code == 2
+    assert "run holds another run: it began from random weights, not from --resume first" in result.stderr
 
 
 @pytest.mark.slow
@@ -346,7 +395,7 @@ def test_a_run_without_its_film(stylegan, faces, monkeypatch):
     [
         ({"gamma": 2}, "--gamma is 2, and was"),
         ({"seed": 1}, "--seed is 1, and was 0"),
-        ({"cbase": 64}, "the generator's channel_base is 64, and was 128"),
+        ({"cbase": 64}, "--cbase is 64, and was 128"),
         ({"cfg": "stylegan1"}, "--cfg is stylegan1, and was stylegan2"),
     ],
 )
@@ -363,7 +412,7 @@ def test_other_pictures_are_another_run(stylegan, faces, here):
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
     write_pictures(here / "others", count=20)
     result = stylegan("train", "--data", "others", "--outdir", "run", *words(kimg=0.008))
-    assert (result.exit_code, "the fingerprint of --data is" in result.stderr) == (2, True)
+    assert (result.exit_code, "holds other pictures than it learned from" in result.stderr) == (2, True)
 
 
 def test_a_batch_stays_split_as_it_was(stylegan, faces):

@@ -1,7 +1,6 @@
 """From presets and wishes to options."""
 
 import re
-from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +9,7 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.training import presets
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.networks import Start
-from stylegan_cli.training.options import Options, difference
+from stylegan_cli.training.options import Options
 from stylegan_cli.training.state import begin
 
 
@@ -119,14 +118,6 @@ def test_float16_clamps_stylegan2(found):
     for network in ("generator", "discriminator"):
         assert getattr(planned(found, precision="fp16"), network)["conv_clamp"] == 256
         assert getattr(planned(found, precision="bf16"), network)["conv_clamp"] is None
-
-
-def test_differences_are_named(found):
-    options = planned(found)
-    assert difference(options, options) is None
-    assert difference(replace(options, ema_kimg=3.0), options) == f"--ema-kimg is 3.0, and was {options.ema_kimg}"
-    other = replace(options, generator=options.generator | {"z_dim": 7})
-    assert difference(other, options) == "the generator's z_dim is 7, and was 512"
 
 
 @pytest.mark.parametrize(
