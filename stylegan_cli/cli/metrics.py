@@ -143,8 +143,11 @@ def _conditions(report: "Report") -> str:
     if all(measure.name == "ppl" for measure in report.measures):
         return f"{_side(report.subject, report.subject_about)}: {report.num:,} paths, seed {report.seed}."
     sides = (report.subject, report.subject_about), (report.reference, report.reference_about)
+    counts = f"{report.num:,} pictures by {report.reference_num:,}"
+    if report.num == report.reference_num:
+        counts = f"{report.num:,} pictures each"
     return (
-        f"{' by '.join(_side(*side) for side in sides)}: {report.num:,} pictures each, seed {report.seed}, compared at "
+        f"{' by '.join(_side(*side) for side in sides)}: {counts}, seed {report.seed}, compared at "
         f"{report.size} pixels, {report.features} at {report.features_size}, resized by {report.filter}."
     )
 

@@ -163,8 +163,10 @@ def train(
 ) -> None:
     """Train a StyleGAN or StyleGAN2 on your pictures.
 
-    The folder holds the current model (network-snapshot.safetensors, for any --model), pictures of it, a log, a
-    report.html, a film, and checkpoints; events for TensorBoard too, with pip install 'stylegan-cli[tensorboard]'.
+    The folder holds the current model (network-snapshot.safetensors, for any --model), the best one so far by the first
+    of --metrics (network-best.safetensors), pictures, a log, a report.html, a film, and checkpoints; events for
+    TensorBoard too, with pip install 'stylegan-cli[tensorboard]'.
+
     After Ctrl-C or a crash stylegan train --outdir run resumes, and on a CPU ends with the same model to the bit.
 
     --batch, --glr, --dlr, --gamma, --stable-kimg and --fade-kimg also take numbers by resolution: 8:64,32:32 is 64 at 8

@@ -31,8 +31,8 @@ MIN_PICTURES = 5 * GROUPS  # a tenth of them is still some
 
 @dataclass(frozen=True)
 class Settings:
-    """`metrics` of METRICS, on `num` pictures a side. They are compared at `size` pixels (None: the smaller of both
-    sides' resolutions), which `filter` brings them to, and then to what the features need."""
+    """`metrics` of METRICS, on `num` pictures a side, if it has so many. They are compared at `size` pixels (None: the
+    smaller of both sides' resolutions), which `filter` brings them to, and then to what the features need."""
 
     metrics: tuple[str, ...] = ("fd", "kd", "pr")
     num: int = 2000
@@ -72,6 +72,7 @@ class Report:
     reference: str
     reference_about: dict[str, Any]
     num: int
+    reference_num: int
     seed: int
     size: int
     features_size: int
@@ -96,33 +97,36 @@ class Judge:
         self.reference, self.settings, self.features = reference, settings, features
         self._known: dict[tuple[int, int], np.ndarray] = {}
 
-    def num(self, subject: PictureSet) -> int:
-        """How many pictures a side there can be, at most as many as asked for: the halves of one data set."""
-        counts = [one.count for one in (subject, self.reference) if one.count is not None]
-        if self._same(subject):
-            counts = [count // 2 for count in counts]
-        num = min([self.settings.num, *counts])
-        if num < MIN_PICTURES:
+    def counts(self, subject: PictureSet) -> tuple[int, int]:
+        """How many pictures of the subject and of the reference there can be, each at most as many as asked for: of one
+        data set its halves."""
+        parts = 2 if self._same(subject) else 1
+        num, reference_num = (
+            min(self.settings.num, self.settings.num if side.count is None else side.count // parts)
+            for side in (subject, self.reference)
+        )
+        if (least := min(num, reference_num)) < MIN_PICTURES:
             raise StyleganError(
-                f"{subject.title} and {self.reference.title} give {num} pictures a side to compare, which are too few "
-                f"to judge by; take at least {MIN_PICTURES}"
+                f"{subject.title} and {self.reference.title} give {least} pictures a side to compare, which are too "
+                f"few to judge by; take at least {MIN_PICTURES}"
             )
-        return num
+        return num, reference_num
 
     def steps(self, subject: PictureSet) -> int:
         """How often `on_picture` will be called."""
-        compared = 2 if set(self.settings.metrics) != {"ppl"} else 0
-        return self.num(subject) * (compared + ("ppl" in self.settings.metrics))
+        num, reference_num = self.counts(subject)
+        compared = 0 if set(self.settings.metrics) == {"ppl"} else num + reference_num
+        return compared + num * ("ppl" in self.settings.metrics)
 
     def __call__(self, subject: PictureSet, on_picture: Callable[[], None] = lambda: None) -> Report:
         asked = self.settings.metrics
         if "ppl" in asked and not isinstance(subject, Made):
             raise UsageError(f"path length (ppl) is measured on a model, and {subject.title} is a data set")
-        num = self.num(subject)
+        num, reference_num = self.counts(subject)
         size = self.settings.size or min(subject.resolution, self.reference.resolution)
         measures: list[Measure] = []
         if set(asked) != {"ppl"}:
-            real = self._real(num, size, on_picture)
+            real = self._real(reference_num, size, on_picture)
             fake = self._describe(subject, num, size, int(self._same(subject)), on_picture)
             measures += self._compare(fake, real)
         if "ppl" in asked and isinstance(subject, Made):
@@ -133,6 +137,7 @@ class Judge:
             reference=self.reference.title,
             reference_about=self.reference.about(),
             num=num,
+            reference_num=reference_num,
             seed=self.settings.seed,
             size=size,
             features_size=self.features.size(size),

@@ -6,6 +6,7 @@ log.jsonl                     a line of measurements every tick
 metrics.jsonl                 a line for every metric whenever it was computed
 checkpoints/                  everything to go on from; the last two
 network-snapshot.safetensors  the generator's running average: a model file like any other
+network-best.safetensors      the same as it was when the first of its metrics was lowest
 fakes000040.png               what it makes after 40 kimg of always the same latents; reals.png for comparison
 report.html                   curves and pictures in one file
 training.mp4                  the sheets of fakes as a film
@@ -38,13 +39,17 @@ from stylegan_cli.training.options import Options
 from stylegan_cli.training.state import State
 
 OPTIONS, LOG, METRICS = "training_options.json", "log.jsonl", "metrics.jsonl"
-SNAPSHOT, REPORT, FILM = "network-snapshot.safetensors", "report.html", "training.mp4"
+SNAPSHOT, BEST = "network-snapshot.safetensors", "network-best.safetensors"
+REPORT, FILM = "report.html", "training.mp4"
 REALS, FAKES = "reals.png", "fakes"
 # How the temporary names of a run's files begin.
-NAMES = (OPTIONS, asked.FILE, LOG, METRICS, SNAPSHOT, REPORT, FILM, REALS)
+NAMES = (OPTIONS, asked.FILE, LOG, METRICS, SNAPSHOT, BEST, REPORT, FILM, REALS)
 OURS = (f".{FAKES}", *(f".{Path(name).stem}." for name in NAMES))
 # What every line of these holds.
-ENTRIES = {LOG: {"kimg", "nimg", "seconds"}, METRICS: {"kimg", "nimg", "title", "value", "floor", "num", "seconds"}}
+ENTRIES = {
+    LOG: {"kimg", "nimg", "seconds"},
+    METRICS: {"kimg", "nimg", "name", "title", "value", "floor", "num", "seconds"},
+}
 
 
 class RunFolder:
@@ -110,9 +115,12 @@ class RunFolder:
             self._board.add("training", values, tick.nimg)
 
     def measure(self, metrics: Sequence[dict[str, Any]], state: State, options: Options) -> None:
-        """Adds lines on the model as it is now, each with a `name`, a `title`, a `value`, its `floor` and the `seconds`
-        that they took."""
-        progress = state.progress
+        """Adds lines on the model as it is now, which was published, each with a `name`, a `title`, a `value`, its
+        `floor` and the `seconds` that they took. The model is kept if it is the best so far by the first of them."""
+        progress, (first, *_) = state.progress, metrics
+        if all(first["value"] <= line["value"] for line in self.measured() if line["name"] == first["name"]):
+            with checkpoints.telling_why(self.path / BEST), replacing(self.path / BEST) as part:
+                shutil.copyfile(self.snapshot, part)
         self._append(METRICS, [{"kimg": progress.kimg, "nimg": progress.nimg, **metric} for metric in metrics])
         if self._board:
             self._board.add("metrics", {metric["name"]: metric["value"] for metric in metrics}, progress.nimg)
@@ -195,10 +203,11 @@ def _rounded(value: Any) -> Any:
 
 
 def check_room(run: RunFolder, state: State) -> None:
-    """That a run's checkpoints, one more than are kept, and its model fit on the disk, beside those that are there."""
+    """That a run's checkpoints, one more than are kept, and its model fit on the disk, with the
+    best one so far, beside those that are there."""
     model = sum(tensor.nbytes for tensor in state.average.state_dict().values())
-    there = [path for path in (*checkpoints.found(run.checkpoints), run.snapshot) if path.is_file()]
-    needed = (checkpoints.KEPT + 1) * state.nbytes + model - sum(path.stat().st_size for path in there)
+    there = [path for path in (*checkpoints.found(run.checkpoints), run.snapshot, run.path / BEST) if path.is_file()]
+    needed = (checkpoints.KEPT + 1) * state.nbytes + 2 * model - sum(path.stat().st_size for path in there)
     folder, free = run.path, shutil.disk_usage(nearest_existing(run.path)).free
     if free < needed:
         raise StyleganError(

@@ -61,6 +61,20 @@ def test_a_model_by_data(tiny, drawings):
     assert json.loads(json.dumps(report.as_dict()))["measures"]["fd"]["title"] == "FD-EfficientNet-Lite0"
 
 
+def test_each_side_has_as_many_as_it_can(tiny, make_data):
+    """As FID has it: 50,000 of a model, by all that there are of the data."""
+    few, counted = DataSet(make_data(120)), []
+    judged = judge(few, num=150, metrics=("fd", "kd", "pr"))
+    report = judged(Made(tiny), lambda: counted.append(1))
+    assert (report.num, report.reference_num) == (150, 120)
+    assert len(counted) == judged.steps(Made(tiny)) == 270
+    assert report["fd"] > 0
+    back = judge(Made(tiny), num=150)(few)
+    assert (back.num, back.reference_num) == (120, 150)
+    halves = judge(few, num=150)(few)
+    assert (halves.num, halves.reference_num) == (60, 60)
+
+
 def test_two_models_do_not_share_their_z(tiny):
     assert judge(Made(tiny))(Made(tiny))["kd"] != 0
 

@@ -122,10 +122,27 @@ def metric(value, name="fd"):
     return {"name": name, "title": f"{name.upper()}-means", "value": value, "floor": 7.0, "num": 1000, "seconds": 2.0}
 
 
-def test_metrics_are_kept_as_the_log_is(options, tmp_path):
-    run, state = RunFolder(tmp_path / "run"), begin(options, Start(), CPU)
+@pytest.fixture
+def run(options, tmp_path):
+    """One that has just begun, and published something."""
+    run = RunFolder(tmp_path / "run")
     run.lock()
     run.begin(options, 0, {})
+    run.snapshot.write_text("model")
+    yield run
+    run.close()
+
+
+def test_the_best_model_is_kept(options, run):
+    state = begin(options, Start(), CPU)
+    for value in (3.0, 1.0, 2.0):
+        run.snapshot.write_text(f"model of {value}")
+        run.measure([metric(value), metric(-value, "kd")], state, options)
+    assert (run.path / "network-best.safetensors").read_text() == "model of 1.0"
+
+
+def test_metrics_are_kept_as_the_log_is(options, run):
+    state = begin(options, Start(), CPU)
     assert run.measured() == []
     for nimg in (8, 16, 24):
         state.progress.nimg = nimg
@@ -155,15 +172,11 @@ def test_the_chart_of_a_metric_has_its_floor(options):
 
 
 @pytest.mark.parametrize("line", ["{", '{"kimg": 0.016, "nimg": 16, "value": 1.0, "seconds": 2.0}'])
-def test_metrics_end_before_what_is_none(options, tmp_path, line):
-    run = RunFolder(tmp_path)
-    run.lock()
-    run.begin(options, 0, {})
+def test_metrics_end_before_what_is_none(options, run, line):
     run.measure([metric(1.0)], begin(options, Start(), CPU), options)
-    with (tmp_path / "metrics.jsonl").open("a") as file:
+    with (run.path / "metrics.jsonl").open("a") as file:
         file.write(f"{line}\n")
     assert [line["value"] for line in run.measured()] == [1.0]
-    run.close()
 
 
 def test_a_title_is_text(options):
@@ -188,14 +201,14 @@ def test_what_is_published_knows_its_centre(options, pictures, tmp_path):
 
 
 def test_room_is_asked_for_what_a_run_writes(options, pictures, tmp_path, monkeypatch):
-    """Three checkpoints with Adam's moments and a model, before the first step; less what is there already."""
+    """Three checkpoints with Adam's moments and two models, before the first step; less what is there already."""
     run, state, learned = RunFolder(tmp_path / "run"), begin(options, Start(), CPU), begin(options, Start(), CPU)
     for adam in (learned.g_adam, learned.d_adam):
         for parameter in adam.param_groups[0]["params"]:
             parameter.grad = torch.zeros_like(parameter)
         adam.step()
     checkpoint = sum(tensor.nbytes for tensor in learned.tensors().values())
-    needed = 3 * checkpoint + sum(tensor.nbytes for tensor in state.average.state_dict().values())
+    needed = 3 * checkpoint + 2 * sum(tensor.nbytes for tensor in state.average.state_dict().values())
 
     def check(free):
         monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2 * free, free, free))
