@@ -25,7 +25,7 @@ OPTIONS = {
     | {
         "--count": "--pics --num-generate --num-samples --n-sample --num",
         "--outdir": "--results-dir --output-dir --out-dir",
-        "--grid": "--num-image-tiles",
+        "--grid": "--num-image-tiles --save-grid",
         "--columns": "--nrow",
         "--size": "--resolution --image-size",
     },
@@ -45,7 +45,7 @@ OPTIONS = {
     "project": MODEL
     | {
         "--steps": "--step --num-iterations",
-        "--space w+": "--w-plus",
+        "--space w+": "--w-plus --project-in-wplus",
         "--film search.mp4": "--save-video",
     },
     "edit": PEOPLE
@@ -55,6 +55,7 @@ OPTIONS = {
         "--age 3, or -3": "--older --younger",
     },
     "dataset": {"--size": "--image-size"},
+    "metrics": {"--data of a set made with stylegan dataset --mirror": "--mirror"},
     "train": {
         "--data": "--path --dataset --dataset-path",
         "--outdir": "--name --results-dir --models-dir --out --output",
@@ -63,9 +64,9 @@ OPTIONS = {
         "--precision fp32": "--fp32",
         "--precision fp16": "--fp16 --amp",
         "--kimg": "--iter --num-train-steps --total-kimg",
-        "--snap": "--save-every",
+        "--snap": "--save-every --img-snap",
         "--batch": "--batch-size",
-        "--batch-gpu": "--gradient-accumulate-every",
+        "--batch, as many times larger, and --batch-gpu": "--gradient-accumulate-every",
         "--glr and --dlr": "--lr --learning-rate",
         "--gamma": "--r1 --r1-gamma",
         "--pl-weight": "--path-regularize --no-pl-reg",

@@ -153,6 +153,8 @@ def convert(
         from stylegan_cli.importers import rosinality
 
         rosinality.save(generator, out)
+        if clamp := generator.config.conv_clamp:
+            tell(f"rosinality's layout has no place for this model's clamp of {clamp:g}, which rarely acts: left out.")
     else:
         modelfile.save(generator, out, generator.origin.notes, torch.float16 if half else torch.float32)
     data(out)

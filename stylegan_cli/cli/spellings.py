@@ -32,6 +32,7 @@ SAME = {
 }
 # Options with a value that changes no result elsewhere: nothing here.
 IDLE = {f"train {option}" for option in ("--workers", "--desc", "--nobench", "--nhwc", "--allow-tf32")}
+IDLE |= {"metrics --gpus", "metrics --verbose"}
 # Options whose value is an argument here.
 ARGUMENTS = {"project --target", "dataset --source"}
 # Other options whose value is looked at.

@@ -105,7 +105,8 @@ def _mean_w(draft: Draft) -> Tensor:
 
 
 def save(generator: Generator, path: Path) -> None:
-    """Writes a StyleGAN2 generator as the `.pt` file that rosinality's code and what builds on it load."""
+    """Writes a StyleGAN2 generator as the `.pt` file that rosinality's code and what builds on it load. That knows no
+    `conv_clamp`: feature maps beyond it, which are rare, become others there."""
     network = Network(generator.family, asdict(generator.config), generator.state_dict())
     with replacing(path) as part:
         torch.save(export(network), part)
@@ -116,7 +117,7 @@ def export(network: Network) -> dict[str, Any]:
     if network.family != "stylegan2" or not _fits(config := Config(**network.config)):
         raise StyleganError(
             f"this {network.family} model cannot be written in rosinality's layout, which is for StyleGAN2 of the skip "
-            "architecture without classes or clamp; write a .safetensors file instead"
+            "architecture without classes; write a .safetensors file instead"
         )
     taps = torch.tensor(config.resample_filter)
     kernel = 4 * torch.outer(taps, taps) / taps.sum() ** 2
@@ -131,14 +132,10 @@ def export(network: Network) -> dict[str, Any]:
 
 
 def _fits(config: Config) -> bool:
-    """Whether a network has nothing that rosinality's does not know."""
+    """Whether a network has nothing but its clamp that rosinality's does not know."""
     mapping = (config.z_dim, config.mapping_width or config.w_dim, config.mapping_lr_multiplier)
-    return (config.architecture, config.conv_clamp, config.c_dim, config.img_channels) == (
-        "skip",
-        None,
-        0,
-        3,
-    ) and mapping == (config.w_dim, config.w_dim, 0.01)
+    network = (config.architecture, config.c_dim, config.img_channels)
+    return network == ("skip", 0, 3) and mapping == (config.w_dim, config.w_dim, 0.01)
 
 
 def generator_keys(blocks: int, mapping_layers: int) -> KeyMap:

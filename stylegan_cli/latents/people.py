@@ -136,4 +136,5 @@ def _foreign(generator: Generator, array: np.ndarray) -> str:
         return ""
     rows = array.shape[-2]
     owner = "a 1024-pixel StyleGAN or StyleGAN2" if rows == 18 else "another network"
-    return f"; latents of {rows} layers belong to another model ({owner}) and mean nothing to this one"
+    several = f"; the w of {rows} people would be [{rows}, 1, {generator.w_dim}]" if array.ndim == 2 else ""
+    return f"; latents of {rows} layers belong to another model ({owner}) and mean nothing to this one{several}"
