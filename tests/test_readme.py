@@ -11,6 +11,7 @@ import typer.main
 from stylegan_cli.cli import foreign
 from stylegan_cli.cli.app import app
 from stylegan_cli.cli.spellings import spelled
+from stylegan_cli.training import asked
 
 ROOT = Path(__file__).parents[1]
 TOP = typer.main.get_command(app)
@@ -84,6 +85,8 @@ def test_every_command_parses(line, here):
         if word.endswith((".pkl", ".png", ".jpg", ".toml", ".zip", ".safetensors")):
             Path(word).parent.mkdir(exist_ok=True)
             Path(word).touch()
+    Path("run").mkdir(exist_ok=True)
+    Path("run", asked.FILE).write_text(asked.dumps({"data": Path("faces.zip")}))  # a run that lines go on with
     command, arguments = command_of(words)
     assert not hasattr(command, "commands"), f"{line} names no command"
     command.make_context(command.name, list(arguments))

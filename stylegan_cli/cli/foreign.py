@@ -55,7 +55,7 @@ OPTIONS = {
         "--age 3, or -3": "--older --younger",
     },
     "dataset": {"--size": "--image-size"},
-    "metrics": {"--data of a set made with stylegan dataset --mirror": "--mirror"},
+    "metrics": {"--data of a mirrored set, as stylegan dataset makes it": "--mirror"},
     "train": {
         "--data": "--path --dataset --dataset-path",
         "--outdir": "--name --results-dir --models-dir --out --output",
