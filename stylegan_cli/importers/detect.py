@@ -140,6 +140,8 @@ def _drafts(tree: Any) -> Drafts:
             return nvidia_torch.read(tree)
         if "g_ema" in tree or "conv1.conv.modulation.weight" in tree:
             return rosinality.read(tree)
+        if rosinality.is_decoder(tree):
+            return rosinality.read_decoder(tree)
         models = tree.get("models", tree)  # genforce's training checkpoints have more beside them
         if "generator_smooth" in models or "generator" in models:
             return genforce.read(models)

@@ -1,9 +1,10 @@
-"""rosinality/stylegan2-pytorch: StyleGAN2 in `.pt` files, converted ones (`g_ema`, `latent_avg`) or its train.py's."""
+"""rosinality/stylegan2-pytorch: StyleGAN2 in `.pt` files, converted ones (`g_ema`, `latent_avg`) or its train.py's; and
+the same generator as the `decoder` of encoders that are built on it (pSp, e4e, ReStyle, SAM)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from stylegan_cli.importers.keymap import (
     resolutions,
     scalar,
 )
+from stylegan_cli.importers.stored import Stored
 
 
 def rgb_bias(x: Tensor) -> Tensor:
@@ -39,6 +41,7 @@ def rgb_bias(x: Tensor) -> Tensor:
     return x.flatten()
 
 
+DECODER = "decoder."
 # The steps of the key map, backwards.
 BACK: dict[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = {
     as_is: as_is,
@@ -62,6 +65,22 @@ def read(tree: Mapping[str, Any]) -> Drafts:
         (lambda: _generator({**tree["g"], **mean})) if "g" in tree else None,
         {} if mean else {"w_avg": f"computed from {W_AVG_SAMPLES} z of seed 0"},
     )
+
+
+def is_decoder(tree: Mapping[str, Any]) -> bool:
+    """Whether this is an encoder's checkpoint, with its generator."""
+    state = tree.get("state_dict")
+    return isinstance(state, dict) and f"{DECODER}conv1.conv.modulation.weight" in state
+
+
+def read_decoder(tree: Mapping[str, Any]) -> Drafts:
+    """The generator of an encoder's checkpoint; the encoder is left out. Its `latent_avg` may be there once a layer."""
+    state = tree["state_dict"]
+    found = {name.removeprefix(DECODER): value for name, value in state.items() if name.startswith(DECODER)}
+    mean = tree.get("latent_avg")
+    if isinstance(mean, Stored) and len(mean.shape) == 2:
+        mean = replace(mean, shape=mean.shape[1:], stride=mean.stride[1:])
+    return read(found if mean is None else {**found, "latent_avg": mean})
 
 
 def _generator(found: Mapping[str, Any]) -> Draft:

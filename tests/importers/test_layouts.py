@@ -252,6 +252,23 @@ def test_export_leaves_the_clamp_out(tmp_path: Path) -> None:
     assert torch.equal(back.synthesis(ws), generator.synthesis(ws))
 
 
+@pytest.mark.parametrize("layers", [None, 1, 10])
+def test_generators_of_encoders(tmp_path: Path, layers: int | None) -> None:
+    """pSp's and e4e's, whose average w may be there once for every layer."""
+    state, mean = numbers(NAMES["rosinality_64.pt"]["g_ema"]), torch.randn(64)
+    decoder = {f"decoder.{name}": tensor for name, tensor in state.items()}
+    encoder = {"encoder.input_layer.0.weight": torch.randn(4, 3, 3, 3), "encoder.steps": torch.tensor(7)}
+    averages = {} if layers is None else {"latent_avg": mean if layers == 1 else mean.repeat(layers, 1)}
+    options = argparse.Namespace(device="cuda:0", stylegan_size=64)
+    tree = {"state_dict": {**encoder, **decoder}, **averages, "opts": options}
+    found = importers.read(write(tmp_path, forge.zipped(tree))).generator
+    plain = {"g_ema": state, **({} if layers is None else {"latent_avg": mean})}
+    expected = importers.read(write(tmp_path, forge.zipped(plain))).generator
+    assert found.config == expected.config
+    assert all(torch.equal(found.tensors[name], tensor) for name, tensor in expected.tensors.items())
+    assert found.tensors.keys() == expected.tensors.keys()
+
+
 def test_native_files(tmp_path: Path) -> None:
     network = stylegan2()
     generator = importers.generator(importers.Checkpoint("x", network), "x")
