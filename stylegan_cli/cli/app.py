@@ -46,6 +46,7 @@ app = typer.Typer(
         "or a name from the model's cast (jon, dany, jaime, cersei, drogo, tyrion, arya, sansa)."
     ),
 )
+SETTINGS = {mix: {"allow_extra_args": True}}  # it tells itself what people are missing
 for function in (
     sample,
     mix,
@@ -65,7 +66,7 @@ for function in (
     doctor,
     bench,
 ):
-    app.command()(function)
+    app.command(context_settings=SETTINGS.get(function))(function)
 app.add_typer(models.app, name="models")
 app.add_typer(directions.app, name="directions")
 

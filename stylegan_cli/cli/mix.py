@@ -10,6 +10,7 @@ from stylegan_cli.errors import UsageError
 
 @command
 def mix(
+    context: typer.Context,
     generation: Generation,
     output: PictureOutput,
     coarse: Annotated[
@@ -54,6 +55,9 @@ def mix(
 
     Examples: stylegan mix --coarse jon --fine dany; stylegan mix --rows 1,2,3 --cols jon,dany --styles middle
     """
+    if context.args:
+        one, other, *_ = [*context.args, "42"]
+        raise UsageError(f"say what each person gives: stylegan mix --coarse {one} --fine {other}")
     named = {band: who for band, who in (("coarse", coarse), ("middle", middle), ("fine", fine)) if who is not None}
     if (rows is None) != (cols is None):
         raise UsageError("the figure needs both --rows and --cols")

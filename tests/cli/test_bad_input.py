@@ -283,6 +283,8 @@ WORDS = {
     "easing": (["interpolate", 1, 2, "--easing", "hard"], "--easing is one of linear, smooth, ease-in, ease-out"),
     "one person": (["interpolate", 1], "needs at least two people"),
     "nobody": (["interpolate", ","], "names nobody"),
+    "mix without bands": (["mix", "1", "2"], "say what each person gives: stylegan mix --coarse 1 --fine 2"),
+    "mix of one": (["mix", "1"], "say what each person gives: stylegan mix --coarse 1 --fine 42"),
     "no bands": (["mix"], "name a person for at least one of --coarse, --middle, --fine"),
     "half a figure": (["mix", "--rows", 1], "needs both --rows and --cols"),
     "figure and bands": (["mix", "--rows", 1, "--cols", 2, "--fine", 3], "leave out"),
