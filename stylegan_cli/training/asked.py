@@ -18,6 +18,6 @@ def load(folder: Path) -> dict[str, Any]:
     """What the run in this folder was last asked for; nothing where no run is, or none that wrote it down."""
     try:
         found = json.loads((folder / FILE).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

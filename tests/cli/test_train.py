@@ -157,7 +157,7 @@ def test_a_run_needs_the_model_that_it_began_from_until_its_first_checkpoint(sty
     assert (result.exit_code, "name the model that it began from with --resume" in result.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("content", ["", "[1]", '{"kimg": 1', "\x00", None])
+@pytest.mark.parametrize("content", ["", "[1]", "[" * 100_000, '{"kimg": 1', "\x00", None], ids=range(6))
 def test_a_run_that_has_lost_the_command_asks_for_its_data_only(stylegan, faces, content):
     """As one that an older version began."""
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.04, precision="fp32"))
