@@ -240,6 +240,7 @@ def test_a_terminal_that_closes_costs_no_work(faces, here):
     command = ["train", "--data", "faces", "--outdir", "run", *words(kimg=9000, tick=9000)]
     process, terminal = pty.fork()
     if process == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores
         os.execve(
             sys.executable, [sys.executable, "-m", "stylegan_cli", *command], os.environ | {"OMP_NUM_THREADS": "1"}
         )
