@@ -1,6 +1,7 @@
 """`stylegan train`: from pictures to a model."""
 
 import json
+import shlex
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -9,12 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from stylegan_cli.cli import places
+from stylegan_cli.cli.boundary import INTERRUPTED
 from stylegan_cli.cli.console import counting, tell
 from stylegan_cli.cli.console import data as print_data
-from stylegan_cli.cli.options import Quiet, Seed, command, command_line
+from stylegan_cli.cli.options import Quiet, Seed, command
 from stylegan_cli.errors import UsageError
+from stylegan_cli.training import asked
 
 _NETWORKS, _LEARNING, _GROWING, _AUGMENTATION = "Networks", "Learning", "Growing (stylegan1)", "Augmentation, transfer"
+PRESET = "auto"
 MOMENTARY = {"outdir", "dry_run", "quiet"}  # what a run does not remember
 
 
@@ -74,8 +78,6 @@ class Choices:
 def _recall(context: typer.Context, outdir: Path) -> Path:
     """What the run in this folder was asked for answers what the user leaves open: a command of `--outdir` alone goes
     on. It is looked for before any other option is read."""
-    from stylegan_cli.training import asked
-
     context.default_map = asked.load(outdir)
     return outdir
 
@@ -97,16 +99,30 @@ def _is_recalled(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "DEFAULT_MAP"
 
 
-def _check_there(context: typer.Context, data: Path) -> None:
+def _pictures(context: typer.Context, data: Path | None, outdir: Path, is_run: bool) -> Path:
+    """Where to learn from: what the user says, or said when the run began."""
+    if data is None and is_run:
+        raise UsageError(f"{outdir} does not tell any more which pictures it learned from; say where with --data")
+    if data is None:
+        raise UsageError(f"there is no run in {outdir} that could go on; say --data to begin one")
     if _is_recalled(context, "data") and not data.exists():
         raise UsageError(f"{data}, which the run learned from, is not there any more; say where it is with --data")
+    return data
+
+
+def _check_preset(context: typer.Context, preset: str, outdir: Path) -> None:
+    """What a preset filled in is the run's for good."""
+    if context.default_map and preset != (before := context.default_map.get("preset", PRESET)):
+        raise UsageError(
+            f"{outdir} holds another run: --preset is {preset}, and was {before}; choose another --outdir, or leave "
+            "that out"
+        )
 
 
 @command
 def train(
     context: typer.Context,
     choices: Choices,
-    data: Annotated[Path, typer.Option(help="Square pictures: a folder or .zip made by stylegan dataset.")],
     outdir: Annotated[
         Path,
         typer.Option(
@@ -115,12 +131,18 @@ def train(
             is_eager=True,
         ),
     ],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="To begin a run: square pictures, a folder or .zip made by stylegan dataset.", show_default=False
+        ),
+    ] = None,
     preset: Annotated[
         str,
         typer.Option(
             help="Fills in what you leave open: auto (as NVIDIA's), paper, or laptop (64 pixels, two hours on a CPU)."
         ),
-    ] = "auto",
+    ] = PRESET,
     kimg: Annotated[
         float | None, typer.Option(min=0.001, help="Stop after so many thousand pictures.", show_default=False)
     ] = None,
@@ -204,7 +226,8 @@ def train(
         with world.together():
             if not dry_run:
                 places.check_new_folder(outdir)
-            _check_there(context, data)
+            data = _pictures(context, data, outdir, is_run=run.options() is not None)
+            _check_preset(context, preset, outdir)
             resumed = None if resume is None else (resume, open_resumed(resume, outdir))
         wishes = Wishes(data, preset, said, resolution, cond, resumed, subset)
         with counting("checking", quiet, "pictures") as on_checked:
@@ -215,7 +238,12 @@ def train(
                 print_data(json.dumps(asdict(session.options) | asdict(pace), indent=2))
             world.leave()
             return
-        opened(session, world, _given(context))
+        given = _given(context)
+        opened(session, world)
+        with world.together():
+            # A call that has nothing to do asks for nothing.
+            if world.leads and session.state.progress.kimg < pace.kimg:
+                run.remember(given)
         if not quiet:
             tell(summary(session.options, len(session.pictures), session.state, world.size, pace.kimg))
             if resumed and resumed[1].discriminator is None and session.state.progress.nimg == 0:
@@ -224,8 +252,11 @@ def train(
                 )
             for hint in hints(session.options, len(session.pictures), session.state.progress.kimg, pace.kimg):
                 tell(hint)
-        notes = {"command": command_line(), "data": data.name, "pictures": len(session.pictures)}
+        notes = {"command": asked.command(given), "data": data.name, "pictures": len(session.pictures)}
         if not run_to_end(session, world, where, pace, wanted, notes, quiet):
-            raise KeyboardInterrupt
+            if world.leads:
+                kimg = session.state.progress.kimg
+                tell(f"Stopped after {kimg:g} kimg; stylegan train --outdir {shlex.quote(str(outdir))} goes on.")
+            raise typer.Exit(INTERRUPTED)
     if world.leads:
         print_data(run.snapshot)

@@ -15,7 +15,6 @@ from stylegan_cli.cli.train_results import make_film, measure, open_watch
 from stylegan_cli.cli.train_view import View
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.metrics import watching
-from stylegan_cli.training import checkpoints
 from stylegan_cli.training.data import DamagedError, Loader
 from stylegan_cli.training.loop import Pace, Tick, Trainer, train
 
@@ -81,7 +80,7 @@ def run_to_end(
                 # Other pictures are another run: it begins where this one had to end.
                 raise StyleganError(f"{error}, and begin a new --outdir with --resume {run.path}") from None
             except torch.OutOfMemoryError:
-                again = f" with --resume {run.path}" if checkpoints.found(run.checkpoints) else ""
+                again = f" with --resume {run.path}" if run.snapshot.exists() else ""
                 raise TooLargeError(
                     f"--batch-gpu {options.batch_gpu} pictures at once are too many for this GPU's memory; say fewer, "
                     f"and begin a new --outdir{again}"

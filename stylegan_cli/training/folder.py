@@ -78,17 +78,29 @@ class RunFolder:
         self._held.enter_context(alone(self.path / LOCK, f"{self.path} is being trained"))
         self._sweep()
 
-    def begin(self, options: Options, nimg: int, given: dict[str, Any]) -> None:
+    def begin(self, options: Options, nimg: int) -> None:
         """Makes the locked folder ready for a run that is `nimg` pictures old: what was logged after them is
-        forgotten. `given` is what the user asked for."""
+        forgotten."""
         self.checkpoints.mkdir(exist_ok=True)
         self._write(self.path / OPTIONS, options.dumps())
-        self._write(self.path / asked.FILE, asked.dumps(given))
         for name, lines in ((LOG, self.lines()), (METRICS, self.measured())):
             if (self.path / name).is_file():
                 kept = [json.dumps(line) + "\n" for line in lines if line["nimg"] <= nimg]
                 self._write(self.path / name, "".join(kept))
         self._board = Board(self.path, nimg)
+
+    def remember(self, given: dict[str, Any]) -> None:
+        """Keeps what the user asked for."""
+        self._write(self.path / asked.FILE, asked.dumps(given))
+
+    def check_whole(self) -> None:
+        """Raises `StyleganError` where there is a model and no checkpoint any more: a run has its first checkpoint
+        before its first model, and beginning anew would replace what it has learned."""
+        if self.snapshot.exists() and not checkpoints.found(self.checkpoints):
+            raise StyleganError(
+                f"{self.path} has a model, and has lost the checkpoints that it could go on from; choose another "
+                f"--outdir, with --resume {self.snapshot} to begin from the model"
+            )
 
     def close(self) -> None:
         if self._board:
@@ -203,8 +215,8 @@ def _rounded(value: Any) -> Any:
 
 
 def check_room(run: RunFolder, state: State) -> None:
-    """That a run's checkpoints, one more than are kept, and its model fit on the disk, with the
-    best one so far, beside those that are there."""
+    """That a run's checkpoints, one more than are kept, and its newest and best model fit on the disk, beside those
+    that are there."""
     model = sum(tensor.nbytes for tensor in state.average.state_dict().values())
     there = [path for path in (*checkpoints.found(run.checkpoints), run.snapshot, run.path / BEST) if path.is_file()]
     needed = (checkpoints.KEPT + 1) * state.nbytes + 2 * model - sum(path.stat().st_size for path in there)

@@ -77,14 +77,15 @@ def planned(
     return Session(run, options, pictures, state, pace, has_start=bool(wishes.resumed or not options.resume))
 
 
-def opened(session: Session, world: World, given: dict[str, Any]) -> None:
-    """Takes the run's folder, and the state where it stopped; what the user has `given` is written down there. The
-    leader locks the folder before anybody reads what another process might be writing there."""
+def opened(session: Session, world: World) -> None:
+    """Takes the run's folder, and the state where it stopped. The leader locks the folder before anybody reads what
+    another process might be writing there."""
     run, options, state = session.run, session.options, session.state
     with world.together():
         if world.leads:
             check_room(run, state)
             run.lock()
+            run.check_whole()
     with world.together():
         if content := checkpoints.newest(run.checkpoints):
             state.load(*content)
@@ -96,7 +97,9 @@ def opened(session: Session, world: World, given: dict[str, Any]) -> None:
     _check_alike(options, state, world)
     with world.together():
         if world.leads:
-            run.begin(options, state.progress.nimg, given)
+            run.begin(options, state.progress.nimg)
+            if content is None:
+                checkpoints.save(state, run.checkpoints)
             run.save_reals(session.pictures)
 
 

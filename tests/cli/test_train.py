@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -151,10 +152,53 @@ def test_a_run_needs_the_model_that_it_began_from_until_its_first_checkpoint(sty
     result = stylegan("train", "--outdir", run, "--kimg", 0.016)
     assert (result.exit_code, "going on after 0.008 kimg" in result.stderr) == (0, True), result.stderr
     assert alike(run, "straight")
-    for path in (*(run / "checkpoints").iterdir(), run / "command.json"):
+    for path in (*(run / "checkpoints").iterdir(), run / "command.json", run / "network-snapshot.safetensors"):
         path.unlink()
     result = stylegan("train", "--data", "faces", "--outdir", run, "--device", "cpu")
     assert (result.exit_code, "name the model that it began from with --resume" in result.stderr) == (1, True)
+
+
+def test_a_model_without_its_checkpoints_is_not_replaced(stylegan, faces, here):
+    """A user may have deleted them, who has no wish to lose what was learned."""
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.04))
+    shutil.rmtree(here / "run/checkpoints")
+    before = {path.name: path.read_bytes() for path in (here / "run").iterdir()}
+    result = stylegan("train", "--outdir", "run", "--kimg", 0.08)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "has lost the checkpoints that it could go on from; choose another --outdir, with --resume" in result.stderr
+    assert {path.name: path.read_bytes() for path in (here / "run").iterdir()} == before
+
+
+def test_a_run_that_was_killed_before_its_first_snapshot_begins_anew(stylegan, faces, here):
+    """At its first step, or before its first checkpoint."""
+    for left, run in ((2, "late"), (1, "early")):
+        result = stylegan("train", "--data", "faces", "--outdir", run, *words(kimg=0.04))
+        for path in (here / run).iterdir():
+            if path.name not in ["training_options.json", "command.json", "checkpoints"][: left + 1]:
+                path.unlink() if path.is_file() else shutil.rmtree(path)
+    for path in checkpoints.found(here / "late/checkpoints")[1:]:
+        path.unlink()
+    for run in ("late", "early"):
+        result = stylegan("train", "--outdir", run)
+        assert (result.exit_code, "; beginning." in result.stderr) == (0, True), result.stderr
+    assert alike("late", "early")
+
+
+def test_a_call_with_nothing_to_do_changes_nothing(stylegan, faces, here):
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.08))
+    stylegan("train", "--outdir", "run", "--kimg", 0.04, "--tick", 0.008)
+    result = stylegan("train", "--outdir", "run", "--dry-run")
+    assert (json.loads(result.stdout)["kimg"], json.loads(result.stdout)["tick"]) == (0.08, 0.04)
+
+
+def test_a_model_that_went_on_knows_how_it_began(stylegan, faces, here):
+    begun = words(aug="fixed", mirror=True, kimg=0.04)
+    stylegan("train", "--data", here / "faces", "--outdir", "run", *begun)
+    stylegan("train", "--outdir", "run", "--kimg", 0.08)
+    notes = importers.read(here / "run/network-snapshot.safetensors").notes
+    told = shlex.split(notes["command"])
+    assert told[:2] == ["stylegan", "train"] and {"--mirror", "--aug", "fixed", "--kimg", "0.08"} <= set(told)
+    assert told[told.index("--data") + 1] == "faces"
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "[" * 100_000, '{"kimg": 1', "\x00", None], ids=range(6))
@@ -166,7 +210,7 @@ def test_a_run_that_has_lost_the_command_asks_for_its_data_only(stylegan, faces,
     if content is not None:
         remembered.write_text(content)
     result = stylegan("train", "--outdir", "run")
-    assert (result.exit_code, "Missing option '--data'" in result.stderr) == (2, True)
+    assert (result.exit_code, "does not tell any more which pictures it learned from" in result.stderr) == (2, True)
     result = stylegan("train", "--data", "faces", "--outdir", "run", "--device", "cpu", "--kimg", 0.08)
     assert (result.exit_code, "going on after 0.04 kimg" in result.stderr) == (0, True), result.stderr
 
@@ -178,6 +222,15 @@ def test_data_that_moved_are_asked_for(stylegan, faces):
     assert (result.exit_code, "not there any more; say where it is with --data" in result.stderr) == (2, True)
     result = stylegan("train", "--outdir", "run", "--data", "moved", "--kimg", 0.08)
     assert (result.exit_code, "going on after 0.04 kimg" in result.stderr) == (0, True), result.stderr
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "empty"])
+def test_there_is_nothing_to_go_on_with(stylegan, here, folder):
+    (here / "empty").mkdir()
+    result = stylegan("train", "--outdir", folder)
+    assert (result.exit_code, result.stderr) == (
+        2, f"Error: there is no run in {folder} that could go on; say --data to begin one.\n",
+    )  # fmt: skip
 
 
 def test_classes_are_kept_too(stylegan, here):
@@ -227,7 +280,7 @@ def test_ctrl_c_saves_and_leaves(stylegan, faces, monkeypatch):
     monkeypatch.setattr(train_view.View, "step", interrupt)
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=9, tick=5))
     assert result.exit_code == 130
-    assert "Stopped" in result.stderr
+    assert "Stopped after 0.016 kimg; stylegan train --outdir run goes on.\n" in result.stderr
     assert tensors("run")[1]["nimg"] == 16  # the step after the one in which the signal came sees it
 
 
@@ -407,6 +460,15 @@ def test_another_run_in_the_same_folder(stylegan, faces, changed, sentence):
     assert (result.exit_code, result.stdout) == (2, "")
     assert sentence in result.stderr
     assert tensors("run")[1] == before
+
+
+def test_another_preset(stylegan, faces):
+    """What it filled in is the run's, and was not said."""
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
+    result = stylegan("train", "--outdir", "run", "--preset", "paper")
+    assert (result.exit_code, "--preset is paper, and was auto; choose another" in result.stderr) == (2, True)
+    result = stylegan("train", "--outdir", "run", "--preset", "auto")
+    assert result.exit_code == 0, result.stderr
 
 
 def test_other_pictures_are_another_run(stylegan, faces, here):

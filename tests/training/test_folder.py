@@ -33,13 +33,13 @@ def tick(nimg):
 def test_going_back_forgets_later_lines(options, tmp_path):
     run = RunFolder(tmp_path / "run")
     run.lock()
-    run.begin(options, 0, {})
+    run.begin(options, 0)
     for nimg in (8, 16, 24):
         run.log(tick(nimg))
     with (run.path / "log.jsonl").open("a") as file:
         file.write('{"nimg": 32, "cut sho')
     run.close()
-    RunFolder(run.path).begin(options, 16, {})
+    RunFolder(run.path).begin(options, 16)
     assert [line["nimg"] for line in run.lines()] == [8, 16]
     assert run.lines()[0]["r_t"] == 0.1
     assert run.options() == options
@@ -49,13 +49,13 @@ def test_going_back_forgets_later_lines(options, tmp_path):
 def test_a_log_ends_before_what_is_no_measurement(options, tmp_path, line):
     run = RunFolder(tmp_path / "run")
     run.lock()
-    run.begin(options, 0, {})
+    run.begin(options, 0)
     run.log(tick(8))
     with (run.path / "log.jsonl").open("a") as file:
         file.write(f"{line}\n")
     assert [line["nimg"] for line in run.lines()] == [8]
     run.close()
-    RunFolder(run.path).begin(options, 100, {})
+    RunFolder(run.path).begin(options, 100)
     assert (run.path / "log.jsonl").read_text().count("\n") == 1
 
 
@@ -63,7 +63,7 @@ def test_one_process_at_a_time(options, tmp_path):
     """Also after the first one was killed, which leaves the lock's file but no lock."""
     run, other = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run")
     run.lock()
-    run.begin(options, 0, {})
+    run.begin(options, 0)
     run.log(tick(8))
     with pytest.raises(StyleganError, match=r"run is being trained by another process; wait for its end, or stop it"):
         other.lock()
@@ -81,7 +81,7 @@ def test_what_a_killed_process_left_is_swept_away(options, tmp_path):
     """By who trains next, and only what is a run's own."""
     run = RunFolder(tmp_path / "run")
     run.lock()
-    run.begin(options, 0, {})
+    run.begin(options, 0)
     run.close()
     names = ["network-snapshot.77.part.safetensors", "report.77.part.html", "fakes000001.77.part.png"]
     names += ["log.77.part.jsonl", "training.77.part.mp4"]
@@ -105,7 +105,7 @@ def test_a_run_that_was_killed_before_it_began(options, tmp_path):
     (tmp_path / ".training_options.77.part.json").touch()
     assert run.options() is None
     run.lock()
-    run.begin(options, 0, {})
+    run.begin(options, 0)
     assert run.options() == options
     run.close()
 
@@ -127,7 +127,7 @@ def run(options, tmp_path):
     """One that has just begun, and published something."""
     run = RunFolder(tmp_path / "run")
     run.lock()
-    run.begin(options, 0, {})
+    run.begin(options, 0)
     run.snapshot.write_text("model")
     yield run
     run.close()
@@ -155,7 +155,7 @@ def test_metrics_are_kept_as_the_log_is(options, run):
     page = (run.path / "report.html").read_text()
     assert "FD-means, 1,000 pictures a side" in page and "KD-means" in page
     run.close()
-    RunFolder(run.path).begin(options, 16, {})
+    RunFolder(run.path).begin(options, 16)
     assert [line["kimg"] for line in run.measured()] == [0.008, 0.008, 0.016, 0.016]
 
 
@@ -189,7 +189,7 @@ def test_what_is_published_knows_its_centre(options, pictures, tmp_path):
     """That of the weights as they are."""
     run, state = RunFolder(tmp_path / "run"), begin(options, Start(), CPU)
     run.lock()
-    run.begin(options, 0, {})
+    run.begin(options, 0)
     with torch.no_grad():
         dict(state.average.named_parameters())["mapping.fc0.bias"].fill_(300.0)
         w = state.average.mapping(torch.randn(4000, 4))
@@ -218,7 +218,7 @@ def test_room_is_asked_for_what_a_run_writes(options, pictures, tmp_path, monkey
     with pytest.raises(StyleganError, match="MB left and this run needs"):
         check(0.98 * needed)
     run.lock()
-    run.begin(options, 0, {})
+    run.begin(options, 0)
     run.publish(learned, options, {}, Pictures(pictures, None))
     run.close()
     there = sum(path.stat().st_size for path in (run.snapshot, *run.checkpoints.iterdir()))
