@@ -22,6 +22,7 @@ from stylegan_cli.generator import Generator
 from stylegan_cli.hardware import cpu_features
 from stylegan_cli.noise import Noise
 from stylegan_cli.ops.constants import hold_when_compiled
+from stylegan_cli.plain import misfits
 
 Synthesis = Callable[..., Tensor]
 CHOICES = ("auto", "on", "off")
@@ -69,8 +70,9 @@ def compile_synthesis(generator: Generator) -> None:
         """One by one, so that no other shape has to be compiled; other noise is drawn by numpy, or rarely used."""
         if replace(noise, seed=0) != Noise() or torch.is_grad_enabled():
             return eager(ws, noise)
-        # Contiguous ones: a w that is repeated along the layers would be compiled for again.
-        return torch.cat([compiled(one.contiguous()).clone() for one in ws.split(1)])
+        # Copies: a w that is repeated along the layers, or comes from elsewhere, would be compiled for again.
+        copies = (one.clone(memory_format=torch.contiguous_format) for one in ws.split(1))
+        return torch.cat([compiled(one).clone() for one in copies])
 
     _check(generator, eager, synthesis)
     object.__setattr__(generator, "synthesis", synthesis)  # past modules: some families have one of this name
@@ -84,7 +86,9 @@ def undo(generator: Generator) -> None:
 def verdict(generator: Generator, precision: str) -> Verdict | None:
     """What was measured for this model and precision on this machine, if anything was."""
     kept = _read(_file()).get(_key(generator, precision))
-    return Verdict(**kept) if kept else None
+    if not isinstance(kept, dict) or kept.keys() != {"eager", "compiled"} or misfits(Verdict, kept):
+        return None
+    return Verdict(**kept)
 
 
 def keep_verdict(generator: Generator, precision: str, found: Verdict) -> None:
@@ -102,19 +106,23 @@ def psnr(one: Tensor, other: Tensor) -> float:
 
 
 def _check(generator: Generator, eager: Synthesis, synthesis: Synthesis) -> None:
-    ws = generator.broadcast(generator.w_avg[None])
+    """Of three calls: CUDA's graphs are recorded by the second one, and first replayed by the third."""
+    average = generator.broadcast(generator.w_avg[None])
+    calls = average, average / 2, average
     with torch.inference_mode():
         try:
             with warnings.catch_warnings():  # that TF32 would be faster, which nobody asked for
                 warnings.simplefilter("ignore")
-                drawn = synthesis(ws)
+                drawn = [synthesis(ws) for ws in calls]
         except RuntimeError as error:  # no compiler, or one that fails: torch's errors for both are of this kind
             raise StyleganError(f"this machine cannot compile {generator.origin.name} ({_first_line(error)})") from None
-        closeness = psnr(drawn, eager(ws))
-    if not closeness >= CLOSE_ENOUGH:
-        raise StyleganError(
-            f"compiled code for {generator.origin.name} draws another picture here ({closeness:.0f} dB PSNR)"
-        )
+        expected = [eager(ws) for ws in calls[:2]]
+    for one, other in zip(drawn, [*expected, expected[0]], strict=True):
+        closeness = psnr(one, other)
+        if not closeness >= CLOSE_ENOUGH:
+            raise StyleganError(
+                f"compiled code for {generator.origin.name} draws another picture here ({closeness:.0f} dB PSNR)"
+            )
 
 
 def _first_line(error: Exception) -> str:
@@ -125,7 +133,7 @@ def _file() -> Path:
     return cache_folder() / "compiled" / "verdicts.json"
 
 
-def _read(path: Path) -> dict[str, dict[str, float]]:
+def _read(path: Path) -> dict[str, Any]:
     """What was kept; nothing where that cannot be read, for it can be measured again."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))

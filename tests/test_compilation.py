@@ -1,6 +1,8 @@
 """Compiled synthesis: checked before it is used, and used where it pays."""
 
+import json
 import warnings
+from itertools import count
 
 import pytest
 import torch
@@ -42,11 +44,27 @@ def test_the_same_picture_is_taken(tiny, cache, monkeypatch):
 
 
 @pytest.mark.parametrize("wrong", [lambda image: image * torch.nan, lambda image: -image])
-def test_another_picture_is_refused(tiny, cache, monkeypatch, wrong):
-    draws(monkeypatch, wrong)
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_another_picture_is_refused(tiny, cache, monkeypatch, wrong, call):
+    """Whenever it comes: CUDA's graphs are recorded by the second call, and replayed from the third on."""
+    calls = count(1)
+    draws(monkeypatch, lambda image: wrong(image) if next(calls) == call else image)
     with pytest.raises(StyleganError, match="draws another picture"):
         compilation.compile_synthesis(tiny)
     assert "synthesis" not in vars(tiny)
+
+
+def test_what_draws_its_first_picture_again_is_refused(tiny, cache, monkeypatch):
+    """As a graph does whose inputs are forgotten."""
+    kept = []
+
+    def first(image):
+        kept.append(image)
+        return kept[0]
+
+    draws(monkeypatch, first)
+    with pytest.raises(StyleganError, match="draws another picture"):
+        compilation.compile_synthesis(tiny)
 
 
 def test_compilers_warn_nobody(tiny, cache, monkeypatch, recwarn):
@@ -61,9 +79,15 @@ def test_compilers_warn_nobody(tiny, cache, monkeypatch, recwarn):
     assert not recwarn
 
 
-def test_no_compiler(tiny, cache, monkeypatch):
-    def fails(_image):
-        raise RuntimeError("No working C++ compiler found.\nMore of it")
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_no_compiler(tiny, cache, monkeypatch, call):
+    """Or one that fails later, as CUDA's graphs may."""
+    calls = count(1)
+
+    def fails(image):
+        if next(calls) == call:
+            raise RuntimeError("No working C++ compiler found.\nMore of it")
+        return image
 
     draws(monkeypatch, fails)
     with pytest.raises(StyleganError, match=r"cannot compile \w+ \(No working C\+\+ compiler found\)"):
@@ -76,6 +100,14 @@ def test_verdicts_are_kept_by_model_and_precision(tiny, cache):
     compilation.keep_verdict(tiny, "bf16", Verdict(0.2, 0.19))
     assert compilation.verdict(tiny, "fp32").pays
     assert not compilation.verdict(tiny, "bf16").pays
+
+
+@pytest.mark.parametrize("entry", ["fast", [0.2, 0.1], {}, {"eager": 0.2}, {"eager": 0.2, "compiled": "0.1"}])
+def test_a_damaged_verdict_is_none(tiny, cache, entry):
+    compilation.keep_verdict(tiny, "fp32", Verdict(0.2, 0.1))
+    file = cache / "compiled/verdicts.json"
+    file.write_text(json.dumps(dict.fromkeys(json.loads(file.read_text()), entry)))
+    assert compilation.verdict(tiny, "fp32") is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "7"])

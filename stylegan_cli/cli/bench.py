@@ -13,6 +13,10 @@ from stylegan_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from torch import Tensor
+
+    from stylegan_cli.generator import Generator
+
 
 @dataclass(frozen=True)
 class Row:
@@ -78,45 +82,52 @@ def _measured(
     choice: ModelChoice, batches: "Sequence[int]", compiled: bool, seconds: float, quiet: bool
 ) -> "Iterator[Row]":
     """The rows of one model in one precision; the compiled ones last, if it can be compiled here."""
-    import torch
-
     from stylegan_cli import compilation, hardware
     from stylegan_cli.cli.studio import open_generator
-    from stylegan_cli.errors import StyleganError
     from stylegan_cli.operations.benchmarking import seconds_a_picture
 
     generator, precision = open_generator(choice, quiet)
     if generator.c_dim:
         generator.choose_class(0)  # all are equally fast
-    ws = generator.broadcast(generator.w_avg[None])
-    with torch.inference_mode():
-        exact = None
-        if precision != "fp32":
-            exact = open_generator(ModelChoice(choice.model, choice.device, "fp32"), quiet)[0].synthesis(ws)
-            hardware.set_up(generator.device, precision)  # as before that one was opened
-
-        def row(batch: int, is_compiled: bool) -> Row:
-            taken = seconds_a_picture(generator, batch, seconds)
-            close = compilation.psnr(generator.synthesis(ws), reference)
+    if precision == "fp32":
+        reference = _average(generator)
+    else:
+        reference = _average(open_generator(ModelChoice(choice.model, choice.device, "fp32"), quiet)[0])
+        hardware.set_up(generator.device, precision)  # as before that one was opened
+    taken: dict[bool, float] = {}
+    for is_compiled in (False, True) if compiled else (False,):
+        if is_compiled and not _compile(generator, quiet):
+            return
+        for batch in batches:
+            each = seconds_a_picture(generator, batch, seconds)
+            taken.setdefault(is_compiled, each)
+            close = compilation.psnr(_average(generator), reference)
             told = None if close == inf else 0.0 if isnan(close) else close
-            return Row(
-                generator.origin.name, generator.resolution, precision, batch, is_compiled, taken, 1 / taken, told
-            )
+            yield Row(generator.origin.name, generator.resolution, precision, batch, is_compiled, each, 1 / each, told)
+    if compiled:
+        compilation.keep_verdict(generator, precision, compilation.Verdict(taken[False], taken[True]))
 
-        reference = generator.synthesis(ws) if exact is None else exact
-        eager = [row(batch, False) for batch in batches]
-        yield from eager
-        if not compiled:
-            return
-        try:
-            compilation.compile_synthesis(generator)
-        except StyleganError as error:
-            if not quiet:
-                tell(f"Not compiled: {error}.")
-            return
-        fast = [row(batch, True) for batch in batches]
-        yield from fast
-        compilation.keep_verdict(generator, precision, compilation.Verdict(eager[0].seconds, fast[0].seconds))
+
+def _average(generator: "Generator") -> "Tensor":
+    """The picture of the average w."""
+    import torch
+
+    with torch.inference_mode():
+        return generator.synthesis(generator.broadcast(generator.w_avg[None]))
+
+
+def _compile(generator: "Generator", quiet: bool) -> bool:
+    """Whether the generator is compiled now; if not, the user is told why."""
+    from stylegan_cli import compilation
+    from stylegan_cli.errors import StyleganError
+
+    try:
+        compilation.compile_synthesis(generator)
+    except StyleganError as error:
+        if not quiet:
+            tell(f"Not compiled: {error}.")
+        return False
+    return True
 
 
 def _available(device: str) -> list[str]:

@@ -75,6 +75,7 @@ class Studio:
         self.check_out(1)
         self.generator, self.precision = open_generator(choice, output.quiet)
         self.model, self.psi = choice.model, 1.0
+        self.shows = output.show
         self.compile, self.is_compiled = "off", False
         if isinstance(choice, OfClass) and choice.class_index is not None:
             self.generator.choose_class(choice.class_index)
@@ -286,10 +287,15 @@ class Studio:
 
     def preview(self, image: Image.Image) -> None:
         """Shows the picture in the terminal, where --show asks for it."""
-        if self.output.show:
-            from textual_image.renderable import Image as Preview
+        if not self.shows:
+            return
+        from textual_image.renderable import Image as Preview
 
+        try:
             prose().print(Preview(image, width="auto", height="auto"))
+        except ZeroDivisionError:  # textual-image's, which divides by the terminal's size
+            self.shows = False
+            tell("This terminal does not tell its size, so that --show can draw nothing there.")
 
 
 def _photo(people: Sequence[Person]) -> dict[str, Any] | None:
