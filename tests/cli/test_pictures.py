@@ -419,15 +419,22 @@ def test_stdout_is_the_paths_of_what_was_made(tiny_stylegan, here):
     assert all(path.is_file() for path in made)
 
 
-def test_show_previews_on_stderr(stylegan, tiny_model):
+@pytest.fixture
+def shown():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # textual-image uses what Pillow 14 will drop
-        result = stylegan("sample", "--size", 16, "--show", "--model", tiny_model)
+        yield
+
+
+@pytest.mark.usefixtures("shown")
+def test_show_previews_on_stderr(stylegan, tiny_model):
+    result = stylegan("sample", "--size", 16, "--show", "--model", tiny_model)
     assert result.exit_code == 0
     assert result.stdout == "seed0000.png\n"
     assert len(result.stderr.splitlines()) > 4
 
 
+@pytest.mark.usefixtures("shown")
 def test_a_terminal_without_a_size_costs_no_picture(stylegan, tiny_model, monkeypatch):
     from textual_image.renderable import halfcell
 
