@@ -436,8 +436,10 @@ def test_show_previews_on_stderr(stylegan, tiny_model):
 
 @pytest.mark.usefixtures("shown")
 def test_a_terminal_without_a_size_costs_no_picture(stylegan, tiny_model, monkeypatch):
+    from textual_image import renderable
     from textual_image.renderable import halfcell
 
+    monkeypatch.setattr(renderable, "Image", halfcell.Image)  # a terminal's
     monkeypatch.setattr(halfcell, "get_cell_size", lambda: 640 // 0)
     result = stylegan("sample", "-n", 2, "--size", 16, "--show", "--model", tiny_model, "--out", "faces")
     assert (result.exit_code, result.stdout) == (0, "faces/seed0000.png\nfaces/seed0001.png\n")
