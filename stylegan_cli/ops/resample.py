@@ -132,7 +132,19 @@ def _upsample(x: Tensor, f: Tensor, up: tuple[int, int], padding: tuple[int, int
 
 
 def _depthwise(f: Tensor, x: Tensor) -> Tensor:
-    return f.to(x.dtype).expand(x.shape[1], 1, *f.shape)
+    return _rounded(f, x.dtype).expand(x.shape[1], 1, *f.shape)
+
+
+def _rounded(f: Tensor, dtype: torch.dtype) -> Tensor:
+    """`f` in `dtype`. A long filter keeps its sum: what rounding takes from it goes into its smallest taps, which are
+    the finest. Else every pass makes a picture lighter or darker, in bfloat16 by up to 0.2 %. Of shorter filters all
+    taps are binary fractions."""
+    rounded = f.to(dtype)
+    if dtype == f.dtype or max(f.shape) < SEPARABLE_FROM:
+        return rounded
+    smallest = f.abs() == f.abs().min()
+    missing = (f - rounded.to(f.dtype)).sum() / smallest.sum()
+    return torch.where(smallest, f + missing, rounded.to(f.dtype)).to(dtype)
 
 
 class _Axis(NamedTuple):
