@@ -5,7 +5,7 @@ import torch
 from stylegan_cli.parallel import World
 from stylegan_cli.training import presets
 from stylegan_cli.training.data import Loader, Pictures
-from stylegan_cli.training.loop import Trainer
+from stylegan_cli.training.loop import MEASURED, Trainer
 from stylegan_cli.training.networks import Start
 from stylegan_cli.training.state import begin
 
@@ -21,6 +21,12 @@ def trainer_of(pictures, labelled=False, device=CPU, **said):
     options, _ = presets.plan(found, cfg | {"batch_gpu": said.get("batch", "8")} | said, "auto", None, 1)
     state, loader = begin(options, Start(), device), Loader(found, options.seed, options.mirror)
     return Trainer(options, state, loader, World(), device)
+
+
+def learned(trainer, count):
+    """The sums of everything that is measured, over so many steps."""
+    sums = sum(steps(trainer, 1).sums[:, 0] for _ in range(count))
+    return dict(zip(MEASURED, sums.tolist(), strict=True))
 
 
 def steps(trainer, count):
