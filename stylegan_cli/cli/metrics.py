@@ -10,6 +10,8 @@ from stylegan_cli.cli.options import ModelChoice, Quiet, Seed, check_unused, com
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from stylegan_cli.metrics.evaluation import Report
     from stylegan_cli.metrics.sets import PictureSet
 
@@ -119,6 +121,8 @@ def metrics(
         return
     if not quiet:
         tell(_conditions(report))
+        for sentence in _reservations(report, num):
+            tell(sentence)
     for measure in report.measures:
         found = measure.estimate
         data(f"{measure.title:<30} {found.value:<11.5g} 95 %: {found.low:.5g} to {found.high:.5g} ({measure.interval})")
@@ -150,6 +154,18 @@ def _conditions(report: "Report") -> str:
         f"{' by '.join(_side(*side) for side in sides)}: {counts}, seed {report.seed}, compared at "
         f"{report.size} pixels, {report.features} at {report.features_size}, resized by {report.filter}."
     )
+
+
+def _reservations(report: "Report", num: int) -> "Iterator[str]":
+    """Of sides with fewer pictures than were asked for."""
+    if all(measure.name == "ppl" for measure in report.measures):
+        return
+    for title, count in {report.subject: report.num, report.reference: report.reference_num}.items():
+        if count < num:
+            yield (
+                f"{title} gives only {count:,} of {num:,} pictures: the fewer, the larger are distances, so that these "
+                "compare with those of as many only."
+            )
 
 
 def _side(title: str, about: dict[str, Any]) -> str:

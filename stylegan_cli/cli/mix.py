@@ -55,6 +55,8 @@ def mix(
 
     Examples: stylegan mix --coarse jon --fine dany; stylegan mix --rows 1,2,3 --cols jon,dany --styles middle
     """
+    if context.args and (rows or cols):
+        raise UsageError("--rows and --cols take people as one word, with commas: --rows 1,2,3 --cols jon,dany")
     if context.args:
         one, other, *_ = [*context.args, "42"]
         raise UsageError(f"say what each person gives: stylegan mix --coarse {one} --fine {other}")

@@ -284,6 +284,7 @@ WORDS = {
     "one person": (["interpolate", 1], "needs at least two people"),
     "nobody": (["interpolate", ","], "names nobody"),
     "mix without bands": (["mix", "1", "2"], "say what each person gives: stylegan mix --coarse 1 --fine 2"),
+    "rows of words": (["mix", "--rows", "1", "2", "--cols", "3"], "with commas: --rows 1,2,3 --cols jon,dany"),
     "mix of one": (["mix", "1"], "say what each person gives: stylegan mix --coarse 1 --fine 42"),
     "no bands": (["mix"], "name a person for at least one of --coarse, --middle, --fine"),
     "half a figure": (["mix", "--rows", 1], "needs both --rows and --cols"),

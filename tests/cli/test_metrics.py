@@ -40,6 +40,16 @@ def test_a_model_by_data(stylegan, made, tiny_model):
         assert condition in result.stderr
 
 
+@pytest.mark.parametrize("num", [100, 101])
+def test_a_side_with_fewer_pictures_than_asked_for_is_told(stylegan, made, tiny_model, num):
+    """Not of models, which have as many as anybody wants."""
+    words = ("metrics", tiny_model, made, "--num", num, "--metrics", "kd")
+    result = stylegan(*words)
+    told = f"{made} gives only 100 of 101 pictures: the fewer, the larger are distances"
+    assert (result.exit_code, told in result.stderr, result.stderr.count("gives only")) == (0, num > 100, num - 100)
+    assert "gives only" not in stylegan(*words, "--quiet").stderr
+
+
 def test_json(stylegan, made, tiny_model):
     result = stylegan("metrics", made, made, *NUM, "--metrics", "kd, pr", "--json", "--filter", "box", "--seed", 3)
     assert (result.exit_code, result.stderr) == (0, "")
