@@ -257,8 +257,8 @@ def open_edits(
         direction = open_direction(studio, name, known)
         if not studio.output.quiet and (already := [other.name for other in kept if keeps(direction, other)]):
             tell(
-                f"{direction.name} was fitted to leave {' and '.join(already)} alone already, in people on average; "
-                "--keep changes nothing there."
+                f"{direction.name} was found so that it moves {' and '.join(already)} as little as it can, in people on "
+                "average; --keep changes nothing there."
             )
         edits.append(Edit(keeping(direction, kept), amount.stop, amount.start or 0, layers))
     return edits

@@ -76,7 +76,7 @@ def test_what_a_direction_keeps_already_is_told(stylegan, tiny_model, age, here)
     directions.write(here / "old.npz", replace(age, found={"kept": ["gender"]}), tiny.origin)
     words = ("--keep", "gender.npz", "--size", 16, "--model", tiny_model)
     kept = stylegan("edit", 1, "--direction", "old.npz=2", *words, "--out", "kept.png")
-    assert "age was fitted to leave gender alone already" in kept.stderr
+    assert "age was found so that it moves gender as little as it can" in kept.stderr
     corrected = stylegan("edit", 1, "--direction", "age.npz=2", *words, "--out", "corrected.png")
     assert "found keeping" not in corrected.stderr
     plain = stylegan("edit", 1, "--direction", "age.npz=2", *words[2:], "--out", "plain.png")
