@@ -46,6 +46,12 @@ def faces():
     return {path.stem: Image.open(path).convert("RGB") for path in (GOLDEN / "faces").glob("*.jpg")}
 
 
+@pytest.fixture(scope="session")
+def astronaut():
+    """A woman in a photo of 360 pixels, the distance of her eyes 30."""
+    return Image.open(GOLDEN / "astronaut.jpg").convert("RGB")
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """An empty current folder."""

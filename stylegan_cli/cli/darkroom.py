@@ -27,6 +27,7 @@ from stylegan_cli.latents.people import Person
 from stylegan_cli.media.render import render, to_pixels, to_tensor
 from stylegan_cli.noise import Noise
 from stylegan_cli.operations import pivotal, projection
+from stylegan_cli.scorers import mesh, runtime, silhouette
 from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
 VERSION = 1  # of how photos are looked for: what older ones found is then looked for again
@@ -145,7 +146,20 @@ def pasted(studio: Studio, path: Path, face: int | None, before: Person, after: 
     if cut is None or cut.photo != file_digest(path):
         cut = _again(photo, path, before, cut, face, studio.output.quiet)
     reference, drawn = (render(studio.generator, someone.face()) for someone in (before, after))
-    return pasting.paste(photo, drawn, cut, reference)
+    return pasting.paste(photo, drawn, cut, reference, _silhouette(studio.output.quiet))
+
+
+def _silhouette(quiet: bool) -> pasting.Silhouette | None:
+    """Who tells people from what is behind them; None where they are not at hand: faces can be pasted without."""
+    if not runtime.installed():
+        return None
+    try:
+        fetch([silhouette.SILHOUETTE, mesh.MESH], quiet)  # the price of the edit needs the mesh, of the same wheel
+    except StyleganError as error:
+        if not quiet:
+            tell(f"What is behind the face may change with it: {error}.")
+        return None
+    return silhouette.read
 
 
 def _found_at(person: Person) -> Alignment | None:

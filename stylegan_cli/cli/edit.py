@@ -144,7 +144,8 @@ def edit(
             exists=True,
             dir_okay=False,
             show_default=False,
-            help="Put the edited face back into this photo, where it was found. The result is 8-bit RGB.",
+            help="Put the edited face back into this photo, where it was found. What is behind it stays as it is, where "
+            "scorers are installed. The result is 8-bit RGB.",
         ),
     ] = None,
     face: Annotated[
@@ -257,8 +258,8 @@ def open_edits(
         direction = open_direction(studio, name, known)
         if not studio.output.quiet and (already := [other.name for other in kept if keeps(direction, other)]):
             tell(
-                f"{direction.name} was found so that it moves {' and '.join(already)} as little as it can, in people on "
-                "average; --keep changes nothing there."
+                f"{direction.name} was found so that it moves {' and '.join(already)} as little as it can, in people "
+                "on average; --keep changes nothing there."
             )
         edits.append(Edit(keeping(direction, kept), amount.stop, amount.start or 0, layers))
     return edits

@@ -2,12 +2,14 @@
 
 The face is matched in colour and blended band by band (Burt and Adelson 1983, "A multiresolution spline with
 application to image mosaics"): colours change over a wide zone, details over a narrow one. Hair goes on where the crop
-ends: what is like it there takes on the colours that the edit gave it, less and less outwards.
+ends: what is like it there takes on the colours that the edit gave it, less and less outwards. What is behind people
+stays as it is, where somebody can tell it from them; the generator draws that anew with every edit.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -24,32 +26,46 @@ MARGIN = 0.25  # how far around the crop they do, in shares of its edge
 OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # from where they fade in, to both sides of the border
 EDITED = (6.0, 24.0)  # so far an edit changed colours (of 255) where details are the photo's, and where the face's
 COLOUR_SIZE = 64  # pixels of the crops that colours are compared on
-WIDER = 7  # of these pixels: an edit and what surrounds it, such as loose hairs
+WIDER = 7  # of these pixels: an edit, or people, and what surrounds them, such as loose hairs
 CAST = 32.0  # colours that differ by more (of 255) are an edit rather than a cast of light
 GRAIN = 10.0  # differences of colours (of 255) that tell nothing
 COARSEST, FINEST = 24, 1024  # pixels of a crop in the coarsest band and in the finest
 STRIP = 256  # rows of the photo that are written at once
 
 
-def paste(photo: Image.Image, face: Image.Image, alignment: Alignment, reference: Image.Image) -> Image.Image:
+# Where there are people on a picture, `[n, n, 1]`, 0 to 1.
+Silhouette = Callable[[Image.Image], np.ndarray]
+
+
+def paste(
+    photo: Image.Image,
+    face: Image.Image,
+    alignment: Alignment,
+    reference: Image.Image,
+    silhouette: Silhouette | None = None,
+) -> Image.Image:
     """The RGB photo with `face`, the edited crop of any size, in its place. Pixels farther than MARGIN from the crop,
     and those around it that the edit does not reach, keep their values.
 
     `reference` is the crop before it was edited, as the generator draws it. How its colours differ from the photo's is
     taken off the face; where the edit changed something beside the face itself (hair), that goes into the photo too.
+    Without a `silhouette` that may be the wall behind it.
     """
     size = 4 * max(round(min(2 * alignment.edge, FINEST) / 4), 1)
     border = round(size * MARGIN)
     corners = geometry.inside(alignment.corners, geometry.WHOLE * (1 + 2 * MARGIN) - MARGIN)
     before = _surroundings(photo, corners, size + 2 * border)
     inner = slice(border, border + size)
-    rest, sharp = _step(_distance(size), *RIM), _sharp(alignment, size)
+    people = _people(before, face, inner, silhouette)
+    near = _widened(people)
+    rest, sharp = _step(_distance(size), *RIM), _sharp(alignment, size) * near[inner, inner]
     edited = np.maximum(_step(_distance(size, AXES, POWER), *FACE), _resized(_edited(face, reference), size))
     ours = edited * sharp * rest
 
     fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - sharp)  # where details are the photo's in any case
-    change = _carried(before, _small(face) - _small(reference), _visible(alignment) * _resized(fringe, COLOUR_SIZE))
-    change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS)
+    edit = (_small(face) - _small(reference)) * _resized(people[inner, inner], COLOUR_SIZE)
+    change = _carried(before, edit, _visible(alignment) * _resized(fringe, COLOUR_SIZE))
+    change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near
     change[inner, inner] *= fringe
     new = np.asarray(face.resize((size, size), Image.Resampling.LANCZOS), np.float32)
     missing = new + _resized(_cast(photo, alignment, reference), size) - (before + change)[inner, inner]
@@ -67,6 +83,18 @@ def _surroundings(photo: Image.Image, corners: np.ndarray, size: int) -> np.ndar
     before, after = (-(-np.maximum(beyond, 0) // shrink) for beyond in (start - low, high - end))
     part = np.pad(part, ((before[1], after[1]), (before[0], after[0]), (0, 0)), "symmetric")
     return np.asarray(geometry.cut(Image.fromarray(part), (corners - start) / shrink + before, size), np.float32)
+
+
+def _people(before: np.ndarray, face: Image.Image, inner: slice, silhouette: Silhouette | None) -> np.ndarray:
+    """Where there are people in the photo's square, `before`, or in the `face` amid it: `[n, n, 1]`. Everywhere, if
+    nobody can tell, or sees none in the very middle: it may be a cat."""
+    everywhere = np.ones((*before.shape[:2], 1), np.float32)
+    if silhouette is None:
+        return everywhere
+    people = _resized(silhouette(Image.fromarray(before.round().clip(0, 255).astype(np.uint8))), len(before))
+    people[inner, inner] = np.maximum(people[inner, inner], _resized(silhouette(face), inner.stop - inner.start))
+    middle = slice(round(0.4 * len(before)), round(0.6 * len(before)))
+    return people if people[middle, middle].mean() > 0.5 else everywhere
 
 
 def _carried(before: np.ndarray, change: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -145,7 +173,18 @@ def _distance(size: int, axes: tuple[float, float] = (0.5, 0.5), power: float = 
 def _edited(face: Image.Image, reference: Image.Image) -> np.ndarray:
     """Where an edit changed something, 0 to 1, a little wider than it did: `[COLOUR_SIZE, COLOUR_SIZE, 1]`."""
     much = _step(np.abs(_small(face) - _small(reference)).max(axis=2), *EDITED)
-    wide = Image.fromarray((much * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(WIDER))
+    return _wide(much[..., None])
+
+
+def _widened(people: np.ndarray) -> np.ndarray:
+    """People in the photo's square `[n, n, 1]`, and what surrounds them."""
+    small = _resized(people, round(COLOUR_SIZE * (1 + 2 * MARGIN)))
+    return _resized(_wide(small), len(people))
+
+
+def _wide(places: np.ndarray) -> np.ndarray:
+    """Places `[n, n, 1]`, 0 to 1, with WIDER margins that fade out."""
+    wide = Image.fromarray((places[..., 0].clip(0, 1) * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(WIDER))
     return np.asarray(wide.filter(ImageFilter.GaussianBlur(1.5)), np.float32)[..., None] / 255
 
 

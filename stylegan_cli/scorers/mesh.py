@@ -14,18 +14,14 @@ from stylegan_cli.assets import Asset, Wheel
 from stylegan_cli.scorers.looks import Window, both_ways
 from stylegan_cli.scorers.runtime import network
 
-MESH = Asset(
-    Wheel(
-        "mediapipe",
-        "0.10.21",
-        35_622_638,
-        "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
-        platform="manylinux_2_28_x86_64",
-    ),
-    "mediapipe/modules/face_landmark/face_landmark.tflite",
-    "MediaPipe's face mesh",
-    "Apache-2.0",
+MEDIAPIPE = Wheel(
+    "mediapipe",
+    "0.10.21",
+    35_622_638,
+    "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+    platform="manylinux_2_28_x86_64",
 )
+MESH = Asset(MEDIAPIPE, "mediapipe/modules/face_landmark/face_landmark.tflite", "MediaPipe's face mesh", "Apache-2.0")
 WINDOW, SIZE = Window(0.525, 0.85), 192
 # Pairs of points on the left and the right whose line is level on an upright face: outer corners of the eyes, temples,
 # cheeks before the ears.

@@ -31,30 +31,43 @@ def demand() -> None:
 
 @cache
 def network(asset: Asset) -> Network:
-    """The network in this file, opened once."""
-    return Network(asset)
+    """The network in this file, opened once; of a softmax at its end it gives the logits."""
+    import openvino
+
+    model = openvino.Core().read_model(asset.path())
+    # Probabilities saturate, logits do not.
+    return Network([_before_softmax(result) for result in model.get_results()], model.get_parameters())
+
+
+@cache
+def beginning(asset: Asset) -> Network:
+    """The network in this file up to the only operation that OpenVINO does not know, whose inputs it gives."""
+    from openvino.frontend import FrontEndManager
+
+    frontend = FrontEndManager().load_by_model(str(asset.path()))
+    model = frontend.convert_partially(frontend.load(str(asset.path())))
+    (unknown,) = (node for node in model.get_ops() if node.get_type_name().endswith("FrameworkNode"))
+    return Network([taken.get_source_output() for taken in unknown.inputs()], model.get_parameters())
 
 
 class Network:
-    """One network for one picture at a time."""
+    """One network for one picture at a time, from its `parameters` to the `outputs`."""
 
-    def __init__(self, asset: Asset) -> None:
+    def __init__(self, outputs: list[openvino.Output], parameters: list[openvino.op.Parameter]) -> None:
         import openvino
 
-        core = openvino.Core()
-        model = core.read_model(asset.path())
-        model = openvino.Model([_before_softmax(result) for result in model.get_results()], model.get_parameters(), "")
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
-        self._request = core.compile_model(model, "CPU", settings).create_infer_request()
+        model = openvino.Model(outputs, parameters, "")
+        self._request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
 
     def __call__(self, x: np.ndarray) -> list[np.ndarray]:
-        """All outputs for a batch of one; of a softmax the logits."""
+        """All outputs for a batch of one."""
         answer = self._request.infer([x])
         return [np.array(answer[i]) for i in range(len(answer))]
 
 
 def _before_softmax(result: openvino.Node) -> openvino.Output:
-    """What flows into a result, or into the softmax before it: probabilities saturate, logits do not."""
+    """What flows into a result, or into the softmax before it."""
     output = result.input_value(0)
     node = output.get_node()
     return node.input_value(0) if node.get_type_name() == "Softmax" else output

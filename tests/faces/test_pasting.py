@@ -197,3 +197,40 @@ def test_a_face_larger_than_the_photo_goes_back(photo):
     change = np.abs(values(pasting.paste(photo, face, cut, face)) - values(photo))
     assert change[distance(cut) < 0.05].mean() < 2
     assert change[0].mean() < 6
+
+
+@pytest.fixture
+def before_a_wall():
+    """Somebody, her crop, and what an edit makes of it: grey hair, and another wall."""
+    cut = placed(SIZE, CENTRE, EDGE)
+    pixels = np.random.RandomState(2).normal(WALL, 5, (*SIZE[::-1], 3))
+    pixels[110:260, 140:220] += np.subtract(HAIR, WALL)
+    photo = Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
+    face = alignment.crop(photo, cut, 256)
+    hair = values(face).mean(axis=2, keepdims=True) < 125
+    edited = Image.fromarray((values(face) + np.where(hair, GREYER, -60)).clip(0, 255).astype(np.uint8))
+    return photo, face, cut, edited
+
+
+def brown(picture):
+    """A silhouette of what is redder than any WALL: HAIR, grey or not."""
+    red, _, blue = np.moveaxis(values(picture.resize((256, 256))), 2, 0)
+    return (red - blue > 15)[..., None].astype(np.float32)
+
+
+def test_what_is_behind_people_stays(before_a_wall):
+    photo, face, cut, edited = before_a_wall
+    change, other = (
+        values(pasting.paste(photo, edited, cut, face, silhouette)) - values(photo) for silhouette in (brown, None)
+    )
+    assert np.abs(change[130:210, 150:210] - GREYER).mean() < 12
+    wall = np.ones(SIZE[::-1], bool)
+    wall[95:275, 125:235] = False
+    assert np.abs(change[wall]).mean() < 0.5 < 10 < np.abs(other[wall & (distance(cut) < 0.45)]).mean()
+
+
+def test_where_nobody_is_seen_faces_go_back_all_the_same(before_a_wall):
+    """A cat's, or what else a model draws."""
+    photo, face, cut, edited = before_a_wall
+    seen = pasting.paste(photo, edited, cut, face, lambda _picture: np.zeros((256, 256, 1), np.float32))
+    assert not ImageChops.difference(seen, pasting.paste(photo, edited, cut, face)).getbbox()
