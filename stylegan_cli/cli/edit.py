@@ -144,8 +144,8 @@ def edit(
             exists=True,
             dir_okay=False,
             show_default=False,
-            help="Put the edited face back into this photo, where it was found. What is behind it stays as it is, where "
-            "scorers are installed. The result is 8-bit RGB.",
+            help="Put the edited face back into this photo, where it was found; with scorers installed, what is behind "
+            "it stays as it is. The result is 8-bit RGB.",
         ),
     ] = None,
     face: Annotated[
