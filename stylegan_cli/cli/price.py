@@ -32,6 +32,11 @@ class Look:
     scores: Mapping[str, float] = field(default_factory=dict)
     who: np.ndarray | None = None
 
+    @property
+    def is_face(self) -> bool:
+        """Whether scorers see one."""
+        return any(map(isfinite, self.scores.values()))
+
 
 class Prices:
     """Limits edits where --max-drift says so, and tells what they cost."""
@@ -65,7 +70,7 @@ class Prices:
                     end = editing.edited(self.studio.generator, person, own, at)
                     after = self._look(end, scorers, identity)
                     tell(f"{person.label}, {end.label}: {', '.join(_changes(before, after))}.")
-                    is_far = is_far or after.drift > max(FAR, before.drift)
+                    is_far = is_far or after.drift > max(FAR, before.drift) or before.is_face > after.is_face
                 advance()
         if is_far:
             tell("So far from the average face there are none: amounts are lengths in W, of which 3 is a lot.")
@@ -104,6 +109,8 @@ def _changes(before: Look, after: Look) -> Iterator[str]:
     for name, start in before.scores.items():
         if isfinite(start) and isfinite(after.scores[name]):
             yield f"{name} {_rounded(start, name)} -> {_rounded(after.scores[name], name)}{_unit(name)}"
+    if before.is_face > after.is_face:
+        yield "no face is seen any more"
     if before.who is not None and after.who is not None:
         distance = Identity.distance(before.who, after.who)
         yield f"identity distance {distance:.2f} (from {SAME_PERSON:g} on it is somebody else)"

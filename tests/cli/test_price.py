@@ -1,5 +1,7 @@
 """What edits cost, in words."""
 
+from math import nan
+
 from stylegan_cli.cli import price
 from stylegan_cli.cli.price import Look
 from stylegan_cli.scorers.scores import SCORES
@@ -17,6 +19,16 @@ def test_scores_are_rounded_to_what_can_be_seen_and_have_units():
         "pitch 12 -> 0 degrees",
         "mouth-open 0.18 -> 0.07",
     ]
+
+
+def test_a_face_that_is_lost_is_told():
+    """Not where none was seen before: it may be a cat's, or nobody looks."""
+    some, none = {"age": 32.0, "yaw": nan}, {"age": nan, "yaw": nan}
+    told = {
+        name: "no face is seen any more" in price._changes(Look(0.5, before), Look(0.6, after))
+        for name, before, after in (("lost", some, none), ("kept", some, some), ("cat", none, none), ("blind", {}, {}))
+    }
+    assert told == {"lost": True, "kept": False, "cat": False, "blind": False}
 
 
 def test_every_unit_is_known():
