@@ -111,7 +111,7 @@ def _changes(before: Look, after: Look) -> Iterator[str]:
             yield f"{name} {_rounded(start, name)} -> {_rounded(after.scores[name], name)}{_unit(name)}"
     if before.is_face > after.is_face:
         yield "no face is seen any more"
-    if before.who is not None and after.who is not None:
+    elif before.who is not None and after.who is not None:
         distance = Identity.distance(before.who, after.who)
         yield f"identity distance {distance:.2f} (from {SAME_PERSON:g} on it is somebody else)"
 
