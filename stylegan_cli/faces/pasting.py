@@ -56,7 +56,9 @@ def paste(
     corners = geometry.inside(alignment.corners, geometry.WHOLE * (1 + 2 * MARGIN) - MARGIN)
     before = _surroundings(photo, corners, size + 2 * border)
     inner = slice(border, border + size)
-    people = _people(before, face, inner, silhouette)
+    there, here = _people(before, face, inner, silhouette)
+    people = there.copy()
+    people[inner, inner] = np.maximum(there[inner, inner], here)
     near = _widened(people)
     rest, sharp = _step(_distance(size), *RIM), _sharp(alignment, size) * near[inner, inner]
     edited = np.maximum(_step(_distance(size, AXES, POWER), *FACE), _resized(_edited(face, reference), size))
@@ -68,7 +70,8 @@ def paste(
     change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near
     change[inner, inner] *= fringe
     new = np.asarray(face.resize((size, size), Image.Resampling.LANCZOS), np.float32)
-    missing = new + _resized(_cast(photo, alignment, reference), size) - (before + change)[inner, inner]
+    cast = _cast(photo, alignment, face, reference, _resized(there[inner, inner], COLOUR_SIZE), here)
+    missing = new + _resized(cast, size) - (before + change)[inner, inner]
     change[inner, inner] += _blended(missing, ours, max(round(math.log2(size / COARSEST)), 1)) * rest
     mask = _framed(ours, border)
     return _drawn(photo, corners, change + mask * before, mask)
@@ -85,16 +88,18 @@ def _surroundings(photo: Image.Image, corners: np.ndarray, size: int) -> np.ndar
     return np.asarray(geometry.cut(Image.fromarray(part), (corners - start) / shrink + before, size), np.float32)
 
 
-def _people(before: np.ndarray, face: Image.Image, inner: slice, silhouette: Silhouette | None) -> np.ndarray:
-    """Where there are people in the photo's square, `before`, or in the `face` amid it: `[n, n, 1]`. Everywhere, if
+def _people(
+    before: np.ndarray, face: Image.Image, inner: slice, silhouette: Silhouette | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where there are people in the photo's square, `before`, and in the `face`: both `[n, n, 1]`. Everywhere, if
     nobody can tell, or sees none in the very middle: it may be a cat."""
-    everywhere = np.ones((*before.shape[:2], 1), np.float32)
-    if silhouette is None:
-        return everywhere
-    people = _resized(silhouette(Image.fromarray(before.round().clip(0, 255).astype(np.uint8))), len(before))
-    people[inner, inner] = np.maximum(people[inner, inner], _resized(silhouette(face), inner.stop - inner.start))
-    middle = slice(round(0.4 * len(before)), round(0.6 * len(before)))
-    return people if people[middle, middle].mean() > 0.5 else everywhere
+    size = inner.stop - inner.start
+    if silhouette is not None:
+        there = _resized(silhouette(Image.fromarray(before.round().clip(0, 255).astype(np.uint8))), len(before))
+        middle = slice(round(0.4 * len(before)), round(0.6 * len(before)))
+        if there[middle, middle].mean() > 0.5:
+            return there, _resized(silhouette(face), size)
+    return np.ones((*before.shape[:2], 1), np.float32), np.ones((size, size, 1), np.float32)
 
 
 def _carried(before: np.ndarray, change: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -225,15 +230,29 @@ def _blended(change: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:
     return (change - _resized(coarse, len(change))) * mask + _resized(rest, len(change))
 
 
-def _cast(photo: Image.Image, alignment: Alignment, reference: Image.Image) -> np.ndarray:
-    """What to add to the face's colours, smooth, `[COLOUR_SIZE, COLOUR_SIZE, 3]`."""
-    difference = _small(crop(photo, alignment, 4 * COLOUR_SIZE)) - _small(reference)
-    # Where colours differ much, something else is drawn there.
-    weight = _visible(alignment) / (1 + (np.abs(difference).max(axis=2, keepdims=True) / CAST) ** 2)
+def _cast(
+    photo: Image.Image,
+    alignment: Alignment,
+    face: Image.Image,
+    reference: Image.Image,
+    there: np.ndarray,
+    here: np.ndarray,
+) -> np.ndarray:
+    """What to add to the face's colours, smooth, `[COLOUR_SIZE, COLOUR_SIZE, 3]`: to people, who are `here`, what they
+    differed by before the edit, from the photo's, who were `there`; to what is behind them, what that differs by."""
+    here, visible = _resized(here, COLOUR_SIZE), _visible(alignment)
+    own = _small(crop(photo, alignment, 4 * COLOUR_SIZE))
+    people, behind = own - _small(reference), own - _small(face)
+    # Where colours of people differ much, something else is drawn there.
+    alike = 1 / (1 + (np.abs(people).max(axis=2, keepdims=True) / CAST) ** 2)
+    cast_behind = _spread(behind, visible * (1 - there) * (1 - here))
+    return here * _spread(people, visible * alike) + (1 - here) * cast_behind
+
+
+def _spread(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The mean of values `[COLOUR_SIZE, COLOUR_SIZE, 3]` around each place by their `weight`; 0 far from all of it."""
     near = _kernel(COLOUR_SIZE)
-    weighted, total = (
-        np.einsum("ij,jkc,kl->ilc", near, values, near, optimize=True) for values in (difference * weight, weight)
-    )
+    weighted, total = (np.einsum("ij,jkc,kl->ilc", near, one, near, optimize=True) for one in (values * weight, weight))
     return np.asarray(weighted / (total + 1e-3))
 
 

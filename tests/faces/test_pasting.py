@@ -229,6 +229,17 @@ def test_what_is_behind_people_stays(before_a_wall):
     assert np.abs(change[wall]).mean() < 0.5 < 10 < np.abs(other[wall & (distance(cut) < 0.45)]).mean()
 
 
+def test_what_comes_to_light_has_the_colours_of_what_is_behind(before_a_wall):
+    """Where an edit takes hair off, the generator draws its own wall, which is another."""
+    photo, face, cut, _ = before_a_wall
+    edited = Image.fromarray(np.full((256, 256, 3), np.subtract(WALL, 60), np.uint8))
+    edited.paste(HAIR, (112, 80, 160, 256))
+    pasted, other = (values(pasting.paste(photo, edited, cut, face, silhouette)) for silhouette in (brown, None))
+    for x in (148, 212):
+        assert np.abs(pasted[150:200, x - 3 : x + 4] - WALL).mean() < 15
+        assert np.abs(other[150:200, x - 3 : x + 4] - WALL).mean() > 40
+
+
 def test_where_nobody_is_seen_faces_go_back_all_the_same(before_a_wall):
     """A cat's, or what else a model draws."""
     photo, face, cut, edited = before_a_wall
