@@ -131,13 +131,15 @@ def _from_picture(path: Path, generator: Generator) -> Person:
 
 
 def find(name: str, cast: Mapping[str, Path]) -> Path:
-    """The file that `name` means: itself, or the file of the cast's member of that name."""
+    """The file that `name` means: itself, or the file of the cast's member of that name, in small letters
+    or not."""
     path = Path(name)
     if _is_file(name):
         return path
     bare = path.name == name and (path.suffix in files.ENDINGS or not path.suffix)
-    if bare and path.stem in cast:
-        return cast[path.stem]
+    for member in (path.stem, path.stem.lower()):
+        if bare and member in cast:
+            return cast[member]
     if name and _is(Path.is_dir, name):
         raise UsageError(f"{name} is a folder, and people are asked for one by one; name the files in it")
     known = f", and the model's cast is {', '.join(cast)}" if cast else ", and this model has no cast"

@@ -187,13 +187,15 @@ def _fit(options: Options, processes: int) -> ByResolution:
 
 
 def _auto(resolution: int, _cfg: str, gpus: int) -> dict[str, Any]:
-    """By resolution and GPUs, as NVIDIA's `auto` guesses."""
-    batch = max(min(gpus * min(4096 // resolution, 32), 64), gpus)
+    """By resolution and GPUs, as NVIDIA's `auto` guesses; each GPU gets as much, in whole groups."""
+    each = max(min(4096 // resolution, 32, 64 // gpus), 1)
+    group = min(each, 4)
+    batch = (each - each % group) * gpus
     rate = "0.002" if resolution >= 1024 else "0.0025"
     return {
         "cbase": 32768 if resolution >= 512 else 16384, "map_depth": 2, "batch": str(batch), "glr": rate, "dlr": rate,
         "gamma": f"{0.0002 * resolution**2 / batch:.4g}", "ema_kimg": batch * 10 / 32, "aug": "ada",
-        "mbstd_group": min(batch // gpus, 4),
+        "mbstd_group": group,
     }  # fmt: skip
 
 

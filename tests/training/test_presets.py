@@ -80,7 +80,7 @@ def test_processes_that_cannot_share_a_batch(found, said, processes, sentence):
 
 
 def test_auto_grows_with_the_gpus_that_there_are(found):
-    for processes, batch, gamma in ((1, 32, "0.0016"), (2, 64, "0.0008"), (8, 64, "0.0008")):
+    for processes, batch, gamma in ((1, 32, "0.0016"), (2, 64, "0.0008"), (3, 60, "0.0008533"), (8, 64, "0.0008")):
         options, _ = presets.plan(found, {}, "auto", None, processes, torch.device("cuda"))
         assert (options.batch, options.gamma) == (str(batch), gamma)
         assert options.discriminator["mbstd_group_size"] == 4
