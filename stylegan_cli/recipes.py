@@ -109,8 +109,8 @@ def read(path: Path) -> Recipe:
     text = _text(path)
     if not text:
         raise StyleganError(
-            f"{path} is a picture without a recipe, so its latents are not known; "
-            "use a picture made by this tool and not saved again by another program"
+            f"{path} is a picture without a recipe, so its latents are not known: a photo, one with a pasted face, or "
+            "one that another program saved again; use the picture as this tool made it, or latents (--save-latents)"
         )
     return loads(text, str(path))
 
