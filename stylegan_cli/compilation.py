@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stylegan_cli import __version__
 from stylegan_cli.assets import cache_folder
-from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.errors import StyleganError, UsageError, first_line
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator
 from stylegan_cli.hardware import cpu_features
@@ -115,7 +115,7 @@ def _check(generator: Generator, eager: Synthesis, synthesis: Synthesis) -> None
                 warnings.simplefilter("ignore")
                 drawn = [synthesis(ws) for ws in calls]
         except RuntimeError as error:  # no compiler, or one that fails: torch's errors for both are of this kind
-            raise StyleganError(f"this machine cannot compile {generator.origin.name} ({_first_line(error)})") from None
+            raise StyleganError(f"this machine cannot compile {generator.origin.name} ({first_line(error)})") from None
         expected = [eager(ws) for ws in calls[:2]]
     for one, other in zip(drawn, [*expected, expected[0]], strict=True):
         closeness = psnr(one, other)
@@ -123,10 +123,6 @@ def _check(generator: Generator, eager: Synthesis, synthesis: Synthesis) -> None
             raise StyleganError(
                 f"compiled code for {generator.origin.name} draws another picture here ({closeness:.0f} dB PSNR)"
             )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".: ")
 
 
 def _file() -> Path:

@@ -11,3 +11,8 @@ class UsageError(StyleganError):
     """The command line itself asks for something that does not exist or does not fit together (exit code 2)."""
 
     exit_code = 2
+
+
+def first_line(error: Exception) -> str:
+    """What a library's error says first, for within a sentence."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".: ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.errors import StyleganError, UsageError, first_line
 
 T = TypeVar("T")
 PATIENCE = timedelta(hours=3)  # with a leader who writes a snapshot or computes metrics; torchrun sees who has died
+CLOSED = re.compile("closed by peer|reset by peer|broken pipe", re.IGNORECASE)  # in the words of gloo and NCCL
 FOR_EVER = timedelta(days=365)
 
 
@@ -34,7 +36,10 @@ def _hearing() -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        raise LostError("another process ended before its work was done; the same command goes on") from error
+        if CLOSED.search(str(error)):
+            raise LostError("another process ended before its work was done; the same command goes on") from error
+        why = f"the other processes cannot be heard ({first_line(error)})"
+        raise LostError(f"{why}; once they can, the same command goes on") from error
 
 
 @dataclass(frozen=True)

@@ -55,12 +55,21 @@ def add_gradients(world):
     world.add_gradients([parameter])
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("[pair.cc:553] Connection closed by peer [127.0.0.1]:35513. GLHF!",
+         "another process ended before its work was done; the same command goes on"),
+        ("NCCL error in: x.cpp:94, system error\nLast error:\n",
+         r"the other processes cannot be heard \(NCCL error in: x.cpp:94, system error\); once they can, the same .*"),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("say", [add_gradients, lambda w: w.add(torch.zeros(1)), World.wait, lambda w: w.gather(1)])
-def test_the_silence_of_others_is_told_in_words(monkeypatch, say):
+def test_the_silence_of_others_is_told_in_words(monkeypatch, say, error, told):
     def silence(*_):
-        raise RuntimeError("[pair.cc:553] Connection closed by peer [127.0.0.1]:35513. GLHF!")
+        raise RuntimeError(error)
 
     for name in ("all_reduce", "barrier", "all_gather_object"):
         monkeypatch.setattr(parallel.dist, name, silence)
-    with pytest.raises(LostError, match=r"^another process ended before its work was done; the same command goes on$"):
+    with pytest.raises(LostError, match=f"^{told}$"):
         say(World(0, 2))
