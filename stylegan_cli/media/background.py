@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -26,7 +27,7 @@ class Background:
     """
 
     def __init__(self, beside: bool = False) -> None:
-        threads = torch.get_num_threads()
+        threads = _processors() if beside else torch.get_num_threads()
         self._beside, self._depth = beside, min(8 * threads, MOST)
         self._gathered: list[tuple[Callable[[], Any], Callable[[Any], object]]] = []
         self._since = 0.0
@@ -59,3 +60,9 @@ class Background:
                 self._make(leave=0)
         finally:
             self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _processors() -> int:
+    """This process's share of the machine. (torchrun leaves torch one thread in each process, which is right where
+    they draw on the CPU.)"""
+    return max((os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)

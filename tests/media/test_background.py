@@ -1,5 +1,6 @@
 """Making results on other threads: in order, few at a time, in pauses or beside."""
 
+import os
 import threading
 from functools import partial
 
@@ -47,11 +48,15 @@ def test_nothing_is_made_while_the_caller_draws(depth):
         assert len(made) == len(used) == depth
 
 
-def test_several_are_made_at_once(monkeypatch):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    meeting = threading.Barrier(2)
-    with Background() as background:
-        for _ in range(2):
+@pytest.mark.parametrize("beside", [False, True])
+def test_several_are_made_at_once(monkeypatch, beside):
+    """As many as torch draws with; where it draws on one of a machine's two GPUs, as half of the processors can."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1 if beside else 3)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6 if beside else 1)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    meeting = threading.Barrier(3)
+    with Background(beside) as background:
+        for _ in range(3):
             background.submit(partial(meeting.wait, 10), lambda _: None)
 
 
