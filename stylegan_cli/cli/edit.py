@@ -163,7 +163,7 @@ def edit(
     -4..4 makes a strip of --steps faces, or a film where --out names one. Every edit reports its price: how far the
     person now is from the average face, and what else moved, where scorers are installed.
 
-    Examples: stylegan edit jon --age 3 --smile -1; stylegan edit jon --age -4..4 --out years.mp4;
+    Examples: stylegan edit dany --age 3 --smile -1; stylegan edit tyrion --age -4..4 --out years.mp4;
     stylegan edit dany arya --direction smile.pt=2 --keep gender --steps 5; stylegan edit me.jpg --smile 2
     --paste me.jpg
     """
