@@ -14,10 +14,12 @@ from small_families import CONFIGS, make
 
 from stylegan_cli import modelfile, store
 from stylegan_cli.cli import darkroom, price
+from stylegan_cli.errors import StyleganError
 from stylegan_cli.faces import detection, pasting
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.operations import pivotal, projection
+from stylegan_cli.scorers import runtime, silhouette
 
 ASTRONAUT = Path(__file__).parents[1] / "golden" / "astronaut.jpg"
 
@@ -242,6 +244,29 @@ def test_an_edit_goes_back_into_its_photo(works, photo, direction):
     assert quad[:, 1].min() - margin <= rows.min() and rows.max() <= quad[:, 1].max() + margin
     assert quad[:, 0].min() - margin <= columns.min() and columns.max() <= quad[:, 0].max() + margin
     assert np.load("me-edited.npz")["w"].shape == np.load("me.npz")["w"].shape
+
+
+def test_what_is_behind_a_face_stays_where_somebody_can_tell(works, photo, direction, monkeypatch):
+    """Without OpenVINO, or its file, faces go back all the same."""
+
+    def offline(*_):
+        raise StyleganError("could not fetch it; check the network")
+
+    works("project", photo, "--steps", 2, "-q")
+    words = ("edit", "me.npz", "--direction", f"{direction}=2", "--paste", photo, "--out")
+    _, told = works(*words, "kept.png")
+    monkeypatch.setattr(
+        darkroom, "fetch", lambda assets, _quiet: offline() if silhouette.SILHOUETTE in assets else None
+    )
+    _, told_offline = works(*words, "offline.png")
+    monkeypatch.setattr(runtime, "installed", lambda: False)
+    _, told_without = works(*words, "without.png")
+    sentence = "What is behind the face may change with it: could not fetch it; check the network.\n"
+    assert [sentence in text for text in (told, told_offline, told_without)] == [False, True, False]
+    assert (pixels("offline.png") == pixels("without.png")).all()
+    corner = (slice(60, 90), slice(265, 285))  # of her wall, within the crop
+    change = [np.abs(pixels(f"{name}.png").astype(int) - pixels(photo))[corner].mean() for name in ("kept", "without")]
+    assert change[0] < change[1] / 2
 
 
 def test_pasting_follows_the_latents_and_otherwise_looks(works, photo, direction):
