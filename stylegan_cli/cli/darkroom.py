@@ -151,9 +151,8 @@ def pasted(studio: Studio, path: Path, face: int | None, before: Person, after: 
 
 def _silhouette(quiet: bool) -> pasting.Silhouette | None:
     """Who tells people from what is behind them; None where they are not at hand: faces can be pasted without."""
-    if not runtime.installed():
-        return None
     try:
+        runtime.demand()
         fetch([silhouette.SILHOUETTE, mesh.MESH], quiet)  # the price of the edit needs the mesh, of the same wheel
     except StyleganError as error:
         if not quiet:

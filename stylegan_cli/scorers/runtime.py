@@ -25,7 +25,7 @@ def demand() -> None:
     """Raises StyleganError where the extra is missing."""
     if not installed():
         raise StyleganError(
-            "scores of faces are computed by OpenVINO, which is not installed: pip install 'stylegan-cli[scorers]'"
+            "faces are looked at by OpenVINO, which is not installed: pip install 'stylegan-cli[scorers]'"
         )
 
 
