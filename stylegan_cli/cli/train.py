@@ -5,7 +5,7 @@ import shlex
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,8 +17,10 @@ from stylegan_cli.cli.options import Quiet, Seed, command
 from stylegan_cli.errors import UsageError
 from stylegan_cli.training import asked
 
+if TYPE_CHECKING:
+    from stylegan_cli.training.folder import RunFolder
+
 _NETWORKS, _LEARNING, _GROWING, _AUGMENTATION = "Networks", "Learning", "Growing (stylegan1)", "Augmentation, transfer"
-PRESET = "auto"
 MOMENTARY = {"outdir", "dry_run", "quiet"}  # what a run does not remember
 
 
@@ -99,24 +101,15 @@ def _is_recalled(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "DEFAULT_MAP"
 
 
-def _pictures(context: typer.Context, data: Path | None, outdir: Path, is_run: bool) -> Path:
+def _pictures(context: typer.Context, data: Path | None, run: "RunFolder") -> Path:
     """Where to learn from: what the user says, or said when the run began."""
-    if data is None and is_run:
-        raise UsageError(f"{outdir} does not tell any more which pictures it learned from; say where with --data")
+    if data is None and run.options():
+        raise UsageError(f"{run.path} does not tell any more which pictures it learned from; say where with --data")
     if data is None:
-        raise UsageError(f"there is no run in {outdir} that could go on; say --data to begin one")
+        raise UsageError(f"there is no run in {run.path} that could go on; say --data to begin one")
     if _is_recalled(context, "data") and not data.exists():
         raise UsageError(f"{data}, which the run learned from, is not there any more; say where it is with --data")
     return data
-
-
-def _check_preset(context: typer.Context, preset: str, outdir: Path) -> None:
-    """What a preset filled in is the run's for good."""
-    if context.default_map and preset != (before := context.default_map.get("preset", PRESET)):
-        raise UsageError(
-            f"{outdir} holds another run: --preset is {preset}, and was {before}; choose another --outdir, or leave "
-            "that out"
-        )
 
 
 @command
@@ -142,7 +135,7 @@ def train(
         typer.Option(
             help="Fills in what you leave open: auto (as NVIDIA's), paper, or laptop (64 pixels, two hours on a CPU)."
         ),
-    ] = PRESET,
+    ] = asked.PRESET,
     kimg: Annotated[
         float | None, typer.Option(min=0.001, help="Stop after so many thousand pictures.", show_default=False)
     ] = None,
@@ -226,8 +219,7 @@ def train(
         with world.together():
             if not dry_run:
                 places.check_new_folder(outdir)
-            data = _pictures(context, data, outdir, is_run=run.options() is not None)
-            _check_preset(context, preset, outdir)
+            data = _pictures(context, data, run)
             resumed = None if resume is None else (resume, open_resumed(resume, outdir))
         wishes = Wishes(data, preset, said, resolution, cond, resumed, subset)
         with counting("checking", quiet, "pictures") as on_checked:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from stylegan_cli.faces import geometry
-from stylegan_cli.faces.alignment import BLUR, Alignment, crop
+from stylegan_cli.faces.alignment import BLUR, Alignment
 
 # Places are told by their distance from the crop's middle. The face and most of the hair lie in a superellipse, whose
 # half axes are shares of the crop's edge; the crop's own border is at distance 1 of a square.
@@ -32,9 +32,8 @@ GRAIN = 10.0  # differences of colours (of 255) that tell nothing
 COARSEST, FINEST = 24, 1024  # pixels of a crop in the coarsest band and in the finest
 STRIP = 256  # rows of the photo that are written at once
 
-
-# Where there are people on a picture, `[n, n, 1]`, 0 to 1.
 Silhouette = Callable[[Image.Image], np.ndarray]
+"""Where there are people on a picture, `[n, n, 1]`, 0 to 1."""
 
 
 def paste(
@@ -65,12 +64,13 @@ def paste(
     ours = edited * sharp * rest
 
     fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - sharp)  # where details are the photo's in any case
+    visible = _visible(alignment)
     edit = (_small(face) - _small(reference)) * _resized(people[inner, inner], COLOUR_SIZE)
-    change = _carried(before, edit, _visible(alignment) * _resized(fringe, COLOUR_SIZE))
+    change = _carried(before, edit, visible * _resized(fringe, COLOUR_SIZE))
     change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near
     change[inner, inner] *= fringe
     new = np.asarray(face.resize((size, size), Image.Resampling.LANCZOS), np.float32)
-    cast = _cast(photo, alignment, face, reference, _resized(there[inner, inner], COLOUR_SIZE), here)
+    cast = _cast(before[inner, inner], face, reference, there[inner, inner], here, visible)
     missing = new + _resized(cast, size) - (before + change)[inner, inner]
     change[inner, inner] += _blended(missing, ours, max(round(math.log2(size / COARSEST)), 1)) * rest
     mask = _framed(ours, border)
@@ -231,18 +231,18 @@ def _blended(change: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:
 
 
 def _cast(
-    photo: Image.Image,
-    alignment: Alignment,
+    before: np.ndarray,
     face: Image.Image,
     reference: Image.Image,
     there: np.ndarray,
     here: np.ndarray,
+    visible: np.ndarray,
 ) -> np.ndarray:
     """What to add to the face's colours, smooth, `[COLOUR_SIZE, COLOUR_SIZE, 3]`: to people, who are `here`, what they
-    differed by before the edit, from the photo's, who were `there`; to what is behind them, what that differs by."""
-    here, visible = _resized(here, COLOUR_SIZE), _visible(alignment)
-    own = _small(crop(photo, alignment, 4 * COLOUR_SIZE))
-    people, behind = own - _small(reference), own - _small(face)
+    differed by before the edit, from the photo's, who were `there`; to what is behind them, what that differs by.
+    `before` is the photo where the face goes, as far as it is `visible`."""
+    before, there, here = (_resized(values, COLOUR_SIZE) for values in (before, there, here))
+    people, behind = before - _small(reference), before - _small(face)
     # Where colours of people differ much, something else is drawn there.
     alike = 1 / (1 + (np.abs(people).max(axis=2, keepdims=True) / CAST) ** 2)
     cast_behind = _spread(behind, visible * (1 - there) * (1 - here))

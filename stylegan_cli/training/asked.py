@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = "command.json"
+PRESET = "auto"  # where none was asked for
 
 
 def dumps(given: dict[str, Any]) -> str:

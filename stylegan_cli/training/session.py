@@ -15,7 +15,7 @@ from stylegan_cli.hardware import choose_precision
 from stylegan_cli.importers import Checkpoint
 from stylegan_cli.modelfile import digest
 from stylegan_cli.parallel import World, check_apart
-from stylegan_cli.training import checkpoints, presets
+from stylegan_cli.training import asked, checkpoints, presets
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.folder import RunFolder, check_room
 from stylegan_cli.training.networks import Start, sizes_of, start_of
@@ -106,7 +106,10 @@ def opened(session: Session, world: World) -> None:
 def _check_same(run: RunFolder, before: Options, wishes: Wishes, pictures: Pictures) -> None:
     """That a run goes on with what it began with, as far as the user has named it."""
     was = asdict(before) | sizes_of(before)
-    for name, value in (wishes.said | {"resolution": pictures.resolution}).items():
+    wanted = wishes.said | {"resolution": pictures.resolution}
+    if given := asked.load(run.path):  # which runs of an older version lack
+        was, wanted = was | {"preset": given.get("preset", asked.PRESET)}, wanted | {"preset": wishes.preset}
+    for name, value in wanted.items():
         if value != was[name]:
             _refuse(run, f"--{name.replace('_', '-')} is {value}, and was {was[name]}", "say the same options")
     if wishes.resumed and presets.identity(wishes.resumed[1]) != before.resume:

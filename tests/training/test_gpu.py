@@ -63,11 +63,13 @@ def test_going_on_is_as_if_it_had_never_stopped(tmp_path, pictures, cfg, precisi
     second.state.load(*checkpoints.newest(tmp_path))
     one, two = straight.state.tensors(), second.state.tensors()
     assert one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
+    penalties = []
     for _ in range(2):
         found, expected = (learned(trainer, 1) for trainer in (second, straight))
-        assert expected["r1"] > 0 or straight.state.progress.step > 17
+        penalties.append(expected["r1"])
         found["sign_real"] = expected["sign_real"]
         assert found == pytest.approx(expected, rel=0.05, abs=0.05)
+    assert any(penalties)
     assert second.state.scaler.get_scale() == straight.state.scaler.get_scale()
 
 
