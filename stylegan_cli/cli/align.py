@@ -8,9 +8,10 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, fetch, progress, tell
-from stylegan_cli.cli.options import Quiet, command, out_option
+from stylegan_cli.cli.options import Quiet, command, named_photo, out_option
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import file_digest, write_bytes
+from stylegan_cli.latents.named import Photo
 
 _OUTPUT = "Output"
 
@@ -53,9 +54,8 @@ class Destination:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which faces of a photo; `face` is None for the largest."""
+    """What is made of every photo: its largest face or the one it names, or `every` face; and the `overview`."""
 
-    face: int | None
     every: bool
     overview: bool
 
@@ -64,14 +64,11 @@ class Wanted:
 def align(
     output: AlignOutput,
     photos: Annotated[
-        list[Path], typer.Argument(metavar="PHOTO...", exists=True, dir_okay=False, help="Photos with faces.")
-    ],
-    face: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Which face, where a photo has several: 1 is the largest, and the default.", show_default=False
+        list[Photo],
+        typer.Argument(
+            metavar="PHOTO", parser=named_photo, help="Photos with faces; party.jpg#2 is the second largest on it."
         ),
-    ] = None,
+    ],
     every: Annotated[bool, typer.Option("--all", help="All faces of every photo.")] = False,
     overview: Annotated[
         bool, typer.Option("--overview", help="Also write the photo with its faces framed and numbered.")
@@ -84,14 +81,14 @@ def align(
 
     Examples: stylegan align me.jpg; stylegan align party.jpg --overview; stylegan align party.jpg --all -o guests
     """
-    if face is not None and every:
-        raise UsageError("--face takes one face and --all takes every face; leave out one of them")
+    if every and (one := next((photo for photo in photos if photo.face), None)):
+        raise UsageError(f"{one.path}#{one.face} is one face, and --all takes every face; leave out one of them")
 
     from stylegan_cli.faces.detection import DETECTOR
 
-    wanted = Wanted(face, every, overview)
+    wanted = Wanted(every, overview)
     destination = _destination(output, several=every or len(photos) > 1)
-    names = places.result_names([photo.stem for photo in photos], photos[0].stem)
+    names = places.result_names([photo.label for photo in photos], photos[0].path.stem)
     for name in names:
         if overview:
             destination.beside(f"{name}-overview")
@@ -124,13 +121,14 @@ def _destination(output: AlignOutput, several: bool) -> Destination:
     return Destination(None, places.check_new_folder(output.out or places.fresh(Path("aligned"))), output.force)
 
 
-def _align(path: Path, name: str, wanted: Wanted, destination: Destination, output: AlignOutput) -> None:
+def _align(named: Photo, name: str, wanted: Wanted, destination: Destination, output: AlignOutput) -> None:
     """Writes one photo's faces; `name` is what they are called."""
     from stylegan_cli.faces import alignment, photos
     from stylegan_cli.faces.detection import detect
     from stylegan_cli.faces.overview import overview
     from stylegan_cli.media.encode import encode
 
+    path = named.path
     photo = photos.read(path)
     found = detect(photo)
     numbered = "--overview numbers them"
@@ -142,10 +140,16 @@ def _align(path: Path, name: str, wanted: Wanted, destination: Destination, outp
     if wanted.every and large:
         targets = {number: destination.path(f"{name}-{number}-aligned") for number in large}
     else:
-        number = alignment.choose(found, wanted.face, str(path), numbered)
+        number = alignment.choose(found, named.face, str(path), numbered)
         targets = {number: destination.path(f"{name}-aligned")}
     if not output.quiet:
-        _tell_of_others(path, len(found), len(targets), wanted, numbered)
+        if wanted.every and len(targets) < len(found):
+            tell(f"{path}: {len(found) - len(targets)} of {len(found)} faces left out as too small.")
+        elif not (wanted.every or named.face) and len(found) > 1:
+            tell(
+                f"{path} shows {len(found)} faces, this is the largest; {path}#2 is the next, --all takes all, "
+                f"{numbered}."
+            )
     sha256 = file_digest(path)
     for number, target in targets.items():
         face = found[number - 1]
@@ -154,13 +158,6 @@ def _align(path: Path, name: str, wanted: Wanted, destination: Destination, outp
         if not output.quiet:
             for remark in alignment.remarks(face, cut):
                 tell(f"{path}: face {number} {remark}.")
-
-
-def _tell_of_others(path: Path, found: int, taken: int, wanted: Wanted, numbered: str) -> None:
-    if wanted.every and taken < found:
-        tell(f"{path}: {found - taken} of {found} faces left out as too small.")
-    elif not wanted.every and wanted.face is None and found > 1:
-        tell(f"{path} shows {found} faces, this is the largest; --face 2 takes the next, --all takes all, {numbered}.")
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -12,8 +12,8 @@ import typer
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import sentence
 from stylegan_cli.cli.console import tell
-from stylegan_cli.cli.edit import FARTHEST, Amounts, open_edits, split_names
-from stylegan_cli.cli.options import Generation, PictureOutput, command
+from stylegan_cli.cli.edit import FARTHEST, Amounts, check_paste, open_edits, split_names
+from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def apply(
         float | None,
         typer.Option(min=0, help="As in stylegan edit: go no farther than this, for each person.", show_default=False),
     ] = None,
+    paste: Paste = None,
 ) -> None:
     """Apply a file of edits to many people.
 
@@ -51,7 +52,7 @@ def apply(
     = 2 (the file lies beside the recipe); and perhaps layers = "coarse,middle" and keep = ["gender"]. In JSON it is
     {"edit": [{"age": 3}, ...]}. They are applied in order. Who cannot be edited does not stop the others.
 
-    Example: stylegan apply older.toml jon dany 3-9 me.npz
+    Examples: stylegan apply older.toml jon dany 3-9 me.npz; stylegan apply older.toml party.jpg#1-3 --paste party.jpg
     """
     steps = read_steps(recipe)
 
@@ -61,10 +62,11 @@ def apply(
     from stylegan_cli.operations.editing import edited
 
     texts = split(*people)
-    if output.out is None and len(texts) > 1:  # however many of them can be edited
+    check_paste(paste, output, texts)
+    if output.out is None and len(texts) > 1 and not paste:  # however many of them can be edited
         output = replace(output, out=places.fresh(Path("edited")))
     studio = Studio(generation, output)
-    studio.check_out(len(texts))
+    studio.check_out(1 if paste else len(texts))
     edits = [
         edit
         for step in steps
@@ -83,10 +85,14 @@ def apply(
     if ready:
         before, own = zip(*ready.values(), strict=True)
         after = (edited(studio.generator, *one) for one in ready.values())
-        names = places.result_names(
-            [ready[i][0].label if i in ready else text for i, text in enumerate(texts)], "edited"
-        )
-        studio.save([names[i] for i in ready], map(portrait, after))
+        if paste:
+            from stylegan_cli.cli import darkroom
+
+            darkroom.save_pasted(studio, paste, before, list(after))
+        else:
+            labels = [ready[i][0].label if i in ready else text for i, text in enumerate(texts)]
+            names = places.result_names(labels, "edited")
+            studio.save([names[i] for i in ready], map(portrait, after))
         prices.tell(before, own)
     if failed := [text for i, text in enumerate(texts) if i not in ready]:
         tell(f"{len(failed)} of {len(texts)} people could not be edited: {', '.join(failed)}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from stylegan_cli import encoder, store, tuning
 from stylegan_cli.assets import cache_folder
 from stylegan_cli.cli.console import Advance, fetch, progress, tell
 from stylegan_cli.cli.studio import Studio
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.faces import alignment, detection, pasting, photos
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.files import file_digest
 from stylegan_cli.latents import references
+from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media.render import render, to_pixels, to_tensor
 from stylegan_cli.noise import Noise
@@ -41,14 +42,14 @@ class Shot:
     """A photo and the face on it, cut as the generator draws faces; `alignment` is None where it was cut already and
     nobody knows from where."""
 
-    path: Path
+    photo: Photo
     face: Image.Image
     alignment: Alignment | None
 
     def about(self) -> dict[str, Any]:
         """What latents keep of their photo."""
         cut = self.alignment.to_plain() if self.alignment else None
-        return {"file": self.path.name, "alignment": cut}
+        return {"file": self.photo.path.name, "alignment": cut}
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,18 @@ class Found:
     report: Mapping[str, float]
 
 
-def shoot(path: Path, size: int, face: int | None, is_aligned: bool, quiet: bool) -> Shot:
-    """The face number `face` of a photo, or the largest, `size` pixels wide. What `align` has cut is taken as it is."""
-    photo = photos.read(path)
-    cut = alignment.read(path)
+def shoot(photo: Photo, size: int, is_aligned: bool, quiet: bool) -> Shot:
+    """The face that a photo names, or its largest, `size` pixels wide. What `align` has cut is taken as it is."""
+    image = photos.read(photo.path)
+    cut = alignment.read(photo.path)
     if cut is None and not is_aligned:
-        cut = _largest(photo, path, face, quiet, ALIGNED)
-        return Shot(path, alignment.crop(photo, cut, size), cut)
-    return Shot(path, ImageOps.fit(photo, (size, size), Image.Resampling.LANCZOS), cut)
+        cut = _place(image, photo, quiet, ALIGNED)
+        return Shot(photo, alignment.crop(image, cut, size), cut)
+    if photo.face:
+        raise UsageError(
+            f"{photo.path} is cut as the model's pictures are, and shows one face; leave out #{photo.face}"
+        )
+    return Shot(photo, ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS), cut)
 
 
 def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage, keep: Callable[[Person], None]) -> Found:
@@ -95,28 +100,28 @@ def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage, keep: Ca
     return Found(person, image, report)
 
 
-def person(studio: Studio, path: Path, face: int | None) -> Person:
-    """The person on a photo, its face number `face` or the largest, with all that makes the likeness best; found once
-    and then kept in the cache."""
+def person(studio: Studio, photo: Photo) -> Person:
+    """The person on a photo, with all that makes the likeness best; found once and then kept in the cache."""
     wanted, generator, guesses = Wanted(), studio.generator, store.encoder(studio.model)
     key = [
-        *(VERSION, file_digest(path), face or 1, asdict(wanted), asdict(pivotal.Settings()), studio.precision),
-        *(generator.origin.sha256, generator.chosen_class, guesses and file_digest(guesses)),
+        *(VERSION, file_digest(photo.path), photo.face or 1, asdict(wanted), asdict(pivotal.Settings())),
+        *(studio.precision, generator.origin.sha256, generator.chosen_class, guesses and file_digest(guesses)),
     ]
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     kept = cache_folder() / "photos" / f"{name}.npz"
     someone = _remembered(studio, kept)
     if someone is None:
-        someone = _looked_for(studio, path, face, wanted, kept)
-    return replace(someone, label=path.stem)
+        someone = _looked_for(studio, photo, wanted, kept)
+    return replace(someone, label=photo.label)
 
 
-def _looked_for(studio: Studio, path: Path, face: int | None, wanted: Wanted, kept: Path) -> Person:
+def _looked_for(studio: Studio, photo: Photo, wanted: Wanted, kept: Path) -> Person:
     """The person on a photo, kept in a file from now on; before that as projected, lest it be lost where tuning is
     stopped."""
-    shot = shoot(path, studio.generator.resolution, face, False, studio.output.quiet)
+    shot = shoot(photo, studio.generator.resolution, False, studio.output.quiet)
     if not studio.output.quiet:
-        tell(f"{path} is a photo: looking for this face in {studio.generator.origin.name}, once.")
+        which = f"face {photo.face}" if photo.face else "this face"
+        tell(f"{photo.path} is a photo: looking for {which} in {studio.generator.origin.name}, once.")
     kept.parent.mkdir(parents=True, exist_ok=True)
     halfway = kept.with_stem(f"{kept.stem}-projected")
     someone = _remembered(studio, halfway)
@@ -138,15 +143,18 @@ def _remembered(studio: Studio, kept: Path) -> Person | None:
     return someone
 
 
-def pasted(studio: Studio, path: Path, face: int | None, before: Person, after: Person) -> Image.Image:
-    """The photo in the file `path` with `after` in the place of `before`: where they were found, or the face number
-    `face`, or the largest."""
-    photo = photos.read(path)
-    cut = None if face else _found_at(before)
-    if cut is None or cut.photo != file_digest(path):
-        cut = _again(photo, path, before, cut, face, studio.output.quiet)
-    reference, drawn = (render(studio.generator, someone.face()) for someone in (before, after))
-    return pasting.paste(photo, drawn, cut, reference, _silhouette(studio.output.quiet))
+def save_pasted(studio: Studio, photo: Photo, before: Sequence[Person], after: Sequence[Person]) -> None:
+    """Writes the photo with everybody `after` an edit in the place of who they were `before`: where they were found. An
+    only person may also take the place of the face that the photo names, or of the largest."""
+    image, quiet = photos.read(photo.path), studio.output.quiet
+    cuts = [_place_of(person, image, photo, len(before) == 1, quiet) for person in before]
+    if len({cut.quad for cut in cuts}) < len(cuts):
+        raise UsageError(f"two of these people are the same face on {photo.path}; name everybody once")
+    look = _silhouette(quiet)
+    for cut, *pair in zip(cuts, before, after, strict=True):
+        reference, drawn = (render(studio.generator, someone.face()) for someone in pair)
+        image = pasting.paste(image, drawn, cut, reference, look)
+    studio.save_image(f"{photo.path.stem}-edited", image, after)
 
 
 def _silhouette(quiet: bool) -> pasting.Silhouette | None:
@@ -168,31 +176,43 @@ def _found_at(person: Person) -> Alignment | None:
     try:
         return Alignment.from_plain(person.photo["alignment"])
     except alignment.DAMAGE:
-        raise StyleganError(f"where {person.label} was found on a photo is damaged in its file; say --face 1") from None
+        raise StyleganError(
+            f"where {person.label} was found on a photo is damaged in its file; say --paste PHOTO#1"
+        ) from None
 
 
-def _again(
-    photo: Image.Image, path: Path, person: Person, cut: Alignment | None, face: int | None, quiet: bool
-) -> Alignment:
-    """Where a person is on a photo whose file is not the one that they were found on."""
-    if cut is not None and cut.size == photo.size:  # perhaps the same photo, saved again
+def _place_of(person: Person, image: Image.Image, photo: Photo, is_only: bool, quiet: bool) -> Alignment:
+    """Where on a photo a person belongs."""
+    path = photo.path
+    if is_only and photo.face:
+        return _place(image, photo, quiet=True)
+    cut = _found_at(person)
+    if cut and cut.photo == file_digest(path):
+        return cut
+    if cut and cut.size == image.size:  # perhaps the same photo, saved again
         fetch(detection.DETECTOR, quiet)
-        if again := alignment.same_place(detection.detect(photo), cut, file_digest(path)):
+        if again := alignment.same_place(detection.detect(image), cut, file_digest(path)):
             return again
-    if face is None and not quiet:
-        tell(f"{person.label} was not found on {path}: the largest face there is replaced; --face N says which.")
-    return _largest(photo, path, face, quiet=True)
-
-
-def _largest(photo: Image.Image, path: Path, face: int | None, quiet: bool, instead: str = "") -> Alignment:
-    """The place of the face number `face` of a photo, or of the largest; the user is told what is odd about it."""
-    fetch(detection.DETECTOR, quiet)
-    found = detection.detect(photo)
-    number = alignment.choose(found, face, str(path), instead=instead)
-    cut = alignment.alignment(found[number - 1], photo.size, number, file_digest(path))
+    if not is_only:
+        raise UsageError(f"{person.label} was not found on {path}; paste alone who is to take another's place")
     if not quiet:
-        if face is None and len(found) > 1:
-            tell(f"{path} shows {len(found)} faces, this is the largest; stylegan align --overview numbers them.")
+        tell(f"{person.label} was not found on {path}: the largest face there is replaced; {path}#2 is the next.")
+    return _place(image, photo, quiet=True)
+
+
+def _place(image: Image.Image, photo: Photo, quiet: bool, instead: str = "") -> Alignment:
+    """The place of the face that a photo names, or of the largest; the user is told what is odd about it."""
+    path = photo.path
+    fetch(detection.DETECTOR, quiet)
+    found = detection.detect(image)
+    number = alignment.choose(found, photo.face, str(path), instead=instead)
+    cut = alignment.alignment(found[number - 1], image.size, number, file_digest(path))
+    if not quiet:
+        if photo.face is None and len(found) > 1:
+            tell(
+                f"{path} shows {len(found)} faces, this is the largest; {path}#2 is the next, and stylegan align "
+                "--overview numbers them."
+            )
         for remark in alignment.remarks(found[number - 1], cut):
             tell(f"{path}: face {number} {remark}.")
     return cut
@@ -219,7 +239,7 @@ def _projected(
         settings = projection.Settings(wanted.steps, wanted.space, wanted.seed)
         told = _telling(advance, on_image)
         projected = projection.project(studio.generator, photo, _guess(studio, photo), settings, told)
-    return Person(shot.path.stem, projected.ws, photo=shot.about()), projected.steps
+    return Person(shot.photo.label, projected.ws, photo=shot.about()), projected.steps
 
 
 def _tuned(studio: Studio, shot: Shot, person: Person, seed: int, on_image: OnImage = lambda _image: None) -> Person:

@@ -10,14 +10,15 @@ import typer
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import fetch, tell
 from stylegan_cli.cli.filming import FILMS, RATE, film_ending, save_film
-from stylegan_cli.cli.options import Generation, PictureOutput, check_unused, command, out_option
+from stylegan_cli.cli.options import Generation, Paste, PictureOutput, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.directions import Direction
+    from stylegan_cli.latents.named import Photo
     from stylegan_cli.operations.editing import Edit
 
 FARTHEST = 1000
@@ -137,25 +138,7 @@ def edit(
     identity: Annotated[
         bool, typer.Option("--identity", help="Report whether it is still the same person. Fetches 100 MB, once.")
     ] = False,
-    paste: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PHOTO",
-            exists=True,
-            dir_okay=False,
-            show_default=False,
-            help="Put the edited face back into this photo, where it was found; with scorers installed, what is behind "
-            "it stays as it is. The result is 8-bit RGB.",
-        ),
-    ] = None,
-    face: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            show_default=False,
-            help="Which face, where a photo (PERSON, --paste) has several: 1 is the largest, and the default.",
-        ),
-    ] = None,
+    paste: Paste = None,
 ) -> None:
     """Edit people: age, gender, smile, pose and whatever directions you have.
 
@@ -165,7 +148,7 @@ def edit(
 
     Examples: stylegan edit dany --age 3 --smile -1; stylegan edit tyrion --age -4..4 --out years.mp4;
     stylegan edit dany arya --direction smile.pt=2 --keep gender --steps 5; stylegan edit me.jpg --smile 2
-    --paste me.jpg
+    --paste me.jpg; stylegan edit party.jpg#1-3 --age 2 --paste party.jpg
     """
     wanted = [*attributes.given().items(), *map(_assignment, direction or [])]
     if not wanted:
@@ -178,8 +161,8 @@ def edit(
     is_strip = not film and (steps is not None or any(amount.start is not None for _, amount in amounts))
     if output.quiet:
         check_unused("--quiet reports nothing", {"--identity": identity})
-    if paste and (film or is_strip or output.size):
-        raise UsageError("--paste puts one face back into its photo; leave out films, strips, ranges and --size")
+    if paste and (film or is_strip):
+        raise UsageError("--paste puts faces back into their photo; leave out films, strips and ranges")
 
     from stylegan_cli.cli.price import SMALLEST, Prices
     from stylegan_cli.cli.studio import Studio, portrait
@@ -195,13 +178,12 @@ def edit(
             f"{generator.resolution}; leave it out"
         )
     texts = references.split(*people)
-    if len(texts) > 1 and (film or paste):
-        raise UsageError("a film or a photo shows one person; edit the others by themselves")
-    if not paste and not any(map(references.photo, texts)):
-        check_unused("there is no photo among these people, whose faces could be chosen from", {"--face": face})
-    studio.check_out(1 if is_strip else len(texts))
+    if len(texts) > 1 and film:
+        raise UsageError("a film shows one person; edit the others by themselves")
+    check_paste(paste, output, texts)
+    studio.check_out(1 if is_strip or paste else len(texts))
     edits = open_edits(studio, generation.model, amounts, layers, split_names(keep))
-    before = studio.persons(texts, face)
+    before = studio.persons(texts)
     if identity:
         fetch(Identity.assets, output.quiet)
     prices = Prices(studio, max_drift)
@@ -210,8 +192,7 @@ def edit(
     if paste:
         from stylegan_cli.cli import darkroom
 
-        image = darkroom.pasted(studio, paste, face, before[0], after[0])
-        studio.save_image(f"{paste.stem}-edited", image, after)
+        darkroom.save_pasted(studio, paste, before, after)
     elif film:
         save_film(studio, editing.film(generator, before[0], own[0], frames or FRAMES, loop), fps, film)
     elif is_strip:
@@ -235,6 +216,15 @@ def _film_ending(output: EditOutput, steps: int | None, frames: int | None, fps:
     if steps:
         raise UsageError("--steps draws a strip, and a film has --frames; leave out one of them")
     return film_ending(output, fps)
+
+
+def check_paste(paste: "Photo | None", output: PictureOutput, people: "Sequence[str]") -> None:
+    """That so many people can be pasted: told before minutes are spent on a photo."""
+    if paste is None:
+        return
+    check_unused("--paste puts faces back as large as they were", {"--size": output.size})
+    if paste.face and len(people) > 1:
+        raise UsageError(f"{paste.path}#{paste.face} is the place of one face, and these are {len(people)} people")
 
 
 def open_edits(

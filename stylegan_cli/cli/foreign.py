@@ -20,6 +20,7 @@ VERBS = {
 }
 MODEL = {"--model": "--ckpt --network-pkl --pkl"}
 PEOPLE = MODEL | {"--psi": "--truncation --truncation-psi --trunc-psi"}
+NUMBERED = {"party.jpg#2, with the face's number": "--face"}
 OPTIONS = {
     "sample": PEOPLE
     | {
@@ -47,13 +48,16 @@ OPTIONS = {
         "--steps": "--step --num-iterations",
         "--space w+": "--w-plus --project-in-wplus",
         "--film search.mp4": "--save-video",
-    },
+    }
+    | NUMBERED,
     "edit": PEOPLE
     | {
         "--direction NAME=AMOUNT": "--factor --degree --index --alpha --boundary-path",
         "--direction glasses=2": "--glasses",
         "--age 3, or -3": "--older --younger",
-    },
+    }
+    | NUMBERED,
+    "align": NUMBERED,
     "dataset": {"--size": "--image-size"},
     "metrics": {"--data of a mirrored set, as stylegan dataset makes it": "--mirror"},
     "train": {

@@ -19,6 +19,7 @@ from stylegan_cli.allocation import keep_memory
 from stylegan_cli.cli.boundary import boundary
 from stylegan_cli.cli.places import place
 from stylegan_cli.errors import UsageError
+from stylegan_cli.latents.named import Photo, is_file
 
 _MODEL, _OUTPUT = "Model", "Output"
 
@@ -98,6 +99,17 @@ def out_option(help: str, *more: str) -> Any:
     )  # fmt: skip
 
 
+def named_photo(text: str) -> Photo:
+    """The parser of a photo's argument: a file, and perhaps which of the faces on it."""
+    try:
+        named = Photo.named(text)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from None
+    if not is_file(str(named.path)):
+        raise typer.BadParameter(f"there is no file {str(named.path)!r}.")
+    return named
+
+
 @dataclass(frozen=True)
 class Output:
     """Where the result goes and in which form."""
@@ -128,6 +140,16 @@ class PictureOutput(Output):
     ] = False
 
 
+Paste = Annotated[
+    Photo | None,
+    typer.Option(
+        metavar="PHOTO",
+        parser=named_photo,
+        show_default=False,
+        help="Put the edited faces back into this photo, where they were found; party.jpg#2 is the place of its second "
+        "largest. With scorers installed, what is behind people stays as it is. The result is 8-bit RGB.",
+    ),
+]
 Grid = Annotated[
     bool,
     typer.Option(

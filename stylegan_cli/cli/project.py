@@ -9,8 +9,9 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, tell
-from stylegan_cli.cli.options import OfClass, Output, Seed, check_unused, check_word, command, out_option
+from stylegan_cli.cli.options import OfClass, Output, Seed, check_word, command, named_photo, out_option
 from stylegan_cli.errors import UsageError
+from stylegan_cli.latents.named import Photo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,12 @@ class ProjectOutput(Output):
 def project(
     choice: OfClass,
     output: ProjectOutput,
-    photo: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A photo with a face.")],
+    photo: Annotated[
+        Photo,
+        typer.Argument(
+            metavar="PHOTO", parser=named_photo, help="A photo with a face; party.jpg#2 is the second largest on it."
+        ),
+    ],
     space: Annotated[
         str, typer.Option(help="w+ (a latent for each layer: closer) or w (one for all: easier to edit).")
     ] = "w+",
@@ -53,12 +59,6 @@ def project(
         typer.Option("--tune", help="Then fine-tune the model to this photo (PTI): the closest likeness. Needs .npz."),
     ] = False,
     seed: Seed = 0,
-    face: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Which face, where the photo has several; by default the largest.", show_default=False
-        ),
-    ] = None,
     aligned: Annotated[
         bool,
         typer.Option("--aligned", help="The photo is cropped as the model's pictures are: do not look for a face."),
@@ -79,7 +79,6 @@ def project(
     """
     from stylegan_cli.cli import darkroom
     from stylegan_cli.cli.studio import Studio, portrait
-    from stylegan_cli.faces import alignment
     from stylegan_cli.latents.files import ENDINGS
     from stylegan_cli.media.film import CODECS
     from stylegan_cli.operations.projection import SPACES
@@ -92,8 +91,6 @@ def project(
         raise UsageError(f"--tune stores more than latents, which {latents} cannot hold; name a .npz")
     if film and places.ending(film) not in CODECS:
         raise UsageError(f"--film {film}: films are {', '.join(f'.{ending}' for ending in CODECS)} files")
-    if aligned or alignment.read(photo):
-        check_unused(f"{photo} is cut as the model's pictures are, and shows one face", {"--face": face})
     picture, compare = (latents.with_name(f"{latents.stem}{end}.png") for end in ("-projected", "-compare"))
     into = output.out if output.out and places.is_folder(output.out) else None
     if into:
@@ -103,7 +100,7 @@ def project(
             places.check_file(path, output.force)
 
     studio = Studio(choice, output)
-    shot = darkroom.shoot(photo, studio.generator.resolution, face, aligned, output.quiet)
+    shot = darkroom.shoot(photo, studio.generator.resolution, aligned, output.quiet)
     wanted = darkroom.Wanted(space, steps, tune, seed)
     if into:
         into.mkdir(parents=True, exist_ok=True)
@@ -122,11 +119,12 @@ def project(
         _tell(found)
 
 
-def _latents(out: Path | None, photo: Path) -> Path:
+def _latents(out: Path | None, photo: Photo) -> Path:
     """Where the latents go; in a folder they have NVIDIA's name."""
 
     if out is None:
-        return places.fresh(Path(f"{photo.stem}.npz"))
+        (name,) = places.result_names([photo.label])
+        return places.fresh(Path(f"{name}.npz"))
     return out / "projected_w.npz" if places.is_folder(out) else out
 
 

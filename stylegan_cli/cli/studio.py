@@ -101,19 +101,18 @@ class Studio:
         if self.saves_latents:
             places.check_file(out.with_suffix(".npz"), self.output.force)
 
-    def person(self, text: str, face: int | None = None) -> Person:
-        """Who a reference means; somebody on a photo, its face number `face` or the largest, is looked for in the model
-        first."""
+    def person(self, text: str) -> Person:
+        """Who a reference means; somebody on a photo is looked for in the model first."""
         if photo := references.photo(text):
             from stylegan_cli.cli import darkroom
 
-            return darkroom.person(self, photo, face)
+            return darkroom.person(self, photo)
         return references.resolve(text, self.generator, self.psi, self.cast)
 
-    def persons(self, texts: Sequence[str], face: int | None = None) -> list[Person]:
+    def persons(self, texts: Sequence[str]) -> list[Person]:
         """Several people. Photos come last: what is wrong with the others is told before minutes are spent."""
         others = {text: self.person(text) for text in texts if not references.photo(text)}
-        return [others.get(text) or self.person(text, face) for text in texts]
+        return [others.get(text) or self.person(text) for text in texts]
 
     def people(self, *texts: str) -> list[Person]:
         """Everybody in comma-separated lists."""

@@ -106,7 +106,7 @@ def choose(
         )
     number = face or 1
     if number > len(found):
-        raise UsageError(f"--face {number}: {owner} shows {_faces(len(found))}; {numbered}")
+        raise UsageError(f"there is no {owner}#{number}: the photo shows {_faces(len(found))}; {numbered}")
     if is_tiny(found[number - 1]):
         apart = math.floor(eyes_apart(found[number - 1]) * 10) / 10  # never rounded up to what is needed
         raise StyleganError(

@@ -1,7 +1,7 @@
 """References: the words by which a person is asked for, the same everywhere.
 
-A seed (`42`), a latent file (`jon.npy`, `projected_w.npz`, `many.npz#3`), a picture made by this tool, or a name from
-the model's cast. `jon.npy` where no such file exists means the cast's jon.
+A seed (`42`), a latent file (`jon.npy`, `projected_w.npz`, `many.npz#3`), a picture made by this tool, a photo
+(`me.jpg`, `party.jpg#2`), or a name from the model's cast. `jon.npy` where no such file exists means the cast's jon.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, people
+from stylegan_cli.latents.named import Photo, is_file, is_folder, numbered
 from stylegan_cli.latents.people import Person
 from stylegan_cli.pictures import Face
 
@@ -39,7 +40,8 @@ def parse_seeds(text: str) -> list[range]:
 
 
 def split(*texts: str) -> list[str]:
-    """Comma-separated lists of references as one, with seed ranges spread out: `1,jon,5-7` is 1, jon, 5, 6, 7."""
+    """Comma-separated lists of references as one, with ranges of numbers spread out: `1,jon,5-7` is 1, jon, 5, 6, 7,
+    and `party.jpg#1-2` is party.jpg#1, party.jpg#2."""
     found: list[str] = []
     for one in chain.from_iterable(map(_listed, texts)):
         if len(found) == MOST:
@@ -49,15 +51,15 @@ def split(*texts: str) -> list[str]:
 
 
 def _listed(text: str) -> Iterator[str]:
-    if _is_file(text):
+    if is_file(text):
         yield text
         return
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
         raise UsageError(f"{text!r} names nobody; people are seeds, latents, pictures or names, with commas: 3,5-9,jon")
     for part in parts:
-        if re.fullmatch(r"\d+-\d+", part):
-            yield from map(str, parse_seeds(part)[0])
+        if (match := re.fullmatch(r"(.*#)?(\d+-\d+)", part)) and not is_file(part):
+            yield from (f"{match[1] or ''}{number}" for number in parse_seeds(match[2])[0])
         else:
             yield part
 
@@ -66,7 +68,7 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
     """The one person that `text` refers to. `psi` truncates seeds; latents from files are taken as they are."""
     if text.isdecimal():
         return people.from_seed(generator, _seed(text), psi)
-    name, _, number = (text, "", "") if _is_file(text) else text.partition("#")
+    name, number = numbered(text)
 
     def choose(count: int) -> int:
         if number and not (number.isdecimal() and len(number) <= LONGEST and int(number) < count):
@@ -79,10 +81,11 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
     return person
 
 
-def photo(text: str) -> Path | None:
-    """The photo that `text` names: a picture file that this tool did not make."""
-    is_picture = Path(text).suffix.lower() in PICTURES and _is_file(text)
-    return Path(text) if is_picture and not recipes.has_recipe(Path(text)) else None
+def photo(text: str) -> Photo | None:
+    """The photo that `text` names, a picture file that this tool did not make, and which of its faces."""
+    name, _ = numbered(text)
+    is_picture = Path(name).suffix.lower() in PICTURES and is_file(name)
+    return Photo.named(text) if is_picture and not recipes.has_recipe(Path(name)) else None
 
 
 def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | None = None) -> list[Person]:
@@ -134,28 +137,16 @@ def find(name: str, cast: Mapping[str, Path]) -> Path:
     """The file that `name` means: itself, or the file of the cast's member of that name, in small letters
     or not."""
     path = Path(name)
-    if _is_file(name):
+    if is_file(name):
         return path
     bare = path.name == name and (path.suffix in files.ENDINGS or not path.suffix)
     for member in (path.stem, path.stem.lower()):
         if bare and member in cast:
             return cast[member]
-    if name and _is(Path.is_dir, name):
+    if name and is_folder(name):
         raise UsageError(f"{name} is a folder, and people are asked for one by one; name the files in it")
     known = f", and the model's cast is {', '.join(cast)}" if cast else ", and this model has no cast"
     raise UsageError(f"{name!r} is nobody: there is no such file{known}")
-
-
-def _is_file(text: str) -> bool:
-    return _is(Path.is_file, text)
-
-
-def _is(kind: Callable[[Path], bool], text: str) -> bool:
-    """Whether `text` is the name of such a thing; a list of people may be longer than names can be."""
-    try:
-        return kind(Path(text))
-    except OSError:
-        return False
 
 
 def _seed(digits: str) -> int:

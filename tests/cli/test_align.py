@@ -97,13 +97,13 @@ def test_the_largest_of_several(works, party):
     (path,), told = works(party, "--size", 64)
     assert size_of(path) == (64, 64)
     assert middle(path) == pytest.approx((106, 116), abs=5)
-    assert told.startswith("party.png shows 4 faces, this is the largest; --face 2 takes the next, --all takes all, ")
+    assert told.startswith("party.png shows 4 faces, this is the largest; party.png#2 is the next, --all takes all, ")
     assert "--overview numbers them.\n" in told
 
 
 @pytest.mark.parametrize(("face", "centre"), [(1, (106, 116)), (2, (295, 115)), (3, (438, 68))])
 def test_one_of_several(works, party, face, centre):
-    (path,), told = works(party, "--face", face, "--size", 64)
+    (path,), told = works(f"{party}#{face}", "--size", 64)
     assert middle(path) == pytest.approx(centre, abs=5)
     assert alignment.read(path).face == face
     assert "this is the largest" not in told
@@ -118,7 +118,7 @@ def test_all_of_several(works, party):
 
 
 def test_an_overview(works, party):
-    (overview, path), told = works(party, "--overview", "--face", 2, "--size", 64)
+    (overview, path), told = works(f"{party}#2", "--overview", "--size", 64)
     assert (overview, path) == (Path("party-overview.png"), Path("party-aligned.png"))
     assert size_of(overview) == (560, 260)
     assert (pixels(overview) != pixels(party)).any()
@@ -128,9 +128,11 @@ def test_an_overview(works, party):
 
 
 def test_an_overview_is_made_where_the_face_asked_for_is_not(stylegan, party):
-    result = stylegan("align", party, "--overview", "--face", 9)
+    result = stylegan("align", f"{party}#9", "--overview")
     assert (result.exit_code, result.stdout) == (USAGE, "party-overview.png\n")
-    assert result.stderr == "Error: --face 9: party.png shows 4 faces; party-overview.png numbers them.\n"
+    assert (
+        result.stderr == "Error: there is no party.png#9: the photo shows 4 faces; party-overview.png numbers them.\n"
+    )
     assert not Path("party-aligned.png").exists()
 
 
@@ -291,11 +293,12 @@ def test_a_photo_that_cannot_be_used_costs_one_sentence(stylegan, here, name, wo
 
 WORDS = {
     "no photo": ([], "Missing argument"),
-    "no such photo": (["nobody.png"], "'nobody.png' does not exist"),
-    "a folder": (["folder"], "is a directory"),
-    "both": (["her.png", "--face", 2, "--all"], "--face takes one face and --all takes every face; leave out one"),
-    "face 0": (["her.png", "--face", 0], "--face"),
-    "a face too many": (["her.png", "--face", 2], "--face 2: her.png shows 1 face; --overview numbers them"),
+    "no such photo": (["nobody.png"], "there is no file 'nobody.png'"),
+    "a folder": (["folder"], "there is no file 'folder'"),
+    "both": (["her.png#2", "--all"], "her.png#2 is one face, and --all takes every face; leave out one of them"),
+    "face 0": (["her.png#0"], "faces on her.png are numbered from 1, the largest: there is no her.png#0"),
+    "no face": (["her.png#left"], "there is no her.png#left"),
+    "a face too many": (["her.png#2"], "there is no her.png#2: the photo shows 1 face; --overview numbers them"),
     "size": (["her.png", "--size", 8], "--size"),
     "format": (["her.png", "-o", "face.jpg"], "there is no format 'jpg' here; formats are png"),
     "all in one file": (["her.png", "--all", "-o", "face.png"], "face.png is one file, and these may be several faces"),

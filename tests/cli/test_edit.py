@@ -101,7 +101,7 @@ def test_what_is_no_amount(stylegan, tiny_model, amount):
         (["--direction", "age.npz=1", "--keep", "beauty"], "there is no direction 'beauty'"),
         (["--direction", "age.npz=1", "--layers", "nose"], "there is no band or layer 'nose'"),
         (["--direction", "age.npz=1", "--steps", "3", "--out", "a.mp4"], "--steps draws a strip"),
-        (["--direction", "age.npz=1", "--frames", "3", "2"], "a film or a photo shows one person"),
+        (["--direction", "age.npz=1", "--frames", "3", "2"], "a film shows one person"),
         (["--direction", "age.npz=1", "--loop"], "only films have these"),
         (["--direction", "age.npz=1", "--steps", "3", "--fps", "9"], "leave out --fps"),
         (["--direction", "age.npz=1", "--out", "a.avi"], "there is no format 'avi' here"),

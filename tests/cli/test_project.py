@@ -299,7 +299,7 @@ def party(here):
 
 
 def test_a_face_among_others_goes_back_to_its_own_place(works, party, direction):
-    works("project", party, "--face", 2, "--steps", 1, "-o", "two.npz", "-q")
+    works("project", f"{party}#2", "--steps", 1, "-o", "two.npz", "-q")
     Image.open(party).save("again.png", compress_level=1)  # the same pixels in another file
     move = ("--direction", f"{direction}=2")
     works("edit", "two.npz", *move, "-o", "edited.png", "--save-latents", "-q")
@@ -315,18 +315,44 @@ def test_a_face_among_others_goes_back_to_its_own_place(works, party, direction)
         changed = (pixels("back.png") != pixels(party)).any(axis=2)
         assert changed[:, 560:].any() and not changed[:, :480].any(), person
         assert "largest face" not in told
-    _, told = works("edit", "two.npz", *move, "--paste", party, "--face", 1, "-o", "first.png")
+    _, told = works("edit", "two.npz", *move, "--paste", f"{party}#1", "-o", "first.png")
     changed = (pixels("first.png") != pixels(party)).any(axis=2)
     assert changed[:, :480].any() and not changed[:, 560:].any()
 
 
-def test_a_photo_shows_whom_face_says(works, party, direction):
+def test_a_photo_shows_whom_its_number_says(works, party, direction):
     """The person and the place are both the second largest face's."""
-    move = ("--direction", f"{direction}=2", "--face", 2)
-    works("edit", party, *move, "--paste", party, "-o", "back.png", "--save-latents", "-q")
+    move = ("--direction", f"{direction}=2")
+    works("edit", f"{party}#2", *move, "--paste", party, "-o", "back.png", "--save-latents", "-q")
     changed = (pixels("back.png") != pixels(party)).any(axis=2)
     assert changed[:, 560:].any() and not changed[:, :480].any()
     assert about("back.npz")["photo"]["alignment"]["face"] == 2
+
+
+def test_everybody_goes_back_to_their_own_place(works, party, direction):
+    move = ("--direction", f"{direction}=2")
+    ((made,), _) = works("edit", f"{party}#1-2", *move, "--paste", party)
+    assert made == "party-edited.png"
+    changed = (pixels(made) != pixels(party)).any(axis=2)
+    assert changed[:, :480].any() and changed[:, 560:].any() and not changed[:, 500:516].any()
+    for number in (1, 2):  # each as if nobody else had been edited
+        works("edit", f"{party}#{number}", *move, "--paste", party, "-o", f"{number}.png", "-q")
+    alone = [pixels(f"{number}.png").astype(int) - pixels(party) for number in (1, 2)]
+    assert np.array_equal(pixels(made).astype(int) - pixels(party), sum(alone))
+
+
+def test_a_file_of_edits_goes_into_the_photo(works, party, direction):
+    Path("edits.toml").write_text(f'[[edit]]\ndirection = "{direction}"\namount = 2\n')
+    works("apply", "edits.toml", f"{party}#1-2", "--paste", party, "-o", "applied.png", "-q")
+    works("edit", f"{party}#1-2", "--direction", f"{direction}=2", "--paste", party, "-o", "edited.png", "-q")
+    assert np.array_equal(pixels("applied.png"), pixels("edited.png"))
+
+
+def test_nobody_is_pasted_twice(works, stylegan, party, direction, tiny_model):
+    words = ("--direction", f"{direction}=2", "--paste", party, "--model", tiny_model)
+    result = stylegan("edit", party, f"{party}#1", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "party.png; name everybody once" in result.stderr
 
 
 def test_another_photo_of_the_same_size_is_another_photo(works, party, photo, direction):
@@ -418,28 +444,34 @@ REFUSED = {
     "tuned npy": (["project", "me.png", "--tune", "-o", "me.npy"], "stores more than latents"),
     "a film of another kind": (["project", "me.png", "--film", "film.avi"], "--film film.avi: films are .mp4"),
     "a film without an ending": (["project", "me.png", "--film", "1"], "--film 1: films are .mp4"),
-    "a face of an aligned one": (["project", "me.png", "--aligned", "--face", 1], "shows one face; leave out --face"),
-    "a face among seeds": (["edit", 1, "--direction", "age.npz=2", "--face", 2], "there is no photo among"),
-    "no such face": (["project", "me.png", "--face", 2], "me.png shows 1 face"),
+    "a face of an aligned one": (
+        ["project", "me.png#1", "--aligned"],
+        "pictures are, and shows one face; leave out #1",
+    ),
+    "no such face": (["project", "me.png#2"], "there is no me.png#2: the photo shows 1 face"),
     "no face": (["project", "sky.png"], "no face was found on sky.png"),
     "text": (["project", "text.jpg"], "text.jpg is no picture"),
     "a truncated photo": (["project", "cut.jpg"], "cut.jpg is damaged"),
     "paste a film": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--frames", 2],
-        "--paste puts one face",
+        "--paste puts faces back",
     ),
     "paste a strip": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--steps", 2],
-        "--paste puts one face",
+        "--paste puts faces back",
     ),
-    "paste a range": (["edit", 1, "--direction", "age.npz=0..2", "--paste", "me.png"], "--paste puts one face"),
-    "paste two": (
+    "paste a range": (["edit", 1, "--direction", "age.npz=0..2", "--paste", "me.png"], "--paste puts faces back"),
+    "paste two into one place": (
+        ["edit", "1,2", "--direction", "age.npz=2", "--paste", "me.png#1"],
+        "me.png#1 is the place of one face, and these are 2 people",
+    ),
+    "paste two strangers": (
         ["edit", "1,2", "--direction", "age.npz=2", "--paste", "me.png"],
-        "a film or a photo shows one person",
+        "1 was not found on me.png; paste alone who is to take another's place",
     ),
     "paste in a size": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--size", 64],
-        "--paste puts one face",
+        "--paste puts faces back as large as they were; leave out --size",
     ),
     "paste into the sky": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "sky.png"],

@@ -115,8 +115,8 @@ def test_the_same_place():
 REFUSED = [
     ([], None, StyleganError, r"no face was found on me\.jpg; it must be upright, .*: turn the photo, or"),
     ([], 2, StyleganError, r"no face was found on me\.jpg"),
-    ([frontal()], 2, UsageError, r"--face 2: me\.jpg shows 1 face; 1 is the largest"),
-    ([frontal()] * 3, 4, UsageError, r"--face 4: me\.jpg shows 3 faces; 1 is the largest"),
+    ([frontal()], 2, UsageError, r"no me\.jpg#2: the photo shows 1 face; 1 is the largest"),
+    ([frontal()] * 3, 4, UsageError, r"no me\.jpg#4: the photo shows 3 faces; 1 is the largest"),
     ([frontal(12)], None, StyleganError, r"the face on me\.jpg is too small: its eyes are 12 pixels apart .* 16 are"),
     ([frontal(15.97)], None, StyleganError, r"its eyes are 15\.9 pixels apart and at least 16 are needed"),
 ]

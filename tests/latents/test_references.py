@@ -11,6 +11,7 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES
 from stylegan_cli.generator import Origin
 from stylegan_cli.latents import files, people, references
+from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person, from_seed
 from stylegan_cli.media.encode import FORMATS, encode
 from stylegan_cli.media.render import render
@@ -184,7 +185,10 @@ def test_other_endings_are_refused(resolve, here):
 def test_photos_of_all_kinds_that_can_be_read(resolve, here, ending):
     path = here / f"ME{ending.upper()}"
     Image.new("RGB", (8, 8)).save(path, "PNG")
-    assert references.photo(str(path)) == path
+    assert references.photo(str(path)) == Photo(path)
+    assert references.photo(f"{path}#2") == Photo(path, 2)
+    with pytest.raises(UsageError, match="numbered from 1"):
+        references.photo(f"{path}#0")
     with pytest.raises(StyleganError, match="a picture without a recipe"):
         resolve(str(path))
 
@@ -219,7 +223,14 @@ def test_millions_of_seeds_take_no_memory():
 
 def test_lists_of_people(here):
     assert references.split("1, jon ,5-7,,dany.npy#2") == ["1", "jon", "5", "6", "7", "dany.npy#2"]
+    assert references.split("kids.npz#9-11,a.jpg#1-2") == [
+        *(f"kids.npz#{n}" for n in (9, 10, 11)),
+        "a.jpg#1",
+        "a.jpg#2",
+    ]
     (here / "a,b.npy").touch()
+    (here / "take#1-2").touch()
+    assert references.split("take#1-2") == ["take#1-2"]
     assert references.split("a,b.npy") == ["a,b.npy"]
     with pytest.raises(UsageError, match="names nobody"):
         references.split(" , ")

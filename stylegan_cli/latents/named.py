@@ -1,0 +1,56 @@
+"""One among several in a file: `many.npz#3`, or the face `party.jpg#2`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylegan_cli.errors import UsageError
+
+MOST_DIGITS = 4  # of a face's number
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo's file, and which of the faces on it: counted from 1 by size; None where nobody said."""
+
+    path: Path
+    face: int | None = None
+
+    @staticmethod
+    def named(text: str) -> Photo:
+        """What `me.jpg` or `party.jpg#2` names. Raises `UsageError` where no face has such a number."""
+        name, number = numbered(text)
+        if number and not (number.isdecimal() and len(number) <= MOST_DIGITS and int(number)):
+            raise UsageError(f"faces on {name} are numbered from 1, the largest: there is no {text}")
+        return Photo(Path(name), int(number) if number else None)
+
+    @property
+    def label(self) -> str:
+        """What results of this photo are called."""
+        return self.path.stem if self.face is None else f"{self.path.stem}#{self.face}"
+
+
+def numbered(text: str) -> tuple[str, str]:
+    """The file's name in `text`, and which one in it is meant, where that is said."""
+    name, _, number = text.rpartition("#")
+    return (name, number) if name and not is_file(text) else (text, "")
+
+
+def is_file(text: str) -> bool:
+    """Whether `text` is a file's name."""
+    return _is(Path.is_file, text)
+
+
+def is_folder(text: str) -> bool:
+    """Whether `text` is a folder's name."""
+    return _is(Path.is_dir, text)
+
+
+def _is(kind: Callable[[Path], bool], text: str) -> bool:
+    """Whether `text` is the name of such a thing; a list of people may be longer than names can be."""
+    try:
+        return kind(Path(text))
+    except OSError:
+        return False
