@@ -144,17 +144,29 @@ def _remembered(studio: Studio, kept: Path) -> Person | None:
 
 
 def save_pasted(studio: Studio, photo: Photo, before: Sequence[Person], after: Sequence[Person]) -> None:
-    """Writes the photo with everybody `after` an edit in the place of who they were `before`: where they were found. An
-    only person may also take the place of the face that the photo names, or of the largest."""
-    image, quiet = photos.read(photo.path), studio.output.quiet
-    cuts = [_place_of(person, image, photo, len(before) == 1, quiet) for person in before]
+    """Writes the photo with everybody `after` an edit in the place of who they were `before`."""
+    paste = pasting_into(studio, photo, before)
+    image = paste(*(render(studio.generator, person.face()) for person in after))
+    studio.save_image(f"{photo.path.stem}-edited", image, after)
+
+
+def pasting_into(studio: Studio, photo: Photo, before: Sequence[Person]) -> Callable[..., Image.Image]:
+    """What puts faces of people who were edited, one of everybody as they were `before`, into the photo: where they
+    were found. An only person may also take the place of the face that the photo names, or of the largest."""
+    empty, quiet = photos.read(photo.path), studio.output.quiet
+    cuts = [_place_of(person, empty, photo, len(before) == 1, quiet) for person in before]
     if len({cut.quad for cut in cuts}) < len(cuts):
         raise UsageError(f"two of these people are the same face on {photo.path}; name everybody once")
     look = _silhouette(quiet)
-    for cut, *pair in zip(cuts, before, after, strict=True):
-        reference, drawn = (render(studio.generator, someone.face()) for someone in pair)
-        image = pasting.paste(image, drawn, cut, reference, look)
-    studio.save_image(f"{photo.path.stem}-edited", image, after)
+    unedited = [render(studio.generator, person.face()) for person in before]
+
+    def paste(*faces: Image.Image) -> Image.Image:
+        image = empty
+        for face, cut, reference in zip(faces, cuts, unedited, strict=True):
+            image = pasting.paste(image, face, cut, reference, look)
+        return image
+
+    return paste
 
 
 def _silhouette(quiet: bool) -> pasting.Silhouette | None:

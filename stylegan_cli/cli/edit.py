@@ -9,7 +9,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import fetch, tell
-from stylegan_cli.cli.filming import FILMS, RATE, film_ending, save_film
+from stylegan_cli.cli.filming import FILMS, FRAMES, RATE, film_ending, save_film
 from stylegan_cli.cli.options import Generation, Paste, PictureOutput, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stylegan_cli.operations.editing import Edit
 
 FARTHEST = 1000
-FRAMES = 60
+FILM_LENGTH = 60  # in frames
 NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
 
 
@@ -128,7 +128,10 @@ def edit(
     frames: Annotated[
         int | None,
         typer.Option(
-            min=1, max=100_000, help=f"A film: frames from one end to the other (default {FRAMES}).", show_default=False
+            min=1,
+            max=100_000,
+            help=f"A film: frames from one end to the other (default {FILM_LENGTH}).",
+            show_default=False,
         ),
     ] = None,
     fps: Annotated[
@@ -161,9 +164,12 @@ def edit(
     is_strip = not film and (steps is not None or any(amount.start is not None for _, amount in amounts))
     if output.quiet:
         check_unused("--quiet reports nothing", {"--identity": identity})
-    if paste and (film or is_strip):
-        raise UsageError("--paste puts faces back into their photo; leave out films, strips and ranges")
+    if paste and is_strip:
+        raise UsageError("--paste makes a picture or a film of the photo; name a film (--out film.mp4), or one amount")
+    if paste and film in FRAMES:
+        raise UsageError("--paste makes films in one file, like --out film.mp4")
 
+    from stylegan_cli.cli import darkroom
     from stylegan_cli.cli.price import SMALLEST, Prices
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.latents import references
@@ -189,12 +195,11 @@ def edit(
     prices = Prices(studio, max_drift)
     own = [prices.limited(person, edits) for person in before]
     after = [editing.edited(generator, person, limited) for person, limited in zip(before, own, strict=True)]
-    if paste:
-        from stylegan_cli.cli import darkroom
-
+    if film:
+        put = darkroom.pasting_into(studio, paste, before) if paste else None
+        save_film(studio, editing.film(generator, before[0], own[0], frames or FILM_LENGTH, loop), fps, film, put)
+    elif paste:
         darkroom.save_pasted(studio, paste, before, after)
-    elif film:
-        save_film(studio, editing.film(generator, before[0], own[0], frames or FRAMES, loop), fps, film)
     elif is_strip:
         number = steps or editing.round_steps(edits)
         strips = [editing.strip(generator, *one, number) for one in zip(before, own, strict=True)]

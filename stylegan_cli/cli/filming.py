@@ -15,9 +15,10 @@ from stylegan_cli.cli.options import PictureOutput, check_unused, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
+    from PIL.Image import Image
 
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.operations.interpolation import Film
@@ -63,8 +64,10 @@ def film_ending(output: PictureOutput, fps: float | None) -> str:
     return ending
 
 
-def save_film(studio: Studio, film: Film, fps: float | None, ending: str) -> None:
-    """Writes a film, or its frames as pictures."""
+def save_film(
+    studio: Studio, film: Film, fps: float | None, ending: str, finish: Callable[[Image], Image] | None = None
+) -> None:
+    """Writes a film, or its frames as pictures. What `finish` makes of a face is a film's frame."""
     from stylegan_cli.cli.studio import Work
     from stylegan_cli.latents.people import Person
     from stylegan_cli.media.film import CODECS
@@ -72,14 +75,16 @@ def save_film(studio: Studio, film: Film, fps: float | None, ending: str) -> Non
     if ending in CODECS:
         beside = (".npy",) if studio.saves_latents else ()
         path = studio.output.out or places.fresh(Path(f"film.{ending}"), *beside)
-        _write_film(studio, film, path, RATE if fps is None else fps, ending)
+        _write_film(studio, film, path, RATE if fps is None else fps, ending, finish or (lambda face: face))
         return
     names = [f"frame{i:05d}" for i in range(len(film))]
     works = (Work(face, (Person(name, face.ws, tuned=face.tuned),)) for name, face in zip(names, film, strict=True))
     studio.save(names, works, "film")
 
 
-def _write_film(studio: Studio, film: Film, path: Path, fps: float, ending: str) -> None:
+def _write_film(
+    studio: Studio, film: Film, path: Path, fps: float, ending: str, finish: Callable[[Image], Image]
+) -> None:
     """Streams frames to the encoder and, if asked, their `ws` `[frames, num_ws, w_dim]` to a `.npy`."""
     import numpy as np
 
@@ -99,7 +104,7 @@ def _write_film(studio: Studio, film: Film, path: Path, fps: float, ending: str)
 
         def draw() -> Iterator[np.ndarray]:
             for i, face in enumerate(film):
-                image = render(studio.generator, face, studio.output.size)
+                image = finish(render(studio.generator, face, studio.output.size))
                 if i == 0:
                     studio.preview(image)
                 if add_ws is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
@@ -348,6 +349,18 @@ def test_a_file_of_edits_goes_into_the_photo(works, party, direction):
     assert np.array_equal(pixels("applied.png"), pixels("edited.png"))
 
 
+def test_a_film_of_the_photo(works, party, direction):
+    move = ("--direction", f"{direction}=-1..2", "--paste", party)
+    works("edit", f"{party}#2", *move, "--frames", 2, "--out", "film.mp4", "-q")
+    first, _, last = iio.imread("film.mp4")
+    assert first.shape == pixels(party).shape
+    works("edit", f"{party}#2", "--direction", f"{direction}=2", "--paste", party, "-o", "end.png", "-q")
+    from_end = [np.abs(frame - pixels("end.png").astype(float)).mean() for frame in (first, last)]
+    assert from_end[1] < min(4, from_end[0])  # the film's compression
+    changed = np.abs(first.astype(float) - last).mean(axis=(0, 2)) > 1
+    assert changed[560:].any() and not changed[:480].any()
+
+
 def test_nobody_is_pasted_twice(works, stylegan, party, direction, tiny_model):
     words = ("--direction", f"{direction}=2", "--paste", party, "--model", tiny_model)
     result = stylegan("edit", party, f"{party}#1", *words)
@@ -452,15 +465,18 @@ REFUSED = {
     "no face": (["project", "sky.png"], "no face was found on sky.png"),
     "text": (["project", "text.jpg"], "text.jpg is no picture"),
     "a truncated photo": (["project", "cut.jpg"], "cut.jpg is damaged"),
-    "paste a film": (
-        ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--frames", 2],
-        "--paste puts faces back",
+    "paste frames": (
+        ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--frames", 2, "-o", "frames"],
+        "--paste makes films in one file",
     ),
     "paste a strip": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--steps", 2],
-        "--paste puts faces back",
+        "--paste makes a picture or a film of the photo",
     ),
-    "paste a range": (["edit", 1, "--direction", "age.npz=0..2", "--paste", "me.png"], "--paste puts faces back"),
+    "paste a range": (
+        ["edit", 1, "--direction", "age.npz=0..2", "--paste", "me.png"],
+        "--paste makes a picture or a film",
+    ),
     "paste two into one place": (
         ["edit", "1,2", "--direction", "age.npz=2", "--paste", "me.png#1"],
         "me.png#1 is the place of one face, and these are 2 people",
