@@ -47,16 +47,19 @@ def data(line: object) -> None:
 
 @contextmanager
 def progress(what: str, total: int, quiet: bool, unit: str = "faces") -> Iterator[Advance]:
-    """A bar with the time left, on terminals; yields what moves it, perhaps with a note on how it goes."""
-    if quiet or total <= 1 or not prose().is_terminal:
+    """A bar with the time left, for one thing a spinner, on terminals; yields what moves it, perhaps with a note on how
+    it goes."""
+    if quiet or not prose().is_terminal:
         yield lambda _done=None, _note="": None
         return
-    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich import progress as rich
 
-    amount = [DownloadColumn()] if unit == "bytes" else [MofNCompleteColumn(), TextColumn(unit)]
-    columns = (TextColumn("{task.description}"), BarColumn(), *amount, TimeRemainingColumn())
+    columns: list[rich.ProgressColumn] = [rich.SpinnerColumn(), rich.TextColumn("{task.description}")]
+    if total > 1:
+        amount = [rich.DownloadColumn()] if unit == "bytes" else [rich.MofNCompleteColumn(), rich.TextColumn(unit)]
+        columns = [columns[1], rich.BarColumn(), *amount, rich.TimeRemainingColumn()]
     # On a terminal the bar must make room for data lines; when stdout is a pipe or a file they must stay there.
-    with Progress(
+    with rich.Progress(
         *columns, console=prose(), transient=True, redirect_stdout=bool(sys.stdout and sys.stdout.isatty())
     ) as bars:
         task = bars.add_task(what, total=total)

@@ -21,6 +21,7 @@ from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.faces import alignment, detection, pasting, photos
 from stylegan_cli.faces.alignment import Alignment
+from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import file_digest
 from stylegan_cli.latents import references
 from stylegan_cli.latents.named import Photo
@@ -76,7 +77,10 @@ def shoot(photo: Photo, size: int, is_aligned: bool, quiet: bool) -> Shot:
     image = photos.read(photo.path)
     cut = alignment.read(photo.path)
     if cut is None and not is_aligned:
-        cut = _place(image, photo, quiet, ALIGNED)
+        found = _faces(image, quiet)
+        cut = _chosen(found, image, photo, ALIGNED)
+        if not quiet:
+            _tell_of(photo, found, cut)
         return Shot(photo, alignment.crop(image, cut, size), cut)
     if photo.face:
         raise UsageError(
@@ -146,7 +150,8 @@ def _remembered(studio: Studio, kept: Path) -> Person | None:
 def save_pasted(studio: Studio, photo: Photo, before: Sequence[Person], after: Sequence[Person]) -> None:
     """Writes the photo with everybody `after` an edit in the place of who they were `before`."""
     paste = pasting_into(studio, photo, before)
-    image = paste(*(render(studio.generator, person.face()) for person in after))
+    with progress("pasting", 1, studio.output.quiet):
+        image = paste(*(render(studio.generator, person.face()) for person in after))
     studio.save_image(f"{photo.path.stem}-edited", image, after)
 
 
@@ -196,38 +201,45 @@ def _found_at(person: Person) -> Alignment | None:
 def _place_of(person: Person, image: Image.Image, photo: Photo, is_only: bool, quiet: bool) -> Alignment:
     """Where on a photo a person belongs."""
     path = photo.path
-    if is_only and photo.face:
-        return _place(image, photo, quiet=True)
-    cut = _found_at(person)
+    cut = None if is_only and photo.face else _found_at(person)
     if cut and cut.photo == file_digest(path):
         return cut
-    if cut and cut.size == image.size:  # perhaps the same photo, saved again
-        fetch(detection.DETECTOR, quiet)
-        if again := alignment.same_place(detection.detect(image), cut, file_digest(path)):
-            return again
+    found = _faces(image, quiet)
+    # Perhaps the same photo, saved again.
+    if cut and cut.size == image.size and (again := alignment.same_place(found, cut, file_digest(path))):
+        return again
     if not is_only:
         raise UsageError(f"{person.label} was not found on {path}; paste alone who is to take another's place")
-    if not quiet:
-        tell(f"{person.label} was not found on {path}: the largest face there is replaced; {path}#2 is the next.")
-    return _place(image, photo, quiet=True)
-
-
-def _place(image: Image.Image, photo: Photo, quiet: bool, instead: str = "") -> Alignment:
-    """The place of the face that a photo names, or of the largest; the user is told what is odd about it."""
-    path = photo.path
-    fetch(detection.DETECTOR, quiet)
-    found = detection.detect(image)
-    number = alignment.choose(found, photo.face, str(path), instead=instead)
-    cut = alignment.alignment(found[number - 1], image.size, number, file_digest(path))
-    if not quiet:
-        if photo.face is None and len(found) > 1:
-            tell(
-                f"{path} shows {len(found)} faces, this is the largest; {path}#2 is the next, and stylegan align "
-                "--overview numbers them."
-            )
-        for remark in alignment.remarks(found[number - 1], cut):
-            tell(f"{path}: face {number} {remark}.")
+    cut = _chosen(found, image, photo)
+    if not (quiet or photo.face):
+        others = f"; {path}#2 is the next" if len(found) > 1 else ""
+        tell(f"{person.label} was not found on {path}: the largest face there is replaced{others}.")
     return cut
+
+
+def _faces(image: Image.Image, quiet: bool) -> list[Detection]:
+    """The faces on a photo, the largest first."""
+    fetch(detection.DETECTOR, quiet)
+    with progress("looking for faces", 1, quiet):
+        return detection.detect(image)
+
+
+def _chosen(found: Sequence[Detection], image: Image.Image, photo: Photo, instead: str = "") -> Alignment:
+    """The place of the face that a photo names, or of the largest; `instead` as in `alignment.choose`."""
+    number = alignment.choose(found, photo.face, str(photo.path), instead=instead)
+    return alignment.alignment(found[number - 1], image.size, number, file_digest(photo.path))
+
+
+def _tell_of(photo: Photo, found: Sequence[Detection], cut: Alignment) -> None:
+    """What is odd about a face on a photo, and that there are others."""
+    path = photo.path
+    if photo.face is None and len(found) > 1:
+        tell(
+            f"{path} shows {len(found)} faces, this is the largest; {path}#2 is the next, and stylegan align "
+            "--overview numbers them."
+        )
+    for remark in alignment.remarks(found[cut.face - 1], cut):
+        tell(f"{path}: face {cut.face} {remark}.")
 
 
 def _landmarks(photo: Image.Image, drawn: Image.Image) -> dict[str, float]:

@@ -63,7 +63,7 @@ class Prices:
             return
         scorers, identity = self._judges()
         is_far = False
-        with progress("pricing", len(people), quiet=False) as advance:
+        with progress("looking at what changed", len(people), quiet=False) as advance:
             for person, own in zip(people, edits, strict=True):
                 before = self._look(person, scorers, identity)
                 for at in (0.0, 1.0) if any(edit.start for edit in own) else (1.0,):

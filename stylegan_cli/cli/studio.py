@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -48,7 +48,10 @@ def open_generator(choice: ModelChoice, quiet: bool) -> tuple[Generator, str]:
     device = hardware.choose_device(choice.device)
     precision = hardware.choose_precision(choice.precision, device)
     hardware.set_up(device, precision)
-    with fetching(partial(what_is_fetched, choice.model), quiet) as on_bytes:
+    with (
+        progress(f"loading {choice.model}", 1, quiet),
+        fetching(partial(what_is_fetched, choice.model), quiet) as on_bytes,
+    ):
         generator = store.load(choice.model, on_bytes)
     return generator.prepare(device, hardware.PRECISIONS[precision]), precision
 
@@ -179,7 +182,7 @@ class Studio:
         if self.is_compiled or self.compile == "off" or (self.compile == "auto" and faces < compilation.FROM_FACES):
             return
         try:
-            with nullcontext() if self.output.quiet else prose().status("seeing to compiled code for many faces"):
+            with progress("seeing to compiled code for many faces", 1, self.output.quiet):
                 if self.compile == "on":
                     compilation.compile_synthesis(self.generator)
                     self.is_compiled = True

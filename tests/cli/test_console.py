@@ -36,8 +36,15 @@ def test_a_terminal_gets_a_bar_with_the_time_left(screen):
     assert "0:00:00" in text
 
 
-@pytest.mark.parametrize(("is_terminal", "total", "quiet"), [(False, 20, False), (True, 20, True), (True, 1, False)])
-def test_pipes_quiet_and_single_pictures_get_none(screen, is_terminal, total, quiet):
+def test_one_thing_has_a_spinner(screen):
+    file = screen(True)
+    work(1)
+    assert "filming" in file.getvalue()
+    assert "frames" not in file.getvalue()
+
+
+@pytest.mark.parametrize(("is_terminal", "total", "quiet"), [(False, 20, False), (True, 20, True), (True, 1, True)])
+def test_pipes_and_quiet_get_none(screen, is_terminal, total, quiet):
     file = screen(is_terminal)
     work(total, quiet)
     assert file.getvalue() == ""
