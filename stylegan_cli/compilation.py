@@ -101,7 +101,7 @@ def keep_verdict(generator: Generator, precision: str, found: Verdict) -> None:
 
 def psnr(one: Tensor, other: Tensor) -> float:
     """How close two pictures in [-1, 1] are, in dB; not-a-number where one of them holds one."""
-    error = (one.clamp(-1, 1).double() - other.clamp(-1, 1).double()).square().mean()
+    error = (one.clamp(-1, 1).cpu().double() - other.clamp(-1, 1).cpu().double()).square().mean()
     return float(10 * torch.log10(4 / error))
 
 

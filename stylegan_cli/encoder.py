@@ -90,12 +90,7 @@ def load(path: Path, generator: Generator) -> Encoder:
             raise ValueError("its tensors do not have the sizes that it says")
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise StyleganError(f"{path} is no encoder of this tool ({error}); train one with train-encoder") from None
-    if origin.sha256 != generator.origin.sha256:
-        raise StyleganError(
-            f"{path} was trained for the model {origin.name} ({origin.sha256[:12]}), not for "
-            f"{generator.origin.name} ({generator.origin.sha256[:12]}); move it away, or train one for that with "
-            "train-encoder"
-        )
+    origin.check(generator.origin, f"{path} was trained for", "move it away, or train one for that with train-encoder")
     encoder.load_state_dict(tensors, assign=True)
     encoder.origin = origin
     return encoder.eval().requires_grad_(False)

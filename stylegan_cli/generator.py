@@ -36,6 +36,18 @@ class Origin:
     sha256: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
 
+    def check(self, other: Origin, what: str, advice: str = "name that model with --model") -> None:
+        """That this is the `other` model, too; `what` says what belongs to this one, and how."""
+        if self.sha256 != other.sha256:
+            theirs, ours = (f"{origin.name} ({origin.sha256[:12]})" for origin in (self, other))
+            raise StyleganError(f"{what} the model {theirs}, and this is {ours}; {advice}")
+
+
+def rgb(images: Tensor) -> Tensor:
+    """What a network drew `[n, c, h, w]` as RGB `[n, 3, h, w]`: grey three times, and of more than three channels the
+    first three."""
+    return images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
+
 
 class Generator(nn.Module, ABC):
     """A mapping network and a synthesis network behind one interface.

@@ -16,12 +16,12 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 
 
 def choose_device(asked: str) -> torch.device:
-    """`auto` takes CUDA, then Apple's MPS, then the CPU."""
+    """`auto` takes CUDA, or else the CPU: Apple's MPS only who asks for it, as nobody has compared its pictures yet."""
     if asked not in ("auto", "cuda", "mps", "cpu"):
         raise UsageError(f"there is no device {asked!r}; devices are auto, cpu, cuda and mps")
     available = [name for name in ("cuda", "mps", "cpu") if has_device(name)]
     if asked == "auto":
-        return torch.device(available[0])
+        return torch.device("cuda" if "cuda" in available else "cpu")
     if asked not in available:
         raise UsageError(f"--device {asked}: this machine or this torch has none; available: {', '.join(available)}")
     return torch.device(asked)

@@ -126,6 +126,8 @@ def _join(device: torch.device, backend: str, patience: timedelta) -> tuple[Worl
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return World(), device
+    if device.type == "mps":
+        raise UsageError("several processes cannot share Apple's MPS; say --device cpu, or start one")
     if device.type == "cuda":
         # Launchers other than torchrun may not number a machine's processes: ranks then fill one after the other.
         number = os.environ.get("LOCAL_RANK") or os.environ.get("RANK", "0")

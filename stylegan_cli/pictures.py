@@ -78,8 +78,11 @@ def _columns(count: int) -> int:
     return min(range(square, max(square * 3 // 2, STRIP) + 1), key=lambda columns: -count % columns)
 
 
+def cells_of(picture: Picture) -> Iterator[Cell]:
+    """The faces of a sheet, or the one of another picture."""
+    return picture.cells() if isinstance(picture, Sheet) else iter([picture])
+
+
 def faces_to_compute(picture: Picture) -> int:
     """How often the generator has to run for this picture."""
-    if isinstance(picture, Sheet):
-        return sum(faces_to_compute(cell) for cell in picture.cells())
-    return picture.count if isinstance(picture, Heatmap) else 1
+    return sum(cell.count if isinstance(cell, Heatmap) else 1 for cell in cells_of(picture))

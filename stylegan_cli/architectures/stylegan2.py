@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from stylegan_cli.architectures.stylegan1 import Label, minibatch_std, pixel_norm
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.generator import Generator, Layer
+from stylegan_cli.generator import Generator, Layer, rgb
 from stylegan_cli.noise import Noise
 from stylegan_cli.ops.convolution import conv2d
 from stylegan_cli.ops.modulation import modulated_conv2d
@@ -311,8 +311,8 @@ class StyleGAN2(Generator):
         `training_noise` lets every picture of the batch draw noise of its own, in place of `noise`."""
         network, ws = cast(Synthesis, self._modules["synthesis"]), ws.to(self.w_avg)
         if training_noise or torch.is_grad_enabled():
-            return network(ws, None if training_noise else noise, self.dtype)
-        return torch.cat([network(one, noise, self.dtype) for one in ws.split(1)])
+            return rgb(network(ws, None if training_noise else noise, self.dtype))
+        return torch.cat([rgb(network(one, noise, self.dtype)) for one in ws.split(1)])
 
     def style_weights(self) -> list[Tensor]:
         blocks = cast(list[SynthesisBlock], list(cast(Synthesis, self._modules["synthesis"]).children()))

@@ -1,6 +1,7 @@
 """The command line: one thin file a command, over `operations`."""
 
 import io
+import os
 import sys
 
 
@@ -8,6 +9,8 @@ def main() -> None:
     """The entry point of `stylegan`."""
     try:
         _print_any_path()
+        # What Apple's MPS cannot do, the CPU does; torch asks for this when it is loaded.
+        os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
         from stylegan_cli.cli.app import app
 
         app()

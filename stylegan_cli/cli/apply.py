@@ -12,7 +12,7 @@ import typer
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import sentence
 from stylegan_cli.cli.console import tell
-from stylegan_cli.cli.edit import FARTHEST, Amounts, check_paste, open_edits, split_names
+from stylegan_cli.cli.edits import FARTHEST, Amounts, check_paste, open_edits, split_names
 from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command
 from stylegan_cli.errors import StyleganError, UsageError
 

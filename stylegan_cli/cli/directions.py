@@ -10,7 +10,7 @@ import typer
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data as print_data
 from stylegan_cli.cli.console import escaped, progress, tell
-from stylegan_cli.cli.edit import FARTHEST, open_direction, split_names
+from stylegan_cli.cli.edits import FARTHEST, open_direction, split_names
 from stylegan_cli.cli.options import (
     Generation,
     Output,
@@ -164,6 +164,7 @@ def find(
     import torch
 
     from stylegan_cli.cli import finding
+    from stylegan_cli.cli.price import SMALLEST
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import directions
     from stylegan_cli.latents.directions import Direction
@@ -177,12 +178,16 @@ def find(
     studio = Studio(generation, Output(quiet=quiet))
     generator = studio.generator
     chosen = finding.moved_layers(layers, generator)
+    faces = SampledFaces(data, generator) if data else None
+    if targets or kept:
+        finding.check_sizes(studio, faces)
+    elif generator.resolution < SMALLEST:
+        score = None  # what else moves is not seen
     labels = {}
     if having and lacking:
         w, labels[names[0]] = finding.in_folders(studio, having, lacking)
         images = finding.drawn(studio, w)
-    elif data:
-        faces = SampledFaces(data, generator)
+    elif faces:
         w = torch.from_numpy(faces.w[:count])
         images = map(faces.image, range(len(w)))
     else:

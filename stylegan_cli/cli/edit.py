@@ -1,29 +1,19 @@
 """`stylegan edit`: older, smiling, turned to the left; by directions in the latent space."""
 
-import re
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import fetch, tell
+from stylegan_cli.cli.console import fetch
+from stylegan_cli.cli.edits import check_paste, open_edits, parse_amounts, split_names
 from stylegan_cli.cli.filming import FILMS, FRAMES, RATE, film_ending, save_film
 from stylegan_cli.cli.options import Generation, Paste, PictureOutput, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from stylegan_cli.cli.studio import Studio
-    from stylegan_cli.latents.directions import Direction
-    from stylegan_cli.latents.named import Photo
-    from stylegan_cli.operations.editing import Edit
-
-FARTHEST = 1000
 FILM_LENGTH = 60  # in frames
-NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
 
 
 @dataclass(frozen=True)
@@ -44,14 +34,6 @@ class EditOutput(PictureOutput):
             rich_help_panel="Output",
         ),
     ] = None
-
-
-@dataclass(frozen=True)
-class Amounts:
-    """How far to go; `start` only where a range was given."""
-
-    stop: float
-    start: float | None = None
 
 
 def _attribute(help: str) -> typer.models.OptionInfo:
@@ -221,69 +203,6 @@ def _film_ending(output: EditOutput, steps: int | None, frames: int | None, fps:
     if steps:
         raise UsageError("--steps draws a strip, and a film has --frames; leave out one of them")
     return film_ending(output, fps)
-
-
-def check_paste(paste: "Photo | None", output: PictureOutput, people: "Sequence[str]") -> None:
-    """That so many people can be pasted: told before minutes are spent on a photo."""
-    if paste is None:
-        return
-    check_unused("--paste puts faces back as large as they were", {"--size": output.size})
-    if paste.face and len(people) > 1:
-        raise UsageError(f"{paste.path}#{paste.face} is the place of one face, and these are {len(people)} people")
-
-
-def open_edits(
-    studio: "Studio",
-    model: str,
-    amounts: "Iterable[tuple[str, Amounts]]",
-    layers: str | None,
-    keep: "Iterable[str]",
-) -> "list[Edit]":
-    """Edits by directions' names or files, each of them without what would move the attributes to `keep`."""
-    from stylegan_cli import store
-    from stylegan_cli.latents.selection import parse_layers
-    from stylegan_cli.operations.editing import Edit, keeping, keeps
-
-    if layers is not None:
-        parse_layers(layers, studio.generator.layers)  # complains before minutes are spent on a photo
-    known = store.directions(model)
-    kept = [open_direction(studio, name, known) for name in keep]
-    edits = []
-    for name, amount in amounts:
-        direction = open_direction(studio, name, known)
-        if not studio.output.quiet and (already := [other.name for other in kept if keeps(direction, other)]):
-            tell(
-                f"{direction.name} was found so that it moves {' and '.join(already)} as little as it can, in people "
-                "on average; --keep changes nothing there."
-            )
-        edits.append(Edit(keeping(direction, kept), amount.stop, amount.start or 0, layers))
-    return edits
-
-
-def open_direction(studio: "Studio", name: str, known: "Mapping[str, Path]") -> "Direction":
-    """A direction by its name or file; of those that do not know their model the user is told."""
-    from stylegan_cli.latents import directions
-
-    direction = directions.resolve(name, studio.generator, known)
-    if direction.origin is None and not studio.output.quiet:
-        tell(f"{name} does not say which model it belongs to; only its shape was checked.")
-    return direction
-
-
-def split_names(text: str | None) -> list[str]:
-    """`gender,smile` as a list."""
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
-
-
-def parse_amounts(name: str, text: str) -> Amounts:
-    """`3`, `+3`, `-1.5`, or a range: `-4..4`."""
-    match = re.fullmatch(rf"({NUMBER})(?:\.\.(?!\.)({NUMBER}))?", text)
-    if match is None:
-        raise UsageError(f"the amount of {name} is a number like 3 or -1.5, or a range like -4..4, not {text!r}")
-    first, second = match.groups()
-    if max(abs(float(end)) for end in (first, second or "0")) > FARTHEST:
-        raise UsageError(f"the amount of {name} is {text}; 3 is a lot, and {FARTHEST} more than any model can show")
-    return Amounts(float(first)) if second is None else Amounts(float(second), float(first))
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from stylegan_cli import recipes, store
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import fetch, progress, tell
+from stylegan_cli.cli.price import SMALLEST
 from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES
@@ -22,6 +23,7 @@ from stylegan_cli.latents import files, people, references
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.latents.selection import parse_layers
 from stylegan_cli.media.render import render
+from stylegan_cli.media.sampled import SampledFaces
 from stylegan_cli.operations import discovery
 from stylegan_cli.operations.discovery import Moved
 from stylegan_cli.pictures import Face
@@ -95,6 +97,18 @@ def open_scorers(names: Sequence[str], quiet: bool) -> Score | None:
     scorers = Scorers(SCORES)
     fetch(scorers.assets, quiet)
     return scorers
+
+
+def check_sizes(studio: Studio, faces: SampledFaces | None) -> None:
+    """That scorers have enough to look at: on the faces that the model draws, and on the data set's."""
+    origin, pixels = studio.generator.origin.name, studio.generator.resolution
+    if faces and (width := faces.image(0).width) < pixels:
+        origin, pixels = str(faces.path), width
+    if pixels < SMALLEST:
+        raise UsageError(
+            f"scorers need faces of {SMALLEST} pixels, and those of {origin} have {pixels}; name folders of people by "
+            "--with and --without, and leave out --keep"
+        )
 
 
 def units(scores: Mapping[str, Tensor]) -> dict[str, float]:

@@ -42,9 +42,8 @@ def show(name: Name = "ffhq") -> None:
 
     generator, _ = open_generator(ModelChoice(name), quiet=False)
     parameters = sum(tensor.numel() for tensor in generator.parameters())
-    is_named = not (store.is_url(name) or store.is_file(name))
     notes = {"licence": store.UNKNOWN_LICENCE} | generator.origin.notes
-    notes |= {"licence": store.find(name).about["licence"]} if is_named else {}
+    notes |= {"licence": model.about["licence"]} if (model := store.named(name)) else {}
     about = {
         "name": generator.origin.name,
         "family": generator.family,

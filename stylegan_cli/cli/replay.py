@@ -98,14 +98,14 @@ def _device(recipe: "Recipe", quiet: bool) -> str:
 
 
 def _lines(recipe: "Recipe") -> "Iterator[str]":
-    from stylegan_cli.pictures import Sheet
+    from stylegan_cli.pictures import Sheet, cells_of
 
     yield f"command     {recipe.command}"
     yield f"version     {recipe.version}"
     yield f"model       {recipe.model} (sha256 {recipe.sha256})"
     yield f"precision   {recipe.precision} on {recipe.device}{', compiled' if recipe.compiled else ''}"
     yield f"face size   {recipe.size or 'as the model makes it'}"
-    cells = list(recipe.picture.cells()) if isinstance(recipe.picture, Sheet) else [recipe.picture]
+    cells = list(cells_of(recipe.picture))
     if isinstance(recipe.picture, Sheet) and any(recipe.picture.names):
         yield f"rows        {', '.join(filter(None, recipe.picture.names))}"
     yield f"faces       {len(cells)}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,7 +26,7 @@ from stylegan_cli.media.encode import FORMATS, check_edges, encode, has_room
 from stylegan_cli.media.render import page_size, render
 from stylegan_cli.operations.benchmarking import compile_where_it_pays
 from stylegan_cli.pictures import Picture, Sheet, faces_to_compute
-from stylegan_cli.recipes import Recipe, dumps
+from stylegan_cli.recipes import Recipe, dumps, fits
 
 CELL = 256
 MAX_PICTURES = 100_000
@@ -137,7 +136,7 @@ class Studio:
         """
         paths = self._paths(names, folder)
         self.speed_up(faces or len(names))
-        with self._counting(faces or len(names)) as on_face, self.background() as background:
+        with progress("drawing", faces or len(names), self.output.quiet) as on_face, self.background() as background:
             for path, work in zip(paths, works, strict=True):
                 size = self._face_size(work.picture)
                 image = render(self.generator, work.picture, size, on_face)
@@ -172,7 +171,7 @@ class Studio:
         if recipe.threads > 0:
             torch.set_num_threads(recipe.threads)
         self.speed_up(faces_to_compute(recipe.picture))
-        with self._counting(faces_to_compute(recipe.picture)) as on_face:
+        with progress("drawing", faces_to_compute(recipe.picture), self.output.quiet) as on_face:
             image = render(self.generator, recipe.picture, recipe.size, on_face)
         self._save(path, image, recipe)
 
@@ -264,20 +263,14 @@ class Studio:
             raise UsageError(f"a sheet of {columns} x {rows} faces of {size} pixels is too large; use a smaller --size")
         check_edges(self.format, width, height)
 
-    @contextmanager
-    def _counting(self, faces: int) -> Iterator[Callable[[], None]]:
-        """A progress bar; yields what to call after each face."""
-        with progress("drawing", faces, self.output.quiet) as advance:
-            yield advance
-
     def _save(self, path: Path, image: Image.Image, recipe: Recipe | None, people: Sequence[Person] = ()) -> None:
         self._write(path, people, encode(image, places.ending(path), self._text(path, recipe)))
         self.preview(image)
 
     def _text(self, path: Path, recipe: Recipe | None) -> str:
         """The recipe as the picture at this path will hold it."""
-        text = dumps(recipe) if recipe else ""
-        if not has_room(places.ending(path), text) and not self.output.quiet:
+        text = dumps(recipe) if recipe and fits(recipe.picture) else ""
+        if recipe and not (text and has_room(places.ending(path), text)) and not self.output.quiet:
             tell(f"{path} is written without its recipe, which is too long for its format; PNG holds the longest.")
         return text
 

@@ -27,18 +27,16 @@ class StoppedError(Exception):
 
 def open_watch(session: Session, metrics: tuple[str, ...], device: torch.device, quiet: bool) -> Watch | None:
     """What computes metrics; None, and a sentence, where there are too few pictures."""
-    pictures = session.pictures
-    if len(pictures) < watching.FEWEST:
+    data = DataSet(session.pictures.path, session.pictures.resolution)
+    if data.count < watching.FEWEST:
         if not quiet:
-            tell(
-                f"{len(pictures)} pictures are too few for --metrics, which take {watching.FEWEST}: none are computed."
-            )
+            tell(f"{data.count} pictures are too few for --metrics, which take {watching.FEWEST}: none are computed.")
         return None
     try:
         fetch([EFFICIENTNET], quiet)
     except StyleganError as error:
         raise StyleganError(f"{error}; --metrics none trains without") from None
-    return Watch(DataSet(pictures.path, pictures.resolution), metrics, device)
+    return Watch(data, metrics, device)
 
 
 def measure(watch: Watch, session: Session, view: View, stopping: Callable[[], bool]) -> None:

@@ -81,9 +81,9 @@ class View:
             tell(self._measured)
 
     def _refresh(self) -> None:
+        self._drawn = time.monotonic()
         if self._live:
             self._live.update(self._table(), refresh=True)
-            self._drawn = time.monotonic()
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
@@ -96,7 +96,7 @@ class View:
     def _early_cells(self, kimg: float, now: float) -> list[tuple[str, str]]:
         """How fast the steps before the first tick are, as that may be far."""
         begun, since = self._first or (kimg, now)
-        if kimg == begun:
+        if kimg == begun or now == since:  # clocks may be coarse
             return []
         rate, pixels = (kimg - begun) * 1000 / (now - since), self._growth.resolution(self._growth.lod(kimg))
         return [("pictures/s", f"{rate:.1f}"), ("left", self._left(kimg, rate, pixels))]

@@ -111,11 +111,7 @@ def _read_own(path: Path, generator: Generator) -> Direction:
             raise StyleganError(f"{path} holds no direction; its keys are {', '.join(arrays) or 'none'}")
         about = json.loads(str(arrays["about"]))
         origin = Origin(str(about["model"]["name"]), str(about["model"]["sha256"]))
-        if origin.sha256 != generator.origin.sha256:
-            raise StyleganError(
-                f"{path} is a direction of the model {origin.name} ({origin.sha256[:12]}), not of "
-                f"{generator.origin.name} ({generator.origin.sha256[:12]}); name that model with --model"
-            )
+        origin.check(generator.origin, f"{path} is a direction of")
         vector = _vector(generator, arrays["direction"], path)
         response = _vector(generator, arrays["response"], path)[0] if "response" in arrays else None
         layers = _layers(about["layers"], generator, path)

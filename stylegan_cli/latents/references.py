@@ -102,11 +102,8 @@ def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | N
             "read; save other kinds (HEIC, raw) as JPEG or PNG"
         )
     stored = files.read(path)
-    if stored.origin and stored.origin.sha256 != generator.origin.sha256:
-        raise StyleganError(
-            f"{path} was saved from the model {stored.origin.name} ({stored.origin.sha256[:12]}), not from "
-            f"{generator.origin.name} ({generator.origin.sha256[:12]}); name that model with --model"
-        )
+    if stored.origin:
+        stored.origin.check(generator.origin, f"{path} was saved from")
     people.check_shape(generator, stored.array, str(path))
     label, count = path.stem, stored.count
     if choose is not None:

@@ -29,7 +29,7 @@ class SampledFaces:
     def __init__(self, path: Path, generator: Generator) -> None:
         if not path.is_file() and unfinished(path):
             raise StyleganError(f"{path} is unfinished; the same stylegan sample that began it goes on")
-        self._path = path
+        self.path = path
         self._zip = None if path.is_dir() else _open_zip(path)
         self._names = sorted(name for name in self._listing() if name.lower().endswith(PICTURES))
         self.ws = _read_ws(path / "w.npy" if path.is_dir() else path.with_name(f"{path.stem}-w.npy"), generator)
@@ -42,7 +42,7 @@ class SampledFaces:
     def w(self) -> np.ndarray:
         """`[n, w_dim]`, where all layers share a `w`."""
         if self.ws.shape[1] != 1:
-            raise StyleganError(f"{self._path} was sampled with a cutoff, so its layers differ; sample it without")
+            raise StyleganError(f"{self.path} was sampled with a cutoff, so its layers differ; sample it without")
         return self.ws[:, 0].astype(np.float32)
 
     def __len__(self) -> int:
@@ -52,11 +52,11 @@ class SampledFaces:
         """Picture `index` in RGB; raises `StyleganError` where it is damaged."""
         name = self._names[index]
         try:
-            return decode(self._zip.read(name) if self._zip else (self._path / name).read_bytes())
+            return decode(self._zip.read(name) if self._zip else (self.path / name).read_bytes())
         except UnusableError as error:
-            raise StyleganError(f"{name} in {self._path} {error}; sample it again") from None
+            raise StyleganError(f"{name} in {self.path} {error}; sample it again") from None
         except BROKEN_MEMBER as error:
-            raise StyleganError(f"{name} in {self._path} cannot be read ({error}); sample it again") from None
+            raise StyleganError(f"{name} in {self.path} cannot be read ({error}); sample it again") from None
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Picture `index`, `[3, h, w]` uint8."""
@@ -65,7 +65,7 @@ class SampledFaces:
     def _listing(self) -> list[str]:
         if self._zip:
             return self._zip.namelist()
-        return [str(path.relative_to(self._path)) for path in self._path.rglob("*")]
+        return [str(path.relative_to(self.path)) for path in self.path.rglob("*")]
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:

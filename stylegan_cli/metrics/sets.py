@@ -53,7 +53,7 @@ class DataSet(PictureSet):
         self._shrunken = resolution
         with open_source(path) as source:
             self._names = list(source.names)
-        self.count = len(self._names)
+        self.count: int = len(self._names)
 
     @cached_property
     def classes(self) -> dict[str, int] | None:

@@ -1,4 +1,5 @@
-"""Metrics of a model while it is trained: by the pictures that it learns from, and not more often than is cheap."""
+"""Metrics of a model while it is trained: by its data set (all of it, whatever --subset says), and not more often than
+is cheap."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def sefa(generator: Generator, layers: Sequence[int], count: int) -> tuple[Tenso
     """The `count` unit vectors `[count, w_dim]` that change the styles of `layers` most, and by how much (`[count]`):
     eigenvectors of the weights' Gram matrix (SeFa, Shen and Zhou 2021, arXiv:2007.06600, equation 7)."""
     weights = generator.style_weights()
-    stacked = torch.cat([weights[layer] for layer in layers]).double().cpu()
+    stacked = torch.cat([weights[layer] for layer in layers]).cpu().double()
     if len(stacked) == 0:
         raise StyleganError("these layers drive nothing in this model; choose others with --layers")
     vectors, powers = _leading(stacked.T @ stacked, count)
@@ -151,7 +151,7 @@ def pca(generator: Generator, samples: int, count: int) -> tuple[Tensor, Tensor]
     (GANSpace, Harkonen et al. 2020, arXiv:2004.02546, section 2.1)."""
     z = np.random.default_rng(0).standard_normal((samples, generator.z_dim), dtype=np.float32)
     with torch.inference_mode():
-        w = generator.mapping(torch.from_numpy(z).to(generator.device)).double().cpu()
+        w = generator.mapping(torch.from_numpy(z).to(generator.device)).cpu().double()
     vectors, variances = _leading(torch.cov(w.T), count)
     return vectors, variances.sqrt()
 

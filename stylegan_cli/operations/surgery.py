@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
 
 from torch import Tensor
 
@@ -11,6 +13,7 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 
 Tensors = dict[str, Tensor]
+ONLY_TRAINED = ("w_avg_beta", "magnitude_ema_beta")  # numbers in configs with which nothing is drawn
 
 
 def swap_layers(low: Generator, high: Generator, at: int, smooth: bool = False) -> Tensors:
@@ -32,8 +35,14 @@ def average(one: Generator, other: Generator, share: float = 0.5) -> Tensors:
     return _lerp(one, other, lambda _name: share)
 
 
+def _shape(generator: Generator) -> tuple[str, dict[str, Any]]:
+    """What two networks must have in common."""
+    config = asdict(generator.config)
+    return generator.family, {key: value for key, value in config.items() if key not in ONLY_TRAINED}
+
+
 def _lerp(one: Generator, other: Generator, share: Callable[[str], float]) -> Tensors:
-    if (one.family, one.config) != (other.family, other.config):
+    if _shape(one) != _shape(other):
         raise StyleganError(
             f"{one.origin.name} ({one.family}, {one.resolution} pixels) and {other.origin.name} ({other.family}, "
             f"{other.resolution} pixels) are networks of different shapes; surgery takes two of one shape"

@@ -77,7 +77,8 @@ def _fold_batch_norms(network: EfficientNet) -> None:
 @cache
 def network(device: torch.device) -> EfficientNetLite0:
     """The network on a device, opened once for each."""
-    return EfficientNetLite0().to(device)
+    with torch.inference_mode(False):  # for whoever asks next, perhaps for gradients
+        return EfficientNetLite0().to(device)
 
 
 def shrink(images: Tensor, size: int = SIZE) -> Tensor:

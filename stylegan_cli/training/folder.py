@@ -31,6 +31,7 @@ from stylegan_cli import modelfile
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import LOCK, alone, is_leftover, is_residue, nearest_existing, replacing
 from stylegan_cli.pillow import BROKEN_PICTURE
+from stylegan_cli.store import SNAPSHOT
 from stylegan_cli.training import asked, checkpoints, film, report, snapshots
 from stylegan_cli.training.board import Board
 from stylegan_cli.training.data import Pictures
@@ -39,7 +40,7 @@ from stylegan_cli.training.options import Options
 from stylegan_cli.training.state import State
 
 OPTIONS, LOG, METRICS = "training_options.json", "log.jsonl", "metrics.jsonl"
-SNAPSHOT, BEST = "network-snapshot.safetensors", "network-best.safetensors"
+BEST = "network-best.safetensors"
 REPORT, FILM = "report.html", "training.mp4"
 REALS, FAKES = "reals.png", "fakes"
 # How the temporary names of a run's files begin.

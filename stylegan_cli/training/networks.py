@@ -79,6 +79,10 @@ def resumed_configs(checkpoint: Checkpoint, cfg: str, c_dim: int, name: str) -> 
             f"--resume {name} is a {family}, and {cfg} cannot begin from it; resume from a {cfg}, or say --cfg {family}"
         )
     generator = {**checkpoint.generator.config, "c_dim": c_dim}
+    if (channels := generator.get("img_channels", 3)) != 3:
+        raise UsageError(
+            f"--resume {name} makes pictures of {channels} channels, and data sets have 3; resume from another"
+        )
     if checkpoint.discriminator:
         return _complete(cfg, generator, {**checkpoint.discriminator.config, "c_dim": c_dim})
     shared = ("resolution", "c_dim", "fmap_base", "fmap_max", "channel_base", "channel_max")

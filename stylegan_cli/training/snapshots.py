@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylegan_cli.generator import Generator
+from stylegan_cli.latents.people import z_of_seed
 from stylegan_cli.media.render import to_pixels
 from stylegan_cli.training.data import Pictures
 
@@ -33,7 +34,7 @@ def fakes(generator: Generator) -> Image.Image:
     count = grid_edge(generator.resolution) ** 2
     pictures = []
     for seed in range(count):
-        z = torch.from_numpy(np.random.RandomState(seed).randn(1, generator.z_dim)).float().to(generator.device)
+        z = z_of_seed(seed, generator.z_dim)[None].to(generator.device)
         c = None
         if generator.c_dim:
             c = F.one_hot(torch.tensor([seed % generator.c_dim]), generator.c_dim).float().to(generator.device)

@@ -243,7 +243,7 @@ def test_a_picture_of_another_model(refused, face, tmp_path):
     modelfile.save(make_tiny(seed=1), other, {})
     for words in (["replay", "face.png"], ["noise", "face.png"]):
         said = refused(REST, *words, model=other)
-        assert re.search(r"face\.png was made with the model tiny \(\w{12}\), not with other \(\w{12}\)", said)
+        assert re.search(r"face\.png was made with the model tiny \(\w{12}\), and this is other \(\w{12}\)", said)
 
 
 def test_replay_of_a_model_that_is_not_here(refused, face):

@@ -105,11 +105,21 @@ def test_what_was_learned_from_chance_is_told(capsys, explained, is_told):
 
 
 def test_find_in_a_data_set_draws_nothing_twice(found, tiny_stylegan, generator):
-    tiny_stylegan("sample", "-n", 200, "--dataset", "faces.zip", "--size", 64, "--psi", 0.7)
+    tiny_stylegan("sample", "-n", 200, "--dataset", "faces.zip", "--psi", 0.7)
     fresh = found("--scorer", "red", "--out", "fresh.npz")[0][0]
     stored = found("--scorer", "red", "--out", "stored.npz", "--data", "faces.zip")[0][0]
     one, other = (directions.read(path, generator).vector[0] for path in (fresh, stored))
     assert torch.nn.functional.cosine_similarity(one, other, dim=0) > 0.99
+
+
+def test_small_faces_are_not_scored(stylegan, tiny_stylegan, tiny_model, found):
+    """Nobody could say what they show; `edit` refuses, too."""
+    tiny_stylegan("sample", "-n", 100, "--dataset", "faces.zip", "--size", 64)
+    words = ("find", "--scorer", "red", "--count", 100, "--people", 2)
+    for where in (("--model", tiny_model, "--data", "faces.zip"), ("--model", "faces-64")):
+        result = stylegan("directions", *words, *where)
+        assert result.exit_code == 2
+        assert "scorers need faces of 128 pixels, and those of faces" in result.stderr
 
 
 def test_layers_are_measured_and_stored(found, generator):

@@ -60,7 +60,7 @@ def test_w_plus_keeps_its_rows(tiny, tmp_path):
 def test_another_model_is_refused(written):
     other = make_tiny(1)
     other.origin = Origin("other", "1" * 64)
-    with pytest.raises(StyleganError, match=r"direction of the model tiny \(000000000000\), not of other"):
+    with pytest.raises(StyleganError, match=r"direction of the model tiny \(000000000000\), and this is other"):
         directions.read(written[1], other)
 
 

@@ -196,7 +196,7 @@ def test_photos_of_all_kinds_that_can_be_read(resolve, here, ending):
 def test_a_picture_of_another_model(tiny, resolve, here, monkeypatch):
     save_picture(tiny, here / "face.png", Face(torch.zeros(tiny.num_ws, tiny.w_dim)))
     monkeypatch.setattr(tiny, "origin", Origin("other", "f" * 64))
-    with pytest.raises(StyleganError, match=r"made with the model tiny .* not with other"):
+    with pytest.raises(StyleganError, match=r"made with the model tiny .* and this is other"):
         resolve("face.png")
 
 

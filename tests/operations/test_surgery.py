@@ -1,9 +1,11 @@
 """Network surgery on two small networks."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
+from small_families import make
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.operations import surgery
@@ -45,6 +47,12 @@ def test_average_is_halfway_and_its_ends_are_the_networks(tiny, other):
 
 
 def test_networks_of_different_shapes_are_refused(tiny, other):
-    other.config = "something else"
+    other.config = replace(other.config, mapping_layers=9)
     with pytest.raises(StyleganError, match="different shapes"):
         surgery.average(tiny, other)
+
+
+def test_what_only_training_reads_makes_no_difference():
+    """NVIDIA's repositories write other numbers into models of one shape."""
+    one, other = (make("stylegan2", w_avg_beta=beta) for beta in (0.995, 0.998))
+    assert surgery.average(one, other).keys() == one.state_dict().keys()
