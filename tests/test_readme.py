@@ -68,8 +68,7 @@ def mentions_in(page):
 
 def examples_of(command):
     """Those at the end of its help."""
-    examples = re.findall(r"^\s*Examples?: (.*)\Z", command.help, re.MULTILINE | re.DOTALL)
-    return [" ".join(example.split()) for text in examples for example in text.split(";")]
+    return re.findall(r"^(stylegan .*)$", command.help.partition("Example")[2], re.MULTILINE)
 
 
 BLOCKS = [line for page in PAGES for line in lines_of(page)]

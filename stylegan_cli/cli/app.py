@@ -47,28 +47,18 @@ app = typer.Typer(
     ),
 )
 SETTINGS = {mix: {"allow_extra_args": True}}  # it tells itself what people are missing
-for function in (
-    sample,
-    mix,
-    noise,
-    interpolate,
-    blend_parents,
-    edit,
-    apply,
-    align,
-    project,
-    replay,
-    show,
-    dataset,
-    metrics,
-    train,
-    train_encoder,
-    doctor,
-    bench,
-):
-    app.command(context_settings=SETTINGS.get(function))(function)
-app.add_typer(models.app, name="models")
-app.add_typer(directions.app, name="directions")
+MODELS = "Models and training"
+PANELS = {
+    "Pictures of people": (sample, mix, noise, interpolate, blend_parents, edit, apply, replay, show),
+    "Photos": (align, project),
+    MODELS: (dataset, train, metrics, train_encoder),
+    "This machine": (doctor, bench),
+}
+for panel, functions in PANELS.items():
+    for function in functions:
+        app.command(context_settings=SETTINGS.get(function), rich_help_panel=panel)(function)
+app.add_typer(directions.app, name="directions", rich_help_panel=MODELS)
+app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 
 
 def _version(asked: bool) -> None:

@@ -1,6 +1,6 @@
 """`stylegan edit`: older, smiling, turned to the left; by directions in the latent space."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +14,8 @@ from stylegan_cli.cli.options import Generation, Paste, PictureOutput, check_unu
 from stylegan_cli.errors import UsageError
 
 FILM_LENGTH = 60  # in frames
+ATTRIBUTES, WAY = "Attributes", "Strips and films"
+NAMED = ("age", "gender", "smile", "yaw", "pitch", "mouth-open", "eyes")  # directions with an option each
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,14 @@ class EditOutput(PictureOutput):
 
 def _attribute(help: str) -> typer.models.OptionInfo:
     option: typer.models.OptionInfo = typer.Option(
-        metavar="AMOUNT", help=help, show_default=False, rich_help_panel="Attributes"
+        metavar="AMOUNT", help=help, show_default=False, rich_help_panel=ATTRIBUTES
     )
     return option
 
 
 @dataclass(frozen=True)
 class Attributes:
-    """Named directions. Amounts are lengths in W: 3 is a lot; `-4..4` goes from one to the other."""
+    """What to move. Amounts are lengths in W: 3 is a lot; `-4..4` goes from one to the other."""
 
     age: Annotated[str | None, _attribute("Older, or younger below 0. Not years: 3 is a lot.")] = None
     gender: Annotated[str | None, _attribute("More of a man, or more of a woman below 0.")] = None
@@ -57,47 +59,55 @@ class Attributes:
     pitch: Annotated[str | None, _attribute("The head raised, or lowered below 0. Not degrees: 3 is a lot.")] = None
     mouth_open: Annotated[str | None, _attribute("The mouth open, or closed below 0.")] = None
     eyes: Annotated[str | None, _attribute("The eyes wide, or narrow below 0.")] = None
-
-    def given(self) -> dict[str, str]:
-        """Direction names and amounts of those options that were given."""
-        values = {field.name.replace("_", "-"): getattr(self, field.name) for field in fields(self)}
-        return {name: amount for name, amount in values.items() if amount is not None}
-
-
-@command
-def edit(
-    generation: Generation,
-    output: EditOutput,
-    attributes: Attributes,
-    people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names.")],
     direction: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=AMOUNT",
             show_default=False,
-            rich_help_panel="Attributes",
+            rich_help_panel=ATTRIBUTES,
             help="Any direction, by its name or file (.npz, .npy, .pt): glasses.pt=2. Repeatable.",
         ),
-    ] = None,
+    ] = None
     layers: Annotated[
         str | None,
         typer.Option(
             help="Only these layers: coarse, middle, fine, several, or 0-3. By default each direction's own.",
             show_default=False,
+            rich_help_panel=ATTRIBUTES,
         ),
-    ] = None,
+    ] = None
     keep: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Leave these attributes as they are: gender,smile.", show_default=False),
-    ] = None,
+        typer.Option(
+            metavar="NAMES",
+            help="Leave these attributes as they are: gender,smile.",
+            show_default=False,
+            rich_help_panel=ATTRIBUTES,
+        ),
+    ] = None
     max_drift: Annotated[
         float | None,
         typer.Option(
             min=0,
             show_default=False,
+            rich_help_panel=ATTRIBUTES,
             help="Go no farther from the average face than this: 1 is where the model's own people are on average.",
         ),
-    ] = None,
+    ] = None
+
+    def wanted(self) -> list[tuple[str, str]]:
+        """Directions and amounts, as the user wrote them."""
+        values = {name: getattr(self, name.replace("-", "_")) for name in NAMED}
+        return [
+            *((name, amount) for name, amount in values.items() if amount is not None),
+            *map(_assignment, self.direction or []),
+        ]
+
+
+@dataclass(frozen=True)
+class Way:
+    """What is shown of the way to the amounts, where not its end alone."""
+
     steps: Annotated[
         int | None,
         typer.Option(
@@ -105,8 +115,9 @@ def edit(
             max=100,
             help="A strip of this many faces on the way to the amounts (ranges: 5 to 11 by default, at round ones).",
             show_default=False,
+            rich_help_panel=WAY,
         ),
-    ] = None,
+    ] = None
     frames: Annotated[
         int | None,
         typer.Option(
@@ -114,12 +125,25 @@ def edit(
             max=100_000,
             help=f"A film: frames from one end to the other (default {FILM_LENGTH}).",
             show_default=False,
+            rich_help_panel=WAY,
         ),
-    ] = None,
+    ] = None
     fps: Annotated[
-        float | None, typer.Option(min=1, max=240, help=f"Frames a second (default {RATE}).", show_default=False)
-    ] = None,
-    loop: Annotated[bool, typer.Option("--loop", help="Films go there and back.")] = False,
+        float | None,
+        typer.Option(
+            min=1, max=240, help=f"Frames a second (default {RATE}).", show_default=False, rich_help_panel=WAY
+        ),
+    ] = None
+    loop: Annotated[bool, typer.Option("--loop", help="Films go there and back.", rich_help_panel=WAY)] = False
+
+
+@command
+def edit(
+    attributes: Attributes,
+    way: Way,
+    generation: Generation,
+    output: EditOutput,
+    people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names.")],
     identity: Annotated[
         bool, typer.Option("--identity", help="Report whether it is still the same person. Fetches 100 MB, once.")
     ] = False,
@@ -135,15 +159,15 @@ def edit(
     stylegan edit dany arya --direction smile.pt=2 --keep gender --steps 5; stylegan edit me.jpg --smile 2
     --paste me.jpg; stylegan edit party.jpg#1-3 --age 2 --paste party.jpg
     """
-    wanted = [*attributes.given().items(), *map(_assignment, direction or [])]
+    wanted = attributes.wanted()
     if not wanted:
         raise UsageError("say what to edit: --age 3, --smile -1, or --direction NAME=AMOUNT")
     amounts = [(name, parse_amounts(name, text)) for name, text in wanted]
 
-    film = _film_ending(output, steps, frames, fps)
+    film = _film_ending(output, way)
     if not film:
-        check_unused("only films have these (--frames, or --out film.mp4)", {"--fps": fps, "--loop": loop})
-    is_strip = not film and (steps is not None or any(amount.start is not None for _, amount in amounts))
+        check_unused("only films have these (--frames, or --out film.mp4)", {"--fps": way.fps, "--loop": way.loop})
+    is_strip = not film and (way.steps is not None or any(amount.start is not None for _, amount in amounts))
     if output.quiet:
         check_unused("--quiet reports nothing", {"--identity": identity})
     if paste and is_strip:
@@ -170,20 +194,22 @@ def edit(
         raise UsageError("a film shows one person; edit the others by themselves")
     check_paste(paste, output, texts)
     studio.check_out(1 if is_strip or paste else len(texts))
-    edits = open_edits(studio, generation.model, amounts, layers, split_names(keep))
+    edits = open_edits(studio, generation.model, amounts, attributes.layers, split_names(attributes.keep))
     before = studio.persons(texts)
     if identity:
         fetch(Identity.assets, output.quiet)
-    prices = Prices(studio, max_drift)
+    prices = Prices(studio, attributes.max_drift)
     own = [prices.limited(person, edits) for person in before]
     after = [editing.edited(generator, person, limited) for person, limited in zip(before, own, strict=True)]
     if film:
         put = darkroom.pasting_into(studio, paste, before) if paste else None
-        save_film(studio, editing.film(generator, before[0], own[0], frames or FILM_LENGTH, loop), fps, film, put)
+        save_film(
+            studio, editing.film(generator, before[0], own[0], way.frames or FILM_LENGTH, way.loop), way.fps, film, put
+        )
     elif paste:
         darkroom.save_pasted(studio, paste, before, after)
     elif is_strip:
-        number = steps or editing.round_steps(edits)
+        number = way.steps or editing.round_steps(edits)
         strips = [editing.strip(generator, *one, number) for one in zip(before, own, strict=True)]
         names = [person.label for person in before] if len(before) > 1 else []
         studio.save_sheet("edit", editing.sheet(strips, names), [person for strip in strips for person in strip])
@@ -193,16 +219,16 @@ def edit(
     prices.tell(before, own)
 
 
-def _film_ending(output: EditOutput, steps: int | None, frames: int | None, fps: float | None) -> str | None:
+def _film_ending(output: EditOutput, way: Way) -> str | None:
     """The film's ending where a film is asked for."""
     from stylegan_cli.media.encode import FORMATS
 
-    ending = places.file_ending(output.out, output.format, (*FORMATS, *FILMS), "mp4" if frames else "png")
-    if frames is None and ending not in FILMS:  # a webp is a film where --frames says so
+    ending = places.file_ending(output.out, output.format, (*FORMATS, *FILMS), "mp4" if way.frames else "png")
+    if way.frames is None and ending not in FILMS:  # a webp is a film where --frames says so
         return None
-    if steps:
+    if way.steps:
         raise UsageError("--steps draws a strip, and a film has --frames; leave out one of them")
-    return film_ending(output, fps)
+    return film_ending(output, way.fps)
 
 
 def _assignment(text: str) -> tuple[str, str]:

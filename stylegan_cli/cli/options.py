@@ -184,11 +184,16 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         parameters += _fields(group)
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
-    # One line a paragraph: help screens wrap it to their own width, and keep line breaks where they find any. An
-    # opening bracket would begin markup.
+    # An opening bracket would begin markup.
     paragraphs = (function.__doc__ or "").replace("[", r"\[").split("\n\n")
-    run.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    run.__doc__ = "\n\n".join(map(_unwrapped, paragraphs))
     return run
+
+
+def _unwrapped(paragraph: str) -> str:
+    """A paragraph on one line, which help screens wrap to their width; of examples each on its own, to be copied."""
+    line = " ".join(paragraph.split())
+    return line.replace(": ", ":\n", 1).replace("; ", "\n") if line.startswith("Example") else line
 
 
 def _check_finite(values: Mapping[str, Any]) -> None:

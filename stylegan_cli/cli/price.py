@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
@@ -18,10 +18,12 @@ from stylegan_cli.operations import editing
 from stylegan_cli.operations.editing import Edit, Ruler
 from stylegan_cli.scorers.identity import SAME_PERSON, Identity
 from stylegan_cli.scorers.scores import SCORES, Scorers, available
+from stylegan_cli.scorers.silhouette import SILHOUETTE
 
 FAR = 1.5  # typical distances from the average face; the model's own people are at 1, and edits by 4 stay below
 SMALLEST = 128  # pixels: of fewer, scorers and identity tell what is not there
 DIGITS = {"years": 0, "degrees": 0, "log-odds": 1, "ratio": 2}  # after the point, by the score's unit
+NOTABLE = {"years": 3, "degrees": 3, "log-odds": 1, "ratio": 0.03}  # changes that can be seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +71,12 @@ class Prices:
                 for at in (0.0, 1.0) if any(edit.start for edit in own) else (1.0,):
                     end = editing.edited(self.studio.generator, person, own, at)
                     after = self._look(end, scorers, identity)
-                    tell(f"{person.label}, {end.label}: {', '.join(_changes(before, after))}.")
-                    is_far = is_far or after.drift > max(FAR, before.drift) or before.is_face > after.is_face
+                    wanted = {edit.direction.name for edit in own}
+                    tell(f"{person.label}, {end.label}: {', '.join(_changes(before, after, wanted))}.")
+                    is_far = is_far or before.drift <= FAR < after.drift or before.is_face > after.is_face
                 advance()
         if is_far:
-            tell("So far from the average face there are none: amounts are lengths in W, of which 3 is a lot.")
+            tell("The model knows no faces so far from its average: take smaller amounts (3 is a lot), or --max-drift.")
 
     def _look(self, person: Person, scorers: Scorers | None, identity: Identity | None) -> Look:
         drift = self.ruler.drift(person.ws)
@@ -96,24 +99,32 @@ class Prices:
             return None
         scorers = Scorers(SCORES)
         try:
-            fetch(scorers.assets, quiet=False)
+            fetch([*scorers.assets, SILHOUETTE], quiet=False)  # of one wheel with the mesh; --paste wants it
         except StyleganError as error:
             tell(f"What else moved is not known: {error}.")
             return None
         return scorers
 
 
-def _changes(before: Look, after: Look) -> Iterator[str]:
-    """From one look to another, in words."""
+def _changes(before: Look, after: Look, wanted: Collection[str]) -> Iterator[str]:
+    """From one look to another, in words: what was `wanted`, and what else can be seen."""
     yield f"{before.drift:.2f} -> {after.drift:.2f} typical distances from the average face"
-    for name, start in before.scores.items():
-        if isfinite(start) and isfinite(after.scores[name]):
-            yield f"{name} {_rounded(start, name)} -> {_rounded(after.scores[name], name)}{_unit(name)}"
+    seen = [name for name in before.scores if isfinite(before.scores[name]) and isfinite(after.scores[name])]
+    told = [name for name in seen if name in wanted or _moved(before, after, name) >= NOTABLE[SCORES[name].unit]]
+    for name in told:
+        start, end = (_rounded(look.scores[name], name) for look in (before, after))
+        yield f"{name} {start} -> {end}{_unit(name)}"
+    if len(told) < len(seen):
+        yield f"{'the rest' if told else 'what scorers see'} hardly changed"
     if before.is_face > after.is_face:
         yield "no face is seen any more"
     elif before.who is not None and after.who is not None:
         distance = Identity.distance(before.who, after.who)
         yield f"identity distance {distance:.2f} (from {SAME_PERSON:g} on it is somebody else)"
+
+
+def _moved(before: Look, after: Look, name: str) -> float:
+    return abs(after.scores[name] - before.scores[name])
 
 
 def _rounded(value: float, name: str) -> str:

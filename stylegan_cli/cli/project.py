@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from stylegan_cli.cli.darkroom import Found, Shot
     from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents.people import Person
 
 FILM_SIZE, FILM_RATE = 512, 15
 
@@ -104,9 +105,14 @@ def project(
     wanted = darkroom.Wanted(space, steps, tune, seed)
     if into:
         into.mkdir(parents=True, exist_ok=True)
+
+    def keep(person: "Person") -> None:
+        studio.save_latents(latents, [person])
+        if not output.quiet:
+            tell(f"{latents} holds the person as found; tuning comes closer to the photo.")
+
     with ExitStack() as stack:
-        on_image = _filming(stack, film)
-        found = darkroom.find(studio, shot, wanted, on_image, lambda person: studio.save_latents(latents, [person]))
+        found = darkroom.find(studio, shot, wanted, _filming(stack, film), keep)
     if latents.suffix == ".npz":
         studio.save_latents(latents, [found.person], report=dict(found.report))
     else:

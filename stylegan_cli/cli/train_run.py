@@ -72,6 +72,8 @@ def run_to_end(
 
             def on_step() -> None:
                 view.step(state.progress.kimg)
+                if stopping():
+                    view.note("stopping, and saving first")
 
             trainer = Trainer(options, state, loader, world, device)
             try:

@@ -54,6 +54,8 @@ def paste(
     border = round(size * MARGIN)
     corners = geometry.inside(alignment.corners, geometry.WHOLE * (1 + 2 * MARGIN) - MARGIN)
     before = _surroundings(photo, corners, size + 2 * border)
+    if np.ptp(before, axis=2).max() < 1:  # a black-and-white photo
+        face, reference = (picture.convert("L").convert("RGB") for picture in (face, reference))
     inner = slice(border, border + size)
     there, here = _people(before, face, inner, silhouette)
     people = there.copy()

@@ -52,7 +52,8 @@ def resolve(text: str, generator: Generator, known: Mapping[str, Path]) -> Direc
     path = Path(text)
     if path.suffix.lower() in ENDINGS:
         if not path.is_file():
-            raise UsageError(f"there is no direction file {text}")
+            ours = f"; {path.stem} is one of the model's own" if path.stem in known else ""
+            raise UsageError(f"there is no direction file {text}{ours}")
         return read(path, generator)
     if text not in known:
         have = f"has {', '.join(known)}" if known else "has none yet"

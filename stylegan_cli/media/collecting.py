@@ -106,5 +106,7 @@ def _prepared(source: Source, name: str, settings: Settings) -> list[bytes] | Un
         image = settings.frame(decode(source.read(name)))
     except UnusableError as reason:
         return reason
+    except StyleganError as error:
+        raise StyleganError(f"{name} {error}") from None
     images = [image, ImageOps.mirror(image)] if settings.mirror else [image]
     return [encode(one, settings.format) for one in images]

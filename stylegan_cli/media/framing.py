@@ -99,7 +99,7 @@ class Alike:
     def __call__(self, image: Image.Image) -> Image.Image:
         if image.size != (self.width, self.width):
             raise StyleganError(
-                f"pictures are not all alike: one is {image.width} x {image.height}, and the first {self.width} x "
-                f"{self.width}; say --size"
+                f"is {image.width} x {image.height}, and the first picture {self.width} x {self.width}; say --size, or "
+                "take it out"
             )
         return image

@@ -134,7 +134,7 @@ def test_no_size_is_needed_where_all_are_alike(stylegan, here):
     squares(here / "mixed", 16, 32)
     squares(here / "odd", 20)
     for source, code, said in (
-        ("mixed", 1, "one is 32 x 32, and the first 16 x 16; say --size"),
+        ("mixed", 1, "1.png is 32 x 32, and the first picture 16 x 16; say --size, or take it out"),
         ("odd", 2, "say --size"),
     ):
         result = stylegan("dataset", source, "-o", "b.zip")

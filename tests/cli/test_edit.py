@@ -242,11 +242,12 @@ def test_the_price_tells_what_else_moved(stylegan, tiny_model, age, monkeypatch)
 
     monkeypatch.setattr(price, "available", lambda: {"age"})
     monkeypatch.setattr(price, "Scorers", Light)
+    monkeypatch.setattr(price, "fetch", lambda _assets, **_options: None)
     monkeypatch.setattr(price.Identity, "installed", lambda: True)
     monkeypatch.setattr(price.Identity, "embed", lambda _self, image: np.asarray(image, float).mean(axis=(0, 1)))
     result = stylegan("edit", 1, "--direction", "age.npz=-3..3", "--model", tiny_model, "--size", 128)
     *lines, advice = result.stderr.splitlines()
-    assert advice.startswith("So far from the average face there are none")  # 3 is more, where w is small
+    assert advice.startswith("The model knows no faces so far from its average")  # 3 is more, where w is small
     assert [line.partition(":")[0] for line in lines] == ["1, age -3", "1, age +3"]
     assert all(", age " in line.partition(":")[2] and "smile" not in line for line in lines)
     assert all(", identity distance " in line for line in lines)

@@ -8,9 +8,10 @@ from stylegan_cli.scorers.scores import SCORES
 
 
 def test_scores_are_rounded_to_what_can_be_seen_and_have_units():
+    """What was wanted is told, and what else can be seen."""
     before = {"age": 32.71, "gender": -3.74, "yaw": -0.0018, "pitch": 12.3, "mouth-open": 0.1777}
     after = {"age": 65.9, "gender": -0.02, "yaw": 1.44, "pitch": -0.4, "mouth-open": 0.0731}
-    drift, *moved = price._changes(Look(0.971, before), Look(1.034, after))
+    drift, *moved = price._changes(Look(0.971, before), Look(1.034, after), {"smile", "yaw"})
     assert drift == "0.97 -> 1.03 typical distances from the average face"
     assert moved == [
         "age 33 -> 66 years",
@@ -19,17 +20,23 @@ def test_scores_are_rounded_to_what_can_be_seen_and_have_units():
         "pitch 12 -> 0 degrees",
         "mouth-open 0.18 -> 0.07",
     ]
+    quiet = {"age": 33.0, "gender": -3.6, "yaw": 1.0}
+    assert list(price._changes(Look(1, before | quiet), Look(1, before), {"yaw"}))[1:] == [
+        "yaw 1 -> 0 degrees",
+        "the rest hardly changed",
+    ]
+    assert list(price._changes(Look(1, before | quiet), Look(1, before), ()))[1:] == ["what scorers see hardly changed"]
 
 
 def test_a_face_that_is_lost_is_told():
     """Not where none was seen before: it may be a cat's, or nobody looks."""
     some, none = {"age": 32.0, "yaw": nan}, {"age": nan, "yaw": nan}
     told = {
-        name: "no face is seen any more" in price._changes(Look(0.5, before), Look(0.6, after))
+        name: "no face is seen any more" in price._changes(Look(0.5, before), Look(0.6, after), ())
         for name, before, after in (("lost", some, none), ("kept", some, some), ("cat", none, none), ("blind", {}, {}))
     }
     assert told == {"lost": True, "kept": False, "cat": False, "blind": False}
 
 
 def test_every_unit_is_known():
-    assert {score.unit for score in SCORES.values()} == set(price.DIGITS)
+    assert {score.unit for score in SCORES.values()} == set(price.DIGITS) == set(price.NOTABLE)
