@@ -77,6 +77,15 @@ def save(encoder: Encoder, path: Path, notes: dict[str, object]) -> None:
         save_file(tensors, part, metadata)
 
 
+def model_of(path: Path) -> str | None:
+    """The SHA-256 of the model that the encoder in a file was trained for; None where there is none, or no encoder."""
+    try:
+        with safe_open(path, "pt") as file:
+            return str(json.loads((file.metadata() or {})["model"])["sha256"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return None
+
+
 def load(path: Path, generator: Generator) -> Encoder:
     """The encoder in a file, which must have been trained for this generator."""
     try:

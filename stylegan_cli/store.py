@@ -121,6 +121,11 @@ def find(name: str) -> Model:
     known = models()
     if name not in known:
         raise UsageError(f"unknown model {name!r}; known are {', '.join(known)}, and a path to a model file works too")
+    if known[name].folder.parent == own_folder() and (Path(name) / SNAPSHOT).is_file():
+        raise UsageError(
+            f"{name} is a model that was added, and a training run's folder here; say {name}/ for the run, or give one "
+            "of them another name"
+        )
     return known[name]
 
 
@@ -243,8 +248,9 @@ def open_file(path: Path, name: str) -> Generator:
 
 def add(path: Path, name: str, force: bool = False) -> Model:
     """Keeps the generator of a model file, or of a training run's folder, under a name of its own, as a native file in
-    the user's folder; with the encoder beside it, if there is one."""
+    the user's folder; with its encoder, if that lies beside it."""
     from stylegan_cli import modelfile
+    from stylegan_cli.encoder import model_of
 
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise UsageError(f"{name!r} cannot be a model's name; use letters, digits, - and _")
@@ -259,11 +265,12 @@ def add(path: Path, name: str, force: bool = False) -> Model:
     generator = open_file(path, name)
     folder.mkdir(parents=True, exist_ok=True)
     modelfile.save(generator, folder / f"weights{NATIVE}", generator.origin.notes)
-    if (beside := path.with_name(ENCODER)).is_file():
+    beside = path.with_name(ENCODER)
+    if model_of(beside) == generator.origin.sha256:
         with replacing(folder / ENCODER) as part:
             shutil.copyfile(beside, part)
     else:
-        (folder / ENCODER).unlink(missing_ok=True)  # of the model that was here before
+        (folder / ENCODER).unlink(missing_ok=True)  # of another model
     kind = generator.origin.notes.get("format", "model file")
     about = {
         "title": f"{generator.family}, {generator.resolution}x{generator.resolution} ({kind} {path.name})",
@@ -279,7 +286,7 @@ def add(path: Path, name: str, force: bool = False) -> Model:
 def remove(name: str) -> Path:
     """Deletes a model that the user has added."""
     folder = own_folder() / name
-    if name not in models() or find(name).folder != folder:
+    if name not in (known := models()) or known[name].folder != folder:
         raise UsageError(f"{name!r} is no model that was added here; those are in {own_folder()}")
     if folder.is_symlink():
         folder.unlink()  # what it leads to is somewhere else, and stays

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save, save_file
 
 from stylegan_cli import modelfile, store
 from stylegan_cli.assets import Asset, Wheel, read_local_wheel, read_wheel
@@ -221,11 +222,30 @@ def test_a_run_is_added_with_its_encoder(tiny_model, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=r"no model file .*run.network-snapshot.safetensors"):
         store.add(run, "mine")
     (run / "network-snapshot.safetensors").write_bytes(tiny_model.read_bytes())
-    (run / "encoder.safetensors").write_bytes(b"its")
+    sha256 = store.load(str(run)).origin.sha256
+    metadata = {"model": json.dumps({"name": "run", "sha256": sha256})}
+    save_file({"x": torch.zeros(1)}, run / "encoder.safetensors", metadata)
     store.add(run, "mine")
     store.add(store.find("mine").weights, "mine", force=True)  # of itself
-    assert (tmp_path / "models/mine/encoder.safetensors").read_bytes() == b"its"
-    assert store.load("mine").origin.sha256 == store.load(str(run)).origin.sha256  # by which the encoder knows it
+    kept = tmp_path / "models/mine/encoder.safetensors"
+    assert kept.read_bytes() == (run / "encoder.safetensors").read_bytes()
+    assert store.load("mine").origin.sha256 == sha256  # by which the encoder knows it
+    for other in (save({"x": torch.zeros(1)}, {"model": json.dumps({"name": "run", "sha256": "0" * 64})}), b"none"):
+        (run / "encoder.safetensors").write_bytes(other)
+        store.add(run, "mine", force=True)
+        assert not kept.exists()
+
+
+def test_a_run_is_not_taken_for_a_model_of_its_name(tiny_model, tmp_path, monkeypatch, here):
+    monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path / "data"))
+    store.add(tiny_model, "run")
+    (here / "run").mkdir()
+    (here / "run/network-snapshot.safetensors").write_bytes(tiny_model.read_bytes())
+    with pytest.raises(UsageError, match="run is a model that was added, and a training run's folder here; say run/ "):
+        store.load("run")
+    assert store.load("run/").origin.name == "network-snapshot"
+    store.remove("run")
+    assert store.load("run").origin.name == "network-snapshot"
 
 
 DAMAGED = [

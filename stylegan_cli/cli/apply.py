@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from stylegan_cli.latents.people import Person
     from stylegan_cli.operations.editing import Edit
 
-EXAMPLE = "[[edit]] with age = 3"
-
 
 @dataclass(frozen=True)
 class Step:
@@ -102,11 +100,12 @@ def apply(
 def read_steps(path: Path) -> list[Step]:
     """The steps in a file of edits. Files that it names are looked for beside it."""
     plain = _load(path)
+    example = '{"edit": [{"age": 3}]}' if path.suffix.lower() == ".json" else "[[edit]] with age = 3"
     if not isinstance(plain, dict) or set(plain) != {"edit"}:
-        raise StyleganError(f"{path} holds edits and nothing else: {EXAMPLE}")
+        raise StyleganError(f"{path} holds edits and nothing else: {example}")
     steps = plain["edit"]
     if not isinstance(steps, list) or not steps or not all(isinstance(step, dict) for step in steps):
-        raise StyleganError(f"edit in {path} is no list of tables; write {EXAMPLE}")
+        raise StyleganError(f"edit in {path} is no list of tables; write {example}")
     return [_step(step, f"edit {i + 1} in {path}", path.parent) for i, step in enumerate(steps)]
 
 

@@ -295,5 +295,9 @@ def _guess(studio: Studio, photo: Tensor) -> Tensor | None:
     path = store.encoder(studio.model)
     if path is None:
         return None
+    if encoder.model_of(path) not in (None, studio.generator.origin.sha256):  # None: what is wrong is told below
+        if not studio.output.quiet:
+            tell(f"{path} was trained for another state of this model; the search begins without it.")
+        return None
     with torch.inference_mode():
         return encoder.load(path, studio.generator).to(photo.device)(photo).clone()

@@ -20,14 +20,15 @@ VERBS = {
 }
 MODEL = {"--model": "--ckpt --network-pkl --pkl"}
 PEOPLE = MODEL | {"--psi": "--truncation --truncation-psi --trunc-psi"}
+PERSON = {"a seed as the person: 3, or 3-9": "--seeds"}
 NUMBERED = {"party.jpg#2, with the face's number": "--face"}
 OPTIONS = {
     "sample": PEOPLE
     | {
-        "--count": "--pics --num-generate --num-samples --n-sample --num",
+        "--count": "--pics --num-generate --num-samples --n-sample --num --sample",
         "--outdir": "--results-dir --output-dir --out-dir",
         "--grid": "--num-image-tiles --save-grid",
-        "--columns": "--nrow",
+        "--columns": "--nrow --n-row",
         "--size": "--resolution --image-size",
     },
     "mix": PEOPLE
@@ -54,12 +55,16 @@ OPTIONS = {
     | {
         "--direction NAME=AMOUNT": "--factor --degree --index --alpha --boundary-path",
         "--direction glasses=2": "--glasses",
+        **PERSON,
         "--age 3, or -3": "--older --younger",
     }
     | NUMBERED,
     "align": NUMBERED,
+    "noise": PEOPLE | PERSON,
+    "blend-parents": PEOPLE | PERSON,
+    "apply": PEOPLE | PERSON,
     "dataset": {"--size": "--image-size"},
-    "metrics": {"--data of a mirrored set, as stylegan dataset makes it": "--mirror"},
+    "metrics": MODEL | {"--data of a mirrored set, as stylegan dataset makes it": "--mirror"},
     "train": {
         "--data": "--path --dataset --dataset-path",
         "--outdir": "--name --results-dir --models-dir --out --output",

@@ -72,7 +72,7 @@ def interpolate(
     names += [one for text in people or () for one in split(text)]
     ending = film_ending(output, fps)
     studio = Studio(generation, output)
-    targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given}
+    targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given is not None}
     if len(names) == 1 and not targets:
         raise UsageError("a film needs at least two people, or targets for a band (--coarse, --middle, --fine)")
     if len(names) == 1:
@@ -80,6 +80,8 @@ def interpolate(
     order = studio.generator.layers
     own = set(in_bands(order, targets))
     moving = tuple(index for index in parse_layers("all" if layers is None else layers, order) if index not in own)
+    if len(names) > 1 and not moving:
+        raise UsageError("no layer is left that goes from person to person; leave out --layers, a band, or all but one")
     main = studio.persons(names)
     tracks = [Track(in_bands(order, (band,)), (main[0], *studio.people(given))) for band, given in targets.items()]
     if len(main) > 1:

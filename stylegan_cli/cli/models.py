@@ -116,7 +116,7 @@ def add(
     """
     from stylegan_cli import store
 
-    data(store.add(file, name or file.stem, force).weights)
+    data(store.add(file, name or file.resolve().stem, force).weights)
 
 
 @app.command()
@@ -125,7 +125,10 @@ def remove(name: Annotated[str, typer.Argument(metavar="MODEL", help="A model th
     """Delete a model that you have added."""
     from stylegan_cli import store
 
+    directions = store.own_directions(name) if name in store.models() else Path()
     data(store.remove(name))
+    if any(directions.glob("*.npz")):
+        tell(f"The directions that you found for it stay, in {directions}.")
 
 
 @app.command()
@@ -145,10 +148,10 @@ def convert(
     from stylegan_cli import modelfile
 
     places.check_file(out, force)
-    if out.suffix not in (".safetensors", ".pt") or (half and out.suffix == ".pt"):
+    if out.suffix.lower() not in (".safetensors", ".pt") or (half and out.suffix.lower() == ".pt"):
         raise UsageError(f"{out}: models are written as .safetensors, or in float32 as .pt")
     generator = _loaded(model)
-    if out.suffix == ".pt":
+    if out.suffix.lower() == ".pt":
         from stylegan_cli.importers import rosinality
 
         rosinality.save(generator, out)
@@ -187,7 +190,7 @@ def blend(
     from stylegan_cli.operations import surgery
 
     places.check_file(out, force)
-    if out.suffix != ".safetensors":
+    if out.suffix.lower() != ".safetensors":
         raise UsageError(f"{out}: blended models are written as .safetensors")
     one, other = _loaded(low), _loaded(high)
     if at is not None:

@@ -55,6 +55,8 @@ def noise(
         raise UsageError(f"{' and '.join(ways)} exclude each other; give one of them")
     if grid and (panels or heatmap):
         raise UsageError(f"{ways[0]} makes one picture already; leave out --grid")
+    if heatmap and count == 1:
+        raise UsageError("--heatmap compares noises; --count 2 at least, and 32 by default")
     if panels:
         check_unused("--panels shows the same four noises every time", {"--layers": layers, "--count": count})
     if jitter is not None:

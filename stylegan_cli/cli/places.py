@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 from itertools import count
 from pathlib import Path
 
+import typer
+
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import LOCK, is_held, is_vacant, nearest_existing
 from stylegan_cli.media.dataset import is_zip
@@ -22,6 +24,8 @@ class Folder(type(Path())):  # type: ignore[misc]
 
 def place(text: str | Path) -> Path:
     """What `--out` names; a default is a path already. (`--outdir` comes with a slash at its end, see `spellings`.)"""
+    if str(text) in ("", "-"):
+        raise typer.BadParameter("name a file or a folder: results have several parts, and are not written to stdout.")
     return Folder(text) if str(text).endswith(("/", os.sep)) else Path(text)
 
 
@@ -63,11 +67,11 @@ def ending(out: Path | None) -> str:
 
 
 def fresh(path: Path, *beside: str) -> Path:
-    """`path`, or `path-2`, ... if it, or a file with one of the endings `beside`, exists or is being written: what
+    """`path`, or `path-2`, ... if it, or a file whose name ends as one of `beside`, exists or is being written: what
     nobody named never replaces anything."""
 
     def is_taken(candidate: Path) -> bool:
-        files = candidate, *(candidate.with_suffix(ending) for ending in beside)
+        files = candidate, *(candidate.with_name(candidate.stem + ending) for ending in beside)
         return any(file.exists() or is_held(file.with_name(f".{file.name}{LOCK}")) for file in files)
 
     candidate, number = path, 2

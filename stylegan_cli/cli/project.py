@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stylegan_cli.latents.people import Person
 
 FILM_SIZE, FILM_RATE = 512, 15
+BESIDE = ("-projected.png", "-compare.png")  # what the names of the pictures end with
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def project(
         raise UsageError(f"--tune stores more than latents, which {latents} cannot hold; name a .npz")
     if film and places.ending(film) not in CODECS:
         raise UsageError(f"--film {film}: films are {', '.join(f'.{ending}' for ending in CODECS)} files")
-    picture, compare = (latents.with_name(f"{latents.stem}{end}.png") for end in ("-projected", "-compare"))
+    picture, compare = (latents.with_name(latents.stem + ending) for ending in BESIDE)
     into = output.out if output.out and places.is_folder(output.out) else None
     if into:
         places.check_new_folder(into)
@@ -130,7 +131,7 @@ def _latents(out: Path | None, photo: Photo) -> Path:
 
     if out is None:
         (name,) = places.result_names([photo.label])
-        return places.fresh(Path(f"{name}.npz"))
+        return places.fresh(Path(f"{name}.npz"), *BESIDE)
     return out / "projected_w.npz" if places.is_folder(out) else out
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stylegan_cli.noise import Noise
+    from stylegan_cli.pictures import Cell
     from stylegan_cli.recipes import Recipe
 
 PictureFile = Annotated[
@@ -112,7 +113,16 @@ def _lines(recipe: "Recipe") -> "Iterator[str]":
     for cell in cells:
         different, layers = len(cell.ws.unique(dim=0)), len(cell.ws)
         styles = f"one w for all {layers} layers" if different == 1 else f"{different} different w in {layers} layers"
-        yield f"  {cell.caption or '(no caption)'}: {styles}; {_in_words(cell.noise)}"
+        yield f"  {cell.caption or '(no caption)'}: {styles}; {_in_words(cell.noise)}{_moved(cell)}"
+
+
+def _moved(cell: "Cell") -> str:
+    from stylegan_cli.pictures import Face
+
+    if not isinstance(cell, Face) or not (any(cell.translate) or cell.rotate):
+        return ""
+    x, y = cell.translate
+    return f"; moved by {x:g},{y:g}, turned by {cell.rotate:g} degrees"
 
 
 def _in_words(noise: "Noise") -> str:

@@ -102,7 +102,7 @@ def sample(
     moved = _pair(translate)
 
     def face(person: people.Person, number: int) -> "Face":
-        """Random noise is everybody's own, and the same whoever else is drawn."""
+        """Random noise is that of a seed's, or of a file's `number`, and the same whoever else is drawn."""
         return replace(person.face(Noise(noise, seed + number)), translate=moved, rotate=rotate)
 
     ranges = references.parse_seeds(f"{seed}-{seed + (count or 1) - 1}" if seeds is None else seeds)
@@ -116,14 +116,18 @@ def sample(
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("several processes make a data set together, nothing else; name one with --dataset")
     studio = Studio(generation, output)
+    if not studio.generator.has_noise and noise == "random":
+        raise UsageError(f"{generation.model} has no per-pixel noise (StyleGAN3 has none); leave out --noise random")
     if persons or latents:
+        texts = references.split(*persons or ())
         everybody = (
-            studio.people(*persons)
+            studio.persons(texts)
             if persons
             else references.from_file(references.find(str(latents), studio.cast), studio.generator)
         )
         names: Iterable[str] = result_names([person.label for person in everybody])
-        numbered: Iterable[tuple[int, people.Person]] = enumerate(everybody)
+        numbers: Iterable[int] = [int(text) if text.isdecimal() else 0 for text in texts] or range(len(everybody))
+        numbered: Iterable[tuple[int, people.Person]] = zip(numbers, everybody, strict=True)
         total = len(everybody)
     else:
         names = (f"seed{number:04d}" for number in chain(*ranges))

@@ -48,7 +48,7 @@ def train_encoder(
 
     if places.is_folder(out):
         out = places.check_new_folder(out) / store.ENCODER
-    else:
+    if out.parent.exists() or not places.is_folder(out.parent):
         places.check_file(out, force)
     generator, _ = open_generator(choice, quiet)
     fetch([EFFICIENTNET], quiet)

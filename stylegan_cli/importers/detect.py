@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from stylegan_cli.errors import StyleganError
@@ -42,12 +43,31 @@ def read(path: Path) -> Checkpoint:
 
 
 def read_tensor(path: Path) -> Tensor:
-    """The one tensor in a file that torch.save wrote. Nothing in it is ever run."""
+    """The one tensor in a file that torch.save wrote, or rosinality's projected latents, `[n, w_dim]` or `[n, num_ws,
+    w_dim]` as `[n, 1 or num_ws, w_dim]`. Nothing in it is ever run."""
     with _refusing(path, "another file"):
-        value = _tree(path, _map(path))
-        if not isinstance(value, Stored):
-            raise RefusedError("it holds something else than one tensor")
-        return value.tensor()
+        data = _map(path)
+        value = _tree(path, data)
+        if isinstance(value, Stored):
+            return value.tensor()
+        if isinstance(value, dict) and value.keys() == {"ckpt", "eigvec"}:
+            raise RefusedError(
+                "these are rosinality's factors; stylegan directions discover --method sefa finds the same"
+            )
+        return _projected(value, len(data))
+
+
+def _projected(value: object, size: int) -> Tensor:
+    """What rosinality's projector writes: latents by their pictures' names. `size` is the file's."""
+    pictures = list(value.values()) if isinstance(value, dict) else []
+    found = [one.get("latent") if isinstance(one, dict) else None for one in pictures]
+    latents = [one.tensor() for one in found if isinstance(one, Stored)]
+    if not latents or len(latents) < len(found) or len({latent.shape for latent in latents}) > 1:
+        raise RefusedError("it holds something else than one tensor, or latents by their pictures' names")
+    if sum(latent.nbytes for latent in latents) > size:
+        raise RefusedError("its latents are larger than the file itself")
+    stacked = torch.stack(latents)
+    return stacked[:, None] if stacked.ndim == 2 else stacked
 
 
 @contextmanager

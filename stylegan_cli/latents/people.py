@@ -17,6 +17,7 @@ from stylegan_cli.pictures import Face
 from stylegan_cli.tuning import Tuned, blend
 
 MAX_SEED = 2**32 - 1
+MOST_TO_COMPARE = 1 << 24  # values of latents
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,16 @@ def lerp(a: Person, b: Person, shares: Tensor, label: str) -> Person:
     """Between two people: `shares` `[num_ws]` of `b` in each layer; 0 is `a` and 1 is `b`, to the bit."""
     tuned = blend([(a.tuned, (1 - shares).tolist()), (b.tuned, shares.tolist())]) if a.tuned or b.tuned else ()
     return Person(label, a.ws.lerp(b.ws, shares[:, None]), tuned=tuned)
+
+
+def one_w(generator: Generator, array: np.ndarray) -> np.ndarray:
+    """Latents of a model with other layers as one row, where all their rows are one `w`, as NVIDIA's projector writes
+    it: that means the same to every model of this W. Others as they are."""
+    rows = array.shape[-2] if array.ndim in (2, 3) else 1
+    if rows in (1, generator.num_ws) or array.shape[-1] != generator.w_dim or array.size > MOST_TO_COMPARE:
+        return array
+    first = array[..., :1, :]
+    return first if bool((array == first).all()) else array
 
 
 def check_shape(generator: Generator, array: np.ndarray, label: str) -> None:

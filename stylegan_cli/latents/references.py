@@ -104,6 +104,7 @@ def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | N
     stored = files.read(path)
     if stored.origin:
         stored.origin.check(generator.origin, f"{path} was saved from")
+    stored = replace(stored, array=people.one_w(generator, stored.array))
     people.check_shape(generator, stored.array, str(path))
     label, count = path.stem, stored.count
     if choose is not None:

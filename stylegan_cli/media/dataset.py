@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -27,9 +27,14 @@ def is_zip(path: Path) -> bool:
     return path.suffix.lower() == ".zip"
 
 
-def labels_file(labels: Sequence[tuple[str, int]] = (), classes: Sequence[str] = ()) -> bytes:
-    """The content of `dataset.json`: the class of each picture by its name, if there are any, and classes' names."""
+def labels_file(
+    labels: Sequence[tuple[str, int]] = (), classes: Sequence[str] = (), model: Mapping[str, str] | None = None
+) -> bytes:
+    """The content of `dataset.json`: the class of each picture by its name, if there are any, and classes' names; the
+    `model` that the pictures were sampled from."""
     about: dict[str, object] = {"labels": labels or None}
+    if model:
+        about["model"] = model
     if classes:
         about["classes"] = classes
     return json.dumps(about).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import numpy as np
 from PIL import Image
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.generator import Generator
+from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.latents import files
+from stylegan_cli.media.dataset import LABELS
 from stylegan_cli.media.decoding import UnusableError, decode
 from stylegan_cli.media.encode import FORMATS
 from stylegan_cli.media.sharded import unfinished
@@ -32,6 +34,8 @@ class SampledFaces:
         self.path = path
         self._zip = None if path.is_dir() else _open_zip(path)
         self._names = sorted(name for name in self._listing() if name.lower().endswith(PICTURES))
+        if origin := self._origin():
+            origin.check(generator.origin, f"{path} was sampled from")
         self.ws = _read_ws(path / "w.npy" if path.is_dir() else path.with_name(f"{path.stem}-w.npy"), generator)
         if len(self._names) != len(self.ws):
             raise StyleganError(
@@ -52,7 +56,7 @@ class SampledFaces:
         """Picture `index` in RGB; raises `StyleganError` where it is damaged."""
         name = self._names[index]
         try:
-            return decode(self._zip.read(name) if self._zip else (self.path / name).read_bytes())
+            return decode(self._read(name))
         except UnusableError as error:
             raise StyleganError(f"{name} in {self.path} {error}; sample it again") from None
         except BROKEN_MEMBER as error:
@@ -61,6 +65,17 @@ class SampledFaces:
     def __getitem__(self, index: int) -> np.ndarray:
         """Picture `index`, `[3, h, w]` uint8."""
         return np.asarray(self.image(index)).transpose(2, 0, 1)
+
+    def _read(self, name: str) -> bytes:
+        return self._zip.read(name) if self._zip else (self.path / name).read_bytes()
+
+    def _origin(self) -> Origin | None:
+        """The model that the pictures were sampled from, where that is told."""
+        try:
+            model = json.loads(self._read(LABELS))["model"]
+            return Origin(str(model["name"]), str(model["sha256"]))
+        except (KeyError, TypeError, ValueError, OSError, *BROKEN_MEMBER):
+            return None
 
     def _listing(self) -> list[str]:
         if self._zip:

@@ -109,9 +109,10 @@ class ShardedDataset:
                 f"{self.folder} has lost {missing} of {self.count} pictures since they were written; the same command "
                 "makes them again"
             )
+        about = labels_file(model=self.manifest()["wishes"].get("model"))
         if not self.is_zip:
             (self.folder / LATENTS).rename(self.latents)
-            write_bytes(self.folder / LABELS, labels_file())
+            write_bytes(self.folder / LABELS, about)
             return
         with replacing_alone(self.latents) as part:
             shutil.copyfile(self.folder / LATENTS, part)
@@ -120,7 +121,7 @@ class ShardedDataset:
                 name = picture_name(index, self.format)
                 archive.writestr(member(name), (self.folder / name).read_bytes())
                 on_picture(index + 1)
-            archive.writestr(member(LABELS), labels_file())
+            archive.writestr(member(LABELS), about)
         self._clear()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.generator import Generator
 from stylegan_cli.operations.editing import free_of
 
@@ -142,18 +142,25 @@ def sefa(generator: Generator, layers: Sequence[int], count: int) -> tuple[Tenso
     stacked = torch.cat([weights[layer] for layer in layers]).cpu().double()
     if len(stacked) == 0:
         raise StyleganError("these layers drive nothing in this model; choose others with --layers")
+    _check_count(count, generator.w_dim)
     vectors, powers = _leading(stacked.T @ stacked, count)
-    return vectors, powers.sqrt()
+    return vectors, powers.clamp(min=0).sqrt()
 
 
 def pca(generator: Generator, samples: int, count: int) -> tuple[Tensor, Tensor]:
     """The unit vectors `[count, w_dim]` along which `w` varies most, and its standard deviation `[count]` along them
     (GANSpace, Harkonen et al. 2020, arXiv:2004.02546, section 2.1)."""
+    _check_count(count, min(generator.w_dim, samples - 1))
     z = np.random.default_rng(0).standard_normal((samples, generator.z_dim), dtype=np.float32)
     with torch.inference_mode():
         w = generator.mapping(torch.from_numpy(z).to(generator.device)).cpu().double()
     vectors, variances = _leading(torch.cov(w.T), count)
-    return vectors, variances.sqrt()
+    return vectors, variances.clamp(min=0).sqrt()
+
+
+def _check_count(count: int, most: int) -> None:
+    if count > most:
+        raise UsageError(f"--count {count}: there are {most} directions here at most")
 
 
 def _leading(matrix: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -116,8 +116,8 @@ LATENTS = {
     "too large": ("a.npy", npy(GOOD.astype(float) + 1e300), "a.npy holds NaN or infinite values"),
     "nobody": ("a.npy", npy(np.zeros((0, N, W))), "holds nobody"),
     "shape": ("a.npy", npy(np.zeros((3, 5))), "a.npy has shape [3, 5]; this model takes [16], [13, 16] or"),
-    "18 layers": ("a.npy", npy(np.zeros((18, W))), "latents of 18 layers belong to another model"),
-    "projected 18": ("projected_w.npz", npz(w=np.zeros((1, 18, W))), "latents of 18 layers belong to another model"),
+    "18 layers": ("a.npy", npy(np.eye(18, W)), "latents of 18 layers belong to another model"),
+    "projected 18": ("projected_w.npz", npz(w=np.eye(18, W)[None]), "latents of 18 layers belong to another model"),
 }
 
 

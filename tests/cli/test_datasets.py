@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from tiny_generator import make_tiny
 
-from stylegan_cli import compilation, modelfile
+from stylegan_cli import compilation, modelfile, store
 from stylegan_cli.cli import sample_dataset
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media import background
@@ -25,12 +25,14 @@ from stylegan_cli.media.sources import open_source, read_labels
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 
-def test_a_folder(tiny_stylegan, here):
+def test_a_folder(tiny_stylegan, tiny_model, here):
     (made,) = tiny_stylegan("sample", "--seeds", "3,1", "--dataset", "data", "--size", 16)
     assert made.name == "data"
     found = sorted(path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file())
     assert found == ["00000/img00000000.png", "00000/img00000001.png", "dataset.json", "manifest.json", "w.npy"]
-    assert json.loads((made / "dataset.json").read_text()) == {"labels": None}
+    origin = store.load(str(tiny_model)).origin
+    model = {"name": origin.name, "sha256": origin.sha256}
+    assert json.loads((made / "dataset.json").read_text()) == {"labels": None, "model": model}
 
 
 def test_a_zip(tiny_stylegan, here):
@@ -252,9 +254,10 @@ def test_it_keeps_to_the_threads_that_it_was_begun_with(stylegan, tiny_model, mo
     assert threads == 2
 
 
-def test_readers_of_a_data_set(stylegan, tiny, tiny_model, monkeypatch, name):
+def test_readers_of_a_data_set(stylegan, tiny_model, monkeypatch, name):
     """They see pictures and latents, and no manifest; what is unfinished has no latents yet."""
     words = ["-n", 4, "--size", 8, "--model", tiny_model, "--dataset", name]
+    tiny = store.load(str(tiny_model))
     interrupted(stylegan, monkeypatch, 2, ctrl_c, *words)
     with pytest.raises(StyleganError, match=r"unfinished.*the same stylegan sample"):
         SampledFaces(Path(name), tiny)

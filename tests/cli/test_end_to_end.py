@@ -91,7 +91,7 @@ def test_everybody_of_the_cast(works):
 
 
 def test_latents_of_stylegan2_are_another_models(stylegan, here):
-    np.savez("projected_w.npz", w=np.zeros((1, 18, 512), np.float32))
+    np.savez("projected_w.npz", w=np.eye(18, 512, dtype=np.float32)[None])
     result = stylegan("mix", "--coarse", "projected_w.npz")
     assert result.exit_code == 1
     assert "this model takes [512], [22, 512]" in result.stderr

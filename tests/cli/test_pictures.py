@@ -455,6 +455,17 @@ def test_precision_changes_little(tiny_stylegan):
     assert 10 * np.log10(255**2 / error) > 30  # weights at random; the real model's 40 dB are tested with it
 
 
+def test_random_noise_does_not_depend_on_who_else_is_named(tiny_stylegan):
+    tiny_stylegan("sample", "--seeds", 5, "--size", 16, "--save-latents", "--out", "jon.png")
+    words = ("--noise", "random", "--size", 32)
+    tiny_stylegan("sample", 1, "jon.npz", *words, "--out", "one")
+    tiny_stylegan("sample", "jon.npz", 2, 1, *words, "--out", "other")
+    tiny_stylegan("sample", "--seeds", 1, *words, "--out", "seed.png")
+    assert np.array_equal(pixels("one/1.png"), pixels("other/1.png"))
+    assert np.array_equal(pixels("one/jon.png"), pixels("other/jon.png"))
+    assert np.array_equal(pixels("one/1.png"), pixels("seed.png"))
+
+
 def test_random_noise_is_everybodys_own_and_nobodys_neighbours(tiny_stylegan):
     """The noise of seed 5 is the same alone and in company, and not that of seed 4."""
     tiny_stylegan("sample", "--seeds", 5, "--noise", "random", "--out", "alone.png")

@@ -27,6 +27,16 @@ def test_from_sampled_faces_to_an_encoder(stylegan, tiny_model, faces, here):
     assert "exists" in again.stderr
 
 
+def test_an_encoder_in_a_folder_is_not_replaced(stylegan, tiny_model, faces, here):
+    (here / "run").mkdir()
+    (here / "run/encoder.safetensors").write_text("precious")
+    words = ("--data", "faces.zip", "-o", "run/", "--model", tiny_model, "--epochs", 1)
+    result = stylegan("train-encoder", *words)
+    assert result.exit_code == 1
+    assert "run/encoder.safetensors exists; choose another name, or --force" in result.stderr
+    assert (here / "run/encoder.safetensors").read_text() == "precious"
+
+
 def test_the_bar_ends_with_the_training(stylegan, tiny_model, faces, monkeypatch):
     bars, done = [], []
 
@@ -39,6 +49,14 @@ def test_the_bar_ends_with_the_training(stylegan, tiny_model, faces, monkeypatch
     words = ("train-encoder", "--data", "faces.zip", "--batch", 8, "--epochs", 2)
     assert stylegan(*words, "--model", tiny_model).exit_code == 0
     assert bars == [done[-1]] == [8]
+
+
+@pytest.mark.parametrize("name", ["other.zip", "other"])
+def test_pictures_of_another_model(stylegan, tiny_model, here, name):
+    assert stylegan("sample", "-n", 20, "--dataset", name, "--model", "faces-64").exit_code == 0
+    result = stylegan("train-encoder", "--data", name, "--model", tiny_model)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"{name} was sampled from the model faces-64" in result.stderr
 
 
 def test_latents_that_do_not_belong(stylegan, tiny_model, faces, here):

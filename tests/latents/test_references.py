@@ -63,8 +63,31 @@ def test_the_tensor_of_other_projects(tiny, resolve, here):
         resolve("more.pt")
 
 
+@pytest.mark.parametrize("shape", [(1, 18, 1), (2, 18, 1), (18, 1)])
+def test_one_w_in_all_layers_is_one_w_here_too(tiny, resolve, here, shape):
+    """NVIDIA's projectors write it once for each layer of their model."""
+    w = np.random.default_rng(0).normal(size=tiny.w_dim)
+    np.savez("projected_w.npz", w=w * np.ones(shape))
+    person = resolve("projected_w.npz#0")
+    assert torch.equal(person.ws, torch.from_numpy(w).float().expand(tiny.num_ws, -1))
+
+
+def test_latents_of_rosinalitys_projector(tiny, resolve, here):
+    ws = torch.randn(2, tiny.num_ws, tiny.w_dim)
+    torch.save({f"{i}.png": {"img": ws[0], "latent": w, "noise": [ws[i : i + 1]]} for i, w in enumerate(ws)}, "a.pt")
+    assert torch.equal(resolve("a.pt#1").ws, ws[1])
+    torch.save({"me.png": {"latent": ws[0, 0]}}, "w.pt")
+    assert torch.equal(resolve("w.pt").ws, ws[0, 0].expand(tiny.num_ws, -1))
+    torch.save({"ckpt": "a.pt", "eigvec": ws[0]}, "factor.pt")
+    with pytest.raises(StyleganError, match="discover --method sefa finds the same"):
+        resolve("factor.pt")
+    torch.save({str(i): {"latent": ws[0]} for i in range(9999)}, "flood.pt")
+    with pytest.raises(StyleganError, match="its latents are larger than the file itself"):
+        resolve("flood.pt")
+
+
 def test_a_shape_that_does_not_fit_is_told_of_the_file(tiny, resolve, here):
-    np.save("18.npy", np.zeros((1, 18, tiny.w_dim)))
+    np.save("18.npy", np.eye(18, tiny.w_dim)[None])
     with pytest.raises(StyleganError, match=r"^18\.npy has shape \[1, 18, 16\]; this model"):
         resolve("18.npy")
 
@@ -129,7 +152,7 @@ def test_only_the_one_who_is_asked_for_is_made(tiny, resolve, here, monkeypatch)
 
 
 def test_the_shape_comes_before_the_number(tiny, resolve, here):
-    np.save(here / "18.npy", np.zeros((3, 18, tiny.w_dim)))
+    np.save(here / "18.npy", np.stack([np.eye(18, tiny.w_dim)] * 3))
     for text in ("18.npy#1", "18.npy#7", "18.npy"):
         with pytest.raises(StyleganError, match=r"has shape \[3, 18, 16\]"):
             resolve(text)
