@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, fetch, progress, tell
-from stylegan_cli.cli.options import Quiet, command, named_photo, out_option
+from stylegan_cli.cli.options import Quiet, command, out_option
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import file_digest, write_bytes
-from stylegan_cli.latents.named import Photo
+
+if TYPE_CHECKING:
+    from stylegan_cli.latents.named import Photo
 
 _OUTPUT = "Output"
 
@@ -64,10 +66,8 @@ class Wanted:
 def align(
     output: AlignOutput,
     photos: Annotated[
-        list[Photo],
-        typer.Argument(
-            metavar="PHOTO", parser=named_photo, help="Photos with faces; party.jpg#2 is the second largest on it."
-        ),
+        list[str],
+        typer.Argument(metavar="PHOTO", help="Photos with faces; party.jpg#2 is the second largest on it."),
     ],
     every: Annotated[bool, typer.Option("--all", help="All faces of every photo.")] = False,
     overview: Annotated[
@@ -81,14 +81,15 @@ def align(
 
     Examples: stylegan align me.jpg; stylegan align party.jpg --overview; stylegan align party.jpg --all -o guests
     """
-    if every and (one := next((photo for photo in photos if photo.face), None)):
-        raise UsageError(f"{one.path}#{one.face} is one face, and --all takes every face; leave out one of them")
-
     from stylegan_cli.faces.detection import DETECTOR
+    from stylegan_cli.latents import references
 
+    named = references.photos(photos)
+    if every and (one := next((photo for photo in named if photo.face), None)):
+        raise UsageError(f"{one.path}#{one.face} is one face, and --all takes every face; leave out one of them")
     wanted = Wanted(every, overview)
-    destination = _destination(output, several=every or len(photos) > 1)
-    names = places.result_names([photo.label for photo in photos], photos[0].path.stem)
+    destination = _destination(output, several=every or len(named) > 1)
+    names = places.result_names([photo.label for photo in named], named[0].path.stem)
     for name in names:
         if overview:
             destination.beside(f"{name}-overview")
@@ -96,18 +97,18 @@ def align(
             destination.path(f"{name}-aligned")
     fetch(DETECTOR, output.quiet)
     refused = 0
-    with progress("aligning", len(photos), output.quiet, "photos") as advance:
-        for done, (photo, name) in enumerate(zip(photos, names, strict=True), start=1):
+    with progress("aligning", len(named), output.quiet, "photos") as advance:
+        for done, (photo, name) in enumerate(zip(named, names, strict=True), start=1):
             try:
                 _align(photo, name, wanted, destination, output)
             except StyleganError as error:
-                if len(photos) == 1:
+                if len(named) == 1:
                     raise
                 tell(f"Error: {error}.")
                 refused += 1
             advance(done)
     if refused:
-        raise StyleganError(f"{refused} of {len(photos)} photos could not be aligned")
+        raise StyleganError(f"{refused} of {len(named)} photos could not be aligned")
 
 
 def _destination(output: AlignOutput, several: bool) -> Destination:
@@ -121,7 +122,7 @@ def _destination(output: AlignOutput, several: bool) -> Destination:
     return Destination(None, places.check_new_folder(output.out or places.fresh(Path("aligned"))), output.force)
 
 
-def _align(named: Photo, name: str, wanted: Wanted, destination: Destination, output: AlignOutput) -> None:
+def _align(named: "Photo", name: str, wanted: Wanted, destination: Destination, output: AlignOutput) -> None:
     """Writes one photo's faces; `name` is what they are called."""
     from stylegan_cli.faces import alignment, photos
     from stylegan_cli.faces.detection import detect

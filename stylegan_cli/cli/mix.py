@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from stylegan_cli.cli import places
 from stylegan_cli.cli.options import Generation, NoiseMode, PictureOutput, Seed, check_unused, check_word, command
 from stylegan_cli.errors import UsageError
 
@@ -48,7 +49,8 @@ def mix(
     """Mix people: each band of layers from another person.
 
     Bands that you leave out come from the coarsest person you name: with --coarse A --fine B the middle is A's.
-    With --rows and --cols it draws the paper's figure, every row's person with every column's styles.
+    With --rows and --cols it draws the paper's figure, every row's person with every column's styles; where --out is a
+    folder, every one of them alone, too.
 
     A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool, a photo (me.jpg), or a
     name from the model's cast (jon, dany, ...). PEOPLE are several, with commas: 3,5-9,jon.
@@ -76,8 +78,10 @@ def mix(
 
     from stylegan_cli.cli.studio import Studio, Work
     from stylegan_cli.latents.selection import parse_layers
+    from stylegan_cli.media.encode import FORMATS
     from stylegan_cli.noise import MODES, Noise
     from stylegan_cli.operations import mixing
+    from stylegan_cli.pictures import faces_to_compute
 
     check_word("--noise", noise, MODES)
     pixels = Noise(noise, seed)
@@ -89,7 +93,13 @@ def mix(
         chosen = parse_layers("coarse" if styles is None else styles, order)
         down, across = studio.people(rows), studio.people(cols)
         mixed = [mixing.swap(row, col, chosen) for row in down for col in across]
-        studio.save_sheet("mix", mixing.figure(down, across, chosen, pixels), mixed)
+        figure = mixing.figure(down, across, chosen, pixels)
+        if output.out and not places.is_file_name(output.out, FORMATS):
+            names = places.result_names([f"{row.label}-{col.label}" for row in down for col in across])
+            works = [*(Work(person.face(pixels), (person,)) for person in mixed), Work(figure, mixed)]
+            studio.save([*names, "mix"], works, faces=len(mixed) + faces_to_compute(figure))
+        else:
+            studio.save_sheet("mix", figure, mixed)
         return
     explicit = [(parse_layers(which, order), who) for which, who in map(_assignment, layers or [])]
     givers = studio.persons([*named.values(), *(who for _, who in explicit)])

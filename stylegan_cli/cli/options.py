@@ -106,7 +106,7 @@ def named_photo(text: str) -> Photo:
     except UsageError as error:
         raise typer.BadParameter(str(error)) from None
     if not is_file(str(named.path)):
-        raise typer.BadParameter(f"there is no file {str(named.path)!r}.")
+        raise typer.BadParameter(f"there is no photo {str(named.path)!r}.")
     return named
 
 

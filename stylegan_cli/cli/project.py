@@ -1,7 +1,8 @@
 """`stylegan project`: a photo's latents."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -9,17 +10,17 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, tell
-from stylegan_cli.cli.options import OfClass, Output, Seed, check_word, command, named_photo, out_option
-from stylegan_cli.errors import UsageError
-from stylegan_cli.latents.named import Photo
+from stylegan_cli.cli.options import OfClass, Output, Seed, check_word, command, out_option
+from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
-    from stylegan_cli.cli.darkroom import Found, Shot
+    from stylegan_cli.cli.darkroom import Found, Shot, Wanted
     from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents.named import Photo
     from stylegan_cli.latents.people import Person
 
 FILM_SIZE, FILM_RATE = 512, 15
@@ -44,17 +45,18 @@ class ProjectOutput(Output):
 def project(
     choice: OfClass,
     output: ProjectOutput,
-    photo: Annotated[
-        Photo,
-        typer.Argument(
-            metavar="PHOTO", parser=named_photo, help="A photo with a face; party.jpg#2 is the second largest on it."
-        ),
+    photos: Annotated[
+        list[str],
+        typer.Argument(metavar="PHOTO", help="Photos with a face; party.jpg#2 is the second largest on it."),
     ],
     space: Annotated[
         str, typer.Option(help="w+ (a latent for each layer: closer) or w (one for all: easier to edit).")
     ] = "w+",
     steps: Annotated[
-        int, typer.Option("--steps", "--num-steps", min=1, max=10_000, help="Steps of the search, at most.")
+        int,
+        typer.Option(
+            "--steps", "--num-steps", min=0, max=10_000, help="Steps of the search, at most; 0 takes the first guess."
+        ),
     ] = 100,
     tune: Annotated[
         bool,
@@ -63,53 +65,101 @@ def project(
     seed: Seed = 0,
     aligned: Annotated[
         bool,
-        typer.Option("--aligned", help="The photo is cropped as the model's pictures are: do not look for a face."),
+        typer.Option("--aligned", help="The photos are cropped as the model's pictures are: do not look for a face."),
     ] = False,
     film: Annotated[
         Path | None,
         typer.Option(help="A film of the search: .mp4, .webm, .gif or .webp.", show_default=False),
     ] = None,
 ) -> None:
-    """Find the latents of a photo: the person in the model's own space, for every other command to take.
+    """Find the latents of photos: the person in the model's own space, for every other command to take.
 
     Writes the latents, the picture that they make and a side-by-side with the photo, and reports how close it
     came. --tune stores a small change of the model with the latents, which every command applies.
 
-    --outdir DIR writes DIR/projected_w.npz and the pictures beside it.
+    --outdir DIR writes DIR/projected_w.npz and the pictures beside it; of several photos DIR/NAME.npz. A photo that
+    cannot be used does not stop the others.
 
-    Examples: stylegan project me.jpg -o me.npz --tune; stylegan edit me.npz --age 3
+    Examples: stylegan project me.jpg -o me.npz --tune; stylegan project party.jpg#1-3 me.jpg -o people/
     """
     from stylegan_cli.cli import darkroom
-    from stylegan_cli.cli.studio import Studio, portrait
+    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents import references
     from stylegan_cli.latents.files import ENDINGS
     from stylegan_cli.media.film import CODECS
     from stylegan_cli.operations.projection import SPACES
 
     check_word("--space", space, SPACES)
-    latents = _latents(output.out, photo)
-    if latents.suffix not in ENDINGS:
-        raise UsageError(f"--out {latents}: latents are {' or '.join(ENDINGS)} files")
-    if tune and latents.suffix != ".npz":
-        raise UsageError(f"--tune stores more than latents, which {latents} cannot hold; name a .npz")
+    named = references.photos(photos)
+    files = [Files.of(latents) for latents in _latents(output.out, named)]
+    if film and len(named) > 1:
+        raise UsageError("--film shows the search for one face; name one photo")
     if film and places.ending(film) not in CODECS:
         raise UsageError(f"--film {film}: films are {', '.join(f'.{ending}' for ending in CODECS)} files")
-    picture, compare = (latents.with_name(latents.stem + ending) for ending in BESIDE)
+    for latents in (one.latents for one in files):
+        if latents.suffix not in ENDINGS:
+            raise UsageError(f"--out {latents}: latents are {' or '.join(ENDINGS)} files")
+        if tune and latents.suffix != ".npz":
+            raise UsageError(f"--tune stores more than latents, which {latents} cannot hold; name a .npz")
     into = output.out if output.out and places.is_folder(output.out) else None
     if into:
         places.check_new_folder(into)
-    for path in (latents, picture, compare, film):
-        if path and (path.parent != into or into.exists()):
+    for path in (*chain(*map(astuple, files)), film):
+        if path and not (into and path.parent == into and not into.exists()):
             places.check_file(path, output.force)
 
     studio = Studio(choice, output)
-    shot = darkroom.shoot(photo, studio.generator.resolution, aligned, output.quiet)
     wanted = darkroom.Wanted(space, steps, tune, seed)
-    if into:
-        into.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    for photo, own in zip(named, files, strict=True):
+        try:
+            shot = darkroom.shoot(photo, studio.generator.resolution, aligned, output.quiet)
+            _project(studio, shot, wanted, own, film)
+        except StyleganError as error:
+            if len(named) == 1:
+                raise
+            tell(f"Error: {error}.")
+            failed += 1
+    if failed:
+        raise StyleganError(f"{failed} of {len(named)} photos could not be projected")
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is written of a photo."""
+
+    latents: Path
+    picture: Path
+    compare: Path
+
+    @staticmethod
+    def of(latents: Path) -> "Files":
+        return Files(latents, *(latents.with_name(latents.stem + ending) for ending in BESIDE))
+
+
+def _latents(out: Path | None, photos: "Sequence[Photo]") -> list[Path]:
+    """Where the latents of each photo go; those of one have NVIDIA's name in a folder."""
+    names = places.result_names([photo.label for photo in photos])
+    if out is None:
+        return [places.fresh(Path(f"{name}.npz"), *BESIDE) for name in names]
+    if places.is_folder(out):
+        return [out / f"{name}.npz" for name in (names if len(names) > 1 else ["projected_w"])]
+    if len(photos) > 1:
+        raise UsageError(f"--out {out} is one file, and these are {len(photos)} photos; name a folder: {out}/")
+    return [out]
+
+
+def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: Files, film: Path | None) -> None:
+    """Finds the person on a photo, and writes what there is to write."""
+    from stylegan_cli.cli import darkroom
+    from stylegan_cli.cli.studio import portrait
+
+    latents, quiet = files.latents, studio.output.quiet
+    latents.parent.mkdir(parents=True, exist_ok=True)
 
     def keep(person: "Person") -> None:
         studio.save_latents(latents, [person])
-        if not output.quiet:
+        if not quiet:
             tell(f"{latents} holds the person as found; tuning comes closer to the photo.")
 
     with ExitStack() as stack:
@@ -120,19 +170,10 @@ def project(
         _save_npy(latents, found)
     for path in filter(None, (latents, film)):
         data(path)
-    studio.save_as(picture, portrait(found.person))
-    _save_comparison(studio, compare, shot, found)
-    if not output.quiet:
+    studio.save_as(files.picture, portrait(found.person))
+    _save_comparison(studio, files.compare, shot, found)
+    if not quiet:
         _tell(found)
-
-
-def _latents(out: Path | None, photo: Photo) -> Path:
-    """Where the latents go; in a folder they have NVIDIA's name."""
-
-    if out is None:
-        (name,) = places.result_names([photo.label])
-        return places.fresh(Path(f"{name}.npz"), *BESIDE)
-    return out / "projected_w.npz" if places.is_folder(out) else out
 
 
 def _filming(stack: ExitStack, path: Path | None) -> "Callable[[Tensor], None]":

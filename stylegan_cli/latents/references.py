@@ -7,7 +7,7 @@ A seed (`42`), a latent file (`jon.npy`, `projected_w.npz`, `many.npz#3`), a pic
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -86,6 +86,15 @@ def photo(text: str) -> Photo | None:
     name, _ = numbered(text)
     is_picture = Path(name).suffix.lower() in PICTURES and is_file(name)
     return Photo.named(text) if is_picture and not recipes.has_recipe(Path(name)) else None
+
+
+def photos(texts: Sequence[str]) -> list[Photo]:
+    """The photos that lists name, where photos alone are asked for; raises UsageError where there is no such file."""
+    found = [Photo.named(text) for text in split(*texts)]
+    for one in found:
+        if not is_file(str(one.path)):
+            raise UsageError(f"there is no photo {str(one.path)!r}")
+    return found
 
 
 def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | None = None) -> list[Person]:

@@ -31,7 +31,8 @@ STARTS = 4
 
 @dataclass(frozen=True)
 class Settings:
-    """`steps` at most; `space` is `w` (one `w` for all layers) or `w+`; `seed` draws the starts that are tried."""
+    """`steps` at most; with 0 the search ends where it starts. `space` is `w` (one `w` for all layers) or `w+`; `seed`
+    draws the starts that are tried."""
 
     steps: int = 100
     space: str = "w+"
@@ -121,7 +122,7 @@ def project(
     rows = generator.num_ws if settings.space == "w+" else 1
     moved = space.coordinates(start[:, None].expand(-1, rows, -1)).clone().requires_grad_()  # [1, rows, w_dim]
     optimiser = torch.optim.Adam([moved], lr=settings.rate, betas=(0.9, 0.99))
-    best, losses = (float("inf"), moved.detach()), []
+    best, losses = (float("inf"), space.w(moved.detach()).expand(-1, generator.num_ws, -1)), list[float]()
     for done in range(1, settings.steps + 1):
         ws = space.w(moved).expand(-1, generator.num_ws, -1)
         image = generator.synthesis(ws)

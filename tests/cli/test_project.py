@@ -349,6 +349,31 @@ def test_a_file_of_edits_goes_into_the_photo(works, party, direction):
     assert np.array_equal(pixels("applied.png"), pixels("edited.png"))
 
 
+def test_several_photos(works, stylegan, tiny_model, party, photo):
+    """What cannot be used does not stop the others."""
+    Image.new("RGB", (300, 200), "skyblue").save("sky.png")
+    words = ("project", f"{party}#1-2", "sky.png", photo, "--steps", 1, "-o", "people/", "--model", tiny_model)
+    result = stylegan(*words)
+    assert result.exit_code == 1
+    assert [line for line in result.stdout.splitlines() if line.endswith(".npz")] == [
+        f"people/{name}.npz" for name in ("party-1", "party-2", "me")
+    ]
+    assert about("people/party-2.npz")["photo"]["alignment"]["face"] == 2
+    assert "Error: no face was found on sky.png" in result.stderr
+    assert result.stderr.endswith("Error: 1 of 4 photos could not be projected.\n")
+    for more, said in ((("-o", "one.npz"), "name a folder"), (("--film", "a.mp4"), "name one photo")):
+        result = stylegan("project", party, photo, *more, "--model", tiny_model)
+        assert (result.exit_code, said in result.stderr) == (2, True)
+
+
+def test_no_steps_are_the_first_guess(works, photo):
+    works("project", photo, "--steps", 0, "-o", "guess.npz", "-q")
+    works("project", photo, "--steps", 3, "-o", "found.npz", "-q")
+    guess, found = (about(f"{name}.npz")["report"] for name in ("guess", "found"))
+    assert (guess["steps"], found["steps"]) == (0, 3)
+    assert found["distance"] < guess["distance"]
+
+
 def test_a_film_of_the_photo(works, party, direction):
     move = ("--direction", f"{direction}=-1..2", "--paste", party)
     works("edit", f"{party}#2", *move, "--frames", 2, "--out", "film.mp4", "-q")
