@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from stylegan_cli.cli.studio import Studio
-    from stylegan_cli.operations.interpolation import Film
+    from stylegan_cli.operations.interpolation import Film, Wall
+    from stylegan_cli.pictures import Face, Sheet
 
 FILMS = ("mp4", "webm", "gif")  # and webp, which pictures have, too
 FRAMES = ("png", "jpg")
@@ -65,12 +66,13 @@ def film_ending(output: PictureOutput, fps: float | None) -> str:
 
 
 def save_film(
-    studio: Studio, film: Film, fps: float | None, ending: str, finish: Callable[[Image], Image] | None = None
+    studio: Studio, film: Film | Wall, fps: float | None, ending: str, finish: Callable[[Image], Image] | None = None
 ) -> None:
     """Writes a film, or its frames as pictures. What `finish` makes of a face is a film's frame."""
     from stylegan_cli.cli.studio import Work
     from stylegan_cli.latents.people import Person
     from stylegan_cli.media.film import CODECS
+    from stylegan_cli.pictures import Sheet
 
     if ending in CODECS:
         beside = (".npy",) if studio.saves_latents else ()
@@ -78,12 +80,16 @@ def save_film(
         _write_film(studio, film, path, RATE if fps is None else fps, ending, finish or (lambda face: face))
         return
     names = [f"frame{i:05d}" for i in range(len(film))]
-    works = (Work(face, (Person(name, face.ws, tuned=face.tuned),)) for name, face in zip(names, film, strict=True))
-    studio.save(names, works, "film")
+
+    def work(name: str, picture: Face | Sheet) -> Work:
+        return Work(picture, () if isinstance(picture, Sheet) else (Person(name, picture.ws, tuned=picture.tuned),))
+
+    pictures: Iterator[Face | Sheet] = iter(film)
+    studio.save(names, map(work, names, pictures), "film", len(film) * film.cells)
 
 
 def _write_film(
-    studio: Studio, film: Film, path: Path, fps: float, ending: str, finish: Callable[[Image], Image]
+    studio: Studio, film: Film | Wall, path: Path, fps: float, ending: str, finish: Callable[[Image], Image]
 ) -> None:
     """Streams frames to the encoder and, if asked, their `ws` `[frames, num_ws, w_dim]` to a `.npy`."""
     import numpy as np
@@ -91,10 +97,11 @@ def _write_film(
     from stylegan_cli.latents.files import writing_npy
     from stylegan_cli.media.film import write_film
     from stylegan_cli.media.render import render
+    from stylegan_cli.pictures import Sheet
 
     force, latents = studio.output.force, path.with_suffix(".npy")
     places.check_file(path, force)
-    studio.speed_up(len(film))
+    studio.speed_up(len(film) * film.cells)
     with ExitStack() as stack:
         add_ws = None
         if studio.saves_latents:
@@ -103,12 +110,14 @@ def _write_film(
         advance = stack.enter_context(progress("filming", len(film), studio.output.quiet, "frames"))
 
         def draw() -> Iterator[np.ndarray]:
-            for i, face in enumerate(film):
-                image = finish(render(studio.generator, face, studio.output.size))
+            size = studio.output.size if film.cells == 1 else studio.cell
+            pictures: Iterator[Face | Sheet] = iter(film)
+            for i, picture in enumerate(pictures):
+                image = finish(render(studio.generator, picture, size))
                 if i == 0:
                     studio.preview(image)
-                if add_ws is not None:
-                    add_ws(face.ws.numpy())
+                if add_ws is not None and not isinstance(picture, Sheet):
+                    add_ws(picture.ws.numpy())
                 advance()
                 yield np.asarray(image)
 

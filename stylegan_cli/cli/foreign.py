@@ -42,7 +42,7 @@ OPTIONS = {
     | {
         "--method": "--kind --interpolation",
         "--frames": "--steps --num-steps --interpolation-num-steps",
-        "--seeds, and a command for each film: here it shows one face at a time": "--grid --num-keyframes",
+        "--seeds, as many for each film of --grid": "--num-keyframes",
     },
     "project": MODEL
     | {

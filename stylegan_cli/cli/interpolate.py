@@ -1,5 +1,6 @@
 """`stylegan interpolate`: films between people."""
 
+import re
 from itertools import chain
 from typing import Annotated
 
@@ -31,6 +32,14 @@ def interpolate(
     ] = "linear",
     easing: Annotated[str, typer.Option(help="linear, smooth, ease-in or ease-out, from person to person.")] = "linear",
     loop: Annotated[bool, typer.Option("--loop", help="Return to the first person without a seam.")] = False,
+    grid: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WxH",
+            help="Films side by side, 4x2: the first people are the first film's, as many go to each of them.",
+            show_default=False,
+        ),
+    ] = None,
     layers: Annotated[
         str | None,
         typer.Option(
@@ -55,7 +64,8 @@ def interpolate(
     targets of its own, all reached over the same time. --out film.mp4, .webm, .gif or .webp; a folder, or --format png,
     gives numbered frames.
 
-    Examples: stylegan interpolate jon dany arya --loop --out film.mp4; stylegan interpolate 1 --coarse 2,3 --fine 4
+    Examples: stylegan interpolate jon dany arya --loop --out film.mp4; stylegan interpolate 1 --coarse 2,3 --fine 4;
+    stylegan interpolate --seeds 0-31 --grid 4x2 --loop
     """
     if bool(people) == (seeds is not None):
         raise UsageError("name people in order, seeds among them (jon 3 5-9), or --seeds and nobody else")
@@ -64,7 +74,7 @@ def interpolate(
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.references import parse_seeds, split
     from stylegan_cli.latents.selection import in_bands, parse_layers
-    from stylegan_cli.operations.interpolation import EASINGS, METHODS, Film, Track
+    from stylegan_cli.operations.interpolation import EASINGS, METHODS, Film, Track, Wall
 
     check_word("--method", method, METHODS)
     check_word("--easing", easing, EASINGS)
@@ -73,6 +83,14 @@ def interpolate(
     ending = film_ending(output, fps)
     studio = Studio(generation, output)
     targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given is not None}
+    columns, cells = _grid(grid) if grid else (1, 1)
+    if grid:
+        check_unused("--grid shows people in order", {f"--{band}": given for band, given in targets.items()})
+        check_unused("films side by side have no latents of their own", {"--save-latents": output.save_latents})
+        if len(names) % cells or len(names) < 2 * cells:
+            raise UsageError(
+                f"--grid {grid} shows {cells} films, each of as many people, two at least; these are {len(names)}"
+            )
     if len(names) == 1 and not targets:
         raise UsageError("a film needs at least two people, or targets for a band (--coarse, --middle, --fine)")
     if len(names) == 1:
@@ -89,5 +107,20 @@ def interpolate(
     if method == "spherical":
         for person in (person for track in tracks for person in track.people):
             person.needs_z("spherical interpolation")
-    film = Film(studio.generator, main[0], tuple(tracks), frames, method, easing, loop)
-    save_film(studio, film, fps, ending)
+    if not grid:
+        save_film(studio, Film(studio.generator, main[0], tuple(tracks), frames, method, easing, loop), fps, ending)
+        return
+    each = len(main) // cells
+    films = (
+        Film(studio.generator, own[0], (Track(moving, tuple(own)),), frames, method, easing, loop)
+        for own in (main[first : first + each] for first in range(0, len(main), each))
+    )
+    save_film(studio, Wall(tuple(films), columns), fps, ending)
+
+
+def _grid(text: str) -> tuple[int, int]:
+    """Columns, and all films, of `4x2`."""
+    match = re.fullmatch(r"(\d{1,2})x(\d{1,2})", text.lower())
+    if match is None or not (int(match[1]) and int(match[2])):
+        raise UsageError(f"--grid takes columns and rows like 4x2, not {text!r}")
+    return int(match[1]), int(match[1]) * int(match[2])

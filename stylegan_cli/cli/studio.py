@@ -251,9 +251,13 @@ class Studio:
         """The width of a face: on sheets 256 pixels unless --size says otherwise."""
         if not isinstance(picture, Sheet):
             return self.output.size
-        size = self.output.size or min(CELL, self.generator.resolution)
-        self._check_page(picture, size)
-        return size
+        self._check_page(picture, self.cell)
+        return self.cell
+
+    @property
+    def cell(self) -> int:
+        """The width of a face among others."""
+        return self.output.size or min(CELL, self.generator.resolution)
 
     def _check_page(self, sheet: Sheet, size: int) -> None:
         """That a sheet of faces so large can be written, and opened again."""

@@ -13,7 +13,7 @@ from stylegan_cli.generator import Generator
 from stylegan_cli.latents.people import Person, from_z, lerp
 from stylegan_cli.noise import Noise
 from stylegan_cli.operations.mixing import swap
-from stylegan_cli.pictures import Face
+from stylegan_cli.pictures import Face, Sheet, contact_sheet
 
 METHODS = ("linear", "spherical", "cubic")
 EASINGS: dict[str, Callable[[float], float]] = {
@@ -48,6 +48,11 @@ class Film:
     easing: str = "linear"
     loop: bool = False
     noise: Noise = Noise()  # noqa: RUF009 (frozen)
+
+    @property
+    def cells(self) -> int:
+        """How many faces there are on a frame."""
+        return 1
 
     def __len__(self) -> int:
         return self._steps() * self.frames + (0 if self.loop else 1)
@@ -87,6 +92,24 @@ class Film:
         if self.loop:
             return stops[i - 1 if i else -2], stops[(i + 2) % (len(stops) - 1)]
         return stops[max(i - 1, 0)], stops[min(i + 2, len(stops) - 1)]
+
+
+@dataclass(frozen=True)
+class Wall:
+    """Films of one length side by side, in rows of `columns`."""
+
+    films: tuple[Film, ...]
+    columns: int
+
+    @property
+    def cells(self) -> int:
+        return len(self.films)
+
+    def __len__(self) -> int:
+        return len(self.films[0])
+
+    def __iter__(self) -> Iterator[Sheet]:
+        return (contact_sheet(faces, self.columns) for faces in zip(*self.films, strict=True))
 
 
 def slerp(a: Tensor, b: Tensor, u: float) -> Tensor:

@@ -33,6 +33,26 @@ def test_number_of_frames(tiny_stylegan, ending, loop, frames):
     assert count(film) == frames
 
 
+def test_films_side_by_side(tiny_stylegan, stylegan, tiny_model):
+    words = ("--frames", 2, "--size", 16)
+    made = tiny_stylegan("interpolate", "1-6", "--grid", "3x1", *words, "--out", "grid/")
+    assert [path.stem for path in made] == [f"frame0000{i}" for i in range(3)]
+    tiny_stylegan("interpolate", 3, 4, *words, "--out", "own/")
+    for i in range(3):
+        assert size_of(made[i]) == (3 * 20 - 4, 16)
+        assert np.array_equal(pixels(made[i])[:, 20:36], pixels(f"own/frame0000{i}.png"))
+    (film,) = tiny_stylegan("interpolate", "--seeds", "0-7", "--grid=2x2", *words, "--loop", "--out", "wall.mp4")
+    assert count(film) == 4
+    for more, said in (
+        (("--grid", "3"), "--grid takes columns and rows like 4x2"),
+        (("--grid", "4x1"), "--grid 4x1 shows 4 films, each of as many people, two at least; these are 6"),
+        (("--grid", "3x1", "--fine", 9), "leave out --fine"),
+        (("--grid", "3x1", "--save-latents"), "leave out --save-latents"),
+    ):
+        result = stylegan("interpolate", "1-6", *more, "--model", tiny_model)
+        assert (result.exit_code, said in result.stderr) == (2, True)
+
+
 def test_a_colon_in_a_name_is_no_protocol(tiny_stylegan):
     (film,) = tiny_stylegan("interpolate", 1, 2, "--frames", 3, "--size", 32, "--out", "12:30.mp4")
     assert count(film.resolve()) == 4
