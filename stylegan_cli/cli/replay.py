@@ -79,9 +79,13 @@ def show(
     picture: PictureFile,
     as_json: Annotated[bool, typer.Option("--json", help="The whole recipe, latents included, as JSON.")] = False,
 ) -> None:
-    """Print the recipe that a picture carries: command, model, precision, people, noise."""
+    """Print the recipe that a picture carries: command, model, precision, people, noise; or where it was aligned."""
     from stylegan_cli import recipes
+    from stylegan_cli.faces import alignment
 
+    if not recipes.has_recipe(picture) and (cut := alignment.read(picture)):
+        data(f"aligned     face {cut.face} of a photo of {cut.size[0]} x {cut.size[1]} pixels (sha256 {cut.photo})")
+        return
     recipe = recipes.read(picture)
     for line in [recipes.dumps(recipe)] if as_json else _lines(recipe):
         data(escaped(line))

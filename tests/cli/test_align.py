@@ -101,6 +101,13 @@ def test_the_largest_of_several(works, party):
     assert "--overview numbers them.\n" in told
 
 
+def test_show_tells_where_a_face_was(stylegan, works, party):
+    (path,), _ = works(party, "--size", 64)
+    result = stylegan("show", path)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("aligned     face 1 of a photo of 560 x 260 pixels (sha256 ")
+
+
 @pytest.mark.parametrize(("face", "centre"), [(1, (106, 116)), (2, (295, 115)), (3, (438, 68))])
 def test_one_of_several(works, party, face, centre):
     (path,), told = works(f"{party}#{face}", "--size", 64)
