@@ -60,7 +60,7 @@ def open_edits(
         if not studio.output.quiet and (already := [other.name for other in kept if keeps(direction, other)]):
             tell(
                 f"{direction.name} was found so that it moves {' and '.join(already)} as little as it can, in people "
-                f"on average; --keep changes nothing there, but an amount against it does: --{already[0]} -1, or 1."
+                f"on average; --keep changes nothing there, but --direction {already[0]}=1, or -1, beside it does."
             )
         edits.append(Edit(keeping(direction, kept), amount.stop, amount.start or 0, layers))
     return edits
