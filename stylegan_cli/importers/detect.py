@@ -61,12 +61,12 @@ def _projected(value: object, size: int) -> Tensor:
     """What rosinality's projector writes: latents by their pictures' names. `size` is the file's."""
     pictures = list(value.values()) if isinstance(value, dict) else []
     found = [one.get("latent") if isinstance(one, dict) else None for one in pictures]
-    latents = [one.tensor() for one in found if isinstance(one, Stored)]
+    latents = [one for one in found if isinstance(one, Stored)]
     if not latents or len(latents) < len(found) or len({latent.shape for latent in latents}) > 1:
         raise RefusedError("it holds something else than one tensor, or latents by their pictures' names")
     if sum(latent.nbytes for latent in latents) > size:
         raise RefusedError("its latents are larger than the file itself")
-    stacked = torch.stack(latents)
+    stacked = torch.stack([latent.tensor() for latent in latents])
     return stacked[:, None] if stacked.ndim == 2 else stacked
 
 
