@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -40,6 +40,15 @@ def save(generator: Generator, path: Path, notes: Mapping[str, Any], dtype: torc
             save_file(tensors, part, metadata)
     except SafetensorError as error:
         raise StyleganError(f"could not write {path} ({error})") from None
+
+
+def is_native(path: Path) -> bool:
+    """Whether a file is one that `save` wrote."""
+    try:
+        with safe_open(path, "pt") as file:
+            return "architecture" in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
 
 
 def digest(family: str, config: str, tensors: Mapping[str, Tensor]) -> str:

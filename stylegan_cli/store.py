@@ -264,13 +264,15 @@ def add(path: Path, name: str, force: bool = False) -> Model:
         raise UsageError(f"there is no model file {path}")
     generator = open_file(path, name)
     folder.mkdir(parents=True, exist_ok=True)
-    modelfile.save(generator, folder / f"weights{NATIVE}", generator.origin.notes)
-    beside = path.with_name(ENCODER)
-    if model_of(beside) == generator.origin.sha256:
-        with replacing(folder / ENCODER) as part:
-            shutil.copyfile(beside, part)
+    weights, sha256 = folder / f"weights{NATIVE}", generator.origin.sha256
+    if modelfile.is_native(path):
+        _copy(path, weights)  # also in half precision: the model stays the same
     else:
-        (folder / ENCODER).unlink(missing_ok=True)  # of another model
+        modelfile.save(generator, weights, generator.origin.notes)
+    if model_of(beside := path.with_name(ENCODER)) == sha256:
+        _copy(beside, folder / ENCODER)
+    elif model_of(folder / ENCODER) != sha256:
+        (folder / ENCODER).unlink(missing_ok=True)  # of the model that was here before
     kind = generator.origin.notes.get("format", "model file")
     about = {
         "title": f"{generator.family}, {generator.resolution}x{generator.resolution} ({kind} {path.name})",
@@ -281,6 +283,11 @@ def add(path: Path, name: str, force: bool = False) -> Model:
     with replacing(folder / "model.json") as part:
         part.write_text(json.dumps(about, indent=2), encoding="utf-8")
     return Model(name, folder)
+
+
+def _copy(source: Path, path: Path) -> None:
+    with replacing(path) as part:
+        shutil.copyfile(source, part)
 
 
 def remove(name: str) -> Path:

@@ -206,7 +206,7 @@ def test_a_model_that_was_half_added_is_added_again(tiny_model, tmp_path, monkey
     with pytest.raises(StyleganError, match="called mine already; choose another --name, or --force to replace it"):
         store.add(tiny_model, "mine")
     with monkeypatch.context() as full:
-        full.setattr(modelfile, "save", lambda *_: 1 / 0)
+        full.setattr(store.shutil, "copyfile", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             store.add(tiny_model, "mine", force=True)
     assert store.encoder("mine") is not None  # nothing has changed
@@ -233,10 +233,22 @@ def test_a_run_is_added_with_its_encoder(tiny_model, tmp_path, monkeypatch):
     for other in (save({"x": torch.zeros(1)}, {"model": json.dumps({"name": "run", "sha256": "0" * 64})}), b"none"):
         (run / "encoder.safetensors").write_bytes(other)
         store.add(run, "mine", force=True)
+        assert kept.exists()  # it is of this very model
+        kept.write_bytes(other)
+        store.add(run, "mine", force=True)
         assert not kept.exists()
+        save_file({"x": torch.zeros(1)}, kept, metadata)
 
 
-def test_a_run_is_not_taken_for_a_model_of_its_name(tiny_model, tmp_path, monkeypatch, here):
+def test_a_model_in_half_precision_stays_the_same_when_it_is_added(tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path))
+    small = store.find("faces-64").weights
+    added = store.add(small, "mine")
+    assert added.weights.read_bytes() == small.read_bytes()
+    assert store.load("mine").origin.sha256 == store.load("faces-64").origin.sha256
+
+
+def test_a_run_is_not_taken_for_a_model_of_its_name(stylegan, tiny_model, tmp_path, monkeypatch, here):
     monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path / "data"))
     store.add(tiny_model, "run")
     (here / "run").mkdir()
@@ -244,7 +256,8 @@ def test_a_run_is_not_taken_for_a_model_of_its_name(tiny_model, tmp_path, monkey
     with pytest.raises(UsageError, match="run is a model that was added, and a training run's folder here; say run/ "):
         store.load("run")
     assert store.load("run/").origin.name == "network-snapshot"
-    store.remove("run")
+    result = stylegan("models", "remove", "run")
+    assert result.exit_code == 0, result.stderr
     assert store.load("run").origin.name == "network-snapshot"
 
 

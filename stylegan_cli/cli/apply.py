@@ -86,7 +86,7 @@ def apply(
         if paste:
             from stylegan_cli.cli import darkroom
 
-            darkroom.save_pasted(studio, paste, before, list(after))
+            darkroom.save_pasted(studio, paste, before, list(after), is_only=len(texts) == 1)
         else:
             labels = [ready[i][0].label if i in ready else text for i, text in enumerate(texts)]
             names = places.result_names(labels, "edited")

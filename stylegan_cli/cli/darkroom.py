@@ -82,7 +82,7 @@ def shoot(photo: Photo, size: int, is_aligned: bool, quiet: bool) -> Shot:
         if not quiet:
             _tell_of(photo, found, cut)
         return Shot(photo, alignment.crop(image, cut, size), cut)
-    if photo.face:
+    if photo.face not in (None, 1):
         raise UsageError(
             f"{photo.path} is cut as the model's pictures are, and shows one face; leave out #{photo.face}"
         )
@@ -147,19 +147,20 @@ def _remembered(studio: Studio, kept: Path) -> Person | None:
     return someone
 
 
-def save_pasted(studio: Studio, photo: Photo, before: Sequence[Person], after: Sequence[Person]) -> None:
-    """Writes the photo with everybody `after` an edit in the place of who they were `before`."""
-    paste = pasting_into(studio, photo, before)
+def save_pasted(studio: Studio, photo: Photo, before: Sequence[Person], after: Sequence[Person], is_only: bool) -> None:
+    """Writes the photo with everybody `after` an edit in the place of who they were `before`; `is_only` as below."""
+    paste = pasting_into(studio, photo, before, is_only)
     with progress("pasting", 1, studio.output.quiet):
         image = paste(*(render(studio.generator, person.face()) for person in after))
     studio.save_image(f"{photo.path.stem}-edited", image, after)
 
 
-def pasting_into(studio: Studio, photo: Photo, before: Sequence[Person]) -> Callable[..., Image.Image]:
+def pasting_into(studio: Studio, photo: Photo, before: Sequence[Person], is_only: bool) -> Callable[..., Image.Image]:
     """What puts faces of people who were edited, one of everybody as they were `before`, into the photo: where they
-    were found. An only person may also take the place of the face that the photo names, or of the largest."""
+    were found. Where nobody else was asked for (`is_only`) they may also take the place of the face that the photo
+    names, or of the largest."""
     empty, quiet = photos.read(photo.path), studio.output.quiet
-    cuts = [_place_of(person, empty, photo, len(before) == 1, quiet) for person in before]
+    cuts = [_place_of(person, empty, photo, is_only, quiet) for person in before]
     if len({cut.quad for cut in cuts}) < len(cuts):
         raise UsageError(f"two of these people are the same face on {photo.path}; name everybody once")
     look = _silhouette(quiet)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FILMS = ("mp4", "webm", "gif")  # and webp, which pictures have, too
 FRAMES = ("png", "jpg")
+LARGEST = 16_000  # pixels of an edge that encoders take
 RATE = 30  # frames a second, where nobody says
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stylegan_cli.cli.filming import RATE, FilmOutput, film_ending, save_film
+from stylegan_cli.cli.filming import LARGEST, RATE, FilmOutput, film_ending, save_film
 from stylegan_cli.cli.options import Generation, check_unused, check_word, command
 from stylegan_cli.errors import UsageError
 
@@ -83,13 +83,17 @@ def interpolate(
     ending = film_ending(output, fps)
     studio = Studio(generation, output)
     targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given is not None}
-    columns, cells = _grid(grid) if grid else (1, 1)
-    if grid:
+    columns, cells = _grid(grid) if grid is not None else (1, 1)
+    if grid is not None:
         check_unused("--grid shows people in order", {f"--{band}": given for band, given in targets.items()})
         check_unused("films side by side have no latents of their own", {"--save-latents": output.save_latents})
         if len(names) % cells or len(names) < 2 * cells:
             raise UsageError(
                 f"--grid {grid} shows {cells} films, each of as many people, two at least; these are {len(names)}"
+            )
+        if (edge := max(columns, cells // columns) * studio.cell) > LARGEST:
+            raise UsageError(
+                f"--grid {grid} makes films of {edge:,} pixels; {LARGEST:,} are the most, with --size or fewer"
             )
     if len(names) == 1 and not targets:
         raise UsageError("a film needs at least two people, or targets for a band (--coarse, --middle, --fine)")
@@ -107,7 +111,7 @@ def interpolate(
     if method == "spherical":
         for person in (person for track in tracks for person in track.people):
             person.needs_z("spherical interpolation")
-    if not grid:
+    if grid is None:
         save_film(studio, Film(studio.generator, main[0], tuple(tracks), frames, method, easing, loop), fps, ending)
         return
     each = len(main) // cells

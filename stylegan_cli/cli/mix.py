@@ -96,6 +96,7 @@ def mix(
         figure = mixing.figure(down, across, chosen, pixels)
         if output.out and not places.is_file_name(output.out, FORMATS):
             names = places.result_names([f"{row.label}-{col.label}" for row in down for col in across])
+            studio.check_sheet(figure)
             works = [*(Work(person.face(pixels), (person,)) for person in mixed), Work(figure, mixed)]
             studio.save([*names, "mix"], works, faces=len(mixed) + faces_to_compute(figure))
         else:

@@ -125,8 +125,8 @@ def remove(name: Annotated[str, typer.Argument(metavar="MODEL", help="A model th
     """Delete a model that you have added."""
     from stylegan_cli import store
 
-    directions = store.own_directions(name) if name in store.models() else Path()
     data(store.remove(name))
+    directions = store.data_folder() / "directions" / name
     if any(directions.glob("*.npz")):
         tell(f"The directions that you found for it stay, in {directions}.")
 

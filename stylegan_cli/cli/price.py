@@ -73,7 +73,7 @@ class Prices:
                     after = self._look(end, scorers, identity)
                     wanted = {edit.direction.name for edit in own}
                     tell(f"{person.label}, {end.label}: {', '.join(_changes(before, after, wanted))}.")
-                    is_far = is_far or before.drift <= FAR < after.drift or before.is_face > after.is_face
+                    is_far = is_far or after.drift > max(FAR, 1.1 * before.drift) or before.is_face > after.is_face
                 advance()
         if is_far:
             tell("The model knows no faces so far from its average: take smaller amounts (3 is a lot), or --max-drift.")

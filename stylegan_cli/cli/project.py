@@ -1,7 +1,7 @@
 """`stylegan project`: a photo's latents."""
 
 from contextlib import ExitStack
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -36,7 +36,7 @@ class ProjectOutput(Output):
         Path | None,
         out_option(
             "The latents' file, .npz or .npy, pictures beside it; or a folder, with a slash at its end. By default "
-            "the photo's name here."
+            "the photo's name here; of several photos a new folder."
         ),
     ] = None
 
@@ -91,6 +91,10 @@ def project(
 
     check_word("--space", space, SPACES)
     named = references.photos(photos)
+    if output.out is None and len(named) > 1:
+        output = replace(output, out=places.Folder(places.fresh(Path("people"))))
+    if film and not steps:
+        raise UsageError("--steps 0 searches nothing that --film could show; leave out one of them")
     files = [Files.of(latents) for latents in _latents(output.out, named)]
     if film and len(named) > 1:
         raise UsageError("--film shows the search for one face; name one photo")
@@ -141,7 +145,7 @@ def _latents(out: Path | None, photos: "Sequence[Photo]") -> list[Path]:
     """Where the latents of each photo go; those of one have NVIDIA's name in a folder."""
     names = places.result_names([photo.label for photo in photos])
     if out is None:
-        return [places.fresh(Path(f"{name}.npz"), *BESIDE) for name in names]
+        return [places.fresh(Path(f"{names[0]}.npz"), *BESIDE)]
     if places.is_folder(out):
         return [out / f"{name}.npz" for name in (names if len(names) > 1 else ["projected_w"])]
     if len(photos) > 1:

@@ -1,5 +1,6 @@
 """`stylegan replay` and `stylegan show`: pictures describe themselves."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,7 +85,8 @@ def show(
     from stylegan_cli.faces import alignment
 
     if not recipes.has_recipe(picture) and (cut := alignment.read(picture)):
-        data(f"aligned     face {cut.face} of a photo of {cut.size[0]} x {cut.size[1]} pixels (sha256 {cut.photo})")
+        place = f"aligned     face {cut.face} of a photo of {cut.size[0]} x {cut.size[1]} pixels (sha256 {cut.photo})"
+        data(json.dumps({"alignment": cut.to_plain()}) if as_json else place)
         return
     recipe = recipes.read(picture)
     for line in [recipes.dumps(recipe)] if as_json else _lines(recipe):

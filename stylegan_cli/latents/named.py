@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,8 @@ class Photo:
 def numbered(text: str) -> tuple[str, str]:
     """The file's name in `text`, and which one in it is meant, where that is said."""
     name, _, number = text.rpartition("#")
-    return (name, number) if name and not is_file(text) else (text, "")
+    is_number = name and not {"/", os.sep} & set(number) and not is_file(text)
+    return (name, number) if is_number else (text, "")
 
 
 def is_file(text: str) -> bool:

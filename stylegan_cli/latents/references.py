@@ -54,7 +54,8 @@ def _listed(text: str) -> Iterator[str]:
     if is_file(text):
         yield text
         return
-    parts = [part.strip() for part in text.split(",") if part.strip()]
+    # A file's name may have commas.
+    parts = [text] if is_file(numbered(text)[0]) else [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
         raise UsageError(f"{text!r} names nobody; people are seeds, latents, pictures or names, with commas: 3,5-9,jon")
     for part in parts:

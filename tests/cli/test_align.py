@@ -1,5 +1,6 @@
 """`stylegan align` from photo to face, and what it says of photos that it cannot use."""
 
+import json
 import re
 import struct
 import zlib
@@ -105,6 +106,8 @@ def test_show_tells_where_a_face_was(stylegan, works, party):
     (path,), _ = works(party, "--size", 64)
     result = stylegan("show", path)
     assert result.exit_code == 0
+    found = json.loads(stylegan("show", path, "--json").stdout)
+    assert found["alignment"]["size"] == [560, 260]
     assert result.stdout.startswith("aligned     face 1 of a photo of 560 x 260 pixels (sha256 ")
 
 

@@ -44,6 +44,8 @@ def test_films_side_by_side(tiny_stylegan, stylegan, tiny_model):
     (film,) = tiny_stylegan("interpolate", "--seeds", "0-7", "--grid=2x2", *words, "--loop", "--out", "wall.mp4")
     assert count(film) == 4
     for more, said in (
+        (("--grid", ""), "--grid takes columns and rows"),
+        (("--grid", "3x1", "--size", 8000), "--grid 3x1 makes films of 24,000 pixels"),
         (("--grid", "3"), "--grid takes columns and rows like 4x2"),
         (("--grid", "4x1"), "--grid 4x1 shows 4 films, each of as many people, two at least; these are 6"),
         (("--grid", "3x1", "--fine", 9), "leave out --fine"),

@@ -64,7 +64,7 @@ def test_the_shared_options(help_of, name):
     if name != "replay":
         for option in ("--psi", "--trunc", "--precision", "--device", "--save-latents"):
             assert option in text
-    assert ("--grid" in text) == (name in ("sample", "noise", "blend-parents"))
+    assert ("--grid" in text) == (name in ("sample", "noise", "blend-parents", "interpolate"))
 
 
 def test_mix_says_who_fills_the_bands_not_given(help_of):

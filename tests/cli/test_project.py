@@ -366,6 +366,14 @@ def test_several_photos(works, stylegan, tiny_model, party, photo):
         assert (result.exit_code, said in result.stderr) == (2, True)
 
 
+def test_several_photos_without_a_place_of_their_own(works, stylegan, tiny_model, party, here):
+    (here / "people").mkdir()
+    made, _ = works("project", party, f"{party}#2", "--steps", 0, "-q")
+    assert [line for line in made if line.endswith(".npz")] == ["people-2/party.npz", "people-2/party-2.npz"]
+    result = stylegan("project", party, "--steps", 0, "--film", "f.mp4", "--model", tiny_model)
+    assert (result.exit_code, "leave out one of them" in result.stderr) == (2, True)
+
+
 def test_no_steps_are_the_first_guess(works, photo):
     works("project", photo, "--steps", 0, "-o", "guess.npz", "-q")
     works("project", photo, "--steps", 3, "-o", "found.npz", "-q")
@@ -384,6 +392,14 @@ def test_a_film_of_the_photo(works, party, direction):
     assert from_end[1] < min(4, from_end[0])  # the film's compression
     changed = np.abs(first.astype(float) - last).mean(axis=(0, 2)) > 1
     assert changed[560:].any() and not changed[:480].any()
+
+
+def test_who_cannot_be_edited_leaves_no_place_to_others(stylegan, tiny_model, party, direction):
+    Path("edits.toml").write_text(f'[[edit]]\ndirection = "{direction}"\namount = 2\n')
+    words = ("edits.toml", "nobody", 5, "--paste", party, "-o", "a.png", "--model", tiny_model)
+    result = stylegan("apply", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "5 was not found on" in result.stderr
 
 
 def test_nobody_is_pasted_twice(works, stylegan, party, direction, tiny_model):
@@ -483,8 +499,8 @@ REFUSED = {
     "a film of another kind": (["project", "me.png", "--film", "film.avi"], "--film film.avi: films are .mp4"),
     "a film without an ending": (["project", "me.png", "--film", "1"], "--film 1: films are .mp4"),
     "a face of an aligned one": (
-        ["project", "me.png#1", "--aligned"],
-        "pictures are, and shows one face; leave out #1",
+        ["project", "me.png#2", "--aligned"],
+        "pictures are, and shows one face; leave out #2",
     ),
     "no such face": (["project", "me.png#2"], "there is no me.png#2: the photo shows 1 face"),
     "no face": (["project", "sky.png"], "no face was found on sky.png"),

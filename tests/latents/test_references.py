@@ -212,6 +212,8 @@ def test_photos_of_all_kinds_that_can_be_read(resolve, here, ending):
     assert references.photo(f"{path}#2") == Photo(path, 2)
     with pytest.raises(UsageError, match="numbered from 1"):
         references.photo(f"{path}#0")
+    with pytest.raises(UsageError, match=r"there is no photo .dir#1.me\.jpg"):
+        references.photos(["dir#1/me.jpg"])
     with pytest.raises(StyleganError, match="a picture without a recipe"):
         resolve(str(path))
 
@@ -252,6 +254,8 @@ def test_lists_of_people(here):
         "a.jpg#2",
     ]
     (here / "a,b.npy").touch()
+    (here / "a,b.jpg").touch()
+    assert references.split("a,b.jpg#1-2") == ["a,b.jpg#1", "a,b.jpg#2"]
     (here / "take#1-2").touch()
     assert references.split("take#1-2") == ["take#1-2"]
     assert references.split("a,b.npy") == ["a,b.npy"]
