@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -24,7 +23,7 @@ class Background:
     Drawing on a CPU waits for all its threads at every step, so whatever runs beside it costs more than its own time.
     Results are therefore gathered, and then made while the caller waits. Where drawing happens elsewhere (`beside`) the
     caller goes on meanwhile. Few are kept, so memory stays flat. A failure comes out of one of the next `submit`s or
-    the end of the block, and nothing is used after it; after Ctrl-C what was gathered still is.
+    the end of the block, and nothing is used after it.
     """
 
     def __init__(self, beside: bool = False) -> None:
@@ -59,9 +58,6 @@ class Background:
         try:
             if error is None:
                 self._make(leave=0)
-            elif isinstance(error, KeyboardInterrupt):
-                with suppress(Exception):
-                    self._make(leave=0)
         finally:
             self._threads.shutdown(wait=True, cancel_futures=True)
 

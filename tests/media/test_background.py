@@ -94,15 +94,6 @@ def test_what_fails_in_its_use_comes_out_too():
         background.submit(partial(int, 1), lambda _: fail())
 
 
-def test_what_was_drawn_before_ctrl_c_is_used():
-    used = []
-    with pytest.raises(KeyboardInterrupt), Background() as background:
-        for i in range(3):
-            background.submit(partial(int, i), used.append)
-        raise KeyboardInterrupt
-    assert used == [0, 1, 2]
-
-
 def test_the_callers_own_error_wins():
     with pytest.raises(KeyboardInterrupt), Background() as background:
         background.submit(fail, print)
