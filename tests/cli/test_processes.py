@@ -76,6 +76,14 @@ LONG = {
 }
 
 
+@pytest.fixture(autouse=True)
+def hangups_count():
+    """Also where these tests run under nohup, which has processes and their children ignore them."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 # What a data set that is not finished yet is made of; or pictures.
 LEFT = r"data(\.zip\.part)?/(00000/img\d+\.png|manifest\.json|w\.npy\.part)|faces/seed\d+\.png"
 
