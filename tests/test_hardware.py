@@ -93,3 +93,12 @@ def test_what_is_drawn_in_float32_is_not_rounded_and_the_same_again(arithmetic, 
     hardware.set_up(CUDA, precision)
     assert arithmetic() == (tf32, "highest")
     assert torch.backends.cudnn.deterministic
+
+
+def test_macs_are_not_asked_before_anybody_has_compared_their_pictures(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert hardware.choose_device("auto") == CPU
+    assert hardware.choose_device("mps") == torch.device("mps")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert hardware.choose_device("auto") == CUDA

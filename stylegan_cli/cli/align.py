@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.cli import places
+from stylegan_cli.cli.boundary import each_photo
 from stylegan_cli.cli.console import data, fetch, progress, tell
 from stylegan_cli.cli.options import Quiet, command, out_option
-from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.errors import UsageError
 from stylegan_cli.files import file_digest, write_bytes
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ def align(
     from stylegan_cli.latents import references
 
     named = references.photos(photos)
-    if every and (one := next((photo for photo in named if photo.face), None)):
-        raise UsageError(f"{one.path}#{one.face} is one face, and --all takes every face; leave out one of them")
+    if every and (single := next((photo for photo in named if photo.face), None)):
+        raise UsageError(f"{single.path}#{single.face} is one face, and --all takes every face; leave out one of them")
     wanted = Wanted(every, overview)
     destination = _destination(output, several=every or len(named) > 1)
     names = places.result_names([photo.label for photo in named], named[0].path.stem)
@@ -96,19 +97,15 @@ def align(
         if not every:
             destination.path(f"{name}-aligned")
     fetch(DETECTOR, output.quiet)
-    refused = 0
     with progress("aligning", len(named), output.quiet, "photos") as advance:
-        for done, (photo, name) in enumerate(zip(named, names, strict=True), start=1):
+
+        def one(photo: "tuple[Photo, str]") -> None:
             try:
-                _align(photo, name, wanted, destination, output)
-            except StyleganError as error:
-                if len(named) == 1:
-                    raise
-                tell(f"Error: {error}.")
-                refused += 1
-            advance(done)
-    if refused:
-        raise StyleganError(f"{refused} of {len(named)} photos could not be aligned")
+                _align(*photo, wanted, destination, output)
+            finally:
+                advance()
+
+        each_photo(list(zip(named, names, strict=True)), one, "aligned")
 
 
 def _destination(output: AlignOutput, several: bool) -> Destination:

@@ -6,8 +6,9 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import typer
 
@@ -16,6 +17,7 @@ from stylegan_cli.cli.stopping import ending_cleanly
 from stylegan_cli.errors import StyleganError
 
 INTERRUPTED = 130
+Named = TypeVar("Named")
 # In the words of CUDA, CPUs and oneDNN (whose "primitive descriptor" would be something else).
 NO_MEMORY = re.compile(r"out of memory|allocate memory|could not create a primitive(?! descriptor)")
 # What to do about what the system says, where its words do not tell.
@@ -47,6 +49,21 @@ def boundary() -> Iterator[None]:
             raise
         tell(f"Error: {sentence(error)}.")
         raise typer.Exit(getattr(error, "exit_code", 1)) from None
+
+
+def each_photo(photos: Sequence[Named], do: Callable[[Named], None], done: str) -> None:
+    """Does it with every photo, which is then `done`. One of several that cannot be used does not stop the others."""
+    failed = 0
+    for photo in photos:
+        try:
+            do(photo)
+        except StyleganError as error:
+            if len(photos) == 1:
+                raise
+            tell(f"Error: {sentence(error)}.")
+            failed += 1
+    if failed:
+        raise StyleganError(f"{failed} of {len(photos)} photos could not be {done}")
 
 
 def sentence(error: Exception) -> str:

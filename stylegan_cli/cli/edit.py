@@ -175,7 +175,6 @@ def edit(
     if paste and film in FRAMES:
         raise UsageError("--paste makes films in one file, like --out film.mp4")
 
-    from stylegan_cli.cli import darkroom
     from stylegan_cli.cli.price import SMALLEST, Prices
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.latents import references
@@ -201,6 +200,8 @@ def edit(
     prices = Prices(studio, attributes.max_drift)
     own = [prices.limited(person, edits) for person in before]
     after = [editing.edited(generator, person, limited) for person, limited in zip(before, own, strict=True)]
+    if paste:
+        from stylegan_cli.cli import darkroom
     if film:
         put = darkroom.pasting_into(studio, paste, before, is_only=True) if paste else None
         save_film(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from stylegan_cli.cli.studio import Studio
-    from stylegan_cli.operations.interpolation import Film, Wall
+    from stylegan_cli.operations.interpolation import Frames
     from stylegan_cli.pictures import Face, Sheet
 
 FILMS = ("mp4", "webm", "gif")  # and webp, which pictures have, too
@@ -67,7 +67,7 @@ def film_ending(output: PictureOutput, fps: float | None) -> str:
 
 
 def save_film(
-    studio: Studio, film: Film | Wall, fps: float | None, ending: str, finish: Callable[[Image], Image] | None = None
+    studio: Studio, film: Frames, fps: float | None, ending: str, finish: Callable[[Image], Image] | None = None
 ) -> None:
     """Writes a film, or its frames as pictures. What `finish` makes of a face is a film's frame."""
     from stylegan_cli.cli.studio import Work
@@ -85,12 +85,11 @@ def save_film(
     def work(name: str, picture: Face | Sheet) -> Work:
         return Work(picture, () if isinstance(picture, Sheet) else (Person(name, picture.ws, tuned=picture.tuned),))
 
-    pictures: Iterator[Face | Sheet] = iter(film)
-    studio.save(names, map(work, names, pictures), "film", len(film) * film.cells)
+    studio.save(names, map(work, names, film), "film", len(film) * film.cells)
 
 
 def _write_film(
-    studio: Studio, film: Film | Wall, path: Path, fps: float, ending: str, finish: Callable[[Image], Image]
+    studio: Studio, film: Frames, path: Path, fps: float, ending: str, finish: Callable[[Image], Image]
 ) -> None:
     """Streams frames to the encoder and, if asked, their `ws` `[frames, num_ws, w_dim]` to a `.npy`."""
     import numpy as np
@@ -112,8 +111,7 @@ def _write_film(
 
         def draw() -> Iterator[np.ndarray]:
             size = studio.output.size if film.cells == 1 else studio.cell
-            pictures: Iterator[Face | Sheet] = iter(film)
-            for i, picture in enumerate(pictures):
+            for i, picture in enumerate(film):
                 image = finish(render(studio.generator, picture, size))
                 if i == 0:
                     studio.preview(image)

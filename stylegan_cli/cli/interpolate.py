@@ -83,18 +83,10 @@ def interpolate(
     ending = film_ending(output, fps)
     studio = Studio(generation, output)
     targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given is not None}
-    columns, cells = _grid(grid) if grid is not None else (1, 1)
+    columns, rows = (1, 1) if grid is None else _grid(grid, len(names), studio.cell)
     if grid is not None:
         check_unused("--grid shows people in order", {f"--{band}": given for band, given in targets.items()})
         check_unused("films side by side have no latents of their own", {"--save-latents": output.save_latents})
-        if len(names) % cells or len(names) < 2 * cells:
-            raise UsageError(
-                f"--grid {grid} shows {cells} films, each of as many people, two at least; these are {len(names)}"
-            )
-        if (edge := max(columns, cells // columns) * studio.cell) > LARGEST:
-            raise UsageError(
-                f"--grid {grid} makes films of {edge:,} pixels; {LARGEST:,} are the most, with --size or fewer"
-            )
     if len(names) == 1 and not targets:
         raise UsageError("a film needs at least two people, or targets for a band (--coarse, --middle, --fine)")
     if len(names) == 1:
@@ -105,26 +97,30 @@ def interpolate(
     if len(names) > 1 and not moving:
         raise UsageError("no layer is left that goes from person to person; leave out --layers, a band, or all but one")
     main = studio.persons(names)
-    tracks = [Track(in_bands(order, (band,)), (main[0], *studio.people(given))) for band, given in targets.items()]
-    if len(main) > 1:
-        tracks.append(Track(moving, tuple(main)))
+    bands = [Track(in_bands(order, (band,)), (main[0], *studio.people(given))) for band, given in targets.items()]
+    each, films = len(main) // (columns * rows), []
+    for first in range(0, len(main), each):
+        shown = tuple(main[first : first + each])
+        tracks = (*bands, Track(moving, shown)) if len(shown) > 1 else tuple(bands)
+        films.append(Film(studio.generator, shown[0], tracks, frames, method, easing, loop))
     if method == "spherical":
-        for person in (person for track in tracks for person in track.people):
+        for person in (person for film in films for track in film.tracks for person in track.people):
             person.needs_z("spherical interpolation")
-    if grid is None:
-        save_film(studio, Film(studio.generator, main[0], tuple(tracks), frames, method, easing, loop), fps, ending)
-        return
-    each = len(main) // cells
-    films = (
-        Film(studio.generator, own[0], (Track(moving, tuple(own)),), frames, method, easing, loop)
-        for own in (main[first : first + each] for first in range(0, len(main), each))
-    )
-    save_film(studio, Wall(tuple(films), columns), fps, ending)
+    save_film(studio, films[0] if grid is None else Wall(tuple(films), columns), fps, ending)
 
 
-def _grid(text: str) -> tuple[int, int]:
-    """Columns, and all films, of `4x2`."""
+def _grid(text: str, people: int, cell: int) -> tuple[int, int]:
+    """Columns and rows of `4x2`, which must share so many people, with faces of `cell` pixels."""
     match = re.fullmatch(r"(\d{1,2})x(\d{1,2})", text.lower())
     if match is None or not (int(match[1]) and int(match[2])):
         raise UsageError(f"--grid takes columns and rows like 4x2, not {text!r}")
-    return int(match[1]), int(match[1]) * int(match[2])
+    columns, rows = int(match[1]), int(match[2])
+    if people % (columns * rows) or people < 2 * columns * rows:
+        raise UsageError(
+            f"--grid {text} shows {columns * rows} films, each of as many people, two at least; these are {people}"
+        )
+    if (edge := max(columns, rows) * cell) > LARGEST:
+        raise UsageError(
+            f"--grid {text} makes films of {edge:,} pixels, and {LARGEST:,} are the most; say a smaller --size"
+        )
+    return columns, rows

@@ -86,8 +86,7 @@ def mix(
     check_word("--noise", noise, MODES)
     pixels = Noise(noise, seed)
     studio = Studio(generation, output)
-    if not studio.generator.has_noise and noise == "random":
-        raise UsageError(f"{generation.model} has no per-pixel noise (StyleGAN3 has none); leave out --noise random")
+    studio.check_noise(noise)
     order = studio.generator.layers
     if rows and cols:
         chosen = parse_layers("coarse" if styles is None else styles, order)

@@ -19,7 +19,7 @@ from stylegan_cli.allocation import keep_memory
 from stylegan_cli.cli.boundary import boundary
 from stylegan_cli.cli.places import place
 from stylegan_cli.errors import UsageError
-from stylegan_cli.latents.named import Photo, is_file
+from stylegan_cli.latents.named import Photo
 
 _MODEL, _OUTPUT = "Model", "Output"
 
@@ -102,12 +102,9 @@ def out_option(help: str, *more: str) -> Any:
 def named_photo(text: str) -> Photo:
     """The parser of a photo's argument: a file, and perhaps which of the faces on it."""
     try:
-        named = Photo.named(text)
+        return Photo.named(text)
     except UsageError as error:
-        raise typer.BadParameter(str(error)) from None
-    if not is_file(str(named.path)):
-        raise typer.BadParameter(f"there is no photo {str(named.path)!r}.")
-    return named
+        raise typer.BadParameter(f"{error}.") from None
 
 
 @dataclass(frozen=True)

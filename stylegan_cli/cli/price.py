@@ -21,6 +21,7 @@ from stylegan_cli.scorers.scores import SCORES, Scorers, available
 from stylegan_cli.scorers.silhouette import SILHOUETTE
 
 FAR = 1.5  # typical distances from the average face; the model's own people are at 1, and edits by 4 stay below
+NOTABLY = 1.1  # times as far as before: photos can be far to begin with
 SMALLEST = 128  # pixels: of fewer, scorers and identity tell what is not there
 DIGITS = {"years": 0, "degrees": 0, "log-odds": 1, "ratio": 2}  # after the point, by the score's unit
 NOTABLE = {"years": 3, "degrees": 3, "log-odds": 1, "ratio": 0.03}  # changes that can be seen
@@ -73,7 +74,7 @@ class Prices:
                     after = self._look(end, scorers, identity)
                     wanted = {edit.direction.name for edit in own}
                     tell(f"{person.label}, {end.label}: {', '.join(_changes(before, after, wanted))}.")
-                    is_far = is_far or after.drift > max(FAR, 1.1 * before.drift) or before.is_face > after.is_face
+                    is_far = is_far or after.drift > max(FAR, NOTABLY * before.drift) or before.is_face > after.is_face
                 advance()
         if is_far:
             tell("The model knows no faces so far from its average: take smaller amounts (3 is a lot), or --max-drift.")
@@ -99,7 +100,8 @@ class Prices:
             return None
         scorers = Scorers(SCORES)
         try:
-            fetch([*scorers.assets, SILHOUETTE], quiet=False)  # of one wheel with the mesh; --paste wants it
+            if any(not asset.cached.is_file() for asset in scorers.assets):
+                fetch([*scorers.assets, SILHOUETTE], quiet=False)  # for --paste, out of the wheel that the mesh is in
         except StyleganError as error:
             tell(f"What else moved is not known: {error}.")
             return None

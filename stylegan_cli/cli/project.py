@@ -1,7 +1,7 @@
 """`stylegan project`: a photo's latents."""
 
 from contextlib import ExitStack
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from stylegan_cli.cli import places
+from stylegan_cli.cli.boundary import each_photo
 from stylegan_cli.cli.console import data, tell
 from stylegan_cli.cli.options import OfClass, Output, Seed, check_word, command, out_option
-from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,12 +96,12 @@ def project(
         output = replace(output, out=places.Folder(places.fresh(Path("people"))))
     if film and not steps:
         raise UsageError("--steps 0 searches nothing that --film could show; leave out one of them")
-    files = [Files.of(latents) for latents in _latents(output.out, named)]
+    files = [_files(latents) for latents in _latents(output.out, named)]
     if film and len(named) > 1:
         raise UsageError("--film shows the search for one face; name one photo")
     if film and places.ending(film) not in CODECS:
         raise UsageError(f"--film {film}: films are {', '.join(f'.{ending}' for ending in CODECS)} files")
-    for latents in (one.latents for one in files):
+    for latents, *_ in files:
         if latents.suffix not in ENDINGS:
             raise UsageError(f"--out {latents}: latents are {' or '.join(ENDINGS)} files")
         if tune and latents.suffix != ".npz":
@@ -108,37 +109,18 @@ def project(
     into = output.out if output.out and places.is_folder(output.out) else None
     if into:
         places.check_new_folder(into)
-    for path in (*chain(*map(astuple, files)), film):
+    for path in (*chain(*files), film):
         if path and not (into and path.parent == into and not into.exists()):
             places.check_file(path, output.force)
 
     studio = Studio(choice, output)
     wanted = darkroom.Wanted(space, steps, tune, seed)
-    failed = 0
-    for photo, own in zip(named, files, strict=True):
-        try:
-            shot = darkroom.shoot(photo, studio.generator.resolution, aligned, output.quiet)
-            _project(studio, shot, wanted, own, film)
-        except StyleganError as error:
-            if len(named) == 1:
-                raise
-            tell(f"Error: {error}.")
-            failed += 1
-    if failed:
-        raise StyleganError(f"{failed} of {len(named)} photos could not be projected")
 
+    def one(photo: "tuple[Photo, Sequence[Path]]") -> None:
+        shot = darkroom.shoot(photo[0], studio.generator.resolution, aligned, output.quiet)
+        _project(studio, shot, wanted, photo[1], film)
 
-@dataclass(frozen=True)
-class Files:
-    """What is written of a photo."""
-
-    latents: Path
-    picture: Path
-    compare: Path
-
-    @staticmethod
-    def of(latents: Path) -> "Files":
-        return Files(latents, *(latents.with_name(latents.stem + ending) for ending in BESIDE))
+    each_photo(list(zip(named, files, strict=True)), one, "projected")
 
 
 def _latents(out: Path | None, photos: "Sequence[Photo]") -> list[Path]:
@@ -153,12 +135,17 @@ def _latents(out: Path | None, photos: "Sequence[Photo]") -> list[Path]:
     return [out]
 
 
-def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: Files, film: Path | None) -> None:
+def _files(latents: Path) -> list[Path]:
+    """What is written of a photo: the latents, their picture, and both side by side."""
+    return [latents, *(latents.with_name(latents.stem + ending) for ending in BESIDE)]
+
+
+def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: "Sequence[Path]", film: Path | None) -> None:
     """Finds the person on a photo, and writes what there is to write."""
     from stylegan_cli.cli import darkroom
     from stylegan_cli.cli.studio import portrait
 
-    latents, quiet = files.latents, studio.output.quiet
+    (latents, picture, compare), quiet = files, studio.output.quiet
     latents.parent.mkdir(parents=True, exist_ok=True)
 
     def keep(person: "Person") -> None:
@@ -174,8 +161,8 @@ def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: Files, fil
         _save_npy(latents, found)
     for path in filter(None, (latents, film)):
         data(path)
-    studio.save_as(files.picture, portrait(found.person))
-    _save_comparison(studio, files.compare, shot, found)
+    studio.save_as(picture, portrait(found.person))
+    _save_comparison(studio, compare, shot, found)
     if not quiet:
         _tell(found)
 

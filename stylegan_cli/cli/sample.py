@@ -23,8 +23,10 @@ from stylegan_cli.cli.places import place, result_names
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents.people import Person
     from stylegan_cli.pictures import Face
 
 
@@ -101,8 +103,8 @@ def sample(
     check_word("--noise", noise, MODES)
     moved = _pair(translate)
 
-    def face(person: people.Person, number: int) -> "Face":
-        """Random noise is that of a seed's, or of a file's `number`, and the same whoever else is drawn."""
+    def face(person: "Person", number: int) -> "Face":
+        """Random noise goes by the `number`, and is the same whoever else is drawn."""
         return replace(person.face(Noise(noise, seed + number)), translate=moved, rotate=rotate)
 
     ranges = references.parse_seeds(f"{seed}-{seed + (count or 1) - 1}" if seeds is None else seeds)
@@ -116,19 +118,12 @@ def sample(
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("several processes make a data set together, nothing else; name one with --dataset")
     studio = Studio(generation, output)
-    if not studio.generator.has_noise and noise == "random":
-        raise UsageError(f"{generation.model} has no per-pixel noise (StyleGAN3 has none); leave out --noise random")
+    studio.check_noise(noise)
     if persons or latents:
-        texts = references.split(*persons or ())
-        everybody = (
-            studio.persons(texts)
-            if persons
-            else references.from_file(references.find(str(latents), studio.cast), studio.generator)
-        )
-        names: Iterable[str] = result_names([person.label for person in everybody])
-        numbers: Iterable[int] = [int(text) if text.isdecimal() else 0 for text in texts] or range(len(everybody))
-        numbered: Iterable[tuple[int, people.Person]] = zip(numbers, everybody, strict=True)
-        total = len(everybody)
+        known = list(_known(studio, persons, latents))
+        names: Iterable[str] = result_names([person.label for _, person in known])
+        numbered: Iterable[tuple[int, Person]] = known
+        total = len(known)
     else:
         names = (f"seed{number:04d}" for number in chain(*ranges))
         numbered = ((number, people.from_seed(studio.generator, number, studio.psi)) for number in chain(*ranges))
@@ -140,6 +135,19 @@ def sample(
         studio.save_sheet("sheet", sheet, [person for _, person in shown])
     else:
         studio.save(list(names), (Work(face(person, number), (person,)) for number, person in numbered), "faces")
+
+
+def _known(studio: "Studio", persons: list[str] | None, latents: Path | None) -> "Iterator[tuple[int, Person]]":
+    """People by their references, or all of a file's; and what their random noise goes by: a seed, the place in the
+    file, or 0."""
+    from stylegan_cli.latents import references
+
+    if persons:
+        texts = references.split(*persons)
+        for text, person in zip(texts, studio.persons(texts), strict=True):
+            yield int(text) if text.isdecimal() else 0, person
+    else:
+        yield from enumerate(references.from_file(references.find(str(latents), studio.cast), studio.generator))
 
 
 def _pair(text: str) -> tuple[float, float]:

@@ -48,6 +48,7 @@ def sample_dataset(
         output = replace(output, quiet=True)
         _wait(world)  # for the leader, who looks whether all is well, and fetches the model for all
     studio = Studio(generation, output)
+    studio.check_noise(wishes["noise"])
     rows = 1 if studio.generator.cutoff is None else studio.generator.num_ws
     dataset = ShardedDataset(path, sum(map(len, ranges)), (rows, studio.generator.w_dim), studio.format)
     with closing(dataset):

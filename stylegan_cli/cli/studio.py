@@ -103,6 +103,11 @@ class Studio:
         if self.saves_latents:
             places.check_file(out.with_suffix(".npz"), self.output.force)
 
+    def check_noise(self, mode: str) -> None:
+        """That random noise would be seen."""
+        if mode == "random" and not self.generator.has_noise:
+            raise UsageError(f"{self.model} has no per-pixel noise (StyleGAN3 has none); leave out --noise random")
+
     def person(self, text: str) -> Person:
         """Who a reference means; somebody on a photo is looked for in the model first."""
         if photo := references.photo(text):

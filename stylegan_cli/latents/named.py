@@ -21,8 +21,11 @@ class Photo:
 
     @staticmethod
     def named(text: str) -> Photo:
-        """What `me.jpg` or `party.jpg#2` names. Raises `UsageError` where no face has such a number."""
+        """What `me.jpg` or `party.jpg#2` names. Raises `UsageError` where there is no such file, or no face can have
+        such a number."""
         name, number = numbered(text)
+        if not is_file(name):
+            raise UsageError(f"there is no photo {name!r}")
         if number and not (number.isdecimal() and len(number) <= MOST_DIGITS and int(number)):
             raise UsageError(f"faces on {name} are numbered from 1, the largest: there is no {text}")
         return Photo(Path(name), int(number) if number else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -92,6 +93,17 @@ class Film:
         if self.loop:
             return stops[i - 1 if i else -2], stops[(i + 2) % (len(stops) - 1)]
         return stops[max(i - 1, 0)], stops[min(i + 2, len(stops) - 1)]
+
+
+class Frames(Protocol):
+    """What is filmed: pictures one after the other, of so many `cells` each."""
+
+    @property
+    def cells(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Face | Sheet]: ...
 
 
 @dataclass(frozen=True)

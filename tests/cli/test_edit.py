@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import imageio_ffmpeg
 import numpy as np
@@ -258,7 +259,8 @@ def test_scorers_that_cannot_be_fetched_cost_no_edit(stylegan, tiny_model, age, 
         raise StyleganError("there is no network")
 
     monkeypatch.setattr(price, "available", lambda: {"age"})
-    monkeypatch.setattr(price, "Scorers", lambda _names: type("None_", (), {"assets": ()})())
+    missing = SimpleNamespace(cached=Path("nowhere"))
+    monkeypatch.setattr(price, "Scorers", lambda _names: SimpleNamespace(assets=(missing,)))
     monkeypatch.setattr(price, "fetch", refuse)
     result = stylegan("edit", 1, "--direction", "age.npz=1", "--model", tiny_model, "--size", 16)
     assert (result.exit_code, result.stdout) == (0, "edit.png\n")

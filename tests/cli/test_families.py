@@ -85,6 +85,20 @@ def test_stylegan3_has_no_noise_and_says_so(stylegan, files):
     refused(stylegan("noise", 1, "--model", files["stylegan3"]), 2, "has no per-pixel noise")
 
 
+@pytest.mark.parametrize(
+    "words", [["sample", "--seeds", 1], ["mix", "--coarse", 1], ["sample", "-n", 2, "--dataset", "d"]]
+)
+def test_random_noise_that_nobody_would_see(stylegan, files, words):
+    refused(stylegan(*words, "--noise", "random", "--model", files["stylegan3"]), 2, "leave out --noise random")
+    assert not Path("d").exists()
+
+
+def test_show_tells_how_a_face_was_moved(stylegan, files):
+    words = ("--translate", "0.25,0", "--rotate", 15, "--out", "a.png", "--model", files["stylegan3"])
+    done(stylegan("sample", "--seeds", 1, *words))
+    assert "; moved by 0.25,0, turned by 15 degrees" in stylegan("show", "a.png").stdout
+
+
 def test_stylegan3_moves_and_turns(stylegan, files):
     plain, moved = (
         np.array(Image.open(done(stylegan("sample", "--seeds", 1, "--model", files["stylegan3"], *more))[0]), np.int32)
@@ -126,7 +140,10 @@ def test_added_models_have_names(stylegan, files, own_models):
     assert np.array_equal(np.array(Image.open(a)), np.array(Image.open(b)))
     refused(stylegan("models", "add", files["stylegan1"], "--name", "mine"), 1, "called mine already")
     refused(stylegan("models", "add", files["stylegan1"], "--name", "../x"), 2, "cannot be a model's name")
-    done(stylegan("models", "remove", "mine"))
+    found = store.own_directions("mine")
+    found.mkdir(parents=True)
+    (found / "smile.npz").touch()
+    assert f"The directions that you found for it stay, in {found}." in stylegan("models", "remove", "mine").stderr
     refused(stylegan("sample", "--model", "mine"), 2, "unknown model")
 
 

@@ -146,3 +146,16 @@ def test_every_ending_is_of_films_or_pictures():
     """What commands check before anything heavy is imported."""
     assert {*FILMS, "webp"} == {*CODECS}
     assert {*FRAMES} < {*FORMATS} and "webp" in FORMATS
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((1, 2, "--coarse", 3, "--middle", 4, "--fine", 5), "no layer is left that goes from person to person"),
+        ((1, 2, "--layers", "coarse", "--coarse", 3), "no layer is left that goes from person to person"),
+        ((1, "--coarse", ""), "names nobody"),
+    ],
+)
+def test_nobody_is_left_out_without_a_word(stylegan, tiny_model, words, said):
+    result = stylegan("interpolate", *words, "--model", tiny_model)
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr

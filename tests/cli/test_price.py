@@ -1,6 +1,9 @@
 """What edits cost, in words."""
 
 from math import nan
+from types import SimpleNamespace
+
+import pytest
 
 from stylegan_cli.cli import price
 from stylegan_cli.cli.price import Look
@@ -40,3 +43,30 @@ def test_a_face_that_is_lost_is_told():
 
 def test_every_unit_is_known():
     assert {score.unit for score in SCORES.values()} == set(price.DIGITS) == set(price.NOTABLE)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "is_told"), [(0.9, 1.4, False), (1.4, 1.6, True), (1.6, 1.62, False), (4, 9, True)]
+)
+def test_whoever_goes_far_is_told_and_whoever_was_there_is_not(monkeypatch, capsys, start, end, is_told):
+    """Photos begin where no sampled person is."""
+    prices = price.Prices(SimpleNamespace(output=SimpleNamespace(quiet=False), generator=None), None)
+    looks = iter([Look(start), Look(end)])
+    monkeypatch.setattr(prices, "_judges", lambda: (None, None))
+    monkeypatch.setattr(prices, "_look", lambda *_: next(looks))
+    monkeypatch.setattr(price.editing, "edited", lambda *_: SimpleNamespace(label="age +2"))
+    edit = SimpleNamespace(start=0, direction=SimpleNamespace(name="age"))
+    prices.tell([SimpleNamespace(label="me")], [[edit]])
+    assert ("The model knows no faces so far" in capsys.readouterr().err) is is_told
+
+
+def test_one_wheel_is_fetched_once(monkeypatch):
+    """The network that pasting wants comes along where the mesh must be fetched; else nobody goes to the network."""
+    fetched = []
+    monkeypatch.setattr(price, "available", lambda: {"age"})
+    monkeypatch.setattr(price, "fetch", lambda assets, quiet: fetched.append((assets, quiet)))
+    for is_there in (True, False):
+        asset = SimpleNamespace(cached=SimpleNamespace(is_file=lambda is_there=is_there: is_there))
+        monkeypatch.setattr(price, "Scorers", lambda _names, asset=asset: SimpleNamespace(assets=(asset,)))
+        assert price.Prices(None, None)._scorers().assets == (asset,)
+    assert fetched == [([asset, price.SILHOUETTE], False)]

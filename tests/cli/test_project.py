@@ -11,6 +11,7 @@ import pytest
 import torch
 from looking import pixels, size_of
 from PIL import Image
+from safetensors.torch import save_file
 from small_families import CONFIGS, make
 
 from stylegan_cli import modelfile, store
@@ -372,6 +373,21 @@ def test_several_photos_without_a_place_of_their_own(works, stylegan, tiny_model
     assert [line for line in made if line.endswith(".npz")] == ["people-2/party.npz", "people-2/party-2.npz"]
     result = stylegan("project", party, "--steps", 0, "--film", "f.mp4", "--model", tiny_model)
     assert (result.exit_code, "leave out one of them" in result.stderr) == (2, True)
+
+
+def test_a_new_name_is_new_with_all_that_comes_beside_it(works, photo):
+    works("project", photo, "--steps", 0, "-q")
+    Path("me.npz").rename("her.npz")  # the pictures stay
+    made, _ = works("project", photo, "--steps", 0, "-q")
+    assert made == ["me-2.npz", "me-2-projected.png", "me-2-compare.png"]
+
+
+def test_an_encoder_of_another_state_of_the_model_is_left_alone(works, photo, tmp_path, monkeypatch):
+    metadata = {"model": json.dumps({"name": "tiny", "sha256": "0" * 64})}
+    save_file({"x": torch.zeros(1)}, tmp_path / "encoder.safetensors", metadata)
+    monkeypatch.setattr(store, "encoder", lambda _: tmp_path / "encoder.safetensors")
+    _, told = works("project", photo, "--steps", 1)
+    assert "encoder.safetensors was trained for another state of this model; the search begins without it." in told
 
 
 def test_no_steps_are_the_first_guess(works, photo):

@@ -352,6 +352,15 @@ def measured(run):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
+def test_metrics_are_of_the_whole_data_set(stylegan, many):
+    """As their title says; a subset that would be too small for them is none of theirs."""
+    more = words(cfg="stylegan1", subset=20, kimg=0.016, metrics="fd")
+    result = stylegan("train", "--data", "many", "--outdir", "run", *more)
+    assert result.exit_code == 0, result.stderr
+    assert "too few" not in result.stderr
+    assert measured("run")
+
+
 @pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
 def test_metrics_change_nothing(stylegan, many, monkeypatch, cfg):
     """Computed at every snapshot, in two runs of the command or not at all: the model is the same to the bit."""

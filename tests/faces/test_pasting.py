@@ -245,3 +245,14 @@ def test_where_nobody_is_seen_faces_go_back_all_the_same(before_a_wall):
     photo, face, cut, edited = before_a_wall
     seen = pasting.paste(photo, edited, cut, face, lambda _picture: np.zeros((256, 256, 1), np.float32))
     assert not ImageChops.difference(seen, pasting.paste(photo, edited, cut, face)).getbbox()
+
+
+def test_a_black_and_white_photo_stays_one(photo):
+    cut = placed(SIZE, CENTRE, EDGE)
+    grey = photo.convert("L").convert("RGB")
+    face = alignment.crop(photo, cut, 256)  # in colour, as models draw
+    edited = ImageChops.invert(face)
+    pasted = values(pasting.paste(grey, edited, cut, face))
+    assert np.ptp(pasted, axis=2).max() == 0
+    assert np.ptp(values(pasting.paste(photo, edited, cut, face)), axis=2).max() > 50
+    assert (pasted != values(grey)).any()

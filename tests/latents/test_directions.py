@@ -180,3 +180,5 @@ def test_names_files_and_what_is_neither(written, tiny):
         directions.resolve("smile", tiny, {})
     with pytest.raises(UsageError, match=r"there is no direction file nowhere\.pt"):
         directions.resolve("nowhere.pt", tiny, known)
+    with pytest.raises(UsageError, match=r"no direction file age\.pt; age is one of the model's own"):
+        directions.resolve("age.pt", tiny, known)

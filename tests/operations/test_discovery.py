@@ -8,7 +8,7 @@ import torch
 from tiny_generator import make_tiny
 
 from stylegan_cli import architectures
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents.selection import in_bands
 from stylegan_cli.operations import discovery
 from stylegan_cli.operations.discovery import Moved
@@ -182,6 +182,18 @@ def test_pca_finds_the_widest_ways():
     z = torch.randn(20_000, tiny.z_dim, generator=RANDOM)
     w = tiny.mapping(z)
     assert torch.allclose((w @ vectors.T).std(dim=0), deviations.float(), rtol=0.05)
+
+
+def test_there_are_no_more_directions_than_dimensions():
+    tiny = make_tiny()
+    everything = range(tiny.num_ws)
+    assert len(discovery.sefa(tiny, everything, tiny.w_dim)[0]) == tiny.w_dim
+    for call, most in (
+        (lambda: discovery.sefa(tiny, everything, tiny.w_dim + 1), tiny.w_dim),
+        (lambda: discovery.pca(tiny, 5, 5), 4),
+    ):
+        with pytest.raises(UsageError, match=f"there are {most} directions here at most"):
+            call()
 
 
 def test_sefa_finds_what_changes_styles_most():

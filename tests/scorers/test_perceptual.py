@@ -74,3 +74,12 @@ def test_any_size_is_compared_at_256(network, picture, size):
     scaled = F.interpolate(picture, size, mode="bicubic", antialias=True)
     assert perceptual.shrink(scaled).shape[-1] == 256
     assert distance(network, picture, scaled) < 2
+
+
+def test_who_asks_first_does_not_take_gradients_from_others():
+    perceptual.network.cache_clear()
+    with torch.inference_mode():
+        perceptual.network(torch.device("cpu"))
+    image = torch.zeros(1, 3, 256, 256, requires_grad=True)
+    perceptual.network(torch.device("cpu"))(image)[0].sum().backward()
+    assert image.grad is not None
