@@ -86,7 +86,7 @@ def blend_parents(
     siblings = []
     for i in range(children):
         rest = (
-            blending.draw_shares((seed or 0) + i)
+            blending.draw_shares(seed or 0, i)
             if by_chance
             else dict.fromkeys(BANDS, 0.5 if weight is None else weight)
         )

@@ -1,5 +1,6 @@
 """Mixing, blending and interpolation as algebra: no network is run here."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -63,8 +64,17 @@ def test_shares_go_by_band_and_then_by_layer(tiny):
         assert shares[layer.index].item() == pytest.approx(expected)
 
 
-def test_siblings_differ_and_seeds_repeat():
-    assert blending.draw_shares(1) == blending.draw_shares(1) != blending.draw_shares(2)
+def test_siblings_repeat_with_their_seed():
+    assert blending.draw_shares(1, 2) == blending.draw_shares(1, 2) != blending.draw_shares(2, 2)
+
+
+@pytest.mark.parametrize(("children", "apart"), [(2, 0.55), (4, 0.5), (8, 0.3), (16, 0.3)])
+@pytest.mark.parametrize("seed", range(20))
+def test_there_are_no_twins(seed, children, apart):
+    shares = np.array([[*blending.draw_shares(seed, child).values()] for child in range(children)])
+    assert ((shares >= 0) & (shares < 1)).all()
+    distances = np.linalg.norm(shares[:, None] - shares, axis=2) + 9 * np.eye(children)
+    assert distances.min() > apart
 
 
 def test_an_only_child_stands_between_its_parents(people):
