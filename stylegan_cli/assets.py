@@ -90,7 +90,6 @@ def data_folder() -> Path:
 
 def download(url: str, sha256: str, path: Path, progress: Progress = no_progress) -> None:
     """Streams a file to `path`, which exists only once the hash is the pinned one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     sha, done = hashlib.sha256(), 0
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, replacing(path) as part, part.open("wb") as file:
@@ -102,7 +101,7 @@ def download(url: str, sha256: str, path: Path, progress: Progress = no_progress
                 progress(done, total)
             if sha.hexdigest() != sha256:
                 raise StyleganError(
-                    f"{url} is not the file that its #sha256= names: it has {sha.hexdigest()}; nothing was kept"
+                    f"{url} does not have the expected sha256: it has {sha.hexdigest()}, not {sha256}; nothing was kept"
                 )
     except (urllib.error.URLError, TimeoutError, http.client.HTTPException, ValueError) as error:
         raise StyleganError(f"could not fetch {url} ({error}); check the address and the network") from None

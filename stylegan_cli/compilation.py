@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
+import statistics
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -16,8 +19,8 @@ from torch import Tensor
 
 from stylegan_cli import __version__
 from stylegan_cli.assets import cache_folder
-from stylegan_cli.errors import StyleganError, UsageError, first_line
-from stylegan_cli.files import replacing
+from stylegan_cli.errors import StyleganError, first_line
+from stylegan_cli.files import write_bytes
 from stylegan_cli.generator import Generator
 from stylegan_cli.hardware import cpu_features
 from stylegan_cli.noise import Noise
@@ -32,6 +35,8 @@ UNKNOWN_FROM_FACES, UNKNOWN_FROM_SECONDS = 500, 120.0
 """So many faces, and so long a time to draw them, repay compiling and measuring where nobody has measured yet."""
 CLOSE_ENOUGH = 40.0  # dB PSNR against the eager picture
 MARGIN = 0.9  # of the eager time: a gain that is worth another path through the arithmetic
+WARM_UP, FEWEST = 2, 3  # calls before those that are timed, and of those at least
+GLANCE = 1.0  # seconds to measure for, before much is drawn
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,6 @@ class Verdict:
     @property
     def pays(self) -> bool:
         return self.compiled < MARGIN * self.eager
-
-
-def check_choice(asked: str) -> str:
-    if asked not in CHOICES:
-        raise UsageError(f"--compile {asked}: say {', '.join(CHOICES)}")
-    return asked
 
 
 def compile_synthesis(generator: Generator) -> None:
@@ -93,10 +92,52 @@ def verdict(generator: Generator, precision: str) -> Verdict | None:
 
 def keep_verdict(generator: Generator, precision: str, found: Verdict) -> None:
     path = _file()
-    path.parent.mkdir(parents=True, exist_ok=True)
     verdicts = _read(path) | {_key(generator, precision): asdict(found)}
-    with replacing(path) as part:
-        part.write_text(json.dumps(verdicts, indent=1), encoding="utf-8")
+    write_bytes(path, json.dumps(verdicts, indent=1).encode())
+
+
+def seconds_a_picture(generator: Generator, batch: int, seconds: float) -> float:
+    """The median over as many calls of `synthesis`, with `batch` different pictures each, as `seconds` hold (at least
+    three), after two that do not count."""
+    times: list[float] = []
+    with torch.inference_mode():
+        z = torch.randn(batch, generator.z_dim, generator=torch.Generator().manual_seed(0)).to(generator.device)
+        ws = generator.broadcast(generator.truncate(generator.mapping(z), 0.7))
+        for _ in range(WARM_UP):
+            _timed(generator, ws)
+        end = time.perf_counter() + seconds
+        while len(times) < FEWEST or time.perf_counter() < end:
+            times.append(_timed(generator, ws))
+    return statistics.median(times) / batch
+
+
+def compile_where_it_pays(generator: Generator, precision: str, faces: int) -> bool:
+    """Compiles `generator.synthesis` before it draws that many `faces` (FROM_FACES or more), if that is known to pay on
+    this machine; says whether it did. Where nobody knows, minutes of drawing are reason enough to find out, and what
+    was found is kept.
+
+    Raises StyleganError where it cannot be compiled.
+    """
+    known = verdict(generator, precision)
+    if known is not None:
+        if known.pays:
+            compile_synthesis(generator)
+        return known.pays
+    if faces < UNKNOWN_FROM_FACES:
+        return False
+    eager = seconds_a_picture(generator, 1, GLANCE)
+    if faces * eager < UNKNOWN_FROM_SECONDS:
+        return False
+    try:
+        compile_synthesis(generator)
+    except StyleganError:
+        keep_verdict(generator, precision, Verdict(eager, math.inf))
+        raise
+    found = Verdict(eager, seconds_a_picture(generator, 1, GLANCE))
+    keep_verdict(generator, precision, found)
+    if not found.pays:
+        undo(generator)
+    return found.pays
 
 
 def psnr(one: Tensor, other: Tensor) -> float:
@@ -123,6 +164,14 @@ def _check(generator: Generator, eager: Synthesis, synthesis: Synthesis) -> None
             raise StyleganError(
                 f"compiled code for {generator.origin.name} draws another picture here ({closeness:.0f} dB PSNR)"
             )
+
+
+def _timed(generator: Generator, ws: Tensor) -> float:
+    start = time.perf_counter()
+    generator.synthesis(ws)
+    if ws.device.type != "cpu":
+        torch.accelerator.synchronize()
+    return time.perf_counter() - start
 
 
 def _file() -> Path:

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import replacing
+from stylegan_cli.files import replacing, telling_why
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.scorers.perceptual import EfficientNetLite0, shrink
 
@@ -71,9 +71,9 @@ class Encoder(nn.Module):
 def save(encoder: Encoder, path: Path, notes: dict[str, object]) -> None:
     """Writes the encoder in half precision, with its sizes and the model that it belongs to."""
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in encoder.state_dict().items()}
-    model = {"name": encoder.origin.name, "sha256": encoder.origin.sha256}
-    metadata = {"encoder": json.dumps(asdict(encoder.config)), "model": json.dumps(model), "notes": json.dumps(notes)}
-    with replacing(path) as part:
+    about = {"encoder": asdict(encoder.config), "model": encoder.origin.to_plain(), "notes": notes}
+    metadata = {key: json.dumps(value) for key, value in about.items()}
+    with telling_why(path), replacing(path) as part:
         save_file(tensors, part, metadata)
 
 
@@ -91,8 +91,8 @@ def load(path: Path, generator: Generator) -> Encoder:
     try:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
-            config, model = Config(**json.loads(about["encoder"])), json.loads(about["model"])
-            origin = Origin(str(model["name"]), str(model["sha256"]))
+            config = Config(**json.loads(about["encoder"]))
+            origin = Origin.from_plain(json.loads(about["model"]))
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a mapping)
         encoder = Encoder(_checked(config), "meta")
         if _shapes(tensors) != _shapes(encoder.state_dict()):

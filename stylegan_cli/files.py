@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -10,6 +11,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from stylegan_cli.errors import StyleganError
 
@@ -26,8 +29,10 @@ LOCK = ".lock"
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, with its ending; it takes `path`'s place only when the block ends well."""
+    """A temporary name beside `path`, with its ending, in a folder that may still have to be made; it takes `path`'s
+    place only when the block ends well."""
     part = part_of(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         part.touch()
         mode = part.stat().st_mode
@@ -44,20 +49,33 @@ def part_of(path: Path) -> Path:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file whole, into a folder that may still have to be made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Writes a file whole, as `replacing` does."""
     with replacing(path) as part:
         part.write_bytes(content)
 
 
 @contextmanager
 def replacing_alone(path: Path) -> Iterator[Path]:
-    """The same for what takes long to make: no other process writes `path` meanwhile, and what killed ones left of it
-    is removed. Raises `StyleganError` where another one is at it."""
+    """`replacing`, for what takes long to make: no other process writes `path` meanwhile, and what killed ones left of
+    it is removed. Raises `StyleganError` where another one is at it."""
     with alone(path.with_name(f".{path.name}{LOCK}"), f"{path} is being written"):
         sweep(path)
         with replacing(path) as part:
             yield part
+
+
+@contextmanager
+def telling_why(path: Path) -> Iterator[None]:
+    """Raises `StyleganError` where `path` cannot be written."""
+    try:
+        yield
+    except (SafetensorError, OSError, StyleganError) as error:
+        if getattr(error, "errno", None) == errno.ENOSPC or f"os error {errno.ENOSPC}" in str(error):
+            raise StyleganError(f"there is no space left to write {path}; make room") from None
+        if isinstance(error, StyleganError):
+            raise
+        why = getattr(error, "strerror", None) or error
+        raise StyleganError(f"{path} could not be written ({why})") from None
 
 
 @contextmanager
@@ -66,6 +84,7 @@ def alone(lock: Path, doing: str) -> Iterator[None]:
     `StyleganError` where one has; what it is `doing` begins the sentence."""
     import filelock
 
+    lock.parent.mkdir(parents=True, exist_ok=True)
     held = filelock.FileLock(lock, timeout=0)
     try:
         with warnings.catch_warnings(action="ignore"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,15 @@ class Origin:
     name: str = "unnamed"
     sha256: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
+
+    def to_plain(self) -> dict[str, str]:
+        """What files keep of the model that they belong to."""
+        return {"name": self.name, "sha256": self.sha256}
+
+    @staticmethod
+    def from_plain(plain: Mapping[str, Any]) -> Origin:
+        """What `to_plain` gave. Raises `KeyError` or `TypeError` where it is damaged."""
+        return Origin(str(plain["name"]), str(plain["sha256"]))
 
     def check(self, other: Origin, what: str, advice: str = "name that model with --model") -> None:
         """That this is the `other` model, too; `what` says what belongs to this one, and how."""

@@ -17,8 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import replacing
+from stylegan_cli.files import replacing, telling_why
 from stylegan_cli.generator import Generator
 
 
@@ -35,11 +34,8 @@ def save(generator: Generator, path: Path, notes: Mapping[str, Any], dtype: torc
         "sha256": digest(generator.family, config, tensors),
         "notes": json.dumps(dict(notes)),
     }
-    try:
-        with replacing(path) as part:
-            save_file(tensors, part, metadata)
-    except SafetensorError as error:
-        raise StyleganError(f"could not write {path} ({error})") from None
+    with telling_why(path), replacing(path) as part:
+        save_file(tensors, part, metadata)
 
 
 def is_native(path: Path) -> bool:

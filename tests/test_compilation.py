@@ -10,7 +10,7 @@ from tiny_generator import make_tiny
 
 from stylegan_cli import compilation
 from stylegan_cli.compilation import Verdict
-from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.errors import StyleganError
 from stylegan_cli.noise import Noise
 
 
@@ -117,11 +117,6 @@ def test_verdicts_that_cannot_be_read_are_none(tiny, cache, text):
     assert compilation.verdict(tiny, "fp32") is None
     compilation.keep_verdict(tiny, "fp32", Verdict(0.2, 0.1))
     assert compilation.verdict(tiny, "fp32").pays
-
-
-def test_an_unknown_choice():
-    with pytest.raises(UsageError, match="--compile maybe: say auto, on, off"):
-        compilation.check_choice("maybe")
 
 
 @pytest.mark.slow

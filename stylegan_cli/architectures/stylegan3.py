@@ -129,14 +129,12 @@ class Mapping(nn.Module):
             self.add_module(f"fc{i}", Linear(config.w_dim if i else inputs, config.w_dim, lr=MAPPING_LR))
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
-    def forward(self, z: Tensor, c: Tensor | None, update_emas: bool) -> Tensor:
+    def forward(self, z: Tensor, c: Tensor | None) -> Tensor:
         w = pixel_norm(z.to(self.w_avg))
         if c is not None:
             w = torch.cat([w, pixel_norm(self.embed(c.to(w)))], dim=1)
         for i in range(self.config.mapping_layers):
             w = F.leaky_relu(self.get_submodule(f"fc{i}")(w), LEAK) * math.sqrt(2)
-        if update_emas:
-            self.w_avg.copy_(w.detach().mean(dim=0).lerp(self.w_avg, self.config.w_avg_beta))
         return w
 
 
@@ -224,11 +222,6 @@ class StyledLayer(nn.Module):
         x = F.conv2d(x, weight.to(x.dtype), padding=padding)
         return torch.addcmul(bias[:, None, None], x, demodulation[:, :, None, None].to(x.dtype))
 
-    def track(self, x: Tensor) -> None:
-        """Moves the running mean of the inputs' squared magnitude towards that of `x`."""
-        magnitude = x.detach().float().square().mean()
-        self.magnitude_ema.copy_(magnitude.lerp(self.magnitude_ema, self.config.magnitude_ema_beta))
-
 
 class SynthesisLayer(StyledLayer):
     """Modulated and demodulated convolution, then a leaky ReLU at a higher sampling rate (section 3.2)."""
@@ -304,12 +297,10 @@ class Synthesis(nn.Module):
     def _name(i: int, signal: Signal) -> str:
         return f"L{i}_{signal.size}_{signal.channels}"
 
-    def forward(self, ws: Tensor, dtype: torch.dtype, update_emas: bool) -> Tensor:
+    def forward(self, ws: Tensor, dtype: torch.dtype) -> Tensor:
         _, *layers = self.children()
         x = self.input(ws[:, 0]).to(dtype)
         for layer, w in zip(cast(list[StyledLayer], layers), ws[:, 1:].unbind(dim=1), strict=True):
-            if update_emas:
-                layer.track(x)
             x = layer(x, w)
         return x
 
@@ -341,18 +332,18 @@ class StyleGAN3(Generator):
     def w_avg(self) -> Tensor:  # type: ignore[override]
         return cast(Mapping, self._modules["mapping"]).w_avg
 
-    def mapping(self, z: Tensor, c: Tensor | None = None, *, update_emas: bool = False) -> Tensor:
-        """As in `Generator`; `update_emas`, for training, moves `w_avg` towards this batch's mean."""
-        return cast(Mapping, self._modules["mapping"])(z, self.labels(len(z), c), update_emas)
+    def mapping(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        """As in `Generator`."""
+        return cast(Mapping, self._modules["mapping"])(z, self.labels(len(z), c))
 
-    def synthesis(self, ws: Tensor, noise: Noise | None = Noise(), *, update_emas: bool = False) -> Tensor:  # noqa: ARG002, B008
-        """As in `Generator`; there is no noise here. `update_emas`, for training, lets each layer's running magnitude
-        follow the batch. Without gradients pictures are made one by one, so that a batch's size changes no pixel."""
+    def synthesis(self, ws: Tensor, noise: Noise = Noise()) -> Tensor:  # noqa: ARG002, B008
+        """As in `Generator`; there is no noise here. Without gradients pictures are made one by one, so that a batch's
+        size changes no pixel."""
         network = cast(Synthesis, self._modules["synthesis"])
         ws = ws.to(self.w_avg)
-        if update_emas or torch.is_grad_enabled():
-            return network(ws, self.dtype, update_emas)
-        return torch.cat([network(one, self.dtype, False) for one in ws.split(1)])
+        if torch.is_grad_enabled():
+            return network(ws, self.dtype)
+        return torch.cat([network(one, self.dtype) for one in ws.split(1)])
 
     def style_weights(self) -> list[Tensor]:
         return [cast(Linear, part.affine).weight for part in cast(Synthesis, self._modules["synthesis"]).children()]

@@ -51,8 +51,7 @@ class Destination:
         folder = self.file.parent if self.file else self.folder
         if folder is None:
             return places.fresh(Path(f"{name}.png"))
-        path = folder / f"{name}.png"
-        return places.check_file(path, self.force) if folder.exists() else path
+        return places.check_file(folder / f"{name}.png", self.force)
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def _destination(output: AlignOutput, several: bool) -> Destination:
         return Destination(output.out, None, output.force)
     if output.out is None and not several:
         return Destination(None, None, output.force)
-    return Destination(None, places.check_new_folder(output.out or places.fresh(Path("aligned"))), output.force)
+    return Destination(None, places.check_folder(output.out or places.fresh(Path("aligned"))), output.force)
 
 
 def _align(named: "Photo", name: str, wanted: Wanted, destination: Destination, output: AlignOutput) -> None:

@@ -84,7 +84,6 @@ def _measured(
     """The rows of one model in one precision; the compiled ones last, if it can be compiled here."""
     from stylegan_cli import compilation, hardware
     from stylegan_cli.cli.studio import open_generator
-    from stylegan_cli.operations.benchmarking import seconds_a_picture
 
     generator, precision = open_generator(choice, quiet)
     if generator.c_dim:
@@ -99,7 +98,7 @@ def _measured(
         if is_compiled and not _compile(generator, quiet):
             return
         for batch in batches:
-            each = seconds_a_picture(generator, batch, seconds)
+            each = compilation.seconds_a_picture(generator, batch, seconds)
             taken.setdefault(is_compiled, each)
             close = compilation.psnr(_average(generator), reference)
             told = None if close == inf else 0.0 if isnan(close) else close

@@ -86,9 +86,7 @@ def blend_parents(
     siblings = []
     for i in range(children):
         rest = (
-            blending.draw_shares(seed or 0, i)
-            if by_chance
-            else dict.fromkeys(BANDS, 0.5 if weight is None else weight)
+            blending.draw_shares(seed or 0, i) if by_chance else dict.fromkeys(BANDS, 0.5 if weight is None else weight)
         )
         shares = blending.share_by_layer(order, rest | given, extra)
         siblings.append(blending.blend(one, other, shares, f"child {i + 1}" if children > 1 else "child"))

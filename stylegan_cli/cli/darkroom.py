@@ -126,7 +126,6 @@ def _looked_for(studio: Studio, photo: Photo, wanted: Wanted, kept: Path) -> Per
     if not studio.output.quiet:
         which = f"face {photo.face}" if photo.face else "this face"
         tell(f"{photo.path} is a photo: looking for {which} in {studio.generator.origin.name}, once.")
-    kept.parent.mkdir(parents=True, exist_ok=True)
     halfway = kept.with_stem(f"{kept.stem}-projected")
     someone = _remembered(studio, halfway)
     if someone is None:

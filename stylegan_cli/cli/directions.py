@@ -217,7 +217,6 @@ def find(
                 )
             )
     for path, direction in zip(paths, found, strict=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
         directions.write(path, direction, generator.origin)
         print_data(path)
     if not quiet:
@@ -271,9 +270,8 @@ def discover(
     if (places.is_file_name(folder, FORMATS) or folder.suffix == ".npz") and not folder.is_dir():
         raise UsageError(f"--out {folder}: directions and their sheet go into a folder; name one")
     paths = finding.destinations(generation.model, [f"{method}-{i}" for i in range(count)], folder, output.force)
-    if folder.exists():
-        ending = places.file_ending(folder, output.format, FORMATS, "png")
-        places.check_file(folder / f"sheet.{ending}", output.force)
+    ending = places.file_ending(folder, output.format, FORMATS, "png")
+    places.check_file(folder / f"sheet.{ending}", output.force)
     studio = Studio(generation, replace(output, out=folder))
     generator = studio.generator
     chosen, person = finding.moved_layers(layers, generator), studio.person(on)
@@ -295,7 +293,6 @@ def discover(
     strips = [editing.strip(generator, person, [editing.Edit(one, reach, -reach)], steps) for one in made]
     sheet = editing.sheet(strips)
     studio.check_sheet(sheet)
-    folder.mkdir(parents=True, exist_ok=True)
     for path, direction in zip(paths, made, strict=False):
         directions.write(path, direction, generator.origin)
         print_data(path)

@@ -39,12 +39,8 @@ def destinations(model: str, names: Sequence[str], out: Path | None, force: bool
         if len(names) > 1:
             raise UsageError(f"--out {out} is one file, and these are {len(names)} directions; name a folder")
         return [places.check_file(out, force)]
-    folder = store.own_directions(model) if out is None else places.check_new_folder(out)
-    paths = [folder / f"{name}.npz" for name in names]
-    if folder.exists():
-        for path in paths:
-            places.check_file(path, force)
-    return paths
+    folder = out or store.own_directions(model)
+    return [places.check_file(folder / f"{name}.npz", force) for name in names]
 
 
 def moved_layers(words: str, generator: Generator) -> tuple[int, ...]:

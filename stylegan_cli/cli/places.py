@@ -82,7 +82,7 @@ def fresh(path: Path, *beside: str) -> Path:
 
 
 def check_file(path: Path, force: bool) -> Path:
-    """That `path` can be written: its folder is there and writable, and nothing is lost by it."""
+    """That `path` can be written, and nothing is lost by it."""
     check_folder(path.parent)
     if path.is_dir():
         raise StyleganError(f"{path} is a folder; name a file in it")
@@ -92,19 +92,12 @@ def check_file(path: Path, force: bool) -> Path:
 
 
 def check_folder(folder: Path) -> Path:
-    if not (there := nearest_existing(folder)).is_dir():
-        raise StyleganError(f"{there} is a file, not a folder; choose another place")
-    if there != folder:
-        raise StyleganError(f"there is no folder {folder}; make it first")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise StyleganError(f"the folder {folder} cannot be written to; choose another place")
-    return folder
-
-
-def check_new_folder(folder: Path) -> Path:
     """That files can be written into `folder`, which may still have to be made, with the folders above it: with its
     first file, not before."""
-    check_folder(nearest_existing(folder))
+    if not (there := nearest_existing(folder)).is_dir():
+        raise StyleganError(f"{there} is a file, not a folder; choose another place")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StyleganError(f"the folder {there} cannot be written to; choose another place")
     return folder
 
 
@@ -122,7 +115,7 @@ def check_collected(path: Path, force: bool) -> Path:
     check_folder_name(path, "data sets are .zip files or folders")
     if path.is_dir() and any(path.iterdir()):
         raise StyleganError(f"the folder {path} is not empty; choose another name")
-    return check_new_folder(path)
+    return check_folder(path)
 
 
 def check_sampled(path: Path, latents: Path, force: bool) -> Path:
@@ -133,7 +126,7 @@ def check_sampled(path: Path, latents: Path, force: bool) -> Path:
     check_folder_name(path, "data sets are .zip files or folders")
     if not force and path.is_dir() and not is_vacant(path):
         raise StyleganError(f"the folder {path} is not empty; choose another name, or --force to write into it")
-    return check_new_folder(path)
+    return check_folder(path)
 
 
 def result_names(labels: Sequence[str], only: str = "") -> list[str]:

@@ -106,12 +106,8 @@ def project(
             raise UsageError(f"--out {latents}: latents are {' or '.join(ENDINGS)} files")
         if tune and latents.suffix != ".npz":
             raise UsageError(f"--tune stores more than latents, which {latents} cannot hold; name a .npz")
-    into = output.out if output.out and places.is_folder(output.out) else None
-    if into:
-        places.check_new_folder(into)
-    for path in (*chain(*files), film):
-        if path and not (into and path.parent == into and not into.exists()):
-            places.check_file(path, output.force)
+    for path in filter(None, (*chain(*files), film)):
+        places.check_file(path, output.force)
 
     studio = Studio(choice, output)
     wanted = darkroom.Wanted(space, steps, tune, seed)
@@ -146,7 +142,6 @@ def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: "Sequence[
     from stylegan_cli.cli.studio import portrait
 
     (latents, picture, compare), quiet = files, studio.output.quiet
-    latents.parent.mkdir(parents=True, exist_ok=True)
 
     def keep(person: "Person") -> None:
         studio.save_latents(latents, [person])

@@ -15,7 +15,7 @@ from PIL import Image
 from stylegan_cli import compilation, hardware, store
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, fetching, progress, prose, tell
-from stylegan_cli.cli.options import Generation, ModelChoice, OfClass, Output, PictureOutput, command_line
+from stylegan_cli.cli.options import Generation, ModelChoice, OfClass, Output, PictureOutput, check_word, command_line
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import write_bytes
 from stylegan_cli.generator import Generator
@@ -24,7 +24,6 @@ from stylegan_cli.latents.people import Person, truncation
 from stylegan_cli.media.background import Background
 from stylegan_cli.media.encode import FORMATS, check_edges, encode, has_room
 from stylegan_cli.media.render import page_size, render
-from stylegan_cli.operations.benchmarking import compile_where_it_pays
 from stylegan_cli.pictures import Picture, Sheet, faces_to_compute
 from stylegan_cli.recipes import Recipe, dumps, fits
 
@@ -75,6 +74,8 @@ class Studio:
     def __init__(self, choice: ModelChoice, output: Output) -> None:
         self.output = output
         self.check_out(1)
+        if isinstance(choice, Generation):
+            check_word("--compile", choice.compile, compilation.CHOICES)
         self.generator, self.precision = open_generator(choice, output.quiet)
         self.model, self.psi = choice.model, 1.0
         self.shows = output.show
@@ -83,7 +84,7 @@ class Studio:
             self.generator.choose_class(choice.class_index)
         if isinstance(choice, Generation):
             self.psi = choice.psi
-            self.compile = compilation.check_choice(choice.compile)
+            self.compile = choice.compile
             self.generator.cutoff = choice.cutoff
         self.cast = store.cast(choice.model)
 
@@ -94,7 +95,7 @@ class Studio:
             known = (*FORMATS, *self.output.films)
             places.file_ending(out, self.output.format, known, "png")
             if not places.is_file_name(out, known):
-                places.check_new_folder(out or Path())
+                places.check_folder(out or Path())
         if out is None or not places.is_file_name(out, FORMATS):
             return
         if pictures > 1:
@@ -191,7 +192,7 @@ class Studio:
                     compilation.compile_synthesis(self.generator)
                     self.is_compiled = True
                 else:
-                    self.is_compiled = compile_where_it_pays(self.generator, self.precision, faces)
+                    self.is_compiled = compilation.compile_where_it_pays(self.generator, self.precision, faces)
         except StyleganError as error:
             if self.compile == "on" and not self.output.quiet:
                 tell(f"Drawing without --compile: {error}.")
@@ -214,9 +215,7 @@ class Studio:
     def save_latents(self, path: Path, people: Sequence[Person], **more: object) -> None:
         """Writes people's `w` as `.npz`, with what `more` there is to tell; one person keeps the z they came from."""
         ws = np.stack([person.ws.numpy() for person in people])
-        origin = self.generator.origin
-        space = "W" if bool((ws == ws[:, :1]).all()) else "W+"
-        model = {"name": origin.name, "sha256": origin.sha256}
+        space, model = "W" if bool((ws == ws[:, :1]).all()) else "W+", self.generator.origin.to_plain()
         about = {"space": space, "model": model, "command": command_line(), "photo": _photo(people), **more}
         about["truncation"] = truncation(self.generator)
         z = people[0].z if len(people) == 1 else None
@@ -238,10 +237,8 @@ class Studio:
             beside = (".npz",) if self.saves_latents else ()
             paths = [places.fresh(Path(f"{names[0]}.{ending}"), *beside)]
         else:
-            into = places.check_new_folder(out or places.fresh(Path(folder)))
+            into = out or places.fresh(Path(folder))
             paths = [into / f"{name}.{ending}" for name in names]
-            if not into.exists():
-                return paths
         for path in paths:
             places.check_file(path, force)
             if self.saves_latents:

@@ -218,7 +218,7 @@ def train(
             resume = None  # the run holds all that it had from there
         with world.together():
             if not dry_run:
-                places.check_new_folder(outdir)
+                places.check_folder(outdir)
             data = _pictures(context, data, run)
             resumed = None if resume is None else (resume, open_resumed(resume, outdir))
         wishes = Wishes(data, preset, said, resolution, cond, resumed, subset)

@@ -47,14 +47,12 @@ def train_encoder(
     from stylegan_cli.training.encoder import Settings, Step, train
 
     if places.is_folder(out):
-        out = places.check_new_folder(out) / store.ENCODER
-    if out.parent.exists() or not places.is_folder(out.parent):
-        places.check_file(out, force)
+        out = out / store.ENCODER
+    places.check_file(out, force)
     generator, _ = open_generator(choice, quiet)
     fetch([EFFICIENTNET], quiet)
     settings = Settings(epochs, batch, rate, seed)
     faces = SampledFaces(data, generator)
-    out.parent.mkdir(parents=True, exist_ok=True)
     advance: Advance | None = None
     with ExitStack() as stack:
 

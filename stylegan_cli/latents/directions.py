@@ -91,7 +91,7 @@ def write(path: Path, direction: Direction, origin: Origin) -> None:
         "space": direction.space,
         "layers": direction.layers,
         "unit": UNIT,
-        "model": {"name": origin.name, "sha256": origin.sha256},
+        "model": origin.to_plain(),
         "found": dict(direction.found),
         "scores": dict(direction.scores),
     }
@@ -111,7 +111,7 @@ def _read_own(path: Path, generator: Generator) -> Direction:
         if "direction" not in arrays or "about" not in arrays:
             raise StyleganError(f"{path} holds no direction; its keys are {', '.join(arrays) or 'none'}")
         about = json.loads(str(arrays["about"]))
-        origin = Origin(str(about["model"]["name"]), str(about["model"]["sha256"]))
+        origin = Origin.from_plain(about["model"])
         origin.check(generator.origin, f"{path} is a direction of")
         vector = _vector(generator, arrays["direction"], path)
         response = _vector(generator, arrays["response"], path)[0] if "response" in arrays else None

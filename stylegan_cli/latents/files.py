@@ -172,7 +172,7 @@ def _read_npz(path: Path) -> Latents:
         array, origin, about = np.asarray(file[key]), None, {}
         if "about" in file:
             about = dict(json.loads(str(file["about"])))
-            origin = Origin(str(about["model"]["name"]), str(about["model"]["sha256"]))
+            origin = Origin.from_plain(about["model"])
         stored = Latents(array, origin=origin, about=about)
         if "tunings/shares" in file:
             stored = replace(stored, tuned=_tuned_from_arrays(file, stored.count))

@@ -102,7 +102,6 @@ def writing_pictures(path: Path, format: str, classes: Sequence[str] = ()) -> It
             yield writer
         return
     path = path.absolute()  # the present folder has a name, too
-    path.parent.mkdir(parents=True, exist_ok=True)
     held = alone(path.with_name(f".{path.name}{LOCK}"), f"{path} is being written")
     with held, _new_folder(path) as folder, PictureWriter(folder, format, classes) as writer:
         yield writer

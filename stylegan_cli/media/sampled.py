@@ -72,8 +72,7 @@ class SampledFaces:
     def _origin(self) -> Origin | None:
         """The model that the pictures were sampled from, where that is told."""
         try:
-            model = json.loads(self._read(LABELS))["model"]
-            return Origin(str(model["name"]), str(model["sha256"]))
+            return Origin.from_plain(json.loads(self._read(LABELS))["model"])
         except (KeyError, TypeError, ValueError, OSError, *BROKEN_MEMBER):
             return None
 

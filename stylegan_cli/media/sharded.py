@@ -55,7 +55,6 @@ class ShardedDataset:
         The `manifest` is what `unfinished` found, which goes on, or a new one; `anew` removes what was there. Until
         `close` nobody else can; raises `StyleganError` where somebody does.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         if self.is_zip:
             self._held.callback(_remove_if_empty, self.folder)
         self._held.enter_context(alone(self.folder / LOCK, f"{self.path} is being sampled"))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import replacing
+from stylegan_cli.files import replacing, telling_why
 from stylegan_cli.modelfile import digest
 from stylegan_cli.training.state import State
 
@@ -71,17 +68,3 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, float]] | None:
         return tensors, json.loads(progress)
     except (SafetensorError, OSError, KeyError, ValueError):
         return None
-
-
-@contextmanager
-def telling_why(path: Path) -> Iterator[None]:
-    """Raises `StyleganError` where `path` cannot be written."""
-    try:
-        yield
-    except (SafetensorError, OSError, StyleganError) as error:
-        if getattr(error, "errno", None) == errno.ENOSPC or f"os error {errno.ENOSPC}" in str(error):
-            raise StyleganError(f"there is no space left to write {path}; make room") from None
-        if isinstance(error, StyleganError):
-            raise
-        why = getattr(error, "strerror", None) or error
-        raise StyleganError(f"{path} could not be written ({why})") from None

@@ -29,7 +29,7 @@ from PIL import Image
 
 from stylegan_cli import modelfile
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import LOCK, alone, is_leftover, is_residue, nearest_existing, replacing
+from stylegan_cli.files import LOCK, alone, is_leftover, is_residue, nearest_existing, replacing, telling_why
 from stylegan_cli.pillow import BROKEN_PICTURE
 from stylegan_cli.store import SNAPSHOT
 from stylegan_cli.training import asked, checkpoints, film, report, snapshots
@@ -75,7 +75,6 @@ class RunFolder:
     def lock(self) -> None:
         """From here to `close`, or the end of this process, no other one may train in this folder. What killed ones
         left half-written is swept away; raises `StyleganError` where another one is training."""
-        self.path.mkdir(parents=True, exist_ok=True)
         self._held.enter_context(alone(self.path / LOCK, f"{self.path} is being trained"))
         self._sweep()
 
@@ -132,7 +131,7 @@ class RunFolder:
         `floor` and the `seconds` that they took. The model is kept if it is the best so far by the first of them."""
         progress, (first, *_) = state.progress, metrics
         if all(first["value"] <= line["value"] for line in self.measured() if line["name"] == first["name"]):
-            with checkpoints.telling_why(self.path / BEST), replacing(self.path / BEST) as part:
+            with telling_why(self.path / BEST), replacing(self.path / BEST) as part:
                 shutil.copyfile(self.snapshot, part)
         self._append(METRICS, [{"kimg": progress.kimg, "nimg": progress.nimg, **metric} for metric in metrics])
         if self._board:
@@ -156,7 +155,7 @@ class RunFolder:
         return self.path / FILM
 
     def _append(self, name: str, lines: Sequence[dict[str, Any]]) -> None:
-        with checkpoints.telling_why(self.path / name), (self.path / name).open("a", encoding="utf-8") as file:
+        with telling_why(self.path / name), (self.path / name).open("a", encoding="utf-8") as file:
             for line in lines:
                 file.write(json.dumps({key: _rounded(value) for key, value in line.items()}) + "\n")
 
@@ -184,7 +183,7 @@ class RunFolder:
             state.set_lod(lod)
             average.config = replace(average.config, lod=lod)
         snapshots.centre(average, classes)
-        with checkpoints.telling_why(self.snapshot):
+        with telling_why(self.snapshot):
             modelfile.save(average, self.snapshot, {**notes, "kimg": state.progress.kimg})
         self._save_image(self.path / f"{FAKES}{state.progress.nimg // 1000:06d}.png", snapshots.fakes(average))
         self._report(options)
@@ -203,11 +202,11 @@ class RunFolder:
         self._write(self.path / REPORT, report.html(options, self.lines(), self.measured(), self.sheets()))
 
     def _save_image(self, path: Path, image: Image.Image) -> None:
-        with checkpoints.telling_why(path), replacing(path) as part:
+        with telling_why(path), replacing(path) as part:
             image.save(part, "PNG")
 
     def _write(self, path: Path, text: str) -> None:
-        with checkpoints.telling_why(path), replacing(path) as part:
+        with telling_why(path), replacing(path) as part:
             part.write_text(text, encoding="utf-8")
 
 

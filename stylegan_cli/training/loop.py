@@ -74,7 +74,7 @@ class Moment:
     lod: float
     resolution: int
     batch: int
-    part: int
+    micro_batch: int
 
     @staticmethod
     def of(options: Options, nimg: int) -> Moment:
@@ -84,7 +84,7 @@ class Moment:
 
     @property
     def parts(self) -> int:
-        return self.batch // self.part
+        return self.batch // self.micro_batch
 
 
 class Trainer:
@@ -131,15 +131,16 @@ class Trainer:
     def _phases(self) -> None:
         step = self.state.progress.step
         if self.state.progress.kimg >= self.options.warmup_kimg:
-            self._learn("g", self._deceive)
+            self._learn("g", "main", self._generator_loss)
             if self.options.pl_weight and step % REG_INTERVALS["g"] == 0:
-                self._learn("g", self._straighten)
-        self._learn("d", self._judge)
+                self._learn("g", "reg", self._path_length_regularisation)
+        self._learn("d", "main", self._discriminator_loss)
         if step % REG_INTERVALS["d"] == 0:
-            self._learn("d", self._flatten)
+            self._learn("d", "reg", self._r1_regularisation)
 
-    def _learn(self, who: str, losses_of: Callable[[int], Iterable[Tensor]]) -> None:
-        """One step of the generator's or the discriminator's optimiser, on the mean of the losses of all parts."""
+    def _learn(self, who: str, phase: str, losses_of: Callable[[int], Iterable[Tensor]]) -> None:
+        """One step of the generator's or the discriminator's optimiser, on the mean of the losses of all parts. What is
+        drawn at random depends on the names of the two: runs go on with the numbers that they began with."""
         state, now = self.state, self._now
         adam, other = (state.g_adam, state.discriminator) if who == "g" else (state.d_adam, state.generator)
         (group,) = adam.param_groups
@@ -149,45 +150,45 @@ class Trainer:
             parameter.requires_grad_(True)
         adam.zero_grad(set_to_none=True)
         for i, part in enumerate(self.world.share(now.parts)):
-            seed_everything(self.options.seed, state.progress.step, losses_of.__name__, part)
+            seed_everything(self.options.seed, state.progress.step, who, phase, part)
             for loss in losses_of(i):
                 state.scaler.scale(loss.mean() / now.parts).backward()
         self.world.add_gradients(group["params"])
         state.scaler.step(adam)
         state.scaler.update()
 
-    def _deceive(self, _i: int) -> Iterator[Tensor]:
+    def _generator_loss(self, _i: int) -> Iterator[Tensor]:
         """The generator's loss."""
-        images, _, c = self._fakes(self._now.part)
-        loss = losses.deceive(self._scores(images, c))
+        images, _, c = self._fakes(self._now.micro_batch)
+        loss = losses.generator_loss(self._scores(images, c))
         self._note("loss_g", loss)
         yield loss
 
-    def _straighten(self, _i: int) -> Iterator[Tensor]:
+    def _path_length_regularisation(self, _i: int) -> Iterator[Tensor]:
         """Path-length regularisation, on half of the pictures, as it takes much memory."""
-        images, ws, _ = self._fakes(max(self._now.part // 2, 1))
+        images, ws, _ = self._fakes(max(self._now.micro_batch // 2, 1))
         lengths = losses.path_lengths(images, ws, torch.randn_like(images))
         self._note("path_length", lengths)
         mean = lengths.mean() * PATH_DECAY + self.state.progress.path_mean * (1 - PATH_DECAY)
         yield losses.path_penalty(lengths, mean) * (self.options.pl_weight * REG_INTERVALS["g"])
 
-    def _judge(self, i: int) -> Iterator[Tensor]:
+    def _discriminator_loss(self, i: int) -> Iterator[Tensor]:
         """The discriminator's loss, on generated pictures and on real ones."""
         real = self._reals[i]
         with torch.no_grad():
             images, _, c = self._fakes(len(real.images))
         scores = self._scores(images, c)
-        fake_loss = losses.doubt(scores)
+        fake_loss = losses.loss_on_fakes(scores)
         self._note("score_fake", scores)
         yield fake_loss
         scores = self._scores(real.images, real.labels)
-        real_loss = losses.believe(scores)
+        real_loss = losses.loss_on_reals(scores)
         self._note("score_real", scores)
         self._note("sign_real", scores.sign())
         self._note("loss_d", real_loss.detach() + fake_loss.detach())
         yield real_loss
 
-    def _flatten(self, i: int) -> Iterator[Tensor]:
+    def _r1_regularisation(self, i: int) -> Iterator[Tensor]:
         """R1 regularisation. The gradient goes through augmentations, to what was augmented."""
         real = self._reals[i]
         images = real.images.detach().requires_grad_(True)
@@ -259,10 +260,11 @@ class Trainer:
 
     def _positions(self, moment: Moment, nimg: int) -> list[int]:
         """Where this process's pictures of a batch stand in the order of all pictures."""
-        return [nimg + i * moment.part + j for i in self.world.share(moment.parts) for j in range(moment.part)]
+        size = moment.micro_batch
+        return [nimg + i * size + j for i in self.world.share(moment.parts) for j in range(size)]
 
     def _part(self, batch: Batch, i: int) -> Batch:
-        chosen = slice(i * self._now.part, (i + 1) * self._now.part)
+        chosen = slice(i * self._now.micro_batch, (i + 1) * self._now.micro_batch)
         images = faded(batch.images[chosen], self._now.lod)
         return Batch(images, None if batch.labels is None else batch.labels[chosen])
 

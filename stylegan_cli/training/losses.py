@@ -17,17 +17,17 @@ from stylegan_cli.ops.convolution import no_weight_gradients
 SCALE = 1024.0  # a power of two: no digit of a result changes
 
 
-def deceive(scores: Tensor) -> Tensor:
+def generator_loss(scores: Tensor) -> Tensor:
     """The generator's non-saturating logistic loss -log(sigmoid(D(G(z)))) (Goodfellow et al. 2014, section 3)."""
     return F.softplus(-scores)
 
 
-def doubt(scores: Tensor) -> Tensor:
+def loss_on_fakes(scores: Tensor) -> Tensor:
     """The discriminator's loss on generated pictures, -log(1 - sigmoid(D(G(z))))."""
     return F.softplus(scores)
 
 
-def believe(scores: Tensor) -> Tensor:
+def loss_on_reals(scores: Tensor) -> Tensor:
     """The discriminator's loss on real pictures, -log(sigmoid(D(x)))."""
     return F.softplus(-scores)
 

@@ -327,7 +327,6 @@ PLACES = {
     "existing in a folder": (["-o", "out"], "out/her-aligned.png exists; choose another name, or --force"),
     "existing overview": (["-o", "out/new.png", "--overview"], "out/her-overview.png exists; choose another name"),
     "existing one of all": (["-o", "out", "--all"], "out/her-1-aligned.png exists; choose another name, or --force"),
-    "no folder": (["-o", "no/face.png"], "there is no folder no; make it first"),
     "no folders": (["-o", "old.png/out/in", "--all"], "old.png is a file, not a folder"),
     "a file as a folder": (["-o", "her.png/out"], "her.png is a file, not a folder"),
 }

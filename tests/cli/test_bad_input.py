@@ -282,6 +282,7 @@ WORDS = {
     "backward range": (["mix", "--coarse", 1, "--layers", "3-1=2"], "layers 3-1 run backwards; say 1-3"),
     "styles": (["mix", "--rows", 1, "--cols", 2, "--styles", "hair"], "there is no band or layer 'hair'"),
     "assignment": (["mix", "--coarse", 1, "--layers", "fine"], "--layers takes LAYERS=PERSON"),
+    "compile": (["sample", "--compile", "maybe"], "--compile is one of auto, on, off, not 'maybe'"),
     "method": (["interpolate", 1, 2, "--method", "round"], "--method is one of linear, spherical, cubic"),
     "easing": (["interpolate", 1, 2, "--easing", "hard"], "--easing is one of linear, smooth, ease-in, ease-out"),
     "one person": (["interpolate", 1], "needs at least two people"),
@@ -398,7 +399,6 @@ def test_moving_in_z_needs_a_z(refused, here, words):
 # Places
 
 PLACES = {
-    "missing folder": (["--out", "no/a.png"], "there is no folder no; make it first"),
     "file above a folder": (["--out", "file/a/b"], "file is a file, not a folder"),
     "file far above a folder": (["--out", "file/a/b/c.png"], "file is a file, not a folder"),
     "file as a folder": (["--out", "file/a.png"], "file is a file, not a folder"),

@@ -9,7 +9,6 @@ from looking import pixels
 
 from stylegan_cli import compilation, recipes, store
 from stylegan_cli.compilation import Verdict
-from stylegan_cli.operations import benchmarking
 
 QUICK = ("--seconds", 0, "--batch", "1,3", "--precision", "fp32,bf16")
 
@@ -49,7 +48,7 @@ def test_json(stylegan, tiny_model, compiler):
 
 
 def test_a_misspelt_model_is_told_before_the_first_is_measured(stylegan, tiny_model, monkeypatch):
-    monkeypatch.setattr(benchmarking, "seconds_a_picture", None)
+    monkeypatch.setattr(compilation, "seconds_a_picture", None)
     result = stylegan("bench", *QUICK, "--model", f"{tiny_model},nobody")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "unknown model 'nobody'" in result.stderr
@@ -63,7 +62,7 @@ def test_a_stop_loses_no_figures(stylegan, tiny_model, monkeypatch):
             raise KeyboardInterrupt
         return taken
 
-    monkeypatch.setattr(benchmarking, "seconds_a_picture", seconds)
+    monkeypatch.setattr(compilation, "seconds_a_picture", seconds)
     result = stylegan("bench", *QUICK, "--model", tiny_model, "--json")
     assert result.exit_code == 130
     assert [one["batch"] for one in json.loads(result.stdout)["figures"]] == [1, 3]
@@ -131,7 +130,7 @@ def test_many_faces_are_compiled_where_that_was_faster(tiny_stylegan, tiny_model
 @pytest.mark.parametrize("pays", [True, False])
 def test_minutes_of_drawing_are_reason_enough_to_find_out(tiny_stylegan, tiny_model, compiler, monkeypatch, pays):
     seconds = iter([0.5, 1.0, 0.5 if pays else 1.5])
-    monkeypatch.setattr(benchmarking, "seconds_a_picture", lambda *_: next(seconds))
+    monkeypatch.setattr(compilation, "seconds_a_picture", lambda *_: next(seconds))
     monkeypatch.setattr(compilation, "FROM_FACES", 2)
     monkeypatch.setattr(compilation, "UNKNOWN_FROM_FACES", 4)
     monkeypatch.setattr(compilation, "UNKNOWN_FROM_SECONDS", 3.0)

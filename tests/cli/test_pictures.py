@@ -29,6 +29,30 @@ def names(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
+NEW = "new/deep"
+INTO_NEW_FOLDERS = {
+    "picture": ("sample", "--out", f"{NEW}/a.png", "--save-latents"),
+    "sheet": ("sample", "--seeds", "1,2", "--grid", "--out", f"{NEW}/a.png"),
+    "film": ("interpolate", 1, 2, "--frames", 2, "--out", f"{NEW}/a.gif", "--save-latents"),
+    "zip": ("sample", "-n", 2, "--dataset", f"{NEW}/a.zip"),
+    "folder": ("sample", "-n", 2, "--dataset", f"{NEW}/a/"),
+    "directions": ("directions", "discover", "--out", f"{NEW}/a"),
+}
+
+
+@pytest.mark.parametrize("words", INTO_NEW_FOLDERS.values(), ids=INTO_NEW_FOLDERS)
+def test_folders_of_results_are_made(stylegan, tiny_model, words):
+    result = stylegan(*words, "--model", tiny_model)
+    assert result.exit_code == 0, result.stderr
+    assert all(Path(line).exists() and line.startswith(NEW) for line in result.stdout.splitlines())
+    assert names(Path(NEW))
+
+
+def test_folders_of_models_are_made(stylegan, tiny_model):
+    result = stylegan("models", "convert", tiny_model, f"{NEW}/a.safetensors")
+    assert (result.exit_code, result.stdout) == (0, f"{NEW}/a.safetensors\n")
+
+
 # Same seed, same pixels
 
 

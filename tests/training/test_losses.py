@@ -42,7 +42,7 @@ class Phases:
         return self.generator.synthesis(ws), ws
 
     def Gmain(self):  # noqa: N802
-        loss = losses.deceive(self.judge(self.fakes()[0], self.c))
+        loss = losses.generator_loss(self.judge(self.fakes()[0], self.c))
         loss.mean().backward()
         return {"G/loss": loss}
 
@@ -59,8 +59,8 @@ class Phases:
         return {"pl_penalty": penalty, "G/reg": loss}
 
     def Dmain(self):  # noqa: N802
-        fake = losses.doubt(self.judge(self.fakes()[0].detach(), self.c))
-        real = losses.believe(self.judge(self.real, self.c))
+        fake = losses.loss_on_fakes(self.judge(self.fakes()[0].detach(), self.c))
+        real = losses.loss_on_reals(self.judge(self.real, self.c))
         (fake + real).mean().backward()
         return {"D/loss": fake + real}
 
