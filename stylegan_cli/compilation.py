@@ -189,8 +189,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _key(generator: Generator, precision: str) -> str:
     """What speed depends on: a verdict does not outlive any of it."""
     device = generator.device.type
-    features = [name for name, there in cpu_features().items() if there]
-    processor = " ".join([platform.machine(), *features, str(torch.get_num_threads())])
+    processor = " ".join([platform.machine(), *cpu_features(), str(torch.get_num_threads())])
     machine = torch.cuda.get_device_name() if device == "cuda" else processor
     network = generator.origin.sha256[:16] or generator.origin.name
     return " ".join([network, precision, device, machine, torch.__version__, __version__])

@@ -105,13 +105,17 @@ class Generator(nn.Module, ABC):
             raise UsageError(f"--class {index}: {self.origin.name} has {known}")
         self.chosen_class = index
 
+    def one_hot(self, classes: Tensor) -> Tensor:
+        """Numbers of classes `[n]` as a mapping network takes them: `[n, c_dim]`."""
+        return F.one_hot(classes.to(self.device), self.c_dim).float()
+
     def labels(self, n: int, c: Tensor | None) -> Tensor | None:
         """The classes `[n, c_dim]` for a mapping network: as given, or the chosen one; None where there are none."""
         if not self.c_dim or c is not None:
             return c if self.c_dim else None
         if self.chosen_class is None:
             raise UsageError(f"{self.origin.name} makes {self.c_dim} classes of pictures; choose one with --class")
-        return F.one_hot(torch.tensor([self.chosen_class], device=self.device), self.c_dim).float().expand(n, -1)
+        return self.one_hot(torch.tensor([self.chosen_class])).expand(n, -1)
 
     @abstractmethod
     def resolution_of(self, tensor: str) -> int | None:

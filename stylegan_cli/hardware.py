@@ -57,14 +57,14 @@ def has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     features = cpu_features()
-    return device.type == "cpu" and (features["AMX"] or (features["AVX-512-BF16"] and cpu_vendor() == AMD))
+    return device.type == "cpu" and ("AMX" in features or ("AVX-512-BF16" in features and cpu_vendor() == AMD))
 
 
 def has_matrix_units(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether products of matrices in this precision cost next to nothing here: in half, on GPUs and on AMX."""
     if dtype == torch.float32:
         return False
-    return device.type == "cuda" or (device.type == "cpu" and cpu_features()["AMX"])
+    return device.type == "cuda" or (device.type == "cpu" and "AMX" in cpu_features())
 
 
 def set_up(device: torch.device, precision: str) -> None:
@@ -89,9 +89,10 @@ def exact_float32() -> Iterator[None]:
         torch.set_float32_matmul_precision(matrices)
 
 
-def cpu_features() -> dict[str, bool]:
-    """A CPU's instruction sets for bfloat16, and whether they are here."""
-    return {"AMX": torch.cpu._is_amx_tile_supported(), "AVX-512-BF16": torch.cpu._is_avx512_bf16_supported()}
+def cpu_features() -> list[str]:
+    """Which instruction sets for bfloat16 this CPU has."""
+    known = {"AMX": torch.cpu._is_amx_tile_supported, "AVX-512-BF16": torch.cpu._is_avx512_bf16_supported}
+    return [name for name, is_supported in known.items() if is_supported()]
 
 
 def cpu_vendor() -> str:

@@ -12,7 +12,7 @@ import math
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.noise import MODES, Noise
 from stylegan_cli.pictures import WHOLE, Cell, Face, Heatmap, Picture, Sheet, cells_of
 from stylegan_cli.pillow import BROKEN_PICTURE, in_words
+from stylegan_cli.plain import misfits
 from stylegan_cli.tuning import Term, Tuned, Tuning
 
 FORMAT = 1
@@ -265,14 +266,12 @@ def _cell_from_plain(plain: dict[str, Any], stored: _Stored) -> Cell:
 
 def _make(kind: type[Value], plain: dict[str, Any], **parts: Any) -> Value:
     """A dataclass of `parts`, and of `plain` values that must have their fields' types and be within their limits."""
-    hints = get_type_hints(kind)
+    wrong = misfits(kind, plain)
     for name, value in plain.items():
-        hint = float | int if hints[name] is float else hints[name]
-        is_number = isinstance(value, int | float)
-        if (
-            not isinstance(value, hint)
-            or (is_number and not (math.isfinite(value) and value <= LIMITS.get(name, math.inf)))
-            or (type(value) is int and value < 0)
-        ):
-            raise ValueError(f"its {name} is {value!r}")
+        if isinstance(value, int | float) and not (math.isfinite(value) and value <= LIMITS.get(name, math.inf)):
+            wrong.append(name)
+        if type(value) is int and value < 0:
+            wrong.append(name)
+    if wrong:
+        raise ValueError(f"its {wrong[0]} is {plain[wrong[0]]!r}")
     return kind(**plain, **parts)

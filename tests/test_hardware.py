@@ -22,7 +22,8 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
     ],
 )
 def test_bfloat16_only_where_it_pays(monkeypatch, amx, avx512, vendor, expected):
-    monkeypatch.setattr(hardware, "cpu_features", lambda: {"AMX": amx, "AVX-512-BF16": avx512})
+    features = ["AMX"] * amx + ["AVX-512-BF16"] * avx512
+    monkeypatch.setattr(hardware, "cpu_features", lambda: features)
     monkeypatch.setattr(hardware, "cpu_vendor", lambda: vendor)
     assert hardware.choose_precision("auto", CPU) == expected
     assert hardware.choose_precision("fp32", CPU) == "fp32"
@@ -30,7 +31,7 @@ def test_bfloat16_only_where_it_pays(monkeypatch, amx, avx512, vendor, expected)
 
 @pytest.mark.parametrize("amx", [True, False])
 def test_matrix_units(monkeypatch, amx):
-    monkeypatch.setattr(hardware, "cpu_features", lambda: {"AMX": amx, "AVX-512-BF16": True})
+    monkeypatch.setattr(hardware, "cpu_features", lambda: ["AMX"] * amx + ["AVX-512-BF16"])
     assert hardware.has_matrix_units(CPU, torch.bfloat16) == amx
     assert hardware.has_matrix_units(CUDA, torch.float16)
     assert not any(hardware.has_matrix_units(device, torch.float32) for device in (CPU, CUDA))

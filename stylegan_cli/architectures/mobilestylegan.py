@@ -19,6 +19,7 @@ from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.hardware import has_matrix_units
 from stylegan_cli.noise import Noise
 from stylegan_cli.ops.constants import kept_on_device
+from stylegan_cli.ops.layers import pixel_norm
 
 LEAK = 0.2
 PIXELS = [[1, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]]
@@ -52,7 +53,7 @@ class Mapping(nn.Module):
         self.register_buffer("gain", torch.ones(()))
 
     def forward(self, z: Tensor) -> Tensor:
-        w = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)
+        w = pixel_norm(z)
         for layer in self.layers:
             w = F.leaky_relu(layer(w), LEAK) * self.gain
         return w

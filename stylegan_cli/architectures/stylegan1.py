@@ -23,11 +23,11 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Layer, rgb
 from stylegan_cli.noise import Noise
 from stylegan_cli.ops.convolution import conv2d, conv_transpose2d
+from stylegan_cli.ops.layers import EPS, Label, Linear, double, minibatch_std, pixel_norm
 from stylegan_cli.ops.resample import filter_on, upfirdn2d
 
 LEAK = 0.2
 GAIN = math.sqrt(2)  # He's factor for leaky ReLU; it stands with the weights here, not behind the activation
-EPS = 1e-8
 BLUR = (1.0, 2.0, 1.0)
 FUSED_FROM = 128  # pixels from which NVIDIA's code scales within the convolution
 
@@ -77,20 +77,6 @@ class DiscriminatorConfig(Pyramid):
     lod: float = 0.0
 
 
-class Linear(nn.Module):
-    """A fully connected layer with an equalised learning rate."""
-
-    def __init__(self, inputs: int, outputs: int, gain: float = GAIN, lr: float = 1.0) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr)
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self.gain, self.lr = gain, lr
-
-    def forward(self, x: Tensor) -> Tensor:
-        scale = self.gain * self.lr / math.sqrt(self.weight.shape[1])
-        return F.linear(x, self.weight * scale, self.bias * self.lr)
-
-
 class Conv(nn.Module):
     """A convolution with an equalised learning rate."""
 
@@ -108,11 +94,6 @@ class Conv(nn.Module):
 def blur(x: Tensor, bias: Tensor | None = None) -> Tensor:
     """The binomial low-pass filter [1, 2, 1] along both axes, zeros beyond the edge, and `bias` `[c]` on top."""
     return upfirdn2d(x, filter_on(x.device, BLUR), padding=(1, 1, 1, 1), bias=bias)
-
-
-def double(x: Tensor) -> Tensor:
-    """Nearest-neighbour upsampling by 2."""
-    return x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
 
 
 def doubling_conv(x: Tensor, weight: Tensor, fused: bool) -> Tensor:
@@ -154,22 +135,6 @@ def adain(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     return torch.addcmul(shift[:, :, None, None], wide, scale).to(x.dtype)
 
 
-def pixel_norm(x: Tensor) -> Tensor:
-    """Each row divided by its root mean square."""
-    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPS)
-
-
-class Label(nn.Module):
-    """Classes `[n, c_dim]` to features that are joined to z."""
-
-    def __init__(self, classes: int, features: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(classes, features))
-
-    def forward(self, c: Tensor) -> Tensor:
-        return c @ self.weight
-
-
 class Mapping(nn.Module):
     """`z` `[n, z_dim]`, with classes joined to it, to `w` `[n, w_dim]` (figure 1b, left)."""
 
@@ -181,7 +146,7 @@ class Mapping(nn.Module):
         hidden = [config.mapping_width or config.w_dim] * (self.depth - 1)
         widths = [config.z_dim * (2 if config.c_dim else 1), *hidden, config.w_dim]
         for i, (inputs, outputs) in enumerate(pairwise(widths)):
-            self.add_module(f"fc{i}", Linear(inputs, outputs, lr=config.mapping_lr_multiplier))
+            self.add_module(f"fc{i}", Linear(inputs, outputs, gain=GAIN, lr=config.mapping_lr_multiplier))
 
     def forward(self, z: Tensor, c: Tensor | None) -> Tensor:
         if c is not None:
@@ -209,7 +174,7 @@ class SynthesisLayer(nn.Module):
             self.scale = GAIN / math.sqrt(inputs * 9)
         self.noise_strength = nn.Parameter(torch.zeros(outputs))
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.affine = Linear(config.w_dim, 2 * outputs, gain=1.0)
+        self.affine = Linear(config.w_dim, 2 * outputs)
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
 
     def forward(self, x: Tensor, w: Tensor, noise: Noise | None, index: int) -> Tensor:
@@ -350,23 +315,14 @@ class DiscriminatorEnd(nn.Module):
         channels = config.channels(4)
         self.group_size = config.mbstd_group_size
         self.conv = Conv(channels + (1 if self.group_size > 1 else 0), channels, 3)
-        self.dense0 = Linear(16 * channels, channels)
-        self.dense1 = Linear(channels, max(config.c_dim, 1), gain=1.0)
+        self.dense0 = Linear(16 * channels, channels, gain=GAIN)
+        self.dense1 = Linear(channels, max(config.c_dim, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.group_size > 1:
             x = torch.cat([x, minibatch_std(x, self.group_size)], dim=1)
         x = F.leaky_relu(self.conv(x), LEAK)
         return self.dense1(F.leaky_relu(self.dense0(x.flatten(1)), LEAK))
-
-
-def minibatch_std(x: Tensor, group_size: int, channels: int = 1) -> Tensor:
-    """`[n, channels, h, w]`: how much samples differ within strided groups (ProGAN, section 3)."""
-    n, c, h, w = x.shape
-    group = min(group_size, n)
-    y = x.reshape(group, -1, channels, c // channels, h, w)
-    y = (y.var(dim=0, correction=0) + EPS).sqrt().mean(dim=(2, 3, 4))  # [n / group, channels]
-    return y.repeat(group, 1)[:, :, None, None].expand(-1, -1, h, w)
 
 
 class Discriminator(nn.Module):

@@ -15,11 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan_cli.architectures.stylegan1 import Label, minibatch_std, pixel_norm
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Layer, rgb
 from stylegan_cli.noise import Noise
 from stylegan_cli.ops.convolution import conv2d
+from stylegan_cli.ops.layers import Label, Linear, minibatch_std, pixel_norm
 from stylegan_cli.ops.modulation import modulated_conv2d
 from stylegan_cli.ops.resample import filter_on, upfirdn2d
 
@@ -83,19 +83,6 @@ class DiscriminatorConfig(Pyramid):
     img_channels: int = 3
     mbstd_group_size: int = 4
     mbstd_channels: int = 1
-
-
-class Linear(nn.Module):
-    """A fully connected layer with an equalised learning rate: stored tensors are scaled when used."""
-
-    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, lr: float = 1.0) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr)
-        self.bias = nn.Parameter(torch.full((outputs,), bias / lr))
-        self.lr = lr
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight * (self.lr / math.sqrt(self.weight.shape[1])), self.bias * self.lr)
 
 
 def activate(x: Tensor, gain: float = 1.0, clamp: float | None = None) -> Tensor:

@@ -20,15 +20,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan_cli.architectures.stylegan1 import pixel_norm
-from stylegan_cli.architectures.stylegan2 import Linear
 from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.noise import Noise
+from stylegan_cli.ops.layers import EPS, Linear, pixel_norm
 from stylegan_cli.ops.resample import upfirdn2d
 
 LEAK = 0.2
 MAPPING_LR = 0.01
-EPS = 1e-8
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ def _available(device: str) -> list[str]:
         return ["fp32", "fp16", "bf16"]
     from stylegan_cli import hardware
 
-    return ["fp32", "bf16"] if device == "cpu" and any(hardware.cpu_features().values()) else ["fp32"]
+    return ["fp32", "bf16"] if device == "cpu" and hardware.cpu_features() else ["fp32"]
 
 
 def _sizes(text: str) -> list[int]:
@@ -155,14 +155,13 @@ def _machine() -> dict[str, Any]:
 
     from stylegan_cli import __version__, hardware
 
-    features = [name for name, there in hardware.cpu_features().items() if there]
     return {
         "stylegan": __version__,
         "torch": torch.__version__,
         "system": f"{platform.system()} {platform.machine()}",
         "threads": torch.get_num_threads(),
         "processors": os.cpu_count(),
-        "features": features,
+        "features": hardware.cpu_features(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
 

@@ -26,13 +26,12 @@ def doctor() -> None:
     from stylegan_cli.files import nearest_existing
 
     device = hardware.choose_device("auto")
-    features = [name for name, there in hardware.cpu_features().items() if there]
     problems: list[str] = []
     cache = cache_folder()
     lines = {
         "stylegan": f"{__version__}, Python {platform.python_version()}, torch {torch.__version__}, {sys.platform}",
         "device": f"{device.type}{_cuda_name()}",
-        "precision": _precision(hardware.choose_precision("auto", device), device.type, features),
+        "precision": _precision(hardware.choose_precision("auto", device), device.type, hardware.cpu_features()),
         "threads": f"{torch.get_num_threads()} of {os.cpu_count()} processors",
         "cache": f"{cache} ({_writable(nearest_existing(cache), problems)})",
         "models": ", ".join(f"{model.name} ({_presence(model, problems)})" for model in store.models().values()),

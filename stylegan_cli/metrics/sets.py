@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -148,5 +147,4 @@ class Made(PictureSet):
         """A random class; None where there are none, or one was chosen."""
         if not self.generator.c_dim or self.generator.chosen_class is not None:
             return None
-        index = torch.tensor([int(stream.choice(self._classes))])
-        return F.one_hot(index, self.generator.c_dim).float().to(self.generator.device)
+        return self.generator.one_hot(torch.tensor([int(stream.choice(self._classes))]))

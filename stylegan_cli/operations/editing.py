@@ -144,11 +144,7 @@ def sheet(strips: Sequence[Sequence[Person]], names: Sequence[str] = ()) -> Shee
 def typical_distance(generator: Generator) -> float:
     """The mean distance from `w_avg` of 1000 draws of `w` from seed 0, without truncation, of all classes in turn."""
     z = torch.from_numpy(np.random.RandomState(0).randn(SAMPLES, generator.z_dim)).float().to(generator.device)
-    c = (
-        torch.eye(generator.c_dim, device=z.device)[torch.arange(SAMPLES) % generator.c_dim]
-        if generator.c_dim
-        else None
-    )
+    c = generator.one_hot(torch.arange(SAMPLES) % generator.c_dim) if generator.c_dim else None
     with torch.inference_mode():
         return float((generator.mapping(z, c) - generator.w_avg).norm(dim=1).mean())
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan_cli.errors import StyleganError
@@ -202,7 +201,7 @@ class Trainer:
         c = None
         if self._classes is not None:
             chosen = self._classes[torch.randint(len(self._classes), (n,), device=self.device)]
-            c = F.one_hot(chosen, generator.c_dim).float()
+            c = generator.one_hot(chosen)
         ws, other = (
             generator.broadcast(generator.mapping(torch.randn(n, generator.z_dim, device=self.device), c))
             for _ in range(2)

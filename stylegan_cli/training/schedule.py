@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylegan_cli.architectures.stylegan1 import double
 from stylegan_cli.errors import UsageError
+from stylegan_cli.ops.layers import double
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -23,8 +22,7 @@ def centre(generator: Generator, classes: Tensor | None) -> None:
     z = torch.from_numpy(np.random.RandomState(0).randn(CENTRE_SAMPLES, generator.z_dim)).float()
     c = None
     if classes is not None:
-        c = F.one_hot(classes[torch.arange(CENTRE_SAMPLES) * len(classes) // CENTRE_SAMPLES], generator.c_dim).float()
-        c = c.to(generator.device)
+        c = generator.one_hot(classes[torch.arange(CENTRE_SAMPLES) * len(classes) // CENTRE_SAMPLES])
     generator.w_avg.copy_(generator.mapping(z.to(generator.device), c).mean(dim=0))
 
 
@@ -35,9 +33,7 @@ def fakes(generator: Generator) -> Image.Image:
     pictures = []
     for seed in range(count):
         z = z_of_seed(seed, generator.z_dim)[None].to(generator.device)
-        c = None
-        if generator.c_dim:
-            c = F.one_hot(torch.tensor([seed % generator.c_dim]), generator.c_dim).float().to(generator.device)
+        c = generator.one_hot(torch.tensor([seed % generator.c_dim])) if generator.c_dim else None
         pictures.append(to_pixels(generator.synthesis(generator.broadcast(generator.mapping(z, c)))))
     return tiled(np.concatenate(pictures))
 
