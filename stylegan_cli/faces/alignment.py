@@ -149,13 +149,9 @@ def aside(points: np.ndarray) -> float:
 
 def crop(image: Image.Image, alignment: Alignment, size: int = 1024) -> Image.Image:
     """The aligned face, `size` pixels wide."""
-    corners = alignment.corners
-    shrink = max(int(alignment.edge / size / 2), 1)
-    low, high = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
-    start, end = np.maximum(low - 4 * shrink, 0), np.minimum(high + 4 * shrink, image.size)
-    part = image.reduce(shrink, (*start.tolist(), *end.tolist()))
+    part, start, shrink = geometry.nearby(image, alignment.corners, size)
     part, moved = _padded(part, alignment.beyond() / shrink, alignment.edge / shrink)
-    return geometry.cut(part, (corners - start) / shrink + moved, size)
+    return geometry.cut(part, (alignment.corners - start) / shrink + moved, size)
 
 
 def to_png(face: Image.Image, alignment: Alignment, file: str) -> bytes:

@@ -53,15 +53,20 @@ def inside(corners: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
 def cut(image: Image.Image, corners: np.ndarray, size: int) -> Image.Image:
     """The square as an upright picture, `size` pixels wide, antialiased; black where it leaves the picture."""
-    ratio = edge(corners) / size
-    shrink = max(int(ratio / 2), 1)
-    low = np.maximum(np.floor(corners.min(axis=0)) - 4 * shrink, 0).astype(int)
-    high = np.minimum(np.ceil(corners.max(axis=0)) + 4 * shrink, image.size).astype(int)
-    if (low >= high).any():
-        return Image.new(image.mode, (size, size))
-    near = image.reduce(shrink, (*low.tolist(), *high.tolist()))
+    near, start, shrink = nearby(image, corners, size)
     # Samples no farther apart than the pixels that are there: 2 to 4 for one of the result, both ways.
-    fine = size * math.ceil(ratio / shrink)
-    data = tuple(((corners - low) / shrink).flatten().tolist())
+    fine = size * math.ceil(edge(corners) / size / shrink)
+    data = tuple(((corners - start) / shrink).flatten().tolist())
     picture = near.transform((fine, fine), Image.Transform.QUAD, data, Image.Resampling.BICUBIC)
     return picture if fine == size else picture.resize((size, size), Image.Resampling.LANCZOS)
+
+
+def nearby(image: Image.Image, corners: np.ndarray, size: int) -> tuple[Image.Image, np.ndarray, int]:
+    """What is around a square in a picture, where in the picture that begins, `[2]`, and by which whole factor it was
+    shrunk: there is still twice the detail of a square of `size` pixels."""
+    shrink = max(int(edge(corners) / size / 2), 1)
+    start = np.floor(corners.min(axis=0)).astype(int) - 4 * shrink
+    end = np.ceil(corners.max(axis=0)).astype(int) + 4 * shrink
+    start = start.clip(0, np.array(image.size) - 1)
+    end = end.clip(start + 1, image.size)
+    return image.reduce(shrink, (*start.tolist(), *end.tolist())), start, shrink

@@ -81,12 +81,10 @@ def paste(
 
 def _surroundings(photo: Image.Image, corners: np.ndarray, size: int) -> np.ndarray:
     """The square `[size, size, 3]`; beyond the photo's edges its mirror image."""
-    shrink = max(int(geometry.edge(corners) / size / 2), 1)
+    near, start, shrink = geometry.nearby(photo, corners, size)
     low, high = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
-    start, end = np.maximum(low - 4 * shrink, 0), np.minimum(high + 4 * shrink, photo.size)
-    part = np.asarray(photo.reduce(shrink, (*start.tolist(), *end.tolist())))
-    before, after = (-(-np.maximum(beyond, 0) // shrink) for beyond in (start - low, high - end))
-    part = np.pad(part, ((before[1], after[1]), (before[0], after[0]), (0, 0)), "symmetric")
+    before, after = (-(-np.maximum(beyond, 0) // shrink) for beyond in (-low, high - photo.size))
+    part = np.pad(np.asarray(near), ((before[1], after[1]), (before[0], after[0]), (0, 0)), "symmetric")
     return np.asarray(geometry.cut(Image.fromarray(part), (corners - start) / shrink + before, size), np.float32)
 
 
