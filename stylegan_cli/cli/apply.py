@@ -84,9 +84,9 @@ def apply(
         before, own = zip(*ready.values(), strict=True)
         after = (edited(studio.generator, *one) for one in ready.values())
         if paste:
-            from stylegan_cli.cli import darkroom
+            from stylegan_cli.cli import montage
 
-            darkroom.save_pasted(studio, paste, before, list(after), is_only=len(texts) == 1)
+            montage.save_pasted(studio, paste, before, list(after), is_only=len(texts) == 1)
         else:
             labels = [ready[i][0].label if i in ready else text for i, text in enumerate(texts)]
             names = places.result_names(labels, "edited")

@@ -19,17 +19,16 @@ from stylegan_cli.assets import cache_folder
 from stylegan_cli.cli.console import Advance, fetch, progress, tell
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.faces import alignment, detection, pasting, photos
+from stylegan_cli.faces import alignment, detection, photos
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import file_digest
 from stylegan_cli.latents import references
 from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person
-from stylegan_cli.media.render import render, to_pixels, to_tensor
+from stylegan_cli.media.render import to_pixels, to_tensor
 from stylegan_cli.noise import Noise
 from stylegan_cli.operations import pivotal, projection
-from stylegan_cli.scorers import mesh, runtime, silhouette
 from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
 VERSION = 1  # of how photos are looked for: what older ones found is then looked for again
@@ -77,8 +76,8 @@ def shoot(photo: Photo, size: int, is_aligned: bool, quiet: bool) -> Shot:
     image = photos.read(photo.path)
     cut = alignment.read(photo.path)
     if cut is None and not is_aligned:
-        found = _faces(image, quiet)
-        cut = _chosen(found, image, photo, ALIGNED)
+        found = faces_on(image, quiet)
+        cut = place_of_face(found, image, photo, ALIGNED)
         if not quiet:
             _tell_of(photo, found, cut)
         return Shot(photo, alignment.crop(image, cut, size), cut)
@@ -146,85 +145,14 @@ def _remembered(studio: Studio, kept: Path) -> Person | None:
     return someone
 
 
-def save_pasted(studio: Studio, photo: Photo, before: Sequence[Person], after: Sequence[Person], is_only: bool) -> None:
-    """Writes the photo with everybody `after` an edit in the place of who they were `before`; `is_only` as below."""
-    paste = pasting_into(studio, photo, before, is_only)
-    with progress("pasting", 1, studio.output.quiet):
-        image = paste(*(render(studio.generator, person.face()) for person in after))
-    studio.save_image(f"{photo.path.stem}-edited", image, after)
-
-
-def pasting_into(studio: Studio, photo: Photo, before: Sequence[Person], is_only: bool) -> Callable[..., Image.Image]:
-    """What puts faces of people who were edited, one of everybody as they were `before`, into the photo: where they
-    were found. Where nobody else was asked for (`is_only`) they may also take the place of the face that the photo
-    names, or of the largest."""
-    empty, quiet = photos.read(photo.path), studio.output.quiet
-    cuts = [_place_of(person, empty, photo, is_only, quiet) for person in before]
-    if len({cut.quad for cut in cuts}) < len(cuts):
-        raise UsageError(f"two of these people are the same face on {photo.path}; name everybody once")
-    look = _silhouette(quiet)
-    unedited = [render(studio.generator, person.face()) for person in before]
-
-    def paste(*faces: Image.Image) -> Image.Image:
-        image = empty
-        for face, cut, reference in zip(faces, cuts, unedited, strict=True):
-            image = pasting.paste(image, face, cut, reference, look)
-        return image
-
-    return paste
-
-
-def _silhouette(quiet: bool) -> pasting.Silhouette | None:
-    """Who tells people from what is behind them; None where they are not at hand: faces can be pasted without."""
-    try:
-        runtime.demand()
-        fetch([silhouette.SILHOUETTE, mesh.MESH], quiet)  # the price of the edit needs the mesh, of the same wheel
-    except StyleganError as error:
-        if not quiet:
-            tell(f"What is behind the face may change with it: {error}.")
-        return None
-    return silhouette.read
-
-
-def _found_at(person: Person) -> Alignment | None:
-    """Where a person was found on a photo, if they were."""
-    if person.photo is None or person.photo.get("alignment") is None:
-        return None
-    try:
-        return Alignment.from_plain(person.photo["alignment"])
-    except alignment.DAMAGE:
-        raise StyleganError(
-            f"where {person.label} was found on a photo is damaged in its file; say --paste PHOTO#1"
-        ) from None
-
-
-def _place_of(person: Person, image: Image.Image, photo: Photo, is_only: bool, quiet: bool) -> Alignment:
-    """Where on a photo a person belongs."""
-    path = photo.path
-    cut = None if is_only and photo.face else _found_at(person)
-    if cut and cut.photo == file_digest(path):
-        return cut
-    found = _faces(image, quiet)
-    # Perhaps the same photo, saved again.
-    if cut and cut.size == image.size and (again := alignment.same_place(found, cut, file_digest(path))):
-        return again
-    if not is_only:
-        raise UsageError(f"{person.label} was not found on {path}; paste alone who is to take another's place")
-    cut = _chosen(found, image, photo)
-    if not (quiet or photo.face):
-        others = f"; {path}#2 is the next" if len(found) > 1 else ""
-        tell(f"{person.label} was not found on {path}: the largest face there is replaced{others}.")
-    return cut
-
-
-def _faces(image: Image.Image, quiet: bool) -> list[Detection]:
+def faces_on(image: Image.Image, quiet: bool) -> list[Detection]:
     """The faces on a photo, the largest first."""
     fetch(detection.DETECTOR, quiet)
     with progress("looking for faces", 1, quiet):
         return detection.detect(image)
 
 
-def _chosen(found: Sequence[Detection], image: Image.Image, photo: Photo, instead: str = "") -> Alignment:
+def place_of_face(found: Sequence[Detection], image: Image.Image, photo: Photo, instead: str = "") -> Alignment:
     """The place of the face that a photo names, or of the largest; `instead` as in `alignment.choose`."""
     number = alignment.choose(found, photo.face, str(photo.path), instead=instead)
     return alignment.alignment(found[number - 1], image.size, number, file_digest(photo.path))

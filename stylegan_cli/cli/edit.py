@@ -201,14 +201,14 @@ def edit(
     own = [prices.limited(person, edits) for person in before]
     after = [editing.edited(generator, person, limited) for person, limited in zip(before, own, strict=True)]
     if paste:
-        from stylegan_cli.cli import darkroom
+        from stylegan_cli.cli import montage
     if film:
-        put = darkroom.pasting_into(studio, paste, before, is_only=True) if paste else None
+        put = montage.pasting_into(studio, paste, before, is_only=True) if paste else None
         save_film(
             studio, editing.film(generator, before[0], own[0], way.frames or FILM_LENGTH, way.loop), way.fps, film, put
         )
     elif paste:
-        darkroom.save_pasted(studio, paste, before, after, is_only=len(texts) == 1)
+        montage.save_pasted(studio, paste, before, after, is_only=len(texts) == 1)
     elif is_strip:
         number = way.steps or editing.round_steps(edits)
         strips = [editing.strip(generator, *one, number) for one in zip(before, own, strict=True)]

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from small_families import CONFIGS, make
 
 from stylegan_cli import modelfile, store
-from stylegan_cli.cli import darkroom, price
+from stylegan_cli.cli import darkroom, montage, price
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.faces import detection, pasting
 from stylegan_cli.latents import directions
@@ -257,9 +257,7 @@ def test_what_is_behind_a_face_stays_where_somebody_can_tell(works, photo, direc
     works("project", photo, "--steps", 2, "-q")
     words = ("edit", "me.npz", "--direction", f"{direction}=2", "--paste", photo, "--out")
     _, told = works(*words, "kept.png")
-    monkeypatch.setattr(
-        darkroom, "fetch", lambda assets, _quiet: offline() if silhouette.SILHOUETTE in assets else None
-    )
+    monkeypatch.setattr(montage, "fetch", lambda assets, _quiet: offline() if silhouette.SILHOUETTE in assets else None)
     _, told_offline = works(*words, "offline.png")
     monkeypatch.setattr(runtime, "installed", lambda: False)
     _, told_without = works(*words, "without.png")
