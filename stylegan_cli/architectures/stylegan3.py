@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan_cli.generator import Generator, Layer
+from stylegan_cli.generator import Generator, Layer, rgb
 from stylegan_cli.noise import Noise
 from stylegan_cli.ops.layers import EPS, Linear, pixel_norm
 from stylegan_cli.ops.resample import upfirdn2d
@@ -67,6 +67,7 @@ class Config:
     w_dim: int = 512
     c_dim: int = 0
     mapping_layers: int = 2
+    img_channels: int = 3
     magnitude_ema_beta: float = 0.999
     w_avg_beta: float = 0.998
 
@@ -83,8 +84,9 @@ class Config:
         stopband = self.first_stopband * (last_stopband / self.first_stopband) ** progress
         rate = 2 ** math.ceil(math.log2(min(2 * stopband, self.resolution)))
         size = self.resolution if i >= self.num_layers - 1 else rate + 2 * self.margin_size
-        channels = 3 if i == self.num_layers else round(min(self.channel_base / 2 / cutoff, self.channel_max))
-        return Signal(cutoff, max(stopband, rate / 2) - cutoff, rate, size, channels)
+        channels = round(min(self.channel_base / 2 / cutoff, self.channel_max))
+        last = i == self.num_layers
+        return Signal(cutoff, max(stopband, rate / 2) - cutoff, rate, size, self.img_channels if last else channels)
 
 
 def kaiser(taps: int, width: float, rate: float) -> np.ndarray:
@@ -271,7 +273,7 @@ class ToRGB(StyledLayer):
     """The picture: a modulated 1x1 convolution without demodulation or nonlinearity."""
 
     def __init__(self, config: Config, channels: int) -> None:
-        super().__init__(config, channels, 3, kernel=1)
+        super().__init__(config, channels, config.img_channels, kernel=1)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         style = self.affine(w) / math.sqrt(self.weight.shape[1])
@@ -340,8 +342,8 @@ class StyleGAN3(Generator):
         network = cast(Synthesis, self._modules["synthesis"])
         ws = ws.to(self.w_avg)
         if torch.is_grad_enabled():
-            return network(ws, self.dtype)
-        return torch.cat([network(one, self.dtype) for one in ws.split(1)])
+            return rgb(network(ws, self.dtype))
+        return torch.cat([rgb(network(one, self.dtype)) for one in ws.split(1)])
 
     def style_weights(self) -> list[Tensor]:
         return [cast(Linear, part.affine).weight for part in cast(Synthesis, self._modules["synthesis"]).children()]

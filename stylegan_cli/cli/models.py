@@ -157,6 +157,8 @@ def convert(
         rosinality.save(generator, out)
         if clamp := generator.config.conv_clamp:
             tell(f"rosinality's layout has no place for this model's clamp of {clamp:g}, which rarely acts: left out.")
+        if not rosinality.has_usual_sizes(generator.config):
+            tell("rosinality's code has 512 feature maps up to 32 pixels: change its table of channels for this model.")
     else:
         modelfile.save(generator, out, generator.origin.notes, torch.float16 if half else torch.float32)
     data(out)
@@ -200,8 +202,10 @@ def blend(
         tensors = surgery.swap_layers(one, other, at, smooth)
     else:
         tensors = surgery.average(one, other, average or 0.0)
-    one.load_state_dict(tensors, assign=True)
-    modelfile.save(one, out, {"blended from": [low, high], "at": at, "smooth": smooth, "average": average})
+    # Of two StyleGAN2, the one with a clamp: it does next to nothing where it is not needed.
+    blended = one if getattr(one.config, "conv_clamp", None) else other
+    blended.load_state_dict(tensors, assign=True)
+    modelfile.save(blended, out, {"blended from": [low, high], "at": at, "smooth": smooth, "average": average})
     data(out)
 
 

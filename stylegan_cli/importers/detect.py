@@ -158,7 +158,7 @@ def _drafts(tree: Any) -> Drafts:
     if isinstance(tree, dict):
         if "module" in kinds:
             return nvidia_torch.read(tree)
-        if "g_ema" in tree or "conv1.conv.modulation.weight" in tree:
+        if rosinality.is_generator(tree) or "g_ema" in tree or rosinality.is_generator(tree.get("g")):
             return rosinality.read(tree)
         if rosinality.is_decoder(tree):
             return rosinality.read_decoder(tree)

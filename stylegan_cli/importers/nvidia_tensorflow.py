@@ -78,6 +78,7 @@ def _stylegan1_d(network: Any) -> Draft:
 def _stylegan2(network: Any) -> Draft:
     found, options = _variables(network), _options(network)
     blocks = count(found, "synthesis/noise{}") // 2 + 1
+    _check_grown(found.get("synthesis/lod"), blocks)
     draft = configs.stylegan2_generator(
         rename(found, stylegan2_generator_keys(blocks, count(found, "mapping/Dense{}/weight"))),
         mapping_lr_multiplier=options.get("mapping_lrmul", 0.01),
@@ -89,6 +90,7 @@ def _stylegan2(network: Any) -> Draft:
 def _stylegan2_d(network: Any) -> Draft:
     found, options = _variables(network), _options(network)
     blocks = sum(name.endswith("/Conv0/weight") for name in found) + 1
+    _check_grown(found.get("lod"), blocks)
     default_group = None if network.state["build_func_name"] == "D_main" else 4  # StyleGAN2-ADA's, StyleGAN2's
     draft = configs.stylegan2_discriminator(
         rename(found, stylegan2_discriminator_keys(blocks, count(found, "Mapping{}/weight"))),
@@ -97,6 +99,12 @@ def _stylegan2_d(network: Any) -> Draft:
         **_common(options),
     )
     return _agreeing(draft, options, SIZES)
+
+
+def _check_grown(found: Any, blocks: int) -> None:
+    """That a StyleGAN2 of the configurations that grow (B to D) has grown up: ours is drawn at its full size only."""
+    if lod := configs.lod(found, blocks):
+        raise RefusedError(f"it is a StyleGAN2 that was still growing (lod {lod:g}), and only grown ones are read")
 
 
 def _fused_from(options: Mapping[str, Any]) -> int:
@@ -191,10 +199,14 @@ def stylegan1_discriminator_keys(blocks: int) -> KeyMap:
 
 
 def stylegan2_generator_keys(blocks: int, mapping_layers: int) -> KeyMap:
+    """The configurations B to D grew, and have a head for each resolution, of which the last is used."""
     keys = {
         **mapping_keys(mapping_layers),
         "dlatent_avg": To("mapping.w_avg"),
+        "synthesis/lod": None,
         "synthesis/4x4/Const/const": To("synthesis.b4.const", first),
+        **{name: None for k in range(1, blocks) for name in _styled(f"synthesis/ToRGB_lod{k}", "")},
+        **_styled("synthesis/ToRGB_lod0", f"synthesis.b{4 << blocks - 1}.torgb"),
     }
     for n, r in resolutions(blocks):
         theirs, ours = f"synthesis/{r}x{r}", f"synthesis.b{r}"
@@ -216,6 +228,8 @@ def stylegan2_discriminator_keys(blocks: int, mapping_layers: int) -> KeyMap:
         **_dense("4x4/Dense0", "b4.fc"),
         **_dense("Output", "b4.out"),
         **_dense("LabelEmbed", "mapping.embed"),
+        **{name: None for k in range(1, blocks) for name in _conv(f"FromRGB_lod{k}", "")},
+        **_conv("FromRGB_lod0", f"b{4 << blocks - 1}.fromrgb"),
     }
     for i in range(mapping_layers):
         keys |= _dense(f"Mapping{i}", f"mapping.fc{i}")

@@ -77,6 +77,7 @@ def _stylegan3(found: Modules) -> Draft:
         raise RefusedError("its mapping network has a learning-rate multiplier that StyleGAN3 never has")
     config = {
         "resolution": synthesis["img_resolution"],
+        "img_channels": synthesis["img_channels"],
         "mapping_layers": mapping["num_layers"],
         **{name: mapping[name] for name in ("z_dim", "w_dim", "c_dim", "w_avg_beta")},
         **{name: given[name] for name in STYLEGAN3_OPTIONS if name in given},

@@ -51,20 +51,26 @@ BACK: dict[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = {
     scalar: lambda x: x.reshape(1),
     rgb_bias: lambda x: x[None, :, None, None],
 }
-# `w_avg` of a checkpoint that has none, as train.py's: the mean over so many z of seed 0.
-W_AVG_SAMPLES = 10_000
+# `w_avg` of a checkpoint that has none, as train.py's: the mean over as many z of seed 0 as rosinality's generate.py
+# takes, to this step. It is a part of the model's identity, which must not depend on how a machine rounds.
+W_AVG_SAMPLES, W_AVG_STEP = 4096, 2.0**-16
 
 
 def read(tree: Mapping[str, Any]) -> Drafts:
-    """A whole checkpoint, or the bare state dict of a generator."""
+    """A whole checkpoint, or the state dict of a generator, bare or as the only network, `g`."""
     mean = {"latent_avg": tree["latent_avg"]} if "latent_avg" in tree else {}
     return Drafts(
         "rosinality StyleGAN2 checkpoint",
-        _generator({**tree.get("g_ema", tree), **mean}),
+        _generator({**tree.get("g_ema", tree.get("g", tree)), **mean}),
         partial(_discriminator, tree["d"]) if "d" in tree else None,
-        (lambda: _generator({**tree["g"], **mean})) if "g" in tree else None,
+        (lambda: _generator({**tree["g"], **mean})) if tree.keys() >= {"g", "g_ema"} else None,
         {} if mean else {"w_avg": f"computed from {W_AVG_SAMPLES} z of seed 0"},
     )
+
+
+def is_generator(tree: Any) -> bool:
+    """Whether this is the state dict of a generator."""
+    return isinstance(tree, dict) and "conv1.conv.modulation.weight" in tree
 
 
 def is_decoder(tree: Mapping[str, Any]) -> bool:
@@ -115,12 +121,13 @@ def _noise(index: int, resolution: int) -> Pending:
 
 def _mean_w(draft: Draft) -> Tensor:
     generator = architectures.build(draft.family, draft.config)
-    tensors = {name: one.load() for name, one in draft.pending.items() if name.startswith("mapping.fc")}
-    zeros = torch.zeros(draft.config["w_dim"])
+    tensors = {name: one.load().double() for name, one in draft.pending.items() if name.startswith("mapping.fc")}
+    zeros = torch.zeros(draft.config["w_dim"], dtype=torch.float64)
     generator.load_state_dict({**tensors, "mapping.w_avg": zeros}, strict=False, assign=True)
     z = np.random.RandomState(0).randn(W_AVG_SAMPLES, generator.z_dim)
     with torch.no_grad():
-        return generator.mapping(torch.from_numpy(z).float()).double().mean(dim=0).float()
+        mean = generator.mapping(torch.from_numpy(z)).mean(dim=0)
+    return ((mean / W_AVG_STEP).round() * W_AVG_STEP).float()
 
 
 def save(generator: Generator, path: Path) -> None:
@@ -136,7 +143,7 @@ def export(network: Network) -> dict[str, Any]:
     if network.family != "stylegan2" or not _fits(config := Config(**network.config)):
         raise StyleganError(
             f"this {network.family} model cannot be written in rosinality's layout, which is for StyleGAN2 of the skip "
-            "architecture without classes; write a .safetensors file instead"
+            "architecture without classes, with a z as long as its w; write a .safetensors file instead"
         )
     taps = torch.tensor(config.resample_filter)
     kernel = 4 * torch.outer(taps, taps) / taps.sum() ** 2
@@ -151,10 +158,16 @@ def export(network: Network) -> dict[str, Any]:
 
 
 def _fits(config: Config) -> bool:
-    """Whether a network has nothing but its clamp that rosinality's does not know."""
+    """Whether a network has nothing but its clamp that rosinality's layout does not know."""
     mapping = (config.z_dim, config.mapping_width or config.w_dim, config.mapping_lr_multiplier)
-    network = (config.architecture, config.c_dim, config.img_channels)
-    return network == ("skip", 0, 3) and mapping == (config.w_dim, config.w_dim, 0.01)
+    network = (config.architecture, config.c_dim, config.img_channels, len(config.resample_filter))
+    return network == ("skip", 0, 3, 4) and mapping == (config.w_dim, config.w_dim, 0.01)
+
+
+def has_usual_sizes(config: Config) -> bool:
+    """Whether rosinality's code builds networks of as many feature maps: 512 up to 32 pixels, then those that its
+    --channel_multiplier scales."""
+    return all(config.channels(r) == (512 if r <= 32 else config.channel_base // r) for r in config.resolutions)
 
 
 def generator_keys(blocks: int, mapping_layers: int) -> KeyMap:

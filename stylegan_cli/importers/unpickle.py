@@ -223,13 +223,21 @@ class Machine:
 
 
 def _checked(items: Iterable[Any]) -> dict[Any, Any]:
-    """A dict, its keys names or small numbers: hashing anything else can be made to crash or to take for ever."""
+    """A dict, its keys names or numbers (optimisers of old count parameters by their addresses): hashing anything else
+    can be made to crash or to take for ever."""
     result = {}
     for key, value in items:
-        if not is_name(key) and not (isinstance(key, int) and abs(key) < 2**31):
+        if not is_name(key) and not (isinstance(key, int) and abs(key) < 2**63):
             raise RefusedError(f"it has a dict with {shown(key)} as a key")
         result[key] = value
     return result
+
+
+def _bytes(text: str, encoding: str) -> memoryview:
+    """Byte strings in a protocol that has none of them."""
+    if not is_name(text) or encoding != "latin1":
+        raise RefusedError(f"it has {shown(text)} as bytes in {shown(encoding)}")
+    return memoryview(text.encode("latin1"))
 
 
 def _rebuild_tensor(storage: Storage, offset: int, shape: Sequence[int], stride: Sequence[int], *_: Any) -> Stored:
@@ -265,7 +273,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": lambda items=(): _checked(items),
     "dnnlib.util.EasyDict": lambda items=(): _checked(items),
     "builtins.set": lambda items=(): items,
+    "_codecs.encode": _bytes,
     "torch.Size": lambda items=(): items,
+    "torch.device": lambda *_: Record("device"),
     "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
     "numpy.dtype": lambda code, *_: DType(_type_name(code)),

@@ -173,7 +173,7 @@ def report(image: Tensor, photo: Tensor) -> dict[str, float]:
 def _best_start(generator: Generator, likeness: Likeness, seed: int) -> Tensor:
     """The `w` `[1, w_dim]` of the average face or of a sampled one, whichever looks most like the photo."""
     with torch.inference_mode():
-        z = torch.stack([z_of_seed(seed + i, generator.z_dim) for i in range(STARTS)])
+        z = torch.stack([z_of_seed((seed + i) % 2**32, generator.z_dim) for i in range(STARTS)])
         sampled = generator.truncate(generator.mapping(z.to(generator.device))[:, None], 0.5)[:, 0]
         starts = torch.cat([generator.w_avg[None], sampled])
         distances = [likeness.loss(generator.synthesis(generator.broadcast(w[None])))[0] for w in starts]

@@ -13,7 +13,9 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 
 Tensors = dict[str, Tensor]
-ONLY_TRAINED = ("w_avg_beta", "magnitude_ema_beta")  # numbers in configs with which nothing is drawn
+# What may differ in the configs of two networks: numbers with which nothing is drawn, and StyleGAN2's clamp, which came
+# with ADA and hardly ever acts.
+FREE = ("w_avg_beta", "magnitude_ema_beta", "conv_clamp")
 
 
 def swap_layers(low: Generator, high: Generator, at: int, smooth: bool = False) -> Tensors:
@@ -38,7 +40,7 @@ def average(one: Generator, other: Generator, share: float = 0.5) -> Tensors:
 def _shape(generator: Generator) -> tuple[str, dict[str, Any]]:
     """What two networks must have in common."""
     config = asdict(generator.config)
-    return generator.family, {key: value for key, value in config.items() if key not in ONLY_TRAINED}
+    return generator.family, {key: value for key, value in config.items() if key not in FREE}
 
 
 def _lerp(one: Generator, other: Generator, share: Callable[[str], float]) -> Tensors:

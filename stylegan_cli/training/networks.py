@@ -48,6 +48,8 @@ class Start:
 def new_configs(cfg: str, resolution: int, c_dim: int, sizes: Sizes) -> Configs:
     """Configs of new networks. Raises `UsageError` where an architecture has no such size."""
     shared: dict[str, Any] = {"resolution": resolution, "c_dim": c_dim}
+    if sizes.cbase < resolution:
+        raise UsageError(f"--cbase {sizes.cbase} leaves no feature map at {resolution} pixels; use a larger one")
     if cfg == "stylegan1":
         if sizes.cbase % 2:
             raise UsageError(f"--cbase {sizes.cbase} is odd, and {cfg} needs an even number")

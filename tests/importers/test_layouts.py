@@ -92,6 +92,31 @@ def test_rosinality_from_its_own_training(tmp_path: Path) -> None:
     tensors = checkpoint.generator.tensors
     assert 0.9 < tensors["synthesis.b64.conv1.noise_const"].std() < 1.1
     assert all(torch.equal(tensor, again.generator.tensors[name]) for name, tensor in tensors.items())
+    # The average is a part of the identity: rounded far above what machines disagree in.
+    steps = generator.w_avg * 2**16
+    assert torch.equal(steps, steps.round())
+
+
+def test_an_only_generator_called_g(tmp_path: Path) -> None:
+    """JoJoGAN's and others' files."""
+    state = numbers(NAMES["rosinality_64.pt"]["g_ema"])
+    checkpoint = importers.read(write(tmp_path, forge.zipped({"g": state})))
+    assert torch.equal(checkpoint.generator.tensors["synthesis.b4.const"], state["input.input"][0])
+    assert checkpoint.training_generator is None
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"g_optim": {"state": {140234567890128: {"step": 7}}, "param_groups": []}},  # by addresses, until PyTorch 1.5
+        {"best": np.float64(3.5), "device": torch.device("cuda", 0), "on": torch.device("cpu")},
+    ],
+)
+def test_what_lies_beside_networks(tmp_path: Path, zipped: bool, more: dict[str, Any]) -> None:
+    tree = {"g_ema": numbers(NAMES["rosinality_64.pt"]["g_ema"])} | more
+    content = forge.zipped(tree, _use_new_zipfile_serialization=zipped)
+    assert importers.read(write(tmp_path, content)).generator.family == "stylegan2"
 
 
 def test_genforce_from_its_own_training(tmp_path: Path) -> None:
@@ -155,8 +180,10 @@ def test_stylegan2_of_tensorflow(tmp_path: Path) -> None:
     assert found["synthesis.b16.conv0.noise_strength"] == theirs["16x16/Conv0_up/noise_strength"]
 
 
-def test_classes_of_tensorflow(tmp_path: Path) -> None:
-    """StyleGAN2's `LabelConcat`, and the embedding of StyleGAN2-ADA's TensorFlow version."""
+@pytest.mark.parametrize("layers", [0, 1])
+def test_classes_of_tensorflow(tmp_path: Path, layers: int) -> None:
+    """StyleGAN2's `LabelConcat`, and the embedding of StyleGAN2-ADA's TensorFlow version; NVIDIA's own discriminators
+    map embedded classes by no layer."""
     for label, ours in (
         ({"LabelConcat/weight": [3, 64]}, "concat"),
         ({"LabelEmbed/weight": [3, 64], "LabelEmbed/bias": [64]}, "embed"),
@@ -165,8 +192,10 @@ def test_classes_of_tensorflow(tmp_path: Path) -> None:
         mapping, judge = names["Gs"]["components"]["mapping"], names["D"]
         mapping["variables"] |= label | {"Dense0/weight": [128, 64]}
         if ours == "embed":
-            judge["variables"] |= {"LabelEmbed/weight": [3, 32], "LabelEmbed/bias": [32], "Mapping0/weight": [32, 32]}
-            judge["variables"] |= {"Mapping0/bias": [32], "Output/weight": [32, 32], "Output/bias": [32]}
+            judge["variables"] |= {"LabelEmbed/weight": [3, 32], "LabelEmbed/bias": [32]}
+            judge["variables"] |= {"Output/weight": [32, 32], "Output/bias": [32]}
+            if layers:
+                judge["variables"] |= {"Mapping0/weight": [32, 32], "Mapping0/bias": [32]}
         else:
             judge["variables"] |= {"Output/weight": [32, 3], "Output/bias": [3]}
         for network in (names["Gs"], judge):
@@ -176,6 +205,42 @@ def test_classes_of_tensorflow(tmp_path: Path) -> None:
         assert checkpoint.discriminator is not None
         for config in (checkpoint.generator.config, checkpoint.discriminator.config):
             assert (config["c_dim"], config["label_input"]) == (3, ours)
+        if ours == "embed":
+            assert checkpoint.discriminator.config["mapping_layers"] == layers
+
+
+def grown(network: dict[str, Any], lod: float) -> forge.Network:
+    """A StyleGAN2 of the configurations B to D: a head for each resolution, named as StyleGAN's, and no shortcuts."""
+    kept = {}
+    for name, shape in network["variables"].items():
+        head = re.fullmatch(r"64x64/(ToRGB|FromRGB)/(.*)", name)
+        if head:
+            kept |= {f"{head[1]}_lod{k}/{head[2]}": shape for k in range(5)}
+        elif not re.search("ToRGB|Skip", name):
+            kept[name] = shape
+    made = tensorflow(network | {"variables": kept})
+    made.state["variables"].append(("lod", np.float32(lod)))
+    return made
+
+
+def test_stylegan2_of_tensorflow_that_grew(tmp_path: Path) -> None:
+    names = json.loads(json.dumps(NAMES["sg2tf_64.pkl"]))
+
+    def checkpoint(lod: float) -> tuple[importers.Checkpoint, forge.Network, forge.Network]:
+        generator, judge = tensorflow(names["Gs"]), grown(names["D"], lod)
+        generator.state["components"]["synthesis"] = grown(names["Gs"]["components"]["synthesis"], lod)
+        return importers.read(write(tmp_path, forge.dumps((generator, judge, generator)))), generator, judge
+
+    found, generator, judge = checkpoint(0.0)
+    assert found.discriminator is not None
+    assert (found.generator.config["architecture"], found.discriminator.config["architecture"]) == ("orig", "orig")
+    last = own_variables(generator, "synthesis")["ToRGB_lod0/weight"].permute(3, 2, 0, 1)
+    assert torch.equal(found.generator.tensors["synthesis.b64.torgb.weight"], last)
+    first = own_variables(judge)["FromRGB_lod0/weight"].permute(3, 2, 0, 1)
+    assert torch.equal(found.discriminator.tensors["b64.fromrgb.weight"], first)
+    importers.generator(found, "grown")
+    with pytest.raises(StyleganError, match=r"still growing \(lod 1.5\)"):
+        checkpoint(1.5)
 
 
 def stylegan3(**changes: Any) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -188,11 +253,14 @@ def stylegan3_module(config: dict[str, Any], tensors: dict[str, Tensor]) -> forg
     given = {name: value for name, value in config.items() if name not in ("resolution", "z_dim", "w_dim", "c_dim")}
     mapping = {"num_layers": 2, "z_dim": 4, "w_dim": 4, "c_dim": config.get("c_dim", 0), "w_avg_beta": 0.998}
     attributes = {f"mapping.{name}": value for name, value in mapping.items()} | {"mapping.fc0.bias_gain": 0.01}
-    attributes |= {"synthesis.img_resolution": 16, "synthesis._init_kwargs": forge.EasyDict(given)}
+    own = {"img_resolution": 16, "img_channels": config.get("img_channels", 3), "_init_kwargs": forge.EasyDict(given)}
+    attributes |= {f"synthesis.{name}": value for name, value in own.items()}
     return forge.module(tensors, attributes)
 
 
-@pytest.mark.parametrize("changes", [{}, {"conv_kernel": 1, "use_radial_filters": True}, {"num_layers": 6, "c_dim": 2}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"conv_kernel": 1, "use_radial_filters": True}, {"num_layers": 6, "c_dim": 2}, {"img_channels": 1}]
+)
 def test_stylegan3(tmp_path: Path, changes: dict[str, Any]) -> None:
     config, tensors = stylegan3(**changes)
     network = stylegan3_module(config, tensors)
@@ -201,6 +269,8 @@ def test_stylegan3(tmp_path: Path, changes: dict[str, Any]) -> None:
     found = checkpoint.generator.tensors
     assert found.keys() == tensors.keys()
     assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
+    generator = importers.generator(checkpoint, "x")
+    assert generator.synthesis(generator.broadcast(torch.zeros(1, 4))).shape == (1, 3, 16, 16)
 
 
 def stylegan2(**changes: Any) -> importers.Network:
@@ -235,7 +305,9 @@ def test_export_has_rosinality_s_names() -> None:
     assert {name: list(tensor.shape) for name, tensor in exported["g_ema"].items()} == names
 
 
-@pytest.mark.parametrize("changes", [{"architecture": "resnet"}, {"c_dim": 2}, {"z_dim": 8}])
+@pytest.mark.parametrize(
+    "changes", [{"architecture": "resnet"}, {"c_dim": 2}, {"z_dim": 8}, {"resample_filter": (1, 2, 1)}]
+)
 def test_export_refuses_what_rosinality_does_not_know(changes: dict[str, Any]) -> None:
     with pytest.raises(StyleganError, match="rosinality's layout"):
         rosinality.export(stylegan2(**changes))
