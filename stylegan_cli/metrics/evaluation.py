@@ -98,13 +98,15 @@ class Judge:
         self._known: dict[tuple[int, int], np.ndarray] = {}
 
     def counts(self, subject: PictureSet) -> tuple[int, int]:
-        """How many pictures of the subject and of the reference there can be, each at most as many as asked for: of one
-        data set its halves."""
+        """How many pictures of the subject and of the reference are compared: as many as asked for, if there are; of
+        one data set its halves; of another all, where that is the custom."""
         parts = 2 if self._same(subject) else 1
         num, reference_num = (
-            min(self.settings.num, self.settings.num if side.count is None else side.count // parts)
+            self.settings.num if side.count is None else min(self.settings.num, side.count // parts)
             for side in (subject, self.reference)
         )
+        if self.features.by_all and isinstance(subject, Made) and self.reference.count is not None:
+            reference_num = self.reference.count
         if (least := min(num, reference_num)) < MIN_PICTURES:
             raise StyleganError(
                 f"{subject.title} and {self.reference.title} give {least} pictures a side to compare, which are too "

@@ -34,10 +34,12 @@ INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb91
 
 
 class Features(ABC):
-    """Vectors `[n, d]` of pictures `[n, 3, size, size]` uint8. `titles` of the distances on them."""
+    """Vectors `[n, d]` of pictures `[n, 3, size, size]` uint8. `titles` of the distances on them, and whether by custom
+    a model is judged `by_all` the pictures of a data set, however few are drawn of the model."""
 
     name: str
     titles: dict[str, str]
+    by_all = False
 
     @abstractmethod
     def size(self, pixels: int) -> int:
@@ -48,8 +50,8 @@ class Features(ABC):
 
 
 class EfficientNetFeatures(Features):
-    """The 1280 averages that EfficientNet-Lite0's classifier works on. Smaller pictures are enlarged to 128 pixels,
-    which costs a third of the 224 that the network was trained at; larger ones shrink to those."""
+    """The 1280 averages that EfficientNet-Lite0's classifier works on. Pictures of 224 pixels and more are brought to
+    224, which the network was trained at, all others to 128, which costs a third of that."""
 
     name = "EfficientNet-Lite0"
     titles = {"fd": f"FD-{name}", "kd": f"KD-{name}"}  # noqa: RUF012
@@ -71,6 +73,7 @@ class InceptionFeatures(Features):
     did."""
 
     name = "Inception"
+    by_all = True
     titles = {"fd": "FID", "kd": "KID"}  # noqa: RUF012
 
     def __init__(self, device: torch.device, announce: Callable[[str], None]) -> None:

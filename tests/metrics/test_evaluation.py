@@ -61,8 +61,20 @@ def test_a_model_by_data(tiny, drawings):
     assert json.loads(json.dumps(report.as_dict()))["measures"]["fd"]["title"] == "FD-EfficientNet-Lite0"
 
 
+def test_fid_is_by_all_the_data(tiny, make_data, drawings, monkeypatch):
+    """50,000 pictures of a model are judged by the 70,000 of FFHQ; halves and other features are as asked for."""
+    other, settings = DataSet(make_data(120, first=500)), Settings(("fd",), MIN_PICTURES)
+    for by_all, expected in ((False, MIN_PICTURES), (True, 120)):
+        monkeypatch.setattr(Means, "by_all", by_all)
+        judged, counted = Judge(drawings, settings, Means()), []
+        report = judged(Made(tiny), lambda counted=counted: counted.append(1))
+        assert (report.num, report.reference_num) == (MIN_PICTURES, expected)
+        assert len(counted) == judged.steps(Made(tiny)) == MIN_PICTURES + expected
+        assert judged.counts(other) == (MIN_PICTURES, MIN_PICTURES)
+        assert judged.counts(drawings) == (MIN_PICTURES, MIN_PICTURES)
+
+
 def test_each_side_has_as_many_as_it_can(tiny, make_data):
-    """As FID has it: 50,000 of a model, by all that there are of the data."""
     few, counted = DataSet(make_data(120)), []
     judged = judge(few, num=150, metrics=("fd", "kd", "pr"))
     report = judged(Made(tiny), lambda: counted.append(1))

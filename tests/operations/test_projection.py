@@ -63,6 +63,10 @@ def test_it_depends_on_nothing_but_its_seed(tiny, photo):
     assert torch.equal(*found)
 
 
+def test_the_largest_seed(tiny, photo):
+    assert projection.project(tiny, photo, None, Settings(steps=1, seed=2**32 - 1)).steps == 1
+
+
 def test_a_good_guess_is_a_head_start(tiny, photo):
     guess = people.from_seed(tiny, 1, 0.65).ws[:1]
     steps = []

@@ -65,3 +65,11 @@ def test_layers_freeze_from_the_picture_down(cfg):
     assert frozen[0] == set() and frozen[-1] == everything
     assert all(fewer <= more for fewer, more in pairwise(frozen))
     assert any("fromrgb" in name for name in frozen[1])
+
+
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+def test_some_feature_map_is_left(cfg):
+    sizes = networks.Sizes(cbase=16, cmax=8, map_depth=1, latent=4)
+    assert networks.new_configs(cfg, 16, 0, sizes).generator["resolution"] == 16
+    with pytest.raises(UsageError, match="--cbase 16 leaves no feature map at 32 pixels"):
+        networks.new_configs(cfg, 32, 0, sizes)
