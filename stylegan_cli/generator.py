@@ -62,7 +62,7 @@ def rgb(images: Tensor) -> Tensor:
 class Generator(nn.Module, ABC):
     """A mapping network and a synthesis network behind one interface.
 
-    Subclasses set `config`, `resolution`, `layers` and register the buffer `w_avg` `[w_dim]`.
+    Subclasses set `config`, `resolution` and `layers`, and have a buffer `w_avg` `[w_dim]`, perhaps in their mapping.
     """
 
     family: str

@@ -34,7 +34,7 @@ def has_device(name: str) -> bool:
 
 
 def choose_precision(asked: str, device: torch.device) -> str:
-    """`auto` takes bfloat16 where it is faster, float32 elsewhere: within 40 dB PSNR of float32."""
+    """`auto` takes bfloat16 where it is faster, float32 elsewhere: at 40 dB PSNR or more against float32."""
     if asked not in ("auto", *PRECISIONS):
         raise UsageError(f"there is no precision {asked!r}; say auto, {', '.join(PRECISIONS)}")
     if asked != "auto":

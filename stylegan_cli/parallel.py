@@ -30,7 +30,7 @@ class LostError(StyleganError):
 
 @contextmanager
 def _hearing() -> Iterator[None]:
-    """For words with the others, whose silence gloo and NCCL tell by plain RuntimeErrors."""
+    """Turns the plain RuntimeErrors by which gloo and NCCL report a lost process into `LostError`."""
     try:
         yield
     except torch.OutOfMemoryError:
@@ -117,8 +117,7 @@ def join(device: torch.device) -> tuple[World, torch.device]:
 
 
 def join_to_share(device: torch.device) -> tuple[World, torch.device]:
-    """The same for work that is only split: processes wait for each other as long as it takes. They may share
-    GPUs."""
+    """`join`, for work that is only split: processes wait for each other as long as it takes, and may share GPUs."""
     return _join(device, "gloo", FOR_EVER)
 
 

@@ -188,7 +188,7 @@ def place(name: str) -> Path:
 
 
 def check(name: str) -> Path:
-    """The same, if there is such a model."""
+    """`place`; raises `UsageError` where that is to be a file and there is none."""
     path = place(name)
     if is_file(name) and not path.is_file():
         raise UsageError(f"there is no model file {path}; known models are {', '.join(models())}")

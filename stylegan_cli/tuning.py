@@ -149,7 +149,7 @@ def _kept(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
     kept = _last.get(generator)
     if kept is None or kept[0] != tuned:
         _last.clear()
-        with torch.inference_mode(False):  # for whoever asks next
+        with torch.inference_mode(False):  # a later caller may need gradients
             _last[generator] = kept = tuned, _tensors(generator, tuned)
     return kept[1]
 

@@ -1,4 +1,4 @@
-"""The house's arrows run one way, and the core neither prints nor drags heavy imports into `--help`."""
+"""The house's arrows run one way, and `--help` drags in no heavy imports."""
 
 import ast
 import subprocess

@@ -31,7 +31,7 @@ def build(family: str, config: dict[str, Any], device: str = "meta") -> Generato
 
 
 def build_discriminator(family: str, config: dict[str, Any], device: str = "meta") -> nn.Module:
-    """The same for the discriminator of a family (StyleGAN3 takes StyleGAN2's)."""
+    """A family's discriminator (StyleGAN3 takes StyleGAN2's), on `device` as `build` has it."""
     made = discriminator_config_of(family, config)
     with torch.device(device):
         return _module(family).Discriminator(made)
@@ -43,7 +43,7 @@ def config_of(family: str, config: dict[str, Any]) -> Any:
 
 
 def discriminator_config_of(family: str, config: dict[str, Any]) -> Any:
-    """The same of a discriminator."""
+    """A discriminator's config from plain values; what they leave out has its default."""
     return _config(family, _module(family).DiscriminatorConfig, config)
 
 

@@ -175,7 +175,7 @@ class ToRGB(nn.Module):
 
 
 class Conv(nn.Module):
-    """Convolution of a discriminator or a shortcut, with an equalised learning rate; `down` or `up` by 2."""
+    """Convolution of a discriminator or a shortcut, with an equalised learning rate; `down` halves the picture."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, taps: tuple[float, ...], bias: bool = True, down: bool = False

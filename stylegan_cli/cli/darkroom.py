@@ -33,7 +33,7 @@ from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
 VERSION = 1  # of how photos are looked for: what older ones found is then looked for again
 OnImage = Callable[[Tensor], None]
-# What those are told on whose picture no face is found, as there is none on the pictures of many models.
+# Added to the error where no face is found: many models draw no faces.
 ALIGNED = ", or stylegan project --aligned where it is cut as the model's own pictures are, whatever they show"
 
 

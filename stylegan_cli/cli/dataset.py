@@ -45,7 +45,7 @@ def dataset(
         str, typer.Option(help="Where classes come from: json (dataset.json), folders (their names), none or auto.")
     ] = "auto",
     max_images: Annotated[
-        int | None, typer.Option(min=1, help="Use only so many pictures, the first by name.", show_default=False)
+        int | None, typer.Option(min=1, help="Use at most this many pictures, the first by name.", show_default=False)
     ] = None,
     format: Annotated[str, typer.Option(help="png, webp or jpg.")] = "png",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing .zip.")] = False,

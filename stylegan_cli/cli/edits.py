@@ -30,7 +30,7 @@ class Amounts:
 
 
 def check_paste(paste: "Photo | None", output: PictureOutput, people: "Sequence[str]") -> None:
-    """That so many people can be pasted: told before minutes are spent on a photo."""
+    """That this many people can be pasted: told before minutes are spent on a photo."""
     if paste is None:
         return
     check_unused("--paste puts faces back as large as they were", {"--size": output.size})

@@ -36,7 +36,7 @@ def metrics(
     names: Annotated[
         str, typer.Option("--metrics", help="fd and kd (distances), pr (precision, recall), ppl (path length).")
     ] = "fd,kd,pr",
-    num: Annotated[int, typer.Option(min=1, help="Pictures on each side, if it has so many.")] = 2000,
+    num: Annotated[int, typer.Option(min=1, help="Pictures per side, or all of them if there are fewer.")] = 2000,
     seed: Seed = 0,
     size: Annotated[
         int | None,
@@ -163,8 +163,8 @@ def _reservations(report: "Report", num: int) -> "Iterator[str]":
     for title, count in {report.subject: report.num, report.reference: report.reference_num}.items():
         if count < num:
             yield (
-                f"{title} gives only {count:,} of {num:,} pictures: the fewer, the larger are distances, so that these "
-                "compare with those of as many only."
+                f"{title} has only {count:,} of the {num:,} pictures asked for. Distances grow as pictures get fewer: "
+                "compare these only with others of as many."
             )
 
 

@@ -89,7 +89,7 @@ class Studio:
         self.cast = store.cast(choice.model)
 
     def check_out(self, pictures: int) -> None:
-        """That --out and --format can take so many pictures: told before minutes are spent on a photo."""
+        """That --out and --format can take this many pictures: told before minutes are spent on a photo."""
         out = self.output.out
         if isinstance(self.output, PictureOutput):
             known = (*FORMATS, *self.output.films)
@@ -166,7 +166,7 @@ class Studio:
         self._save(path, image, None, people)
 
     def save_image_as(self, path: Path, image: Image.Image) -> None:
-        """The same under a name that was checked."""
+        """Writes a picture that no recipe can make again, under a name that was checked."""
         self._save(path, image, None)
 
     def replay(self, name: str, recipe: Recipe) -> None:

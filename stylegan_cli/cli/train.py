@@ -137,7 +137,7 @@ def train(
         ),
     ] = asked.PRESET,
     kimg: Annotated[
-        float | None, typer.Option(min=0.001, help="Stop after so many thousand pictures.", show_default=False)
+        float | None, typer.Option(min=0.001, help="Stop after this many thousand pictures.", show_default=False)
     ] = None,
     resolution: Annotated[
         int | None,

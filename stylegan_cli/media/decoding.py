@@ -25,7 +25,7 @@ class UnusableError(StyleganError):
 
 
 def too_large(size: int, most: int = MAX_BYTES) -> str | None:
-    """Why a file of so many bytes, which may be packed into few, is not read; None where it may be."""
+    """Why a file of this many bytes, which may be packed into few, is not read; None where it may be."""
     if size <= most:
         return None
     return f"has {math.ceil(size / 2**20):,} MiB, more than the {most >> 20:,} that are read"

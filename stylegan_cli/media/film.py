@@ -42,7 +42,7 @@ NOBODY_READS = (errno.EPIPE, errno.EINVAL)
 
 
 def check_rate(format: str, fps: float) -> None:
-    """That a film of this format can have so many frames a second; only GIF has a limit."""
+    """That a film of this format can have this many frames a second; only GIF has a limit."""
     if fps > FASTEST.get(format, fps):
         raise UsageError(
             f"{format} films have at most {FASTEST[format]} frames a second, and this one has {fps:g}; use a smaller "
@@ -62,7 +62,7 @@ def write_film(
 
 @contextmanager
 def filming(path: Path, fps: float, format: str) -> Iterator[Callable[[np.ndarray], None]]:
-    """The same for frames that come when they come: yields what takes the next one."""
+    """`write_film`, for frames that come when they come: yields what takes the next one."""
     check_rate(format, fps)
     with replacing_alone(path) as part, tempfile.TemporaryFile() as complaints:
         encoder: subprocess.Popen[bytes] | None = None

@@ -54,7 +54,7 @@ class Source(ABC):
 
     @abstractmethod
     def problem(self, name: str, most: int = MAX_BYTES) -> str | None:
-        """Why a file cannot be used, which may have at most so many bytes; None where it can."""
+        """Why a file cannot be used, which may have `most` bytes; None where it can."""
 
     @abstractmethod
     def checksum(self, name: str) -> int:
@@ -251,7 +251,7 @@ def _is_picture(name: str) -> bool:
 
 
 def _no_file(path: Path, most: int) -> str | None:
-    """Why a path is no file to read, of at most so many bytes."""
+    """Why a path is no file of at most `most` bytes to read."""
     if path.name.lower().endswith(UNREAD):
         return OF_OTHER_KIND
     try:
@@ -262,7 +262,7 @@ def _no_file(path: Path, most: int) -> str | None:
 
 
 def _no_member(member: zipfile.ZipInfo, most: int) -> str | None:
-    """Why a member of a zip is no file to read, of at most so many bytes."""
+    """Why a member of a zip is no file of at most `most` bytes to read."""
     windows, posix = PureWindowsPath(member.filename), PurePosixPath(member.filename)
     if posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts:
         return "has a name that leads out of the zip"

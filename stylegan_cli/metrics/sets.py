@@ -129,7 +129,7 @@ class Made(PictureSet):
         first_noise = stream.randint(2**31)
         for i in range(num):
             z, c = self._z(stream), self._class(stream)
-            with torch.inference_mode():  # and nothing handed out meanwhile: whoever goes away would stay in that mode
+            with torch.inference_mode():  # no yield in here: a consumer that stops early would be left in this mode
                 ws = generator.truncate(generator.broadcast(generator.mapping(z[None], c)), self._psi)
                 pixels = to_pixels(generator.synthesis(ws, Noise("random", first_noise + i)))[0]
             yield Image.fromarray(pixels)

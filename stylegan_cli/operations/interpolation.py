@@ -12,7 +12,6 @@ from torch import Tensor
 
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents.people import Person, from_z, lerp
-from stylegan_cli.noise import Noise
 from stylegan_cli.operations.mixing import swap
 from stylegan_cli.pictures import Face, Sheet, contact_sheet
 
@@ -48,7 +47,6 @@ class Film:
     method: str = "linear"
     easing: str = "linear"
     loop: bool = False
-    noise: Noise = Noise()  # noqa: RUF009 (frozen)
 
     @property
     def cells(self) -> int:
@@ -70,7 +68,7 @@ class Film:
             position, rest = divmod(frame * (len(stops) - 1), self._steps() * self.frames)
             u = EASINGS[self.easing](rest / (self._steps() * self.frames))
             shown = swap(shown, self._between(stops, position, u), track.indices)
-        return shown.face(self.noise, "")
+        return shown.face(caption="")
 
     def _steps(self) -> int:
         return max(len(track.people) for track in self.tracks) - (0 if self.loop else 1)

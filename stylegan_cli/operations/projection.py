@@ -2,7 +2,7 @@
 
 What moves are the coordinates of `ws` in whitened W, so that steps are as long as W is wide in each direction and their
 length says how usual a face is. The loss compares pixels and perceptual features, of the whole picture and of its
-middle at twice the scale, where the face is.
+middle at 1.7 times the scale, where the face is.
 """
 
 from __future__ import annotations

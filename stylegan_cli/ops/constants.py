@@ -18,7 +18,7 @@ def kept_on_device(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @cache
     def kept(device: torch.device, *arguments: Any) -> Tensor:
-        with torch.inference_mode(False):  # for whoever asks next
+        with torch.inference_mode(False):  # a later caller may need gradients
             return make(*arguments).to(device)
 
     @wraps(make)

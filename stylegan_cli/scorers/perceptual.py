@@ -77,7 +77,7 @@ def _fold_batch_norms(network: EfficientNet) -> None:
 @cache
 def network(device: torch.device) -> EfficientNetLite0:
     """The network on a device, opened once for each."""
-    with torch.inference_mode(False):  # for whoever asks next, perhaps for gradients
+    with torch.inference_mode(False):  # a later caller may need gradients
         return EfficientNetLite0().to(device)
 
 

@@ -17,8 +17,8 @@ def dumps(given: dict[str, Any]) -> str:
 
 
 def command(given: dict[str, Any]) -> str:
-    """The command line that asks for all of `given`, with files by their bare names, for who reads where a model comes
-    from."""
+    """The command line that asks for all of `given`, with files by their bare names, for whoever reads where a model
+    comes from."""
     words = [word for name, value in given.items() for word in _words(name.replace("_", "-"), value)]
     return shlex.join(["stylegan", "train", *words])
 

@@ -72,10 +72,11 @@ class Draw:
     def integer(self, count: int) -> Tensor:
         return torch.randint(count, (self.n,)).float()
 
-    def maybe(self, value: Tensor, otherwise: float = 0.0, p: float | None = None) -> Tensor:
-        """`value` `[n]` where the change is made, the same for values that were drawn at once if they are stacked."""
+    def maybe(self, value: Tensor, p: float | None = None) -> Tensor:
+        """`value` `[n]` where the change is made, else 0; the same for values that were drawn at once if they are
+        stacked."""
         made = torch.rand(self.n) < (self.p if p is None else p)
-        return torch.where(made, value, torch.full_like(value, otherwise))
+        return torch.where(made, value, 0.0)
 
     def identity(self, size: int) -> Tensor:
         return torch.eye(size).expand(self.n, -1, -1)

@@ -21,8 +21,8 @@ ENDING = ".safetensors"
 
 
 def save(state: State, folder: Path) -> Path:
-    """Writes a checkpoint and checks it; only then removes all but the last two, and newer ones: the run has been there
-    and come back, as they are damaged. If it cannot be written all stay."""
+    """Writes a checkpoint and checks it; only then removes all but the last two, and any from later in the run: those
+    were damaged, and the run went on from before them. If it cannot be written all stay."""
     tensors, progress = state.tensors(), json.dumps(asdict(state.progress))
     path = folder / f"{state.progress.nimg:012d}{ENDING}"
     metadata = {"progress": progress, "sha256": digest("training", progress, tensors)}

@@ -26,7 +26,7 @@ from stylegan_cli.media.collecting import in_order
 EMA = 0.998
 TRUNK_RATE = 0.3  # of the learning rate: the trunk has seen pictures before
 WARM_UP = 200  # steps
-HELD_OUT = 512
+HELD_OUT, HELD_OUT_BATCH = 512, 32
 
 
 class Pictures(Protocol):
@@ -94,13 +94,13 @@ def train(
     return average
 
 
-def evaluate(encoder: Encoder, pictures: Pictures, w: Tensor, chosen: Sequence[int], batch: int = 32) -> float:
+def evaluate(encoder: Encoder, pictures: Pictures, w: Tensor, chosen: Sequence[int]) -> float:
     """The share of the variance of `w` that the encoder does not see, over the `chosen` pictures: 0 is perfect, 1 is
     as good as `w_avg`."""
     with torch.inference_mode():
         sums = [
             _loss(encoder, images, w[part].to(encoder.w_avg)).item() * len(part)
-            for part, images in _batches(pictures, chosen, batch, encoder.w_avg.device)
+            for part, images in _batches(pictures, chosen, HELD_OUT_BATCH, encoder.w_avg.device)
         ]
     return sum(sums) / len(chosen)
 

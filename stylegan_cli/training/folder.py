@@ -113,7 +113,7 @@ class RunFolder:
         return is_residue(path.name)
 
     def _sweep(self) -> None:
-        """Only for who holds the lock. Whatever else lies here half-written is somebody else's."""
+        """Only for whoever holds the lock. Whatever else lies here half-written is somebody else's."""
         for path in (*self.path.iterdir(), *self.checkpoints.glob(".*")):
             if is_leftover(path.name) and (path.parent == self.checkpoints or path.name.startswith(OURS)):
                 path.unlink(missing_ok=True)
@@ -143,7 +143,7 @@ class RunFolder:
         return self._lines(LOG)
 
     def measured(self) -> list[dict[str, Any]]:
-        """The same of the metrics."""
+        """What was measured so far, a line each."""
         return self._lines(METRICS)
 
     def film(self) -> Path | None:

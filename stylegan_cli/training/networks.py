@@ -101,7 +101,7 @@ def _complete(cfg: str, generator: dict[str, Any], discriminator: dict[str, Any]
 
 
 def grouped(configs: Configs, cfg: str, group: int) -> Configs:
-    """With the minibatch standard deviation of groups of so many; without it if that is 0."""
+    """With the minibatch standard deviation of groups of this size; without it if that is 0."""
     more = {"mbstd_channels": int(group > 0)} if cfg == "stylegan2" else {}
     return Configs(configs.generator, {**configs.discriminator, "mbstd_group_size": group, **more})
 

@@ -35,7 +35,7 @@ CLAMP = 256.0  # of StyleGAN2's feature maps, where they are float16 (ADA, appen
 
 
 def values_of(preset: str, cfg: str | None, resolution: int, gpus: int = 1) -> dict[str, Any]:
-    """All values of a preset for pictures of `resolution` pixels, and so many GPUs (1 also without any)."""
+    """All values of a preset for pictures of `resolution` pixels, and this many GPUs (1 also without any)."""
     if preset not in PRESETS:
         raise UsageError(f"there is no preset {preset!r}; presets are {', '.join(PRESETS)}")
     if cfg is not None and cfg not in CFGS:
@@ -58,7 +58,7 @@ def plan(
     device: torch.device = CPU,
 ) -> tuple[Options, dict[str, float]]:
     """The options of a new run, and the preset's pace. `said` are the values that the user named; `resumed` is a model
-    to begin from, with its name. Raises `UsageError` where options do not fit together, or to so many processes."""
+    to begin from, with its name. Raises `UsageError` where they do not fit together, or not to the processes."""
     family = resumed[1].generator.family if resumed else None
     cfg = said.get("cfg") or (family if family in CFGS else None)
     gpus = processes if device.type == "cuda" else 1
@@ -165,7 +165,7 @@ def _split(batch: str, group: int, processes: int, device: torch.device) -> str:
 
 
 def check_shared(options: Options, processes: int) -> None:
-    """That so many processes can share the parts of every batch."""
+    """That this many processes can share the parts of every batch."""
     for pixels in options.growth.resolutions:
         batch, part = options.batch_at(pixels), options.micro_batch_at(pixels)
         if batch // part % processes:
@@ -176,7 +176,7 @@ def check_shared(options: Options, processes: int) -> None:
 
 
 def _fit(options: Options, processes: int) -> ByResolution:
-    """The largest parts that so many processes can share, and that are made of whole --mbstd-group."""
+    """The largest parts that this many processes can share, and that are made of whole --mbstd-group."""
     group = options.discriminator.get("mbstd_group_size") or 1
     parts = []
     for pixels in options.growth.resolutions:

@@ -33,7 +33,7 @@ def open_resumed(name: str, outdir: Path) -> Checkpoint:
 
 
 def anywhere(name: str) -> str | Path:
-    """What `name` means here, for who is elsewhere."""
+    """What `name` means here, for whoever is elsewhere."""
     path = Path(name)
     return path.resolve() if (path / OPTIONS).is_file() or store.is_file(name) else name
 
