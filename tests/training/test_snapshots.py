@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_families import make
 
 from stylegan_cli.media.render import to_pixels
 from stylegan_cli.training import presets, snapshots
@@ -38,17 +39,12 @@ def test_w_avg_is_the_mean_of_w(generator):
 def test_the_centre_is_that_of_all_classes_as_often_as_they_are(monkeypatch):
     """Also where the pictures of a class follow one another."""
     monkeypatch.setattr(snapshots, "CENTRE_SAMPLES", 8)
-    seen = []
-
-    class Classes:
-        z_dim, c_dim, device = 4, 3, torch.device("cpu")
-        w_avg = torch.zeros(4)
-
-        def mapping(self, z, c):
-            seen.extend(c.argmax(dim=1).tolist())
-            return z
-
-    snapshots.centre(Classes(), torch.tensor([0] * 50 + [1] * 25 + [2] * 25))
+    seen, generator = [], make("stylegan2", c_dim=3)
+    really = generator.mapping
+    monkeypatch.setattr(
+        type(generator), "mapping", lambda _, z, c: seen.extend(c.argmax(dim=1).tolist()) or really(z, c)
+    )
+    snapshots.centre(generator, torch.tensor([0] * 50 + [1] * 25 + [2] * 25))
     assert seen == [0, 0, 0, 0, 1, 1, 2, 2]
 
 
