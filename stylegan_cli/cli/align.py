@@ -9,7 +9,7 @@ import typer
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import each_photo
 from stylegan_cli.cli.console import data, fetch, progress, tell
-from stylegan_cli.cli.options import Quiet, command, out_option
+from stylegan_cli.cli.options import Force, Quiet, command, out_option
 from stylegan_cli.errors import UsageError
 from stylegan_cli.files import file_digest, write_bytes
 
@@ -30,7 +30,7 @@ class AlignOutput:
     size: Annotated[
         int, typer.Option(min=16, max=4096, help="Pixels of an aligned face's edge.", rich_help_panel=_OUTPUT)
     ] = 1024
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.", rich_help_panel=_OUTPUT)] = False
+    force: Force = False
     quiet: Quiet = False
 
 

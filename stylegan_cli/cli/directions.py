@@ -12,6 +12,7 @@ from stylegan_cli.cli.console import data as print_data
 from stylegan_cli.cli.console import escaped, progress, tell
 from stylegan_cli.cli.edits import FARTHEST, open_direction, split_names
 from stylegan_cli.cli.options import (
+    Force,
     Generation,
     Output,
     Quiet,
@@ -137,7 +138,7 @@ def find(
         Path | None,
         out_option("A .npz, or a folder; by default your own folder, so that --direction NAME finds it."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Find the direction of an attribute: by what scorers see in sampled people, or from two folders of people.

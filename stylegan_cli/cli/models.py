@@ -8,7 +8,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, escaped, fetching, tell
-from stylegan_cli.cli.options import ModelChoice, Quiet, command, out_option
+from stylegan_cli.cli.options import Force, ModelChoice, Quiet, command, out_option
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, show, fetch, add, remove, convert and blend models.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or a model file.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 
 @app.command("list")

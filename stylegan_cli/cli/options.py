@@ -28,6 +28,8 @@ Quiet = Annotated[
     typer.Option("--quiet", "-q", help="No prose and no progress: data and errors only.", rich_help_panel=_OUTPUT),
 ]
 
+Force = Annotated[bool, typer.Option("--force", help="Replace what exists.", rich_help_panel=_OUTPUT)]
+
 
 @dataclass(frozen=True)
 class ModelChoice:
@@ -122,7 +124,7 @@ class Output:
         int | None,
         typer.Option(min=1, max=8192, help="Scale faces to this many pixels on writing.", rich_help_panel=_OUTPUT),
     ] = None
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.", rich_help_panel=_OUTPUT)] = False
+    force: Force = False
     show: Annotated[bool, typer.Option("--show", help="Preview in the terminal.", rich_help_panel=_OUTPUT)] = False
     quiet: Quiet = False
 

@@ -9,7 +9,7 @@ import typer
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import Advance, fetch, progress, tell
 from stylegan_cli.cli.console import data as print_data
-from stylegan_cli.cli.options import ModelChoice, Quiet, Seed, command, command_line, out_option
+from stylegan_cli.cli.options import Force, ModelChoice, Quiet, Seed, command, command_line, out_option
 
 
 @command
@@ -26,7 +26,7 @@ def train_encoder(
     batch: Annotated[int, typer.Option(min=1, max=4096, help="Pictures a step.")] = 32,
     rate: Annotated[float, typer.Option("--lr", min=1e-7, max=1, help="The learning rate at its peak.")] = 1e-3,
     seed: Seed = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Train an encoder: from a picture to the latent that makes it, for stylegan project to start from.

@@ -19,6 +19,12 @@ BARS = "black"
 MAX_EDGE = 8192
 
 
+def check_filter(name: str) -> None:
+    """That there is such a resize filter."""
+    if name not in FILTERS:
+        raise UsageError(f"there is no resize filter {name!r}; say {', '.join(FILTERS)}")
+
+
 @dataclass(frozen=True)
 class Framing:
     """To `width` x `height` pixels.
@@ -37,8 +43,7 @@ class Framing:
     def __post_init__(self) -> None:
         if self.transform not in TRANSFORMS:
             raise UsageError(f"there is no transform {self.transform!r}; say {', '.join(TRANSFORMS)}")
-        if self.filter not in FILTERS:
-            raise UsageError(f"there is no resize filter {self.filter!r}; say {', '.join(FILTERS)}")
+        check_filter(self.filter)
         size = f"{self.width}x{self.height}"
         if not (0 < self.width <= MAX_EDGE and 0 < self.height <= MAX_EDGE):
             raise UsageError(f"pictures of {size} pixels cannot be made; sizes are 1 to {MAX_EDGE}")

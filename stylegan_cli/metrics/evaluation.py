@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.media.framing import FILTERS, Framing
+from stylegan_cli.media.framing import FILTERS, Framing, check_filter
 from stylegan_cli.metrics import distances, path_length, precision_recall
 from stylegan_cli.metrics.estimates import GROUPS, Estimate, jackknife, leaving_out
 from stylegan_cli.metrics.features import EfficientNetFeatures, Features, describe
@@ -45,8 +45,7 @@ class Settings:
             if name not in METRICS:
                 near = next((f"; nearest is --metrics {to}" for key, to in NEAREST.items() if name.startswith(key)), "")
                 raise UsageError(f"there is no metric {name!r}; metrics are {', '.join(METRICS)}{near}")
-        if self.filter not in FILTERS:
-            raise UsageError(f"there is no resize filter {self.filter!r}; say {', '.join(FILTERS)}")
+        check_filter(self.filter)
         if self.num < MIN_PICTURES:
             raise UsageError(f"{self.num} pictures are too few to judge by; take at least {MIN_PICTURES}")
 
