@@ -162,13 +162,10 @@ def find(
     if name is not None:
         _check_name(name, len(targets))
 
-    import torch
-
     from stylegan_cli.cli import finding
     from stylegan_cli.cli.price import SMALLEST
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import directions
-    from stylegan_cli.latents.directions import Direction
     from stylegan_cli.media.sampled import SampledFaces
     from stylegan_cli.operations import discovery
 
@@ -177,48 +174,36 @@ def find(
     paths = finding.destinations(generation.model, names, out, force)
     score = finding.open_scorers([*targets, *kept], quiet)
     studio = Studio(generation, Output(quiet=quiet))
-    generator = studio.generator
-    chosen = finding.moved_layers(layers, generator)
-    faces = SampledFaces(data, generator) if data else None
+    chosen = finding.moved_layers(layers, studio.generator)
+    faces = SampledFaces(data, studio.generator) if data else None
     if targets or kept:
         finding.check_sizes(studio, faces)
-    elif generator.resolution < SMALLEST:
+    elif studio.generator.resolution < SMALLEST:
         score = None  # what else moves is not seen
-    labels = {}
     if having and lacking:
-        w, labels[names[0]] = finding.in_folders(studio, having, lacking)
-        images = finding.drawn(studio, w)
+        sample = finding.in_folders(studio, having, lacking, names[0])
     elif faces:
-        w = torch.from_numpy(faces.w[:count])
-        images = map(faces.image, range(len(w)))
+        sample = finding.in_data(faces, count)
     else:
-        w = finding.of_seeds(studio, range(seed, seed + count))
-        images = finding.drawn(studio, w)
-    scores = finding.scored(images, len(w), score, quiet)
-    learned = scores | labels
-    fitted = discovery.fit(w, {one: learned[one] for one in [*(targets or names), *kept]})
+        sample = finding.of_seeds(studio, range(seed, seed + count))
+    scores = finding.scored(sample, score, quiet)
+    attributes, learned = targets or names, {**scores, **sample.labels}
+    fitted = discovery.fit(sample.w, {one: learned[one] for one in [*attributes, *kept]})
     # Edits are made on people of --psi, whoever taught the direction; nobody of these did.
-    walkers = finding.of_seeds(studio, range(seed + count, seed + count + people))
-    found = []
+    walkers = finding.of_seeds(studio, range(seed + count, seed + count + people)).w
     with progress("measuring", people * (1 + 2 * len(names) * (rounds + 1)), quiet) as advance:
         walk = finding.Walk(studio, score, walkers, chosen, finding.units(scores), advance)
-        for target, own in zip(targets or names, names, strict=True):
-            others = [one for one in kept if one != target]
-            vector, moved = discovery.refine(fitted, target, others, amount, rounds, walk.measure)
-            quality = {"accuracy": fitted.accuracy[target], "R squared": fitted.explained[target]}
-            found.append(
-                Direction(
-                    own,
-                    vector.expand(generator.num_ws, -1),
-                    layers,
-                    finding.title(target),
-                    fitted.responses[target].float(),
-                    found={"command": command_line(), "people": len(w), "kept": others},
-                    scores=quality | {"amount": amount, "ahead": moved.ahead, "behind": moved.behind},
-                )
-            )
+        refined = [
+            finding.refined(fitted, target, [one for one in kept if one != target], amount, rounds, walk)
+            for target in attributes
+        ]
+    about = {"command": command_line(), "people": len(sample.w)}
+    found = [
+        replace(direction, name=own, layers=layers, found={**about, **direction.found})
+        for own, direction in zip(names, refined, strict=True)
+    ]
     for path, direction in zip(paths, found, strict=True):
-        directions.write(path, direction, generator.origin)
+        directions.write(path, direction, studio.generator.origin)
         print_data(path)
     if not quiet:
         finding.report(found, amount)

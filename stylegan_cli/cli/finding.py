@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -57,32 +57,42 @@ def check_seeds(seeds: range) -> None:
         )
 
 
-def of_seeds(studio: Studio, seeds: Iterable[int]) -> Tensor:
-    """The `w` `[n, w_dim]` of seeds."""
-    return torch.stack([people.from_seed(studio.generator, seed, studio.psi).ws[0] for seed in seeds])
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """People to learn from: their `w` `[n, w_dim]`, their pictures, and what is known of them before anybody looks."""
+
+    w: Tensor
+    images: Iterable[Image.Image]
+    labels: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-def drawn(studio: Studio, w: Tensor) -> Iterator[Image.Image]:
-    """Pictures of people `w` `[n, w_dim]`."""
+def of_seeds(studio: Studio, seeds: Iterable[int]) -> Sample:
+    """The people of seeds."""
+    w = torch.stack([people.from_seed(studio.generator, seed, studio.psi).ws[0] for seed in seeds])
+    return Sample(w, _drawn(studio, w))
+
+
+def in_data(faces: SampledFaces, count: int) -> Sample:
+    """The first people of a data set, at most `count`."""
+    w = torch.from_numpy(faces.w[:count])
+    return Sample(w, map(faces.image, range(len(w))))
+
+
+def _drawn(studio: Studio, w: Tensor) -> Iterator[Image.Image]:
     return (render(studio.generator, Face(one.expand(studio.generator.num_ws, -1)), CELL) for one in w)
 
 
-def scored(images: Iterable[Image.Image], total: int, score: Score | None, quiet: bool) -> dict[str, Tensor]:
-    """What scorers see in pictures: `[n]` by name."""
+def scored(sample: Sample, score: Score | None, quiet: bool) -> dict[str, Tensor]:
+    """What scorers see in people: `[n]` by name."""
     seen: dict[str, list[float]] = {}
     if score is None:
         return {}
-    with progress("scoring", total, quiet) as advance:
-        for image in images:
+    with progress("scoring", len(sample.w), quiet) as advance:
+        for image in sample.images:
             for name, value in score(image).items():
                 seen.setdefault(name, []).append(value)
             advance()
     return {name: torch.tensor(values) for name, values in seen.items()}
-
-
-def title(name: str) -> str:
-    """What a direction says that it is."""
-    return SCORES[name].title if name in SCORES else "found from examples"
 
 
 def open_scorers(names: Sequence[str], quiet: bool) -> Score | None:
@@ -144,8 +154,25 @@ class Walk:
         return seen
 
 
-def in_folders(studio: Studio, having: Path, lacking: Path) -> tuple[Tensor, Tensor]:
-    """The `w` `[n, w_dim]` of the people in two folders (the mean over their layers), and 1 or -1 for which it was."""
+def refined(
+    fitted: discovery.Fit, target: str, kept: Sequence[str], amount: float, rounds: int, walk: Walk
+) -> Direction:
+    """The direction of an attribute that leaves what is `kept` alone, corrected by what a `walk` along it shows."""
+    vector, moved = discovery.refine(fitted, target, kept, amount, rounds, walk.measure)
+    quality = {"accuracy": fitted.accuracy[target], "R squared": fitted.explained[target]}
+    return Direction(
+        target,
+        vector.expand(walk.studio.generator.num_ws, -1),
+        title=SCORES[target].title if target in SCORES else "found from examples",
+        response=fitted.responses[target].float(),
+        found={"kept": list(kept)},
+        scores=quality | {"amount": amount, "ahead": moved.ahead, "behind": moved.behind},
+    )
+
+
+def in_folders(studio: Studio, having: Path, lacking: Path, name: str) -> Sample:
+    """The people in two folders, with one `w` each (the mean over their layers); the label `name` is 1 for those who
+    have it, -1 for the others."""
     sides = [_in_folder(studio, folder) for folder in (having, lacking)]
     if (together := sum(map(len, sides))) < FEWEST:
         raise StyleganError(
@@ -153,7 +180,8 @@ def in_folders(studio: Studio, having: Path, lacking: Path) -> tuple[Tensor, Ten
             f"{FEWEST}, and hundreds find better directions"
         )
     labels = torch.cat([torch.full((len(side),), sign) for side, sign in zip(sides, (1.0, -1.0), strict=True)])
-    return torch.cat(sides), labels
+    w = torch.cat(sides)
+    return Sample(w, _drawn(studio, w), {name: labels})
 
 
 def _in_folder(studio: Studio, folder: Path) -> Tensor:
@@ -179,10 +207,10 @@ def report(directions: Sequence[Direction], amount: float) -> None:
     tell(_row("", ["accuracy", "R squared", *names]))
     for direction in directions:
         quality = [f"{direction.scores[name]:.2f}" for name in ("accuracy", "R squared")]
-        for sign, side in (("+", "ahead"), ("-", "behind")):
+        for sign, side in ((1, "ahead"), (-1, "behind")):
             moved = direction.scores[side]
-            sides = [f"{float(sign + '1') * moved[name]:+.2f}" if name in moved else "-" for name in names]
-            tell(_row(f"{direction.name} {sign}{amount:g}", quality + sides))
+            sides = [f"{sign * moved[name]:+.2f}" if name in moved else "-" for name in names]
+            tell(_row(f"{direction.name} {sign * amount:+g}", quality + sides))
     for direction in directions:
         if (explained := direction.scores["R squared"]) <= 0:
             tell(
