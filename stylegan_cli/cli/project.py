@@ -193,7 +193,7 @@ def _save_comparison(studio: "Studio", path: Path, shot: "Shot", found: "Found")
     both = Image.new("RGB", (2 * size, size))
     for place, face in enumerate((shot.face, drawn)):
         both.paste(face.resize((size, size), Image.Resampling.LANCZOS), (place * size, 0))
-    studio.save_image_as(path, both)
+    studio.write(path, both)
 
 
 def _tell(found: "Found") -> None:

@@ -154,24 +154,15 @@ class Studio:
     def save_as(self, path: Path, work: Work) -> None:
         """Makes and writes one picture under a name that was checked."""
         size = self._face_size(work.picture)
-        self._save(path, render(self.generator, work.picture, size), self.recipe(work, size))
+        self.write(path, render(self.generator, work.picture, size), self.recipe(work, size))
 
     def save_sheet(self, name: str, sheet: Sheet, people: Sequence[Person]) -> None:
         """Makes and writes one sheet."""
         self.save([name], [Work(sheet, people)], faces=faces_to_compute(sheet))
 
-    def save_image(self, name: str, image: Image.Image, people: Sequence[Person]) -> None:
-        """Writes a picture that no recipe can make again."""
-        (path,) = self._paths([name], "out")
-        self._save(path, image, None, people)
-
-    def save_image_as(self, path: Path, image: Image.Image) -> None:
-        """Writes a picture that no recipe can make again, under a name that was checked."""
-        self._save(path, image, None)
-
     def replay(self, name: str, recipe: Recipe) -> None:
         """Makes and writes the picture of a recipe, with that recipe."""
-        (path,) = self._paths([name], "out")
+        path = self.path(name)
         if isinstance(recipe.picture, Sheet):
             self._check_page(recipe.picture, recipe.size or self.generator.resolution)
         if recipe.threads > 0:
@@ -179,7 +170,7 @@ class Studio:
         self.speed_up(faces_to_compute(recipe.picture))
         with progress("drawing", faces_to_compute(recipe.picture), self.output.quiet) as on_face:
             image = render(self.generator, recipe.picture, recipe.size, on_face)
-        self._save(path, image, recipe)
+        self.write(path, image, recipe)
 
     def speed_up(self, faces: int) -> None:
         """Compiles the generator before it draws that many faces, where the user wants it or where it pays; where it
@@ -227,6 +218,11 @@ class Studio:
         """Whether latents are written beside the pictures."""
         return isinstance(self.output, PictureOutput) and self.output.save_latents
 
+    def path(self, name: str) -> Path:
+        """An only result's path, checked."""
+        (path,) = self._paths([name], "out")
+        return path
+
     def _paths(self, names: Sequence[str], folder: str) -> list[Path]:
         """Every result's path, checked."""
         out, force, ending = self.output.out, self.output.force, self.format
@@ -269,7 +265,10 @@ class Studio:
             raise UsageError(f"a sheet of {columns} x {rows} faces of {size} pixels is too large; use a smaller --size")
         check_edges(self.format, width, height)
 
-    def _save(self, path: Path, image: Image.Image, recipe: Recipe | None, people: Sequence[Person] = ()) -> None:
+    def write(
+        self, path: Path, image: Image.Image, recipe: Recipe | None = None, people: Sequence[Person] = ()
+    ) -> None:
+        """Writes a picture that is made already, with its recipe if one can make it again, under a checked name."""
         self._write(path, people, encode(image, places.ending(path), self._text(path, recipe)))
         self.preview(image)
 
