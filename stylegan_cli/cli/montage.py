@@ -36,7 +36,10 @@ def pasting_into(studio: Studio, photo: Photo, before: Sequence[Person], is_only
     if len({cut.quad for cut in cuts}) < len(cuts):
         raise UsageError(f"two of these people are the same face on {photo.path}; name everybody once")
     look = _silhouette(quiet)
-    unedited = [render(studio.generator, person.face()) for person in before]
+    unedited = [
+        render(studio.generator, person.face()) if _is_seen_at(cut, person) else None
+        for cut, person in zip(cuts, before, strict=True)
+    ]
 
     def paste(*faces: Image.Image) -> Image.Image:
         image = empty
@@ -64,6 +67,13 @@ def _place_of(person: Person, image: Image.Image, photo: Photo, is_only: bool, q
         others = f"; {path}#2 is the next" if len(found) > 1 else ""
         tell(f"{person.label} was not found on {path}: the largest face there is replaced{others}.")
     return cut
+
+
+def _is_seen_at(cut: Alignment, person: Person) -> bool:
+    """Whether the face there is this person, as they are."""
+    found = _found_at(person)
+    is_changed = person.photo is not None and bool(person.photo.get("edited"))
+    return found is not None and found.is_near(cut) and not is_changed
 
 
 def _found_at(person: Person) -> Alignment | None:

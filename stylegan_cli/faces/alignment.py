@@ -61,6 +61,11 @@ class Alignment:
         corners = geometry.inside(self.corners, geometry.WHOLE * (1 - 2 * margin) + margin)
         return np.concatenate([-corners.min(axis=0), corners.max(axis=0) - self.size]).clip(0)
 
+    def is_near(self, other: Alignment) -> bool:
+        """Whether both are of the same place, but for a tenth of the edge, on photos of one size."""
+        apart = np.abs(self.corners - other.corners).max()
+        return self.size == other.size and bool(apart < self.edge * ELSEWHERE)
+
     def to_plain(self) -> dict[str, Any]:
         return asdict(self)
 

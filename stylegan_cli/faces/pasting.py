@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from stylegan_cli.faces import geometry
-from stylegan_cli.faces.alignment import BLUR, Alignment
+from stylegan_cli.faces.alignment import BLUR, Alignment, crop
 
 # Places are told by their distance from the crop's middle. The face and most of the hair lie in a superellipse, whose
 # half axes are shares of the crop's edge; the crop's own border is at distance 1 of a square.
@@ -40,7 +40,7 @@ def paste(
     photo: Image.Image,
     face: Image.Image,
     alignment: Alignment,
-    reference: Image.Image,
+    reference: Image.Image | None,
     silhouette: Silhouette | None = None,
 ) -> Image.Image:
     """The RGB photo with `face`, the edited crop of any size, in its place. Pixels farther than MARGIN from the crop,
@@ -48,8 +48,11 @@ def paste(
 
     `reference` is the crop before it was edited, as the generator draws it. How its colours differ from the photo's is
     taken off the face; where the edit changed something beside the face itself (hair), that goes into the photo too.
-    Without a `silhouette` that may be the wall behind it.
+    Without a `silhouette` that may be the wall behind it. If there is no `reference`, because the face is somebody
+    else's, everything of whom the photo shows gives way, as far as the crop reaches.
     """
+    is_other = reference is None
+    reference = crop(photo, alignment, face.width) if reference is None else reference
     size = 4 * max(round(min(2 * alignment.edge, FINEST) / 4), 1)
     border = round(size * MARGIN)
     corners = geometry.inside(alignment.corners, geometry.WHOLE * (1 + 2 * MARGIN) - MARGIN)
@@ -69,7 +72,7 @@ def paste(
     visible = _visible(alignment)
     edit = (_small(face) - _small(reference)) * _resized(people[inner, inner], COLOUR_SIZE)
     change = _carried(before, edit, visible * _resized(fringe, COLOUR_SIZE))
-    change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near
+    change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near * (not is_other)
     change[inner, inner] *= fringe
     new = np.asarray(face.resize((size, size), Image.Resampling.LANCZOS), np.float32)
     cast = _cast(before[inner, inner], face, reference, there[inner, inner], here, visible)

@@ -26,7 +26,8 @@ class Person:
 
     `z` `[z_dim]` and the `psi` that truncated it are known only for people who came from a seed: moving in Z
     (spherical interpolation, jitter) needs them. `tuned` is what a photo changed in the generator; `photo` tells which
-    photo they were found on, and where, as their file does: the `file`'s name and the face's `alignment`.
+    photo they were found on, and where, as their file does: the `file`'s name, the face's `alignment`, and whether they
+    were `edited` since.
     """
 
     label: str

@@ -95,7 +95,9 @@ def movement(generator: Generator, edits: Sequence[Edit], at: float = 1.0) -> Te
 
 def edited(generator: Generator, person: Person, edits: Sequence[Edit], at: float = 1.0) -> Person:
     """The person at a share `at` of the edits' way."""
-    return replace(person, label=caption(edits, at), ws=person.ws + movement(generator, edits, at), z=None)
+    photo = person.photo and {**person.photo, "edited": True}
+    ws = person.ws + movement(generator, edits, at)
+    return replace(person, label=caption(edits, at), ws=ws, z=None, photo=photo)
 
 
 def caption(edits: Sequence[Edit], at: float = 1.0) -> str:

@@ -248,6 +248,21 @@ def test_an_edit_goes_back_into_its_photo(works, photo, direction):
     assert np.load("me-edited.npz")["w"].shape == np.load("me.npz")["w"].shape
 
 
+def test_only_who_is_seen_there_is_compared_with_before(works, photo, direction, monkeypatch):
+    """Of whom the photo shows as they were before an edit only the edit is pasted; others take the whole place."""
+    seen = []
+    really = pasting.paste
+    monkeypatch.setattr(pasting, "paste", lambda *args: seen.append(args[3]) or really(*args))
+    edit = ("edit", "--direction", f"{direction}=2")
+    works("project", photo, "--steps", 2, "-q")
+    works(*edit, "me.npz", "-o", "older.png", "--save-latents", "-q")
+    for number, (who, where) in enumerate([
+        ("me.npz", photo), ("me.npz", f"{photo}#1"), ("older.png", photo), ("older.npz", photo), ("1", photo),
+    ]):  # fmt: skip
+        works(*edit, who, "--paste", where, "-o", f"back{number}.png", "-q")
+    assert [reference is not None for reference in seen] == [True, True, False, False, False]
+
+
 def test_what_is_behind_a_face_stays_where_somebody_can_tell(works, photo, direction, monkeypatch):
     """Without OpenVINO, or its file, faces go back all the same."""
 

@@ -44,7 +44,7 @@ def test_an_unedited_face_changes_nothing(photo, degrees):
     """Beyond what drawing it twice costs in sharpness."""
     cut = placed(SIZE, CENTRE, EDGE, degrees)
     face = alignment.crop(photo, cut, 512)
-    pasted = pasting.paste(photo, face, cut, face)
+    pasted = pasting.paste(photo, face, cut, None)
     assert np.abs(values(pasted) - values(photo)).mean() < 0.5
     assert np.abs(values(pasted) - values(photo)).max() < 40
 
@@ -66,6 +66,19 @@ def test_an_edit_amid_the_crop_changes_nothing_outside_of_it(photo, degrees):
     edited = face.copy()
     edited.paste((255, 0, 0), (96, 96, 160, 160))
     changed = (values(pasting.paste(photo, edited, cut, face)) != values(photo)).any(axis=2)
+    assert not changed[distance(cut) > 0.5].any()
+
+
+def test_of_who_was_there_nothing_is_left_beside_somebody_else(photo, faces):
+    """Where their hair was, within the crop, there is the other's picture; beyond the crop nothing changes."""
+    cut = placed(SIZE, CENTRE, EDGE)
+    face = faces["old"].resize((256, 256))
+    pasted = pasting.paste(photo, face, cut, None)
+    there, here = values(alignment.crop(pasted, cut, 256)), values(face)
+    beside = (slice(60, 200), slice(12, 30))  # outside of the face itself
+    before = values(alignment.crop(photo, cut, 256))[beside]
+    assert np.abs(there[beside] - here[beside]).mean() < 0.3 * np.abs(before - here[beside]).mean()
+    changed = (values(pasted) != values(photo)).any(axis=2)
     assert not changed[distance(cut) > 0.5].any()
 
 
@@ -166,7 +179,7 @@ def test_a_face_cut_off_keeps_the_photo_sharp(photo, centre):
     """Crops are blurred where they leave the photo, before they do: that must not come back."""
     cut = placed(SIZE, centre, EDGE, 5)
     face = alignment.crop(photo, cut, 512)
-    pasted = pasting.paste(photo, face, cut, face)
+    pasted = pasting.paste(photo, face, cut, None)
     assert pasted.size == SIZE
     assert np.abs(values(pasted) - values(photo))[distance(cut) < 0.4].mean() < 3
     assert np.abs(values(pasted) - values(photo)).max() < 50
