@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -40,9 +39,7 @@ def boundary() -> Iterator[None]:
     except KeyboardInterrupt:
         tell("Stopped. What was finished is kept, nothing is half-written.")
         raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:
-        # Whoever read our stdout has gone (`| head`): the interpreter must not try to flush it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our stdout has gone (`| head`)
         raise typer.Exit(1) from None
     except Exception as error:
         if os.environ.get("STYLEGAN_DEBUG"):

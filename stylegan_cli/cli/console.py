@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -40,9 +41,16 @@ def tell(sentence: str) -> None:
 
 
 def data(line: object) -> None:
-    """One line of data, as it is: paths are for other programs."""
-    if sys.stdout:  # nothing where it was closed
+    """One line of data, as it is and at once: paths are for other programs, which may wait for them."""
+    if not sys.stdout:  # it was closed
+        return
+    try:
         sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except OSError:
+        # At its end the interpreter would try again, and complain in its own words.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 @contextmanager

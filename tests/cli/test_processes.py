@@ -40,6 +40,7 @@ def hear_ctrl_c():
 def start(*words, env=None, **options):
     command = [*STYLEGAN, *map(str, words)]
     environment = os.environ | QUICK | (env or {})
+    environment.pop("PYTHONUNBUFFERED", None)  # users have none
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, env=environment, **{"preexec_fn": hear_ctrl_c} | pipes | options)
     started.append(process)
@@ -156,6 +157,16 @@ def test_a_reader_who_leaves_early(here, tiny_model, words):
     assert process.stderr.read() == ""
     assert process.wait(timeout=60) == 1
     assert not [name for name in files(here) if "part" in name]
+
+
+def test_paths_are_told_when_the_files_are_there(here, tiny_model):
+    """And not at the end: other programs may wait for them."""
+    process = start("sample", "-n", 300, "--size", 8, "--model", tiny_model, "-o", "faces")
+    first = process.stdout.readline()
+    assert process.poll() is None
+    assert Path(first.strip()).is_file()
+    assert len(process.stdout.readlines()) == 299
+    assert process.wait(timeout=60) == 0
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
