@@ -129,7 +129,7 @@ class Generator(nn.Module, ABC):
     def set_transform(self, translate: tuple[float, float] = (0.0, 0.0), rotate: float = 0.0) -> None:
         """Moves (picture widths, right and down) and turns (degrees, counter-clockwise) all pictures from now on."""
         if any((*translate, rotate)):
-            raise StyleganError(f"{self.origin.name} is a {self.family} and cannot move or turn faces; StyleGAN3 can")
+            raise UsageError(f"{self.origin.name} is a {self.family} and cannot move or turn faces; StyleGAN3 can")
 
     def broadcast(self, w: Tensor) -> Tensor:
         """One `w` `[n, w_dim]` for all layers: `[n, num_ws, w_dim]`, a view without memory of its own."""

@@ -252,7 +252,7 @@ def add(path: Path, name: str, force: bool = False) -> Model:
     from stylegan_cli.encoder import model_of
 
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise UsageError(f"{name!r} cannot be a model's name; use letters, digits, - and _")
+        raise UsageError(f"{name!r} cannot be a model's name; choose one by --name, of letters, digits, - and _")
     folder = own_folder() / name
     if (bundled_folder() / name).exists():
         raise StyleganError(f"there is a model called {name} already, which came with this tool; choose another --name")

@@ -113,7 +113,7 @@ def _load(path: Path) -> Any:
     if path.suffix.lower() not in (".toml", ".json"):
         raise UsageError(f"{path} is no .toml or .json file")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows' editors mark it
         return tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except (ValueError, RecursionError) as error:
         raise StyleganError(f"{path} cannot be read ({error}); mend it") from None

@@ -78,6 +78,9 @@ def blend_parents(
     studio = Studio(generation, output)
     order = studio.generator.layers
     extra = [(parse_layers(which, order), share) for which, share in map(_assignment, layers or [])]
+    if {layer for indices, _ in extra for layer in indices} >= set(range(len(order))):
+        idle = {"--weight": weight, "--seed": seed, "--children": children > 1}
+        check_unused("all layers have their shares already", idle)
     studio.check_out(1 if grid else children)
     one, other = studio.persons([first, second])
     given = {band: share for band, share in zip(BANDS, (coarse, middle, fine), strict=True) if share is not None}

@@ -66,7 +66,7 @@ def dataset(
     from stylegan_cli.media.framing import Alike, Framing
     from stylegan_cli.media.sources import open_source, read_labels
 
-    places.file_ending(None, format, FORMATS, "png")
+    format = places.file_ending(None, format, FORMATS, "png")
     pixels = _pixels(size, width, height)
     frame = Framing(*pixels, transform, filter, upscale) if pixels else None
     if frame is None:

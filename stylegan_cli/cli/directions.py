@@ -253,7 +253,7 @@ def discover(
     from stylegan_cli.operations import discovery, editing
 
     folder = output.out or places.fresh(Path(method))
-    if (places.is_file_name(folder, FORMATS) or folder.suffix == ".npz") and not folder.is_dir():
+    if places.is_file_name(folder, (*FORMATS, finding.ENDING)):
         raise UsageError(f"--out {folder}: directions and their sheet go into a folder; name one")
     paths = finding.destinations(generation.model, [f"{method}-{i}" for i in range(count)], folder, output.force)
     ending = places.file_ending(folder, output.format, FORMATS, "png")

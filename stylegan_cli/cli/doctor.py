@@ -15,6 +15,8 @@ from stylegan_cli.errors import StyleganError
 if TYPE_CHECKING:
     from stylegan_cli.store import Model
 
+MOVE_CACHE, MOVE_DATA = (f"move the {what} with STYLEGAN_{what.upper()}" for what in ("cache", "data"))
+
 
 @command
 def doctor() -> None:
@@ -22,21 +24,22 @@ def doctor() -> None:
     import torch
 
     from stylegan_cli import __version__, hardware, store
-    from stylegan_cli.assets import cache_folder
+    from stylegan_cli.assets import cache_folder, data_folder
     from stylegan_cli.files import nearest_existing
 
     device = hardware.choose_device("auto")
     problems: list[str] = []
-    cache = cache_folder()
+    cache, own = cache_folder(), data_folder()
     lines = {
         "stylegan": f"{__version__}, Python {platform.python_version()}, torch {torch.__version__}, {sys.platform}",
         "device": f"{device.type}{_cuda_name()}",
         "precision": _precision(hardware.choose_precision("auto", device), device.type, hardware.cpu_features()),
         "threads": f"{torch.get_num_threads()} of {os.cpu_count()} processors",
-        "cache": f"{cache} ({_writable(nearest_existing(cache), problems)})",
+        "cache": f"{cache} ({_writable(nearest_existing(cache), problems, MOVE_CACHE)})",
+        "data": f"{own} ({_writable(nearest_existing(own), problems, MOVE_DATA)})",
         "models": ", ".join(f"{model.name} ({_presence(model, problems)})" for model in store.models().values()),
         "ffmpeg": _ffmpeg(problems),
-        "here": f"{Path.cwd()} ({_writable(Path.cwd(), problems)})",
+        "here": f"{Path.cwd()} ({_writable(Path.cwd(), problems, 'work in another one')})",
     }
     for key, value in lines.items():
         data(f"{key:<10}{value}")
@@ -69,10 +72,10 @@ def _presence(model: "Model", problems: list[str]) -> str:
         return "damaged"
 
 
-def _writable(folder: Path, problems: list[str]) -> str:
+def _writable(folder: Path, problems: list[str], instead: str) -> str:
     if folder.is_dir() and os.access(folder, os.W_OK):
         return "writable"
-    problems.append(f"{folder} cannot be written to; change its permissions, or move the cache with STYLEGAN_CACHE")
+    problems.append(f"{folder} cannot be written to; change its permissions, or {instead}")
     return "not writable"
 
 

@@ -30,17 +30,21 @@ from stylegan_cli.pictures import Face
 from stylegan_cli.scorers.scores import SCORES, Scorers, available
 
 FEWEST = 2 * discovery.HELD_OUT  # people that a direction can be fitted to
+ENDING = "npz"
 Score = Callable[[Image.Image], Mapping[str, float]]
 
 
 def destinations(model: str, names: Sequence[str], out: Path | None, force: bool) -> list[Path]:
     """A file for each direction: in the user's own folder, in the folder `out`, or `out` itself if it is a `.npz`."""
-    if out is not None and out.suffix == ".npz" and not places.is_folder(out):
+    if places.is_file_name(out, (ENDING,)):
+        assert out is not None
         if len(names) > 1:
             raise UsageError(f"--out {out} is one file, and these are {len(names)} directions; name a folder")
         return [places.check_file(out, force)]
+    if out is not None:
+        places.check_folder_name(out, f"directions are .{ENDING} files")
     folder = out or store.own_directions(model)
-    return [places.check_file(folder / f"{name}.npz", force) for name in names]
+    return [places.check_file(folder / f"{name}.{ENDING}", force) for name in names]
 
 
 def moved_layers(words: str, generator: Generator) -> tuple[int, ...]:
@@ -189,7 +193,7 @@ def _in_folder(studio: Studio, folder: Path) -> Tensor:
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}")
     listing = sorted(folder.iterdir())
-    found = [path for path in listing if path.suffix.lower() in files.ENDINGS]
+    found = [path for path in listing if path.suffix.lower() in files.ENDINGS + files.TORCH]
     found = found or [path for path in listing if path.suffix.lower() in PICTURES]
     if not found:
         raise StyleganError(f"{folder} holds neither latents nor pictures made by this tool")

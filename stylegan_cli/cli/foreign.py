@@ -10,7 +10,7 @@ VERBS = {
     "sample": "generate generate-image generate-images gen-image gen-images run-generator",
     "sample --grid --show": "visualizer",
     "mix": "style-mixing stylemix mixing",
-    "interpolate": "gen-video generate-video video lerp",
+    "interpolate": "gen-video generate-video video lerp random-video circular-video",
     "project": "projector projection run-projector invert",
     "edit --direction": "apply-factor",
     "directions discover --method sefa": "sefa closed-form-factorization factorize",
@@ -28,7 +28,7 @@ OPTIONS = {
         "--count": "--pics --num-generate --num-samples --n-sample --num --sample",
         "--outdir": "--results-dir --output-dir --out-dir",
         "--grid": "--num-image-tiles --save-grid",
-        "--columns": "--nrow --n-row",
+        "--columns": "--nrow --n-row --grid-width",
         "--size": "--resolution --image-size",
     },
     "mix": PEOPLE
@@ -43,6 +43,8 @@ OPTIONS = {
         "--method": "--kind --interpolation",
         "--frames": "--steps --num-steps --interpolation-num-steps",
         "--seeds, as many for each film of --grid": "--num-keyframes",
+        "--seeds, in another order": "--shuffle-seed",
+        "--frames, from one to the next, and --fps": "--duration-sec",
     },
     "project": MODEL
     | {

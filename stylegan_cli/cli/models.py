@@ -46,6 +46,7 @@ def show(name: Name = "ffhq") -> None:
     about = {
         "name": generator.origin.name,
         "family": generator.family,
+        "classes": f"0-{generator.c_dim - 1}" if generator.c_dim else "none",
         "resolution": generator.resolution,
         "parameters": f"{parameters:,}",
         "latents": f"z [{generator.z_dim}], w [{generator.w_dim}], ws [{generator.num_ws}, {generator.w_dim}]",
@@ -56,8 +57,9 @@ def show(name: Name = "ffhq") -> None:
     }
     # Whoever made the file wrote the notes: they add to what was found out, and never replace it.
     for key, value in (about | notes | about).items():
-        said = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-        data(escaped(f"{key:<12}{said}"))
+        parts = [f"{k} {v}" for k, v in value.items()] if isinstance(value, dict) else value
+        said = ", ".join(map(str, parts)) if isinstance(parts, list) else parts
+        data(escaped(f"{key:<14}{said}"))
     data("\nlayer  resolution  band    channels")
     for layer in generator.layers:
         data(f"{layer.index:>5}  {layer.resolution:>10}  {layer.band:<6}  {layer.channels:>8}")

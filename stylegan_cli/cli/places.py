@@ -36,6 +36,7 @@ def is_folder(out: Path) -> bool:
 
 def file_ending(out: Path | None, asked: str | None, known: Collection[str], default: str) -> str:
     """The format: what the name of `out` says, else what was asked for, else the default."""
+    asked = asked and asked.lower().replace("jpeg", "jpg")
     if asked is not None and asked not in known:
         raise UsageError(f"there is no format {asked!r} here; formats are {', '.join(known)}")
     if out is None or is_folder(out):
@@ -103,7 +104,9 @@ def check_folder(folder: Path) -> Path:
 
 def _is_zip(path: Path) -> bool:
     if is_zip(path) and is_folder(path):
-        raise UsageError(f"{path} is named like a .zip, and asked for as a folder; name a folder, or say --out {path}")
+        raise UsageError(
+            f"{path} is named like a .zip, and asked for as a folder; leave out the slash at its end, or --outdir"
+        )
     return is_zip(path)
 
 

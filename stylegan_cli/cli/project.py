@@ -102,9 +102,9 @@ def project(
     if film and places.ending(film) not in CODECS:
         raise UsageError(f"--film {film}: films are {', '.join(f'.{ending}' for ending in CODECS)} files")
     for latents, *_ in files:
-        if latents.suffix not in ENDINGS:
+        if latents.suffix.lower() not in ENDINGS:
             raise UsageError(f"--out {latents}: latents are {' or '.join(ENDINGS)} files")
-        if tune and latents.suffix != ".npz":
+        if tune and latents.suffix.lower() != ".npz":
             raise UsageError(f"--tune stores more than latents, which {latents} cannot hold; name a .npz")
     for path in filter(None, (*chain(*files), film)):
         places.check_file(path, output.force)
@@ -150,7 +150,7 @@ def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: "Sequence[
 
     with ExitStack() as stack:
         found = darkroom.find(studio, shot, wanted, _filming(stack, film), keep)
-    if latents.suffix == ".npz":
+    if latents.suffix.lower() == ".npz":
         studio.save_latents(latents, [found.person], report=dict(found.report))
     else:
         _save_npy(latents, found)

@@ -49,6 +49,7 @@ def sample_dataset(
         _wait(world)  # for the leader, who looks whether all is well, and fetches the model for all
     studio = Studio(generation, output)
     studio.check_noise(wishes["noise"])
+    _check_drawn(studio, ranges[0][0], face)
     rows = 1 if studio.generator.cutoff is None else studio.generator.num_ws
     dataset = ShardedDataset(path, sum(map(len, ranges)), (rows, studio.generator.w_dim), studio.format)
     with closing(dataset):
@@ -56,6 +57,12 @@ def sample_dataset(
             _begin(dataset, studio, world, _wishes(studio, generation, ranges) | wishes)
             _wait(world)
         _sample(dataset, studio, world, ranges, face)
+
+
+def _check_drawn(studio: Studio, seed: int, face: Callable[[Person, int], Face]) -> None:
+    """That the model draws what is asked for, before a data set is begun that could not go on."""
+    first = face(from_seed(studio.generator, seed, studio.psi), seed)
+    studio.generator.set_transform(first.translate, first.rotate)
 
 
 def _sample(

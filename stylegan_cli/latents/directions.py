@@ -99,8 +99,8 @@ def write(path: Path, direction: Direction, origin: Origin) -> None:
     arrays: dict[str, Any] = {"direction": vector.numpy(), "about": np.array(json.dumps(about))}
     if direction.response is not None:
         arrays["response"] = direction.response.numpy()
-    with replacing(path) as part:
-        np.savez(part, **arrays)
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez(file, **arrays)
 
 
 def _read_own(path: Path, generator: Generator) -> Direction:

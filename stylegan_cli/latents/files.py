@@ -94,8 +94,8 @@ def write_npz(
         arrays |= {"z": z, "psi": np.array(psi)}
     if any(tuned):
         arrays |= _tuned_to_arrays(tuned, ws.shape[1])
-    with replacing(path) as part:
-        np.savez(part, **arrays)
+    with replacing(path) as part, part.open("wb") as file:  # to a name of other letters numpy would add .npz
+        np.savez(file, **arrays)
 
 
 @contextmanager

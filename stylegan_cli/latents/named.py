@@ -24,6 +24,8 @@ class Photo:
         """What `me.jpg` or `party.jpg#2` names. Raises `UsageError` where there is no such file, or no face can have
         such a number."""
         name, number = numbered(text)
+        if is_folder(name):
+            raise UsageError(f"{name} is a folder; name the photos in it, like {Path(name) / '*.jpg'}")
         if not is_file(name):
             raise UsageError(f"there is no photo {name!r}")
         if number and not (number.isdecimal() and len(number) <= MOST_DIGITS and int(number)):

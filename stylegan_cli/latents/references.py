@@ -54,8 +54,10 @@ def _listed(text: str) -> Iterator[str]:
     if is_file(text):
         yield text
         return
-    # A file's name may have commas.
-    parts = [text] if is_file(numbered(text)[0]) else [part.strip() for part in text.split(",") if part.strip()]
+    name, number = numbered(text)
+    # A file's name may have commas; behind a number others may follow.
+    is_one = is_file(name) and "," not in number
+    parts = [text] if is_one else [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
         raise UsageError(f"{text!r} names nobody; people are seeds, latents, pictures or names, with commas: 3,5-9,jon")
     for part in parts:
@@ -133,7 +135,7 @@ def _from_picture(path: Path, generator: Generator) -> Person:
     recipe = recipes.read(path)
     recipe.check_model(generator, str(path))
     if not isinstance(recipe.picture, Face):
-        raise StyleganError(f"{path} shows more than one face; use the picture of one person, or saved latents")
+        raise StyleganError(f"{path} is a sheet or a heat map; use the picture of one person, or saved latents")
     return Person(path.stem, recipe.picture.ws, tuned=recipe.picture.tuned, photo=recipe.photo)
 
 

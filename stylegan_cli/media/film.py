@@ -14,7 +14,7 @@ from typing import IO
 import imageio_ffmpeg
 import numpy as np
 
-from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.errors import StyleganError, UsageError, first_line
 from stylegan_cli.files import replacing_alone
 from stylegan_cli.media.background import Background
 
@@ -88,13 +88,22 @@ def filming(path: Path, fps: float, format: str) -> Iterator[Callable[[np.ndarra
                 encoder.wait()
 
 
+def _ffmpeg() -> str:
+    try:
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except (RuntimeError, OSError) as error:
+        raise StyleganError(
+            f"films need ffmpeg, and there is none ({first_line(error)}); install it, or set IMAGEIO_FFMPEG_EXE"
+        ) from None
+
+
 def _start(
     part: Path, shape: tuple[int, ...], fps: float, format: str, complaints: IO[bytes]
 ) -> subprocess.Popen[bytes]:
     height, width, _ = shape
     source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-")
     # As a file, whatever its name is: in front of a colon ffmpeg sees a protocol.
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *source, *CODECS[format], f"file:{part}"]
+    command = [_ffmpeg(), "-y", "-loglevel", "error", *source, *CODECS[format], f"file:{part}"]
     # In a session of its own, so that Ctrl-C reaches us and not the encoder behind our back. (Windows ignores that.)
     return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=complaints, start_new_session=True)
 

@@ -15,7 +15,7 @@ from stylegan_cli.latents import files
 from stylegan_cli.media.dataset import LABELS
 from stylegan_cli.media.decoding import UnusableError, decode
 from stylegan_cli.media.encode import FORMATS
-from stylegan_cli.media.sharded import unfinished
+from stylegan_cli.media.sharded import check_finished
 from stylegan_cli.media.sources import BROKEN_MEMBER
 
 PICTURES = tuple(f".{format}" for format in FORMATS)
@@ -29,8 +29,8 @@ class SampledFaces:
     """
 
     def __init__(self, path: Path, generator: Generator) -> None:
-        if not path.is_file() and unfinished(path):
-            raise StyleganError(f"{path} is unfinished; the same stylegan sample that began it goes on")
+        if not path.is_file():
+            check_finished(path)
         self.path = path
         self._zip = None if path.is_dir() else _open_zip(path)
         self._names = sorted(name for name in self._listing() if name.lower().endswith(PICTURES))

@@ -173,6 +173,12 @@ def unfinished(path: Path) -> dict[str, Any] | None:
         return None
 
 
+def check_finished(path: Path) -> None:
+    """That there is no data set of this name that was begun and not finished."""
+    if unfinished(path):
+        raise StyleganError(f"{path} is unfinished; the same stylegan sample that began it goes on")
+
+
 def difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
     """The first of the wishes in which two data sets differ, as words; None if they are the same."""
     for name, value in now.items():

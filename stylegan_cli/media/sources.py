@@ -22,6 +22,7 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES, UNREAD, is_leftover
 from stylegan_cli.media.dataset import LABELS
 from stylegan_cli.media.decoding import MAX_BYTES, UnusableError, too_large
+from stylegan_cli.media.sharded import check_finished
 from stylegan_cli.pillow import in_words
 
 MEND = "make a data set of it with stylegan dataset"  # what users are told whose source is not a data set
@@ -160,6 +161,7 @@ class Labels:
 def open_source(path: Path) -> Iterator[Source]:
     """The pictures in a folder or a zip; there is at least one file that looks like one."""
     if path.is_dir():
+        check_finished(path)
         source: Source = FolderSource(path)
         _check(source)
         yield source

@@ -183,11 +183,9 @@ def limited(
 ) -> tuple[list[Edit], float]:
     """The edits with amounts scaled down until the person's drift stays within `limit`, and the smallest scale."""
     if ruler.drift(person.ws) > limit:
-        # Latents of files and photos are taken as they are.
-        advice = "" if person.z is None else ", or truncate seeds with --psi"
         raise StyleganError(
             f"{person.label} is {ruler.drift(person.ws):.2f} typical distances from the average face before any edit; "
-            f"give a --max-drift above that{advice}"
+            f"give a --max-drift above that"
         )
     start, stop = (ruler.share(person.ws, movement(generator, edits, at), limit) for at in (0.0, 1.0))
     return [replace(edit, start=edit.start * start, stop=edit.stop * stop) for edit in edits], min(start, stop)

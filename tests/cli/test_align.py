@@ -304,7 +304,7 @@ def test_a_photo_that_cannot_be_used_costs_one_sentence(stylegan, here, name, wo
 WORDS = {
     "no photo": ([], "Missing argument"),
     "no such photo": (["nobody.png"], "there is no photo 'nobody.png'"),
-    "a folder": (["folder"], "there is no photo 'folder'"),
+    "a folder": (["folder"], "folder is a folder; name the photos in it, like folder/*.jpg"),
     "both": (["her.png#2", "--all"], "her.png#2 is one face, and --all takes every face; leave out one of them"),
     "face 0": (["her.png#0"], "faces on her.png are numbered from 1, the largest: there is no her.png#0"),
     "no face": (["her.png#left"], "there is no her.png#left"),

@@ -131,6 +131,12 @@ def test_mistakes_in_the_file(apply, text, said):
     assert len(result.stderr.splitlines()) == 1 + result.stderr.count("only its shape was checked")
 
 
+def test_a_byte_order_mark(apply):
+    """Windows' editors write one."""
+    assert apply(f"\ufeff{TOML}", 1, "-q").exit_code == 0
+    assert apply('\ufeff{"edit": [{"age.npy": 3}]}', 2, "-q", ending="json").exit_code == 0
+
+
 def test_what_is_no_file_of_edits(apply):
     result = apply(TOML, 1, ending="yaml")
     assert (result.exit_code, result.stderr) == (2, "Error: edits/recipe.yaml is no .toml or .json file.\n")

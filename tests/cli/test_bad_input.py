@@ -254,7 +254,7 @@ def test_replay_of_a_model_that_is_not_here(refused, face):
 
 def test_a_sheet_is_nobody(refused, tiny_stylegan):
     tiny_stylegan("sample", "-n", 2, "--grid", "--size", 16, "--out", "sheet.png")
-    assert "shows more than one face" in refused(REST, "noise", "sheet.png")
+    assert "is a sheet or a heat map" in refused(REST, "noise", "sheet.png")
 
 
 WORDS = {
@@ -283,6 +283,10 @@ WORDS = {
     "styles": (["mix", "--rows", 1, "--cols", 2, "--styles", "hair"], "there is no band or layer 'hair'"),
     "assignment": (["mix", "--coarse", 1, "--layers", "fine"], "--layers takes LAYERS=PERSON"),
     "compile": (["sample", "--compile", "maybe"], "--compile is one of auto, on, off, not 'maybe'"),
+    "shares of all layers": (["blend-parents", 1, 2, "--layers", "all=1", "--weight", 0.2], "leave out --weight"),
+    "alike siblings": (["blend-parents", 1, 2, "--layers", "all=1", "-n", 2], "leave out --children"),
+    "a folder of photos": (["project", "."], ". is a folder; name the photos in it, like *.jpg"),
+    "a data set that cannot move": (["sample", "-n", 2, "--dataset", "d", "--rotate", 9], "cannot move or turn faces"),
     "method": (["interpolate", 1, 2, "--method", "round"], "--method is one of linear, spherical, cubic"),
     "easing": (["interpolate", 1, 2, "--easing", "hard"], "--easing is one of linear, smooth, ease-in, ease-out"),
     "one person": (["interpolate", 1], "needs at least two people"),

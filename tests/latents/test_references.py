@@ -192,7 +192,7 @@ def test_a_broken_z_is_refused(tiny, resolve, here, z):
 def test_a_sheet_is_not_a_person(tiny, resolve, here):
     face = Face(torch.zeros(tiny.num_ws, tiny.w_dim))
     save_picture(tiny, here / "sheet.png", Sheet(((face, face),)))
-    with pytest.raises(StyleganError, match="more than one face"):
+    with pytest.raises(StyleganError, match="is a sheet or a heat map"):
         resolve("sheet.png")
 
 
@@ -256,6 +256,8 @@ def test_lists_of_people(here):
     (here / "a,b.npy").touch()
     (here / "a,b.jpg").touch()
     assert references.split("a,b.jpg#1-2") == ["a,b.jpg#1", "a,b.jpg#2"]
+    assert references.split("a.jpg#1,5-6,jon") == ["a.jpg#1", "5", "6", "jon"]
+    assert references.split("a.jpg#1-2,a.jpg#4") == ["a.jpg#1", "a.jpg#2", "a.jpg#4"]
     (here / "take#1-2").touch()
     assert references.split("take#1-2") == ["take#1-2"]
     assert references.split("a,b.npy") == ["a,b.npy"]

@@ -109,6 +109,13 @@ def test_an_encoder_that_fails_is_one_sentence(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_encoder_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: (_ for _ in ()).throw(RuntimeError("No exe found")))
+    with pytest.raises(StyleganError, match=r"films need ffmpeg, and there is none \(No exe found\); install it, or"):
+        write_film(tmp_path / "film.mp4", FRAMES, 10, "mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
 class Gone:
     """An encoder that has given up, and what its pipe then says."""
 

@@ -7,6 +7,7 @@ import stat
 import zipfile
 
 import pytest
+from PIL import Image
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.media import sources
@@ -242,3 +243,16 @@ def test_labels_that_are_not_there(place, mode, message):
 def test_a_way_to_labels_that_there_is_not(place):
     with pytest.raises(UsageError, match="no way 'csv'"):
         labels(fill(place, {"a.png": ""}), "csv")
+
+
+def test_what_is_unfinished_is_no_source(tmp_path):
+    """Its pictures are those that the processes happened to make."""
+    folder = tmp_path / "faces"
+    (folder / "00000").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(folder / "00000/img00000000.png")
+    (folder / "manifest.json").write_text('{"wishes": {}, "runs": []}')
+    with pytest.raises(StyleganError, match=r"faces is unfinished; the same stylegan sample"), open_source(folder):
+        pass
+    (folder / "dataset.json").write_text("{}")
+    with open_source(folder) as source:
+        assert source.names == ["00000/img00000000.png"]
