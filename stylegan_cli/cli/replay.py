@@ -16,6 +16,7 @@ from stylegan_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stylegan_cli.latents.files import Latents
     from stylegan_cli.noise import Noise
     from stylegan_cli.pictures import Cell
     from stylegan_cli.recipes import Recipe
@@ -77,13 +78,23 @@ def replay(
 
 @command
 def show(
-    picture: PictureFile,
+    picture: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A picture made by this tool, or latents."),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="The whole recipe, latents included, as JSON.")] = False,
 ) -> None:
-    """Print the recipe that a picture carries: command, model, precision, people, noise; or where it was aligned."""
+    """Print the recipe that a picture carries: command, model, precision, people, noise; or where it was aligned; or
+    whose latents a file holds."""
     from stylegan_cli import recipes
     from stylegan_cli.faces import alignment
+    from stylegan_cli.latents import files
 
+    if picture.suffix.lower() in files.ENDINGS + files.TORCH:
+        latents = files.read(picture)
+        for line in [json.dumps(latents.about)] if as_json else _lines_of_latents(latents):
+            data(escaped(line))
+        return
     if not recipes.has_recipe(picture) and (cut := alignment.read(picture)):
         place = f"aligned     face {cut.face} of a photo of {cut.size[0]} x {cut.size[1]} pixels (sha256 {cut.photo})"
         data(json.dumps({"alignment": cut.to_plain()}) if as_json else place)
@@ -120,6 +131,28 @@ def _lines(recipe: "Recipe") -> "Iterator[str]":
         different, layers = len(cell.ws.unique(dim=0)), len(cell.ws)
         styles = f"one w for all {layers} layers" if different == 1 else f"{different} different w in {layers} layers"
         yield f"  {cell.caption or '(no caption)'}: {styles}; {_in_words(cell.noise)}{_moved(cell)}"
+
+
+def _lines_of_latents(latents: "Latents") -> "Iterator[str]":
+    about = latents.about
+    yield f"shape       {list(latents.array.shape)}"
+    for key in ("command", "space"):
+        if key in about:
+            yield f"{key:<12}{about[key]}"
+    if latents.origin:
+        yield f"model       {latents.origin.name} (sha256 {latents.origin.sha256})"
+    if latents.z is not None:
+        yield f"seed's z    truncated by {latents.psi:g}"
+    if any(latents.tuned):
+        yield "tuned       the model changes a little for them"
+    for key in ("photo", "report"):
+        if isinstance(told := about.get(key), dict):
+            known = {name: value for name, value in told.items() if isinstance(value, str | int | float)}
+            yield f"{key:<12}{', '.join(f'{name} {_rounded(value)}' for name, value in known.items())}"
+
+
+def _rounded(value: str | float) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _moved(cell: "Cell") -> str:

@@ -358,6 +358,20 @@ def test_show(stylegan, tiny_stylegan, tiny_model):
     assert "1 + 2: 2 different w in 13 layers; the model's own noise\n" in result.stdout
 
 
+def test_show_latents(stylegan, tiny_stylegan):
+    tiny_stylegan("sample", "--seeds", 1, "--out", "a.png", "--save-latents")
+    tiny_stylegan("mix", "--coarse", 1, "--fine", 2, "--out", "b.png", "--save-latents")
+    seed, mixed = (stylegan("show", f"{name}.npz").stdout.splitlines() for name in "ab")
+    assert seed[0] == mixed[0] == "shape       [1, 13, 16]"
+    assert seed[1].startswith("command     stylegan sample --seeds 1 --out a.png --save-latents")
+    assert (seed[2], mixed[2]) == ("space       W", "space       W+")
+    assert seed[3].startswith("model       tiny (sha256 ")
+    assert seed[4:] == ["seed's z    truncated by 0.7"] and not mixed[4:]
+    assert json.loads(stylegan("show", "b.npz", "--json").stdout)["space"] == "W+"
+    np.save("c.npy", np.zeros(16, np.float32))
+    assert stylegan("show", "c.npy").stdout == "shape       [16]\n"
+
+
 def test_show_tells_noise_in_words(stylegan, tiny_stylegan):
     tiny_stylegan("noise", 1, "--layers", "fine", "--seed", 5, "-n", 1, "--size", 20, "--out", "noise.png")
     tiny_stylegan("sample", "--seeds", 1, "--noise", "none", "--size", 20, "--out", "none.png")
