@@ -110,16 +110,16 @@ def test_models(works):
     assert line.split("\t")[1] == "here"
     assert works("models path") == [str(store.find("ffhq").weights)]
     shown = works("models show")
-    assert "resolution  1024" in shown
+    assert "resolution    1024" in shown
     assert sum(line.endswith(("512", "256", "128", "64")) for line in shown[-22:]) == 22
     assert any("Apache-2.0" in line for line in shown)
 
 
 def test_doctor(works):
     lines = works("doctor")
-    topics = [line.split()[0] for line in lines[:8]]
-    assert topics == ["stylegan", "device", "precision", "threads", "cache", "models", "ffmpeg", "here"]
-    assert "ffhq (here)" in lines[5]
+    topics = [line.split()[0] for line in lines[:9]]
+    assert topics == ["stylegan", "device", "precision", "threads", "cache", "data", "models", "ffmpeg", "here"]
+    assert "ffhq (here)" in lines[6]
     assert lines[-1] == "Everything is in place."
 
 
