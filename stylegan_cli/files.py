@@ -9,7 +9,7 @@ import re
 import shutil
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -25,6 +25,7 @@ UNREAD = (  # and of those that cannot: telephones' and cameras' own
 )
 # Lock files have this name or ending; the holder removes its own unless it is killed.
 LOCK = ".lock"
+_claims, _claimed = ExitStack(), set[Path]()
 
 
 @contextmanager
@@ -101,6 +102,30 @@ def alone(lock: Path, doing: str) -> Iterator[None]:
         with suppress(PermissionError):  # Windows removes it with the release
             lock.unlink(missing_ok=True)
         held.release()
+
+
+@contextmanager
+def claims() -> Iterator[None]:
+    """Gives up, at the end of the block, the names that were claimed in it."""
+    try:
+        yield
+    finally:
+        _claims.close()
+        _claimed.clear()
+
+
+def claim(path: Path) -> bool:
+    """Takes a name for a result, until the end of `claims`: False where another process has taken it. Files have their
+    names only when they are whole, so that two processes that choose at the same time would choose the same."""
+    if path in _claimed:
+        return True
+    lock = path.with_name(f".{path.name}.claim{LOCK}")
+    try:
+        _claims.enter_context(alone(lock, "is claimed"))
+    except StyleganError:
+        return not lock.exists()  # then it is the folder that cannot be written to, as will be told
+    _claimed.add(path)
+    return True
 
 
 def is_held(lock: Path) -> bool:

@@ -14,6 +14,7 @@ import typer
 from stylegan_cli.cli.console import tell
 from stylegan_cli.cli.stopping import ending_cleanly
 from stylegan_cli.errors import StyleganError
+from stylegan_cli.files import claims
 
 INTERRUPTED = 130
 Named = TypeVar("Named")
@@ -32,7 +33,7 @@ ADVICE = {
 def boundary() -> Iterator[None]:
     """Exit code 2 for usage, 130 for Ctrl-C and SIGTERM, 1 for the rest; STYLEGAN_DEBUG=1 lets tracebacks through."""
     try:
-        with ending_cleanly():
+        with ending_cleanly(), claims():
             yield
     except typer.Exit:
         raise

@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import LOCK, is_held, is_vacant, nearest_existing
+from stylegan_cli.files import LOCK, claim, is_held, is_vacant, nearest_existing
 from stylegan_cli.media.dataset import is_zip
 
 
@@ -68,15 +68,15 @@ def ending(out: Path | None) -> str:
 
 
 def fresh(path: Path, *beside: str) -> Path:
-    """`path`, or `path-2`, ... if it, or a file whose name ends as one of `beside`, exists or is being written: what
-    nobody named never replaces anything."""
+    """`path`, or `path-2`, ... if it, or a file whose name ends as one of `beside`, exists, is being written or was
+    chosen by another process: what nobody named never replaces anything."""
 
     def is_taken(candidate: Path) -> bool:
         files = candidate, *(candidate.with_name(candidate.stem + ending) for ending in beside)
         return any(file.exists() or is_held(file.with_name(f".{file.name}{LOCK}")) for file in files)
 
     candidate, number = path, 2
-    while is_taken(candidate):
+    while is_taken(candidate) or not claim(candidate) or is_taken(candidate):
         candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
         number += 1
     return candidate

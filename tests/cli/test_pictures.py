@@ -12,6 +12,7 @@ from PIL import Image
 
 from stylegan_cli import recipes
 from stylegan_cli.cli import places
+from stylegan_cli.files import LOCK, alone
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.render import GAP
 from stylegan_cli.pictures import Face, Sheet
@@ -27,6 +28,14 @@ def ws_of(path):
 
 def names(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_name_that_another_process_has_chosen(tiny_stylegan, here):
+    """Its file is not there yet."""
+    with alone(here / f".seed0000.png.claim{LOCK}", "is claimed"):
+        assert tiny_stylegan("sample") == [Path("seed0000-2.png")]
+    assert tiny_stylegan("sample") == [Path("seed0000.png")]
+    assert sorted(path.name for path in here.iterdir()) == ["seed0000-2.png", "seed0000.png"]
 
 
 NEW = "new/deep"

@@ -159,6 +159,13 @@ def test_a_reader_who_leaves_early(here, tiny_model, words):
     assert not [name for name in files(here) if "part" in name]
 
 
+def test_nobody_takes_the_name_that_another_chose(here, tiny_model):
+    processes = [start("sample", "--seeds", i, "--model", tiny_model, "--grid", "-q") for i in (1, 2, 3)]
+    told = [process.communicate(timeout=60)[0].strip() for process in processes]
+    assert sorted(told) == ["sheet-2.png", "sheet-3.png", "sheet.png"]
+    assert files(here) == sorted(told)
+
+
 def test_paths_are_told_when_the_files_are_there(here, tiny_model):
     """And not at the end: other programs may wait for them."""
     process = start("sample", "-n", 300, "--size", 8, "--model", tiny_model, "-o", "faces")
