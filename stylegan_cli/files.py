@@ -25,7 +25,8 @@ UNREAD = (  # and of those that cannot: telephones' and cameras' own
 )
 # Lock files have this name or ending; the holder removes its own unless it is killed.
 LOCK = ".lock"
-_claims, _claimed = ExitStack(), set[Path]()
+# The names that this process has claimed, and what keeps others from them.
+_claimed, _claims = set[Path](), ExitStack()
 
 
 @contextmanager

@@ -112,7 +112,7 @@ class Mapping(nn.Module):
             self.embed = Linear(config.c_dim, config.embed_dim or w_dim)
             inputs += config.embed_dim or w_dim
         hidden = [config.mapping_width or w_dim] * (config.mapping_layers - 1)
-        widths = [inputs, *hidden, w_dim] if config.mapping_layers else []  # of NVIDIA's discriminators
+        widths = [inputs, *hidden, w_dim] if config.mapping_layers else []  # none in NVIDIA's discriminators
         for i, (before, after) in enumerate(pairwise(widths)):
             self.add_module(f"fc{i}", Linear(before, after, lr=config.mapping_lr_multiplier))
 

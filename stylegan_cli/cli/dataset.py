@@ -8,7 +8,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, progress, tell
-from stylegan_cli.cli.options import Force, Quiet, check_unused, command, out_option
+from stylegan_cli.cli.options import Quiet, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def dataset(
         int | None, typer.Option(min=1, help="Use at most this many pictures, the first by name.", show_default=False)
     ] = None,
     format: Annotated[str, typer.Option(help="png, webp or jpg.")] = "png",
-    force: Force = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing .zip.", rich_help_panel="Output")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Make a data set for training from a folder or a .zip of pictures, in NVIDIA's layout.

@@ -36,7 +36,12 @@ def metrics(
     names: Annotated[
         str, typer.Option("--metrics", help="fd and kd (distances), pr (precision, recall), ppl (path length).")
     ] = "fd,kd,pr",
-    num: Annotated[int, typer.Option(min=1, help="Pictures per side, or all of them if there are fewer.")] = 2000,
+    num: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Pictures per side, or all of them if there are fewer; inception takes all of the data's."
+        ),
+    ] = 2000,
     seed: Seed = 0,
     size: Annotated[
         int | None,

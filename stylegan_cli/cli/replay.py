@@ -82,7 +82,9 @@ def show(
         Path,
         typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A picture made by this tool, or latents."),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="The whole recipe, latents included, as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As JSON: the whole recipe, latents included; of latents what they tell.")
+    ] = False,
 ) -> None:
     """Print the recipe that a picture carries: command, model, precision, people, noise; or where it was aligned; or
     whose latents a file holds."""

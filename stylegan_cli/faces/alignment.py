@@ -90,12 +90,9 @@ def alignment(detection: Detection, size: tuple[int, int], face: int = 1, photo:
 
 
 def same_place(found: Sequence[Detection], known: Alignment, photo: str) -> Alignment | None:
-    """Of the faces found on a photo, the one whose square is a known one, but for a tenth of its edge; `photo` as in
-    `Alignment`."""
-    for number, face in enumerate(found, start=1):
-        if np.abs(face.square - known.corners).max() < known.edge * ELSEWHERE:
-            return alignment(face, known.size, number, photo)
-    return None
+    """The place of the face, of those found on a photo, that is near a `known` one; `photo` as in `Alignment`."""
+    places = (alignment(face, known.size, number, photo) for number, face in enumerate(found, start=1))
+    return next(filter(known.is_near, places), None)
 
 
 def choose(

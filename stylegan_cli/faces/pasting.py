@@ -68,12 +68,13 @@ def paste(
     edited = np.maximum(_step(_distance(size, AXES, POWER), *FACE), _resized(_edited(face, reference), size))
     ours = edited * sharp * rest
 
-    fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - sharp)  # where details are the photo's in any case
-    visible = _visible(alignment)
-    edit = (_small(face) - _small(reference)) * _resized(people[inner, inner], COLOUR_SIZE)
-    change = _carried(before, edit, visible * _resized(fringe, COLOUR_SIZE))
-    change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near * (not is_other)
-    change[inner, inner] *= fringe
+    visible, change = _visible(alignment), np.zeros_like(before)
+    if not is_other:  # whose hair goes on beyond the crop as it was
+        fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - sharp)  # where details are the photo's in any case
+        edit = (_small(face) - _small(reference)) * _resized(people[inner, inner], COLOUR_SIZE)
+        change = _carried(before, edit, visible * _resized(fringe, COLOUR_SIZE))
+        change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near
+        change[inner, inner] *= fringe
     new = np.asarray(face.resize((size, size), Image.Resampling.LANCZOS), np.float32)
     cast = _cast(before[inner, inner], face, reference, there[inner, inner], here, visible)
     missing = new + _resized(cast, size) - (before + change)[inner, inner]

@@ -55,7 +55,7 @@ class Source(ABC):
 
     @abstractmethod
     def problem(self, name: str, most: int = MAX_BYTES) -> str | None:
-        """Why a file cannot be used, which may have `most` bytes; None where it can."""
+        """Why a file cannot be used, which may have `most` bytes at most; None where it can."""
 
     @abstractmethod
     def checksum(self, name: str) -> int:
