@@ -1,0 +1,92 @@
+"""That no tensor of a computation is left on another device, where there is no such device: torch's fake tensors have
+a shape and a device but no values, and refuse to be added to what lies elsewhere. (Only convolutions do not check.)"""
+
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import small_families
+import torch
+from tiny_generator import TINY
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from stylegan_cli import architectures
+from stylegan_cli.hardware import PRECISIONS
+from stylegan_cli.noise import Noise
+from stylegan_cli.training import augment, losses
+
+CONFIGS = {"mobilestylegan": asdict(TINY), **small_families.CONFIGS}
+TRAINED = ("stylegan1", "stylegan2")
+# Slices go to the guard of their device, which a torch for CPUs lacks. This one does nothing.
+GUARD = """
+#include <c10/core/impl/DeviceGuardImplInterface.h>
+namespace c10::impl { C10_REGISTER_GUARD_IMPL(CUDA, NoOpDeviceGuardImpl<DeviceType::CUDA>) }
+"""
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """A mode in which tensors of `cuda` can be made, and computed with."""
+    if not torch.cuda.is_available():
+        torch.ops.load_library(compiled(GUARD, tmp_path_factory.mktemp("guard")))
+    return FakeTensorMode()  # one for all: filters are kept
+
+
+def compiled(code, folder):
+    source, library = folder / "guard.cpp", folder / "guard.so"
+    include, lib = (Path(torch.__file__).parent / name for name in ("include", "lib"))
+    source.write_text(code)
+    try:
+        subprocess.run(
+            ["c++", "-std=c++20", "-shared", "-fPIC", f"-I{include}", source, "-o", library, f"-L{lib}", "-lc10"],
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"Nothing compiles C++ for torch here: {error}")
+    return library
+
+
+def make(family):
+    return architectures.build(family, CONFIGS[family], "cuda").eval()
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("family", CONFIGS)
+def test_pictures(elsewhere, family, precision):
+    with elsewhere, torch.inference_mode():
+        generator = make(family)
+        generator.dtype = PRECISIONS[precision]
+        for n in (1, 2):  # a picture alone takes another way
+            z = torch.randn(n, generator.z_dim, device="cuda")
+            ws = generator.truncate(generator.broadcast(generator.mapping(z)), 0.7)
+            for noise in (Noise(), Noise("random", 3)) if generator.has_noise else (Noise(),):
+                assert generator.synthesis(ws, noise).device.type == "cuda"
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("family", TRAINED)
+def test_scores(elsewhere, monkeypatch, family, precision):
+    """As training has them: of generated pictures with mixed styles, changed by all augmentations."""
+    monkeypatch.setattr(augment, "_margin", lambda _inverse, _size: 16)  # of numbers, which there are none
+    with elsewhere:
+        generator = make(family)
+        config = {"resolution": generator.resolution, "c_dim": 3}
+        discriminator = architectures.build_discriminator(family, config, "cuda")
+        generator.dtype = discriminator.dtype = PRECISIONS[precision]
+        one, other = (
+            generator.broadcast(generator.mapping(torch.randn(4, generator.z_dim, device="cuda"))) for _ in range(2)
+        )
+        images = generator.synthesis(losses.mixed_styles(one, other, 0.9, generator.num_ws), training_noise=True)
+        c = torch.zeros(4, 3, device="cuda")
+        scores = discriminator(augment.augment(images, 0.5, "bgc"), c)
+        assert losses.generator_loss(scores).device.type == "cuda"
+
+
+def test_another_device_is_seen(elsewhere):
+    with elsewhere:
+        generator = make("stylegan2")
+        ws = torch.zeros(1, generator.num_ws, generator.w_dim, device="cpu")
+        with pytest.raises(RuntimeError, match="same device"):
+            generator.truncate(ws, 0.7)
