@@ -23,13 +23,11 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.noise import MODES, Noise
 from stylegan_cli.pictures import WHOLE, Cell, Face, Heatmap, Picture, Sheet, cells_of
-from stylegan_cli.pillow import BROKEN_PICTURE, in_words
+from stylegan_cli.pillow import BROKEN_PICTURE, CHUNK, EXIF_DESCRIPTION, in_words
 from stylegan_cli.plain import misfits
 from stylegan_cli.tuning import Term, Tuned, Tuning
 
 FORMAT = 1
-CHUNK = "stylegan"
-EXIF_DESCRIPTION = 0x010E
 # What tunings are made of: float16 factors, 8-bit maps and their steps; a map of 1024 pixels has a million values.
 ARRAY_KINDS = ("<f2", "|i1", "<f4")
 # A few letters can stand for any amount of memory or work. Recipes have no more than so many values in all tunings and

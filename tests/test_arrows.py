@@ -69,3 +69,10 @@ def test_drawing_does_not_wait_for_the_compiler():
     code = "import sys; import stylegan_cli.cli.studio; print({'torch._dynamo', 'torch._inductor'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "set()"
+
+
+def test_pictures_are_collected_without_torch():
+    modules = "collecting, dataset, encode, framing, sources"
+    code = f"import sys; from stylegan_cli.media import {modules}; print('torch' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "False"

@@ -16,6 +16,7 @@ from stylegan_cli.generator import Origin
 from stylegan_cli.media.encode import FORMATS, encode
 from stylegan_cli.noise import MODES, Noise
 from stylegan_cli.pictures import WHOLE, Face, Heatmap, Sheet
+from stylegan_cli.pillow import CHUNK, EXIF_DESCRIPTION
 from stylegan_cli.recipes import Recipe, dumps, loads
 
 strengths = st.floats(0, 10)
@@ -97,7 +98,7 @@ def test_a_text_chunk_behind_the_pixels_is_found(tmp_path):
     import zlib
 
     content = encode(Image.new("RGB", (8, 8)), "png", "{}")
-    body = b"tEXt" + f"{recipes.CHUNK}\0{dumps(example())}".encode()
+    body = b"tEXt" + f"{CHUNK}\0{dumps(example())}".encode()
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     end = content.rindex(b"IEND") - 4
     start = content.index(b"tEXt") - 4
@@ -114,7 +115,7 @@ def test_a_picture_without_a_recipe(tmp_path):
 
 def test_a_cameras_description_is_no_recipe(tmp_path):
     exif = Image.Exif()
-    exif[recipes.EXIF_DESCRIPTION] = "OLYMPUS DIGITAL CAMERA"
+    exif[EXIF_DESCRIPTION] = "OLYMPUS DIGITAL CAMERA"
     Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif)
     with pytest.raises(StyleganError, match="without a recipe"):
         recipes.read(tmp_path / "a.jpg")

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.boundary import sentence
-from stylegan_cli.cli.console import tell
+from stylegan_cli.cli.boundary import each
 from stylegan_cli.cli.edits import FARTHEST, Amounts, check_paste, open_edits, split_names
 from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command
 from stylegan_cli.errors import StyleganError, UsageError
@@ -73,13 +72,12 @@ def apply(
         )
     ]
     prices = Prices(studio, max_drift)
-    ready: dict[int, tuple[Person, list[Edit]]] = {}
-    for i, text in enumerate(texts):
-        try:
-            person = studio.person(text)
-            ready[i] = person, prices.limited(person, edits)
-        except (StyleganError, OSError) as error:
-            tell(f"Error: {sentence(error)}.")
+
+    def limited(text: str) -> "tuple[Person, list[Edit]]":
+        person = studio.person(text)
+        return person, prices.limited(person, edits)
+
+    ready = each(texts, limited)
     if ready:
         before, own = zip(*ready.values(), strict=True)
         after = (edited(studio.generator, *one) for one in ready.values())
@@ -93,8 +91,7 @@ def apply(
             studio.save([names[i] for i in ready], map(portrait, after))
         prices.tell(before, own)
     if failed := [text for i, text in enumerate(texts) if i not in ready]:
-        tell(f"{len(failed)} of {len(texts)} people could not be edited: {', '.join(failed)}.")
-        raise typer.Exit(1)
+        raise StyleganError(f"{len(failed)} of {len(texts)} people could not be edited: {', '.join(failed)}")
 
 
 def read_steps(path: Path) -> list[Step]:
@@ -149,4 +146,7 @@ def _step(plain: dict[str, Any], where: str, folder: Path) -> Step:
 
 
 def _beside(folder: Path, name: str) -> str:
-    return str(folder / name) if (folder / name).is_file() else name
+    from stylegan_cli.latents.directions import ENDINGS
+
+    path = folder / name
+    return str(path) if path.suffix.lower() in ENDINGS and path.is_file() else name

@@ -17,7 +17,8 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import claims
 
 INTERRUPTED = 130
-Named = TypeVar("Named")
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 # In the words of CUDA, CPUs and oneDNN (whose "primitive descriptor" would be something else).
 NO_MEMORY = re.compile(r"out of memory|allocate memory|could not create a primitive(?! descriptor)")
 # What to do about what the system says, where its words do not tell.
@@ -49,18 +50,22 @@ def boundary() -> Iterator[None]:
         raise typer.Exit(getattr(error, "exit_code", 1)) from None
 
 
-def each_photo(photos: Sequence[Named], do: Callable[[Named], None], done: str) -> None:
-    """Does it with every photo, which is then `done`. One of several that cannot be used does not stop the others."""
-    failed = 0
-    for photo in photos:
+def each(items: Sequence[Item], do: Callable[[Item], Made]) -> dict[int, Made]:
+    """What `do` makes of items, by their places. One of several with which it fails does not stop the others."""
+    made = {}
+    for place, item in enumerate(items):
         try:
-            do(photo)
-        except StyleganError as error:
-            if len(photos) == 1:
+            made[place] = do(item)
+        except (StyleganError, OSError) as error:
+            if len(items) == 1:
                 raise
             tell(f"Error: {sentence(error)}.")
-            failed += 1
-    if failed:
+    return made
+
+
+def each_photo(photos: Sequence[Item], do: Callable[[Item], None], done: str) -> None:
+    """Does it with each photo, which is then `done`."""
+    if failed := len(photos) - len(each(photos, do)):
         raise StyleganError(f"{failed} of {len(photos)} photos could not be {done}")
 
 

@@ -180,6 +180,8 @@ def find(
         finding.check_sizes(studio, faces)
     elif studio.generator.resolution < SMALLEST:
         score = None  # what else moves is not seen
+    if score:
+        studio.speed_up((0 if faces else count) + people * (1 + 2 * len(names) * (rounds + 1)))
     if having and lacking:
         sample = finding.in_folders(studio, having, lacking, names[0])
     elif faces:

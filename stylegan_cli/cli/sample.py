@@ -36,7 +36,7 @@ def sample(
     output: PictureOutput,
     persons: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PERSON]...", help="Seeds, latents, pictures or names.", show_default=False),
+        typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names.", show_default=False),
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds and ranges: 0,3,5-9.", show_default=False)] = None,
     count: Annotated[

@@ -23,9 +23,10 @@ from stylegan_cli.cli.stopping import asked_to_stop
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents.people import Person, from_seed
+from stylegan_cli.media.dataset import unfinished
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.render import render
-from stylegan_cli.media.sharded import ShardedDataset, difference, unfinished
+from stylegan_cli.media.sharded import ShardedDataset, difference
 from stylegan_cli.parallel import LostError, World
 from stylegan_cli.pictures import Face
 

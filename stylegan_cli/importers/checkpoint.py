@@ -39,7 +39,7 @@ class Checkpoint:
     """A foreign or native model file. `generator` is the averaged one (EMA), `training_generator` the other one.
 
     Drawing needs no other: the discriminator and the training generator can be given as functions, which load them when
-    they are first asked for. `sha256` is the generator's identity (`modelfile.digest`) where the file has proved it.
+    they are first asked for. `sha256` is the generator's `identity` where the file has proved it.
     """
 
     def __init__(
@@ -54,9 +54,16 @@ class Checkpoint:
         self.format = format
         self.generator = generator
         self.notes = notes or {}
-        self.sha256 = sha256
+        self._sha256 = sha256
         self._discriminator = discriminator
         self._training_generator = training_generator
+
+    @cached_property
+    def identity(self) -> str:
+        """What the generator is told apart by: `modelfile.digest` of its whole config and its tensors."""
+        family, tensors = self.generator.family, self.generator.tensors
+        config = architectures.config_of(family, self.generator.config)
+        return self._sha256 or digest(family, json.dumps(asdict(config)), tensors)
 
     @cached_property
     def discriminator(self) -> Network | None:
@@ -102,8 +109,7 @@ def generator(checkpoint: Checkpoint, name: str) -> Generator:
     network = checkpoint.generator
     ready = architectures.build(network.family, network.config)
     ready.load_state_dict(network.tensors, assign=True)
-    sha256 = checkpoint.sha256 or digest(network.family, json.dumps(asdict(ready.config)), network.tensors)
-    ready.origin = Origin(name, sha256, {"format": checkpoint.format, **checkpoint.notes})
+    ready.origin = Origin(name, checkpoint.identity, {"format": checkpoint.format, **checkpoint.notes})
     return ready
 
 

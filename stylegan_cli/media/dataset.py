@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import LOCK, alone, part_of, replacing_alone, sweep, write_bytes
 
 LABELS = "dataset.json"
+MANIFEST = "manifest.json"  # of a data set of sampled pictures, while it is in the making, and after
 FOLDER_SIZE = 1000
+Write = Callable[[str, bytes], object]
 
 
 def picture_name(index: int, format: str) -> str:
@@ -40,35 +42,39 @@ def labels_file(
     return json.dumps(about).encode()
 
 
-def member(name: str) -> zipfile.ZipInfo:
-    """A file in a zip, without the time: the same pictures make the same zip."""
-    info = zipfile.ZipInfo(name)
-    info.external_attr = 0o644 << 16
-    return info
+def unfinished(path: Path) -> dict[str, Any] | None:
+    """The manifest of the data set that was begun as `path` and never finished; None if there is none."""
+    folder = working_folder(path)
+    if (folder / LABELS).exists():
+        return None
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return manifest if manifest.keys() >= {"wishes", "runs"} else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def check_finished(path: Path) -> None:
+    """That there is no data set of this name that was begun and not finished."""
+    if unfinished(path):
+        raise StyleganError(f"{path} is unfinished; the same stylegan sample that began it goes on")
+
+
+def working_folder(path: Path) -> Path:
+    """Where a data set of sampled pictures is while it is in the making."""
+    return path.with_name(f"{path.name}.part") if is_zip(path) else path
 
 
 class PictureWriter:
-    """Streams encoded pictures, and perhaps their classes, into a folder or a `.zip`.
+    """Streams encoded pictures, and perhaps their classes, to where `write` puts a file by its name.
 
-    A zip takes its name only when it is whole; in a folder every file does. `classes` names the classes; `labels` are
-    the pictures written so far with theirs.
+    `classes` names the classes; `labels` are the pictures written so far with theirs.
     """
 
-    def __init__(self, path: Path, format: str, classes: Sequence[str] = ()) -> None:
-        self.path, self.format, self.classes, self.index = path, format, classes, 0
+    def __init__(self, write: Write, format: str, classes: Sequence[str]) -> None:
+        self.format, self.classes, self.index = format, classes, 0
         self.labels: list[tuple[str, int]] = []
-        self._zip: zipfile.ZipFile | None = None
-        self._open_things = ExitStack()
-
-    def __enter__(self) -> PictureWriter:
-        with ExitStack() as opening:
-            if is_zip(self.path):
-                part = opening.enter_context(replacing_alone(self.path))
-                self._zip = opening.enter_context(zipfile.ZipFile(part, "w", zipfile.ZIP_STORED))
-            else:
-                self.path.mkdir(parents=True, exist_ok=True)
-            self._open_things = opening.pop_all()
-        return self
+        self._write = write
 
     def add(self, encoded: bytes, label: int | None = None) -> None:
         """The next picture; either all have labels or none has."""
@@ -78,33 +84,37 @@ class PictureWriter:
             self.labels.append((name, label))
         self.index += 1
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self._open_things.__exit__(kind, error, trace)
-            return
-        with self._open_things:  # closed as after any other error where the disk is full here
-            self._write(LABELS, labels_file(self.labels, self.classes))
-
-    def _write(self, name: str, content: bytes) -> None:
-        if self._zip is not None:
-            self._zip.writestr(member(name), content)
-        else:
-            write_bytes(self.path / name, content)
-
 
 @contextmanager
 def writing_pictures(path: Path, format: str, classes: Sequence[str] = ()) -> Iterator[PictureWriter]:
     """A new data set, whole or not there: a `.zip`, or a folder that is empty or does not exist."""
-    if is_zip(path):
-        with PictureWriter(path, format, classes) as writer:
-            yield writer
-        return
+    with (writing_zip if is_zip(path) else _writing_folder)(path) as write:
+        writer = PictureWriter(write, format, classes)
+        yield writer
+        write(LABELS, labels_file(writer.labels, classes))
+
+
+@contextmanager
+def writing_zip(path: Path) -> Iterator[Write]:
+    """Yields what adds a file to a new zip, which takes its name when it is whole. No times are in it: the same files
+    make the same zip."""
+    with replacing_alone(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+
+        def write(name: str, content: bytes) -> None:
+            member = zipfile.ZipInfo(name)
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, content)
+
+        yield write
+
+
+@contextmanager
+def _writing_folder(path: Path) -> Iterator[Write]:
+    """Yields what adds a file to a new folder, which takes its name when it is whole."""
     path = path.absolute()  # the present folder has a name, too
     held = alone(path.with_name(f".{path.name}{LOCK}"), f"{path} is being written")
-    with held, _new_folder(path) as folder, PictureWriter(folder, format, classes) as writer:
-        yield writer
+    with held, _new_folder(path) as folder:
+        yield lambda name, content: write_bytes(folder / name, content)
 
 
 @contextmanager
@@ -117,6 +127,7 @@ def _new_folder(path: Path) -> Iterator[Path]:
         raise StyleganError(f"the folder {path} is not empty; choose another name")
     folder = path if was_there else part_of(path)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         yield folder
         folder.rename(path)
     except BaseException:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media import png
-from stylegan_cli.recipes import CHUNK, EXIF_DESCRIPTION
+from stylegan_cli.pillow import CHUNK, EXIF_DESCRIPTION
 
 FORMATS = ("png", "webp", "jpg")
 # Characters of a recipe at most. A JPEG segment holds 65,533 bytes, of which EXIF's own frame takes some. Pillow opens

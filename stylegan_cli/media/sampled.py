@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,8 @@ from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.latents import files
 from stylegan_cli.media.dataset import LABELS
 from stylegan_cli.media.decoding import UnusableError, decode
-from stylegan_cli.media.encode import FORMATS
-from stylegan_cli.media.sharded import check_finished
-from stylegan_cli.media.sources import BROKEN_MEMBER
+from stylegan_cli.media.sources import open_source
 
-PICTURES = tuple(f".{format}" for format in FORMATS)
 ROWS = 10_000  # of latents that are looked at together: there may be millions
 
 
@@ -29,11 +26,10 @@ class SampledFaces:
     """
 
     def __init__(self, path: Path, generator: Generator) -> None:
-        if not path.is_file():
-            check_finished(path)
         self.path = path
-        self._zip = None if path.is_dir() else _open_zip(path)
-        self._names = sorted(name for name in self._listing() if name.lower().endswith(PICTURES))
+        self._open_things = ExitStack()  # closed when this is forgotten
+        self._source = self._open_things.enter_context(open_source(path))
+        self._names = self._source.names
         if origin := self._origin():
             origin.check(generator.origin, f"{path} was sampled from")
         self.ws = _read_ws(path / "w.npy" if path.is_dir() else path.with_name(f"{path.stem}-w.npy"), generator)
@@ -56,37 +52,22 @@ class SampledFaces:
         """Picture `index` in RGB; raises `StyleganError` where it is damaged."""
         name = self._names[index]
         try:
-            return decode(self._read(name))
+            return decode(self._source.read(name))
         except UnusableError as error:
             raise StyleganError(f"{name} in {self.path} {error}; sample it again") from None
-        except BROKEN_MEMBER as error:
-            raise StyleganError(f"{name} in {self.path} cannot be read ({error}); sample it again") from None
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Picture `index`, `[3, h, w]` uint8."""
         return np.asarray(self.image(index)).transpose(2, 0, 1)
 
-    def _read(self, name: str) -> bytes:
-        return self._zip.read(name) if self._zip else (self.path / name).read_bytes()
-
     def _origin(self) -> Origin | None:
         """The model that the pictures were sampled from, where that is told."""
-        try:
-            return Origin.from_plain(json.loads(self._read(LABELS))["model"])
-        except (KeyError, TypeError, ValueError, OSError, *BROKEN_MEMBER):
+        if not self._source.has_labels():
             return None
-
-    def _listing(self) -> list[str]:
-        if self._zip:
-            return self._zip.namelist()
-        return [str(path.relative_to(self.path)) for path in self.path.rglob("*")]
-
-
-def _open_zip(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise StyleganError(f"{path} is no data set ({error}); make one with stylegan sample --dataset") from None
+        try:
+            return Origin.from_plain(json.loads(self._source.read(LABELS))["model"])
+        except (KeyError, TypeError, ValueError, UnusableError):
+            return None
 
 
 def _read_ws(path: Path, generator: Generator) -> np.ndarray:

@@ -14,7 +14,6 @@ import json
 import os
 import re
 import shutil
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -25,10 +24,19 @@ import numpy as np
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import LOCK, alone, is_leftover, replacing_alone, sweep, write_bytes
 from stylegan_cli.latents.files import writing_npy
-from stylegan_cli.media.dataset import FOLDER_SIZE, LABELS, is_zip, labels_file, member, picture_name
+from stylegan_cli.media.dataset import (
+    FOLDER_SIZE,
+    LABELS,
+    MANIFEST,
+    is_zip,
+    labels_file,
+    picture_name,
+    working_folder,
+    writing_zip,
+)
 from stylegan_cli.media.encode import FORMATS
 
-MANIFEST, LATENTS = "manifest.json", "w.npy.part"
+LATENTS = "w.npy.part"
 LONGEST = 40
 
 
@@ -41,7 +49,7 @@ class ShardedDataset:
 
     def __init__(self, path: Path, count: int, shape: tuple[int, int], format: str) -> None:
         self.path, self.count, self.shape, self.format = path, count, shape, format
-        self.is_zip, self.folder = is_zip(path), _working_folder(path)
+        self.is_zip, self.folder = is_zip(path), working_folder(path)
         self.latents = path.with_name(f"{path.stem}-w.npy") if self.is_zip else path / "w.npy"
         self._held = ExitStack()
 
@@ -115,12 +123,12 @@ class ShardedDataset:
             return
         with replacing_alone(self.latents) as part:
             shutil.copyfile(self.folder / LATENTS, part)
-        with replacing_alone(self.path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        with writing_zip(self.path) as write:
             for index in range(self.count):
                 name = picture_name(index, self.format)
-                archive.writestr(member(name), (self.folder / name).read_bytes())
+                write(name, (self.folder / name).read_bytes())
                 on_picture(index + 1)
-            archive.writestr(member(LABELS), about)
+            write(LABELS, about)
         self._clear()
 
     def close(self) -> None:
@@ -161,34 +169,12 @@ class ShardedDataset:
         return [self.folder / name for name in _names(self.folder) if re.fullmatch(r"\d{5,}", name)]
 
 
-def unfinished(path: Path) -> dict[str, Any] | None:
-    """The manifest of the data set that was begun as `path` and never finished; None if there is none."""
-    folder = _working_folder(path)
-    if (folder / LABELS).exists():
-        return None
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return manifest if manifest.keys() >= {"wishes", "runs"} else None
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
-def check_finished(path: Path) -> None:
-    """That there is no data set of this name that was begun and not finished."""
-    if unfinished(path):
-        raise StyleganError(f"{path} is unfinished; the same stylegan sample that began it goes on")
-
-
 def difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
     """The first of the wishes in which two data sets differ, as words; None if they are the same."""
     for name, value in now.items():
         if value != before.get(name):
             return f"--{name} was {_shown(before.get(name))}, and is {_shown(value)}"
     return None
-
-
-def _working_folder(path: Path) -> Path:
-    return path.with_name(f"{path.name}.part") if is_zip(path) else path
 
 
 def _shares(there: np.ndarray, processes: int) -> list[list[int]]:

@@ -20,9 +20,8 @@ from typing import IO
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES, UNREAD, is_leftover
-from stylegan_cli.media.dataset import LABELS
+from stylegan_cli.media.dataset import LABELS, check_finished
 from stylegan_cli.media.decoding import MAX_BYTES, UnusableError, too_large
-from stylegan_cli.media.sharded import check_finished
 from stylegan_cli.pillow import in_words
 
 MEND = "make a data set of it with stylegan dataset"  # what users are told whose source is not a data set
@@ -160,8 +159,9 @@ class Labels:
 @contextmanager
 def open_source(path: Path) -> Iterator[Source]:
     """The pictures in a folder or a zip; there is at least one file that looks like one."""
-    if path.is_dir():
+    if not path.is_file():
         check_finished(path)
+    if path.is_dir():
         source: Source = FolderSource(path)
         _check(source)
         yield source

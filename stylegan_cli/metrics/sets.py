@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -50,15 +51,15 @@ class DataSet(PictureSet):
     def __init__(self, path: Path, resolution: int | None = None) -> None:
         self.path, self.title = path, str(path)
         self._shrunken = resolution
-        with open_source(path) as source:
-            self._names = list(source.names)
+        self._open_things = ExitStack()  # closed when this is forgotten
+        self._source = self._open_things.enter_context(open_source(path))
+        self._names = self._source.names
         self.count: int = len(self._names)
 
     @cached_property
     def classes(self) -> dict[str, int] | None:
         """The class of every picture, None where there are none."""
-        with open_source(self.path) as source:
-            return read_labels(source, "auto").of
+        return read_labels(self._source, "auto").of
 
     @cached_property
     def resolution(self) -> int:
@@ -83,14 +84,13 @@ class DataSet(PictureSet):
             yield image
 
     def _read(self, names: list[str]) -> Iterator[Image.Image]:
-        with open_source(self.path) as source:
-            read = in_order(lambda name: decode(source.read(name)), names)
-            for name in names:
-                try:
-                    image = next(read)
-                except UnusableError as error:
-                    raise StyleganError(f"{name} in {self.path} {error}; {MEND}") from None
-                yield image.reduce(max(image.width // self._shrunken, 1)) if self._shrunken else image
+        read = in_order(lambda name: decode(self._source.read(name)), names)
+        for name in names:
+            try:
+                image = next(read)
+            except UnusableError as error:
+                raise StyleganError(f"{name} in {self.path} {error}; {MEND}") from None
+            yield image.reduce(max(image.width // self._shrunken, 1)) if self._shrunken else image
 
 
 class Made(PictureSet):

@@ -6,7 +6,6 @@ A preset's values have the names of options: those of `Options`, the networks' s
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields
@@ -16,7 +15,6 @@ import torch
 
 from stylegan_cli.errors import UsageError
 from stylegan_cli.importers import Checkpoint
-from stylegan_cli.modelfile import digest
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.networks import Configs, Sizes, clamped, grouped, new_configs, resumed_configs
 from stylegan_cli.training.options import CFGS, Options
@@ -79,7 +77,7 @@ def plan(
         c_dim=pictures.c_dim,
         generator=configs.generator,
         discriminator=configs.discriminator,
-        resume=identity(resumed[1]) if resumed else "",
+        resume=resumed[1].identity if resumed else "",
         **{key: value for key, value in values.items() if key in known},
     )
     check_shared(options, processes)
@@ -144,12 +142,6 @@ def _grown(checkpoint: Checkpoint) -> int:
     """The resolution that a model to begin from has learned, which is less than its own if it was still growing."""
     config = checkpoint.generator.config
     return max(int(config["resolution"]) >> math.ceil(max(config.get("lod", 0), 0)), 4)
-
-
-def identity(checkpoint: Checkpoint) -> str:
-    """What `Options.resume` says of a model to begin from."""
-    network = checkpoint.generator
-    return checkpoint.sha256 or digest(network.family, json.dumps(network.config), network.tensors)
 
 
 def _split(batch: str, group: int, processes: int, device: torch.device) -> str:

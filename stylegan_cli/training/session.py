@@ -112,7 +112,7 @@ def _check_same(run: RunFolder, before: Options, wishes: Wishes, pictures: Pictu
     for name, value in wanted.items():
         if value != was[name]:
             _refuse(run, f"--{name.replace('_', '-')} is {value}, and was {was[name]}", "say the same options")
-    if wishes.resumed and presets.identity(wishes.resumed[1]) != before.resume:
+    if wishes.resumed and wishes.resumed[1].identity != before.resume:
         began = "another model" if before.resume else "random weights"
         _refuse(run, f"it began from {began}, not from --resume {wishes.resumed[0]}", "leave that out")
     if pictures.c_dim != before.c_dim:

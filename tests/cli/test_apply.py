@@ -80,7 +80,7 @@ def test_who_fails_does_not_stop_the_others(apply):
     assert result.stdout.split() == ["edited/1.png", "edited/2.png"]
     assert "broken.npy cannot be read" in result.stderr
     assert "'nobody' is nobody" in result.stderr
-    assert result.stderr.splitlines()[-1] == "2 of 4 people could not be edited: broken.npy, nobody."
+    assert result.stderr.splitlines()[-1] == "Error: 2 of 4 people could not be edited: broken.npy, nobody."
 
 
 def test_names_and_folder_do_not_depend_on_who_fails(apply):
@@ -129,6 +129,12 @@ def test_mistakes_in_the_file(apply, text, said):
     assert result.exit_code == (2 if "there is no" in said else 1)  # a name, or the file
     assert said in result.stderr
     assert len(result.stderr.splitlines()) == 1 + result.stderr.count("only its shape was checked")
+
+
+def test_what_is_only_called_like_a_direction_is_none(apply):
+    Path("edits").mkdir(exist_ok=True)
+    Path("edits/age").write_text("notes")
+    assert "there is no direction 'age'" in apply("[[edit]]\nage = 3", 1).stderr
 
 
 def test_a_byte_order_mark(apply):

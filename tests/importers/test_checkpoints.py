@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stylegan_cli import architectures, importers
+from stylegan_cli import architectures, importers, modelfile
+from stylegan_cli.importers import Checkpoint, Network
 from stylegan_cli.importers.checkpoint import Draft
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -106,3 +108,18 @@ def test_what_only_the_file_tells() -> None:
     config, judge = checkpoint.generator.config, checkpoint.discriminator.config
     assert (config["architecture"], config["conv_clamp"], config["mapping_width"]) == ("resnet", 2, 40)
     assert (judge["architecture"], judge["conv_clamp"], judge["mbstd_group_size"]) == ("skip", 2, 4)
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("imp_*.pkl")), ids=lambda path: path.stem)
+def test_a_model_keeps_its_identity_when_it_is_converted(path: Path, tmp_path: Path) -> None:
+    """Also where its config leaves out what the native file spells out."""
+    checkpoint = importers.read(path)
+    short = Network(checkpoint.generator.family, {**checkpoint.generator.config}, checkpoint.generator.tensors)
+    defaults = asdict(architectures.config_of(short.family, {"resolution": short.config["resolution"]}))
+    for name in defaults.keys() & short.config.keys() - {"resolution"}:
+        if repr(short.config[name]) == repr(defaults[name]):
+            del short.config[name]
+    modelfile.save(importers.generator(checkpoint, "x"), tmp_path / "x.safetensors", {})
+    native = importers.read(tmp_path / "x.safetensors")
+    assert short.config != native.generator.config
+    assert Checkpoint("short", short).identity == checkpoint.identity == native.identity

@@ -12,7 +12,8 @@ from PIL import Image
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import part_of
-from stylegan_cli.media.dataset import FOLDER_SIZE, LABELS, PictureWriter, writing_pictures
+from stylegan_cli.media import dataset
+from stylegan_cli.media.dataset import FOLDER_SIZE, writing_pictures
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.sources import open_source
 
@@ -22,7 +23,7 @@ def picture(i):
 
 
 def write(path, count):
-    with PictureWriter(path, "png") as writer:
+    with writing_pictures(path, "png") as writer:
         for i in range(count):
             writer.add(picture(i))
 
@@ -72,12 +73,11 @@ def test_read_as_nvidias_loader_does(tmp_path):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 @pytest.mark.parametrize("name", ["faces", "faces.zip"])
-def test_what_is_interrupted_keeps_whole_pictures_only(tmp_path, name, error):
-    with pytest.raises(error), PictureWriter(tmp_path / name, "png") as writer:
+def test_what_is_interrupted_leaves_nothing(tmp_path, name, error):
+    with pytest.raises(error), writing_pictures(tmp_path / name, "png") as writer:
         writer.add(picture(0))
         raise error
-    files = sorted(file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file())
-    assert files == (["faces/00000/img00000000.png"] if name == "faces" else [])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["new", "empty", "faces.zip"])
@@ -101,13 +101,10 @@ def test_a_folder_that_has_been_filled_meanwhile(tmp_path):
 
 @pytest.mark.parametrize("name", ["faces", "faces.zip"])
 def test_a_disk_that_is_full_at_the_very_end(tmp_path, monkeypatch, name):
-    def write(self, name, content):
-        if name == LABELS:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        real(self, name, content)
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    real = PictureWriter._write
-    monkeypatch.setattr(PictureWriter, "_write", write)
+    monkeypatch.setattr(dataset, "labels_file", fail)
     with pytest.raises(OSError, match="No space left"), writing_pictures(tmp_path / name, "png") as writer:
         writer.add(picture(0))
     assert list(tmp_path.iterdir()) == []

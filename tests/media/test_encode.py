@@ -8,7 +8,7 @@ from PIL import Image
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.encode import FORMATS, ROOM, encode, has_room
-from stylegan_cli.recipes import CHUNK
+from stylegan_cli.pillow import CHUNK
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8))
 

@@ -1,18 +1,15 @@
 """Data sets of sampled pictures, read back. How they are used is tested with `train-encoder`."""
 
-import zipfile
+import numpy as np
+from PIL import Image
 
-import pytest
-
-from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.sampled import SampledFaces
 
 
-def test_a_zip_of_a_newer_kind(tmp_path, tiny):
-    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
-        archive.writestr("a.png", "")
-        archive.getinfo("a.png").extract_version = 99
-    with pytest.raises(
-        StyleganError, match=r"faces.zip is no data set \(.*version 9.9\); make one with stylegan sample"
-    ):
-        SampledFaces(tmp_path / "faces.zip", tiny)
+def test_what_a_mac_leaves_beside_pictures_is_none(tmp_path, tiny):
+    for i in range(3):
+        Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / f"{i}.png")
+        (tmp_path / f"._{i}.png").write_bytes(b"resource fork")
+    np.save(tmp_path / "w.npy", np.zeros((3, 1, tiny.w_dim), np.float32))
+    faces = SampledFaces(tmp_path, tiny)
+    assert [faces[i][0, 0, 0] for i in range(len(faces))] == [0, 1, 2]

@@ -14,8 +14,9 @@ from PIL import Image
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media import dataset as layout
 from stylegan_cli.media import sharded
+from stylegan_cli.media.dataset import unfinished
 from stylegan_cli.media.encode import encode
-from stylegan_cli.media.sharded import ShardedDataset, difference, unfinished
+from stylegan_cli.media.sharded import ShardedDataset, difference
 
 COUNT, SHAPE = 5, (1, 4)
 NEW = {"wishes": {"psi": 0.7}}

@@ -84,7 +84,7 @@ def test_a_data_set_that_went_away(make_data):
     data = DataSet(path)
     with zipfile.ZipFile(path, "w"):
         pass
-    with pytest.raises(StyleganError, match="no picture in"):
+    with pytest.raises(StyleganError, match="cannot be unpacked"):
         list(data.draw(2, 0, 0))
 
 
