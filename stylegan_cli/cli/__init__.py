@@ -1,4 +1,4 @@
-"""The command line: one thin file a command, over `operations`."""
+"""The command line: one thin file per command, over `operations`."""
 
 import io
 import os
@@ -9,7 +9,7 @@ def main() -> None:
     """The entry point of `stylegan`."""
     try:
         _print_any_path()
-        # What Apple's MPS cannot do, the CPU does; torch asks for this when it is loaded.
+        # The CPU does what Apple's MPS cannot do; torch reads this when it is loaded.
         os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
         from stylegan_cli.cli.app import app
 
@@ -19,7 +19,7 @@ def main() -> None:
 
 
 def _print_any_path() -> None:
-    """File names may hold what is no text, or none in the terminal's encoding: printing one must not end the work."""
+    """A file name may not be valid text, or not in the terminal's encoding: printing one must not stop the work."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
         sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")

@@ -1,4 +1,4 @@
-"""`stylegan align`: faces cut out of photos as the model knows faces."""
+"""`stylegan align`: cuts faces out of photos the way the model knows faces."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +21,14 @@ _OUTPUT = "Output"
 
 @dataclass(frozen=True)
 class AlignOutput:
-    """Where aligned faces go. They are PNG files, which carry the way back."""
+    """Where aligned faces go. They are PNG files, which record their place in the photo."""
 
     out: Annotated[
         Path | None,
-        out_option("A .png file, or a folder. By default a new name here; of several faces a new folder."),
+        out_option("A .png file, or a folder. By default, a new file here; for several faces, a new folder."),
     ] = None
     size: Annotated[
-        int, typer.Option(min=16, max=4096, help="Pixels of an aligned face's edge.", rich_help_panel=_OUTPUT)
+        int, typer.Option(min=16, max=4096, help="Width of an aligned face in pixels.", rich_help_panel=_OUTPUT)
     ] = 1024
     force: Force = False
     quiet: Quiet = False
@@ -36,7 +36,7 @@ class AlignOutput:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where pictures go: the aligned face into `file`, or all into `folder`, or all under new names here."""
+    """Where pictures go: the aligned face to `file`, or all to `folder`, or all to new names here."""
 
     file: Path | None
     folder: Path | None
@@ -56,7 +56,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is made of every photo: its largest face or the one it names, or `every` face; and the `overview`."""
+    """What to make from each photo: its largest face or the one it names, or `every` face; and the `overview`."""
 
     every: bool
     overview: bool
@@ -67,17 +67,17 @@ def align(
     output: AlignOutput,
     photos: Annotated[
         list[str],
-        typer.Argument(metavar="PHOTO", help="Photos with faces; party.jpg#2 is the second largest on it."),
+        typer.Argument(metavar="PHOTO", help="Photos with faces; party.jpg#2 is the second-largest face."),
     ],
-    every: Annotated[bool, typer.Option("--all", help="All faces of every photo.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Align all faces in each photo.")] = False,
     overview: Annotated[
         bool, typer.Option("--overview", help="Also write the photo with its faces framed and numbered.")
     ] = False,
 ) -> None:
-    """Cut faces out of photos: upright, centred and as large as the faces that the model has learned from.
+    """Cut faces out of photos: upright, centred and as large as in the pictures the model learned from.
 
-    Writes NAME-aligned.png, which remembers the photo and the place, so that an edited face can go back. Where the crop
-    leaves the photo, the photo is continued by its mirror image.
+    Writes NAME-aligned.png, which records the photo and the face's place in it, so that an edited face can be put back.
+    Where the crop goes beyond the edge of the photo, it is filled with the photo's mirror image.
 
     Examples: stylegan align me.jpg; stylegan align party.jpg --overview; stylegan align party.jpg --all -o guests
     """
@@ -111,7 +111,7 @@ def _destination(output: AlignOutput, several: bool) -> Destination:
     places.file_ending(output.out, None, ("png",), "png")
     if places.is_file_name(output.out, ("png",)):
         if several:
-            raise UsageError(f"--out {output.out} is one file, and these may be several faces; name a folder")
+            raise UsageError(f"--out {output.out} is one file, but there may be several faces; name a folder")
         return Destination(output.out, None, output.force)
     if output.out is None and not several:
         return Destination(None, None, output.force)
@@ -144,7 +144,7 @@ def _align(named: "Photo", name: str, wanted: Wanted, destination: Destination, 
             tell(f"{path}: {len(found) - len(targets)} of {len(found)} faces left out as too small.")
         elif not (wanted.every or named.face) and len(found) > 1:
             tell(
-                f"{path} shows {len(found)} faces, this is the largest; {path}#2 is the next, --all takes all, "
+                f"{path} shows {len(found)} faces, and this is the largest; {path}#2 is the next, --all takes all, "
                 f"{numbered}."
             )
     sha256 = file_digest(path)

@@ -28,7 +28,7 @@ from stylegan_cli.cli.train_encoder import train_encoder
 
 
 class Spelled(TyperGroup):
-    """Takes other spellings of commands and options than ours."""
+    """Accepts other spellings of our commands and options."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         with boundary():
@@ -46,7 +46,7 @@ app = typer.Typer(
         "or a name from the model's cast (jon, dany, jaime, cersei, drogo, tyrion, arya, sansa)."
     ),
 )
-SETTINGS = {mix: {"allow_extra_args": True}}  # it tells itself what people are missing
+SETTINGS = {mix: {"allow_extra_args": True}}  # it has its own message about people without options
 MODELS = "Models and training"
 PANELS = {
     "Pictures of people": (sample, mix, noise, interpolate, blend_parents, edit, apply, replay, show),

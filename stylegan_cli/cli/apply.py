@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """One `[[edit]]`: directions by name or file with their amounts, all in the same layers, all keeping the same."""
+    """One `[[edit]]`: directions by name or file with their amounts; `layers` and `keep` apply to all of them."""
 
     amounts: Mapping[str, float]
     layers: str | None = None
@@ -39,15 +39,15 @@ def apply(
     people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names.")],
     max_drift: Annotated[
         float | None,
-        typer.Option(min=0, help="As in stylegan edit: go no farther than this, for each person.", show_default=False),
+        typer.Option(min=0, help="As in stylegan edit: the largest distance, for each person.", show_default=False),
     ] = None,
     paste: Paste = None,
 ) -> None:
     """Apply a file of edits to many people.
 
-    In TOML every [[edit]] holds directions with their amounts, like age = 3, or direction = "glasses.npz" with amount
-    = 2 (the file lies beside the recipe); and perhaps layers = "coarse,middle" and keep = ["gender"]. In JSON it is
-    {"edit": [{"age": 3}, ...]}. They are applied in order. Who cannot be edited does not stop the others.
+    In TOML, every [[edit]] holds directions with their amounts, like age = 3, or direction = "glasses.npz" (a file
+    beside the recipe) with amount = 2; it may also hold layers = "coarse,middle" and keep = ["gender"]. In JSON, it is
+    {"edit": [{"age": 3}, ...]}. Edits are applied in order. If a person cannot be edited, the others still are.
 
     Examples: stylegan apply older.toml jon dany 3-9 me.npz; stylegan apply older.toml party.jpg#1-3 --paste party.jpg
     """
@@ -60,7 +60,7 @@ def apply(
 
     texts = split(*people)
     check_paste(paste, output, texts)
-    if output.out is None and len(texts) > 1 and not paste:  # however many of them can be edited
+    if output.out is None and len(texts) > 1 and not paste:  # even if only one of them can be edited
         output = replace(output, out=places.fresh(Path("edited")))
     studio = Studio(generation, output)
     studio.check_out(1 if paste else len(texts))
@@ -95,25 +95,25 @@ def apply(
 
 
 def read_steps(path: Path) -> list[Step]:
-    """The steps in a file of edits. Files that it names are looked for beside it."""
+    """The steps in a file of edits. Files that it names may be beside it."""
     plain = _load(path)
     example = '{"edit": [{"age": 3}]}' if path.suffix.lower() == ".json" else "[[edit]] with age = 3"
     if not isinstance(plain, dict) or set(plain) != {"edit"}:
-        raise StyleganError(f"{path} holds edits and nothing else: {example}")
+        raise StyleganError(f"{path} must hold edits and nothing else; write {example}")
     steps = plain["edit"]
     if not isinstance(steps, list) or not steps or not all(isinstance(step, dict) for step in steps):
-        raise StyleganError(f"edit in {path} is no list of tables; write {example}")
+        raise StyleganError(f"edit in {path} is not a list of tables; write {example}")
     return [_step(step, f"edit {i + 1} in {path}", path.parent) for i, step in enumerate(steps)]
 
 
 def _load(path: Path) -> Any:
     if path.suffix.lower() not in (".toml", ".json"):
-        raise UsageError(f"{path} is no .toml or .json file")
+        raise UsageError(f"{path} is not a .toml or .json file; name one")
     try:
-        text = path.read_text(encoding="utf-8-sig")  # Windows' editors mark it
+        text = path.read_text(encoding="utf-8-sig")  # Windows editors add a mark
         return tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise StyleganError(f"{path} cannot be read ({error}); mend it") from None
+        raise StyleganError(f"{path} cannot be read ({error}); fix it") from None
 
 
 def _step(plain: dict[str, Any], where: str, folder: Path) -> Step:

@@ -1,4 +1,4 @@
-"""`stylegan bench`: how fast this machine draws, so that people can compare, and so that the tool knows what pays."""
+"""`stylegan bench`: how fast this machine draws, so that people can compare and the tool knows what is faster."""
 
 from dataclasses import asdict, dataclass
 from math import inf, isnan
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; `psnr` in dB is against the same picture in float32, not compiled: None if it is equal, 0
-    if it holds not-a-number."""
+    """One row of the table; `psnr` in dB compares with the same picture in float32, not compiled: None if it is equal,
+    0 if it contains not-a-number."""
 
     model: str
     pixels: int
@@ -35,24 +35,24 @@ class Row:
 
 @command
 def bench(
-    models: Annotated[str, typer.Option("--model", "--network", help="Models' names or files, with commas.")] = "ffhq",
+    models: Annotated[str, typer.Option("--model", "--network", help="Model names or files, with commas.")] = "ffhq",
     precisions: Annotated[
-        str, typer.Option("--precision", help="fp32, bf16, fp16, with commas; auto: all that this machine has.")
+        str, typer.Option("--precision", help="fp32, bf16, fp16, with commas; auto: all that this machine supports.")
     ] = "auto",
-    batches: Annotated[str, typer.Option("--batch", help="Pictures a call, with commas.")] = "1,4",
+    batches: Annotated[str, typer.Option("--batch", help="Pictures per call, with commas.")] = "1,4",
     compiled: Annotated[
         bool,
         typer.Option(
             "--compile",
-            help="Also compiled, which takes minutes, once; --compile auto of other commands uses what was found.",
+            help="Also measure compiled code (takes minutes, once); other commands use the result with --compile auto.",
         ),
     ] = False,
-    seconds: Annotated[float, typer.Option(min=0, max=3600, help="Seconds for each figure, at least.")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=0, max=3600, help="Minimum seconds for each figure.")] = 5.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure how fast this machine makes pictures: by model, precision, batch, compiled or not.
+    """Measure how fast this machine makes pictures: by model, precision and batch, compiled or not.
 
     Examples: stylegan bench; stylegan bench --model ffhq,network.pkl --precision fp32,bf16 --compile --json
     """
@@ -81,7 +81,7 @@ def bench(
 def _measured(
     choice: ModelChoice, batches: "Sequence[int]", compiled: bool, seconds: float, quiet: bool
 ) -> "Iterator[Row]":
-    """The rows of one model in one precision; the compiled ones last, if it can be compiled here."""
+    """The rows of one model in one precision; compiled ones last, if it can be compiled here."""
     from stylegan_cli import compilation, hardware
     from stylegan_cli.cli.studio import open_generator
 
@@ -143,7 +143,7 @@ def _sizes(text: str) -> list[int]:
     except ValueError:
         sizes = [0]
     if min(sizes) < 1:
-        raise UsageError(f"--batch {text}: say whole numbers from 1 on, with commas, like 1,4")
+        raise UsageError(f"--batch takes whole numbers from 1 on, with commas, like 1,4, not {text!r}")
     return sizes
 
 

@@ -12,7 +12,7 @@ from stylegan_cli.errors import UsageError
 
 @dataclass(frozen=True)
 class ChildOutput(PictureOutput):
-    """Children are saved as latents, too, unless told otherwise."""
+    """Children are also saved as latents, unless --no-save-latents is given."""
 
     save_latents: Annotated[
         bool,
@@ -32,41 +32,39 @@ def blend_parents(
     generation: Generation,
     output: ChildOutput,
     first: Annotated[str, typer.Argument(metavar="PARENT", help="Seed, latents, picture or name.")],
-    second: Annotated[str, typer.Argument(metavar="PARENT", help="The other one.")],
-    children: Annotated[int, typer.Option("--children", "-n", min=1, max=1000, help="How many siblings.")] = 1,
+    second: Annotated[str, typer.Argument(metavar="PARENT", help="The other parent.")],
+    children: Annotated[int, typer.Option("--children", "-n", min=1, max=1000, help="Number of siblings.")] = 1,
     weight: Annotated[
         float | None,
-        typer.Option(
-            min=0, max=1, help="The first parent's share, in bands not named (default 0.5).", show_default=False
-        ),
+        typer.Option(min=0, max=1, help="The first parent's share in other bands (default 0.5).", show_default=False),
     ] = None,
     coarse: Share = None,
     middle: Share = None,
     fine: Share = None,
     layers: Annotated[
         list[str] | None,
-        typer.Option(metavar="LAYERS=SHARE", help="Explicit layers: 4-6=0.9. Repeatable.", show_default=False),
+        typer.Option(metavar="LAYERS=SHARE", help="Share in single layers: 4-6=0.9. Repeatable.", show_default=False),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, max=2**32 - 1, help="Draw the shares not given from this seed.", show_default=False),
+        typer.Option(min=0, max=2**32 - 1, help="Draw the other shares from this seed.", show_default=False),
     ] = None,
     grid: Grid = False,
 ) -> None:
     """Blend two parents into a child: pictures, the child's latents, and a family sheet.
 
-    Every layer of the child lies between its parents. Shares that you give hold for every child; the others are half
-    and half (or --weight) for an only child, and drawn from --seed for siblings. Children are saved as latents that
-    every other command takes. With --grid only the family sheet is drawn.
+    Every layer of the child lies between its parents. Shares that you give apply to every child; the others are half
+    and half (or --weight) for an only child, and drawn from --seed for siblings. Children are also saved as latents,
+    which every other command takes. With --grid, only the family sheet is drawn.
 
     Examples: stylegan blend-parents jon.npy dany.npy; stylegan blend-parents jon dany --children 6 --coarse 0.7
     """
     if weight is not None and seed is not None:
-        raise UsageError("--weight gives the shares that --seed would draw; leave out one of them")
+        raise UsageError("--weight sets the shares that --seed would draw; leave out one of them")
     if None not in (coarse, middle, fine):
         check_unused("all bands have their shares already", {"--weight": weight, "--seed": seed})
     if children > 1 and (weight is not None or None not in (coarse, middle, fine)):
-        raise UsageError("with --weight, or shares for all bands, siblings would be alike; leave out --children")
+        raise UsageError("with --weight, or shares for all bands, all siblings would be the same; leave out --children")
 
     from stylegan_cli.bands import BANDS
     from stylegan_cli.cli.studio import Studio, Work, portrait

@@ -19,14 +19,14 @@ from stylegan_cli.files import claims
 INTERRUPTED = 130
 Item = TypeVar("Item")
 Made = TypeVar("Made")
-# In the words of CUDA, CPUs and oneDNN (whose "primitive descriptor" would be something else).
+# The words of CUDA, CPUs and oneDNN (whose "primitive descriptor" is another error).
 NO_MEMORY = re.compile(r"out of memory|allocate memory|could not create a primitive(?! descriptor)")
-# What to do about what the system says, where its words do not tell.
+# What to do about an error of the system, if its message does not say so.
 ADVICE = {
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.EACCES: "choose another place, or see who may read and write there",
-    errno.EPERM: "choose another place, or see who may read and write there",
-    errno.ENOTDIR: "a file stands where a folder should be; choose another place",
+    errno.EACCES: "choose another place, or change the permissions there",
+    errno.EPERM: "choose another place, or change the permissions there",
+    errno.ENOTDIR: "there is a file where a folder should be; choose another place",
 }
 
 
@@ -39,9 +39,9 @@ def boundary() -> Iterator[None]:
     except typer.Exit:
         raise
     except KeyboardInterrupt:
-        tell("Stopped. What was finished is kept, nothing is half-written.")
+        tell("Stopped. Finished results are kept; nothing is half-written.")
         raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:  # whoever read our stdout has gone (`| head`)
+    except BrokenPipeError:  # the reader of our stdout has gone (`| head`)
         raise typer.Exit(1) from None
     except Exception as error:
         if os.environ.get("STYLEGAN_DEBUG"):
@@ -70,7 +70,7 @@ def each_photo(photos: Sequence[Item], do: Callable[[Item], None], done: str) ->
 
 
 def sentence(error: Exception) -> str:
-    """What happened, for whoever caused it."""
+    """What happened, in one sentence for the user."""
     if isinstance(error, StyleganError):
         return str(error)
     if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
@@ -78,4 +78,4 @@ def sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         what = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
         return f"{what}; {ADVICE[error.errno]}" if error.errno in ADVICE else what
-    return f"something unforeseen happened ({type(error).__name__}: {error}); STYLEGAN_DEBUG=1 shows where"
+    return f"an unexpected error occurred ({type(error).__name__}: {error}); STYLEGAN_DEBUG=1 shows where"

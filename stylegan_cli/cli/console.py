@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Advance(Protocol):
-    """Tells a progress bar how much is done in all; by default one more than before."""
+    """Tells a progress bar how much is done in total; by default, one more than before."""
 
     def __call__(self, done: int | None = None, note: str = "") -> None: ...
 
@@ -31,32 +31,32 @@ def prose() -> Console:
 
 
 def escaped(text: str) -> str:
-    """What a file says, safe to show: characters that can forge lines or rewrite a terminal, as escapes."""
+    """Text from a file, safe to show: characters that could forge lines or control the terminal become escapes."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def tell(sentence: str) -> None:
-    """One sentence of prose."""
+    """Prints one sentence for the user."""
     prose().print(escaped(sentence), markup=False, soft_wrap=True)
 
 
 def data(line: object) -> None:
-    """One line of data, as it is and at once: paths are for other programs, which may wait for them."""
+    """Prints one line of data, unchanged and at once: paths are for other programs, which may wait for them."""
     if not sys.stdout:  # it was closed
         return
     try:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
     except OSError:
-        # At its end the interpreter would try again, and complain in its own words.
+        # Otherwise the interpreter would try again when it exits, and print its own error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise
 
 
 @contextmanager
 def progress(what: str, total: int, quiet: bool, unit: str = "faces") -> Iterator[Advance]:
-    """A bar with the time left, for one thing a spinner, on terminals; yields what moves it, perhaps with a note on how
-    it goes."""
+    """On terminals, a bar with the time left, or a spinner for a single step; yields a function that moves it and may
+    show a note."""
     if quiet or not prose().is_terminal:
         yield lambda _done=None, _note="": None
         return
@@ -66,7 +66,7 @@ def progress(what: str, total: int, quiet: bool, unit: str = "faces") -> Iterato
     if total > 1:
         amount = [rich.DownloadColumn()] if unit == "bytes" else [rich.MofNCompleteColumn(), rich.TextColumn(unit)]
         columns = [columns[1], rich.BarColumn(), *amount, rich.TimeRemainingColumn()]
-    # On a terminal the bar must make room for data lines; when stdout is a pipe or a file they must stay there.
+    # On a terminal the bar must make room for data lines; if stdout is a pipe or a file, they must go there.
     with rich.Progress(
         *columns, console=prose(), transient=True, redirect_stdout=bool(sys.stdout and sys.stdout.isatty())
     ) as bars:
@@ -83,7 +83,7 @@ def progress(what: str, total: int, quiet: bool, unit: str = "faces") -> Iterato
 def counting(
     what: str, quiet: bool, unit: str, before: Callable[[int], None] = lambda _total: None
 ) -> Iterator[Callable[[int, int], None]]:
-    """A bar for what tells how much is done, and of how much; it appears, after `before`, when that begins."""
+    """A bar for work that reports how much is done, and of how much; it appears at the first report, after `before`."""
     with ExitStack() as stack:
         advance: Advance | None = None
 
@@ -99,7 +99,7 @@ def counting(
 
 @contextmanager
 def fetching(sentence: Callable[[int], str], quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Lines on what is fetched (they take the size in bytes), and a bar; nothing if nothing has to be fetched."""
+    """Prints what is fetched (`sentence` takes its size in bytes), and a bar; nothing if nothing has to be fetched."""
 
     def announce(total: int) -> None:
         for line in () if quiet else sentence(total).splitlines():
@@ -110,7 +110,7 @@ def fetching(sentence: Callable[[int], str], quiet: bool) -> Iterator[Callable[[
 
 
 def fetch(assets: Sequence[Asset], quiet: bool) -> None:
-    """Brings assets into the cache, and tells the user which and under what licence."""
+    """Brings assets into the cache, and tells the user which ones and their licences."""
     from stylegan_cli.assets import keep
 
     for wheel in dict.fromkeys(asset.wheel for asset in assets):

@@ -1,4 +1,4 @@
-"""From a photo to a person: what `project` does, and every verb that is given a photo."""
+"""From a photo to a person: for `project`, and for every command that is given a photo."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ from stylegan_cli.noise import Noise
 from stylegan_cli.operations import pivotal, projection
 from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
-VERSION = 1  # of how photos are looked for: what older ones found is then looked for again
+VERSION = 1  # of the search; people that an older version found are searched for again
 OnImage = Callable[[Tensor], None]
-# Added to the error where no face is found: many models draw no faces.
-ALIGNED = ", or stylegan project --aligned where it is cut as the model's own pictures are, whatever they show"
+# Added to the error if no face is found: many models do not draw faces.
+ALIGNED = ", or use stylegan project --aligned if it is cropped like the model's own pictures, whatever they show"
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A photo and the face on it, cut as the generator draws faces; `alignment` is None where it was cut already and
-    nobody knows from where."""
+    """A photo and the face in it, cropped as the generator draws faces; `alignment` is None if it was already cropped
+    and its place is unknown."""
 
     photo: Photo
     face: Image.Image
     alignment: Alignment | None
 
     def about(self) -> dict[str, Any]:
-        """What latents keep of their photo."""
+        """What latents record about their photo."""
         cut = self.alignment.to_plain() if self.alignment else None
         return {"file": self.photo.path.name, "alignment": cut}
 
@@ -72,7 +72,7 @@ class Found:
 
 
 def shoot(photo: Photo, size: int, is_aligned: bool, quiet: bool) -> Shot:
-    """The face that a photo names, or its largest, `size` pixels wide. What `align` has cut is taken as it is."""
+    """The face that a photo names, or its largest, `size` pixels wide. What `align` cut is used as it is."""
     image = photos.read(photo.path)
     cut = alignment.read(photo.path)
     if cut is None and not is_aligned:
@@ -83,14 +83,14 @@ def shoot(photo: Photo, size: int, is_aligned: bool, quiet: bool) -> Shot:
         return Shot(photo, alignment.crop(image, cut, size), cut)
     if photo.face not in (None, 1):
         raise UsageError(
-            f"{photo.path} is cut as the model's pictures are, and shows one face; leave out #{photo.face}"
+            f"{photo.path} is already cropped like the model's pictures, and shows one face; leave out #{photo.face}"
         )
     return Shot(photo, ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS), cut)
 
 
 def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage, keep: Callable[[Person], None]) -> Found:
-    """Looks for the person on a photo in the studio's model. Before tuning, whoever was projected is given to `keep`,
-    lest they be lost where it is stopped."""
+    """Finds the person in a photo in the studio's model. Before tuning, the projected person is given to `keep`, so
+    that they are not lost if tuning is stopped."""
     person, steps = _projected(studio, shot, wanted, on_image)
     if wanted.tune:
         keep(person)
@@ -104,7 +104,7 @@ def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage, keep: Ca
 
 
 def person(studio: Studio, photo: Photo) -> Person:
-    """The person on a photo, with all that makes the likeness best; found once and then kept in the cache."""
+    """The person in a photo, with the best likeness possible; found once, and then kept in the cache."""
     wanted, generator, guesses = Wanted(), studio.generator, store.encoder(studio.model)
     key = [
         *(VERSION, file_digest(photo.path), photo.face or 1, asdict(wanted), asdict(pivotal.Settings())),
@@ -119,12 +119,12 @@ def person(studio: Studio, photo: Photo) -> Person:
 
 
 def _looked_for(studio: Studio, photo: Photo, wanted: Wanted, kept: Path) -> Person:
-    """The person on a photo, kept in a file from now on; before that as projected, lest it be lost where tuning is
-    stopped."""
+    """Finds the person in a photo and keeps them in a file; the projection is kept before tuning, so that it is not
+    lost if tuning is stopped."""
     shot = shoot(photo, studio.generator.resolution, False, studio.output.quiet)
     if not studio.output.quiet:
         which = f"face {photo.face}" if photo.face else "this face"
-        tell(f"{photo.path} is a photo: looking for {which} in {studio.generator.origin.name}, once.")
+        tell(f"{photo.path} is a photo: finding {which} in {studio.generator.origin.name}, only once.")
     halfway = kept.with_stem(f"{kept.stem}-projected")
     someone = _remembered(studio, halfway)
     if someone is None:
@@ -132,12 +132,12 @@ def _looked_for(studio: Studio, photo: Photo, wanted: Wanted, kept: Path) -> Per
         studio.save_latents(halfway, [someone])
     someone = _tuned(studio, shot, someone, wanted.seed)
     studio.save_latents(kept, [someone])
-    halfway.unlink(missing_ok=True)  # another process may have been at the same photo
+    halfway.unlink(missing_ok=True)  # another process may have worked on the same photo
     return someone
 
 
 def _remembered(studio: Studio, kept: Path) -> Person | None:
-    """Who was found before; None where nobody has looked yet, or what was kept is damaged."""
+    """The person found before; None if there is none yet, or if the file is damaged."""
     try:
         (someone,) = references.from_file(kept, studio.generator)
     except StyleganError:
@@ -146,7 +146,7 @@ def _remembered(studio: Studio, kept: Path) -> Person | None:
 
 
 def faces_on(image: Image.Image, quiet: bool) -> list[Detection]:
-    """The faces on a photo, the largest first."""
+    """The faces in a photo, the largest first."""
     fetch(detection.DETECTOR, quiet)
     with progress("looking for faces", 1, quiet):
         return detection.detect(image)
@@ -159,11 +159,11 @@ def place_of_face(found: Sequence[Detection], image: Image.Image, photo: Photo, 
 
 
 def _tell_of(photo: Photo, found: Sequence[Detection], cut: Alignment) -> None:
-    """What is odd about a face on a photo, and that there are others."""
+    """Tells the user what is odd about a face in a photo, and that there are others."""
     path = photo.path
     if photo.face is None and len(found) > 1:
         tell(
-            f"{path} shows {len(found)} faces, this is the largest; {path}#2 is the next, and stylegan align "
+            f"{path} shows {len(found)} faces, and this is the largest; {path}#2 is the next, and stylegan align "
             "--overview numbers them."
         )
     for remark in alignment.remarks(found[cut.face - 1], cut):
@@ -171,8 +171,8 @@ def _tell_of(photo: Photo, found: Sequence[Detection], cut: Alignment) -> None:
 
 
 def _landmarks(photo: Image.Image, drawn: Image.Image) -> dict[str, float]:
-    """How far eyes, nose and mouth of two faces are apart on average, in distances between the eyes; nothing where one
-    of them is no face."""
+    """The mean distance between the eyes, noses and mouths of two faces, in units of the distance between the eyes;
+    empty if either is not a face."""
     both = [detection.detect(picture) for picture in (photo, drawn)]
     if not all(both):
         return {}
@@ -184,7 +184,7 @@ def _landmarks(photo: Image.Image, drawn: Image.Image) -> dict[str, float]:
 def _projected(
     studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage = lambda _image: None
 ) -> tuple[Person, int]:
-    """The model's person who looks most like the one on a photo, and after how many steps they were found."""
+    """The model's person who looks most like the one in the photo, and the number of steps that it took."""
     quiet, photo = studio.output.quiet, _tensor(studio, shot)
     fetch([EFFICIENTNET, *(detection.DETECTOR if shot.alignment else ())], quiet)
     with progress("projecting", wanted.steps, quiet, "steps") as advance:
@@ -204,7 +204,7 @@ def _tuned(studio: Studio, shot: Shot, person: Person, seed: int, on_image: OnIm
 
 
 def _telling(advance: Advance, on_image: OnImage) -> Callable[[projection.Step], None]:
-    """What is done after each step."""
+    """The function to call after each step."""
 
     def on_step(step: projection.Step) -> None:
         advance(step.done, f"(distance {step.distance:.2f})")
@@ -219,13 +219,13 @@ def _tensor(studio: Studio, shot: Shot) -> Tensor:
 
 
 def _guess(studio: Studio, photo: Tensor) -> Tensor | None:
-    """An encoder's `w`, where the model has an encoder."""
+    """The encoder's `w`, if the model has an encoder."""
     path = store.encoder(studio.model)
     if path is None:
         return None
-    if encoder.model_of(path) not in (None, studio.generator.origin.sha256):  # None: what is wrong is told below
+    if encoder.model_of(path) not in (None, studio.generator.origin.sha256):  # None: `load` says what is wrong
         if not studio.output.quiet:
-            tell(f"{path} was trained for another state of this model; the search begins without it.")
+            tell(f"{path} was trained for another version of this model; the search starts without it.")
         return None
     with torch.inference_mode():
         return encoder.load(path, studio.generator).to(photo.device)(photo).clone()

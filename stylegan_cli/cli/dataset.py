@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @command
 def dataset(
-    source: Annotated[Path, typer.Argument(help="A folder (with those in it) or a .zip of pictures.")],
+    source: Annotated[Path, typer.Argument(help="A folder (with its subfolders) or a .zip of pictures.")],
     out: Annotated[Path, out_option("The data set: a new .zip or a new folder.", "--dest")],
     size: Annotated[
         str | None,
@@ -25,7 +25,7 @@ def dataset(
             "--size",
             "--resolution",
             metavar="PIXELS",
-            help="64, or 512x384. May be left out where all pictures are squares of one size, a power of two.",
+            help="64, or 512x384. Optional if all pictures are squares of the same size, a power of two.",
             show_default=False,
         ),
     ] = None,
@@ -53,9 +53,9 @@ def dataset(
 ) -> None:
     """Make a data set for training from a folder or a .zip of pictures, in NVIDIA's layout.
 
-    Pictures of any kind become upright RGB: grey, 16-bit, CMYK and animated ones (their first frame), transparent ones
-    on white. What cannot be used is listed and left out. Labels come from dataset.json or from folders' names; auto
-    takes the names where all pictures are in two folders or more that are not mere numbers.
+    Pictures of any kind become upright RGB: grey, 16-bit, CMYK, animated (the first frame) and transparent ones (on
+    white). Files that cannot be used are listed and left out. Labels come from dataset.json or from folder names; auto
+    uses folder names if all pictures are in two or more folders whose names are not just numbers.
 
     Examples: stylegan dataset photos -o faces.zip --size 64; stylegan dataset pets.zip -o pets --size 128 --labels
     folders
@@ -71,10 +71,10 @@ def dataset(
     frame = Framing(*pixels, transform, filter, upscale) if pixels else None
     if frame is None:
         idle = {"--transform": transform != "center-crop", "--filter": filter != "lanczos", "--upscale": upscale}
-        check_unused("without --size pictures stay as they are", idle)
+        check_unused("without --size, pictures stay as they are", idle)
     places.check_collected(out, force)
     if not is_zip(out) and out.resolve().is_relative_to(source.resolve()):
-        raise UsageError(f"{out} lies in {source}, whose pictures it would double; choose a place beside it, or a .zip")
+        raise UsageError(f"{out} is inside {source}: pictures would count twice; choose a place outside it, or a .zip")
 
     def skip(name: str, reason: str) -> None:
         if not quiet:
@@ -98,9 +98,9 @@ def dataset(
 
 
 def _pixels(size: str | None, width: int | None, height: int | None) -> tuple[int, int] | None:
-    """`64`, `512x384` or NVIDIA's `64,64`, or what --width and --height say; None where nothing is said."""
+    """`64`, `512x384` or NVIDIA's `64,64`, or what --width and --height say; None if no size is given."""
     if (width is None) != (height is None) or (size and width):
-        raise UsageError("sizes are --size, or --width and --height together")
+        raise UsageError("give --size, or --width and --height together")
     if width and height:
         return width, height
     if size is None:
@@ -117,5 +117,5 @@ def _summary(written: "PictureWriter", size: int) -> str:
         count = len({label for _, label in written.labels})
         sentence += f" in {count:,} class{'es'[: 2 * (count > 1)]}{' from folders' if written.classes else ''}"
     if size & (size - 1) or size < 4:
-        sentence += "; models are trained at powers of two, and this is none"
+        sentence += "; models are trained at powers of two, and this is not one"
     return f"{sentence}."

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, show, find and discover directions for editing.", no_args_is_help=True)
 
 METHODS = ("sefa", "pca")
-PEOPLE, SAMPLES = 2000, 10_000  # that find and pca look at
+PEOPLE, SAMPLES = 2000, 10_000  # that find and pca use
 
 On = Annotated[str, typer.Option("--on", metavar="PEOPLE", help="The people to show it on.")]
-Amount = Annotated[float, typer.Option(min=0, max=FARTHEST, help="How far the pictures go, to both sides.")]
-Steps = Annotated[int, typer.Option(min=2, max=100, help="Faces in a row.")]
+Amount = Annotated[float, typer.Option(min=0, max=FARTHEST, help="How far to move them, both ways.")]
+Steps = Annotated[int, typer.Option(min=2, max=100, help="Faces per row.")]
 
 
 @app.command("list")
@@ -51,7 +51,7 @@ def list_directions(
 
     known = store.directions(model)
     if not known:
-        tell(f"{model} has no directions yet; stylegan directions find and discover make some.")
+        tell(f"{model} has no directions yet; make some with stylegan directions find or discover.")
     for name, path in known.items():
         try:
             print_data(f"{name}\t{escaped(title(path))}")
@@ -69,7 +69,7 @@ def show(
     amount: Amount = 3,
     steps: Steps = 7,
 ) -> None:
-    """Show a direction: what is known of it, and a sheet of people moved along it.
+    """Show a direction: what is known about it, and a sheet of people moved along it.
 
     Example: stylegan directions show age --on jon,dany
     """
@@ -86,7 +86,7 @@ def show(
     people = studio.people(on)
     strips = [editing.strip(studio.generator, person, edits, steps) for person in people]
     names = [person.label for person in people] if len(people) > 1 else []
-    # By what the user called it: the name in the file is somebody else's, and may lead out of this folder.
+    # Named as the user called it: the name in the file is not trusted, and could lead out of this folder.
     studio.save_sheet(Path(name).stem, editing.sheet(strips, names), [])
 
 
@@ -97,54 +97,54 @@ def find(
     scorer: Annotated[
         str | None,
         typer.Option(
-            metavar="NAMES", help="What to find, as these scorers see it: age, or age,gender,smile.", show_default=False
+            metavar="NAMES", help="Find what these scorers measure: age, or age,gender,smile.", show_default=False
         ),
     ] = None,
     having: Annotated[
-        Path | None, typer.Option("--with", metavar="FOLDER", help="People who have it.", show_default=False)
+        Path | None, typer.Option("--with", metavar="FOLDER", help="People who have the attribute.", show_default=False)
     ] = None,
     lacking: Annotated[
         Path | None, typer.Option("--without", metavar="FOLDER", help="People who do not.", show_default=False)
     ] = None,
     keep: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Leave these scores as they are: gender,smile.", show_default=False),
+        typer.Option(metavar="NAMES", help="Leave these scores unchanged: gender,smile.", show_default=False),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
             exists=True,
-            help="Score these pictures, made by stylegan sample --dataset; no new ones.",
+            help="Score these pictures, made by stylegan sample --dataset, not new ones.",
             show_default=False,
         ),
     ] = None,
     count: Annotated[
         int | None,
         typer.Option(
-            "--count", "-n", min=100, help=f"How many people to look at (default {PEOPLE}).", show_default=False
+            "--count", "-n", min=100, help=f"Number of people to learn from (default {PEOPLE}).", show_default=False
         ),
     ] = None,
     seed: Seed = 0,
-    layers: Annotated[str, typer.Option(help="The layers that it moves: all, coarse,middle, or 0-9.")] = "all",
+    layers: Annotated[str, typer.Option(help="Layers that the direction moves: all, coarse,middle, or 0-9.")] = "all",
     amount: Annotated[
-        float, typer.Option(min=0.1, max=FARTHEST, help="How far along it to measure, to both sides.")
+        float, typer.Option(min=0.1, max=FARTHEST, help="How far to move people to measure it, both ways.")
     ] = 3,
-    people: Annotated[int, typer.Option(min=2, help="How many other people (of --psi) to measure it on.")] = 40,
+    people: Annotated[int, typer.Option(min=2, help="How many other people (with --psi) to measure it on.")] = 40,
     rounds: Annotated[int, typer.Option(min=0, max=10, help="How often to correct it by what was measured.")] = 1,
     name: Annotated[
         str | None, typer.Option(help="Its name; by default the scorer's, or 'direction'.", show_default=False)
     ] = None,
     out: Annotated[
         Path | None,
-        out_option("A .npz, or a folder; by default your own folder, so that --direction NAME finds it."),
+        out_option("A .npz file, or a folder; by default your own folder, where --direction NAME finds it."),
     ] = None,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find the direction of an attribute: by what scorers see in sampled people, or from two folders of people.
+    """Find the direction of an attribute: from scores of sampled people, or from two folders of people.
 
-    A linear function is fitted to each score, and what moves the scores in --keep is taken out of the direction. It is
-    then walked on other people; what else moves is measured, corrected and reported, in standard deviations.
+    A linear function is fitted to each score, and the part that would change the scores in --keep is removed. Then
+    other people are moved along it; what else changes is measured, corrected and reported, in standard deviations.
 
     Examples: stylegan directions find --scorer age --keep gender,smile; stylegan directions find --with glasses
     --without plain --name glasses
@@ -152,13 +152,13 @@ def find(
     if (scorer is None) == (having is None) or (having is None) != (lacking is None):
         raise UsageError("say what to find: --scorer NAMES, or --with FOLDER --without FOLDER")
     if having:
-        check_unused("--with and --without say whom to look at", {"--data": data, "--count": count})
+        check_unused("--with and --without already name the people", {"--data": data, "--count": count})
     count = PEOPLE if count is None else count
     if generation.cutoff is not None:
         raise UsageError("directions are found among people whose layers share one w; leave out --cutoff")
     targets, kept = split_names(scorer), split_names(keep)
     if scorer is not None and not targets:
-        raise UsageError(f"--scorer {scorer!r} names nothing to find; say age, or age,gender,smile")
+        raise UsageError(f"--scorer {scorer!r} names nothing to find; use age, or age,gender,smile")
     if name is not None:
         _check_name(name, len(targets))
 
@@ -179,7 +179,7 @@ def find(
     if targets or kept:
         finding.check_sizes(studio, faces)
     elif studio.generator.resolution < SMALLEST:
-        score = None  # what else moves is not seen
+        score = None  # what else changes cannot be seen
     if score:
         studio.speed_up((0 if faces else count) + people * (1 + 2 * len(names) * (rounds + 1)))
     if having and lacking:
@@ -191,7 +191,7 @@ def find(
     scores = finding.scored(sample, score, quiet)
     attributes, learned = targets or names, {**scores, **sample.labels}
     fitted = discovery.fit(sample.w, {one: learned[one] for one in [*attributes, *kept]})
-    # Edits are made on people of --psi, whoever taught the direction; nobody of these did.
+    # Edits are made on people drawn with --psi, whatever the direction was learned from: never from these.
     walkers = finding.of_seeds(studio, range(seed + count, seed + count + people)).w
     with progress("measuring", people * (1 + 2 * len(names) * (rounds + 1)), quiet) as advance:
         walk = finding.Walk(studio, score, walkers, chosen, finding.units(scores), advance)
@@ -216,32 +216,33 @@ def find(
 def discover(
     generation: Generation,
     output: Output,
-    method: Annotated[str, typer.Option(help="sefa (from the network's weights) or pca (from many of its people).")] = (
+    method: Annotated[str, typer.Option(help="sefa (from the network's weights) or pca (from its sampled people).")] = (
         "sefa"
     ),
-    count: Annotated[int, typer.Option("--count", "-n", min=1, max=512, help="How many directions.")] = 10,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=512, help="Number of directions.")] = 10,
     layers: Annotated[
-        str, typer.Option(help="The layers to change: coarse, middle, fine, several, all, or 0-3.")
+        str, typer.Option(help="Layers to change: coarse, middle, fine, several of these, all, or 0-3.")
     ] = "all",
     samples: Annotated[
         int | None,
         typer.Option(
-            min=100, max=1_000_000, help=f"How many people pca looks at (default {SAMPLES}).", show_default=False
+            min=100, max=1_000_000, help=f"Number of people that pca samples (default {SAMPLES}).", show_default=False
         ),
     ] = None,
     on: Annotated[str, typer.Option("--on", metavar="PERSON", help="The person to show them on.")] = "0",
     amount: Annotated[
         float | None,
         typer.Option(
-            min=0, max=FARTHEST, help="How far the pictures go (default: 0.4 typical distances).", show_default=False
+            min=0, max=FARTHEST, help="How far to move the person (default: 0.4 typical distances).", show_default=False
         ),
     ] = None,
     steps: Steps = 5,
 ) -> None:
-    """Discover directions that nobody has named: for any model, without pictures or scorers.
+    """Discover directions that have no names yet: for any model, without pictures or scorers.
 
     sefa (Shen and Zhou 2021) takes the vectors that change the styles of --layers most; pca (Harkonen et al. 2020)
-    those along which people differ most. Each becomes a file, and a sheet shows them in rows, to name them by.
+    those along which people differ most. Each is written to a file, and a sheet shows one per row, so that you can
+    name them.
 
     Example: stylegan directions discover --method sefa --layers coarse --out found
     """
@@ -265,7 +266,7 @@ def discover(
     chosen, person = finding.moved_layers(layers, generator), studio.person(on)
     found: dict[str, object] = {"command": command_line(), "method": method}
     if method == "sefa":
-        check_unused("sefa looks at nobody", {"--samples": samples})
+        check_unused("sefa samples no people", {"--samples": samples})
         vectors, strengths = discovery.sefa(generator, chosen, count)
         kind = "change of styles"
     else:
@@ -288,15 +289,15 @@ def discover(
 
 
 def _check_name(name: str, targets: int) -> None:
-    """That a direction may have this name, by which edits ask for it: NAME=AMOUNT, lists with commas, no files."""
+    """Checks that edits can use this name: in NAME=AMOUNT and in lists with commas, and not as a file."""
     if targets > 1:
-        raise UsageError("--name is for one direction; several take their scorers' names")
+        raise UsageError("--name is for one direction; leave it out, and several get their scorers' names")
     if not re.fullmatch(r"\w[\w-]*", name):
         raise UsageError(f"{name!r} cannot be a direction's name; use letters, digits, - and _")
 
 
 def _facts(direction: "Direction") -> "Iterator[str]":
-    """What is known of a direction, as lines."""
+    """What is known about a direction, as lines."""
     yield f"{direction.name}: {direction.title or 'no title'}"
     model = direction.origin.name if direction.origin else "not known"
     yield f"model: {model}, space: {direction.space}, layers: {direction.layers}"

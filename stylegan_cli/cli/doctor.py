@@ -85,5 +85,5 @@ def _ffmpeg(problems: list[str]) -> str:
     try:
         return f"{imageio_ffmpeg.get_ffmpeg_version()} ({imageio_ffmpeg.get_ffmpeg_exe()})"
     except (RuntimeError, OSError) as error:
-        problems.append(f"no ffmpeg, so no films ({error}); install one, or set IMAGEIO_FFMPEG_EXE")
+        problems.append(f"there is no ffmpeg for films ({error}); install it, or set IMAGEIO_FFMPEG_EXE")
         return "missing"

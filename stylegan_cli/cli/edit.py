@@ -26,13 +26,13 @@ class EditOutput(PictureOutput):
     out: Annotated[
         Path | None,
         out_option(
-            "A file where the name has a picture's or a film's ending, else a folder. By default a new name here."
+            "A file if the name has a picture's or a film's ending, else a folder. By default, a new file here."
         ),
     ] = None
     format: Annotated[
         str | None,
         typer.Option(
-            help="png, webp or jpg; mp4, webm or gif for a film. By default as --out says, or png.",
+            help="png, webp or jpg; mp4, webm or gif for a film. By default from --out, or png.",
             rich_help_panel="Output",
         ),
     ] = None
@@ -47,31 +47,33 @@ def _attribute(help: str) -> typer.models.OptionInfo:
 
 @dataclass(frozen=True)
 class Attributes:
-    """What to move. Amounts are lengths in W: 3 is a lot; `-4..4` goes from one to the other."""
+    """What to move. Amounts are lengths in W: 3 is a lot; `-4..4` is a range."""
 
-    age: Annotated[str | None, _attribute("Older, or younger below 0. Not years: 3 is a lot.")] = None
-    gender: Annotated[str | None, _attribute("More of a man, or more of a woman below 0.")] = None
-    smile: Annotated[str | None, _attribute("Smiling, or graver below 0.")] = None
+    age: Annotated[str | None, _attribute("Positive is older, negative younger. Not years: 3 is a lot.")] = None
+    gender: Annotated[str | None, _attribute("Positive is more masculine, negative more feminine.")] = None
+    smile: Annotated[str | None, _attribute("Positive is a bigger smile, negative more serious.")] = None
     yaw: Annotated[
         str | None,
-        _attribute("The head turned to the right of the picture, or to the left below 0. Not degrees: 3 is a lot."),
+        _attribute("Positive turns the head to the picture's right, negative to its left. Not degrees: 3 is a lot."),
     ] = None
-    pitch: Annotated[str | None, _attribute("The head raised, or lowered below 0. Not degrees: 3 is a lot.")] = None
-    mouth_open: Annotated[str | None, _attribute("The mouth open, or closed below 0.")] = None
-    eyes: Annotated[str | None, _attribute("The eyes wide, or narrow below 0.")] = None
+    pitch: Annotated[
+        str | None, _attribute("Positive raises the head, negative lowers it. Not degrees: 3 is a lot.")
+    ] = None
+    mouth_open: Annotated[str | None, _attribute("Positive opens the mouth, negative closes it.")] = None
+    eyes: Annotated[str | None, _attribute("Positive widens the eyes, negative narrows them.")] = None
     direction: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=AMOUNT",
             show_default=False,
             rich_help_panel=ATTRIBUTES,
-            help="Any direction, by its name or file (.npz, .npy, .pt): glasses.pt=2. Repeatable.",
+            help="Any direction, by name or file (.npz, .npy, .pt): glasses.pt=2. Repeatable.",
         ),
     ] = None
     layers: Annotated[
         str | None,
         typer.Option(
-            help="Only these layers: coarse, middle, fine, several, or 0-3. By default each direction's own.",
+            help="Change only these layers: coarse, middle, fine, several of these, or 0-3. By default, its own.",
             show_default=False,
             rich_help_panel=ATTRIBUTES,
         ),
@@ -80,7 +82,7 @@ class Attributes:
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="Leave these attributes as they are: gender,smile.",
+            help="Leave these attributes unchanged: gender,smile.",
             show_default=False,
             rich_help_panel=ATTRIBUTES,
         ),
@@ -91,7 +93,7 @@ class Attributes:
             min=0,
             show_default=False,
             rich_help_panel=ATTRIBUTES,
-            help="Go no farther from the average face than this: 1 is where the model's own people are on average.",
+            help="Largest distance from the average face: 1 is the average of the model's own people.",
         ),
     ] = None
 
@@ -106,14 +108,14 @@ class Attributes:
 
 @dataclass(frozen=True)
 class Way:
-    """What is shown of the way to the amounts, where not its end alone."""
+    """What to show of the way to the amounts, if not only its end."""
 
     steps: Annotated[
         int | None,
         typer.Option(
             min=2,
             max=100,
-            help="A strip of this many faces on the way to the amounts (ranges: 5 to 11 by default, at round ones).",
+            help="Make a strip of this many faces up to the amounts (default for ranges: 5 to 11, at round amounts).",
             show_default=False,
             rich_help_panel=WAY,
         ),
@@ -123,7 +125,7 @@ class Way:
         typer.Option(
             min=1,
             max=100_000,
-            help=f"A film: frames from one end to the other (default {FILM_LENGTH}).",
+            help=f"Make a film: frames from one end to the other (default {FILM_LENGTH}).",
             show_default=False,
             rich_help_panel=WAY,
         ),
@@ -131,10 +133,10 @@ class Way:
     fps: Annotated[
         float | None,
         typer.Option(
-            min=1, max=240, help=f"Frames a second (default {RATE}).", show_default=False, rich_help_panel=WAY
+            min=1, max=240, help=f"Frames per second (default {RATE}).", show_default=False, rich_help_panel=WAY
         ),
     ] = None
-    loop: Annotated[bool, typer.Option("--loop", help="Films go there and back.", rich_help_panel=WAY)] = False
+    loop: Annotated[bool, typer.Option("--loop", help="Make the film go there and back.", rich_help_panel=WAY)] = False
 
 
 @command
@@ -149,11 +151,11 @@ def edit(
     ] = False,
     paste: Paste = None,
 ) -> None:
-    """Edit people: age, gender, smile, pose and whatever directions you have.
+    """Edit people: age, gender, smile, pose and any directions you have.
 
-    Amounts are lengths in the latent space: 1 shows, 3 is a lot, and signs count. Several edits add up. A range like
-    -4..4 makes a strip of --steps faces, or a film where --out names one. Every edit reports its price: how far the
-    person now is from the average face, and what else moved, where scorers are installed.
+    Amounts are lengths in the latent space: 1 is visible, 3 is a lot, and they can be negative. Several edits add up. A
+    range like -4..4 makes a strip of --steps faces, or a film if --out names one. Every edit reports its cost: how far
+    the person now is from the average face and, if scorers are installed, what else changed.
 
     Examples: stylegan edit dany --age 3 --smile -1; stylegan edit tyrion --age -4..4 --out years.mp4;
     stylegan edit dany arya --direction smile.pt=2 --keep gender --steps 5; stylegan edit me.jpg --smile 2
@@ -166,12 +168,12 @@ def edit(
 
     film = _film_ending(output, way)
     if not film:
-        check_unused("only films have these (--frames, or --out film.mp4)", {"--fps": way.fps, "--loop": way.loop})
+        check_unused("this is not a film (--frames or --out film.mp4)", {"--fps": way.fps, "--loop": way.loop})
     is_strip = not film and (way.steps is not None or any(amount.start is not None for _, amount in amounts))
     if output.quiet:
         check_unused("--quiet reports nothing", {"--identity": identity})
     if paste and is_strip:
-        raise UsageError("--paste makes a picture or a film of the photo; name a film (--out film.mp4), or one amount")
+        raise UsageError("--paste makes a picture or a film, not a strip; name a film (--out film.mp4), or one amount")
     if paste and film in FRAMES:
         raise UsageError("--paste makes films in one file, like --out film.mp4")
 
@@ -185,12 +187,12 @@ def edit(
     generator = studio.generator
     if identity and generator.resolution < SMALLEST:
         raise UsageError(
-            f"--identity needs faces of {SMALLEST} pixels, and those of {generator.origin.name} have "
+            f"--identity needs faces of {SMALLEST} pixels, but those of {generator.origin.name} have "
             f"{generator.resolution}; leave it out"
         )
     texts = references.split(*people)
     if len(texts) > 1 and film:
-        raise UsageError("a film shows one person; edit the others by themselves")
+        raise UsageError("a film shows one person; edit the others separately")
     check_paste(paste, output, texts)
     studio.check_out(1 if is_strip or paste else len(texts))
     edits = open_edits(studio, generation.model, amounts, attributes.layers, split_names(attributes.keep))
@@ -221,14 +223,14 @@ def edit(
 
 
 def _film_ending(output: EditOutput, way: Way) -> str | None:
-    """The film's ending where a film is asked for."""
+    """The film's ending, if a film is asked for."""
     from stylegan_cli.media.encode import FORMATS
 
     ending = places.file_ending(output.out, output.format, (*FORMATS, *FILMS), "mp4" if way.frames else "png")
-    if way.frames is None and ending not in FILMS:  # a webp is a film where --frames says so
+    if way.frames is None and ending not in FILMS:  # a webp is a film only with --frames
         return None
     if way.steps:
-        raise UsageError("--steps draws a strip, and a film has --frames; leave out one of them")
+        raise UsageError("--steps draws a strip, but a film uses --frames; leave out --steps")
     return film_ending(output, way.fps)
 
 

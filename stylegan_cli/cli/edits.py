@@ -23,19 +23,21 @@ NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
 
 @dataclass(frozen=True)
 class Amounts:
-    """How far to go; `start` only where a range was given."""
+    """How far to go; `start` only for a range."""
 
     stop: float
     start: float | None = None
 
 
 def check_paste(paste: "Photo | None", output: PictureOutput, people: "Sequence[str]") -> None:
-    """That this many people can be pasted: told before minutes are spent on a photo."""
+    """Checks that this many people can be pasted, before minutes are spent on a photo."""
     if paste is None:
         return
-    check_unused("--paste puts faces back as large as they were", {"--size": output.size})
+    check_unused("--paste puts faces back at their original size", {"--size": output.size})
     if paste.face and len(people) > 1:
-        raise UsageError(f"{paste.path}#{paste.face} is the place of one face, and these are {len(people)} people")
+        raise UsageError(
+            f"{paste.path}#{paste.face} is one face, but these are {len(people)} people; leave out #{paste.face}"
+        )
 
 
 def open_edits(
@@ -45,13 +47,13 @@ def open_edits(
     layers: str | None,
     keep: "Iterable[str]",
 ) -> "list[Edit]":
-    """Edits by directions' names or files, each of them without what would move the attributes to `keep`."""
+    """Edits from directions' names or files, each without the part that would move the attributes to `keep`."""
     from stylegan_cli import store
     from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.operations.editing import Edit, keeping, keeps
 
     if layers is not None:
-        parse_layers(layers, studio.generator.layers)  # complains before minutes are spent on a photo
+        parse_layers(layers, studio.generator.layers)  # fails before minutes are spent on a photo
     known = store.directions(model)
     kept = [open_direction(studio, name, known) for name in keep]
     edits = []
@@ -59,15 +61,15 @@ def open_edits(
         direction = open_direction(studio, name, known)
         if not studio.output.quiet and (already := [other.name for other in kept if keeps(direction, other)]):
             tell(
-                f"{direction.name} was found so that it moves {' and '.join(already)} as little as it can, in people "
-                f"on average; --keep changes nothing there, but --direction {already[0]}=1, or -1, beside it does."
+                f"{direction.name} already moves {' and '.join(already)} as little as possible on average, so --keep "
+                f"changes nothing; to correct it for one person, add --direction {already[0]}=1, or -1."
             )
         edits.append(Edit(keeping(direction, kept), amount.stop, amount.start or 0, layers))
     return edits
 
 
 def open_direction(studio: "Studio", name: str, known: "Mapping[str, Path]") -> "Direction":
-    """A direction by its name or file; of those that do not know their model the user is told."""
+    """A direction by its name or file; tells the user if it does not record its model."""
     from stylegan_cli.latents import directions
 
     direction = directions.resolve(name, studio.generator, known)
@@ -85,8 +87,10 @@ def parse_amounts(name: str, text: str) -> Amounts:
     """`3`, `+3`, `-1.5`, or a range: `-4..4`."""
     match = re.fullmatch(rf"({NUMBER})(?:\.\.(?!\.)({NUMBER}))?", text)
     if match is None:
-        raise UsageError(f"the amount of {name} is a number like 3 or -1.5, or a range like -4..4, not {text!r}")
+        raise UsageError(f"the amount of {name} must be a number like 3 or -1.5, or a range like -4..4, not {text!r}")
     first, second = match.groups()
     if max(abs(float(end)) for end in (first, second or "0")) > FARTHEST:
-        raise UsageError(f"the amount of {name} is {text}; 3 is a lot, and {FARTHEST} more than any model can show")
+        raise UsageError(
+            f"the amount of {name} is {text}; use less: 3 is a lot, and {FARTHEST} is more than any model can show"
+        )
     return Amounts(float(first)) if second is None else Amounts(float(second), float(first))

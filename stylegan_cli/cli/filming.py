@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from stylegan_cli.operations.interpolation import Frames
     from stylegan_cli.pictures import Face, Sheet
 
-FILMS = ("mp4", "webm", "gif")  # and webp, which pictures have, too
+FILMS = ("mp4", "webm", "gif")  # and webp, which is also a picture format
 FRAMES = ("png", "jpg")
-LARGEST = 16_000  # pixels of an edge that encoders take
-RATE = 30  # frames a second, where nobody says
+LARGEST = 16_000  # pixels: the longest edge that encoders take
+RATE = 30  # frames per second by default
 
 
 @dataclass(frozen=True)
@@ -37,24 +37,24 @@ class FilmOutput(PictureOutput):
     films = FILMS
     out: Annotated[
         Path | None,
-        out_option("A film where the name has a film's ending, else a folder of frames. By default a new name here."),
+        out_option("A film if the name has a film's ending, else a folder of frames. By default, a new file here."),
     ] = None
     format: Annotated[
         str | None,
         typer.Option(
-            help="mp4, webm, gif or webp; png or jpg for frames. By default as --out says, or mp4.",
+            help="mp4, webm, gif or webp; png or jpg for frames. By default from --out, or mp4.",
             rich_help_panel="Output",
         ),
     ] = None
 
 
 def film_ending(output: PictureOutput, fps: float | None) -> str:
-    """mp4 unless said otherwise; a folder means frames, which have no rate."""
+    """mp4 by default; a folder means frames, which have no rate."""
     from stylegan_cli.media.film import CODECS, check_rate
 
     ending = places.file_ending(output.out, output.format, (*CODECS, *FRAMES), "png" if output.out else "mp4")
     if output.out and ending in CODECS and not places.is_file_name(output.out, CODECS):
-        raise UsageError(f"a film is one file: say --out {output.out}.{ending}; a folder takes --format png or jpg")
+        raise UsageError(f"a film is one file; use --out {output.out}.{ending}, or --format png or jpg for frames")
     if output.out and ending in CODECS:
         places.check_file(output.out, output.force)
         if output.save_latents:
@@ -69,7 +69,7 @@ def film_ending(output: PictureOutput, fps: float | None) -> str:
 def save_film(
     studio: Studio, film: Frames, fps: float | None, ending: str, finish: Callable[[Image], Image] | None = None
 ) -> None:
-    """Writes a film, or its frames as pictures. What `finish` makes of a face is a film's frame."""
+    """Writes a film, or its frames as pictures. `finish` turns a face into a film's frame."""
     from stylegan_cli.cli.studio import Work
     from stylegan_cli.latents.people import Person
     from stylegan_cli.media.film import CODECS

@@ -1,4 +1,4 @@
-"""What `stylegan directions find` works with: people and what scorers see in them, and what is told of the result."""
+"""The parts of `stylegan directions find`: people and their scores, and the report on the result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from stylegan_cli.operations.discovery import Moved
 from stylegan_cli.pictures import Face
 from stylegan_cli.scorers.scores import SCORES, Scorers, available
 
-FEWEST = 2 * discovery.HELD_OUT  # people that a direction can be fitted to
+FEWEST = 2 * discovery.HELD_OUT  # people that a direction needs
 ENDING = "npz"
 Score = Callable[[Image.Image], Mapping[str, float]]
 
@@ -39,7 +39,7 @@ def destinations(model: str, names: Sequence[str], out: Path | None, force: bool
     if places.is_file_name(out, (ENDING,)):
         assert out is not None
         if len(names) > 1:
-            raise UsageError(f"--out {out} is one file, and these are {len(names)} directions; name a folder")
+            raise UsageError(f"--out {out} is one file, but these are {len(names)} directions; name a folder")
         return [places.check_file(out, force)]
     if out is not None:
         places.check_folder_name(out, f"directions are .{ENDING} files")
@@ -50,20 +50,18 @@ def destinations(model: str, names: Sequence[str], out: Path | None, force: bool
 def moved_layers(words: str, generator: Generator) -> tuple[int, ...]:
     """The layers that a direction moves, at least one."""
     if not (chosen := parse_layers(words, generator.layers)):
-        raise UsageError(f"--layers {words} leaves nothing to move; say coarse, middle, fine, all or numbers")
+        raise UsageError(f"--layers {words} leaves nothing to move; use coarse, middle, fine, all or numbers")
     return chosen
 
 
 def check_seeds(seeds: range) -> None:
     if seeds[-1] > people.MAX_SEED:
-        raise UsageError(
-            f"people are drawn from --seed on, and seeds end at {people.MAX_SEED}; choose a smaller --seed"
-        )
+        raise UsageError(f"people are drawn from --seed on, but seeds end at {people.MAX_SEED}; use a smaller --seed")
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """People to learn from: their `w` `[n, w_dim]`, their pictures, and what is known of them before anybody looks."""
+    """People to learn from: their `w` `[n, w_dim]`, their pictures, and what is known before scoring."""
 
     w: Tensor
     images: Iterable[Image.Image]
@@ -87,7 +85,7 @@ def _drawn(studio: Studio, w: Tensor) -> Iterator[Image.Image]:
 
 
 def scored(sample: Sample, score: Score | None, quiet: bool) -> dict[str, Tensor]:
-    """What scorers see in people: `[n]` by name."""
+    """The scores of people: `[n]` by name."""
     seen: dict[str, list[float]] = {}
     if score is None:
         return {}
@@ -100,24 +98,24 @@ def scored(sample: Sample, score: Score | None, quiet: bool) -> dict[str, Tensor
 
 
 def open_scorers(names: Sequence[str], quiet: bool) -> Score | None:
-    """All scores; None where they are not installed and none of them is asked for by name."""
+    """All scores; None if they are not installed and none is asked for by name."""
     if not names and not available():
         return None
-    Scorers(names)  # complains of names that it does not know
+    Scorers(names)  # fails on unknown names
     scorers = Scorers(SCORES)
     fetch(scorers.assets, quiet)
     return scorers
 
 
 def check_sizes(studio: Studio, faces: SampledFaces | None) -> None:
-    """That scorers have enough to look at: on the faces that the model draws, and on the data set's."""
+    """Checks that faces are large enough for scorers: the model's, and the data set's."""
     origin, pixels = studio.generator.origin.name, studio.generator.resolution
     if faces and (width := faces.image(0).width) < pixels:
         origin, pixels = str(faces.path), width
     if pixels < SMALLEST:
         raise UsageError(
-            f"scorers need faces of {SMALLEST} pixels, and those of {origin} have {pixels}; name folders of people by "
-            "--with and --without, and leave out --keep"
+            f"scorers need faces of {SMALLEST} pixels, but those of {origin} have {pixels}; name folders of people "
+            "with --with and --without, and leave out --keep"
         )
 
 
@@ -140,11 +138,11 @@ class Walk:
 
     @cached_property
     def here(self) -> list[Mapping[str, float]]:
-        """What is seen in the people as they are."""
+        """The scores of the people as they are."""
         return [self._look(w, torch.zeros_like(w)) for w in self.people]
 
     def measure(self, step: Tensor) -> Moved:
-        """What the movement `step` `[w_dim]` does."""
+        """What the movement `step` `[w_dim]` changes."""
         if self.score is None:
             return Moved({}, {})
         return discovery.measure(self._look, self.people, self.here, step, self.units)
@@ -161,7 +159,7 @@ class Walk:
 def refined(
     fitted: discovery.Fit, target: str, kept: Sequence[str], amount: float, rounds: int, walk: Walk
 ) -> Direction:
-    """The direction of an attribute that leaves what is `kept` alone, corrected by what a `walk` along it shows."""
+    """The direction of an attribute that leaves `kept` scores alone, corrected by what a `walk` along it shows."""
     vector, moved = discovery.refine(fitted, target, kept, amount, rounds, walk.measure)
     quality = {"accuracy": fitted.accuracy[target], "R squared": fitted.explained[target]}
     return Direction(
@@ -180,8 +178,8 @@ def in_folders(studio: Studio, having: Path, lacking: Path, name: str) -> Sample
     sides = [_in_folder(studio, folder) for folder in (having, lacking)]
     if (together := sum(map(len, sides))) < FEWEST:
         raise StyleganError(
-            f"{having} and {lacking} hold {together} people together, too few to learn from; it takes "
-            f"{FEWEST}, and hundreds find better directions"
+            f"{having} and {lacking} together hold {together} people, too few to learn from; use at least "
+            f"{FEWEST}, and hundreds for better directions"
         )
     labels = torch.cat([torch.full((len(side),), sign) for side, sign in zip(sides, (1.0, -1.0), strict=True)])
     w = torch.cat(sides)
@@ -189,7 +187,7 @@ def in_folders(studio: Studio, having: Path, lacking: Path, name: str) -> Sample
 
 
 def _in_folder(studio: Studio, folder: Path) -> Tensor:
-    """Everybody in a folder's latent files; where it has none, on its pictures."""
+    """Everybody in a folder's latent files or, if it has none, in its pictures."""
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}")
     listing = sorted(folder.iterdir())
@@ -199,15 +197,15 @@ def _in_folder(studio: Studio, folder: Path) -> Tensor:
         raise StyleganError(f"{folder} holds neither latents nor pictures made by this tool")
     for path in found:
         if path.suffix.lower() in PICTURES and not recipes.has_recipe(path):
-            raise StyleganError(f"{path} is a photo, whose latents are not known; 'stylegan project' it first")
+            raise StyleganError(f"{path} is a photo without known latents; use 'stylegan project' on it first")
     everybody = [person for path in found for person in references.from_file(path, studio.generator)]
     return torch.stack([person.ws.mean(dim=0) for person in everybody])
 
 
 def report(directions: Sequence[Direction], amount: float) -> None:
-    """The leakage table: for both ends of each direction, how far it moves the scores that are seen in somebody."""
+    """The leakage table: for both ends of each direction, how far it moves each score."""
     names = list(dict.fromkeys(name for direction in directions for name in direction.scores["ahead"]))
-    tell(f"What {amount:g} of each direction moves, in standard deviations of each score:")
+    tell(f"What moving by {amount:g} changes, in standard deviations of each score:")
     tell(_row("", ["accuracy", "R squared", *names]))
     for direction in directions:
         quality = [f"{direction.scores[name]:.2f}" for name in ("accuracy", "R squared")]
@@ -218,8 +216,8 @@ def report(directions: Sequence[Direction], amount: float) -> None:
     for direction in directions:
         if (explained := direction.scores["R squared"]) <= 0:
             tell(
-                f"{direction.name} was learned from chance alone: of others' scores it foretells nothing (R squared "
-                f"{explained:.2f}). Show it more people, or people who differ more in this."
+                f"{direction.name} was learned from chance alone: it does not predict other people's scores (R squared "
+                f"{explained:.2f}). Use more people, or people who differ more in it."
             )
 
 

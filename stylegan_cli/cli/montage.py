@@ -1,4 +1,4 @@
-"""From a person back to a photo: where they belong on it, and faces put in their places."""
+"""From people back to a photo: finds their places in it, and puts faces there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stylegan_cli.scorers import mesh, runtime, silhouette
 
 
 def save_pasted(studio: Studio, photo: Photo, before: Sequence[Person], after: Sequence[Person], is_only: bool) -> None:
-    """Writes the photo with everybody `after` an edit in the place of who they were `before`; `is_only` as below."""
+    """Writes the photo with people as they are `after` an edit, where they were `before`; `is_only` as below."""
     paste = pasting_into(studio, photo, before, is_only)
     with progress("pasting", 1, studio.output.quiet):
         image = paste(*(render(studio.generator, person.face()) for person in after))
@@ -28,13 +28,12 @@ def save_pasted(studio: Studio, photo: Photo, before: Sequence[Person], after: S
 
 
 def pasting_into(studio: Studio, photo: Photo, before: Sequence[Person], is_only: bool) -> Callable[..., Image.Image]:
-    """What puts faces of people who were edited, one of everybody as they were `before`, into the photo: where they
-    were found. Where nobody else was asked for (`is_only`) they may also take the place of the face that the photo
-    names, or of the largest."""
+    """A function that puts edited faces, one for each person `before`, into the photo where these were found. An only
+    person (`is_only`) may also take the place of the face that the photo names, or of the largest."""
     empty, quiet = photos.read(photo.path), studio.output.quiet
     cuts = [_place_of(person, empty, photo, is_only, quiet) for person in before]
     if len({cut.quad for cut in cuts}) < len(cuts):
-        raise UsageError(f"two of these people are the same face on {photo.path}; name everybody once")
+        raise UsageError(f"two of these people are the same face in {photo.path}; name each person once")
     look = _silhouette(quiet)
     unedited = [
         render(studio.generator, person.face()) if _is_seen_at(cut, person) else None
@@ -51,7 +50,7 @@ def pasting_into(studio: Studio, photo: Photo, before: Sequence[Person], is_only
 
 
 def _place_of(person: Person, image: Image.Image, photo: Photo, is_only: bool, quiet: bool) -> Alignment:
-    """Where on a photo a person belongs."""
+    """A person's place in a photo."""
     path = photo.path
     cut = None if is_only and photo.face else _found_at(person)
     if cut and cut.photo == file_digest(path):
@@ -61,11 +60,11 @@ def _place_of(person: Person, image: Image.Image, photo: Photo, is_only: bool, q
     if cut and cut.size == image.size and (again := alignment.same_place(found, cut, file_digest(path))):
         return again
     if not is_only:
-        raise UsageError(f"{person.label} was not found on {path}; paste alone who is to take another's place")
+        raise UsageError(f"{person.label} was not found in {path}; to replace another face, paste them alone")
     cut = darkroom.place_of_face(found, image, photo)
     if not (quiet or photo.face):
         others = f"; {path}#2 is the next" if len(found) > 1 else ""
-        tell(f"{person.label} was not found on {path}: the largest face there is replaced{others}.")
+        tell(f"{person.label} was not found in {path}, so the largest face there is replaced{others}.")
     return cut
 
 
@@ -77,24 +76,24 @@ def _is_seen_at(cut: Alignment, person: Person) -> bool:
 
 
 def _found_at(person: Person) -> Alignment | None:
-    """Where a person was found on a photo, if they were."""
+    """Where a person was found in a photo, if they were."""
     if person.photo is None or person.photo.get("alignment") is None:
         return None
     try:
         return Alignment.from_plain(person.photo["alignment"])
     except alignment.DAMAGE:
         raise StyleganError(
-            f"where {person.label} was found on a photo is damaged in its file; say --paste PHOTO#1"
+            f"the place in a photo that {person.label}'s file records is damaged; use --paste PHOTO#1"
         ) from None
 
 
 def _silhouette(quiet: bool) -> pasting.Silhouette | None:
-    """Who tells people from what is behind them; None where they are not at hand: faces can be pasted without."""
+    """What separates people from the background; None if it is not available: faces can be pasted without."""
     try:
         runtime.demand()
-        fetch([silhouette.SILHOUETTE, mesh.MESH], quiet)  # the price of the edit needs the mesh, of the same wheel
+        fetch([silhouette.SILHOUETTE, mesh.MESH], quiet)  # the edit's cost needs the mesh, which is in the same wheel
     except StyleganError as error:
         if not quiet:
-            tell(f"What is behind the face may change with it: {error}.")
+            tell(f"The background may change with the face: {error}.")
         return None
     return silhouette.read

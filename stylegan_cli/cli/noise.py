@@ -16,26 +16,26 @@ def noise(
     layers: Annotated[
         str | None,
         typer.Option(
-            help="Where noise goes: coarse, middle, fine, several (coarse,fine), all (the default) or none.",
+            help="Layers that get noise: coarse, middle, fine, several (coarse,fine), all (the default) or none.",
             show_default=False,
         ),
     ] = None,
     count: Annotated[
         int | None,
         typer.Option(
-            "--count", "-n", min=1, max=100_000, help="How many (default 4; for --heatmap 32).", show_default=False
+            "--count", "-n", min=1, max=100_000, help="How many (default 4; with --heatmap 32).", show_default=False
         ),
     ] = None,
     strength: Annotated[
         float | None,
-        typer.Option(min=0, max=10, help="Multiplies the noise's learned strength (default 1).", show_default=False),
+        typer.Option(min=0, max=10, help="Factor for the noise's learned strength (default 1).", show_default=False),
     ] = None,
     seed: Seed = 0,
     panels: Annotated[
         bool, typer.Option("--panels", help="The paper's figure: noise in all layers, none, the fine ones, the others.")
     ] = False,
     heatmap: Annotated[
-        bool, typer.Option("--heatmap", help="Standard deviation of each pixel over many noises: where noise matters.")
+        bool, typer.Option("--heatmap", help="Where noise matters: each pixel's standard deviation over many noises.")
     ] = False,
     jitter: Annotated[
         float | None,
@@ -45,7 +45,7 @@ def noise(
 ) -> None:
     """Vary one face: per-pixel noise in chosen layers, or a small step in z.
 
-    Noise goes to the layers named and to no others, as in the paper's figure 5. Noise changes curls, pores and
+    Only the layers that you name get noise, as in figure 5 of the StyleGAN paper. Noise changes curls, pores and
     background; --jitter changes the person a little.
 
     Examples: stylegan noise jon --layers fine; stylegan noise 42 --panels; stylegan noise 42 --jitter 0.3 --grid
@@ -56,11 +56,11 @@ def noise(
     if grid and (panels or heatmap):
         raise UsageError(f"{ways[0]} makes one picture already; leave out --grid")
     if heatmap and count == 1:
-        raise UsageError("--heatmap compares noises; --count 2 at least, and 32 by default")
+        raise UsageError("--heatmap compares noises; use --count 2 or more (32 by default)")
     if panels:
         check_unused("--panels shows the same four noises every time", {"--layers": layers, "--count": count})
     if jitter is not None:
-        check_unused("--jitter moves z and no noise", {"--layers": layers, "--strength": strength})
+        check_unused("--jitter changes z, not the noise", {"--layers": layers, "--strength": strength})
 
     from stylegan_cli.cli.studio import Studio, Work
     from stylegan_cli.latents.selection import parse_bands
@@ -70,7 +70,7 @@ def noise(
     bands, strength = parse_bands("all" if layers is None else layers), 1.0 if strength is None else strength
     studio = Studio(generation, output)
     if jitter is None and not studio.generator.has_noise:
-        raise UsageError(f"{generation.model} has no per-pixel noise (StyleGAN3 has none); --jitter varies its faces")
+        raise UsageError(f"{generation.model} has no per-pixel noise (StyleGAN3 has none); use --jitter instead")
     number = count or (32 if heatmap else 4)
     studio.check_out(1 if panels or heatmap or grid else number)
     who = studio.person(person)

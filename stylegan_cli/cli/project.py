@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stylegan_cli.latents.people import Person
 
 FILM_SIZE, FILM_RATE = 512, 15
-BESIDE = ("-projected.png", "-compare.png")  # what the names of the pictures end with
+BESIDE = ("-projected.png", "-compare.png")  # how the names of the pictures end
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class ProjectOutput(Output):
     out: Annotated[
         Path | None,
         out_option(
-            "The latents' file, .npz or .npy, pictures beside it; or a folder, with a slash at its end. By default "
-            "the photo's name here; of several photos a new folder."
+            "The latents' file (.npz or .npy), with pictures beside it; or a folder, with a slash at its end. By "
+            "default, a file here named like the photo; for several photos, a new folder."
         ),
     ] = None
 
@@ -48,15 +48,15 @@ def project(
     output: ProjectOutput,
     photos: Annotated[
         list[str],
-        typer.Argument(metavar="PHOTO", help="Photos with a face; party.jpg#2 is the second largest on it."),
+        typer.Argument(metavar="PHOTO", help="Photos with a face; party.jpg#2 is the second-largest face."),
     ],
     space: Annotated[
-        str, typer.Option(help="w+ (a latent for each layer: closer) or w (one for all: easier to edit).")
+        str, typer.Option(help="w+ (one latent per layer: closer) or w (one for all: easier to edit).")
     ] = "w+",
     steps: Annotated[
         int,
         typer.Option(
-            "--steps", "--num-steps", min=0, max=10_000, help="Steps of the search, at most; 0 takes the first guess."
+            "--steps", "--num-steps", min=0, max=10_000, help="Maximum steps of the search; 0 takes the first guess."
         ),
     ] = 100,
     tune: Annotated[
@@ -66,20 +66,20 @@ def project(
     seed: Seed = 0,
     aligned: Annotated[
         bool,
-        typer.Option("--aligned", help="The photos are cropped as the model's pictures are: do not look for a face."),
+        typer.Option("--aligned", help="The photos are cropped like the model's pictures: do not look for a face."),
     ] = False,
     film: Annotated[
         Path | None,
-        typer.Option(help="A film of the search: .mp4, .webm, .gif or .webp.", show_default=False),
+        typer.Option(help="Also write a film of the search: .mp4, .webm, .gif or .webp.", show_default=False),
     ] = None,
 ) -> None:
-    """Find the latents of photos: the person in the model's own space, for every other command to take.
+    """Find the latents of photos: the person in the model's latent space, for use with every other command.
 
     Writes the latents, the picture that they make and a side-by-side with the photo, and reports how close it
-    came. --tune stores a small change of the model with the latents, which every command applies.
+    is. --tune also stores a small change to the model with the latents; every command applies it.
 
-    --outdir DIR writes DIR/projected_w.npz and the pictures beside it; of several photos DIR/NAME.npz. A photo that
-    cannot be used does not stop the others.
+    --outdir DIR writes DIR/projected_w.npz with the pictures beside it; for several photos, DIR/NAME.npz. If a photo
+    cannot be used, the others still are.
 
     Examples: stylegan project me.jpg -o me.npz --tune; stylegan project party.jpg#1-3 me.jpg -o people/
     """
@@ -95,7 +95,7 @@ def project(
     if output.out is None and len(named) > 1:
         output = replace(output, out=places.Folder(places.fresh(Path("people"))))
     if film and not steps:
-        raise UsageError("--steps 0 searches nothing that --film could show; leave out one of them")
+        raise UsageError("--steps 0 does no search that --film could show; leave out one of them")
     files = [_files(latents) for latents in _latents(output.out, named)]
     if film and len(named) > 1:
         raise UsageError("--film shows the search for one face; name one photo")
@@ -105,7 +105,7 @@ def project(
         if latents.suffix.lower() not in ENDINGS:
             raise UsageError(f"--out {latents}: latents are {' or '.join(ENDINGS)} files")
         if tune and latents.suffix.lower() != ".npz":
-            raise UsageError(f"--tune stores more than latents, which {latents} cannot hold; name a .npz")
+            raise UsageError(f"--tune stores more than latents, which {latents} cannot hold; name a .npz file")
     for path in filter(None, (*chain(*files), film)):
         places.check_file(path, output.force)
 
@@ -120,24 +120,24 @@ def project(
 
 
 def _latents(out: Path | None, photos: "Sequence[Photo]") -> list[Path]:
-    """Where the latents of each photo go; those of one have NVIDIA's name in a folder."""
+    """Where the latents of each photo go; in a folder, those of a single photo get NVIDIA's name."""
     names = places.result_names([photo.label for photo in photos])
     if out is None:
         return [places.fresh(Path(f"{names[0]}.npz"), *BESIDE)]
     if places.is_folder(out):
         return [out / f"{name}.npz" for name in (names if len(names) > 1 else ["projected_w"])]
     if len(photos) > 1:
-        raise UsageError(f"--out {out} is one file, and these are {len(photos)} photos; name a folder: {out}/")
+        raise UsageError(f"--out {out} is one file, but these are {len(photos)} photos; name a folder: {out}/")
     return [out]
 
 
 def _files(latents: Path) -> list[Path]:
-    """What is written of a photo: the latents, their picture, and both side by side."""
+    """The files for a photo: the latents, their picture, and both side by side."""
     return [latents, *(latents.with_name(latents.stem + ending) for ending in BESIDE)]
 
 
 def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: "Sequence[Path]", film: Path | None) -> None:
-    """Finds the person on a photo, and writes what there is to write."""
+    """Finds the person in a photo, and writes all files."""
     from stylegan_cli.cli import darkroom
     from stylegan_cli.cli.studio import portrait
 
@@ -146,7 +146,7 @@ def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: "Sequence[
     def keep(person: "Person") -> None:
         studio.save_latents(latents, [person])
         if not quiet:
-            tell(f"{latents} holds the person as found; tuning comes closer to the photo.")
+            tell(f"{latents} holds the person before tuning, which comes closer to the photo.")
 
     with ExitStack() as stack:
         found = darkroom.find(studio, shot, wanted, _filming(stack, film), keep)
@@ -163,7 +163,7 @@ def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: "Sequence[
 
 
 def _filming(stack: ExitStack, path: Path | None) -> "Callable[[Tensor], None]":
-    """What takes the search's pictures; they become a film if one is asked for."""
+    """A function that takes the search's pictures, and makes a film of them if one is asked for."""
     if path is None:
         return lambda _image: None
     from stylegan_cli.media.film import filming
@@ -204,5 +204,5 @@ def _tell(found: "Found") -> None:
         f"PSNR {report['psnr']:.1f} dB"
     )
     if "landmarks" in report:
-        sentence += f", eyes, nose and mouth off by {report['landmarks']:.1%} of the eyes' distance"
+        sentence += f", eyes, nose and mouth off by {report['landmarks']:.1%} of the distance between the eyes"
     tell(f"{sentence}.")

@@ -32,9 +32,7 @@ class ReplayOutput(Output):
 
     format: Annotated[
         str | None,
-        typer.Option(
-            help="png, webp or jpg; by default as --out says, or the picture's own.", rich_help_panel="Output"
-        ),
+        typer.Option(help="png, webp or jpg; by default from --out, or the picture's own.", rich_help_panel="Output"),
     ] = None
 
 
@@ -47,14 +45,14 @@ def replay(
         typer.Option(
             "--model",
             "--network",
-            help="The model file that it was made with; models with names are found without.",
+            help="The model file that the picture was made with; named models are found automatically.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Make a picture again from its recipe: the same bytes, without the files it was made from.
 
-    Model, precision, size and format are the picture's own; --size and --format change them.
+    Model, precision, size and format come from the picture; --size and --format override it.
 
     Example: stylegan replay mix.png --out again.png
     """
@@ -83,11 +81,11 @@ def show(
         typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A picture made by this tool, or latents."),
     ],
     as_json: Annotated[
-        bool, typer.Option("--json", help="As JSON: the whole recipe, latents included; of latents what they tell.")
+        bool, typer.Option("--json", help="Print JSON: the whole recipe with its latents, or the facts about latents.")
     ] = False,
 ) -> None:
-    """Print the recipe that a picture carries: command, model, precision, people, noise; or where it was aligned; or
-    whose latents a file holds."""
+    """Print the recipe in a picture (command, model, precision, people, noise), the place of an aligned face, or the
+    facts about a latents file."""
     from stylegan_cli import recipes
     from stylegan_cli.faces import alignment
     from stylegan_cli.latents import files
@@ -107,13 +105,13 @@ def show(
 
 
 def _device(recipe: "Recipe", quiet: bool) -> str:
-    """The recipe's device, or the best here if this machine has no such thing."""
+    """The recipe's device, or the best one here if this machine does not have it."""
     from stylegan_cli import hardware
 
     if hardware.has_device(recipe.device):
         return recipe.device
     if not quiet:
-        tell(f"This picture was made on {recipe.device}, which is not here; pixels may differ in their last bit.")
+        tell(f"This picture was made on {recipe.device}, which this machine lacks; pixels may differ in the last bit.")
     return "auto"
 
 

@@ -40,7 +40,7 @@ def sample(
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds and ranges: 0,3,5-9.", show_default=False)] = None,
     count: Annotated[
-        int | None, typer.Option("--count", "-n", min=1, help="That many seeds, from --seed on.", show_default=False)
+        int | None, typer.Option("--count", "-n", min=1, help="This many seeds, from --seed on.", show_default=False)
     ] = None,
     latents: Annotated[
         Path | None,
@@ -58,12 +58,12 @@ def sample(
     grid: Grid = False,
     columns: Annotated[
         int | None,
-        typer.Option(min=1, help="Columns of --grid; by default as many as leave no gap.", show_default=False),
+        typer.Option(min=1, help="Columns of --grid; by default, a number that leaves no gaps.", show_default=False),
     ] = None,
     dataset: Annotated[
         Path | None,
         typer.Option(
-            help="Stream a data set into this folder or .zip, latents beside it.",
+            help="Write a data set into this folder or .zip, with latents beside it.",
             parser=place,
             metavar="PATH",
             show_default=False,
@@ -74,11 +74,11 @@ def sample(
 
     A seed means the same z as in NVIDIA's tools. --dataset writes any number of pictures in NVIDIA's data-set
     layout, ready for training; --latents takes [w_dim], [num_ws, w_dim] or [n, num_ws, w_dim]
-    and renders it unchanged. Without any of them it makes one face, that of --seed. A PERSON is one of the kinds that
-    other commands take.
+    and renders it unchanged. Without any of these, it makes one face, from --seed. A PERSON can be anything that other
+    commands take as a person.
 
-    The same command resumes a data set that was interrupted, and the result is the same to the byte. Several processes
-    share the work: torchrun --nproc-per-node 2 -m stylegan_cli sample -n 1000000 --dataset faces.zip
+    To resume an interrupted data set, run the same command again; the result is identical to the byte. Several
+    processes can share the work: torchrun --nproc-per-node 2 -m stylegan_cli sample -n 1000000 --dataset faces.zip
 
     Examples: stylegan sample --seeds 0-15,42 --grid; stylegan sample jon dany me.npz --grid;
     stylegan sample -n 10000 --dataset faces.zip --size 128
@@ -89,11 +89,11 @@ def sample(
         raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
     if dataset and (persons or latents or grid or output.out or output.save_latents or output.show):
         raise UsageError(
-            "--dataset says where everything goes, takes --seeds or --count and makes single pictures with their "
-            "latents beside them; leave out --out, --latents, --save-latents, --show, --grid and people"
+            "--dataset makes single pictures from --seeds or --count, with their latents beside them, and says where "
+            "they go; leave out --out, --latents, --save-latents, --show, --grid and people"
         )
     if not grid:
-        check_unused("--columns are those of --grid", {"--columns": columns})
+        check_unused("--columns is for --grid", {"--columns": columns})
 
     from stylegan_cli.cli.studio import Studio, Work, check_count
     from stylegan_cli.latents import people, references
@@ -104,7 +104,7 @@ def sample(
     moved = _pair(translate)
 
     def face(person: "Person", number: int) -> "Face":
-        """Random noise goes by the `number`, and is the same whoever else is drawn."""
+        """Random noise depends on the `number`, and not on who else is drawn."""
         return replace(person.face(Noise(noise, seed + number)), translate=moved, rotate=rotate)
 
     ranges = references.parse_seeds(f"{seed}-{seed + (count or 1) - 1}" if seeds is None else seeds)
@@ -116,7 +116,7 @@ def sample(
         sample_dataset(dataset, generation, output, ranges, face, wishes)
         return
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UsageError("several processes make a data set together, nothing else; name one with --dataset")
+        raise UsageError("several processes can only make a data set; name one with --dataset")
     studio = Studio(generation, output)
     studio.check_noise(noise)
     if persons or latents:
@@ -138,7 +138,7 @@ def sample(
 
 
 def _known(studio: "Studio", persons: list[str] | None, latents: Path | None) -> "Iterator[tuple[int, Person]]":
-    """People by their references, or all of a file's; and what their random noise goes by: a seed, the place in the
+    """People by their references, or all in a file; each with the number for random noise: a seed, the place in the
     file, or 0."""
     from stylegan_cli.latents import references
 

@@ -39,15 +39,15 @@ def sample_dataset(
     face: Callable[[Person, int], Face],
     wishes: dict[str, Any],
 ) -> None:
-    """Small pictures without recipes, which would be larger than they are: the latents beside them say it all.
+    """Writes small pictures without recipes, which would be larger than the pictures: the latents beside them suffice.
 
-    `wishes` are what else the pictures depend on, beside the model and the `ranges` of seeds.
+    `wishes` are what else the pictures depend on, apart from the model and the `ranges` of seeds.
     """
-    # Of several GPUs each process gets its own, which is what "cuda" means from then on.
+    # With several GPUs, each process gets its own; from then on, "cuda" means that one.
     world, _ = parallel.join_to_share(hardware.choose_device(generation.device))
     if not world.leads:
         output = replace(output, quiet=True)
-        _wait(world)  # for the leader, who looks whether all is well, and fetches the model for all
+        _wait(world)  # for the leader, which checks everything and fetches the model for all
     studio = Studio(generation, output)
     studio.check_noise(wishes["noise"])
     _check_drawn(studio, ranges[0][0], face)
@@ -61,7 +61,7 @@ def sample_dataset(
 
 
 def _check_drawn(studio: Studio, seed: int, face: Callable[[Person, int], Face]) -> None:
-    """That the model draws what is asked for, before a data set is begun that could not go on."""
+    """Checks that the model can draw what is asked for, before starting a data set that could not continue."""
     first = face(from_seed(studio.generator, seed, studio.psi), seed)
     studio.generator.set_transform(first.translate, first.rotate)
 
@@ -69,7 +69,7 @@ def _check_drawn(studio: Studio, seed: int, face: Callable[[Person, int], Face])
 def _sample(
     dataset: ShardedDataset, studio: Studio, world: World, ranges: list[range], face: Callable[[Person, int], Face]
 ) -> None:
-    """Everything that is still to make, by all processes."""
+    """Makes everything that is still missing, with all processes."""
     _compute_alike(dataset, studio)
     try:
         _draw(dataset, studio, world, ranges, face)
@@ -80,9 +80,9 @@ def _sample(
             data(dataset.path)
     except KeyboardInterrupt:
         if world.leads:
-            # The others may still write what they are at.
+            # The others may still be writing their last pictures.
             there = f"{'about ' if world.size > 1 else ''}{dataset.there():,} of {dataset.count:,}"
-            tell(f"Stopped with {there} pictures there; the same command goes on.")
+            tell(f"Stopped with {there} pictures done; run the same command again to continue.")
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -104,7 +104,7 @@ def _wishes(studio: Studio, generation: Generation, ranges: list[range]) -> dict
 
 
 def _begin(dataset: ShardedDataset, studio: Studio, world: World, wishes: dict[str, Any]) -> None:
-    """Looks whether the data set may be written, and whether it was begun before."""
+    """Checks whether the data set can be written, and whether it was started before."""
     force, quiet = studio.output.force, studio.output.quiet
     before = unfinished(dataset.path)
     if before is None:
@@ -114,13 +114,13 @@ def _begin(dataset: ShardedDataset, studio: Studio, world: World, wishes: dict[s
     other = before and difference(before["wishes"], wishes)
     if other and not force:
         raise UsageError(
-            f"{dataset.folder} holds an unfinished data set with other options: {other}; give the same ones to go on, "
-            "or --force to begin anew"
+            f"{dataset.folder} holds an unfinished data set with other options: {other}; give the same ones to "
+            "continue, or use --force to start again"
         )
     if before and not other:
         dataset.begin(before, world.size, anew=False)
         if not quiet:
-            tell(f"Going on: {_found(dataset):,} of {dataset.count:,} pictures are there.")
+            tell(f"Continuing: {_found(dataset):,} of {dataset.count:,} pictures are done.")
         return
     studio.speed_up(dataset.count)
     arithmetic = {"threads": torch.get_num_threads(), "compiled": studio.is_compiled}
@@ -129,15 +129,15 @@ def _begin(dataset: ShardedDataset, studio: Studio, world: World, wishes: dict[s
 
 
 def _compute_alike(dataset: ShardedDataset, studio: Studio) -> None:
-    """Makes this process compute as the one did that began: how many threads there are, and whether they run compiled
-    code, shows in the last bits."""
+    """Makes this process compute like the one that started: the number of threads, and compiled code, change the last
+    bits."""
     arithmetic = dataset.manifest()["arithmetic"]
     torch.set_num_threads(arithmetic["threads"])
     studio.compile = "on" if arithmetic["compiled"] else "off"
     studio.speed_up(dataset.count)
     if studio.is_compiled != arithmetic["compiled"]:
         raise StyleganError(
-            f"{dataset.path} was begun with compiled code, which cannot be had here; --force --compile off begins anew"
+            f"{dataset.path} was started with compiled code, which does not work here; use --force --compile off"
         )
 
 
@@ -174,12 +174,12 @@ def _draw(
 
 
 def _found(dataset: ShardedDataset) -> int:
-    """How many pictures were there as these processes began."""
+    """How many pictures were there when these processes started."""
     return int(dataset.manifest()["runs"][-1]["there"])
 
 
 def _wait(world: World, is_asked: Callable[[], bool] = lambda: False) -> None:
-    """Until all processes are here."""
+    """Waits until all processes are here."""
     try:
         world.wait()
     except LostError:

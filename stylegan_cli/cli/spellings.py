@@ -1,5 +1,5 @@
-"""The command line as Typer is to see it. Other spellings of what is meant become ours, here and nowhere else:
-underscores, NVIDIA's names and values, and `~` where shells leave it alone (`--outdir=~/x`)."""
+"""The command line as Typer will see it. Other spellings are changed into ours, here and nowhere else: underscores,
+NVIDIA's names and values, and `~` where shells do not expand it (`--outdir=~/x`)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from stylegan_cli.errors import UsageError
 
 
 def _switch(yes: str, no: str) -> dict[str, str]:
-    """An option that takes yes or no elsewhere."""
+    """An option that takes yes or no in other tools."""
     return dict.fromkeys(("1", "true", "yes", "on"), yes) | dict.fromkeys(("0", "false", "no", "off"), no)
 
 
-# Options, perhaps of one command only, with a value: what they are here; "" is nothing, for what is so anyway.
+# Options, possibly of one command only, with a value, and our form of them; "" drops what is the default anyway.
 SAME = {
     "--format": {"jpeg": "--format=jpg"},
     "--method": {"slerp": "--method=spherical", "lerp": "--method=linear"},
@@ -30,7 +30,7 @@ SAME = {
     "train --resume": {"noresume": ""},
     "project --save-video": _switch("--save-video", ""),
 }
-# Options with a value that changes no result elsewhere: nothing here.
+# Options of other tools with a value that does not change the result: dropped here.
 IDLE = {f"train {option}" for option in ("--workers", "--desc", "--nobench", "--nhwc", "--allow-tf32")}
 IDLE |= {"metrics --gpus", "metrics --verbose"}
 # Options whose value is an argument here.
@@ -40,7 +40,7 @@ LOOKED_AT = ("--outdir", "--seeds")
 
 
 def spelled(words: Sequence[str]) -> list[str]:
-    """The words after `stylegan` in our spelling. Raises `UsageError` for what has another name here."""
+    """The words after `stylegan` in our spelling. Raises `UsageError` for what has a different name here."""
     rest, ours = deque(words), list[str]()
     while rest and rest[0].startswith("-"):
         ours.append(rest.popleft())
@@ -57,7 +57,7 @@ def spelled(words: Sequence[str]) -> list[str]:
 
 
 def _option(verb: str, word: str, rest: deque[str]) -> list[str]:
-    """An option in our spelling. Where the value is the next word, and matters, it is taken from the `rest`."""
+    """An option in our spelling. If the value is the next word, and matters, it is taken from the `rest`."""
     name, equals, value = word.partition("=")
     name = name.replace("_", "-")
     what = f"{verb} {name}"
@@ -73,7 +73,7 @@ def _option(verb: str, word: str, rest: deque[str]) -> list[str]:
         return [value]
     if name == "--seeds" and (more := list(takewhile(re.compile(r"\d[\d,-]*").fullmatch, rest))):
         seeds = ",".join(part.strip(",") for part in (value, *more))
-        raise UsageError(f"--seeds is one word, with commas: {seeds}")
+        raise UsageError(f"--seeds takes one list with commas: {seeds}")
     if name == "--outdir" and value:
         value = os.path.join(value, "")  # noqa: PTH118 (the slash at its end says that it is a folder)
     ours = same.get(value.lower(), name + equals + value) if equals else name

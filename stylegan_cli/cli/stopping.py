@@ -1,4 +1,4 @@
-"""Ending long work at a good moment."""
+"""Stopping long work at a good moment."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ _HANGUP = getattr(signal, "SIGHUP", None)  # a terminal that closes; Windows has
 
 @contextmanager
 def asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C, SIGTERM and a terminal that closes ask for an end after the present step; another Ctrl-C ends at once."""
+    """Ctrl-C, SIGTERM and a closing terminal ask for a stop after the current step; a second Ctrl-C stops at once."""
     asked = threading.Event()
 
     def on_signal(number: int) -> None:
@@ -25,8 +25,8 @@ def asked_to_stop() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def ending_cleanly() -> Iterator[None]:
-    """SIGTERM, and a terminal that closes, which would end the process at once, do what Ctrl-C does: nothing
-    half-written stays."""
+    """SIGTERM and a closing terminal, which would end the process at once, do what Ctrl-C does: nothing half-written
+    is left."""
 
     def on_signal(_number: int) -> None:
         raise KeyboardInterrupt
@@ -37,8 +37,8 @@ def ending_cleanly() -> Iterator[None]:
 
 @contextmanager
 def _handled(handler: Callable[[int], None], *more: signal.Signals) -> Iterator[None]:
-    """Handles SIGTERM, a terminal that closes (but for nohup, which has that ignored) and `more`. Only the main thread
-    can have handlers; elsewhere signals do what they did."""
+    """Handles SIGTERM, a closing terminal (except under nohup, which ignores that) and `more`. Only the main thread can
+    have handlers; in other threads, nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -61,7 +61,7 @@ def _handled(handler: Callable[[int], None], *more: signal.Signals) -> Iterator[
 
 
 def _mute(terminals: list[int]) -> None:
-    """What is still said to a terminal that is gone goes nowhere; it would be an error in the midst of the ending."""
+    """Discards further output to a terminal that is gone, which would be an error in the middle of stopping."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for number in terminals:
         os.dup2(nowhere, number)

@@ -56,16 +56,16 @@ def open_generator(choice: ModelChoice, quiet: bool) -> tuple[Generator, str]:
 
 def what_is_fetched(name: str, size: int) -> str:
     if store.is_url(name):
-        how_much = f": {size / 1e6:.1f} MB, once" if size else ", once"  # not every server tells
+        how_much = f": {size / 1e6:.1f} MB, once" if size else ", once"  # not every server says
         return f"Fetching {name.partition('#')[0]}{how_much}."
     about = store.find(name).about
     return f"Fetching {about['title']}: {size / 1e6:.0f} MB, once.\nLicence: {about['licence']}."
 
 
 def check_count(pictures: int) -> None:
-    """Beyond some number single files, or a sheet, are not what anybody wants."""
+    """Nobody wants more than a certain number of single files, or of faces on a sheet."""
     if pictures > MAX_PICTURES:
-        raise UsageError(f"{pictures:,} pictures are a data set; give --dataset a folder or a .zip")
+        raise UsageError(f"{pictures:,} pictures are too many; use --dataset with a folder or a .zip")
 
 
 class Studio:
@@ -89,7 +89,7 @@ class Studio:
         self.cast = store.cast(choice.model)
 
     def check_out(self, pictures: int) -> None:
-        """That --out and --format can take this many pictures: told before minutes are spent on a photo."""
+        """Checks that --out and --format can take this many pictures, before minutes are spent on a photo."""
         out = self.output.out
         if isinstance(self.output, PictureOutput):
             known = (*FORMATS, *self.output.films)
@@ -99,18 +99,18 @@ class Studio:
         if out is None or not places.is_file_name(out, FORMATS):
             return
         if pictures > 1:
-            raise UsageError(f"--out {out} is one file, and these are {pictures} pictures; name a folder")
+            raise UsageError(f"--out {out} is one file, but these are {pictures} pictures; name a folder")
         places.check_file(out, self.output.force)
         if self.saves_latents:
             places.check_file(out.with_suffix(".npz"), self.output.force)
 
     def check_noise(self, mode: str) -> None:
-        """That random noise would be seen."""
+        """Checks that random noise would be visible."""
         if mode == "random" and not self.generator.has_noise:
             raise UsageError(f"{self.model} has no per-pixel noise (StyleGAN3 has none); leave out --noise random")
 
     def person(self, text: str) -> Person:
-        """Who a reference means; somebody on a photo is looked for in the model first."""
+        """The person a reference means; a person in a photo is first found in the model."""
         if photo := references.photo(text):
             from stylegan_cli.cli import darkroom
 
@@ -118,7 +118,7 @@ class Studio:
         return references.resolve(text, self.generator, self.psi, self.cast)
 
     def persons(self, texts: Sequence[str]) -> list[Person]:
-        """Several people. Photos come last: what is wrong with the others is told before minutes are spent."""
+        """Several people. Photos come last: errors in the others are reported before minutes are spent."""
         others = {text: self.person(text) for text in texts if not references.photo(text)}
         return [others.get(text) or self.person(text) for text in texts]
 
@@ -131,14 +131,14 @@ class Studio:
         return places.file_ending(self.output.out, self.output.format, FORMATS, "png")
 
     def background(self) -> Background:
-        """What encodes pictures while, or before, this generator draws the next."""
+        """Encodes pictures while, or before, this generator draws the next."""
         return Background(beside=self.generator.device.type != "cpu")
 
     def save(self, names: Sequence[str], works: Iterable[Work], folder: str = "out", faces: int | None = None) -> None:
-        """Makes and writes pictures, each when its turn comes: memory does not grow with their number.
+        """Makes and writes pictures, one after the other: memory does not grow with their number.
 
-        Several go into a folder, called `folder` if the user named none. `faces` is how many will be computed in all,
-        where it is not one a picture.
+        Several go into a folder, called `folder` if the user named none. `faces` is how many will be computed in total,
+        if not one per picture.
         """
         paths = self._paths(names, folder)
         self.speed_up(faces or len(names))
@@ -152,7 +152,7 @@ class Studio:
                 self.preview(image)
 
     def save_as(self, path: Path, work: Work) -> None:
-        """Makes and writes one picture under a name that was checked."""
+        """Makes and writes one picture under a checked name."""
         size = self._face_size(work.picture)
         self.write(path, render(self.generator, work.picture, size), self.recipe(work, size))
 
@@ -173,12 +173,12 @@ class Studio:
         self.write(path, image, recipe)
 
     def speed_up(self, faces: int) -> None:
-        """Compiles the generator before it draws that many faces, where the user wants it or where it pays; where it
-        cannot be done, faces are drawn without, as ever."""
+        """Compiles the generator before it draws that many faces, if the user wants it or if it is faster; if it cannot
+        be compiled, faces are drawn without."""
         if self.is_compiled or self.compile == "off" or (self.compile == "auto" and faces < compilation.FROM_FACES):
             return
         try:
-            with progress("seeing to compiled code for many faces", 1, self.output.quiet):
+            with progress("preparing compiled code for many faces", 1, self.output.quiet):
                 if self.compile == "on":
                     compilation.compile_synthesis(self.generator)
                     self.is_compiled = True
@@ -204,7 +204,7 @@ class Studio:
         )
 
     def save_latents(self, path: Path, people: Sequence[Person], **more: object) -> None:
-        """Writes people's `w` as `.npz`, with what `more` there is to tell; one person keeps the z they came from."""
+        """Writes people's `w` as `.npz`, with `more` facts about them; a single person keeps the z they came from."""
         ws = np.stack([person.ws.numpy() for person in people])
         space, model = "W" if bool((ws == ws[:, :1]).all()) else "W+", self.generator.origin.to_plain()
         about = {"space": space, "model": model, "command": command_line(), "photo": _photo(people), **more}
@@ -219,7 +219,7 @@ class Studio:
         return isinstance(self.output, PictureOutput) and self.output.save_latents
 
     def path(self, name: str) -> Path:
-        """An only result's path, checked."""
+        """The path of a single result, checked."""
         (path,) = self._paths([name], "out")
         return path
 
@@ -242,11 +242,11 @@ class Studio:
         return paths
 
     def check_sheet(self, sheet: Sheet) -> None:
-        """That a sheet is not too large: told before other files are written."""
+        """Checks that a sheet is not too large, before other files are written."""
         self._face_size(sheet)
 
     def _face_size(self, picture: Picture) -> int | None:
-        """The width of a face: on sheets 256 pixels unless --size says otherwise."""
+        """The width of a face: on sheets, 256 pixels unless --size is given."""
         if not isinstance(picture, Sheet):
             return self.output.size
         self._check_page(picture, self.cell)
@@ -254,11 +254,11 @@ class Studio:
 
     @property
     def cell(self) -> int:
-        """The width of a face among others."""
+        """The width of a face on a sheet."""
         return self.output.size or min(CELL, self.generator.resolution)
 
     def _check_page(self, sheet: Sheet, size: int) -> None:
-        """That a sheet of faces so large can be written, and opened again."""
+        """Checks that a sheet of faces of this size can be written, and opened again."""
         width, height = page_size(sheet, size)
         if width * height > MAX_SHEET_PIXELS:
             rows, columns = len(sheet.rows), max(map(len, sheet.rows))
@@ -268,7 +268,7 @@ class Studio:
     def write(
         self, path: Path, image: Image.Image, recipe: Recipe | None = None, people: Sequence[Person] = ()
     ) -> None:
-        """Writes a picture that is made already, with its recipe if one can make it again, under a checked name."""
+        """Writes a finished picture under a checked name, with its recipe if one can make it again."""
         self._write(path, people, encode(image, places.ending(path), self._text(path, recipe)))
         self.preview(image)
 
@@ -276,7 +276,7 @@ class Studio:
         """The recipe as the picture at this path will hold it."""
         text = dumps(recipe) if recipe and fits(recipe.picture) else ""
         if recipe and not (text and has_room(places.ending(path), text)) and not self.output.quiet:
-            tell(f"{path} is written without its recipe, which is too long for its format; PNG holds the longest.")
+            tell(f"{path} is written without its recipe, which is too long for its format; PNG can hold the longest.")
         return text
 
     def _write(self, path: Path, people: Sequence[Person], content: bytes) -> None:
@@ -286,20 +286,20 @@ class Studio:
         data(path)
 
     def preview(self, image: Image.Image) -> None:
-        """Shows the picture in the terminal, where --show asks for it."""
+        """Shows the picture in the terminal, if --show asks for it."""
         if not self.shows:
             return
         from textual_image.renderable import Image as Preview
 
         try:
             prose().print(Preview(image, width="auto", height="auto"))
-        except ZeroDivisionError:  # textual-image's, which divides by the terminal's size
+        except ZeroDivisionError:  # in textual-image, which divides by the terminal's size
             self.shows = False
-            tell("This terminal does not tell its size, so that --show can draw nothing there.")
+            tell("This terminal does not report its size, so --show cannot draw there.")
 
 
 def _photo(people: Sequence[Person]) -> dict[str, Any] | None:
-    """The photo that an only person was found on."""
+    """The photo that a single person was found in."""
     return dict(people[0].photo) if len(people) == 1 and people[0].photo else None
 
 

@@ -21,65 +21,65 @@ if TYPE_CHECKING:
     from stylegan_cli.training.folder import RunFolder
 
 _NETWORKS, _LEARNING, _GROWING, _AUGMENTATION = "Networks", "Learning", "Growing (stylegan1)", "Augmentation, transfer"
-MOMENTARY = {"outdir", "dry_run", "quiet"}  # what a run does not remember
+MOMENTARY = {"outdir", "dry_run", "quiet"}  # what a run does not record
 
 
 def _open(help: str, panel: str, **limits: Any) -> Any:
-    """An option that presets answer where the user does not."""
+    """An option that the preset fills in if the user leaves it out."""
     return typer.Option(help=help, rich_help_panel=panel, show_default=False, **limits)
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What a preset fills in where the user says nothing."""
+    """What a preset fills in if the user leaves it out."""
 
     cfg: Annotated[str | None, _open("stylegan1 (AdaIN, grows) or stylegan2.", _NETWORKS)] = None
     cbase: Annotated[
-        int | None, _open("Capacity: at r pixels CBASE / r feature maps, at most --cmax.", _NETWORKS, min=16)
+        int | None, _open("Capacity: CBASE / r feature maps at r pixels, at most --cmax.", _NETWORKS, min=16)
     ] = None
-    cmax: Annotated[int | None, _open("Feature maps at most.", _NETWORKS, min=1)] = None
+    cmax: Annotated[int | None, _open("Maximum number of feature maps.", _NETWORKS, min=1)] = None
     map_depth: Annotated[int | None, _open("Layers of the mapping network.", _NETWORKS, min=1, max=64)] = None
     latent: Annotated[int | None, _open("Size of z and w.", _NETWORKS, min=1)] = None
     mbstd_group: Annotated[
-        int | None, _open("Group of the minibatch standard deviation; 0: none.", _NETWORKS, min=0)
+        int | None, _open("Group size of the minibatch standard deviation; 0 is none.", _NETWORKS, min=0)
     ] = None
-    batch: Annotated[str | None, _open("Pictures a step.", _LEARNING)] = None
-    batch_gpu: Annotated[str | None, _open("Pictures of a batch at once; fewer need less memory.", _LEARNING)] = None
+    batch: Annotated[str | None, _open("Pictures per step.", _LEARNING)] = None
+    batch_gpu: Annotated[str | None, _open("Pictures computed at once; fewer need less memory.", _LEARNING)] = None
     glr: Annotated[str | None, _open("The generator's learning rate.", _LEARNING)] = None
     dlr: Annotated[str | None, _open("The discriminator's learning rate.", _LEARNING)] = None
     gamma: Annotated[str | None, _open("Weight of the R1 penalty.", _LEARNING)] = None
     pl_weight: Annotated[float | None, _open("Weight of path lengths; 0 for stylegan1.", _LEARNING, min=0)] = None
     mixing: Annotated[float | None, _open("Probability of style mixing.", _LEARNING, min=0, max=1)] = None
     ema_kimg: Annotated[float | None, _open("Half-life of the running average.", _LEARNING, min=0)] = None
-    first_res: Annotated[int | None, _open("Pixels to begin with.", _GROWING, min=4)] = None
+    first_res: Annotated[int | None, _open("Pixels at the start.", _GROWING, min=4)] = None
     stable_kimg: Annotated[str | None, _open("Kimg at each resolution.", _GROWING)] = None
-    fade_kimg: Annotated[str | None, _open("Kimg to fade each in.", _GROWING)] = None
+    fade_kimg: Annotated[str | None, _open("Kimg to fade in each resolution.", _GROWING)] = None
     aug: Annotated[str | None, _open("ada (adaptive), fixed or none.", _AUGMENTATION)] = None
-    p: Annotated[float | None, _open("The probability of --aug fixed.", _AUGMENTATION, min=0, max=1)] = None
+    p: Annotated[float | None, _open("The probability for --aug fixed.", _AUGMENTATION, min=0, max=1)] = None
     augpipe: Annotated[str | None, _open("blit, geom, color, bg or bgc.", _AUGMENTATION)] = None
     ada_kimg: Annotated[float | None, _open("Kimg in which p could rise from 0 to 1.", _AUGMENTATION, min=0.001)] = None
-    target: Annotated[float | None, _open("What r_t is steered to.", _AUGMENTATION, min=-1, max=1)] = None
+    target: Annotated[float | None, _open("Target value for r_t.", _AUGMENTATION, min=-1, max=1)] = None
     freezed: Annotated[int | None, _open("Layers of the discriminator to freeze.", _AUGMENTATION, min=0)] = None
     warmup_kimg: Annotated[
         float | None,
-        _open("Kimg in which the discriminator learns alone: 50 where --resume brings none.", _AUGMENTATION, min=0),
+        _open("Kimg in which the discriminator learns alone: 50 if --resume has none.", _AUGMENTATION, min=0),
     ] = None
 
     def said(self) -> dict[str, Any]:
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
 
     def check_cfg(self) -> None:
-        """Whether such networks can be trained at all: told before what else may be wrong."""
+        """Checks first of all that such networks can be trained."""
         from stylegan_cli.training.options import CFGS
 
         if self.cfg not in (None, *CFGS):
-            used = "; StyleGAN3 is used here, not trained" if self.cfg.startswith("stylegan3") else ""
-            raise UsageError(f"there is no --cfg {self.cfg!r}; say {' or '.join(CFGS)}, and sizes by --preset{used}")
+            used = "; StyleGAN3 models can be used here, but not trained" if self.cfg.startswith("stylegan3") else ""
+            raise UsageError(f"there is no --cfg {self.cfg!r}; use {' or '.join(CFGS)}, and --preset for sizes{used}")
 
 
 def _recall(context: typer.Context, outdir: Path) -> Path:
-    """What the run in this folder was asked for answers what the user leaves open: a command of `--outdir` alone goes
-    on. It is looked for before any other option is read."""
+    """Fills in what the user leaves out from the options of the run in this folder: `--outdir` alone continues it. This
+    happens before any other option is read."""
     context.default_map = asked.load(outdir)
     return outdir
 
@@ -102,13 +102,13 @@ def _is_recalled(context: typer.Context, name: str) -> bool:
 
 
 def _pictures(context: typer.Context, data: Path | None, run: "RunFolder") -> Path:
-    """Where to learn from: what the user says, or said when the run began."""
+    """The pictures to learn from: those that the user names, or named when the run began."""
     if data is None and run.options():
-        raise UsageError(f"{run.path} does not tell any more which pictures it learned from; say where with --data")
+        raise UsageError(f"{run.path} no longer records which pictures it learned from; name them with --data")
     if data is None:
-        raise UsageError(f"there is no run in {run.path} that could go on; say --data to begin one")
+        raise UsageError(f"there is no run in {run.path} to continue; use --data to start one")
     if _is_recalled(context, "data") and not data.exists():
-        raise UsageError(f"{data}, which the run learned from, is not there any more; say where it is with --data")
+        raise UsageError(f"{data}, which the run learned from, is no longer there; say where it is now with --data")
     return data
 
 
@@ -119,7 +119,7 @@ def train(
     outdir: Annotated[
         Path,
         typer.Option(
-            help="The run's folder; a run that is in it already is resumed, as it was begun.",
+            help="The run's folder; a run that is already in it is resumed with its options.",
             callback=_recall,
             is_eager=True,
         ),
@@ -127,13 +127,13 @@ def train(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="To begin a run: square pictures, a folder or .zip made by stylegan dataset.", show_default=False
+            help="For a new run: square pictures, a folder or .zip made by stylegan dataset.", show_default=False
         ),
     ] = None,
     preset: Annotated[
         str,
         typer.Option(
-            help="Fills in what you leave open: auto (as NVIDIA's), paper, or laptop (64 pixels, two hours on a CPU)."
+            help="Fills in what you leave out: auto (like NVIDIA's), paper, or laptop (64 pixels, two hours on a CPU)."
         ),
     ] = asked.PRESET,
     kimg: Annotated[
@@ -145,7 +145,7 @@ def train(
     ] = None,
     mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Also learn from mirror images.")] = None,
     cond: Annotated[
-        bool | None, typer.Option("--cond/--no-cond", help="Learn the classes of the data set too.")
+        bool | None, typer.Option("--cond/--no-cond", help="Also learn the classes of the data set.")
     ] = None,
     subset: Annotated[
         int | None,
@@ -155,40 +155,38 @@ def train(
         str | None,
         typer.Option(
             metavar="MODEL|RUN",
-            help="Start from a StyleGAN or StyleGAN2 of the same resolution: a model, or a run's folder, which has its "
-            "discriminator too.",
+            help="Start from a StyleGAN or StyleGAN2 of the same resolution: a model, or a run's folder, which also "
+            "has the discriminator.",
             show_default=False,
         ),
     ] = None,
-    tick: Annotated[
-        float | None, typer.Option(min=0.001, help="Kimg between lines of the log.", show_default=False)
-    ] = None,
+    tick: Annotated[float | None, typer.Option(min=0.001, help="Kimg between log lines.", show_default=False)] = None,
     snap: Annotated[int, typer.Option(min=1, help="Ticks between snapshots.")] = 10,
     metrics: Annotated[
-        str, typer.Option(help="fd, kd, fd,kd or none: at some snapshots (5 % of the time) and at the end.")
+        str, typer.Option(help="fd, kd, fd,kd or none; measured at some snapshots (5 % of the time) and at the end.")
     ] = "fd",
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16: what convolutions compute in.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Precision of convolutions: auto, fp32, bf16 or fp16.")] = "auto",
     gpus: Annotated[int, typer.Option(min=1, hidden=True)] = 1,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Print the run's options, and leave without training.")
+        bool, typer.Option("--dry-run", "-n", help="Print the run's options, and exit without training.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a StyleGAN or StyleGAN2 on your pictures.
 
     The folder holds the current model (network-snapshot.safetensors, for any --model), the best one so far by the first
-    of --metrics (network-best.safetensors), pictures, a log, a report.html, a film, and checkpoints; events for
-    TensorBoard too, with pip install 'stylegan-cli[tensorboard]'.
+    of --metrics (network-best.safetensors), pictures, a log, a report.html, a film, and checkpoints; also events for
+    TensorBoard, with pip install 'stylegan-cli[tensorboard]'.
 
-    After Ctrl-C or a crash stylegan train --outdir run resumes, and on a CPU ends with the same model to the bit.
+    After Ctrl-C or a crash, stylegan train --outdir run resumes; on a CPU, the final model is identical to the bit.
 
-    --batch, --glr, --dlr, --gamma, --stable-kimg and --fade-kimg also take numbers by resolution: 8:64,32:32 is 64 at 8
-    and 16 pixels, 32 from 32 pixels on. --metrics are those of stylegan metrics, on 1000 pictures and EfficientNet
-    (17 MB, fetched once).
+    --batch, --glr, --dlr, --gamma, --stable-kimg and --fade-kimg also take values by resolution: 8:64,32:32 is 64 at 8
+    and 16 pixels, and 32 from 32 pixels on. --metrics are those of stylegan metrics, on 1000 pictures and with
+    EfficientNet (17 MB, fetched once).
 
-    Several processes or machines: torchrun --nproc-per-node 2 -m stylegan_cli train ...
+    For several processes or machines: torchrun --nproc-per-node 2 -m stylegan_cli train ...
 
     Examples: stylegan train --data faces.zip --outdir run --preset laptop; stylegan train --data pets.zip --outdir pets
     --resume ffhq-256.pkl --kimg 200 --gamma 2
@@ -206,7 +204,7 @@ def train(
     choices.check_cfg()
     if gpus > 1:
         raise UsageError(
-            f"--gpus {gpus}: say torchrun --nproc-per-node {gpus} -m stylegan_cli train ..., without --gpus"
+            f"--gpus {gpus}: use torchrun --nproc-per-node {gpus} -m stylegan_cli train ..., without --gpus"
         )
     chosen, wanted = hardware.choose_device(device), watching.metrics_of(metrics)
     said = choices.said() | {"seed": seed} | ({} if mirror is None else {"mirror": mirror})
@@ -215,7 +213,7 @@ def train(
     quiet = quiet or not world.leads
     with one_voice(world), closing(RunFolder(outdir)) as run:
         if _is_recalled(context, "resume") and checkpoints.found(run.checkpoints):
-            resume = None  # the run holds all that it had from there
+            resume = None  # the run already holds what it took from there
         with world.together():
             if not dry_run:
                 places.check_folder(outdir)
@@ -233,22 +231,20 @@ def train(
         given = _given(context)
         opened(session, world)
         with world.together():
-            # A call that has nothing to do asks for nothing.
+            # The options of a call that has nothing to do are not recorded.
             if world.leads and session.state.progress.kimg < pace.kimg:
                 run.remember(given)
         if not quiet:
             tell(summary(session.options, len(session.pictures), session.state, world.size, pace.kimg))
             if resumed and resumed[1].discriminator is None and session.state.progress.nimg == 0:
-                tell(
-                    f"{resume} holds no discriminator, so that one begins at random; a run's folder or a .pkl has one."
-                )
+                tell(f"{resume} has no discriminator, so a new one starts at random; a run's folder or a .pkl has one.")
             for hint in hints(session.options, len(session.pictures), session.state.progress.kimg, pace.kimg):
                 tell(hint)
         notes = {"command": asked.command(given), "data": data.name, "pictures": len(session.pictures)}
         if not run_to_end(session, world, where, pace, wanted, notes, quiet):
             if world.leads:
                 kimg = session.state.progress.kimg
-                tell(f"Stopped after {kimg:g} kimg; stylegan train --outdir {shlex.quote(str(outdir))} goes on.")
+                tell(f"Stopped after {kimg:g} kimg; to continue: stylegan train --outdir {shlex.quote(str(outdir))}")
             raise typer.Exit(INTERRUPTED)
     if world.leads:
         print_data(run.snapshot)

@@ -22,18 +22,18 @@ def train_encoder(
         ),
     ],
     out: Annotated[Path, out_option("The encoder's file.")] = Path("encoder.safetensors"),
-    epochs: Annotated[int, typer.Option(min=1, max=1000, help="How often every picture is seen.")] = 8,
-    batch: Annotated[int, typer.Option(min=1, max=4096, help="Pictures a step.")] = 32,
+    epochs: Annotated[int, typer.Option(min=1, max=1000, help="How often each picture is seen.")] = 8,
+    batch: Annotated[int, typer.Option(min=1, max=4096, help="Pictures per step.")] = 32,
     rate: Annotated[float, typer.Option("--lr", min=1e-7, max=1, help="The learning rate at its peak.")] = 1e-3,
     seed: Seed = 0,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train an encoder: from a picture to the latent that makes it, for stylegan project to start from.
+    """Train an encoder: it guesses the latent of a picture, and stylegan project starts from its guess.
 
-    It learns from pictures sampled from the model itself, so first make some: 20,000 at 128 pixels are plenty. The file
-    is written after every epoch, in half precision. Projections start from it where it is called encoder.safetensors
-    and lies beside a model file or in a run's folder; stylegan models add takes it along.
+    It learns from pictures sampled from the model itself, so make some first: 20,000 at 128 pixels are plenty. The file
+    is written after every epoch, in half precision. Projections start from it if it is called encoder.safetensors and
+    is beside a model file or in a run's folder; stylegan models add also copies it.
 
     Example: stylegan sample -n 20000 --psi 0.8 --size 128 --format webp --dataset faces.zip; stylegan train-encoder
     --data faces.zip
@@ -58,7 +58,7 @@ def train_encoder(
 
         def on_step(step: Step, average: encoder.Encoder) -> None:
             nonlocal advance
-            # How many steps there are is known with the first one.
+            # The number of steps is only known with the first one.
             advance = advance or stack.enter_context(progress("training", step.total, quiet, "steps"))
             advance(step.done)
             if step.held_out is None:
@@ -68,7 +68,7 @@ def train_encoder(
             if not quiet:
                 tell(
                     f"epoch {round(step.done * epochs / step.total)}: {step.held_out:.3f} of the variance of w in "
-                    "held-out pictures is not seen"
+                    "held-out pictures is not explained"
                 )
 
         train(generator, faces, torch.from_numpy(faces.w), settings, on_step)

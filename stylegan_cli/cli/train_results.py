@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 
 class StoppedError(Exception):
-    """Nobody wants to wait for metrics any more."""
+    """The run is to stop, so metrics are not finished."""
 
 
 def open_watch(session: Session, metrics: tuple[str, ...], device: torch.device, quiet: bool) -> Watch | None:
-    """What computes metrics; None, and a sentence, where there are too few pictures."""
+    """What computes metrics; None, with a message, if there are too few pictures."""
     data = DataSet(session.pictures.path, session.pictures.resolution)
     if data.count < watching.FEWEST:
         if not quiet:
-            tell(f"{data.count} pictures are too few for --metrics, which take {watching.FEWEST}: none are computed.")
+            tell(f"{data.count} pictures are too few for --metrics, which need {watching.FEWEST}: none are computed.")
         return None
     try:
         fetch([EFFICIENTNET], quiet)
     except StyleganError as error:
-        raise StyleganError(f"{error}; --metrics none trains without") from None
+        raise StyleganError(f"{error}; use --metrics none to train without") from None
     return Watch(data, metrics, device)
 
 
 def measure(watch: Watch, session: Session, view: View, stopping: Callable[[], bool]) -> None:
-    """Computes metrics of the model as it is now; leaves off where the run shall stop."""
+    """Computes metrics of the model as it is now; breaks off if the run is to stop."""
     seen = count(1)
 
     def on_picture() -> None:
@@ -56,8 +56,8 @@ def measure(watch: Watch, session: Session, view: View, stopping: Callable[[], b
 
 
 def make_film(session: Session, view: View) -> None:
-    """The film of a run. If it cannot be made that is told, and the run is none the worse."""
-    view.note("the film")
+    """Makes the film of a run. If that fails, the user is told, and the run is not affected."""
+    view.note("making the film")
     try:
         session.run.film()
     except (StyleganError, OSError) as error:  # a damaged sheet, a full disk

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 class TooLargeError(StyleganError):
-    """What one process alone may meet."""
+    """An error that can occur in one process alone."""
 
 
 @contextmanager
 def one_voice(world: World) -> Iterator[None]:
-    """Of processes that end alike only the leader tells why."""
+    """If all processes end for the same reason, only the leader reports it."""
     try:
         yield
     except (StyleganError, OSError, KeyboardInterrupt) as error:
@@ -73,19 +73,19 @@ def run_to_end(
             def on_step() -> None:
                 view.step(state.progress.kimg)
                 if stopping():
-                    view.note("stopping, and saving first")
+                    view.note("saving, then stopping")
 
             trainer = Trainer(options, state, loader, world, device)
             try:
                 is_done = train(trainer, pace, on_tick, on_snapshot, stopping, on_step)
             except DamagedError as error:
-                # Other pictures are another run: it begins where this one had to end.
-                raise StyleganError(f"{error}, and begin a new --outdir with --resume {run.path}") from None
+                # Different pictures mean a different run, which starts where this one had to end.
+                raise StyleganError(f"{error}, and start a new --outdir with --resume {run.path}") from None
             except torch.OutOfMemoryError:
                 again = f" with --resume {run.path}" if run.snapshot.exists() else ""
                 raise TooLargeError(
-                    f"--batch-gpu {options.batch_gpu} pictures at once are too many for this GPU's memory; say fewer, "
-                    f"and begin a new --outdir{again}"
+                    f"--batch-gpu {options.batch_gpu} pictures at once are too many for this GPU's memory; use fewer, "
+                    f"and start a new --outdir{again}"
                 ) from None
             world.leave()
             if watch and is_done and all(line["nimg"] != state.progress.nimg for line in run.measured()):

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 FEW = 5000  # pictures, below which a discriminator soon knows them all (ADA, figure 1)
-MOMENTS = 100  # of the time that is left
+MOMENTS = 100  # at which the time left is estimated
 REDRAWN = 0.1  # seconds: drawing the table takes as long as a small network's step
 
 
 class View:
-    """Shows a run on its way from `kimg` to `goal`, which grows meanwhile."""
+    """Shows the progress of a run from `kimg` to `goal`, with its `growth`."""
 
     def __init__(self, goal: float, kimg: float, growth: Growth, quiet: bool) -> None:
         self._goal, self._growth, self._quiet = goal, growth, quiet
@@ -70,7 +70,7 @@ class View:
             tell(f"{tick.kimg:.1f} kimg  " + "  ".join(f"{name} {value}" for name, value in self._cells))
 
     def note(self, note: str) -> None:
-        """What is being done instead of training; nothing any more if it is empty."""
+        """What is being done instead of training; an empty note removes it."""
         self._note = note
         self._refresh()
 
@@ -94,7 +94,7 @@ class View:
         return table
 
     def _early_cells(self, kimg: float, now: float) -> list[tuple[str, str]]:
-        """How fast the steps before the first tick are, as that may be far."""
+        """The speed of the steps before the first tick, which may be far away."""
         begun, since = self._first or (kimg, now)
         if kimg == begun or now == since:  # clocks may be coarse
             return []
@@ -107,7 +107,7 @@ class View:
             ("pixels", f"{tick.resolution}" + (f" (lod {tick.lod:.2f})" if tick.lod else "")),
             ("pictures/s", f"{tick.images_per_second:.1f}"),
             ("left", self._left(tick.kimg, tick.images_per_second, tick.resolution)),
-            ("loss G", f"{means['loss_g']:.3f}" if "loss_g" in means else "rests"),
+            ("loss G", f"{means['loss_g']:.3f}" if "loss_g" in means else "paused"),
             ("loss D", f"{means['loss_d']:.3f}"),
             ("r_t", f"{means['sign_real']:.2f}"),
             ("ADA p", f"{tick.p:.3f}"),
@@ -117,45 +117,45 @@ class View:
         return [cell for cell in cells if cell != ("ADA p", "0.000")]
 
     def _left(self, kimg: float, rate: float, pixels: int) -> str:
-        """Hours and minutes from `kimg` on, after so many pictures a second of so many pixels: `about` while it grows,
-        as what is to come is slower."""
+        """Hours and minutes left at `kimg`, judging by `rate` pictures per second of `pixels`; `about` while the
+        network grows, since later steps are slower."""
         slower = self._slower(kimg, pixels)
         minutes = round((self._goal - kimg) * 1000 / rate * slower / 60)
         about = "about " if slower > 1 else ""
         return f"{about}{max(minutes, 0) // 60}:{max(minutes, 0) % 60:02d} h"
 
     def _slower(self, kimg: float, pixels: int) -> float:
-        """How many times as long as one of so many pixels a picture takes, on average until the goal. A doubling is
-        taken to cost twice as much, as it has four times the pixels with half the channels; measured were 1.3 to 2.2
-        times."""
+        """How much longer than now, at `pixels`, a picture takes on average until the goal. Each doubling of the
+        resolution is assumed to cost twice as much, with four times the pixels and half the channels; measurements gave
+        1.3 to 2.2 times."""
         step = (self._goal - kimg) / MOMENTS
         lods = (self._growth.lod(kimg + (i + 0.5) * step) for i in range(MOMENTS))
         return sum(self._growth.resolution(lod) / pixels for lod in lods) / MOMENTS
 
 
 def hints(options: Options, pictures: int, done: float, goal: float) -> Iterator[str]:
-    """What a run of `goal` kimg, of which so many are `done`, will suffer from, as beginners cannot know."""
+    """Problems of a run of `goal` kimg (`done` so far) that beginners cannot foresee."""
     if done < options.warmup_kimg:
         yield (
-            f"For {options.warmup_kimg:g} kimg the discriminator learns alone, and pictures stay as they are"
-            + (f": give more than --kimg {goal:g}, or a shorter --warmup-kimg." if goal <= options.warmup_kimg else ".")
+            f"For {options.warmup_kimg:g} kimg the discriminator learns alone, and pictures do not change"
+            + (f": use more than --kimg {goal:g}, or a shorter --warmup-kimg." if goal <= options.warmup_kimg else ".")
         )
     if (reached := options.growth.resolution(options.growth.lod(goal))) < options.resolution:
         yield (
-            f"With --kimg {goal:g} it grows to {reached} pixels, not to {options.resolution}: give more, or shorten "
-            "--stable-kimg and --fade-kimg too."
+            f"With --kimg {goal:g} the model grows to {reached} pixels, not to {options.resolution}: use more, or "
+            "also shorten --stable-kimg and --fade-kimg."
         )
     if pictures < FEW and options.aug == "none":
-        yield f"{pictures:,} pictures are few, and soon known by heart: --aug ada keeps it from that."
+        yield f"{pictures:,} pictures are few, and will be learned by heart: use --aug ada against that."
 
 
 def summary(options: Options, pictures: int, state: State, processes: int, goal: float) -> str:
     """What is about to be trained."""
     sizes = [sum(p.numel() for p in network.parameters()) / 1e6 for network in (state.generator, state.discriminator)]
     done = f"{state.progress.kimg:g} kimg"
-    begun = f"going on after {done}" if state.progress.nimg else "beginning"
+    begun = f"continuing after {done}" if state.progress.nimg else "starting"
     if state.progress.kimg >= goal:
-        begun = f"{done} are done, and a larger --kimg goes on"
+        begun = f"{done} are done; use a larger --kimg to continue"
     together = f" in {processes} processes" if processes > 1 else ""
     return (
         f"{options.cfg} at {options.resolution} pixels, generator {sizes[0]:.1f} M and discriminator {sizes[1]:.1f} M "

@@ -98,7 +98,9 @@ def test_the_largest_of_several(works, party):
     (path,), told = works(party, "--size", 64)
     assert size_of(path) == (64, 64)
     assert middle(path) == pytest.approx((106, 116), abs=5)
-    assert told.startswith("party.png shows 4 faces, this is the largest; party.png#2 is the next, --all takes all, ")
+    assert told.startswith(
+        "party.png shows 4 faces, and this is the largest; party.png#2 is the next, --all takes all, "
+    )
     assert "--overview numbers them.\n" in told
 
 

@@ -96,8 +96,8 @@ def test_no_compiler(stylegan, tiny_model, compiler, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--batch", "0"], "--batch 0: say whole numbers from 1 on"),
-        (["--batch", "many"], "--batch many: say whole numbers"),
+        (["--batch", "0"], "--batch takes whole numbers from 1 on, with commas, like 1,4, not '0'"),
+        (["--batch", "many"], "--batch takes whole numbers"),
         (["--precision", "fp8"], "there is no precision 'fp8'"),
         (["--model", "nobody"], "unknown model 'nobody'"),
     ],

@@ -171,7 +171,7 @@ def test_a_size_that_no_model_has(stylegan, photos):
         (["photos", "-o", "out", "--size", "8", "--labels", "csv"], 2, "no way 'csv'"),
         (["photos", "-o", "photos", "--size", "8"], 1, "the folder photos is not empty"),
         (["photos", "-o", "photos", "--size", "8", "--force"], 1, "the folder photos is not empty"),
-        (["photos", "-o", "photos/set", "--size", "8"], 2, "photos/set lies in photos, whose pictures it would double"),
+        (["photos", "-o", "photos/set", "--size", "8"], 2, "photos/set is inside photos: pictures would count twice"),
         (["photos", "-o", "old.zip", "--size", "8"], 1, "old.zip exists"),
         (
             ["photos", "-o", "out", "--size", "512", "-q"],

@@ -126,7 +126,7 @@ def folder_of(name):
 
 
 @pytest.mark.parametrize(("happens", "code", "told"), [
-    (ctrl_c, 130, r"Stopped with (\d) of 6 pictures there; the same command goes on.\n"),
+    (ctrl_c, 130, r"Stopped with (\d) of 6 pictures done; run the same command again to continue.\n"),
     (full, 1, "Error: No space left on device.\n"),
 ])  # fmt: skip
 def test_the_same_command_goes_on(stylegan, tiny_model, here, monkeypatch, name, happens, code, told):
@@ -179,8 +179,8 @@ def test_another_command_is_refused_on_what_is_unfinished(stylegan, tiny_model, 
     result = stylegan("sample", *words)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
-        f"Error: data holds an unfinished data set with other options: {told}; give the same ones to go on, or "
-        "--force to begin anew.\n"
+        f"Error: data holds an unfinished data set with other options: {told}; give the same ones to continue, "
+        "or use --force to start again.\n"
     )
     assert contents(Path("data")) == before
 

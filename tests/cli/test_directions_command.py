@@ -174,7 +174,7 @@ def test_photos_must_be_projected_first(stylegan, tiny_model, scorers, here):
         Image.new("RGB", (64, 64)).save(here / folder / "me.jpg")
     result = stylegan("directions", "find", "--with", "a", "--without", "b", "--out", "x.npz", "--model", tiny_model)
     assert result.exit_code == 1
-    assert result.stderr == "Error: a/me.jpg is a photo, whose latents are not known; 'stylegan project' it first.\n"
+    assert result.stderr == "Error: a/me.jpg is a photo without known latents; use 'stylegan project' on it first.\n"
 
 
 NO_NAMES = ("", "..", "../x", "a/b", "a\\b", "a,b", "a=1", "smile.pt", "a\tb", "-a")
@@ -196,8 +196,8 @@ NO_NAMES = ("", "..", "../x", "a/b", "a\\b", "a,b", "a=1", "smile.pt", "a\tb", "
         (["--scorer", "red", "--cutoff", 3], "leave out --cutoff"),
         (["--scorer", "red", "--layers", "nose"], "there is no band or layer 'nose'"),
         (["--scorer", "red", "--layers", "none"], "--layers none leaves nothing to move"),
-        (["--scorer", ""], "--scorer '' names nothing to find; say age"),
-        (["--scorer", " , "], "names nothing to find; say age"),
+        (["--scorer", ""], "--scorer '' names nothing to find; use age"),
+        (["--scorer", " , "], "names nothing to find; use age"),
         *((["--scorer", "red", "--name", name], "cannot be a direction's name") for name in NO_NAMES),
     ],
 )

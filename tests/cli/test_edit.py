@@ -220,7 +220,7 @@ def test_small_faces_are_not_judged(stylegan, tiny_model, age, monkeypatch):
     result = stylegan("edit", 1, "--direction", "age.npz=0.5", "--out", "a.png", "--model", tiny_model)
     told = result.stderr.splitlines()
     assert (result.exit_code, len(told)) == (0, 2)
-    assert told[0] == "What else moved is not told: faces of 128 pixels are too small for scorers, which need 256."
+    assert told[0] == "What else changed is not known: faces of 128 pixels are too small for scorers, which need 256."
     assert told[1].endswith("typical distances from the average face.")
 
 
@@ -248,7 +248,7 @@ def test_the_price_tells_what_else_moved(stylegan, tiny_model, age, monkeypatch)
     monkeypatch.setattr(price.Identity, "embed", lambda _self, image: np.asarray(image, float).mean(axis=(0, 1)))
     result = stylegan("edit", 1, "--direction", "age.npz=-3..3", "--model", tiny_model, "--size", 128)
     *lines, advice = result.stderr.splitlines()
-    assert advice.startswith("The model knows no faces so far from its average")  # 3 is more, where w is small
+    assert advice.startswith("The model knows no faces this far from its average")  # 3 is more, where w is small
     assert [line.partition(":")[0] for line in lines] == ["1, age -3", "1, age +3"]
     assert all(", age " in line.partition(":")[2] and "smile" not in line for line in lines)
     assert all(", identity distance " in line for line in lines)
@@ -264,4 +264,4 @@ def test_scorers_that_cannot_be_fetched_cost_no_edit(stylegan, tiny_model, age, 
     monkeypatch.setattr(price, "fetch", refuse)
     result = stylegan("edit", 1, "--direction", "age.npz=1", "--model", tiny_model, "--size", 16)
     assert (result.exit_code, result.stdout) == (0, "edit.png\n")
-    assert "What else moved is not known: there is no network." in result.stderr
+    assert "What else changed is not known: there is no network." in result.stderr

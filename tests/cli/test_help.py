@@ -107,7 +107,7 @@ def test_python_m_is_the_same():
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("sample", "png, webp or jpg; by default as --out says, or png"),
+        ("sample", "png, webp or jpg; by default from --out, or png"),
         ("interpolate", "mp4, webm, gif or webp; png or jpg for frames"),
         ("replay", "or the picture's own"),
     ],

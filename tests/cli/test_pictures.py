@@ -89,7 +89,7 @@ def test_a_cell_of_a_sheet_is_the_picture(tiny_stylegan):
 def test_columns_of_no_sheet(stylegan, tiny_model):
     result = stylegan("sample", "--seeds", "1-3", "--columns", 2, "--model", tiny_model)
     assert result.exit_code == 2
-    assert result.stderr == "Error: --columns are those of --grid; leave out --columns.\n"
+    assert result.stderr == "Error: --columns is for --grid; leave out --columns.\n"
 
 
 def test_a_dataset_has_the_same_faces(tiny_stylegan):

@@ -28,14 +28,16 @@ def test_scores_are_rounded_to_what_can_be_seen_and_have_units():
         "yaw 1 -> 0 degrees",
         "the rest hardly changed",
     ]
-    assert list(price._changes(Look(1, before | quiet), Look(1, before), ()))[1:] == ["what scorers see hardly changed"]
+    assert list(price._changes(Look(1, before | quiet), Look(1, before), ()))[1:] == [
+        "all that scorers see hardly changed"
+    ]
 
 
 def test_a_face_that_is_lost_is_told():
     """Not where none was seen before: it may be a cat's, or nobody looks."""
     some, none = {"age": 32.0, "yaw": nan}, {"age": nan, "yaw": nan}
     told = {
-        name: "no face is seen any more" in price._changes(Look(0.5, before), Look(0.6, after), ())
+        name: "no face is visible any more" in price._changes(Look(0.5, before), Look(0.6, after), ())
         for name, before, after in (("lost", some, none), ("kept", some, some), ("cat", none, none), ("blind", {}, {}))
     }
     assert told == {"lost": True, "kept": False, "cat": False, "blind": False}
@@ -57,7 +59,7 @@ def test_whoever_goes_far_is_told_and_whoever_was_there_is_not(monkeypatch, caps
     monkeypatch.setattr(price.editing, "edited", lambda *_: SimpleNamespace(label="age +2"))
     edit = SimpleNamespace(start=0, direction=SimpleNamespace(name="age"))
     prices.tell([SimpleNamespace(label="me")], [[edit]])
-    assert ("The model knows no faces so far" in capsys.readouterr().err) is is_told
+    assert ("The model knows no faces this far" in capsys.readouterr().err) is is_told
 
 
 def test_one_wheel_is_fetched_once(monkeypatch):

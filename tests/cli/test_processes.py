@@ -67,7 +67,7 @@ def wait_for(found, process):
     raise AssertionError("it did not get so far")
 
 
-STOPPED = "Stopped. What was finished is kept, nothing is half-written.\n"
+STOPPED = "Stopped. Finished results are kept; nothing is half-written.\n"
 LONG = {
     "film": (["interpolate", 1, 2, "--frames", 100_000, "--out", "film.mp4"], "*.part.mp4"),
     "film with latents": (["interpolate", 1, 2, "--frames", 10_000, "--out", "a.gif", "--save-latents"], "*.part.npy"),
@@ -103,7 +103,7 @@ def test_ctrl_c(here, tiny_model, words, sign, number):
     out, err = process.communicate(timeout=60)
     left = files(here)
     images = [name for name in left if name.endswith(".png")]
-    of_a_data_set = f"Stopped with {len(images)} of 1,000,000 pictures there; the same command goes on.\n"
+    of_a_data_set = f"Stopped with {len(images)} of 1,000,000 pictures done; run the same command again to continue.\n"
     assert (process.returncode, err) == (130, of_a_data_set if "--dataset" in words else STOPPED)
     assert all(re.fullmatch(LEFT, name) for name in left)
     assert out.splitlines() == [name for name in left if name.startswith("faces/")]

@@ -163,7 +163,7 @@ def test_aligned_elsewhere(works, tiny):
 
 def test_photos_are_people(works, photo, monkeypatch):
     _, told = works("mix", "--coarse", photo, "--fine", 3)
-    assert "looking for this face in tiny, once" in told
+    assert "finding this face in tiny, only once" in told
     monkeypatch.setattr(projection, "project", None)  # found once, it is not looked for again
     _, told = works("mix", "--coarse", photo, "--fine", 3, "-o", "again.png")
     assert told == ""
@@ -228,7 +228,7 @@ def test_what_was_kept_damaged_is_found_again(works, photo, tmp_path):
     (kept,) = (tmp_path / "cache" / "photos").iterdir()
     kept.write_bytes(kept.read_bytes()[:-100])
     _, told = works("mix", "--coarse", photo, "--fine", 3, "-o", "again.png")
-    assert "looking for this face in tiny, once" in told
+    assert "finding this face in tiny, only once" in told
     assert (pixels("again.png") == pixels("mix.png")).all()
 
 
@@ -276,7 +276,7 @@ def test_what_is_behind_a_face_stays_where_somebody_can_tell(works, photo, direc
     _, told_offline = works(*words, "offline.png")
     monkeypatch.setattr(runtime, "installed", lambda: False)
     _, told_without = works(*words, "without.png")
-    sentence = "What is behind the face may change with it: "
+    sentence = "The background may change with the face: "
     assert sentence not in told
     assert f"{sentence}could not fetch it; check the network.\n" in told_offline
     assert f"{sentence}faces are looked at by OpenVINO, which is not installed: pip install" in told_without
@@ -400,7 +400,7 @@ def test_an_encoder_of_another_state_of_the_model_is_left_alone(works, photo, tm
     save_file({"x": torch.zeros(1)}, tmp_path / "encoder.safetensors", metadata)
     monkeypatch.setattr(store, "encoder", lambda _: tmp_path / "encoder.safetensors")
     _, told = works("project", photo, "--steps", 1)
-    assert "encoder.safetensors was trained for another state of this model; the search begins without it." in told
+    assert "encoder.safetensors was trained for another version of this model; the search starts without it." in told
 
 
 def test_no_steps_are_the_first_guess(works, photo):
@@ -428,7 +428,7 @@ def test_who_cannot_be_edited_leaves_no_place_to_others(stylegan, tiny_model, pa
     words = ("edits.toml", "nobody", 5, "--paste", party, "-o", "a.png", "--model", tiny_model)
     result = stylegan("apply", *words)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "5 was not found on" in result.stderr
+    assert "5 was not found in" in result.stderr
 
 
 def test_nobody_is_pasted_twice(works, stylegan, party, direction, tiny_model):
@@ -442,19 +442,19 @@ def test_another_photo_of_the_same_size_is_another_photo(works, party, photo, di
     works("project", photo, "--steps", 1, "-o", "her.npz", "-q")
     Image.open(party).crop((0, 0, 700, 520)).resize((700, 600)).save("other.png")
     _, told = works("edit", "her.npz", "--direction", f"{direction}=2", "--paste", "other.png", "-o", "back.png")
-    assert "her was not found on other.png" in " ".join(told.split())
+    assert "her was not found in other.png" in " ".join(told.split())
 
 
 def test_strangers_take_the_largest_face_and_it_is_said(works, party, direction):
     _, told = works("edit", 1, "--direction", f"{direction}=2", "--paste", party, "-o", "back.png")
-    assert "1 was not found on" in told and "the largest face" in told
+    assert "1 was not found in" in told and "the largest face" in told
     changed = (pixels("back.png") != pixels(party)).any(axis=2)
     assert changed[:, :480].any() and not changed[:, 560:].any()
 
 
 def test_a_photo_of_several_is_remarked_on(works, party, monkeypatch):
     _, told = works("project", party, "--steps", 1)
-    assert "shows 2 faces, this is the largest" in " ".join(told.split())
+    assert "shows 2 faces, and this is the largest" in " ".join(told.split())
     photo = Image.open(party).crop((200, 0, 512, 512))
     photo.save("cut.png")
     _, told = works("project", "cut.png", "--steps", 1)
@@ -553,11 +553,11 @@ REFUSED = {
     ),
     "paste two strangers": (
         ["edit", "1,2", "--direction", "age.npz=2", "--paste", "me.png"],
-        "1 was not found on me.png; paste alone who is to take another's place",
+        "1 was not found in me.png; paste alone who is to take another's place",
     ),
     "paste in a size": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--size", 64],
-        "--paste puts faces back as large as they were; leave out --size",
+        "--paste puts faces back at their original size; leave out --size",
     ),
     "paste into the sky": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "sky.png"],

@@ -137,7 +137,9 @@ def test_ctrl_c_is_one_sentence(here, words):
     for pid in [process.pid, *children(process)]:  # as a terminal does
         os.kill(pid, signal.SIGINT)
     out, err = process.communicate(timeout=120)
-    (told,) = re.findall(r"Stopped with about (\d+) of 400 pictures there; the same command goes on\.", err)
+    (told,) = re.findall(
+        r"Stopped with about (\d+) of 400 pictures done; run the same command again to continue\.", err
+    )
     assert 0 <= len(pictures(folder)) - int(told) < 10
     assert (out, re.findall(r"^(?:Stopped|Error).*", err, re.MULTILINE)) == ("", re.findall("Stopped.*", err))
     assert not list(folder.glob("**/.*.part*"))

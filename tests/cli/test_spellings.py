@@ -139,26 +139,29 @@ def test_a_folder_of_frames_and_one_of_a_data_set(stylegan, here):
     [
         (
             "sample -o run.v2",
-            "run.v2: there is no format 'v2' here; formats are png, webp, jpg; a folder of this name ",
+            "run.v2: unknown format 'v2'; formats are png, webp, jpg; for a folder of this name, use ",
         ),
-        ("dataset . -o c.tar --size 8", "c.tar: data sets are .zip files or folders; a folder of this name is c.tar/"),
-        ("sample --dataset c.tar", "c.tar: data sets are .zip files or folders; a folder of this name is c.tar/"),
-        ("generate --outdir=out", "there is no command 'generate'; say stylegan sample"),
-        ("gen_images.py", "there is no command 'gen_images.py'; say stylegan sample"),
-        ("closed_form_factorization", "say stylegan directions discover --method sefa"),
-        ("train --fp16", "stylegan train has no --fp16; say --precision fp16"),
-        ("train --lr=0.1", "stylegan train has no --lr; say --glr and --dlr"),
-        ("interpolate --num_steps 3", "stylegan interpolate has no --num-steps; say --frames"),
-        ("project --save-video=1 --target a.png", "stylegan project has no --save-video; say --film search.mp4"),
+        (
+            "dataset . -o c.tar --size 8",
+            "c.tar: data sets are .zip files or folders; for a folder of this name, use c.tar/",
+        ),
+        ("sample --dataset c.tar", "c.tar: data sets are .zip files or folders; for a folder of this name, use c.tar/"),
+        ("generate --outdir=out", "there is no command 'generate'; use stylegan sample"),
+        ("gen_images.py", "there is no command 'gen_images.py'; use stylegan sample"),
+        ("closed_form_factorization", "use stylegan directions discover --method sefa"),
+        ("train --fp16", "stylegan train has no --fp16; use --precision fp16"),
+        ("train --lr=0.1", "stylegan train has no --lr; use --glr and --dlr"),
+        ("interpolate --num_steps 3", "stylegan interpolate has no --num-steps; use --frames"),
+        ("project --save-video=1 --target a.png", "stylegan project has no --save-video; use --film search.mp4"),
         ("sample --seeds 1 --projected-w a.npz", "--seeds and --latents (--projected-w) exclude each other"),
-        ("sample --seeds 1 2 3-5 --grid", "--seeds is one word, with commas: 1,2,3-5"),
+        ("sample --seeds 1 2 3-5 --grid", "--seeds takes one list with commas: 1,2,3-5"),
         (
             "train --cfg=stylegan3-t --gpus=8 --data x --outdir y",
-            "there is no --cfg 'stylegan3-t'; say stylegan1 or stylegan2, and sizes by --preset; StyleGAN3 is used "
-            "here, not trained",
+            "there is no --cfg 'stylegan3-t'; use stylegan1 or stylegan2, and --preset for sizes; StyleGAN3 "
+            "models can be used here, but not trained",
         ),
-        ("train --cfg=paper512 --gpus=8 --data x --outdir y", "say stylegan1 or stylegan2, and sizes by --preset"),
-        ("train --gpus=8 --data x --outdir y", "--gpus 8: say torchrun --nproc-per-node 8"),
+        ("train --cfg=paper512 --gpus=8 --data x --outdir y", "use stylegan1 or stylegan2, and --preset for sizes"),
+        ("train --gpus=8 --data x --outdir y", "--gpus 8: use torchrun --nproc-per-node 8"),
     ],
 )
 def test_sentences(refused, said, sentence):
@@ -218,7 +221,7 @@ def test_slerp_and_jpeg_are_words_for_ours(stylegan, here):
 
 @pytest.mark.parametrize("said", [["jon", "--seeds=1-2"], [], ["--psi=1"]])
 def test_people_or_seeds(refused, said):
-    assert "name people in order, seeds among them (jon 3 5-9), or --seeds and nobody else" in refused(
+    assert "name people in order (jon 3 5-9), or use --seeds without people" in refused(
         "interpolate", *said, "--model=faces-64"
     )
 
@@ -238,4 +241,6 @@ def test_mix_takes_noise(stylegan, here):
     singles = [looks[name] for name in ("const", "none", "1", "2")]
     assert all((a != b).any() for i, a in enumerate(singles) for b in singles[:i])
     assert (looks["sheet"] != looks["quiet"]).any()
-    assert "--noise is one of const, random, none, not 'loud'" in stylegan("mix", "--coarse=1", "--noise=loud").stderr
+    assert (
+        "--noise must be one of const, random, none, not 'loud'" in stylegan("mix", "--coarse=1", "--noise=loud").stderr
+    )

@@ -219,7 +219,7 @@ def test_data_that_moved_are_asked_for(stylegan, faces):
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.04))
     faces.rename("moved")
     result = stylegan("train", "--outdir", "run", "--kimg", 0.08)
-    assert (result.exit_code, "not there any more; say where it is with --data" in result.stderr) == (2, True)
+    assert (result.exit_code, "no longer there; say where it is now with --data" in result.stderr) == (2, True)
     result = stylegan("train", "--outdir", "run", "--data", "moved", "--kimg", 0.08)
     assert (result.exit_code, "going on after 0.04 kimg" in result.stderr) == (0, True), result.stderr
 
@@ -229,7 +229,7 @@ def test_there_is_nothing_to_go_on_with(stylegan, here, folder):
     (here / "empty").mkdir()
     result = stylegan("train", "--outdir", folder)
     assert (result.exit_code, result.stderr) == (
-        2, f"Error: there is no run in {folder} that could go on; say --data to begin one.\n",
+        2, f"Error: there is no run in {folder} to continue; use --data to start one.\n",
     )  # fmt: skip
 
 
@@ -280,7 +280,7 @@ def test_ctrl_c_saves_and_leaves(stylegan, faces, monkeypatch):
     monkeypatch.setattr(train_view.View, "step", interrupt)
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=9, tick=5))
     assert result.exit_code == 130
-    assert "Stopped after 0.016 kimg; stylegan train --outdir run goes on.\n" in result.stderr
+    assert "Stopped after 0.016 kimg; to continue: stylegan train --outdir run\n" in result.stderr
     assert tensors("run")[1]["nimg"] == 16  # the step after the one in which the signal came sees it
 
 
@@ -496,7 +496,7 @@ def test_what_is_done_is_not_done_again(stylegan, faces):
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.016))
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
     assert (result.exit_code, result.stdout) == (0, "run/network-snapshot.safetensors\n")
-    assert "0.016 kimg are done, and a larger --kimg goes on" in result.stderr
+    assert "0.016 kimg are done; use a larger --kimg to continue" in result.stderr
 
 
 def test_damaged_checkpoints_are_passed_over(stylegan, faces, here):
@@ -635,10 +635,10 @@ def test_families_that_are_not_trained(stylegan, faces, tiny_model):
 @pytest.mark.parametrize(
     ("more", "code", "sentence"),
     [
-        ({"gpus": 2}, 2, "say torchrun --nproc-per-node 2 -m stylegan_cli train"),
+        ({"gpus": 2}, 2, "use torchrun --nproc-per-node 2 -m stylegan_cli train"),
         ({"preset": "fast"}, 2, "there is no preset 'fast'; presets are auto, paper, laptop"),
         ({"cfg": "stylegan4"}, 2, "there is no --cfg 'stylegan4'"),
-        ({"cfg": "paper256"}, 2, "say stylegan1 or stylegan2, and sizes by --preset"),
+        ({"cfg": "paper256"}, 2, "use stylegan1 or stylegan2, and --preset for sizes"),
         ({"batch": 0}, 2, "--batch 0 is no whole number of pictures"),
         ({"batch": 7.5}, 2, "--batch 7.5 is no whole number of pictures"),
         ({"batch_gpu": "8:0.5,16:4"}, 2, "--batch-gpu 8:0.5,16:4 is no whole number of pictures"),

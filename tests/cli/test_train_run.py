@@ -27,7 +27,7 @@ def test_too_many_pictures_for_a_gpu(stylegan, here, monkeypatch, kimg, advice):
     monkeypatch.setattr(Trainer, "step", fails)
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(metrics="none", batch_gpu=8))
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "--batch-gpu 8 pictures at once are too many for this GPU's memory; say fewer, and" in result.stderr
+    assert "--batch-gpu 8 pictures at once are too many for this GPU's memory; use fewer, and" in result.stderr
     assert result.stderr.endswith(f"{advice}\n")
 
 

@@ -76,4 +76,6 @@ def test_beginners_are_told_what_their_run_will_suffer_from():
     (rest,) = told(20_000, 330, warmup=50)
     assert rest == "For 50 kimg the discriminator learns alone, and pictures stay as they are."
     assert told(20_000, 330, warmup=50, done=50) == []
-    assert told(20_000, 40, warmup=50)[0].endswith("as they are: give more than --kimg 40, or a shorter --warmup-kimg.")
+    assert told(20_000, 40, warmup=50)[0].endswith(
+        "do not change: use more than --kimg 40, or a shorter --warmup-kimg."
+    )
