@@ -1,4 +1,4 @@
-"""How this process keeps memory: what a picture has used stays, for the next one to use again."""
+"""Keeps freed memory in this process, so that the next picture can use it again."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 
 
 def keep_memory() -> bool:
-    """Keeps freed memory in this process instead of giving it back to the system; says whether it could (glibc only).
+    """Keeps freed memory in this process instead of giving it back to the system; returns whether it did (glibc only).
 
-    Feature maps of some 30 MB and more come from the system afresh each time, a page at a time, and go back when they
-    are freed: for large pictures that costs as much as all the arithmetic. The peak stays what it was.
+    Otherwise the system allocates feature maps of about 30 MB and more afresh each time, page by page, and takes them
+    back when they are freed: for large pictures that costs as much as all the arithmetic. The peak does not change.
     """
     if sys.platform != "linux":
         return False

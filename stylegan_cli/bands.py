@@ -1,4 +1,4 @@
-"""Bands: the three named sets of layers, told apart by the resolution that a layer works at (StyleGAN, section 3.1)."""
+"""Bands: the three named sets of layers, by the resolution that a layer works at (StyleGAN, section 3.1)."""
 
 from __future__ import annotations
 

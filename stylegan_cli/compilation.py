@@ -1,4 +1,4 @@
-"""Compiled synthesis (torch.compile), where it was measured to pay on this machine, and checked before it is used."""
+"""Compiled synthesis (torch.compile): used where it measured faster on this machine, and checked before use."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from stylegan_cli.plain import misfits
 Synthesis = Callable[..., Tensor]
 CHOICES = ("auto", "on", "off")
 FROM_FACES = 50
-"""Fewer faces than this are drawn before compiling would be done, even where its code comes from the cache."""
+"""Fewer faces than this are drawn sooner than compiling would take, even with its code in the cache."""
 UNKNOWN_FROM_FACES, UNKNOWN_FROM_SECONDS = 500, 120.0
-"""So many faces, and so long a time to draw them, repay compiling and measuring where nobody has measured yet."""
+"""Without a measurement, compiling and measuring pay off from this many faces that take this many seconds to draw."""
 CLOSE_ENOUGH = 40.0  # dB PSNR against the eager picture
-MARGIN = 0.9  # of the eager time: a gain that is worth another path through the arithmetic
-WARM_UP, FEWEST = 2, 3  # calls before those that are timed, and of those at least
-GLANCE = 1.0  # seconds to measure for, before much is drawn
+MARGIN = 0.9  # of the eager time: a smaller gain is not worth another code path
+WARM_UP, FEWEST = 2, 3  # untimed calls first, and the minimum number of timed calls
+GLANCE = 1.0  # seconds to measure for, before many faces are drawn
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Seconds a picture, as `stylegan bench` measured them."""
+    """Seconds per picture, as measured by `stylegan bench`."""
 
     eager: float
     compiled: float
@@ -52,38 +52,38 @@ class Verdict:
 
 
 def compile_synthesis(generator: Generator) -> None:
-    """From now on `generator.synthesis` runs compiled code for pictures with the model's own noise.
+    """Makes `generator.synthesis` run compiled code for pictures with the model's own noise.
 
-    Raises StyleganError, and leaves the generator as it was, where this machine cannot compile it or where the compiled
-    code draws another picture. What was compiled is kept in the cache.
+    Raises StyleganError, and leaves the generator unchanged, if this machine cannot compile it or if the compiled code
+    draws a different picture. Compiled code is kept in the cache.
     """
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
     eager = generator.synthesis
-    # Maps are channels last already. Torch's own choice copied a single picture's at each doubling.
+    # Feature maps are channels last already. Torch's own choice copied a single picture's at each upsampling.
     on_cuda = generator.device.type == "cuda"
     options: dict[str, Any] = {"triton.cudagraphs": True} if on_cuda else {"layout_optimization": False}
     hold_when_compiled()
     compiled = torch.compile(eager, dynamic=False, options=options)
 
     def synthesis(ws: Tensor, noise: Noise = Noise()) -> Tensor:  # noqa: B008 (frozen)
-        """One by one, so that no other shape has to be compiled; other noise is drawn by numpy, or rarely used."""
+        """One picture at a time, so that only one shape is compiled; other noise is drawn by numpy, or rarely used."""
         if replace(noise, seed=0) != Noise() or torch.is_grad_enabled():
             return eager(ws, noise)
-        # Copies: a w that is repeated along the layers, or comes from elsewhere, would be compiled for again.
+        # Copies: a w that is expanded along the layers, or comes from elsewhere, would be compiled again.
         copies = (one.clone(memory_format=torch.contiguous_format) for one in ws.split(1))
         return torch.cat([compiled(one).clone() for one in copies])
 
     _check(generator, eager, synthesis)
-    object.__setattr__(generator, "synthesis", synthesis)  # past modules: some families have one of this name
+    object.__setattr__(generator, "synthesis", synthesis)  # not nn.Module's: some families have a module of this name
 
 
 def undo(generator: Generator) -> None:
-    """`generator.synthesis` is again what it was before `compile_synthesis`."""
+    """Makes `generator.synthesis` what it was before `compile_synthesis`."""
     object.__delattr__(generator, "synthesis")
 
 
 def verdict(generator: Generator, precision: str) -> Verdict | None:
-    """What was measured for this model and precision on this machine, if anything was."""
+    """The measurement for this model and precision on this machine, or None."""
     kept = _read(_file()).get(_key(generator, precision))
     if not isinstance(kept, dict) or kept.keys() != {"eager", "compiled"} or misfits(Verdict, kept):
         return None
@@ -97,8 +97,8 @@ def keep_verdict(generator: Generator, precision: str, found: Verdict) -> None:
 
 
 def seconds_a_picture(generator: Generator, batch: int, seconds: float) -> float:
-    """The median over as many calls of `synthesis`, with `batch` different pictures each, as `seconds` hold (at least
-    three), after two that do not count."""
+    """The median seconds per picture over all calls of `synthesis` that fit into `seconds` (at least three), each with
+    `batch` different pictures, after two untimed calls."""
     times: list[float] = []
     with torch.inference_mode():
         z = torch.randn(batch, generator.z_dim, generator=torch.Generator().manual_seed(0)).to(generator.device)
@@ -112,11 +112,11 @@ def seconds_a_picture(generator: Generator, batch: int, seconds: float) -> float
 
 
 def compile_where_it_pays(generator: Generator, precision: str, faces: int) -> bool:
-    """Compiles `generator.synthesis` before it draws that many `faces` (FROM_FACES or more), if that is known to pay on
-    this machine; says whether it did. Where nobody knows, minutes of drawing are reason enough to find out, and what
-    was found is kept.
+    """Compiles `generator.synthesis` to draw this many `faces` (FROM_FACES or more), if that is known to be faster on
+    this machine; returns whether it did. Without a measurement, drawing that takes minutes is reason enough to measure,
+    and the result is kept.
 
-    Raises StyleganError where it cannot be compiled.
+    Raises StyleganError if it cannot be compiled.
     """
     known = verdict(generator, precision)
     if known is not None:
@@ -141,28 +141,28 @@ def compile_where_it_pays(generator: Generator, precision: str, faces: int) -> b
 
 
 def psnr(one: Tensor, other: Tensor) -> float:
-    """How close two pictures in [-1, 1] are, in dB; not-a-number where one of them holds one."""
+    """How close two pictures in [-1, 1] are, in dB; not-a-number if one of them contains one."""
     error = (one.clamp(-1, 1).cpu().double() - other.clamp(-1, 1).cpu().double()).square().mean()
     return float(10 * torch.log10(4 / error))
 
 
 def _check(generator: Generator, eager: Synthesis, synthesis: Synthesis) -> None:
-    """Of three calls: CUDA's graphs are recorded by the second one, and first replayed by the third."""
+    """Compares three calls: CUDA graphs are recorded by the second one, and first replayed by the third."""
     average = generator.broadcast(generator.w_avg[None])
     calls = average, average / 2, average
     with torch.inference_mode():
         try:
-            with warnings.catch_warnings():  # that TF32 would be faster, which nobody asked for
+            with warnings.catch_warnings():  # torch suggests TF32, which nobody asked for
                 warnings.simplefilter("ignore")
                 drawn = [synthesis(ws) for ws in calls]
-        except RuntimeError as error:  # no compiler, or one that fails: torch's errors for both are of this kind
+        except RuntimeError as error:  # torch raises this if there is no compiler, and if it fails
             raise StyleganError(f"this machine cannot compile {generator.origin.name} ({first_line(error)})") from None
         expected = [eager(ws) for ws in calls[:2]]
     for one, other in zip(drawn, [*expected, expected[0]], strict=True):
         closeness = psnr(one, other)
         if not closeness >= CLOSE_ENOUGH:
             raise StyleganError(
-                f"compiled code for {generator.origin.name} draws another picture here ({closeness:.0f} dB PSNR)"
+                f"compiled code for {generator.origin.name} draws a different picture here ({closeness:.0f} dB PSNR)"
             )
 
 
@@ -179,7 +179,7 @@ def _file() -> Path:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What was kept; nothing where that cannot be read, for it can be measured again."""
+    """The stored measurements; empty if they cannot be read, because they can be made again."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -187,7 +187,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _key(generator: Generator, precision: str) -> str:
-    """What speed depends on: a verdict does not outlive any of it."""
+    """Everything that speed depends on: if any of it changes, a verdict no longer holds."""
     device = generator.device.type
     processor = " ".join([platform.machine(), *cpu_features(), str(torch.get_num_threads())])
     machine = torch.cuda.get_device_name() if device == "cuda" else processor

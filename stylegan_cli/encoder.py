@@ -1,4 +1,4 @@
-"""An encoder: a picture of an aligned face to the `w` that makes it, in one forward pass. Where a projection starts.
+"""The encoder: from a picture of an aligned face to the `w` that makes it, in one forward pass. Projection starts here.
 
 EfficientNet-Lite0's last two levels, a small head, one `w` for all layers. Per-layer latents are left to the
 optimisation that follows: a start inside W stays editable (Tov et al. 2021, "Designing an Encoder for StyleGAN Image
@@ -23,12 +23,12 @@ from stylegan_cli.files import replacing, telling_why
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.scorers.perceptual import EfficientNetLite0, shrink
 
-MAX_SIZE = 1 << 16  # of whatever a file says of its network's sizes
+MAX_SIZE = 1 << 16  # upper limit for every network size that a file declares
 
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes: `size` is that of the pictures it looks at, in pixels."""
+    """The network's sizes; `size` is the edge of its input pictures, in pixels."""
 
     w_dim: int = 512
     size: int = 128
@@ -38,9 +38,9 @@ class Config:
 
 
 class Encoder(nn.Module):
-    """Pictures to `w`. `w_avg` and `scale` (a typical distance from it) turn the head's output into `w`.
+    """From pictures to `w`. `w_avg` and `scale` (a typical distance from it) turn the head's output into `w`.
 
-    On `meta` the head takes no memory, whatever its sizes: give it tensors with `load_state_dict(..., assign=True)`.
+    On `meta` the head takes no memory, whatever its sizes: fill it with `load_state_dict(..., assign=True)`.
     """
 
     w_avg: Tensor
@@ -69,7 +69,7 @@ class Encoder(nn.Module):
 
 
 def save(encoder: Encoder, path: Path, notes: dict[str, object]) -> None:
-    """Writes the encoder in half precision, with its sizes and the model that it belongs to."""
+    """Writes the encoder in half precision, with its sizes and the model that it was trained for."""
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in encoder.state_dict().items()}
     about = {"encoder": asdict(encoder.config), "model": encoder.origin.to_plain(), "notes": notes}
     metadata = {key: json.dumps(value) for key, value in about.items()}
@@ -78,7 +78,7 @@ def save(encoder: Encoder, path: Path, notes: dict[str, object]) -> None:
 
 
 def model_of(path: Path) -> str | None:
-    """The SHA-256 of the model that the encoder in a file was trained for; None where there is none, or no encoder."""
+    """The SHA-256 of the model that the encoder in a file was trained for; None if there is no encoder, or no hash."""
     try:
         with safe_open(path, "pt") as file:
             return str(json.loads((file.metadata() or {})["model"])["sha256"])
@@ -87,7 +87,7 @@ def model_of(path: Path) -> str | None:
 
 
 def load(path: Path, generator: Generator) -> Encoder:
-    """The encoder in a file, which must have been trained for this generator."""
+    """The encoder in a file. Raises `StyleganError` if it is damaged or was trained for another generator."""
     try:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
@@ -96,9 +96,9 @@ def load(path: Path, generator: Generator) -> Encoder:
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a mapping)
         encoder = Encoder(_checked(config), "meta")
         if _shapes(tensors) != _shapes(encoder.state_dict()):
-            raise ValueError("its tensors do not have the sizes that it says")
+            raise ValueError("its tensors do not have the sizes that it declares")
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise StyleganError(f"{path} is no encoder of this tool ({error}); train one with train-encoder") from None
+        raise StyleganError(f"{path} is not an encoder of this tool ({error}); train one with train-encoder") from None
     origin.check(generator.origin, f"{path} was trained for", "move it away, or train one for that with train-encoder")
     encoder.load_state_dict(tensors, assign=True)
     encoder.origin = origin
@@ -106,7 +106,7 @@ def load(path: Path, generator: Generator) -> Encoder:
 
 
 def _checked(config: Config) -> Config:
-    """The config, if a network can have such sizes at all."""
+    """The config, after checking that its sizes are possible."""
     if any(type(n) is not int or not 0 < n <= MAX_SIZE for n in asdict(config).values()) or config.size % 32:
         raise ValueError("its sizes are impossible")
     return config

@@ -1,8 +1,8 @@
-"""The two kinds of failure that a user can mend. Each is one sentence: what happened, what was found, what to do."""
+"""The two kinds of error that a user can fix. Each is one sentence: what happened, what was found, what to do."""
 
 
 class StyleganError(Exception):
-    """Something given to the tool, or around it, is not as it must be (exit code 1)."""
+    """An input to the tool, or its environment, is not as it must be (exit code 1)."""
 
     exit_code = 1
 
@@ -14,5 +14,5 @@ class UsageError(StyleganError):
 
 
 def first_line(error: Exception) -> str:
-    """What a library's error says first, for within a sentence."""
+    """The first line of a library's error, for use inside a sentence."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".: ")

@@ -1,4 +1,4 @@
-"""Writing so that a file is either whole or not there, and telling files apart."""
+"""Writing files so that they are either complete or absent, and telling files apart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PICTURES = (  # endings of picture files that can be read
     *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
     *(".jp2", ".j2k", ".jpx", ".tga", ".avif", ".mpo", ".jfif"),
 )
-UNREAD = (  # and of those that cannot: telephones' and cameras' own
+UNREAD = (  # and of those that cannot: the formats of phones and cameras
     *(".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
 )
 # Lock files have this name or ending; the holder removes its own unless it is killed.
@@ -31,35 +31,35 @@ _claimed, _claims = set[Path](), ExitStack()
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, with its ending, in a folder that may still have to be made; it takes `path`'s
-    place only when the block ends well."""
+    """Yields a temporary name beside `path`, with the same ending, and makes the folder if needed; the temporary file
+    replaces `path` only if the block succeeds."""
     part = part_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         part.touch()
         mode = part.stat().st_mode
         yield part
-        part.chmod(mode)  # safetensors writes files that only their owner may read
+        part.chmod(mode)  # safetensors makes files that only their owner may read
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
 def part_of(path: Path) -> Path:
-    """The name beside `path` under which this process writes it."""
+    """The temporary name beside `path` that this process writes to."""
     return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file whole, as `replacing` does."""
+    """Writes a file completely or not at all, as `replacing` does."""
     with replacing(path) as part:
         part.write_bytes(content)
 
 
 @contextmanager
 def replacing_alone(path: Path) -> Iterator[Path]:
-    """`replacing`, for what takes long to make: no other process writes `path` meanwhile, and what killed ones left of
-    it is removed. Raises `StyleganError` where another one is at it."""
+    """`replacing`, for files that take long to make: no other process writes `path` meanwhile, and what killed ones
+    left of it is removed. Raises `StyleganError` if another process is writing it."""
     with alone(path.with_name(f".{path.name}{LOCK}"), f"{path} is being written"):
         sweep(path)
         with replacing(path) as part:
@@ -68,12 +68,12 @@ def replacing_alone(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def telling_why(path: Path) -> Iterator[None]:
-    """Raises `StyleganError` where `path` cannot be written."""
+    """Raises `StyleganError`, with the reason, if `path` cannot be written."""
     try:
         yield
     except (SafetensorError, OSError, StyleganError) as error:
         if getattr(error, "errno", None) == errno.ENOSPC or f"os error {errno.ENOSPC}" in str(error):
-            raise StyleganError(f"there is no space left to write {path}; make room") from None
+            raise StyleganError(f"there is no space left to write {path}; free some space") from None
         if isinstance(error, StyleganError):
             raise
         why = getattr(error, "strerror", None) or error
@@ -82,8 +82,8 @@ def telling_why(path: Path) -> Iterator[None]:
 
 @contextmanager
 def alone(lock: Path, doing: str) -> Iterator[None]:
-    """Within the block, or until this process ends, no other one may enter a block with this lock file. Raises
-    `StyleganError` where one has; what it is `doing` begins the sentence."""
+    """Until the block or this process ends, no other process may enter a block with this lock file. Raises
+    `StyleganError` if one already has; the message begins with `doing`."""
     import filelock
 
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -92,22 +92,24 @@ def alone(lock: Path, doing: str) -> Iterator[None]:
         with warnings.catch_warnings(action="ignore"):
             held.acquire()
     except filelock.Timeout:
-        raise StyleganError(f"{doing} by another process; wait for its end, or stop it") from None
+        raise StyleganError(f"{doing} by another process; wait until it ends, or stop it") from None
     except PermissionError:
-        raise StyleganError(f"{lock} is somebody else's; remove it if they are done, or choose another place") from None
+        raise StyleganError(
+            f"{lock} belongs to another user; remove it if their process has ended, or choose another place"
+        ) from None
     except OSError:
-        pass  # some network file systems know no locks: there nobody is kept out
+        pass  # some network file systems have no locks: there no process is kept out
     try:
         yield
     finally:
-        with suppress(PermissionError):  # Windows removes it with the release
+        with suppress(PermissionError):  # on Windows the release removes it
             lock.unlink(missing_ok=True)
         held.release()
 
 
 @contextmanager
 def claims() -> Iterator[None]:
-    """Gives up, at the end of the block, the names that were claimed in it."""
+    """Releases, at the end of the block, the names that were claimed in it."""
     try:
         yield
     finally:
@@ -116,22 +118,22 @@ def claims() -> Iterator[None]:
 
 
 def claim(path: Path) -> bool:
-    """Takes a name for a result, until the end of `claims`: False where another process has taken it. Files have their
-    names only when they are whole, so that two processes that choose at the same time would choose the same."""
+    """Claims a name for a result until the end of `claims`; returns False if another process has claimed it. A file
+    gets its name only when it is complete, so two processes choosing at the same time would choose the same name."""
     if path in _claimed:
         return True
     lock = path.with_name(f".{path.name}.claim{LOCK}")
     try:
         _claims.enter_context(alone(lock, "is claimed"))
     except StyleganError:
-        return not lock.exists()  # then it is the folder that cannot be written to, as will be told
+        return not lock.exists()  # without a lock file the folder is not writable, which is reported later
     _claimed.add(path)
     return True
 
 
 def is_held(lock: Path) -> bool:
-    """Whether somebody is at work in a block with this lock file; a killed process leaves the file, and holds it no
-    longer."""
+    """Whether a process is in a block with this lock file; a killed process leaves the file behind but no longer holds
+    it."""
     if not lock.exists():
         return False
     try:
@@ -142,12 +144,12 @@ def is_held(lock: Path) -> bool:
 
 
 def is_leftover(name: str) -> bool:
-    """Whether files have such names while others are written: a process that was killed leaves its own behind."""
+    """Whether this is the name of a temporary or lock file: a killed process leaves its own behind."""
     return re.fullmatch(rf"\..+\.\d+\.part(\..+)?|\..+\{LOCK}", name) is not None
 
 
 def is_vacant(folder: Path) -> bool:
-    """Whether there is no more in a folder than what a killed process left there."""
+    """Whether a folder is empty, apart from what a killed process left there."""
     return all(is_residue(path.name) for path in folder.iterdir())
 
 
@@ -157,7 +159,7 @@ def is_residue(name: str) -> bool:
 
 
 def sweep(path: Path) -> None:
-    """Removes what processes left that were killed while they wrote `path`, a file or a folder."""
+    """Removes what was left by processes that were killed while they wrote `path`, a file or a folder."""
     pattern = re.compile(rf"\.{re.escape(path.stem)}\.\d+\.part{re.escape(path.suffix)}")
     for beside in path.parent.iterdir():
         if not pattern.fullmatch(beside.name):

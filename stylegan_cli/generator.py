@@ -1,4 +1,4 @@
-"""What every generator offers, whatever its family. The verbs know nothing else about a network."""
+"""The interface of every generator, whatever its family. The commands know nothing else about a network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stylegan_cli.noise import Noise
 
 @dataclass(frozen=True)
 class Layer:
-    """One style input of the synthesis network: index into `ws`, resolution in pixels, channels that it scales."""
+    """One style input of the synthesis network: index into `ws`, resolution in pixels, number of channels it scales."""
 
     index: int
     resolution: int
@@ -31,31 +31,32 @@ class Layer:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a generator came from: its name for the user, its sha256, and what is known of the source."""
+    """Where a generator came from: its name for the user, its sha256, and what is known about the source."""
 
     name: str = "unnamed"
     sha256: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
 
     def to_plain(self) -> dict[str, str]:
-        """What files keep of the model that they belong to."""
+        """What a file stores about the model that it belongs to."""
         return {"name": self.name, "sha256": self.sha256}
 
     @staticmethod
     def from_plain(plain: Mapping[str, Any]) -> Origin:
-        """What `to_plain` gave. Raises `KeyError` or `TypeError` where it is damaged."""
+        """The inverse of `to_plain`. Raises `KeyError` or `TypeError` if `plain` is damaged."""
         return Origin(str(plain["name"]), str(plain["sha256"]))
 
     def check(self, other: Origin, what: str, advice: str = "name that model with --model") -> None:
-        """That this is the `other` model, too; `what` says what belongs to this one, and how."""
+        """Raises `StyleganError` unless this is the same model as `other`; the message begins with `what`, which says
+        what belongs to this one, and how."""
         if self.sha256 != other.sha256:
             theirs, ours = (f"{origin.name} ({origin.sha256[:12]})" for origin in (self, other))
-            raise StyleganError(f"{what} the model {theirs}, and this is {ours}; {advice}")
+            raise StyleganError(f"{what} the model {theirs}, but this is {ours}; {advice}")
 
 
 def rgb(images: Tensor) -> Tensor:
-    """What a network drew `[n, c, h, w]` as RGB `[n, 3, h, w]`: grey three times, and of more than three channels the
-    first three."""
+    """A network's output `[n, c, h, w]` as RGB `[n, 3, h, w]`: grey is repeated three times, and of more than three
+    channels only the first three are kept."""
     return images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
 
 
@@ -99,18 +100,18 @@ class Generator(nn.Module, ABC):
         """`ws` `[n, num_ws, w_dim]` to pictures `[n, 3, resolution, resolution]`, float32 RGB, nominally in [-1, 1]."""
 
     def choose_class(self, index: int) -> None:
-        """From now on people are of this class, where nobody says otherwise."""
+        """Makes this class the default from now on. Raises `UsageError` if the model does not have it."""
         if not 0 <= index < self.c_dim:
             known = f"the classes 0-{self.c_dim - 1}" if self.c_dim else "no classes"
             raise UsageError(f"--class {index}: {self.origin.name} has {known}")
         self.chosen_class = index
 
     def one_hot(self, classes: Tensor) -> Tensor:
-        """Numbers of classes `[n]` as a mapping network takes them: `[n, c_dim]`."""
+        """Class numbers `[n]` as a mapping network takes them: `[n, c_dim]`."""
         return F.one_hot(classes.to(self.device), self.c_dim).float()
 
     def labels(self, n: int, c: Tensor | None) -> Tensor | None:
-        """The classes `[n, c_dim]` for a mapping network: as given, or the chosen one; None where there are none."""
+        """The classes `[n, c_dim]` for a mapping network: as given, or the chosen one; None if the model has none."""
         if not self.c_dim or c is not None:
             return c if self.c_dim else None
         if self.chosen_class is None:
@@ -119,25 +120,28 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def resolution_of(self, tensor: str) -> int | None:
-        """The resolution that a tensor of the state dict works at; None for what belongs to all (the mapping)."""
+        """The resolution that a tensor of the state dict works at; None if it belongs to all of them (the mapping)."""
 
     @abstractmethod
     def style_weights(self) -> list[Tensor]:
-        """For each layer the weights `[channels, w_dim]` that make its styles of its `w`, biases left out: those of all
-        that this `w` drives, `[0, w_dim]` if nothing."""
+        """For each layer, the weights `[channels, w_dim]` that turn its `w` into styles, without biases: the rows of
+        everything that this `w` drives, `[0, w_dim]` if nothing."""
 
     def set_transform(self, translate: tuple[float, float] = (0.0, 0.0), rotate: float = 0.0) -> None:
-        """Moves (picture widths, right and down) and turns (degrees, counter-clockwise) all pictures from now on."""
+        """Moves (picture widths, right and down) and turns (degrees, counter-clockwise) all pictures from now on.
+
+        Raises `UsageError` if the family cannot do that."""
         if any((*translate, rotate)):
             raise UsageError(f"{self.origin.name} is a {self.family} and cannot move or turn faces; StyleGAN3 can")
 
     def broadcast(self, w: Tensor) -> Tensor:
-        """One `w` `[n, w_dim]` for all layers: `[n, num_ws, w_dim]`, a view without memory of its own."""
+        """One `w` `[n, w_dim]` for all layers: `[n, num_ws, w_dim]`, a view that takes no memory of its own."""
         return w.unsqueeze(1).expand(-1, self.num_ws, -1)
 
     def truncate(self, ws: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
-        """The truncation trick (StyleGAN, section 2.1 and appendix B): `w_avg + psi * (w - w_avg)` on the layers below
-        `cutoff`, or `self.cutoff`; on all of them if both are None."""
+        """The truncation trick (StyleGAN, section 2.1 and appendix B) on `ws` `[..., num_ws, w_dim]`, or one `w` as
+        `[n, w_dim]` without a cutoff: `w_avg + psi * (w - w_avg)` on the layers below `cutoff`, by default
+        `self.cutoff`; on all of them if both are None."""
         cutoff = self.cutoff if cutoff is None else cutoff
         if psi == 1:
             return ws
@@ -146,6 +150,7 @@ class Generator(nn.Module, ABC):
         return truncated
 
     def prepare(self, device: torch.device, dtype: torch.dtype) -> Generator:
-        """Moves to a device and chooses the type that convolutions compute in; styles and `w` stay float32."""
+        """Moves the generator to a device and sets the type that convolutions compute in; styles and `w` stay
+        float32."""
         self.dtype = dtype
         return self.to(device).eval().requires_grad_(False)

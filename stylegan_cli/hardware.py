@@ -1,4 +1,4 @@
-"""Which device and which arithmetic: what the user asked for, or the best that this machine has."""
+"""The device and the precision: what the user asked for, or the best that this machine has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 
 
 def choose_device(asked: str) -> torch.device:
-    """`auto` takes CUDA, or else the CPU: Apple's MPS only who asks for it, as nobody has compared its pictures yet."""
+    """`auto` takes CUDA if there is one, else the CPU. Apple's MPS must be asked for: its pictures are not verified."""
     if asked not in ("auto", "cuda", "mps", "cpu"):
         raise UsageError(f"there is no device {asked!r}; devices are auto, cpu, cuda and mps")
     available = [name for name in ("cuda", "mps", "cpu") if has_device(name)]
@@ -34,25 +34,25 @@ def has_device(name: str) -> bool:
 
 
 def choose_precision(asked: str, device: torch.device) -> str:
-    """`auto` takes bfloat16 where it is faster, float32 elsewhere: at 40 dB PSNR or more against float32."""
+    """`auto` takes bfloat16 where it is faster (at 40 dB PSNR or more against float32), and float32 elsewhere."""
     if asked not in ("auto", *PRECISIONS):
-        raise UsageError(f"there is no precision {asked!r}; say auto, {', '.join(PRECISIONS)}")
+        raise UsageError(f"there is no precision {asked!r}; precisions are auto, {', '.join(PRECISIONS)}")
     if asked != "auto":
         return asked
     return "bf16" if has_bfloat16(device) else "fp32"
 
 
 def precision_of(dtype: torch.dtype) -> str:
-    """What a type of PRECISIONS is called there."""
+    """The name in PRECISIONS of one of its types."""
     return next(name for name, one in PRECISIONS.items() if one == dtype)
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is what this hardware computes fastest in: CUDA from Ampere on, CPUs with AMX, and AMD's with
-    AVX-512-BF16 (Zen 4 and later).
+    """Whether this hardware is fastest in bfloat16: CUDA from Ampere on, CPUs with AMX, and AMD's with AVX-512-BF16
+    (Zen 4 and later).
 
-    Intel's without AMX multiply bfloat16 no faster than float32, and were slower in it with every family; Zen 4 does it
-    twice as fast (`docs/performance.md`). Asked, not timed, so that a result never depends on a machine's mood.
+    Intel's CPUs without AMX multiply bfloat16 no faster than float32, and were slower with every family; Zen 4 is twice
+    as fast (`docs/performance.md`). The features are queried, not timed, so that results do not depend on chance.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
@@ -61,15 +61,15 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def has_matrix_units(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether products of matrices in this precision cost next to nothing here: in half, on GPUs and on AMX."""
+    """Whether matrix products in this precision cost next to nothing here: in half precision, on GPUs and on AMX."""
     if dtype == torch.float32:
         return False
     return device.type == "cuda" or (device.type == "cpu" and "AMX" in cpu_features())
 
 
 def set_up(device: torch.device, precision: str) -> None:
-    """For drawing in this precision from now on: `fp32` is float32 also where torch would let a GPU's convolutions
-    round to TF32, and the same picture drawn twice is the same to the bit, which cuDNN promises only when asked."""
+    """Prepares for drawing in this precision: `fp32` is true float32 even where torch would let a GPU's convolutions
+    round to TF32, and the same picture drawn twice is identical to the bit, which cuDNN guarantees only on request."""
     if device.type == "cuda":
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.allow_tf32 = precision != "fp32"
@@ -77,8 +77,8 @@ def set_up(device: torch.device, precision: str) -> None:
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """Float32 is float32 meanwhile, also on GPUs that would round its products to TF32's 10 bits: torch lets
-    convolutions do that unless it is told otherwise, and training lets matrices do it too."""
+    """Within the block float32 is exact, even on GPUs that would round its products to TF32's 10 bits: by default torch
+    allows that in convolutions, and training allows it in matrix products too."""
     convolutions, matrices = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
     torch.backends.cudnn.allow_tf32 = False
     torch.set_float32_matmul_precision("highest")
@@ -90,13 +90,13 @@ def exact_float32() -> Iterator[None]:
 
 
 def cpu_features() -> list[str]:
-    """Which instruction sets for bfloat16 this CPU has."""
+    """The bfloat16 instruction sets that this CPU has."""
     known = {"AMX": torch.cpu._is_amx_tile_supported, "AVX-512-BF16": torch.cpu._is_avx512_bf16_supported}
     return [name for name, is_supported in known.items() if is_supported()]
 
 
 def cpu_vendor() -> str:
-    """The vendor's name as an x86 CPU tells it, like `GenuineIntel`; empty where the system does not pass it on."""
+    """The vendor's name that an x86 CPU reports, like `GenuineIntel`; empty if the system does not say."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

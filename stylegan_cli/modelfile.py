@@ -1,6 +1,6 @@
-"""The native model file: one safetensors file that says itself which architecture and config its tensors belong to.
+"""The native model file: one safetensors file that contains the architecture and config its tensors belong to.
 
-`importers` reads it, as it reads the foreign ones.
+`importers` reads it, as it reads the foreign formats.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stylegan_cli.generator import Generator
 def save(generator: Generator, path: Path, notes: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> None:
     """Writes weights, architecture, config, hash and `notes` (plain values: source, licence, ...) to `path`.
 
-    Weights in float16 take half the room, and are computed with in whatever precision is chosen.
+    Weights in float16 take half the space; the precision of the computation is chosen separately.
     """
     tensors = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in generator.state_dict().items()}
     config = json.dumps(asdict(generator.config))

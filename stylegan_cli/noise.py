@@ -1,4 +1,4 @@
-"""StyleGAN's per-pixel noise as a value: which noise, how strong in each band, from which seed."""
+"""StyleGAN's per-pixel noise as a value: its mode, its strength in each band, its seed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Noise:
     """Per-pixel noise for one picture (StyleGAN, section 3.2).
 
     `mode` is `const` (the maps stored with the model), `random` (drawn from `seed`) or `none`. `coarse`, `middle` and
-    `fine` multiply the strength that each layer has learned, 0 switches a band's noise off.
+    `fine` multiply the strength that each layer has learned; 0 switches a band's noise off.
     """
 
     mode: str = "const"
@@ -28,10 +28,10 @@ class Noise:
     fine: float = 1.0
 
     def map(self, layer: int, const: Tensor) -> Tensor | None:
-        """The noise map of one layer, or None where it has none.
+        """The noise map `[h, w]` of one layer, or None if it has none.
 
         `const` is the layer's stored map `[h, w]`. Every layer draws from its own stream, so that switching one band
-        off leaves the others' noise as it was; numpy draws it, so that a seed means the same on every device.
+        off does not change the others' noise; numpy draws it, so that a seed gives the same noise on every device.
         """
         strength = getattr(self, band_of(const.shape[-1]))
         if self.mode == "none" or strength == 0:

@@ -1,5 +1,5 @@
-"""Several processes that work on one thing (`torchrun`): they train a model, each with its parts of every batch, or
-share out pictures."""
+"""Several processes that work together (`torchrun`): they train one model, each with its share of every batch, or
+divide pictures among them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from stylegan_cli.errors import StyleganError, UsageError, first_line
 
 T = TypeVar("T")
-PATIENCE = timedelta(hours=3)  # with a leader who writes a snapshot or computes metrics; torchrun sees who has died
-CLOSED = re.compile("closed by peer|reset by peer|broken pipe", re.IGNORECASE)  # in the words of gloo and NCCL
+PATIENCE = timedelta(hours=3)  # for a leader writing a snapshot or computing metrics; torchrun detects dead processes
+CLOSED = re.compile("closed by peer|reset by peer|broken pipe", re.IGNORECASE)  # messages of gloo and NCCL
 FOR_EVER = timedelta(days=365)
 
 
 class LostError(StyleganError):
-    """Another process has ended that this one waits for."""
+    """A process that this one waits for has ended."""
 
 
 @contextmanager
@@ -37,30 +37,30 @@ def _hearing() -> Iterator[None]:
         raise
     except RuntimeError as error:
         if CLOSED.search(str(error)):
-            raise LostError("another process ended before its work was done; the same command goes on") from error
-        why = f"the other processes cannot be heard ({first_line(error)})"
-        raise LostError(f"{why}; once they can, the same command goes on") from error
+            raise LostError("another process ended early; run the same command again to continue") from error
+        why = f"the other processes cannot be reached ({first_line(error)})"
+        raise LostError(f"{why}; once they can, run the same command again to continue") from error
 
 
 @dataclass(frozen=True)
 class World:
-    """Who takes part: this process is number `rank` of `size`. All that waits for others raises `LostError` where one
-    of them has ended."""
+    """The processes that take part: this is number `rank` of `size`. Every method that waits for the others raises
+    `LostError` if one of them has ended."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes files and speaks."""
+        """Whether this process is the one that writes files and prints."""
         return self.rank == 0
 
     def share(self, parts: int) -> range:
-        """Which of a batch's parts are this process's."""
+        """The indices of this process's parts, if a batch has `parts` of them."""
         return range(self.rank, parts, self.size)
 
     def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Makes every process's gradients the sum of all processes'."""
+        """Replaces every process's gradients by the sum over all processes."""
         if self.size == 1:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
@@ -71,22 +71,22 @@ class World:
             gradient.copy_(summed.view_as(gradient))
 
     def add(self, values: Tensor) -> Tensor:
-        """The sum of all processes' values."""
+        """The sum over all processes."""
         if self.size > 1:
             with _hearing():
                 dist.all_reduce(values)
         return values
 
     def wait(self) -> None:
-        """Until everybody is here."""
+        """Waits until all processes get here."""
         if self.size > 1:
             with _hearing():
                 dist.barrier()
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Until everybody is here. What fails in some fails in all, with the same error: nobody waits for those who
-        have left, and all know how it ended."""
+        """Waits at the end of the block for all processes. If the block fails in one, all raise the same error: none
+        waits for those that have left, and all know how it ended."""
         failure: Exception | None = None
         try:
             yield
@@ -98,7 +98,7 @@ class World:
             raise next(error for error in self.gather(failure) if error) from None
 
     def gather(self, value: T) -> list[T]:
-        """Every process's value, in the order of their numbers."""
+        """Every process's value, in the order of their ranks."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
@@ -112,12 +112,12 @@ class World:
 
 
 def join(device: torch.device) -> tuple[World, torch.device]:
-    """Joins the others that torchrun started, if it did. Returns who takes part, and this process's own device."""
+    """Joins the other processes that torchrun started, if any. Returns the `World` and this process's own device."""
     return _join(device, "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", PATIENCE)
 
 
 def join_to_share(device: torch.device) -> tuple[World, torch.device]:
-    """`join`, for work that is only split: processes wait for each other as long as it takes, and may share GPUs."""
+    """`join`, for work that is only divided: processes wait for each other as long as it takes, and may share GPUs."""
     return _join(device, "gloo", FOR_EVER)
 
 
@@ -126,9 +126,9 @@ def _join(device: torch.device, backend: str, patience: timedelta) -> tuple[Worl
     if size == 1:
         return World(), device
     if device.type == "mps":
-        raise UsageError("several processes cannot share Apple's MPS; say --device cpu, or start one")
+        raise UsageError("several processes cannot share Apple's MPS; use --device cpu, or start only one")
     if device.type == "cuda":
-        # Launchers other than torchrun may not number a machine's processes: ranks then fill one after the other.
+        # Launchers other than torchrun may not number a machine's processes: then the ranks fill the GPUs in turn.
         number = os.environ.get("LOCAL_RANK") or os.environ.get("RANK", "0")
         device = torch.device("cuda", int(number) % torch.cuda.device_count())
         torch.cuda.set_device(device)
@@ -137,13 +137,13 @@ def _join(device: torch.device, backend: str, patience: timedelta) -> tuple[Worl
 
 
 def check_apart(world: World, device: torch.device) -> None:
-    """That every process has a GPU of its own, without which NCCL would fail in words of its own. A GPU is known by its
-    UUID: launchers may show each process no more than one, which is then everybody's first."""
+    """Raises `UsageError` unless every process has a GPU of its own, before NCCL fails with a message of its own. GPUs
+    are identified by UUID: launchers may show each process only one, which is then number 0 for all of them."""
     if world.size == 1 or device.type != "cuda":
         return
     gpus = set(world.gather((platform.node(), str(torch.cuda.get_device_properties(device).uuid))))
     if len(gpus) < world.size:
         raise UsageError(
-            f"{world.size} processes found {len(gpus)} GPU{'s' * (len(gpus) > 1)}, and each needs one of its own; "
-            "start as many on every machine as it has GPUs"
+            f"{world.size} processes found {len(gpus)} GPU{'s' * (len(gpus) > 1)}, but each needs one of its own; "
+            "start as many processes on each machine as it has GPUs"
         )

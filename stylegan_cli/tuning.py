@@ -1,8 +1,8 @@
-"""Tunings: what a generator's weights and noise maps gain so that it draws one photo well, as a small value.
+"""Tunings: small additions to a generator's weights and noise maps, with which it draws one photo well.
 
-Pivotal tuning (Roich et al. 2021, arXiv:2106.05744) retrains the whole generator around a photo's latent. Here each
-convolution gains a matrix of low rank (Hu et al. 2021, LoRA) and each noise map a coarse 8-bit map, so that a tuning
-fits into the latent's own file and the generator stays as it was.
+Pivotal tuning (Roich et al. 2021, arXiv:2106.05744) retrains the whole generator around a photo's latent. Here a matrix
+of low rank (Hu et al. 2021, LoRA) is added to each convolution and a coarse 8-bit map to each noise map, so that a
+tuning fits into the latent's own file and the generator itself does not change.
 """
 
 from __future__ import annotations
@@ -27,20 +27,21 @@ NOISE = "noise_const"
 
 @dataclass(frozen=True, eq=False)
 class Tuning:
-    """What the named tensors gain. Weights `[rows, ...]`, seen as matrices of that many rows, gain `left @ right`
-    (float16 `[rows, rank]`, `[rank, columns]`); noise maps `[h, w]` gain `map * step` (int8 `[h, w]`)."""
+    """What is added to the named tensors: `left @ right` (float16 `[rows, rank]`, `[rank, columns]`) to weights `[rows,
+    ...]`, viewed as matrices of that many rows; `map * step` (int8 `[h, w]`, a number) to noise maps `[h, w]`."""
 
     weights: Mapping[str, tuple[Tensor, Tensor]]
     noise: Mapping[str, tuple[Tensor, float]]
 
     def gain(self, name: str, shape: torch.Size, device: torch.device) -> Tensor | None:
-        """What the tensor `name` gains, float32, or None if nothing; raises ValueError where it has another shape.
+        """What is added to the tensor `name` of this `shape`, float32, or None if nothing; raises ValueError if the
+        shapes differ.
 
-        It is computed on `device`: what is kept is a small part of it, and quickly there."""
+        It is computed on `device`: the stored factors are much smaller, and quickly copied there."""
         if name in self.weights:
             left, right = self.weights[name]
             sizes = (*left.shape, *right.shape)
-            # Before they are multiplied: two long thin matrices can make an endless one.
+            # Before they are multiplied: two long thin matrices can have an enormous product.
             if sizes[1] != sizes[2] or [sizes[0]] != list(shape[:1]) or sizes[0] * sizes[3] != shape.numel():
                 raise ValueError(f"{name} has the shape {list(shape)}")
             return (left.to(device).float() @ right.to(device).float()).reshape(shape)
@@ -50,7 +51,7 @@ class Tuning:
         return None
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """As named arrays, for files."""
+        """The tuning as named arrays, for files."""
         arrays: dict[str, np.ndarray] = {}
         for name, (left, right) in self.weights.items():
             arrays |= {f"{name}/left": left.numpy(), f"{name}/right": right.numpy()}
@@ -60,7 +61,7 @@ class Tuning:
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, np.ndarray]) -> Tuning:
-        """The inverse of `to_arrays`; raises ValueError or KeyError where the arrays are no tuning."""
+        """The inverse of `to_arrays`; raises ValueError or KeyError if the arrays are not a tuning."""
         weights, noise = {}, {}
         for key, array in arrays.items():
             name, _, part = key.rpartition("/")
@@ -72,29 +73,30 @@ class Tuning:
                     raise ValueError("its tuning is damaged")
                 noise[name] = (_checked(array, "i", 2).to(torch.int8), step)
             elif part not in ("right", "step"):
-                raise ValueError(f"its tuning has {key}")
+                raise ValueError(f"its tuning has an unknown array {key}")
         return Tuning(weights, noise)
 
 
 @dataclass(frozen=True)
 class Term:
-    """A tuning, and its share in each layer: 1 is the person it was made for."""
+    """A tuning, and its share in each layer `[num_ws]`: 1 is the person it was made for."""
 
     tuning: Tuning
     shares: tuple[float, ...]
 
 
-# Several terms: mixed and blended people have their parents' tunings in parts.
+# Several terms: mixed and blended people have shares of their parents' tunings.
 Tuned = tuple[Term, ...]
 
 
 def whole(tuning: Tuning, num_ws: int) -> Tuned:
-    """A tuning in all layers."""
+    """A tuning with share 1 in all layers."""
     return (Term(tuning, (1.0,) * num_ws),)
 
 
 def blend(parts: Iterable[tuple[Tuned, Sequence[float]]]) -> Tuned:
-    """Tunings in parts: each part's terms times its shares `[num_ws]`; equal tunings are added, absent ones dropped."""
+    """A sum of tunings: each part's terms times its shares `[num_ws]`; shares of the same tuning are added, tunings
+    without any share dropped."""
     sums: dict[Tuning, list[float]] = {}
     for tuned, shares in parts:
         for term in tuned:
@@ -105,26 +107,27 @@ def blend(parts: Iterable[tuple[Tuned, Sequence[float]]]) -> Tuned:
 
 
 def synthesis(generator: Generator, ws: Tensor, noise: Noise, tuned: Tuned) -> Tensor:
-    """`generator.synthesis(ws, noise)`, with the generator's tensors as `tuned` makes them."""
+    """`generator.synthesis(ws, noise)` with the tuned tensors: `ws` `[n, num_ws, w_dim]` to `[n, 3, resolution,
+    resolution]`. Raises `StyleganError` if a tuning does not fit the generator."""
     if not tuned:
         return generator.synthesis(ws, noise)
     return synthesis_with(generator, ws, noise, _kept(generator, tuned))
 
 
 def synthesis_with(generator: Generator, ws: Tensor, noise: Noise, tensors: Mapping[str, Tensor]) -> Tensor:
-    """`generator.synthesis(ws, noise)`, computed with some `tensors` in the place of those of these names."""
+    """`generator.synthesis(ws, noise)`, with `tensors` in place of the generator's own of the same names and shapes."""
     with _replaced(generator, tensors):
         if generator.device.type == "cuda":
-            # Past compiled code: a CUDA graph knows tensors by where they lie, and would be recorded for every picture.
+            # Not compiled: a CUDA graph knows tensors by address, and would be recorded again for every picture.
             return type(generator).synthesis(generator, ws, noise)
         return generator.synthesis(ws, noise)
 
 
 @contextmanager
 def _replaced(generator: Generator, tensors: Mapping[str, Tensor]) -> Iterator[None]:
-    """In this block the generator has these tensors.
+    """Within the block the generator has these tensors.
 
-    `torch.func.functional_call` finds modules by attributes, and some families have a method of a module's name.
+    `torch.func.functional_call` finds modules by attribute, and in some families a method has the name of a module.
     """
     modules = dict(generator.named_modules())
     own: list[tuple[dict[str, Any], str, Tensor]] = []
@@ -145,7 +148,7 @@ _last: WeakKeyDictionary[Generator, tuple[Tuned, dict[str, Tensor]]] = WeakKeyDi
 
 
 def _kept(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
-    """`_tensors`, of which the last ones stay as long as their generator does: films show one person many times."""
+    """`_tensors`, of which the last result is cached while its generator exists: films show one person many times."""
     kept = _last.get(generator)
     if kept is None or kept[0] != tuned:
         _last.clear()
@@ -155,7 +158,7 @@ def _kept(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
 
 
 def _tensors(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
-    """The generator's tensors that change, changed."""
+    """The tensors of the generator that the tunings change, after the change."""
     state = generator.state_dict()
     changed: dict[str, Tensor] = {}
     for term in tuned:
@@ -186,7 +189,7 @@ def _share(generator: Generator, term: Term, resolution: int) -> float:
 
 def _misfit(generator: Generator, name: str) -> str:
     return (
-        f"a tuning of these latents changes {name}, which {generator.origin.name} does not have in that shape; project "
+        f"a tuning in these latents changes {name}, which {generator.origin.name} does not have in that shape; project "
         "the photo again"
     )
 

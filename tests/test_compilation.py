@@ -49,7 +49,7 @@ def test_another_picture_is_refused(tiny, cache, monkeypatch, wrong, call):
     """Whenever it comes: CUDA's graphs are recorded by the second call, and replayed from the third on."""
     calls = count(1)
     draws(monkeypatch, lambda image: wrong(image) if next(calls) == call else image)
-    with pytest.raises(StyleganError, match="draws another picture"):
+    with pytest.raises(StyleganError, match="draws a different picture"):
         compilation.compile_synthesis(tiny)
     assert "synthesis" not in vars(tiny)
 
@@ -63,7 +63,7 @@ def test_what_draws_its_first_picture_again_is_refused(tiny, cache, monkeypatch)
         return kept[0]
 
     draws(monkeypatch, first)
-    with pytest.raises(StyleganError, match="draws another picture"):
+    with pytest.raises(StyleganError, match="draws a different picture"):
         compilation.compile_synthesis(tiny)
 
 

@@ -29,7 +29,7 @@ def test_somebody_elses_lock_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
     with (
-        pytest.raises(StyleganError, match=r"\.lock is somebody else's; remove it if they are done, or choose"),
+        pytest.raises(StyleganError, match=r"\.lock belongs to another user; remove it if their process has ended, or"),
         alone(tmp_path / ".lock", "this is being made"),
     ):
         pass

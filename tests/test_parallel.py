@@ -43,7 +43,7 @@ def test_a_gpu_each(monkeypatch):
     monkeypatch.setattr(World, "gather", lambda _, value: [value, *((value[0], uuid) for uuid in others)])
     check_apart(world, CUDA)
     others[1] = "first"
-    with pytest.raises(UsageError, match=r"^3 processes found 2 GPUs, and each needs one of its own; start as many"):
+    with pytest.raises(UsageError, match=r"^3 processes found 2 GPUs, but each needs one of its own; start as many"):
         check_apart(world, CUDA)
     check_apart(world, CPU)
     check_apart(World(), CUDA)
@@ -59,9 +59,9 @@ def add_gradients(world):
     ("error", "told"),
     [
         ("[pair.cc:553] Connection closed by peer [127.0.0.1]:35513. GLHF!",
-         "another process ended before its work was done; the same command goes on"),
+         "another process ended early; run the same command again to continue"),
         ("NCCL error in: x.cpp:94, system error\nLast error:\n",
-         r"the other processes cannot be heard \(NCCL error in: x.cpp:94, system error\); once they can, the same .*"),
+         r"the other processes cannot be reached \(NCCL error in: x.cpp:94, system error\); once they can, .*"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("say", [add_gradients, lambda w: w.add(torch.zeros(1)), World.wait, lambda w: w.gather(1)])

@@ -246,7 +246,7 @@ def test_the_model_must_be_the_one(tiny, monkeypatch):
     recipe = Recipe(Face(torch.zeros(tiny.num_ws, tiny.w_dim)), "tiny", tiny.origin.sha256, "fp32", "cpu")
     recipe.check_model(tiny, "a.png")
     monkeypatch.setattr(tiny, "origin", Origin("other", "f" * 64))
-    with pytest.raises(StyleganError, match=r"made with the model tiny .*and this is other"):
+    with pytest.raises(StyleganError, match=r"made with the model tiny .*but this is other"):
         recipe.check_model(tiny, "a.png")
 
 

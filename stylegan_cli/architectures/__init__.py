@@ -1,4 +1,4 @@
-"""One file a network family. `build` makes a generator from a family's name and its config as plain values."""
+"""One file per network family. `build` makes a generator from a family's name and its config as plain values."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ FAMILIES = {
 
 
 def build(family: str, config: dict[str, Any], device: str = "meta") -> Generator:
-    """A generator, on `meta` without memory for its weights: give it tensors with `load_state_dict(..., assign=True)`.
-    On `cpu` it has random ones."""
+    """A generator. On `meta` its weights take no memory: give it tensors with `load_state_dict(..., assign=True)`. On
+    `cpu` it has random weights. Raises `StyleganError` if the family or an entry of the config is unknown."""
     made = config_of(family, config)
     module_name, class_name = FAMILIES[family]
     with torch.device(device):
@@ -31,19 +31,19 @@ def build(family: str, config: dict[str, Any], device: str = "meta") -> Generato
 
 
 def build_discriminator(family: str, config: dict[str, Any], device: str = "meta") -> nn.Module:
-    """A family's discriminator (StyleGAN3 takes StyleGAN2's), on `device` as `build` has it."""
+    """A family's discriminator (StyleGAN3 uses StyleGAN2's); `device` is as for `build`."""
     made = discriminator_config_of(family, config)
     with torch.device(device):
         return _module(family).Discriminator(made)
 
 
 def config_of(family: str, config: dict[str, Any]) -> Any:
-    """A generator's config from plain values; what they leave out has its default."""
+    """A generator's config from plain values; missing ones have their defaults."""
     return _config(family, _module(family).Config, config)
 
 
 def discriminator_config_of(family: str, config: dict[str, Any]) -> Any:
-    """A discriminator's config from plain values; what they leave out has its default."""
+    """A discriminator's config from plain values; missing ones have their defaults."""
     return _config(family, _module(family).DiscriminatorConfig, config)
 
 
@@ -58,5 +58,5 @@ def _config(family: str, kind: type, config: dict[str, Any]) -> Any:
     if unknown := set(config) - known:
         raise StyleganError(f"the {family} config has unknown entries: {', '.join(sorted(unknown))}")
     if wrong := misfits(kind, config):
-        raise StyleganError(f"the {family} config's {wrong[0]} is of another kind: {config[wrong[0]]!r:.40}")
+        raise StyleganError(f"the {family} config's {wrong[0]} has the wrong type: {config[wrong[0]]!r:.40}")
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in config.items()})

@@ -1,8 +1,8 @@
 """MobileStyleGAN (Belousov 2021, arXiv:2104.04767): StyleGAN2's latent space, a small synthesis network.
 
-Separable convolutions instead of full ones, an inverse Haar wavelet step instead of filtered upsampling, and one
-picture head at the end instead of one a resolution. The demodulation of StyleGAN2 is a constant here, folded into the
-pointwise weights (section 3.3), so a style only scales a layer's input, and that folds into the depthwise weights.
+It has separable convolutions instead of full ones, an inverse Haar wavelet step instead of filtered upsampling, and one
+picture head at the end instead of one per resolution. StyleGAN2's demodulation is a constant here, folded into the
+pointwise weights (section 3.3), so a style only scales a layer's input, which is folded into the depthwise weights.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from stylegan_cli.ops.layers import pixel_norm
 
 LEAK = 0.2
 PIXELS = [[1, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]]
-"""One inverse Haar step but for its factor 1/2: how the bands LL, LH, HL, HH sum up to a field's pixels, row by row."""
+"""One inverse Haar step without its factor 1/2: how the bands LL, LH, HL, HH sum to the pixels of a 2x2 field."""
 pixels_on = kept_on_device(lambda: torch.tensor(PIXELS, dtype=torch.float32))
 
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes. `channels` are those at 4, 8, 16, ... pixels; the picture is twice as large as the last of them."""
+    """Sizes. `channels` are those at 4, 8, 16, ... pixels; the picture is twice as large as the last map."""
 
     channels: tuple[int, ...] = (512, 512, 512, 512, 512, 256, 128, 64)
     z_dim: int = 512
@@ -117,7 +117,7 @@ class HaarUp(nn.Module):
     def __init__(self, channels: int, w_dim: int) -> None:
         super().__init__()
         self.affine = nn.Linear(w_dim, channels)
-        self.has_units = False  # for products of matrices in the network's precision
+        self.has_units = False  # for matrix products in the network's precision
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         style = self.affine(w)[0] / 2
@@ -127,13 +127,13 @@ class HaarUp(nn.Module):
 
 
 PRODUCT_UP_TO = 128
-"""Channels. Beyond it `haar_product` is slower than `inverse_haar`, but on matrix units."""
+"""Channels. Above this `haar_product` is slower than `inverse_haar`, except on matrix units."""
 
 
 def haar_product(x: Tensor, style: Tensor) -> Tensor:
-    """`inverse_haar(x * style)` as one product of matrices and one pass: `x` `[n, 4c, h, w]`, `style` `[4c]`.
+    """`inverse_haar(x * style)` as one matrix product and one pass: `x` `[n, 4c, h, w]`, `style` `[4c]`.
 
-    Most of the matrix is zeros, yet hardware with units for such products does it in a third of the time of sums.
+    Most of the matrix is zero, yet on hardware with matrix units it takes a third of the time of the sums.
     """
     signs = pixels_on(style.device)[:, :, None]  # [pixel, band, 1]
     weight = torch.diag_embed(signs * style.view(4, -1)).transpose(1, 2)  # [pixel, c, band, c]
@@ -141,7 +141,7 @@ def haar_product(x: Tensor, style: Tensor) -> Tensor:
 
 
 def spread(x: Tensor) -> Tensor:
-    """Channels that are the four pixels of a 2x2 field, `[n, 2 * 2 * c, h, w]` to `[n, c, 2h, 2w]`, channels last."""
+    """Turns channels into the pixels of 2x2 fields: `[n, 2 * 2 * c, h, w]` to `[n, c, 2h, 2w]`, channels last."""
     n, channels, h, w = x.shape
     rows = x.permute(0, 2, 3, 1).reshape(n, h, w, 2, channels // 2).transpose(2, 3)
     return (
@@ -164,7 +164,7 @@ def inverse_haar(x: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """One doubling of the resolution. Uses two style inputs: `up` and `conv1` share theirs."""
+    """Doubles the resolution. Uses two style inputs: `up` and `conv1` share one."""
 
     def __init__(self, inputs: int, outputs: int, resolution: int, w_dim: int) -> None:
         super().__init__()
@@ -178,8 +178,8 @@ class Block(nn.Module):
 
 
 class ToImage(nn.Module):
-    """The picture head: modulated 1x1 convolution to four Haar bands of RGB, then one inverse Haar step, which the
-    weights take over: they make the four pixels at once."""
+    """The picture head: a modulated 1x1 convolution to four Haar bands of RGB, then one inverse Haar step, which is
+    folded into the weights: they make the four pixels at once."""
 
     def __init__(self, channels: int, w_dim: int) -> None:
         super().__init__()
@@ -197,8 +197,8 @@ class ToImage(nn.Module):
 
 
 class MobileStyleGAN(Generator):
-    """The whole generator. Style inputs: 0 at 4 pixels, then three a block (up + conv1, conv2, and the place of the
-    picture head, which only the last block still has)."""
+    """The whole generator. Style inputs: 0 at 4 pixels, then three per block (up + conv1, conv2, and one for a picture
+    head, which only the last block still has)."""
 
     family = "mobilestylegan"
 
@@ -224,7 +224,7 @@ class MobileStyleGAN(Generator):
         return torch.cat(pictures) if len(pictures) > 1 else pictures[0]
 
     def _picture(self, ws: Tensor, noise: Noise) -> Tensor:
-        """One picture: the style then folds into the weights, and the size of a batch cannot change a pixel."""
+        """One picture at a time: so the style folds into the weights, and the batch size cannot change a pixel."""
         x = self.const.to(self.dtype).contiguous(memory_format=torch.channels_last)
         x = self.first(x, ws[:, 0], noise, 0)
         for n, block in enumerate(self.blocks):
@@ -251,6 +251,6 @@ class MobileStyleGAN(Generator):
         for block in cast(list[Block], self.blocks):
             block.up.has_units = has_matrix_units(device, dtype)
         for name, weight in self.named_parameters():
-            if name.endswith("pointwise") or name == "first.weight":  # those that no style scales
+            if name.endswith("pointwise") or name == "first.weight":  # the weights that no style scales
                 weight.data = weight.data.to(dtype, memory_format=torch.channels_last)
         return self

@@ -1,11 +1,11 @@
-"""StyleGAN (Karras et al. 2019, arXiv:1812.04948): generator and discriminator, as the paper tells them.
+"""StyleGAN (Karras et al. 2019, arXiv:1812.04948): generator and discriminator, as in the paper.
 
 A mapping network of 8 layers turns z into w. A learned constant of 4x4 pixels grows into the picture; after every
-convolution come per-pixel noise, bias, leaky ReLU and AdaIN, which replaces each map's mean and variance by what an
-affine map makes of w. Training grows the networks resolution by resolution (ProGAN, arXiv:1710.10196): `lod` says how
-many doublings are missing, and its fraction fades the newest one in.
+convolution come per-pixel noise, bias, leaky ReLU and AdaIN, which replaces each feature map's mean and variance by
+values that an affine map computes from w. Training grows the networks resolution by resolution (ProGAN,
+arXiv:1710.10196): `lod` is the number of doublings that are missing, and its fraction fades the newest one in.
 
-Tensors are stored raw; what equalises learning rates (section 4.1 of ProGAN) is applied when they are used.
+Tensors are stored raw; the scale that equalises learning rates (section 4.1 of ProGAN) is applied when they are used.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from stylegan_cli.ops.layers import EPS, Label, Linear, double, minibatch_std, p
 from stylegan_cli.ops.resample import filter_on, upfirdn2d
 
 LEAK = 0.2
-GAIN = math.sqrt(2)  # He's factor for leaky ReLU; it stands with the weights here, not behind the activation
+GAIN = math.sqrt(2)  # He's factor for leaky ReLU; here it is applied to the weights, not after the activation
 BLUR = (1.0, 2.0, 1.0)
-FUSED_FROM = 128  # pixels from which NVIDIA's code scales within the convolution
+FUSED_FROM = 128  # pixels; from here on NVIDIA's code upsamples within the convolution
 
 
 @dataclass(frozen=True)
 class Pyramid:
-    """Sizes that both networks share: pictures, and feature maps at each resolution."""
+    """Sizes that both networks share: those of pictures, and of feature maps at each resolution."""
 
     resolution: int = 1024
     fmap_base: int = 8192
@@ -52,8 +52,8 @@ class Pyramid:
 class Config(Pyramid):
     """The generator.
 
-    `fused_from` is the resolution from which doubling and convolution are one transposed convolution (0: never). With
-    the same weights that is another picture, since it applies kernels flipped: a model keeps what it was trained with.
+    `fused_from` is the resolution from which upsampling and convolution are one transposed convolution (0: never). That
+    applies kernels flipped, so the same weights make a different picture: a model keeps the form it was trained with.
     """
 
     z_dim: int = 512
@@ -64,12 +64,12 @@ class Config(Pyramid):
     mapping_lr_multiplier: float = 0.01
     fused_from: int = FUSED_FROM
     img_channels: int = 3
-    lod: float = 0.0  # doublings that a network caught while growing still lacks
+    lod: float = 0.0  # doublings that are still missing, if the network was saved while growing
 
 
 @dataclass(frozen=True)
 class DiscriminatorConfig(Pyramid):
-    """The discriminator. A `mbstd_group_size` of 0 leaves the minibatch standard deviation out."""
+    """The discriminator. A `mbstd_group_size` of 0 omits the minibatch standard deviation."""
 
     c_dim: int = 0
     img_channels: int = 3
@@ -92,31 +92,34 @@ class Conv(nn.Module):
 
 
 def blur(x: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The binomial low-pass filter [1, 2, 1] along both axes, zeros beyond the edge, and `bias` `[c]` on top."""
+    """The binomial low-pass filter [1, 2, 1] along both axes of `x` `[n, c, h, w]`, with zeros beyond the edge; then
+    `bias` `[c]` is added."""
     return upfirdn2d(x, filter_on(x.device, BLUR), padding=(1, 1, 1, 1), bias=bias)
 
 
 def doubling_conv(x: Tensor, weight: Tensor, fused: bool) -> Tensor:
-    """Nearest-neighbour doubling and a 3x3 convolution. `weight` `[o, i, 3, 3]`; the `fused` form applies it flipped.
+    """Nearest-neighbour doubling and a 3x3 convolution: `x` `[n, i, h, w]` to `[n, o, 2h, 2w]`. `weight` is `[o, i, 3,
+    3]`; the `fused` form applies it flipped.
 
-    Both are one transposed convolution, whose kernel is `weight` spread over 4x4: less than half the products.
+    Both are one transposed convolution with `weight` spread over 4x4 as its kernel: less than half the multiplications.
     """
     kernel = spread((weight if fused else weight.flip(2, 3)).transpose(0, 1))
     return conv_transpose2d(x, kernel, stride=2, padding=1)
 
 
 def halving_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """A 3x3 convolution and the means of 2x2 pixels, as one convolution with stride 2."""
+    """A 3x3 convolution and the means of 2x2 pixels, as one convolution with stride 2: `x` `[n, i, h, w]` to `[n, o,
+    h/2, w/2]`, with `weight` `[o, i, 3, 3]` and `bias` `[o]`."""
     return conv2d(x, spread(weight) / 4, bias, stride=2, padding=1)
 
 
 def spread(weight: Tensor) -> Tensor:
-    """Kernels `[a, b, 3, 3]` to the sums of their four copies moved by up to a pixel, `[a, b, 4, 4]`, channels last."""
+    """Kernels `[a, b, 3, 3]` to the sums of four copies shifted by 0 or 1 pixel, `[a, b, 4, 4]`, channels last."""
     one = torch.eye(9, dtype=weight.dtype, device=weight.device).view(9, 3, 3)
     k = F.pad(one, (1, 1, 1, 1))
     where = k[..., 1:, 1:] + k[..., :-1, 1:] + k[..., 1:, :-1] + k[..., :-1, :-1]  # [9, 4, 4]
-    # One product of matrices: sums of slices of large weights would take longer than the convolution. So would turning
-    # the kernels of a transposed convolution around, had they not come out in the order that it wants.
+    # One matrix product: sums of slices of large weights would take longer than the convolution. So would reordering
+    # the kernels of a transposed convolution, if they did not come out in the order that it needs.
     taps = where.flatten(1).t() @ weight.permute(0, 2, 3, 1).flatten(1, 2)  # [a, 16, b]
     return taps.unflatten(1, (4, 4)).permute(0, 3, 1, 2)
 
@@ -125,18 +128,18 @@ def adain(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Adaptive instance normalisation (equation 1): each map of `x` `[n, c, h, w]` to mean 0 and variance 1 over its
     own pixels, then times `scale` plus `shift`, both `[n, c]`."""
     if x.device.type == "cpu" and (x.dtype != torch.float32 or torch.is_grad_enabled()):
-        # One picture's statistics are a batch's: six times as fast to differentiate, but float32 loses digits.
+        # Batch norm of one picture is instance norm: six times as fast to differentiate, but float32 loses digits.
         each = zip(x.split(1), scale, shift, strict=True)
         return torch.cat([F.batch_norm(one, None, None, a, b, training=True, eps=EPS) for one, a, b in each])
-    wide = x.float()  # statistics are of float32, and of the population
-    wide = wide - wide.mean(dim=(2, 3), keepdim=True)  # three times as fast as torch.var_mean, channels last
+    wide = x.float()  # the statistics are in float32, and those of the population
+    wide = wide - wide.mean(dim=(2, 3), keepdim=True)  # channels last, three times as fast as torch.var_mean
     variance = wide.square().mean(dim=(2, 3), keepdim=True)
     scale = scale[:, :, None, None] * torch.rsqrt(variance + EPS)
     return torch.addcmul(shift[:, :, None, None], wide, scale).to(x.dtype)
 
 
 class Mapping(nn.Module):
-    """`z` `[n, z_dim]`, with classes joined to it, to `w` `[n, w_dim]` (figure 1b, left)."""
+    """`z` `[n, z_dim]`, concatenated with the classes, to `w` `[n, w_dim]` (figure 1b, left)."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -158,7 +161,8 @@ class Mapping(nn.Module):
 
 
 class SynthesisLayer(nn.Module):
-    """One style input: convolution (not the first; every other doubles and blurs), noise, bias, leaky ReLU, AdaIN."""
+    """One style input: convolution (not in the first; every second one doubles and blurs), noise, bias, leaky ReLU,
+    AdaIN."""
 
     noise_const: Tensor
 
@@ -192,21 +196,21 @@ class SynthesisLayer(nn.Module):
         return adain(x, scale + 1, shift)
 
     def arrange(self) -> None:
-        """Keeps the weights in the order that convolutions read them: turning them around takes longer than small
-        pictures do."""
+        """Stores the weights in the order that convolutions read them: reordering takes longer than drawing a small
+        picture."""
         weight = self.weight.data.transpose(0, 1) if self.up else self.weight.data
         weight = weight.contiguous(memory_format=torch.channels_last)
         self.weight.data = weight.transpose(0, 1) if self.up else weight
 
     def _noise(self, x: Tensor, noise: Noise | None, index: int) -> Tensor | None:
-        """The value `noise` makes one map for all pictures; None (training) draws a fresh one for each."""
+        """A given `noise` makes one map for all pictures; None (training) draws a new one for each."""
         if noise is None:
             return torch.randn_like(x[:, :1], dtype=torch.float32)
         return noise.map(index, self.noise_const)
 
 
 class Synthesis(nn.Module):
-    """`ws` to pictures: two layers a resolution, and a picture head at each, of which `lod` says which ones speak."""
+    """`ws` to pictures: two layers and a picture head per resolution; `lod` selects the heads that are used."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -216,7 +220,7 @@ class Synthesis(nn.Module):
         self.torgb = nn.ModuleList(heads)
 
     def forward(self, ws: Tensor, noise: Noise | None, dtype: torch.dtype, lod: float) -> Tensor:
-        missing, fade = int(lod), lod - int(lod)  # fade 0: the newest resolution alone speaks
+        missing, fade = int(lod), lod - int(lod)  # fade 0: only the newest resolution's head is used
         newest = len(self.torgb) - 1 - missing
         x = self.const.repeat(len(ws), 1, 1, 1).contiguous(memory_format=torch.channels_last)
         image = None
@@ -233,7 +237,7 @@ class Synthesis(nn.Module):
 
 
 class StyleGAN1(Generator):
-    """The whole generator. `lod` is how many doublings are missing while it grows; 0, the whole network, otherwise.
+    """The whole generator. `lod` is the number of doublings missing while it grows; otherwise 0, the whole network.
 
     Layer, style input and noise map share one number i: resolution `4 * 2 ** (i // 2)`. Its tensors, stored raw:
 
@@ -253,7 +257,7 @@ class StyleGAN1(Generator):
         self.resolution = config.resolution
         self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
         self.lod = config.lod
-        # Registered by hand: the tensors' names begin with what are methods here.
+        # Registered by hand: the tensors' names begin with the names of methods here.
         self._modules["mapping"] = Mapping(config)
         self._modules["synthesis"] = Synthesis(config)
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
@@ -264,8 +268,8 @@ class StyleGAN1(Generator):
         return cast(Mapping, self._modules["mapping"])(z.to(self.w_avg), self.labels(len(z), c))
 
     def synthesis(self, ws: Tensor, noise: Noise = Noise(), *, training_noise: bool = False) -> Tensor:  # noqa: B008
-        """As in `Generator`. Without gradients pictures are made one by one, so that a batch's size changes no pixel.
-        `training_noise` lets every picture of the batch draw noise of its own, in place of `noise`."""
+        """As in `Generator`. Without gradients pictures are made one by one, so that the batch size changes no pixel.
+        With `training_noise` every picture of the batch draws noise of its own, in place of `noise`."""
         network, ws = cast(Synthesis, self._modules["synthesis"]), ws.to(self.w_avg)
         if training_noise or torch.is_grad_enabled():
             return rgb(network(ws, None if training_noise else noise, self.dtype, self.lod))
@@ -293,7 +297,7 @@ class StyleGAN1(Generator):
 
 
 class DiscriminatorBlock(nn.Module):
-    """Two convolutions and a halving, with a blur between them."""
+    """Two convolutions with a blur between them; the second one halves the resolution."""
 
     def __init__(self, config: DiscriminatorConfig, resolution: int) -> None:
         super().__init__()
@@ -358,5 +362,5 @@ class Discriminator(nn.Module):
         if not self.config.c_dim:
             return scores
         if c is None:
-            raise StyleganError(f"this discriminator judges pictures of {self.config.c_dim} classes; say which one")
+            raise StyleganError(f"this discriminator judges pictures of {self.config.c_dim} classes; give the class")
         return (scores * c).sum(dim=1, keepdim=True)

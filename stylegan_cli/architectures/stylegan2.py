@@ -1,7 +1,8 @@
 """StyleGAN2 (Karras et al. 2020, arXiv:1912.04958) and its ADA version (arXiv:2006.06676), generator and discriminator.
 
-Names and shapes of tensors are those of NVIDIA's PyTorch files, so that importing them is a copy: `mapping.fc0.weight`,
-`synthesis.b8.conv0.affine.bias`, ... The resampling filter is a constant of the config, not a tensor.
+Names and shapes of tensors are those of NVIDIA's PyTorch files, so that they are imported by copying:
+`mapping.fc0.weight`, `synthesis.b8.conv0.affine.bias`, ... The resampling filter is a constant of the config, not a
+tensor.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from stylegan_cli.ops.modulation import modulated_conv2d
 from stylegan_cli.ops.resample import filter_on, upfirdn2d
 
 LEAK = 0.2
-GAIN = math.sqrt(2)  # restores the variance that leaky ReLU takes (appendix B)
+GAIN = math.sqrt(2)  # restores the variance that leaky ReLU removes (appendix B)
 
 
 @dataclass(frozen=True)
 class Pyramid:
-    """Sizes that both networks share: pictures, and feature maps at each resolution."""
+    """Sizes that both networks share: those of pictures, and of feature maps at each resolution."""
 
     resolution: int = 1024
     channel_base: int = 32768
@@ -47,8 +48,9 @@ class Pyramid:
 class Config(Pyramid):
     """The generator.
 
-    `architecture` is `skip` (the paper's), `resnet` or `orig` (section 4.1). `label_input` says how classes enter:
-    `embed` as in ADA (embedded and normalised by themselves), `concat` as in TensorFlow (joined to z, then normalised).
+    `architecture` is `skip` (the paper's), `resnet` or `orig` (section 4.1). `label_input` says how classes are fed in:
+    `embed` as in ADA (embedded and normalised separately), `concat` as in TensorFlow (concatenated with z, then
+    normalised).
     """
 
     z_dim: int = 512
@@ -68,7 +70,7 @@ class Config(Pyramid):
 
 @dataclass(frozen=True)
 class DiscriminatorConfig(Pyramid):
-    """The discriminator. `cmap_dim`, the size of an embedded class, is the channels at 4 pixels if None."""
+    """The discriminator. `cmap_dim` is the size of an embedded class; if None, the number of channels at 4 pixels."""
 
     c_dim: int = 0
     cmap_dim: int | None = None
@@ -86,19 +88,20 @@ class DiscriminatorConfig(Pyramid):
 
 
 def activate(x: Tensor, gain: float = 1.0, clamp: float | None = None) -> Tensor:
-    """Leaky ReLU with its gain, then the clamp that keeps half precision finite (ADA, appendix C)."""
+    """Leaky ReLU of `x` (any shape) times `sqrt(2) * gain`, then the clamp to +-`clamp * gain` that keeps half
+    precision finite (ADA, appendix C)."""
     return rectify(x * (GAIN * gain), gain, clamp)
 
 
 def rectify(x: Tensor, gain: float = 1.0, clamp: float | None = None) -> Tensor:
-    """`activate` for an `x` that its gain has scaled already, which comes to the same; `x` itself where no gradient
-    will ask for it."""
+    """`activate` for an `x` that is already multiplied by `sqrt(2) * gain`, with the same result; in place if `x` needs
+    no gradient."""
     x = F.leaky_relu(x, LEAK, inplace=not x.requires_grad)
     return x if clamp is None else F.hardtanh(x, -clamp * gain, clamp * gain, inplace=not x.requires_grad)
 
 
 class Mapping(nn.Module):
-    """`z` `[n, z_dim]` and classes `c` `[n, c_dim]` to `w` `[n, w_dim]`; either may be missing (discriminators have no
+    """`z` `[n, z_dim]` and classes `c` `[n, c_dim]` to `w` `[n, w_dim]`; either may be None (discriminators have no
     z)."""
 
     def __init__(self, config: Config | DiscriminatorConfig, z_dim: int, w_dim: int) -> None:
@@ -152,7 +155,7 @@ class SynthesisLayer(nn.Module):
         return rectify(x, gain, self.clamp)
 
     def _noise(self, x: Tensor, noise: Noise | None, index: int) -> Tensor | None:
-        """The value `noise` makes one map for all pictures; None (training) draws a fresh one for each."""
+        """A given `noise` makes one map for all pictures; None (training) draws a new one for each."""
         if noise is None:
             return torch.randn_like(x[:, :1], dtype=torch.float32)
         return noise.map(index, self.noise_const)
@@ -175,7 +178,7 @@ class ToRGB(nn.Module):
 
 
 class Conv(nn.Module):
-    """Convolution of a discriminator or a shortcut, with an equalised learning rate; `down` halves the picture."""
+    """Convolution of a discriminator or a shortcut, with an equalised learning rate; `down` halves the resolution."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, taps: tuple[float, ...], bias: bool = True, down: bool = False
@@ -197,19 +200,21 @@ class Conv(nn.Module):
 
 
 def upsample(x: Tensor, taps: tuple[float, ...]) -> Tensor:
-    """To twice the size."""
+    """Filtered upsampling by 2: `x` `[n, c, h, w]` to `[n, c, 2h, 2w]`, with the separable filter `taps`."""
     low, high = (len(taps) + 1) // 2, (len(taps) - 2) // 2
     return upfirdn2d(x, filter_on(x.device, taps), up=2, padding=(low, high, low, high), gain=4)
 
 
 def halve(x: Tensor, taps: tuple[float, ...], stride: int = 2, margin: int = 0) -> Tensor:
-    """To half the size; or (`stride` 1) what a convolution with `margin` pixels beyond its centre needs to do so."""
+    """Filtered downsampling by 2: `x` `[n, c, h, w]` to `[n, c, h/2, w/2]`, with the separable filter `taps`. With
+    `stride` 1 it only filters, as the input of a convolution of stride 2 that reaches `margin` pixels to each side."""
     low, high = (len(taps) - 1) // 2 + margin, (len(taps) - 2) // 2 + margin
     return upfirdn2d(x, filter_on(x.device, taps), down=stride, padding=(low, high, low, high))
 
 
 class SynthesisBlock(nn.Module):
-    """One resolution: conv0 doubles it (all but the first), conv1 stays, torgb adds to the picture (figure 7)."""
+    """One resolution: conv0 doubles it (not in the first block), conv1 keeps it, torgb adds to the picture
+    (figure 7)."""
 
     def __init__(self, config: Config, resolution: int) -> None:
         super().__init__()
@@ -258,7 +263,7 @@ class Synthesis(nn.Module):
             self.add_module(f"b{resolution}", SynthesisBlock(config, resolution))
 
     def forward(self, ws: Tensor, noise: Noise | None, dtype: torch.dtype) -> Tensor:
-        x = cast(Tensor, self.get_submodule("b4").const).repeat(len(ws), 1, 1, 1)  # float32, as all that b4 computes
+        x = cast(Tensor, self.get_submodule("b4").const).repeat(len(ws), 1, 1, 1)  # float32, as is all of b4
         x, image = x.contiguous(memory_format=torch.channels_last), None
         index = 0
         for resolution in self.resolutions:
@@ -269,7 +274,7 @@ class Synthesis(nn.Module):
 
 
 class StyleGAN2(Generator):
-    """The whole generator. Noise maps are numbered as the layers that they belong to."""
+    """The whole generator. Noise maps have the numbers of the layers that they belong to."""
 
     family = "stylegan2"
 
@@ -280,7 +285,7 @@ class StyleGAN2(Generator):
         self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
         mapping = Mapping(config, config.z_dim, config.w_dim)
         mapping.register_buffer("w_avg", torch.zeros(config.w_dim))
-        # Registered by hand: the tensors' names in files begin with what are methods here.
+        # Registered by hand: the tensors' names in files begin with the names of methods here.
         self._modules["mapping"] = mapping
         self._modules["synthesis"] = Synthesis(config)
         doubled = [(r, c) for r in config.resolutions[1:] for c in (config.channels(r // 2), config.channels(r))]
@@ -295,8 +300,8 @@ class StyleGAN2(Generator):
         return cast(Mapping, self._modules["mapping"])(z.to(self.w_avg), self.labels(len(z), c))
 
     def synthesis(self, ws: Tensor, noise: Noise = Noise(), *, training_noise: bool = False) -> Tensor:  # noqa: B008
-        """As in `Generator`. Without gradients pictures are made one by one, so that a batch's size changes no pixel.
-        `training_noise` lets every picture of the batch draw noise of its own, in place of `noise`."""
+        """As in `Generator`. Without gradients pictures are made one by one, so that the batch size changes no pixel.
+        With `training_noise` every picture of the batch draws noise of its own, in place of `noise`."""
         network, ws = cast(Synthesis, self._modules["synthesis"]), ws.to(self.w_avg)
         if training_noise or torch.is_grad_enabled():
             return rgb(network(ws, None if training_noise else noise, self.dtype))
@@ -319,7 +324,8 @@ class StyleGAN2(Generator):
 
 
 class DiscriminatorBlock(nn.Module):
-    """Two convolutions and a halving; `resnet` has a shortcut, `skip` reads the shrunken picture at each resolution."""
+    """Two convolutions, of which the second halves the resolution; `resnet` adds a shortcut, `skip` reads the
+    downsampled picture at each resolution."""
 
     def __init__(self, config: DiscriminatorConfig, resolution: int) -> None:
         super().__init__()
@@ -392,7 +398,7 @@ class Discriminator(nn.Module):
         if not self.config.c_dim:
             return scores
         if c is None:
-            raise StyleganError(f"this discriminator judges pictures of {self.config.c_dim} classes; say which one")
+            raise StyleganError(f"this discriminator judges pictures of {self.config.c_dim} classes; give the class")
         if self.joint:
             return (scores * c).sum(dim=1, keepdim=True)
         cmap = self.mapping(None, c)

@@ -1,9 +1,9 @@
 """StyleGAN3, "Alias-Free GAN" (Karras et al. 2021, arXiv:2106.12423): configurations T and R.
 
-Every feature map stands for a continuous, band-limited signal on a plane (section 2): it starts as Fourier features
-that can be moved and turned (config H), and the nonlinearities work at a higher sampling rate, between low-pass filters
-(config F), so that nothing aliases. Each layer has its own cutoff frequency (config T); config R makes the convolutions
-1x1 and the downsampling filters radially symmetric. There is no per-pixel noise (config C).
+Every feature map represents a continuous, band-limited signal on a plane (section 2): it starts as Fourier features
+that can be moved and rotated (config H), and the nonlinearities work at a higher sampling rate, between low-pass
+filters (config F), so that nothing aliases. Each layer has its own cutoff frequency (config T); config R makes the
+convolutions 1x1 and the downsampling filters radially symmetric. There is no per-pixel noise (config C).
 
 Frequencies are in cycles per picture width, sampling rates in pixels per picture width. Feature maps reach
 `margin_size` pixels beyond the picture on each side (config E). Names of tensors are those of NVIDIA's files.
@@ -31,7 +31,8 @@ MAPPING_LR = 0.01
 
 @dataclass(frozen=True)
 class Signal:
-    """A band-limited feature map: its spectrum falls off within `cutoff +- half_width`, up to the stopband."""
+    """A band-limited feature map: its spectrum falls off between `cutoff - half_width` and `cutoff + half_width`, the
+    stopband."""
 
     cutoff: float
     half_width: float
@@ -73,7 +74,7 @@ class Config:
 
     @property
     def signals(self) -> tuple[Signal, ...]:
-        """What each layer puts out, the picture last: cutoffs and stopbands grow geometrically (config T)."""
+        """The outputs of the layers, the picture last: cutoffs and stopbands grow geometrically (config T)."""
         return tuple(self._signal(i) for i in range(self.num_layers + 1))
 
     def _signal(self, i: int) -> Signal:
@@ -100,8 +101,8 @@ def kaiser(taps: int, width: float, rate: float) -> np.ndarray:
 
 
 def lowpass(taps: int, signal: Signal, rate: float, radial: bool = False) -> Tensor:
-    """The filter that keeps `signal` at sampling rate `rate`: a sinc `[taps]` for use along both axes or, `radial`, a
-    jinc `[taps, taps]` that treats all directions alike (appendix C). Its sum is 1."""
+    """The filter that passes `signal` at sampling rate `rate`: a sinc `[taps]` for use along both axes or, if `radial`,
+    a jinc `[taps, taps]` that is the same in all directions (appendix C). Its sum is 1."""
     window = kaiser(taps, 2 * signal.half_width, rate)
     t = (np.arange(taps) - (taps - 1) / 2) / rate
     if radial:
@@ -139,10 +140,10 @@ class Mapping(nn.Module):
 
 
 class Input(nn.Module):
-    """Fourier features (config B) on a plane that the first style moves and turns (config H), and `transform` after it.
+    """Fourier features (config B) on a plane that the first style moves and rotates (config H), and then `transform`.
 
     `transform` `[3, 3]` maps points of the output, in picture widths from its centre, to points of the plane: the
-    inverse of what happens to the picture.
+    inverse of the picture's motion.
     """
 
     transform: Tensor
@@ -171,7 +172,7 @@ class Input(nn.Module):
         phases = self.phases + (self.freqs @ motion[:, :2, 2:]).squeeze(2)  # [n, c]
         freqs = self.freqs @ motion[:, :2, :2]  # [n, c, 2]
         beyond = (freqs.norm(dim=2) - self.signal.cutoff) / (self.signal.rate / 2 - self.signal.cutoff)
-        amplitudes = (1 - beyond).clamp(0, 1)  # [n, c]: scaling up the plane must not alias either
+        amplitudes = (1 - beyond).clamp(0, 1)  # [n, c]: enlarging the plane must not cause aliasing either
         angles = self._points() @ freqs.transpose(1, 2)[:, None] + phases[:, None, None]  # [n, h, w, c]
         x = torch.sin(2 * math.pi * angles) * amplitudes[:, None, None]
         x = x @ (self.weight / math.sqrt(self.signal.channels)).t()
@@ -179,7 +180,8 @@ class Input(nn.Module):
 
     @staticmethod
     def _motion(t: Tensor) -> Tensor:
-        """`t` `[n, 4]`, which is (cos, sin, x, y) times any factor, to matrices: shift by minus (x, y), then rotate."""
+        """`t` `[n, 4]`, which is (cos, sin, x, y) times any factor, to matrices `[n, 3, 3]`: shift by -(x, y), then
+        rotate."""
         cos, sin, x, y = (t / t[:, :2].norm(dim=1, keepdim=True)).unbind(1)
         zero, one = torch.zeros_like(x), torch.ones_like(x)
         rotation = torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], dim=1).view(-1, 3, 3)
@@ -195,7 +197,7 @@ class Input(nn.Module):
 
 
 class StyledLayer(nn.Module):
-    """The tensors of one convolution whose inputs a style scales; inputs are brought to unit magnitude (config D)."""
+    """One convolution whose inputs are scaled by a style and normalised to unit magnitude (config D)."""
 
     magnitude_ema: Tensor
 
@@ -209,7 +211,8 @@ class StyledLayer(nn.Module):
 
     def convolve(self, x: Tensor, style: Tensor, weight: Tensor, demodulation: Tensor | None = None) -> Tensor:
         """`style` `[n, inputs]` scales the inputs, `demodulation` `[n, outputs]` the outputs, to which the bias is
-        added; the picture grows by kernel - 1 pixels. One picture's scales go into the weights."""
+        added; `x` `[n, inputs, h, w]` grows by kernel - 1 pixels. A single picture's scales are folded into the
+        weights."""
         scale = style * torch.rsqrt(self.magnitude_ema)
         bias, padding = self.bias.to(x.dtype), weight.shape[2] - 1
         if len(x) == 1 and not torch.is_grad_enabled():
@@ -234,7 +237,7 @@ class SynthesisLayer(StyledLayer):
         rate = max(before.rate, after.rate) * config.lrelu_upsampling
         self.up, self.down = rate // before.rate, rate // after.rate
         self.padding = self._padding(before.size, after.size)
-        radial = config.use_radial_filters and not critical  # config R leaves the critically sampled layers as in T
+        radial = config.use_radial_filters and not critical  # in config R critically sampled layers are as in T
         up_taps, down_taps = self._taps(self.up), self._taps(self.down)
         self.register_buffer("up_filter", lowpass(up_taps, before, rate) if up_taps > 1 else None)
         self.register_buffer("down_filter", lowpass(down_taps, after, rate, radial) if down_taps > 1 else None)
@@ -243,8 +246,8 @@ class SynthesisLayer(StyledLayer):
         return self.config.filter_size * factor if factor > 1 else 1
 
     def _padding(self, inputs: int, outputs: int) -> tuple[int, int, int, int]:
-        """Pixels to add (or crop, where negative) after upsampling, so that the result is `outputs` pixels across and
-        centred on the same point."""
+        """Pixels to add (crop if negative) after upsampling, so that the result is `outputs` pixels across and centred
+        on the same point."""
         grown = (inputs + self.config.conv_kernel - 1) * self.up
         needed = (outputs - 1) * self.down + 1 + self._taps(self.up) - 1 + self._taps(self.down) - 1
         low = (needed - grown + self.up) // 2
@@ -282,7 +285,7 @@ class ToRGB(StyledLayer):
 
 
 class Synthesis(nn.Module):
-    """`ws` to pictures. Style inputs: the Fourier features, then one a layer, the picture's last."""
+    """`ws` to pictures. Style inputs: the Fourier features, then one per layer, torgb last."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -308,9 +311,9 @@ class Synthesis(nn.Module):
 class StyleGAN3(Generator):
     """The whole generator.
 
-    A layer's resolution, by which bands are told apart, is twice its cutoff frequency, to the nearest power of two: the
-    picture size that could just hold what the layer puts out. Its sampling rate would not do, since the default design
-    starts at a rate of 16 pixels and the coarse band would always be empty.
+    A layer's resolution, which decides its band, is twice its cutoff frequency, rounded to the nearest power of two:
+    the smallest picture size that can represent the layer's output. Its sampling rate would not do: the default design
+    starts at a rate of 16 pixels, so the coarse band would always be empty.
     """
 
     family = "stylegan3"
@@ -321,7 +324,7 @@ class StyleGAN3(Generator):
         self.config = config
         self.resolution = config.resolution
         self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
-        # Registered by hand: the tensors' names in files begin with what are methods here.
+        # Registered by hand: the tensors' names in files begin with the names of methods here.
         self._modules["mapping"] = Mapping(config)
         self._modules["synthesis"] = Synthesis(config)
         signals = config.signals
@@ -337,8 +340,8 @@ class StyleGAN3(Generator):
         return cast(Mapping, self._modules["mapping"])(z, self.labels(len(z), c))
 
     def synthesis(self, ws: Tensor, noise: Noise = Noise()) -> Tensor:  # noqa: ARG002, B008
-        """As in `Generator`; there is no noise here. Without gradients pictures are made one by one, so that a batch's
-        size changes no pixel."""
+        """As in `Generator`, but `noise` has no effect. Without gradients pictures are made one by one, so that the
+        batch size changes no pixel."""
         network = cast(Synthesis, self._modules["synthesis"])
         ws = ws.to(self.w_avg)
         if torch.is_grad_enabled():
@@ -355,8 +358,8 @@ class StyleGAN3(Generator):
         return self.layers[0 if part == "input" else 1 + int(part[1:].partition("_")[0])].resolution
 
     def set_transform(self, translate: tuple[float, float] = (0.0, 0.0), rotate: float = 0.0) -> None:
-        """Turns all pictures by `rotate` degrees counter-clockwise about their centre, then moves them by `translate`,
-        (right, down) in picture widths. The defaults put them back."""
+        """Rotates all pictures by `rotate` degrees counter-clockwise about their centre, then moves them by
+        `translate`, (right, down) in picture widths. The defaults undo that."""
         cos, sin = math.cos(math.radians(rotate)), math.sin(math.radians(rotate))
         x, y = translate
         motion = torch.tensor([[cos, sin, x], [-sin, cos, y], [0, 0, 1]], dtype=torch.float64)

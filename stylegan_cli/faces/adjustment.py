@@ -1,8 +1,8 @@
-"""The last per cent of an alignment: a small network looks at the square around a face and says how far it is off.
+"""The last per cent of an alignment: a small network looks at the square around a face and estimates its error.
 
-It has learned that from faces sampled from `ffhq`, which lie in their pictures as FFHQ's do: a square moved on them by
-a known amount shows what it looks like to be off by as much (`benchmarks/train_adjuster.py`). It sees the square's
-inner part only, so that it learns faces and no pictures' edges.
+It was trained on faces sampled from `ffhq`, which are placed in their pictures as FFHQ's are: a square on them that is
+moved by a known amount is an example of that error (`benchmarks/train_adjuster.py`). It sees only the inner part of
+the square, so that it learns from faces and not from the edges of pictures.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from stylegan_cli.faces.geometry import WHOLE, cut, inside, moved
 
 INNER = 0.8  # of the square's edge: what the network sees
 SIZE = 64  # pixels of what it sees
-# How far off the squares are that it has learned from, and how far it may move one: right and down in shares of the
+# The largest errors in its training squares, and the farthest it may move a square: right and down in fractions of the
 # edge, the logarithm of the size, and clockwise in radians.
 REACH = np.array([0.03, 0.03, 0.08, math.radians(3)])
 ROUNDS = 2
-MIRRORED = np.array([-1, 1, 1, -1])  # what the mirror image does to a move
+MIRRORED = np.array([-1, 1, 1, -1])  # the signs of a move in the mirror image
 
 
 class Adjuster(nn.Module):
-    """Pictures of almost the right square to the move that puts it right, in shares of REACH."""
+    """From pictures of roughly placed squares to the moves that correct them, in fractions of REACH."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Adjuster(nn.Module):
         self.head = nn.Sequential(nn.Linear(112 * (SIZE // 16) ** 2, 64), nn.LeakyReLU(0.1), nn.Linear(64, 4))
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[n, 3, SIZE, SIZE]` in [-1, 1] to `[n, 4]`. Brightness and contrast of the whole do not matter."""
+        """`[n, 3, SIZE, SIZE]` in [-1, 1] to `[n, 4]`. Overall brightness and contrast do not matter."""
         x = x - x.mean(dim=(1, 2, 3), keepdim=True)
         x = x / (x.std(dim=(1, 2, 3), keepdim=True) + 0.05)
         return self.head(self.trunk(x).flatten(1))
@@ -65,7 +65,7 @@ def _convolution(channels: int, out: int, stride: int = 1) -> nn.Sequential:
 
 
 def adjusted(image: Image.Image, corners: np.ndarray) -> np.ndarray:
-    """The square `[4, 2]` around a face of an RGB picture, put right by what is seen in it."""
+    """The square `[4, 2]` around a face in an RGB picture, corrected by what the network sees in it."""
     move = np.zeros(4)
     for _ in range(ROUNDS):
         move = np.clip(move + _seen(image, moved(corners, *move)), -REACH, REACH)
@@ -83,7 +83,7 @@ def _seen(image: Image.Image, corners: np.ndarray) -> np.ndarray:
 
 @cache
 def network() -> Adjuster:
-    """The network with its weights, opened once."""
+    """The network with its weights, loaded once."""
     adjuster = Adjuster()
     adjuster.load_state_dict(load_file(store.adjuster()))
     return adjuster.eval().requires_grad_(False)

@@ -1,7 +1,7 @@
-"""Cutting faces out of photos as FFHQ did (Karras et al. 2018, arXiv:1812.04948, appendix A), and remembering where.
+"""Cropping faces from photos as for FFHQ (Karras et al. 2018, arXiv:1812.04948, appendix A), and storing where.
 
-A square around eyes and mouth, turned so that the eyes are level (found in `detection`); where it leaves the photo, the
-photo is mirrored and fades into blur.
+The crop is a square around eyes and mouth, rotated so that the eyes are level (see `detection`); where it extends
+beyond the photo, the photo is mirrored and fades into blur.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from stylegan_cli.faces.detection import Detection
 from stylegan_cli.pillow import BROKEN_PICTURE
 
 CHUNK = "stylegan-align"
-SMALLEST = 16  # pixels between the eyes: less than that is no face that could be drawn again
-COARSE = 160  # pixels of a crop below which much has to be invented
-FACE_MARGIN = 0.15  # around the face itself, in shares of the crop
+SMALLEST = 16  # pixels between the eyes: a smaller face cannot be reproduced
+COARSE = 160  # pixels across a crop: below this, many details have to be invented
+FACE_MARGIN = 0.15  # around the face itself, in fractions of the crop
 ASIDE = 0.4  # the nose is almost in front of an eye
-ELSEWHERE = 0.1  # shares of the crop: corners that are farther apart are of another face
-BLUR = 0.1  # shares of the crop: how far inside the photo the blur of what is mirrored begins
+ELSEWHERE = 0.1  # fractions of the crop: corners that are farther apart belong to another face
+BLUR = 0.1  # fractions of the crop: how far inside the photo the blur of the mirrored border begins
 # Exceptions that malformed contents raise in code that trusts them.
 DAMAGE = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
 
@@ -37,8 +37,8 @@ DAMAGE = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
 @dataclass(frozen=True)
 class Alignment:
     """Where a face is in its photo: `quad` `[4, 2]`, the crop's corners in the photo's pixels (top left, bottom left,
-    bottom right, top right; (0, 0) is the photo's corner), the photo's `size` (width, height), which `face` of several
-    it is, counted from 1 by size, and the SHA-256 of the `photo`'s file."""
+    bottom right, top right; (0, 0) is the photo's corner), the photo's `size` (width, height), the number of the `face`
+    (1 is the largest), and the SHA-256 of the `photo`'s file."""
 
     quad: tuple[tuple[float, float], ...]
     size: tuple[int, int]
@@ -56,13 +56,13 @@ class Alignment:
         return geometry.edge(self.corners)
 
     def beyond(self, margin: float = 0.0) -> np.ndarray:
-        """How far the square, without a margin in shares of its edge, leaves the photo on the left, at the top, on the
-        right, at the bottom: pixels `[4]`."""
+        """How far the square, less a margin in fractions of its edge, extends beyond the photo on the left, at the top,
+        on the right, at the bottom: pixels `[4]`."""
         corners = geometry.inside(self.corners, geometry.WHOLE * (1 - 2 * margin) + margin)
         return np.concatenate([-corners.min(axis=0), corners.max(axis=0) - self.size]).clip(0)
 
     def is_near(self, other: Alignment) -> bool:
-        """Whether both are of the same place, but for a tenth of the edge, on photos of one size."""
+        """Whether both are the same place, to within a tenth of the edge, on photos of the same size."""
         apart = np.abs(self.corners - other.corners).max()
         return self.size == other.size and bool(apart < self.edge * ELSEWHERE)
 
@@ -71,26 +71,26 @@ class Alignment:
 
     @staticmethod
     def from_plain(plain: dict[str, Any]) -> Alignment:
-        """The inverse of `to_plain`; raises one of DAMAGE where `plain` is none."""
+        """The inverse of `to_plain`; raises one of DAMAGE if `plain` is not an alignment."""
         quad = np.array(plain["quad"], float)
         width, height, face = map(int, (*plain["size"], plain["face"]))
         if quad.shape != (4, 2) or not np.isfinite(quad).all() or min(width, height, face) < 1:
-            raise ValueError("these are no four corners")
+            raise ValueError("these are not four corners")
         found = Alignment(_tuples(quad), (width, height), face, str(plain["photo"]))
         square = geometry.around(quad.mean(axis=0), (quad[3] - quad[0]) / 2)
         is_square = 1 <= found.edge <= 4 * max(found.size) and np.abs(quad - square).max() < found.edge / 1000
         if not (is_square and (quad.max(axis=0) > 0).all() and (quad.min(axis=0) < found.size).all()):
-            raise ValueError("this is no square in the photo")
+            raise ValueError("this is not a square in the photo")
         return found
 
 
 def alignment(detection: Detection, size: tuple[int, int], face: int = 1, photo: str = "") -> Alignment:
-    """The square of a face in a photo of this size (width, height); `face` and `photo` as in `Alignment`."""
+    """The alignment of a face in a photo of this size (width, height); `face` and `photo` as in `Alignment`."""
     return Alignment(_tuples(detection.square), size, face, photo)
 
 
 def same_place(found: Sequence[Detection], known: Alignment, photo: str) -> Alignment | None:
-    """The place of the face, of those found on a photo, that is near a `known` one; `photo` as in `Alignment`."""
+    """The alignment of the face in a photo that is near a `known` one, or None; `photo` as in `Alignment`."""
     places = (alignment(face, known.size, number, photo) for number, face in enumerate(found, start=1))
     return next(filter(known.is_near, places), None)
 
@@ -98,21 +98,21 @@ def same_place(found: Sequence[Detection], known: Alignment, photo: str) -> Alig
 def choose(
     found: Sequence[Detection], face: int | None, owner: str, numbered: str = "1 is the largest", instead: str = ""
 ) -> int:
-    """`face`, or 1, the largest, once it is sure that there is this face and that it is large enough. `owner` is what
-    messages call the photo; `numbered` is what they say of the faces' numbers, and `instead` what else can be done
-    where there is no such face."""
+    """`face`, or 1, the largest, after checking that this face exists and is large enough; raises StyleganError if not.
+    In messages, `owner` names the photo, `numbered` explains the faces' numbers, and `instead` says what else can be
+    done if there is no such face."""
     if not found:
         raise StyleganError(
-            f"no face was found on {owner}; it must be upright, uncovered and not seen from the side: turn the photo, "
-            f"or cut out the part with the face{instead}"
+            f"no face was found in {owner}; a face must be upright, uncovered and not seen from the side: rotate the "
+            f"photo, or crop it to the face{instead}"
         )
     number = face or 1
     if number > len(found):
         raise UsageError(f"there is no {owner}#{number}: the photo shows {_faces(len(found))}; {numbered}")
     if is_tiny(found[number - 1]):
-        apart = math.floor(eyes_apart(found[number - 1]) * 10) / 10  # never rounded up to what is needed
+        apart = math.floor(eyes_apart(found[number - 1]) * 10) / 10  # rounded down, so never shown as large enough
         raise StyleganError(
-            f"the face on {owner} is too small: its eyes are {apart:g} pixels apart and at least {SMALLEST} are "
+            f"the face in {owner} is too small: its eyes are {apart:g} pixels apart, but at least {SMALLEST} are "
             f"needed; use a larger picture{instead}"
         )
     return number
@@ -125,24 +125,24 @@ def eyes_apart(detection: Detection) -> float:
 
 
 def is_tiny(detection: Detection) -> bool:
-    """Whether the face is too small to be drawn again."""
+    """Whether the face is too small to be reproduced."""
     return eyes_apart(detection) < SMALLEST
 
 
 def remarks(detection: Detection, alignment: Alignment) -> list[str]:
-    """What the user should know of a face, as words that follow it: "is cut off"."""
+    """What the user should know about a face, as predicates: "is cut off"."""
     said = []
     if alignment.beyond(FACE_MARGIN).any():
-        said.append("is cut off by the photo's edge: what is missing is continued by a mirror image")
+        said.append("is cut off by the photo's edge: the missing part is filled with a mirror image")
     if alignment.edge < COARSE:
         said.append(f"is small: eyes {eyes_apart(detection):.0f} pixels apart, in a crop of {alignment.edge:.0f}")
     if aside(detection.points) > ASIDE:
-        said.append("is turned far to the side, which models of frontal faces draw badly")
+        said.append("is turned far to the side, which models of frontal faces draw poorly")
     return said
 
 
 def aside(points: np.ndarray) -> float:
-    """How far the nose `points[2]` lies beside the middle of the face, in distances between the eyes."""
+    """How far the nose `points[2]` is from the vertical middle line of the face, in distances between the eyes."""
     left_eye, right_eye, nose, left_mouth, right_mouth = points
     across = right_eye - left_eye
     middle = (left_eye + right_eye + left_mouth + right_mouth) / 4
@@ -157,7 +157,7 @@ def crop(image: Image.Image, alignment: Alignment, size: int = 1024) -> Image.Im
 
 
 def to_png(face: Image.Image, alignment: Alignment, file: str) -> bytes:
-    """The PNG file of an aligned face, with what `read` finds in it, and the name of the photo's `file`."""
+    """The PNG file of an aligned face, with its alignment for `read`, and the name of the photo's `file`."""
     info, buffer = PngInfo(), io.BytesIO()
     info.add_text(CHUNK, json.dumps(alignment.to_plain() | {"file": file}))
     face.save(buffer, "PNG", pnginfo=info, compress_level=4)
@@ -165,18 +165,18 @@ def to_png(face: Image.Image, alignment: Alignment, file: str) -> bytes:
 
 
 def read(path: Path) -> Alignment | None:
-    """The alignment that an aligned picture carries, or None."""
+    """The alignment stored in an aligned picture, or None. Raises StyleganError if it is damaged."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
             text = image.info.get(CHUNK)
     except BROKEN_PICTURE:
-        return None  # whoever reads the picture itself will say what is wrong with it
+        return None  # the code that reads the picture itself reports what is wrong
     if text is None:
         return None
     try:
         return Alignment.from_plain(json.loads(text))
     except DAMAGE as error:
-        raise StyleganError(f"{path} carries a damaged alignment ({error}); align the photo again") from None
+        raise StyleganError(f"{path} contains a damaged alignment ({error}); align the photo again") from None
 
 
 def _faces(count: int) -> str:
@@ -188,15 +188,15 @@ def _tuples(corners: np.ndarray) -> tuple[tuple[float, float], ...]:
 
 
 def _padded(photo: Image.Image, beyond: np.ndarray, edge: float) -> tuple[Image.Image, np.ndarray]:
-    """A picture with borders, and by how much they move it. `beyond` is how far a face of this `edge` leaves the
-    picture (left, top, right, bottom). Borders show the picture mirrored; outwards mirrors fade into blur, and blur
+    """A picture with borders, and by how much they shift it. `beyond` is how far a face of this `edge` extends beyond
+    the picture (left, top, right, bottom). The borders are a mirror image, which outwards fades into blur, and then
     into one colour, as for FFHQ."""
     if not beyond.any():
         return photo, np.zeros(2)
     left, top, right, bottom = sides = np.ceil(beyond).astype(int).tolist()
     pixels = np.pad(np.asarray(photo, np.float32), ((top, bottom), (left, right), (0, 0)), "reflect")
     blurred = Image.fromarray(pixels.astype(np.uint8)).filter(ImageFilter.GaussianBlur(edge * 0.02))
-    # FFHQ's blur begins as far inside the picture for a border of one pixel; ours in proportion.
+    # FFHQ's blur begins this far inside the picture even for a border of one pixel; ours is in proportion to it.
     blur = 1 + _depth(photo.size, sides, [min(side, edge * BLUR) for side in sides])
     pixels += (np.asarray(blurred) - pixels) * np.clip(blur, 0, 1)
     fade = _depth(photo.size, sides, [max(side, edge * 0.3) for side in sides])
@@ -205,8 +205,8 @@ def _padded(photo: Image.Image, beyond: np.ndarray, edge: float) -> tuple[Image.
 
 
 def _depth(size: tuple[int, int], sides: Sequence[int], unit: Sequence[float]) -> np.ndarray:
-    """How deep in a picture's borders (left, top, right, bottom) each pixel lies `[h, w, 1]`, in the `unit` of its
-    side; inside of the picture negative."""
+    """How deep each pixel is in a picture's borders (left, top, right, bottom), `[h, w, 1]`, in the `unit` of its side;
+    negative inside the picture."""
     depths = []
     for axis, length in enumerate(size):
         before, after = sides[axis], sides[axis + 2]

@@ -1,5 +1,5 @@
-"""Finding faces: MTCNN's cascade over a pyramid of sizes, five points on each face, made steady, and FFHQ's square from
-these, put right."""
+"""Finding faces: MTCNN's cascade over a pyramid of sizes, five points on each face, averaged to be stable, and from
+them FFHQ's square, which is then corrected."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from stylegan_cli.faces.adjustment import adjusted
 from stylegan_cli.faces.geometry import WHOLE, cut, inside, square
 
 DETECTOR = (mtcnn.PROPOSE, mtcnn.REFINE, mtcnn.OUTPUT)
-SEARCH = 1024  # faces are searched on a picture whose longer edge has no more pixels
-SMALLEST = 20  # pixels of the smallest face looked for, on that picture
-STEP = 0.709  # from size to size: half the area
-CERTAIN = (0.6, 0.7, 0.7)  # the least probability after each network
+SEARCH = 1024  # pixels: faces are searched for in a picture scaled down to this longer edge
+SMALLEST = 20  # pixels: the smallest face to look for in that picture
+STEP = 0.709  # from one size to the next: half the area
+CERTAIN = (0.6, 0.7, 0.7)  # the minimum probability after each network
 OVERLAP = 0.7  # boxes that overlap more are one face
-# Points are the mean over windows in FFHQ's square, upright and in the mirror: (edge, centre's height), in its shares.
-# Only windows like these, found on the square that the points before gave, show all faces to the network alike.
+# Points are means over windows in FFHQ's square, as is and mirrored: (edge, height of the centre), in its fractions.
+# Only windows like these, placed on the square of the previous round's points, show all faces to the network alike.
 WINDOWS = [(edge, height) for edge in (0.6, 0.65, 0.7, 0.75) for height in (0.52, 0.56)]
 ROUNDS = 3
-BOX = 0.7  # the detector's box in shares of FFHQ's square: where the first round looks
-CANVAS = 160  # pixels of a square that windows are cut from
-SURE = 0.9  # the least mean probability over the last windows
+BOX = 0.7  # the detector's box as a fraction of FFHQ's square: where the first round looks
+CANVAS = 160  # pixels: the square that windows are cut from
+SURE = 0.9  # the minimum mean probability over the last windows
 MIRRORED = [1, 0, 2, 4, 3]
 
 
 @dataclass(frozen=True)
 class Detection:
-    """A face in a picture, in its pixels: `box` `[4]` (left, top, right, bottom) and five `points` `[5, 2]`: the eyes,
-    the nose, the corners of the mouth, those on the picture's left first; and FFHQ's `square` `[4, 2]`, as in
+    """A face in a picture, in the picture's pixels: `box` `[4]` (left, top, right, bottom); five `points` `[5, 2]`, the
+    eyes, the nose, the corners of the mouth, those on the picture's left first; FFHQ's `square` `[4, 2]`, as in
     `geometry`. `score` is the probability of a face."""
 
     box: np.ndarray
@@ -45,7 +45,7 @@ class Detection:
 
 
 def detect(image: Image.Image) -> list[Detection]:
-    """All faces of an RGB picture, largest first."""
+    """All faces in an RGB picture, largest first."""
     scale = min(1.0, SEARCH / max(image.size))
     small = image if scale == 1 else image.resize(_scaled(image.size, scale), Image.Resampling.BOX, reducing_gap=2.0)
     with torch.inference_mode():
@@ -63,7 +63,7 @@ def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
 
 
 def _to_tensor(image: Image.Image) -> Tensor:
-    """`[1, 3, h, w]`, scaled as the networks know pixels."""
+    """`[1, 3, h, w]`, scaled as the networks expect."""
     return (torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() - 127.5) / 128
 
 
@@ -88,7 +88,7 @@ def _propose(pixels: Tensor) -> Tensor:
 
 
 def _closer(pixels: Tensor, boxes: Tensor, stage: int) -> Tensor:
-    """The boxes `[n, 4]` that the network of this stage takes for faces, corrected."""
+    """The boxes `[n, 4]` that the network of this stage accepts as faces, corrected."""
     network = mtcnn.networks()[stage]
     if not len(boxes):
         return boxes
@@ -100,7 +100,7 @@ def _closer(pixels: Tensor, boxes: Tensor, stage: int) -> Tensor:
 
 
 def _look(image: Image.Image, box: np.ndarray) -> Detection:
-    """The face in a box, its points found on the picture itself and not on the small one."""
+    """The face in a box; its points are found in the picture itself, not in the small one."""
     middle, half = (box[:2] + box[2:]) / 2, max(box[2:] - box[:2]) / BOX / 2
     corners = middle + half * (2 * WHOLE - 1)
     for _ in range(ROUNDS):
@@ -110,7 +110,7 @@ def _look(image: Image.Image, box: np.ndarray) -> Detection:
 
 
 def _points(image: Image.Image, corners: np.ndarray) -> tuple[np.ndarray, float]:
-    """Points `[5, 2]` and the probability of a face, both the mean over the windows of a square."""
+    """Points `[5, 2]` and the probability of a face, both means over the windows of a square."""
     _, _, network = mtcnn.networks()
     canvas = cut(image, corners, CANVAS)
     windows = []
@@ -132,7 +132,7 @@ def _area(box: np.ndarray) -> float:
 
 
 def _windows(pixels: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Square boxes of the picture `[1, 3, h, w]` as windows `[n, 3, size, size]`; black outside of the picture."""
+    """Square boxes of the picture `[1, 3, h, w]` as windows `[n, 3, size, size]`; black outside the picture."""
     _, _, height, width = pixels.shape
     windows = []
     for left, top, right, bottom in boxes.round().int().tolist():
@@ -150,7 +150,7 @@ def _square(boxes: Tensor) -> Tensor:
 
 
 def _corrected(boxes: Tensor, correction: Tensor) -> Tensor:
-    """Boxes moved by corrections `[n, 4]`, which are shares of their sizes."""
+    """Boxes moved by corrections `[n, 4]`, which are fractions of their sizes."""
     size = boxes[:, 2:] - boxes[:, :2]
     return boxes + correction * torch.cat([size, size], dim=1)
 

@@ -1,7 +1,7 @@
 """MTCNN (Zhang et al. 2016, arXiv:1604.02878): three small networks that find faces, each looking closer than the last.
 
-Shapes and names of layers are those of facenet-pytorch's weights, which read columns before rows: maps are transposed
-where they become vectors.
+Shapes and names of layers are those of facenet-pytorch's weights, which read columns before rows: feature maps are
+transposed before they are flattened.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Output(nn.Module):
         self.dense6_1, self.dense6_2, self.dense6_3 = nn.Linear(256, 2), nn.Linear(256, 4), nn.Linear(256, 10)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`[n, 3, 48, 48]` to probabilities `[n]`, corrections `[n, 4]` and points `[n, 5, 2]`, x and y in shares of
+        """`[n, 3, 48, 48]` to probabilities `[n]`, corrections `[n, 4]` and points `[n, 5, 2]`, x and y as fractions of
         the window: the eyes, the nose, the corners of the mouth, left ones first."""
         x = F.max_pool2d(self.prelu1(self.conv1(x)), 3, 2, ceil_mode=True)
         x = F.max_pool2d(self.prelu2(self.conv2(x)), 3, 2, ceil_mode=True)
@@ -93,7 +93,7 @@ class Output(nn.Module):
 
 @cache
 def networks() -> tuple[Proposals, Refinement, Output]:
-    """The three networks with their weights, opened once."""
+    """The three networks with their weights, loaded once."""
     return _load(Proposals(), PROPOSE), _load(Refinement(), REFINE), _load(Output(), OUTPUT)
 
 

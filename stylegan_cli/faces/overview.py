@@ -13,7 +13,7 @@ FRAME, PAPER, INK = "#00e676", "#00e676", "black"
 
 
 def overview(photo: Image.Image, found: Sequence[Detection]) -> Image.Image:
-    """The photo, scaled down where it is huge; faces are numbered from 1, as they are listed."""
+    """The photo, scaled down if it is very large; faces are numbered from 1, in the order of `found`."""
     scale = min(1.0, EDGE / max(photo.size))
     picture = photo.copy()
     picture.thumbnail((EDGE, EDGE), Image.Resampling.BOX, reducing_gap=2.0)

@@ -1,9 +1,9 @@
 """Putting an edited face back into its photo, without a seam.
 
 The face is matched in colour and blended band by band (Burt and Adelson 1983, "A multiresolution spline with
-application to image mosaics"): colours change over a wide zone, details over a narrow one. Hair goes on where the crop
-ends: what is like it there takes on the colours that the edit gave it, less and less outwards. What is behind people
-stays as it is, where somebody can tell it from them; the generator draws that anew with every edit.
+application to image mosaics"): colours change over a wide zone, details over a narrow one. Hair continues beyond the
+crop: similar colours there change as the edit changed the hair, less and less outwards. The background does not change
+if a silhouette separates people from it; the generator draws a new background with every edit.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from PIL import Image, ImageFilter
 from stylegan_cli.faces import geometry
 from stylegan_cli.faces.alignment import BLUR, Alignment, crop
 
-# Places are told by their distance from the crop's middle. The face and most of the hair lie in a superellipse, whose
-# half axes are shares of the crop's edge; the crop's own border is at distance 1 of a square.
+# Places are described by their distance from the crop's middle. The face and most of the hair are in a superellipse,
+# whose half axes are fractions of the crop's edge; measured in a square, the crop's own border is at distance 1.
 AXES, POWER = (0.46, 0.47), 3.0
-FACE = (0.85, 0.7)  # from where to where details turn from the photo's to the face's
+FACE = (0.85, 0.7)  # between these distances details change from the photo's to the face's
 RIM = (0.99, 0.9)  # where, in the square, the widest transition ends; beyond it only colours follow the edit
-MARGIN = 0.25  # how far around the crop they do, in shares of its edge
-OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # from where they fade in, to both sides of the border
-EDITED = (6.0, 24.0)  # so far an edit changed colours (of 255) where details are the photo's, and where the face's
+MARGIN = 0.25  # how far around the crop they do, in fractions of its edge
+OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # where they fade in, on both sides of the border
+EDITED = (6.0, 24.0)  # changes of colour (of 255) by an edit up to which details are the photo's, from which the face's
 COLOUR_SIZE = 64  # pixels of the crops that colours are compared on
-WIDER = 7  # of these pixels: an edit, or people, and what surrounds them, such as loose hairs
-CAST = 32.0  # colours that differ by more (of 255) are an edit rather than a cast of light
-GRAIN = 10.0  # differences of colours (of 255) that tell nothing
-COARSEST, FINEST = 24, 1024  # pixels of a crop in the coarsest band and in the finest
+WIDER = 7  # of these pixels: by how much edits and people are widened, to include loose hair
+CAST = 32.0  # colours that differ by more (of 255) are an edit rather than a colour cast
+GRAIN = 10.0  # differences of colour (of 255) that are noise
+COARSEST, FINEST = 24, 1024  # pixels across a crop in the coarsest band and in the finest
 STRIP = 256  # rows of the photo that are written at once
 
 Silhouette = Callable[[Image.Image], np.ndarray]
-"""Where there are people on a picture, `[n, n, 1]`, 0 to 1."""
+"""Where there are people in a picture: `[n, n, 1]`, 0 to 1."""
 
 
 def paste(
@@ -46,10 +46,10 @@ def paste(
     """The RGB photo with `face`, the edited crop of any size, in its place. Pixels farther than MARGIN from the crop,
     and those around it that the edit does not reach, keep their values.
 
-    `reference` is the crop before it was edited, as the generator draws it. How its colours differ from the photo's is
-    taken off the face; where the edit changed something beside the face itself (hair), that goes into the photo too.
-    Without a `silhouette` that may be the wall behind it. If there is no `reference`, because the face is somebody
-    else's, everything of whom the photo shows gives way, as far as the crop reaches.
+    `reference` is the crop before the edit, as the generator draws it. The difference between its colours and the
+    photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
+    Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's,
+    everything that the photo shows of the person within the crop is replaced.
     """
     is_other = reference is None
     reference = crop(photo, alignment, face.width) if reference is None else reference
@@ -69,8 +69,8 @@ def paste(
     ours = edited * sharp * rest
 
     visible, change = _visible(alignment), np.zeros_like(before)
-    if not is_other:  # whose hair goes on beyond the crop as it was
-        fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - sharp)  # where details are the photo's in any case
+    if not is_other:  # another person's hair does not continue beyond the crop
+        fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - sharp)  # where details are always the photo's
         edit = (_small(face) - _small(reference)) * _resized(people[inner, inner], COLOUR_SIZE)
         change = _carried(before, edit, visible * _resized(fringe, COLOUR_SIZE))
         change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near
@@ -84,7 +84,7 @@ def paste(
 
 
 def _surroundings(photo: Image.Image, corners: np.ndarray, size: int) -> np.ndarray:
-    """The square `[size, size, 3]`; beyond the photo's edges its mirror image."""
+    """The square `[size, size, 3]`; beyond the photo's edges, its mirror image."""
     near, start, shrink = geometry.nearby(photo, corners, size)
     low, high = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
     before, after = (-(-np.maximum(beyond, 0) // shrink) for beyond in (-low, high - photo.size))
@@ -95,8 +95,8 @@ def _surroundings(photo: Image.Image, corners: np.ndarray, size: int) -> np.ndar
 def _people(
     before: np.ndarray, face: Image.Image, inner: slice, silhouette: Silhouette | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where there are people in the photo's square, `before`, and in the `face`: both `[n, n, 1]`. Everywhere, if
-    nobody can tell, or sees none in the very middle: it may be a cat."""
+    """Where there are people in the photo's square, `before`, and in the `face`: both `[n, n, 1]`. Everywhere, if there
+    is no silhouette or it shows nobody in the middle: it may be a cat."""
     size = inner.stop - inner.start
     if silhouette is not None:
         there = _resized(silhouette(Image.fromarray(before.round().clip(0, 255).astype(np.uint8))), len(before))
@@ -107,11 +107,12 @@ def _people(
 
 
 def _carried(before: np.ndarray, change: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """A `change` of the crop's colours `[COLOUR_SIZE, COLOUR_SIZE, 3]` carried on around it: `[n, n, 3]`, as `before`.
+    """A `change` of the crop's colours `[COLOUR_SIZE, COLOUR_SIZE, 3]`, continued around it: `[n, n, 3]`, as `before`.
 
-    Colours change by the affine function that fits the crop's colours near them, by their `weight` `[COLOUR_SIZE,
-    COLOUR_SIZE, 1]` (He et al. 2010, "Guided image filtering"): what is half hair and half wall changes half as hair
-    does. As far as the fit is in doubt, where shapes moved or nothing of such a colour was seen, nothing is carried on.
+    Colours change by the affine function that best fits the changes of the crop's colours nearby, weighted by `weight`
+    `[COLOUR_SIZE, COLOUR_SIZE, 1]` (He et al. 2010, "Guided image filtering"): a mixture of half hair and half wall
+    changes half as much as hair. The less certain the fit, because shapes moved or no such colour was seen, the smaller
+    the change.
     """
     around, size = round(COLOUR_SIZE * MARGIN), len(before)
     near = _kernel(COLOUR_SIZE + 2 * around)
@@ -137,7 +138,7 @@ def _carried(before: np.ndarray, change: np.ndarray, weight: np.ndarray) -> np.n
 
 
 def _drawn(photo: Image.Image, corners: np.ndarray, values: np.ndarray, mask: np.ndarray) -> Image.Image:
-    """The photo with a square of `values` `[n, n, 3]` added to it, once what `mask` `[n, n, 1]` covers is taken off."""
+    """The photo times `1 - mask`, plus `values`: squares `[n, n, 1]` and `[n, n, 3]` drawn into it."""
     low = np.maximum(np.floor(corners.min(axis=0)), 0).astype(int)
     high = np.minimum(np.ceil(corners.max(axis=0)), photo.size).astype(int)
     pictures = [Image.fromarray(np.ascontiguousarray(one)) for one in np.moveaxis(values, 2, 0)]
@@ -153,12 +154,12 @@ def _drawn(photo: Image.Image, corners: np.ndarray, values: np.ndarray, mask: np
 
 
 class _Warp:
-    """Draws pictures of a square, one channel each, into the part of a photo that it lies in."""
+    """Draws pictures of a square, one channel each, into the part of a photo that contains it."""
 
     def __init__(self, corners: np.ndarray, size: tuple[int, int]) -> None:
         self.size, self.edge = size, geometry.edge(corners)
         axes = np.stack([corners[3] - corners[0], corners[1] - corners[0]], axis=1)
-        self.inverse = np.linalg.inv(axes)  # from the photo's pixels to shares of the square
+        self.inverse = np.linalg.inv(axes)  # from the photo's pixels to fractions of the square
         self.start = -self.inverse @ corners[0]
 
     def __call__(self, picture: Image.Image) -> np.ndarray:
@@ -173,33 +174,33 @@ class _Warp:
 
 
 def _distance(size: int, axes: tuple[float, float] = (0.5, 0.5), power: float = np.inf) -> np.ndarray:
-    """How far a square's pixels `[size, size, 1]` are from its middle: 1 on the superellipse of these half axes, which
-    are shares of its edge."""
+    """The distance of a square's pixels from its middle, `[size, size, 1]`: 1 on the superellipse with these half axes,
+    which are fractions of its edge."""
     place = np.abs((np.arange(size, dtype=np.float32) + 0.5) / size - 0.5)
     return np.asarray(np.linalg.norm(np.meshgrid(*(place / axis for axis in axes)), power, axis=0))[..., None]
 
 
 def _edited(face: Image.Image, reference: Image.Image) -> np.ndarray:
-    """Where an edit changed something, 0 to 1, a little wider than it did: `[COLOUR_SIZE, COLOUR_SIZE, 1]`."""
+    """Where an edit changed something, 0 to 1, slightly widened: `[COLOUR_SIZE, COLOUR_SIZE, 1]`."""
     much = _step(np.abs(_small(face) - _small(reference)).max(axis=2), *EDITED)
     return _wide(much[..., None])
 
 
 def _widened(people: np.ndarray) -> np.ndarray:
-    """People in the photo's square `[n, n, 1]`, and what surrounds them."""
+    """People in the photo's square `[n, n, 1]`, widened."""
     small = _resized(people, round(COLOUR_SIZE * (1 + 2 * MARGIN)))
     return _resized(_wide(small), len(people))
 
 
 def _wide(places: np.ndarray) -> np.ndarray:
-    """Places `[n, n, 1]`, 0 to 1, with WIDER margins that fade out."""
+    """Places `[n, n, 1]`, 0 to 1, widened by WIDER with soft edges."""
     wide = Image.fromarray((places[..., 0].clip(0, 1) * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(WIDER))
     return np.asarray(wide.filter(ImageFilter.GaussianBlur(1.5)), np.float32)[..., None] / 255
 
 
 def _sharp(alignment: Alignment, size: int) -> np.ndarray:
-    """How sharp the crop is, `[size, size, 1]`: it blurs a photo that goes on as a mirror image before its edge, down
-    to 0 there. Details are then better taken from the photo."""
+    """How sharp the crop is, `[size, size, 1]`: near a photo's edge beyond which it is mirrored, the crop is blurred;
+    the value falls to 0 at the edge. There details are better taken from the photo."""
     blur = np.minimum(alignment.beyond(), alignment.edge * BLUR).clip(1e-6)
     places = _places(alignment, size)
     within = np.concatenate([places, alignment.size - places], axis=2) / blur
@@ -207,7 +208,7 @@ def _sharp(alignment: Alignment, size: int) -> np.ndarray:
 
 
 def _visible(alignment: Alignment) -> np.ndarray:
-    """Which places of a crop `[COLOUR_SIZE, COLOUR_SIZE, 1]` are in the photo and not its mirror image."""
+    """Which places of a crop, `[COLOUR_SIZE, COLOUR_SIZE, 1]`, are in the photo and not in its mirror image."""
     places = _places(alignment, COLOUR_SIZE)
     return np.asarray(((places >= 0) & (places < alignment.size)).all(axis=2, keepdims=True), np.float32)
 
@@ -219,13 +220,13 @@ def _places(alignment: Alignment, size: int) -> np.ndarray:
 
 
 def _step(values: np.ndarray, zero: float, one: float) -> np.ndarray:
-    """0 where values are `zero` and beyond, 1 where they are `one` and beyond, smooth between."""
+    """0 where values are `zero` or beyond, 1 where they are `one` or beyond, smooth between."""
     share = ((values - zero) / (one - zero)).clip(0, 1)
     return share * share * (3 - 2 * share)
 
 
 def _blended(change: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:
-    """A change `[n, n, 3]` where `mask` lets it: each band of it through a mask as smooth as the band is coarse."""
+    """A change `[n, n, 3]` times `mask`, band by band: the coarser the band, the smoother the mask."""
     if not levels:
         return change * mask
     half = math.ceil(len(change) / 2)
@@ -242,19 +243,19 @@ def _cast(
     here: np.ndarray,
     visible: np.ndarray,
 ) -> np.ndarray:
-    """What to add to the face's colours, smooth, `[COLOUR_SIZE, COLOUR_SIZE, 3]`: to people, who are `here`, what they
-    differed by before the edit, from the photo's, who were `there`; to what is behind them, what that differs by.
-    `before` is the photo where the face goes, as far as it is `visible`."""
+    """A smooth correction of the face's colours, `[COLOUR_SIZE, COLOUR_SIZE, 3]`: for people (`here` in the face,
+    `there` in the photo), how the photo differs from the face before the edit; for the background, how it differs from
+    the face after the edit. `before` is the photo in the crop's place, as far as it is `visible`."""
     before, there, here = (_resized(values, COLOUR_SIZE) for values in (before, there, here))
     people, behind = before - _small(reference), before - _small(face)
-    # Where colours of people differ much, something else is drawn there.
+    # Where people's colours differ greatly, the generator drew something else.
     alike = 1 / (1 + (np.abs(people).max(axis=2, keepdims=True) / CAST) ** 2)
     cast_behind = _spread(behind, visible * (1 - there) * (1 - here))
     return here * _spread(people, visible * alike) + (1 - here) * cast_behind
 
 
 def _spread(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The mean of values `[COLOUR_SIZE, COLOUR_SIZE, 3]` around each place by their `weight`; 0 far from all of it."""
+    """The local means of values `[COLOUR_SIZE, COLOUR_SIZE, 3]`, weighted by `weight`; 0 far from all weights."""
     near = _kernel(COLOUR_SIZE)
     weighted, total = (np.einsum("ij,jkc,kl->ilc", near, one, near, optimize=True) for one in (values * weight, weight))
     return np.asarray(weighted / (total + 1e-3))
@@ -265,7 +266,7 @@ def _small(picture: Image.Image) -> np.ndarray:
 
 
 def _kernel(size: int) -> np.ndarray:
-    """What `[size, size]` smooths as many places of COLOUR_SIZE: a Gaussian as wide as an eighth of the crop."""
+    """The matrix `[size, size]` that smooths `size` places: a Gaussian as wide as an eighth of the crop."""
     place = np.arange(size)
     return np.asarray(np.exp(-(((place[:, None] - place) / (COLOUR_SIZE / 8)) ** 2) / 2))
 

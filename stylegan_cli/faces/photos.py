@@ -1,4 +1,4 @@
-"""Photos as people have them."""
+"""Reading photos, of any format that people have."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ MAX_PIXELS = 2 * decoding.MAX_PIXELS  # 179 megapixels, half a gigabyte once dec
 
 
 def read(path: Path) -> Image.Image:
-    """A photo as upright RGB: turned as its EXIF says, in sRGB, over white where it is transparent; of animations the
-    first picture."""
+    """A photo as upright RGB: rotated according to its EXIF data, in sRGB, on white where it is transparent; the first
+    picture of an animation. Raises StyleganError if it cannot be read."""
     try:
         return decoding.decode(_content(path), MAX_PIXELS)
     except decoding.UnusableError as error:

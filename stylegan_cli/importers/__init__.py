@@ -1,4 +1,4 @@
-"""Model files of other projects, read without running anything in them, as networks of our architectures."""
+"""Reads model files of other projects, without running anything in them, as networks of our architectures."""
 
 from stylegan_cli.importers.checkpoint import Checkpoint, Network, generator
 from stylegan_cli.importers.detect import read, read_tensor

@@ -1,4 +1,4 @@
-"""What reading a checkpoint gives: networks of our architectures, with tensors that are known to fit them."""
+"""The result of reading a checkpoint: networks of our architectures, with tensors that are checked to fit them."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Network:
 
 
 class Checkpoint:
-    """A foreign or native model file. `generator` is the averaged one (EMA), `training_generator` the other one.
+    """A foreign or native model file. `generator` is the averaged one (EMA), `training_generator` the one not averaged.
 
-    Drawing needs no other: the discriminator and the training generator can be given as functions, which load them when
-    they are first asked for. `sha256` is the generator's `identity` where the file has proved it.
+    Drawing needs only `generator`: the discriminator and the training generator can be given as functions, which load
+    them on first access. `sha256` is the generator's `identity` if the file has been verified against it.
     """
 
     def __init__(
@@ -84,10 +84,11 @@ class Draft:
     is_discriminator: bool = False
 
     def load(self, room: int) -> Network:
-        """The network, once its tensors fit its architecture and take no more than the `room` bytes of the file."""
+        """The network, after checking that its tensors fit its architecture and take no more than the `room` bytes of
+        the file; raises RefusedError if not."""
         shapes = {name: tensor.shape for name, tensor in self.pending.items()}
         check(self.family, self.config, shapes, self.is_discriminator)
-        # Stored in half precision at least; a file that uses the same numbers for many tensors would grow when loaded.
+        # Stored in half precision or more; a file that reuses the same numbers for many tensors would grow when loaded.
         if sum(2 * math.prod(tensor.shape) for tensor in self.pending.values() if tensor.is_stored) > room:
             raise RefusedError("its tensors are larger than the file itself")
         return Network(self.family, self.config, {name: tensor.load() for name, tensor in self.pending.items()})
@@ -95,7 +96,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Drafts:
-    """A checkpoint whose tensors are still in the file. What drawing does not need is not even looked at yet."""
+    """A checkpoint whose tensors are still in the file. What drawing does not need is not read until it is needed."""
 
     format: str
     generator: Draft
@@ -116,7 +117,8 @@ def generator(checkpoint: Checkpoint, name: str) -> Generator:
 def check(
     family: str, config: dict[str, Any], shapes: Mapping[str, tuple[int, ...]], is_discriminator: bool = False
 ) -> None:
-    """Compares names and shapes with the architecture's, which is built without memory for them."""
+    """Compares names and shapes with the architecture's, which is built on `meta`; raises RefusedError if they
+    differ."""
     build = architectures.build_discriminator if is_discriminator else architectures.build
     try:
         _check_values(family, config)
@@ -126,20 +128,20 @@ def check(
     for name in sorted(expected.keys() | shapes.keys()):
         if expected.get(name) != shapes.get(name):
             found, wanted = (_size(side.get(name)) for side in (shapes, expected))
-            raise RefusedError(f"its {family} network has {shown(name)} as {found} where {wanted} is due")
+            raise RefusedError(f"its {family} network has {shown(name)} as {found} instead of {wanted}")
 
 
 def _check_values(family: str, config: dict[str, Any]) -> None:
-    """Building a network takes time and memory that grow with a few of these numbers, even without its tensors."""
+    """Limits the config: even without tensors, the time and memory to build a network grow with some of its numbers."""
     for name, value in config.items():
         numbers = value if isinstance(value, list | tuple) else [] if isinstance(value, str | None) else [value]
         limit = LIMITS.get(name, 1 << 24)
         if len(numbers) > 64 or any(not isinstance(n, int | float) or not abs(n) <= limit for n in numbers):
-            raise ValueError(f"{name} is beyond all reason")
+            raise ValueError(f"{name} is out of range")
     if family == "stylegan3":
         rates = [signal.rate for signal in stylegan3.Config(**config).signals]
         if any(not 1 / 4 <= after / before <= 4 for before, after in pairwise(rates)):
-            raise ValueError("its sampling rates jump, which takes endless filters")
+            raise ValueError("its sampling rates jump, which needs enormous filters")
 
 
 def _size(shape: tuple[int, ...] | None) -> str:

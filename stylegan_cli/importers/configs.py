@@ -1,6 +1,7 @@
-"""The configs of networks, read off the shapes of their tensors (under our names); `facts` are what shapes cannot tell.
+"""The configs of networks, inferred from the shapes of their tensors (under our names); `facts` are config entries that
+shapes do not show.
 
-A config found so is only a guess until `Draft.load` has compared every tensor with the architecture that it describes.
+Such a config is only a guess until `Draft.load` has compared every tensor with the architecture that it describes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from stylegan_cli.importers.checkpoint import Draft
 from stylegan_cli.importers.keymap import Pending, count
 from stylegan_cli.importers.stored import RefusedError, Stored, shown
 
-# A group size of the minibatch standard deviation where files say None.
+# The group size of the minibatch standard deviation if a file says None.
 WHOLE_BATCH = 1 << 20
 MAX_TAPS = 64
 
@@ -22,6 +23,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def stylegan1_generator(pending: Mapping[str, Pending], **facts: Any) -> Draft:
+    """A StyleGAN generator of these tensors; `facts` are further entries of its config."""
     shapes = _shapes(pending)
     blocks = count(shapes, "synthesis.torgb.{}.weight")
     channels = [shapes[f"synthesis.layers.{2 * n}.bias"][0] for n in range(blocks)]
@@ -38,6 +40,7 @@ def stylegan1_generator(pending: Mapping[str, Pending], **facts: Any) -> Draft:
 
 
 def stylegan1_discriminator(pending: Mapping[str, Pending], **facts: Any) -> Draft:
+    """A StyleGAN discriminator of these tensors; `facts` are further entries of its config."""
     shapes = _shapes(pending)
     blocks = count(shapes, "fromrgb.{}.weight")
     base, most = _capacity([shapes[f"fromrgb.{n}.weight"][0] for n in range(blocks)])
@@ -52,16 +55,18 @@ def stylegan1_discriminator(pending: Mapping[str, Pending], **facts: Any) -> Dra
 
 
 def lod(found: Any, blocks: int) -> float:
-    """How many of its doublings a StyleGAN still lacked when it was saved; 0 where the file does not say."""
+    """How many doublings a StyleGAN of `blocks` resolutions still lacked when it was saved; 0 if the file does not say.
+    Raises RefusedError if the value is impossible."""
     if isinstance(found, Stored):
         found = found.tensor().item() if found.count == 1 else None
     value = float(found) if isinstance(found, int | float) else 0.0
     if not 0 <= value <= blocks - 1:
-        raise RefusedError(f"its lod is {value}, where a network of {blocks} resolutions has 0 to {blocks - 1}")
+        raise RefusedError(f"its lod is {value}, but a network of {blocks} resolutions has 0 to {blocks - 1}")
     return value
 
 
 def stylegan2_generator(pending: Mapping[str, Pending], **facts: Any) -> Draft:
+    """A StyleGAN2 generator of these tensors; `facts` are further entries of its config."""
     shapes = _shapes(pending)
     resolutions = _resolutions(shapes, "synthesis.b{}.conv1.weight", 4)
     base, most = _capacity([shapes[f"synthesis.b{r}.conv1.weight"][0] for r in resolutions])
@@ -81,6 +86,7 @@ def stylegan2_generator(pending: Mapping[str, Pending], **facts: Any) -> Draft:
 
 
 def stylegan2_discriminator(pending: Mapping[str, Pending], **facts: Any) -> Draft:
+    """A StyleGAN2 discriminator of these tensors; `facts` are further entries of its config."""
     shapes = _shapes(pending)
     resolutions = _resolutions(shapes, "b{}.conv0.weight", 8)
     channels = [shapes["b4.conv.weight"][0]] + [shapes[f"b{r}.conv0.weight"][0] for r in resolutions]
@@ -103,7 +109,7 @@ def stylegan2_discriminator(pending: Mapping[str, Pending], **facts: Any) -> Dra
 
 
 def agree(draft: Draft, said: Mapping[str, Any]) -> Draft:
-    """The draft, unless the file itself says something else about the network than its tensors do."""
+    """The draft; raises RefusedError if what the file says about the network contradicts its tensors."""
     for name, value in said.items():
         if draft.config[name] != value:
             raise RefusedError(f"it says that {name} is {shown(value)}, but its tensors show {draft.config[name]}")
@@ -111,15 +117,16 @@ def agree(draft: Draft, said: Mapping[str, Any]) -> Draft:
 
 
 def resample_filter(kernels: Iterable[Any]) -> dict[str, tuple[float, ...]]:
-    """The config's filter, from all the stored kernels made of it, whatever gain they have."""
+    """The config's filter, from all stored kernels made from it, whatever their gain; empty if there are none. Raises
+    RefusedError if they differ or are not separable."""
     filters = {_taps(kernel) for kernel in kernels}
     if len(filters) > 1:
-        raise RefusedError("its layers resample with different filters")
+        raise RefusedError("its layers use different resampling filters")
     return {"resample_filter": filter_} if (filter_ := next(iter(filters), None)) else {}
 
 
 def _taps(kernel: Stored) -> tuple[float, ...]:
-    """The 1-D filter whose outer product `kernel` `[..., taps, taps]` is, its first tap 1."""
+    """The 1-D filter whose outer product is `kernel` `[..., taps, taps]`, scaled so that the first tap is 1."""
     last = kernel.shape[-1]
     if last <= MAX_TAPS and kernel.count in (last, last * last):
         values = kernel.tensor().double().reshape(-1, last)
@@ -127,11 +134,11 @@ def _taps(kernel: Stored) -> tuple[float, ...]:
         outer = torch.outer(taps, taps) if len(values) > 1 else taps[None]
         if torch.allclose(outer / outer.sum(), values / values.sum(), atol=1e-6):
             return tuple(round(tap, 5) for tap in taps.tolist())
-    raise RefusedError("its resampling filter is not a separable one")
+    raise RefusedError("its resampling filter is not separable")
 
 
 def _mapping(shapes: Shapes, classes: tuple[int, ...]) -> dict[str, Any]:
-    """Sizes of the mapping network; `classes` are how many features join z for how many classes."""
+    """Sizes of the mapping network; `classes` is the number of features concatenated with z, and that of classes."""
     features, c_dim = classes
     return {"z_dim": shapes["mapping.fc0.weight"][1] - features, "c_dim": c_dim, **_depth(shapes)}
 
@@ -142,12 +149,13 @@ def _depth(shapes: Shapes) -> dict[str, Any]:
 
 
 def _capacity(channels: list[int]) -> tuple[int, int]:
-    """`channel_base` and `channel_max`, where `channels` from 4 pixels up are `min(channel_base // r, channel_max)`."""
+    """`channel_base` and `channel_max`, given that `channels` from 4 pixels up are `min(channel_base // r,
+    channel_max)`."""
     return channels[-1] * _top(len(channels)), channels[0]
 
 
 def _scores(weight: tuple[int, ...]) -> int:
-    """Classes of a discriminator with a score for each; a single score means none."""
+    """The number of classes of a discriminator with a score for each; a single score means none."""
     return weight[0] if weight[0] > 1 else 0
 
 

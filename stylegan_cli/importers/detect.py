@@ -1,4 +1,5 @@
-"""One door for every model file. What it is shows in its first bytes, its tensors' names and shapes; never its name."""
+"""Reads every kind of model file. Its kind is recognised by its first bytes and its tensors' names and shapes, never by
+the file's name."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ from stylegan_cli.importers.unpickle import Record
 from stylegan_cli.modelfile import digest
 
 KNOWN = "NVIDIA's .pkl, rosinality's .pt, genforce's .pth and this tool's .safetensors files"
-# What other things that end up under a model's name begin with, in lower case and without space before it.
+# The first bytes, in lower case and without leading space, of other things that are often mistaken for models.
 STRANGERS = {
     b"\x93numpy": "a NumPy array: give it where latents are asked for",
     b"<!doctype": "a web page: the download failed",
@@ -36,15 +37,17 @@ DAMAGE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, R
 
 
 def read(path: Path) -> Checkpoint:
-    """The networks in a checkpoint of any known kind. Nothing in the file is ever run."""
+    """The networks in a checkpoint of any known kind. Nothing in the file is ever run. Raises StyleganError if reading
+    fails."""
     with _refusing(path, "another model"):
         data = _map(path)
         return _native(path, data) if safetensors_file.looks_like(data) else _foreign(path, data)
 
 
 def read_tensor(path: Path) -> Tensor:
-    """The one tensor in a file that torch.save wrote, or rosinality's projected latents, `[n, w_dim]` or `[n, num_ws,
-    w_dim]` as `[n, 1 or num_ws, w_dim]`. Nothing in it is ever run."""
+    """The only tensor in a file written by torch.save, or rosinality's projected latents, `[n, w_dim]` or `[n, num_ws,
+    w_dim]`, as `[n, 1 or num_ws, w_dim]`. Nothing in the file is ever run. Raises StyleganError if it cannot be
+    read."""
     with _refusing(path, "another file"):
         data = _map(path)
         value = _tree(path, data)
@@ -58,12 +61,12 @@ def read_tensor(path: Path) -> Tensor:
 
 
 def _projected(value: object, size: int) -> Tensor:
-    """What rosinality's projector writes: latents by their pictures' names. `size` is the file's."""
+    """The latents that rosinality's projector writes, under their pictures' names. `size` is the file's, in bytes."""
     pictures = list(value.values()) if isinstance(value, dict) else []
     found = [one.get("latent") if isinstance(one, dict) else None for one in pictures]
     latents = [one for one in found if isinstance(one, Stored)]
     if not latents or len(latents) < len(found) or len({latent.shape for latent in latents}) > 1:
-        raise RefusedError("it holds something else than one tensor, or latents by their pictures' names")
+        raise RefusedError("it holds neither a single tensor nor latents under their pictures' names")
     if sum(latent.nbytes for latent in latents) > size:
         raise RefusedError("its latents are larger than the file itself")
     stacked = torch.stack([latent.tensor() for latent in latents])
@@ -72,7 +75,7 @@ def _projected(value: object, size: int) -> Tensor:
 
 @contextmanager
 def _refusing(path: Path, instead: str) -> Iterator[None]:
-    """Makes one sentence of what is wrong with a file; `instead` is what to use in its place."""
+    """Turns what is wrong with a file into one sentence; `instead` is what to use in its place."""
     try:
         yield
     except RefusedError as error:
@@ -87,14 +90,14 @@ def _refusing(path: Path, instead: str) -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.ENOMEM:
             raise MemoryError from error  # nothing is wrong with the file
-        raise StyleganError(f"{path} cannot be read ({error.strerror or error}); give a file that can be") from error
+        raise StyleganError(f"{path} cannot be read ({error.strerror or error}); use another file") from error
 
 
 def _map(path: Path) -> memoryview:
-    """The file's bytes, mapped: only what is looked at is read."""
+    """The file's bytes, mapped: only the parts that are accessed are read."""
     about = path.stat()
     if not stat.S_ISREG(about.st_mode):
-        raise OSError("it is no file")
+        raise OSError("it is not a file")
     if about.st_size == 0:
         raise RefusedError("it is empty")
     with path.open("rb") as file:
@@ -109,12 +112,12 @@ def _native(path: Path, data: memoryview) -> Checkpoint:
     if digest(family, config, tensors) != metadata["sha256"]:
         raise RefusedError("its contents do not match its sha256: it is damaged")
     if not all(tensor.is_floating_point() for tensor in tensors.values()):
-        raise RefusedError("it has tensors of other than floating-point numbers")
+        raise RefusedError("it has tensors that do not hold floating-point numbers")
     network = Network(family, json.loads(config), {name: tensor.float() for name, tensor in tensors.items()})
     check(family, network.config, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
     notes = json.loads(metadata.get("notes", "{}"))
     if not isinstance(notes, dict):
-        raise RefusedError(f"its notes are {shown(notes)} and no table")
+        raise RefusedError(f"its notes are {shown(notes)}, not a table")
     return Checkpoint("stylegan model file", network, notes=notes, sha256=metadata["sha256"])
 
 
@@ -148,11 +151,11 @@ def _tree(path: Path, data: memoryview) -> Any:
     for begin, what in STRANGERS.items():
         if start.lstrip().lower().startswith(begin):
             raise RefusedError(f"it is {what}")
-    raise RefusedError(f"it is of no known kind (known are {KNOWN})")
+    raise RefusedError(f"its format is unknown (known formats: {KNOWN})")
 
 
 def _drafts(tree: Any) -> Drafts:
-    """Whose checkpoint it is, by the kind of its values and their names."""
+    """Reads the checkpoint with the right project's reader, by the kinds and names of its values."""
     values = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, tuple | list) else ()
     kinds = {value.name for value in values if isinstance(value, Record)}
     if isinstance(tree, dict):
@@ -167,4 +170,4 @@ def _drafts(tree: Any) -> Drafts:
             return genforce.read(models)
     elif "network" in kinds:
         return nvidia_tensorflow.read(tree)
-    raise RefusedError(f"it holds no network of a known kind (known are {KNOWN})")
+    raise RefusedError(f"it holds no network of a known kind (known files: {KNOWN})")

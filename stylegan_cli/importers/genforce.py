@@ -42,7 +42,7 @@ def _stylegan2(found: Mapping[str, Any]) -> Draft:
 
 
 def _stylegan2_d(found: Mapping[str, Any]) -> Draft:
-    """Two layers a block above 4 pixels, three at 4."""
+    """Two layers per block above 4 pixels, three at 4 pixels."""
     blocks = (count(found, "layer{}.weight") - 1) // 2
     return configs.stylegan2_discriminator(rename(found, stylegan2_discriminator_keys(blocks)))
 
@@ -78,7 +78,7 @@ def stylegan1_generator_keys(blocks: int, mapping_layers: int) -> KeyMap:
 
 
 def stylegan1_discriminator_keys(blocks: int) -> KeyMap:
-    """Theirs count layers from the picture down, ours blocks from 4 pixels up."""
+    """Their names count layers from the picture down, ours count blocks from 4 pixels up."""
     last = 2 * (blocks - 1)
     pairs = {f"layer{last}": "final.conv", f"layer{last + 1}": "final.dense0", f"layer{last + 2}": "final.dense1"}
     keys: dict[str, To | None] = {"lod": None}
@@ -115,7 +115,7 @@ def stylegan2_generator_keys(blocks: int, mapping_layers: int) -> KeyMap:
 
 
 def stylegan2_discriminator_keys(blocks: int) -> KeyMap:
-    """Theirs count layers from the picture down, ours by resolution."""
+    """Their names count layers from the picture down, ours contain the resolution."""
     last = 2 * (blocks - 1)
     pairs = {f"layer{last}": "b4.conv", f"layer{last + 1}": "b4.fc", f"layer{last + 2}": "b4.out"}
     keys: dict[str, To | None] = {}
@@ -133,7 +133,7 @@ def stylegan2_discriminator_keys(blocks: int) -> KeyMap:
 
 
 def _styled(theirs: str, ours: str) -> KeyMap:
-    """A modulated convolution. Its network adds 1 to the style when it runs, ours has the 1 in the bias."""
+    """A modulated convolution. Their network adds 1 to the style when it runs; ours has the 1 in the bias."""
     return {
         f"{theirs}.weight": To(f"{ours}.weight"),
         f"{theirs}.bias": To(f"{ours}.bias"),

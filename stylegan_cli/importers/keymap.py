@@ -1,4 +1,4 @@
-"""Foreign tensor names to ours: a dict of theirs -> `To(ours, how)`, or None for what is dropped on purpose."""
+"""Foreign tensor names to ours: a dict of theirs -> `To(ours, how)`, or None for a tensor dropped on purpose."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor
 
 from stylegan_cli.importers.stored import RefusedError, Stored, shown
 
-# A hundred times what networks have.
+# A hundred times as many as real networks have.
 MAX_TENSORS = 20_000
 
 Named = TypeVar("Named")
 
-# The steps that lead from a foreign tensor to ours. They work on tensors without numbers too (device "meta").
+# The steps that convert a foreign tensor to ours. They also work on tensors without data (device "meta").
 
 
 def as_is(x: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ def oihw(x: Tensor) -> Tensor:
 
 
 def flipped(x: Tensor) -> Tensor:
-    """TensorFlow's upsampling convolutions of StyleGAN2 apply their kernel turned by 180 degrees."""
+    """StyleGAN2's upsampling convolutions in TensorFlow apply their kernel rotated by 180 degrees."""
     return x.flip(-2, -1)
 
 
@@ -43,7 +43,7 @@ def oihw_flipped(x: Tensor) -> Tensor:
 
 
 def plus_one(x: Tensor) -> Tensor:
-    """A style's bias where the network itself adds the 1."""
+    """A style's bias, if the foreign network itself adds the 1."""
     return x + 1
 
 
@@ -67,7 +67,7 @@ def scalar(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class To:
-    """Our name for a foreign tensor, and the step that makes it ours."""
+    """Our name for a foreign tensor, and the step that converts it to ours."""
 
     name: str
     how: Callable[[Tensor], Tensor] = as_is
@@ -78,7 +78,7 @@ KeyMap = dict[str, To | None]
 
 @dataclass(frozen=True)
 class Pending:
-    """A tensor of ours that is not loaded yet, or not made yet if the file has none."""
+    """A tensor of ours that is not loaded yet, or that is still to be made if the file has none."""
 
     shape: tuple[int, ...]
     load: Callable[[], Tensor]
@@ -86,7 +86,8 @@ class Pending:
 
 
 def rename(found: Mapping[str, Any], keys: KeyMap) -> dict[str, Pending]:
-    """Every tensor found, under our name. One that the key map does not know is an error: none is left out silently."""
+    """Every tensor found, under our name. A tensor that is not in the key map raises RefusedError: none is left out
+    silently."""
     pending: dict[str, Pending] = {}
     for theirs, value in found.items():
         if theirs not in keys:
@@ -114,7 +115,7 @@ def _pending(theirs: str, value: Any, how: Callable[[Tensor], Tensor]) -> Pendin
 
 
 def counted(named: Iterable[Named]) -> Iterator[Named]:
-    """Tensors with their names, as they come. A file can give the same long list of them to a thousand modules."""
+    """Named tensors, passed on up to a limit: a file can give the same long list of them to a thousand modules."""
     for number, one in enumerate(named):
         if number == MAX_TENSORS:
             raise RefusedError(f"it has a network of more than {MAX_TENSORS} tensors")

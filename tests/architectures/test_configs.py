@@ -19,7 +19,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("family", "name", "value"), WRONG)
 def test_values_of_another_kind_are_refused_before_they_draw(family, name, value):
-    with pytest.raises(StyleganError, match=rf"^the {family} config's {name} is of another kind: "):
+    with pytest.raises(StyleganError, match=rf"^the {family} config's {name} has the wrong type: "):
         architectures.config_of(family, {name: value})
 
 

@@ -173,7 +173,7 @@ def test_what_can_be_aligned_is_aligned(stylegan, her):
     assert (result.exit_code, result.stdout) == (REST, "aligned/her-aligned.png\n")
     letter, _small, night, last = result.stderr.splitlines()
     assert letter.startswith("Error: letter.jpg is no picture of a known format; ")
-    assert night.startswith("Error: no face was found on night.png; ")
+    assert night.startswith("Error: no face was found in night.png; ")
     assert last == "Error: 2 of 3 photos could not be aligned."
 
 
@@ -285,9 +285,9 @@ UNUSABLE = {
     "cut.jpg": (cut_short, "cut.jpg is damaged ("),
     "corrupt.png": (corrupt, "corrupt.png is damaged ("),
     "bomb.png": (bomb, "bomb.png has more than 178,956,970 pixels, which are too many; use another photo"),
-    "nobody.png": (lambda path: Image.new("RGB", (300, 200), "white").save(path), "no face was found on nobody.png; "),
-    "pixel.png": (lambda path: Image.new("RGB", (1, 1)).save(path), "no face was found on pixel.png; "),
-    "tiny.png": (tiny, "the face on tiny.png is too small: its eyes are 10.2 pixels apart and at least 16 are needed"),
+    "nobody.png": (lambda path: Image.new("RGB", (300, 200), "white").save(path), "no face was found in nobody.png; "),
+    "pixel.png": (lambda path: Image.new("RGB", (1, 1)).save(path), "no face was found in pixel.png; "),
+    "tiny.png": (tiny, "the face in tiny.png is too small: its eyes are 10.2 pixels apart, but at least 16 are needed"),
 }
 
 

@@ -160,8 +160,8 @@ def test_a_folder_is_nobody(refused, here):
 
 
 NO_PEOPLE = {
-    "no face": (encode(Image.new("RGB", (80, 80)), "png"), "no face was found on a.png"),
-    "a pixel": (encode(Image.new("RGB", (1, 1)), "png"), "no face was found on a.png"),
+    "no face": (encode(Image.new("RGB", (80, 80)), "png"), "no face was found in a.png"),
+    "a pixel": (encode(Image.new("RGB", (1, 1)), "png"), "no face was found in a.png"),
     "text": (b"hello", "a.png is no picture of a known format"),
     "empty": (b"", "a.png is empty"),
 }
@@ -243,7 +243,7 @@ def test_a_picture_of_another_model(refused, face, tmp_path):
     modelfile.save(make_tiny(seed=1), other, {})
     for words in (["replay", "face.png"], ["noise", "face.png"]):
         said = refused(REST, *words, model=other)
-        assert re.search(r"face\.png was made with the model tiny \(\w{12}\), and this is other \(\w{12}\)", said)
+        assert re.search(r"face\.png was made with the model tiny \(\w{12}\), but this is other \(\w{12}\)", said)
 
 
 def test_replay_of_a_model_that_is_not_here(refused, face):
@@ -258,7 +258,7 @@ def test_a_sheet_is_nobody(refused, tiny_stylegan):
 
 
 WORDS = {
-    "model": (["sample", "--model", "celeba"], "unknown model 'celeba'; known are faces-64, ffhq"),
+    "model": (["sample", "--model", "celeba"], "unknown model 'celeba'; known models are faces-64, ffhq"),
     "model file": (["sample", "--model", "no.safetensors"], "there is no model file no.safetensors"),
     "precision": (["sample", "--precision", "fp8"], "there is no precision 'fp8'; say auto, fp32, bf16, fp16"),
     "device": (["sample", "--device", "tpu"], "there is no device 'tpu'"),
@@ -314,7 +314,7 @@ WORDS = {
     "glasses": (["edit", 1, "--glasses", 2], "stylegan edit has no --glasses; use --direction glasses=2"),
     "a folder of people": (["noise", "."], ". is a folder, and people are asked for one by one"),
     "no cast": (["noise", "jon"], "'jon' is nobody: there is no such file, and this model has no cast"),
-    "no model": (["sample", "--model", ""], "unknown model ''; known are"),
+    "no model": (["sample", "--model", ""], "unknown model ''; known models are"),
     "a zip and a folder": (["sample", "--dataset", "d.zip/"], "d.zip is named like a .zip, and asked for as a folder"),
     "shares twice": (
         ["blend-parents", 1, 2, "--coarse", 0, "--middle", 0, "--fine", 0, "--seed", 3],

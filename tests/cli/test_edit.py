@@ -122,7 +122,7 @@ def test_another_models_direction(stylegan, tiny_model, age):
     np.savez("age.npz", **(arrays | {"about": np.array(json.dumps(about))}))
     result = stylegan("edit", 1, "--direction", "age.npz=1", "--model", tiny_model)
     assert result.exit_code == 1
-    assert "age.npz is a direction of the model tiny (111111111111), and this is tiny" in result.stderr
+    assert "age.npz is a direction of the model tiny (111111111111), but this is tiny" in result.stderr
 
 
 def test_several_people_get_names_of_their_own(edit):

@@ -151,7 +151,7 @@ def test_added_models_have_names(stylegan, files, own_models):
 
 
 def test_bundled_models_are_not_removed(stylegan, own_models):
-    refused(stylegan("models", "remove", "ffhq"), 2, "no model that was added")
+    refused(stylegan("models", "remove", "ffhq"), 2, "not a model that was added")
     assert store.find("ffhq").folder.is_dir()
 
 

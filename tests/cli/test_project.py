@@ -373,7 +373,7 @@ def test_several_photos(works, stylegan, tiny_model, party, photo):
         f"people/{name}.npz" for name in ("party-1", "party-2", "me")
     ]
     assert about("people/party-2.npz")["photo"]["alignment"]["face"] == 2
-    assert "Error: no face was found on sky.png" in result.stderr
+    assert "Error: no face was found in sky.png" in result.stderr
     assert result.stderr.endswith("Error: 1 of 4 photos could not be projected.\n")
     for more, said in ((("-o", "one.npz"), "name a folder"), (("--film", "a.mp4"), "name one photo")):
         result = stylegan("project", party, photo, *more, "--model", tiny_model)
@@ -532,7 +532,7 @@ REFUSED = {
         "pictures are, and shows one face; leave out #2",
     ),
     "no such face": (["project", "me.png#2"], "there is no me.png#2: the photo shows 1 face"),
-    "no face": (["project", "sky.png"], "no face was found on sky.png"),
+    "no face": (["project", "sky.png"], "no face was found in sky.png"),
     "text": (["project", "text.jpg"], "text.jpg is no picture"),
     "a truncated photo": (["project", "cut.jpg"], "cut.jpg is damaged"),
     "paste frames": (
@@ -561,9 +561,9 @@ REFUSED = {
     ),
     "paste into the sky": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "sky.png"],
-        "no face was found on sky.png",
+        "no face was found in sky.png",
     ),
-    "a person without a face": (["mix", "--coarse", "sky.png"], "no face was found on sky.png"),
+    "a person without a face": (["mix", "--coarse", "sky.png"], "no face was found in sky.png"),
 }
 
 

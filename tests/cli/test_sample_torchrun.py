@@ -168,4 +168,4 @@ def test_nobody_waits_for_the_dead(here, words):
     other.kill()
     out, err = leader.communicate(timeout=120)
     assert (leader.returncode, out) == (1, "")
-    assert err == "Error: another process ended before its work was done; the same command goes on.\n"
+    assert err == "Error: another process ended early; run the same command again to continue.\n"

@@ -95,7 +95,7 @@ def test_a_damaged_alignment_is_told(tmp_path, text):
     info = PngInfo()
     info.add_text(alignment.CHUNK, text)
     Image.new("RGB", (8, 8)).save(tmp_path / "face.png", pnginfo=info)
-    with pytest.raises(StyleganError, match=r"face\.png carries a damaged alignment \(.*\); align the photo again"):
+    with pytest.raises(StyleganError, match=r"face\.png contains a damaged alignment \(.*\); align the photo again"):
         alignment.read(tmp_path / "face.png")
 
 
@@ -113,12 +113,12 @@ def test_the_same_place():
 
 
 REFUSED = [
-    ([], None, StyleganError, r"no face was found on me\.jpg; it must be upright, .*: turn the photo, or"),
-    ([], 2, StyleganError, r"no face was found on me\.jpg"),
+    ([], None, StyleganError, r"no face was found in me\.jpg; a face must be upright, .*: rotate the photo, or"),
+    ([], 2, StyleganError, r"no face was found in me\.jpg"),
     ([frontal()], 2, UsageError, r"no me\.jpg#2: the photo shows 1 face; 1 is the largest"),
     ([frontal()] * 3, 4, UsageError, r"no me\.jpg#4: the photo shows 3 faces; 1 is the largest"),
-    ([frontal(12)], None, StyleganError, r"the face on me\.jpg is too small: its eyes are 12 pixels apart .* 16 are"),
-    ([frontal(15.97)], None, StyleganError, r"its eyes are 15\.9 pixels apart and at least 16 are needed"),
+    ([frontal(12)], None, StyleganError, r"the face in me\.jpg is too small: its eyes are 12 pixels apart, .* 16 are"),
+    ([frontal(15.97)], None, StyleganError, r"its eyes are 15\.9 pixels apart, but at least 16 are needed"),
 ]
 
 
@@ -138,10 +138,10 @@ def test_the_largest_face_is_the_default():
     ("face", "size", "said"),
     [
         (frontal(), (300, 260), []),
-        (frontal(), (210, 260), ["is cut off by the photo's edge: what is missing is continued by a mirror image"]),
+        (frontal(), (210, 260), ["is cut off by the photo's edge: the missing part is filled with a mirror image"]),
         (frontal(30), (300, 260), ["is small: eyes 30 pixels apart, in a crop of 120"]),
-        (frontal(nose=0.6), (300, 260), ["is turned far to the side, which models of frontal faces draw badly"]),
-        (frontal(nose=-0.6), (300, 260), ["is turned far to the side, which models of frontal faces draw badly"]),
+        (frontal(nose=0.6), (300, 260), ["is turned far to the side, which models of frontal faces draw poorly"]),
+        (frontal(nose=-0.6), (300, 260), ["is turned far to the side, which models of frontal faces draw poorly"]),
     ],
 )
 def test_remarks(face, size, said):

@@ -332,12 +332,12 @@ def test_persistent_ids(tmp_path: Path) -> None:
     ("content", "said"),
     [
         (b"", "it is empty"),
-        (b"\x80", "no known kind"),
+        (b"\x80", "its format is unknown"),
         (b"\x80\x04", "it is damaged"),
         (b"\x80\x04.", "it is damaged"),
         (b"\x80\x04N", "it is damaged"),
         (b"\x80\x04N.", NO_NETWORK),
-        (b"\x80\x09N.", "no known kind"),
+        (b"\x80\x09N.", "its format is unknown"),
     ],
 )
 def test_short_files(tmp_path: Path, content: bytes, said: str) -> None:
@@ -347,14 +347,14 @@ def test_short_files(tmp_path: Path, content: bytes, said: str) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"hello world\n" * 10, "no known kind"),
-        (b"\x00" * 5000, "no known kind"),
+        (b"hello world\n" * 10, "its format is unknown"),
+        (b"\x00" * 5000, "its format is unknown"),
         (b"<!DOCTYPE html><html>Google Drive", "web page"),
         (b"<!doctype html>\n<html lang=en>", "web page"),
         (b"\r\n\n  <HTML><HEAD>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         (b"\x1f\x8b\x08" + b"\x00" * 50, "gzip"),
-        (b"x" + random.Random(0).randbytes(4096), "no known kind"),
+        (b"x" + random.Random(0).randbytes(4096), "its format is unknown"),
     ],
 )
 def test_strangers(tmp_path: Path, content: bytes, said: str) -> None:
@@ -394,7 +394,7 @@ def endless(kind: type) -> Any:
     return value
 
 
-BEYOND = "is beyond all reason"
+BEYOND = "is out of range"
 
 
 @pytest.mark.parametrize("kind", [list, tuple])
@@ -445,7 +445,7 @@ def test_many_large_filters(tmp_path: Path) -> None:
     tensors = {f"f{n}.resample_filter": large for n in range(100)}
     tensors |= {"synthesis.b4.conv1.weight": torch.zeros(1), "mapping.fc0.weight": torch.zeros(1)}
     said = {"synthesis.b4.conv1.conv_clamp": None, "mapping.fc0.bias_gain": 1.0, "mapping.w_avg_beta": 0.995}
-    refused(tmp_path, forge.dumps({"G_ema": forge.module(tensors, said)}), "not a separable one")
+    refused(tmp_path, forge.dumps({"G_ema": forge.module(tensors, said)}), "is not separable")
 
 
 def archive(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
@@ -484,7 +484,7 @@ COMPRESSED, UNKNOWN, OTHER = "a compressed zip archive", "storage of an unknown 
         (archive({"a/data.pkl": STATE, "b/data.pkl": STATE}), OTHER),
         (archive({"a/data.pkl": STATE, "a/constants.pkl": STATE}), OTHER),
         (archive({"a/data.pkl": STATE}), "KeyError"),
-        (archive({}), "no known kind"),
+        (archive({}), "its format is unknown"),
         (archive({f"a/data/{n}": b"" for n in range(20_000)}), OTHER),
         (archive({"a/data.pkl": STATE})[:-10], "zip directory is damaged"),
         (archive({"a/data.pkl": STATE})[:40], "zip directory is damaged"),
@@ -542,7 +542,7 @@ DAMAGED, INCOMPLETE = "a damaged safetensors file", "without architecture, confi
     [
         (header({}), INCOMPLETE),
         (header({}, length=2**39), "claims 549755813888 bytes"),
-        (header({}, length=2**63), "no known kind"),
+        (header({}, length=2**63), "its format is unknown"),
         (header({}, length=50_000_000), "claims 50000000 bytes"),
         (header({"w": {"dtype": "F32", "shape": [HUGE], "data_offsets": [0, 4 * HUGE]}}, bytes(16)), DAMAGED),
         (header({"w": {"dtype": "F32", "shape": [HUGE], "data_offsets": [0, 16]}}, bytes(16)), DAMAGED),

@@ -354,7 +354,7 @@ def test_native_files(tmp_path: Path) -> None:
         importers.read(write(tmp_path, bytes(content)))
     content[-1] ^= 1
     listed = bytes(content).replace(rb"{\"licence\": \"none\"}", rb"[\"licence\", \"none\"]")
-    with pytest.raises(StyleganError, match="its notes are a list and no table"):
+    with pytest.raises(StyleganError, match="its notes are a list, not a table"):
         importers.read(write(tmp_path, listed))
 
 

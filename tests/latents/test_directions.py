@@ -60,7 +60,7 @@ def test_w_plus_keeps_its_rows(tiny, tmp_path):
 def test_another_model_is_refused(written):
     other = make_tiny(1)
     other.origin = Origin("other", "1" * 64)
-    with pytest.raises(StyleganError, match=r"direction of the model tiny \(000000000000\), and this is other"):
+    with pytest.raises(StyleganError, match=r"direction of the model tiny \(000000000000\), but this is other"):
         directions.read(written[1], other)
 
 
@@ -88,7 +88,7 @@ def test_half_precision_and_the_old_format(tiny, tmp_path):
         (torch.ones(1, 512), r"has shape \[1, 512\]"),
         (torch.ones(2, 13, 16), "holds 2 vectors"),
         (torch.full((16,), torch.nan), "NaN"),
-        ({"direction": torch.ones(16)}, "something else than one tensor"),
+        ({"direction": torch.ones(16)}, "neither a single tensor"),
         (torch.ones(16, dtype=torch.int64), None),
     ],
 )

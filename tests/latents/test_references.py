@@ -59,7 +59,7 @@ def test_the_tensor_of_other_projects(tiny, resolve, here):
     torch.save(ws[2].half(), "lat.pt")
     assert torch.equal(resolve("lat.pt").ws, ws[2].half().float())
     torch.save({"latent": ws}, "more.pt")
-    with pytest.raises(StyleganError, match="it holds something else than one tensor"):
+    with pytest.raises(StyleganError, match="it holds neither a single tensor"):
         resolve("more.pt")
 
 
@@ -221,7 +221,7 @@ def test_photos_of_all_kinds_that_can_be_read(resolve, here, ending):
 def test_a_picture_of_another_model(tiny, resolve, here, monkeypatch):
     save_picture(tiny, here / "face.png", Face(torch.zeros(tiny.num_ws, tiny.w_dim)))
     monkeypatch.setattr(tiny, "origin", Origin("other", "f" * 64))
-    with pytest.raises(StyleganError, match=r"made with the model tiny .* and this is other"):
+    with pytest.raises(StyleganError, match=r"made with the model tiny .* but this is other"):
         resolve("face.png")
 
 

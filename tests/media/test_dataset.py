@@ -83,7 +83,7 @@ def test_what_is_interrupted_leaves_nothing(tmp_path, name, error):
 @pytest.mark.parametrize("name", ["new", "empty", "faces.zip"])
 def test_one_process_at_a_time(tmp_path, name):
     (tmp_path / "empty").mkdir()
-    refused = pytest.raises(StyleganError, match=rf"{name} is being written by another process; wait for its end")
+    refused = pytest.raises(StyleganError, match=rf"{name} is being written by another process; wait until it ends")
     with writing_pictures(tmp_path / name, "png") as writer:
         with refused, writing_pictures(tmp_path / name, "png"):
             pass

@@ -60,7 +60,7 @@ def test_colours_are_right_and_told(tmp_path, format, colour):
 def test_nobody_writes_the_same_film_meanwhile(tmp_path):
     path = tmp_path / "film.gif"
     with filming(path, 10, "gif") as add:
-        with pytest.raises(StyleganError, match=r"film\.gif is being written by another process; wait for its end"):
+        with pytest.raises(StyleganError, match=r"film\.gif is being written by another process; wait until it ends"):
             write_film(path, FRAMES, 10, "gif")
         add(FRAMES[0])
     assert len(decoded(path)) == 1

@@ -219,7 +219,7 @@ def test_a_picture_that_has_gone_is_missed(tmp_path):
 def test_nobody_else_is_at_it_meanwhile(tmp_path, name):
     dataset = begin(tmp_path / name)
     made = add(dataset, 0, 2)
-    with pytest.raises(StyleganError, match=rf"{name} is being sampled by another process; wait for its end, or stop"):
+    with pytest.raises(StyleganError, match=rf"{name} is being sampled by another process; wait until it ends, or"):
         begin(tmp_path / name)
     made += add(dataset, 0)
     dataset.finish(lambda _: None)

@@ -81,7 +81,7 @@ OURS = json.dumps({"name": "tiny", "sha256": "0" * 64})
 )
 def test_what_is_no_encoder_is_refused(tiny, tmp_path, metadata):
     save_file({"a": torch.zeros(1)}, tmp_path / "e.safetensors", metadata)
-    with pytest.raises(StyleganError, match=r"no encoder of this tool \(.*\); train one"):
+    with pytest.raises(StyleganError, match=r"not an encoder of this tool \(.*\); train one"):
         encoders.load(tmp_path / "e.safetensors", tiny)
 
 
@@ -95,8 +95,8 @@ def test_what_is_no_encoder_is_refused(tiny, tmp_path, metadata):
         ({"deep": True}, "sizes are impossible"),
         ({"deep": "256"}, "sizes are impossible"),
         ({"deep": 2**40}, "sizes are impossible"),
-        ({"hidden": 2**16, "deep": 2**16, "size": 2**16}, "its tensors do not have the sizes that it says"),
-        ({}, "its tensors do not have the sizes that it says"),
+        ({"hidden": 2**16, "deep": 2**16, "size": 2**16}, "its tensors do not have the sizes that it declares"),
+        ({}, "its tensors do not have the sizes that it declares"),
         ({"depth": 3}, "unexpected keyword"),
     ],
     ids=str,
@@ -112,7 +112,7 @@ def test_sizes_are_not_believed(tiny, tmp_path, monkeypatch, config, said):
 
 def test_a_text_file_is_no_encoder(tiny, tmp_path):
     (tmp_path / "e.safetensors").write_text("hello")
-    with pytest.raises(StyleganError, match="no encoder"):
+    with pytest.raises(StyleganError, match="not an encoder"):
         encoders.load(tmp_path / "e.safetensors", tiny)
 
 

@@ -65,7 +65,7 @@ def test_one_process_at_a_time(options, tmp_path):
     run.lock()
     run.begin(options, 0)
     run.log(tick(8))
-    with pytest.raises(StyleganError, match=r"run is being trained by another process; wait for its end, or stop it"):
+    with pytest.raises(StyleganError, match=r"run is being trained by another process; wait until it ends, or stop it"):
         other.lock()
     other.close()
     assert len(run.lines()) == 1
