@@ -96,7 +96,7 @@ def metrics(
         path = Path(name)
         is_folder = path.is_dir() and name not in store.models() and not (path / store.SNAPSHOT).is_file()
         if is_zip(path) or is_folder:
-            return DataSet(path)
+            return DataSet(path, only=class_index)
         if not (name in store.models() or store.is_url(name) or store.is_file(name)):
             raise UsageError(
                 f"there is neither a model nor a data set {name!r}; known models are {', '.join(store.models())}, and "
@@ -107,7 +107,7 @@ def metrics(
             generator.choose_class(class_index)
         return Made(generator, 1.0 if psi is None else psi, classes)
 
-    if is_alone:
+    if "ppl" in settings.metrics:
         check_unused("path length is measured without truncation", {"--psi": psi})
     judged_by = None if reference_name is None else opened(reference_name)
     judged = opened(judged_name, judged_by.classes if isinstance(judged_by, DataSet) else None)

@@ -22,6 +22,7 @@ from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import Photo
 
 _MODEL, _OUTPUT = "Model", "Output"
+PSI = 0.7
 
 Quiet = Annotated[
     bool,
@@ -71,12 +72,12 @@ class Generation(OfClass):
     """A model, and how far seeds are pulled towards its average face."""
 
     psi: Annotated[
-        float,
+        float | None,
         typer.Option(
-            "--psi", "--trunc", min=-2, max=2, rich_help_panel=_MODEL,
-            help="Truncation of seeds: 0 is the average face, 1 is none. Latents from files are used unchanged.",
+            "--psi", "--trunc", min=-2, max=2, rich_help_panel=_MODEL, show_default=False,
+            help=f"Truncation of seeds: 0 is the average face, 1 is none (default {PSI}). Latents are used unchanged.",
         ),
-    ] = 0.7  # fmt: skip
+    ] = None  # fmt: skip
 
     cutoff: Annotated[
         int | None,

@@ -92,6 +92,8 @@ def sample(
             "--dataset makes single pictures from --seeds or --count, with their latents beside them, and says where "
             "they go; leave out --out, --latents, --save-latents, --show, --grid and people"
         )
+    if latents or (persons and not any(map(_has_seeds, persons))):
+        check_unused("latents are used unchanged", {"--psi": generation.psi, "--cutoff": generation.cutoff})
     if not grid:
         check_unused("--columns is for --grid", {"--columns": columns})
 
@@ -135,6 +137,11 @@ def sample(
         studio.save_sheet("sheet", sheet, [person for _, person in shown])
     else:
         studio.save(list(names), (Work(face(person, number), (person,)) for number, person in numbered), "faces")
+
+
+def _has_seeds(person: str) -> bool:
+    """Whether a list of people, like `3,jon`, has seeds in it."""
+    return any(text.replace("-", "").isdecimal() for text in person.split(","))
 
 
 def _known(studio: "Studio", persons: list[str] | None, latents: Path | None) -> "Iterator[tuple[int, Person]]":

@@ -92,7 +92,7 @@ def _wishes(studio: Studio, generation: Generation, ranges: list[range]) -> dict
     return {
         "model": origin.to_plain(),
         "seeds": ",".join(f"{seeds[0]}-{seeds[-1]}" for seeds in ranges),
-        "psi": generation.psi,
+        "psi": studio.psi,
         "cutoff": generation.cutoff,
         "class": generation.class_index,
         "size": studio.output.size,

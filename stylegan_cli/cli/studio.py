@@ -15,7 +15,16 @@ from PIL import Image
 from stylegan_cli import compilation, hardware, store
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, fetching, progress, prose, tell
-from stylegan_cli.cli.options import Generation, ModelChoice, OfClass, Output, PictureOutput, check_word, command_line
+from stylegan_cli.cli.options import (
+    PSI,
+    Generation,
+    ModelChoice,
+    OfClass,
+    Output,
+    PictureOutput,
+    check_word,
+    command_line,
+)
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import write_bytes
 from stylegan_cli.generator import Generator
@@ -83,8 +92,10 @@ class Studio:
         if isinstance(choice, OfClass) and choice.class_index is not None:
             self.generator.choose_class(choice.class_index)
         if isinstance(choice, Generation):
-            self.psi = choice.psi
+            self.psi = PSI if choice.psi is None else choice.psi
             self.compile = choice.compile
+            if (choice.cutoff or 0) > (layers := self.generator.num_ws):
+                raise UsageError(f"--cutoff {choice.cutoff}: {choice.model} has {layers} layers; leave it out")
             self.generator.cutoff = choice.cutoff
         self.cast = store.cast(choice.model)
 

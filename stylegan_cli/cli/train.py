@@ -193,7 +193,7 @@ def train(
     """
     from stylegan_cli import hardware, parallel
     from stylegan_cli.cli.train_run import one_voice, run_to_end
-    from stylegan_cli.cli.train_view import hints, summary
+    from stylegan_cli.cli.train_view import hints, hints_on_resume, summary
     from stylegan_cli.metrics import watching
     from stylegan_cli.training import checkpoints
     from stylegan_cli.training.folder import RunFolder
@@ -236,8 +236,9 @@ def train(
                 run.remember(given)
         if not quiet:
             tell(summary(session.options, len(session.pictures), session.state, world.size, pace.kimg))
-            if resumed and resumed[1].discriminator is None and session.state.progress.nimg == 0:
-                tell(f"{resume} has no discriminator, so a new one starts at random; a run's folder or a .pkl has one.")
+            if resumed and session.state.progress.nimg == 0:
+                for hint in hints_on_resume(*resumed, session.options.c_dim):
+                    tell(hint)
             for hint in hints(session.options, len(session.pictures), session.state.progress.kimg, pace.kimg):
                 tell(hint)
         notes = {"command": asked.command(given), "data": data.name, "pictures": len(session.pictures)}

@@ -12,8 +12,10 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from stylegan_cli.cli.console import prose, tell
+from stylegan_cli.training.presets import begins_judging
 
 if TYPE_CHECKING:
+    from stylegan_cli.importers import Checkpoint
     from stylegan_cli.training.loop import Tick
     from stylegan_cli.training.options import Options
     from stylegan_cli.training.schedule import Growth
@@ -131,6 +133,18 @@ class View:
         step = (self._goal - kimg) / MOMENTS
         lods = (self._growth.lod(kimg + (i + 0.5) * step) for i in range(MOMENTS))
         return sum(self._growth.resolution(lod) / pixels for lod in lods) / MOMENTS
+
+
+def hints_on_resume(name: str, resumed: Checkpoint, c_dim: int) -> Iterator[str]:
+    """What a run with `c_dim` classes cannot take from the model that it begins from."""
+    if resumed.discriminator is None:
+        yield f"{name} has no discriminator, so a new one starts at random; a run's folder and most checkpoints have one."
+    elif begins_judging(resumed, c_dim):
+        had = resumed.discriminator.config.get("c_dim", 0)
+        yield (
+            f"{name} has {had or 'no'} classes and these pictures {c_dim or 'none'}, so the discriminator's last layer "
+            "starts at random."
+        )
 
 
 def hints(options: Options, pictures: int, done: float, goal: float) -> Iterator[str]:

@@ -67,7 +67,12 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise UnusableError("has floating-point pixels; save it with 8 or 16 bits a channel")
     if image.has_transparency_data:
+        transform = _to_srgb(image.info.get("icc_profile") or b"", "RGB")
         image = image.convert("RGBA")
+        if transform:
+            alpha = image.getchannel("A")
+            image = transform.apply(image.convert("RGB"))
+            image.putalpha(alpha)
         return Image.alpha_composite(Image.new("RGBA", image.size, PAPER), image).convert("RGB")
     transform = _to_srgb(image.info.get("icc_profile") or b"", image.mode)
     return transform.apply(image) if transform else image.convert("RGB")

@@ -116,7 +116,9 @@ class ShardedDataset:
                 f"{self.folder} has lost {missing} of {self.count} pictures since they were written; the same command "
                 "makes them again"
             )
-        about = labels_file(model=self.manifest()["wishes"].get("model"))
+        wishes = self.manifest()["wishes"]
+        names = () if wishes.get("class") is None else (picture_name(i, self.format) for i in range(self.count))
+        about = labels_file([(name, wishes["class"]) for name in names], model=wishes.get("model"))
         if not self.is_zip:
             (self.folder / LATENTS).rename(self.latents)
             write_bytes(self.folder / LABELS, about)

@@ -46,14 +46,21 @@ class PictureSet(ABC):
 
 class DataSet(PictureSet):
     """A folder or zip of square pictures of one size, as `stylegan dataset` makes them. Training at a smaller
-    `resolution` sees them shrunken by a whole factor, and so do those that ask for it here."""
+    `resolution` sees them shrunken by a whole factor, and so do those that ask for it here. `only` takes the pictures of
+    this class, where they have classes."""
 
-    def __init__(self, path: Path, resolution: int | None = None) -> None:
+    def __init__(self, path: Path, resolution: int | None = None, only: int | None = None) -> None:
         self.path, self.title = path, str(path)
         self._shrunken = resolution
         self._open_things = ExitStack()  # closed when this is forgotten
         self._source = self._open_things.enter_context(open_source(path))
         self._names = self._source.names
+        self._only = None
+        if only is not None and self.classes:
+            self._only = only
+            self._names = [name for name in self._names if self.classes[name] == only]
+            if not self._names:
+                raise StyleganError(f"no picture in {path} is of class {only}; its labels say which there are")
         self.count: int = len(self._names)
 
     @cached_property
@@ -69,7 +76,8 @@ class DataSet(PictureSet):
         return first.width
 
     def about(self) -> dict[str, Any]:
-        return {"pictures": self.count, "resolution": self.resolution}
+        about = {"pictures": self.count, "resolution": self.resolution}
+        return about if self._only is None else {**about, "class": self._only}
 
     def draw(self, num: int, seed: int, part: int) -> Iterator[Image.Image]:
         order = np.random.RandomState(seed).permutation(len(self._names))
@@ -126,9 +134,10 @@ class Made(PictureSet):
 
     def draw(self, num: int, seed: int, part: int) -> Iterator[Image.Image]:
         generator, stream = self.generator, np.random.RandomState([seed, part])
+        classes = self._classes_from(seed, part)
         first_noise = stream.randint(2**31)
         for i in range(num):
-            z, c = self._z(stream), self._class(stream)
+            z, c = self._z(stream), next(classes)
             with torch.inference_mode():  # no yield in here: a consumer that stops early would be left in this mode
                 ws = generator.truncate(generator.broadcast(generator.mapping(z[None], c)), self._psi)
                 pixels = to_pixels(generator.synthesis(ws, Noise("random", first_noise + i)))[0]
@@ -136,15 +145,19 @@ class Made(PictureSet):
 
     def ends(self, num: int, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         """The z `[2, z_dim]` of both ends of `num` paths, and the class `[1, c_dim]` that a path stays in."""
-        stream = np.random.RandomState([seed, 2])
+        stream, classes = np.random.RandomState([seed, 2]), self._classes_from(seed, 2)
         for _ in range(num):
-            yield torch.stack([self._z(stream), self._z(stream)]), self._class(stream)
+            yield torch.stack([self._z(stream), self._z(stream)]), next(classes)
 
     def _z(self, stream: np.random.RandomState) -> Tensor:
         return torch.from_numpy(stream.randn(self.generator.z_dim)).float().to(self.generator.device)
 
-    def _class(self, stream: np.random.RandomState) -> Tensor | None:
-        """A random class; None where there are none, or one was chosen."""
-        if not self.generator.c_dim or self.generator.chosen_class is not None:
-            return None
-        return self.generator.one_hot(torch.tensor([int(stream.choice(self._classes))]))
+    def _classes_from(self, seed: int, part: int) -> Iterator[Tensor | None]:
+        """Random classes `[1, c_dim]`; None where there are none, or one was chosen. They have a stream of their own:
+        z does not depend on which classes there are to choose from."""
+        stream = np.random.RandomState([seed, part, 1])
+        while True:
+            if not self.generator.c_dim or self.generator.chosen_class is not None:
+                yield None
+            else:
+                yield self.generator.one_hot(torch.tensor([int(stream.choice(self._classes))]))

@@ -130,7 +130,9 @@ class RunFolder:
         """Adds lines on the model as it is now, which was published, each with a `name`, a `title`, a `value`, its
         `floor` and the `seconds` that they took. The model is kept if it is the best so far by the first of them."""
         progress, (first, *_) = state.progress, metrics
-        if all(first["value"] <= line["value"] for line in self.measured() if line["name"] == first["name"]):
+        before = [line["value"] for line in self.measured() if line["name"] == first["name"]]
+        # By a metric that is new to the run nobody knows how good the best one is.
+        if (before or not (self.path / BEST).exists()) and all(first["value"] <= value for value in before):
             with telling_why(self.path / BEST), replacing(self.path / BEST) as part:
                 shutil.copyfile(self.snapshot, part)
         self._append(METRICS, [{"kimg": progress.kimg, "nimg": progress.nimg, **metric} for metric in metrics])

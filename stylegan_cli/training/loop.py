@@ -248,7 +248,8 @@ class Trainer:
         means = means_of(self.sums)
         if "path_length" in means:
             progress.path_mean += PATH_DECAY * (means["path_length"] - progress.path_mean)
-        if self.options.aug != "ada":
+        # While the generator rests, the discriminator wins without knowing any picture by heart.
+        if self.options.aug != "ada" or progress.kimg < self.options.warmup_kimg:
             return
         signs, seen = self.sums[MEASURED.index("sign_real")].tolist()
         progress.signs, progress.seen = progress.signs + signs, progress.seen + seen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -130,11 +131,23 @@ def build(options: Options) -> tuple[Generator, nn.Module]:
 
 
 def copy_matching(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Takes over tensors of the same names and shapes."""
+    """Takes over tensors of the same names and shapes. Of a mapping network with classes, begun from one without or the
+    other way round, the first layer keeps what it made of z: seeds keep their faces."""
     state = network.state_dict()
-    fitting = {name: t for name, t in tensors.items() if name in state and state[name].shape == t.shape}
-    for name, tensor in fitting.items():
-        state[name].copy_(tensor)
+    for name, tensor in tensors.items():
+        if name not in state:
+            continue
+        if (own := state[name]).shape == tensor.shape:
+            own.copy_(tensor)
+        elif name == "mapping.fc0.weight" and len(own) == len(tensor):
+            _copy_inputs(own, tensor)
+
+
+def _copy_inputs(own: Tensor, other: Tensor) -> None:
+    """Takes over the weights `[outputs, inputs]` of the inputs that both have; those of the others are 0. The layer
+    divides by the square root of their number (the equalised learning rate), so these are multiplied by it."""
+    shared = min(own.shape[1], other.shape[1])
+    own.zero_()[:, :shared] = other[:, :shared] * math.sqrt(own.shape[1] / other.shape[1])
 
 
 def frozen_parameters(discriminator: nn.Module, layers: int) -> set[str]:

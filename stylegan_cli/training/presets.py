@@ -32,14 +32,16 @@ FIXED_P = 0.2  # as NVIDIA's
 CLAMP = 256.0  # of StyleGAN2's feature maps, where they are float16 (ADA, appendix C)
 
 
-def values_of(preset: str, cfg: str | None, resolution: int, gpus: int = 1) -> dict[str, Any]:
+def values_of(
+    preset: str, cfg: str | None, resolution: int, gpus: int = 1, batch: float | None = None
+) -> dict[str, Any]:
     """All values of a preset for pictures of `resolution` pixels, and this many GPUs (1 also without any)."""
     if preset not in PRESETS:
         raise UsageError(f"there is no preset {preset!r}; presets are {', '.join(PRESETS)}")
     if cfg is not None and cfg not in CFGS:
         raise UsageError(f"there is no --cfg {cfg!r}; say {' or '.join(CFGS)}, and sizes by --preset")
     usual = cfg or "stylegan2"
-    values = {"cfg": usual} | COMMON | PRESETS[preset](resolution, usual, gpus)
+    values = {"cfg": usual} | COMMON | PRESETS[preset](resolution, usual, gpus, batch)
     if cfg not in (None, values["cfg"]):
         raise UsageError(f"the preset {preset} is one of {values['cfg']}, and this is to be a {cfg}; choose another")
     if values["cfg"] == "stylegan1":
@@ -60,10 +62,11 @@ def plan(
     family = resumed[1].generator.family if resumed else None
     cfg = said.get("cfg") or (family if family in CFGS else None)
     gpus = processes if device.type == "cuda" else 1
-    values = values_of(preset, cfg, pictures.resolution, gpus) | said
+    batch = ByResolution.parse(said["batch"]).at(pictures.resolution) if "batch" in said else None
+    values = values_of(preset, cfg, pictures.resolution, gpus, batch) | said
     _check_used(said, values)
     if resumed:
-        warmup = WARMUP if resumed[1].discriminator is None else 0.0
+        warmup = WARMUP if begins_judging(resumed[1], pictures.c_dim) else 0.0
         usual = {"ada_kimg": 100.0, "ema_rampup": None, "first_res": _grown(resumed[1]), "warmup_kimg": warmup}
         values = usual | values
     values.setdefault("batch_gpu", _split(values["batch"], values["mbstd_group"], processes, device))
@@ -82,6 +85,12 @@ def plan(
     )
     check_shared(options, processes)
     return options, _pace(values)
+
+
+def begins_judging(resumed: Checkpoint, c_dim: int) -> bool:
+    """Whether the discriminator of a run that begins from this model, with `c_dim` classes, knows nothing of pictures:
+    there is none, or its last layer is another one."""
+    return resumed.discriminator is None or resumed.discriminator.config.get("c_dim", 0) != c_dim
 
 
 def pace(preset: str, cfg: str, resolution: int) -> dict[str, float]:
@@ -178,20 +187,20 @@ def _fit(options: Options, processes: int) -> ByResolution:
     return ByResolution(tuple(parts))
 
 
-def _auto(resolution: int, _cfg: str, gpus: int) -> dict[str, Any]:
+def _auto(resolution: int, _cfg: str, gpus: int, said: float | None) -> dict[str, Any]:
     """By resolution and GPUs, as NVIDIA's `auto` guesses; each GPU gets as much, in whole groups."""
     each = max(min(4096 // resolution, 32, 64 // gpus), 1)
     group = min(each, 4)
-    batch = (each - each % group) * gpus
+    batch = said or (each - each % group) * gpus
     rate = "0.002" if resolution >= 1024 else "0.0025"
     return {
-        "cbase": 32768 if resolution >= 512 else 16384, "map_depth": 2, "batch": str(batch), "glr": rate, "dlr": rate,
+        "cbase": 32768 if resolution >= 512 else 16384, "map_depth": 2, "batch": f"{batch:g}", "glr": rate, "dlr": rate,
         "gamma": f"{0.0002 * resolution**2 / batch:.4g}", "ema_kimg": batch * 10 / 32, "aug": "ada",
         "mbstd_group": group,
     }  # fmt: skip
 
 
-def _paper(resolution: int, cfg: str, _gpus: int) -> dict[str, Any]:
+def _paper(resolution: int, cfg: str, _gpus: int, _batch: float | None) -> dict[str, Any]:
     """The articles' sizes and rates (StyleGAN: appendix C; StyleGAN2: appendix B), batches as in NVIDIA's code."""
     more: dict[str, Any] = {"cbase": 16384, "batch": "8:256,16:128,32:64,64:32"}
     rate = "0.001,128:0.0015,256:0.002,512:0.003"
@@ -200,7 +209,7 @@ def _paper(resolution: int, cfg: str, _gpus: int) -> dict[str, Any]:
     return {"glr": rate, "dlr": rate, "gamma": "10", "ema_rampup": None, "mirror": True} | more
 
 
-def _laptop(_resolution: int, _cfg: str, _gpus: int) -> dict[str, Any]:
+def _laptop(_resolution: int, _cfg: str, _gpus: int, _batch: float | None) -> dict[str, Any]:
     """Faces of 64 pixels on two CPU cores, in two hours where bfloat16 is fast: small networks, small batches, and many
     pictures seen while they are cheap. Two of AMD's Zen 4 see 180, 95, 55 and 44 pictures a second at 8, 16, 32 and 64
     pixels, in a process each. The penalty is small, as ADA's `auto` has it for small pictures: StyleGAN's 10, made for
