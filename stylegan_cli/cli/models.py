@@ -179,7 +179,7 @@ def blend(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Make one model from two: low resolutions from A, high ones from B, as for cartoons; or their average.
+    """Make one model from two: low resolutions from A, high ones from B, as for cartoon faces; or their average.
 
     A and B must have the same architecture and size; it works best if one was fine-tuned from the other.
 

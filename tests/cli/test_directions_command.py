@@ -119,7 +119,7 @@ def test_small_faces_are_not_scored(stylegan, tiny_stylegan, tiny_model, found):
     for where in (("--model", tiny_model, "--data", "faces.zip"), ("--model", "faces-64")):
         result = stylegan("directions", *words, *where)
         assert result.exit_code == 2
-        assert "scorers need faces of 128 pixels, and those of faces" in result.stderr
+        assert "scorers need faces of 128 pixels, but those of faces" in result.stderr
 
 
 def test_layers_are_measured_and_stored(found, generator):
@@ -165,7 +165,9 @@ def test_two_folders_of_too_few(stylegan, tiny_model, tiny_stylegan, scorers):
         tiny_stylegan("sample", "--seeds", seeds, "--size", 8, "--out", folder)
     result = stylegan("directions", "find", "--with", "a", "--without", "b", "--out", "x.npz", "--model", tiny_model)
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: a and b hold 9 people together, too few to learn from; it takes 10, and ")
+    assert result.stderr.startswith(
+        "Error: a and b together hold 9 people, too few to learn from; use at least 10, and "
+    )
 
 
 def test_photos_must_be_projected_first(stylegan, tiny_model, scorers, here):
@@ -263,7 +265,7 @@ def test_discover(tiny_stylegan, generator, tiny_model, stylegan, method):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--method", "luck"], "--method is one of sefa, pca"),
+        (["--method", "luck"], "--method must be one of sefa, pca"),
         (["--out", "sheet.png"], "go into a folder; name one"),
         (["--count", "1", "--out", "mine.npz"], "go into a folder; name one"),
         (["--layers", "none"], "--layers none leaves nothing to move"),
@@ -282,7 +284,9 @@ def test_mistakes_of_discover(stylegan, tiny_model, here, words, said):
 def test_no_directions_yet(stylegan, tiny_model, own_folder):
     result = stylegan("directions", "list", "--model", tiny_model)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == f"{tiny_model} has no directions yet; stylegan directions find and discover make some.\n"
+    assert (
+        result.stderr == f"{tiny_model} has no directions yet; make some with stylegan directions find or discover.\n"
+    )
 
 
 def test_a_sheet_that_is_there_stops_discover_at_once(stylegan, tiny_model, here, monkeypatch):
