@@ -214,7 +214,7 @@ def test_force_that_was_interrupted_goes_on(stylegan, tiny_model, monkeypatch, h
     assert stylegan("sample", *words, "-n", 5).exit_code == 0
     interrupted(stylegan, monkeypatch, 2, ctrl_c, *words, "-n", 4, "--force")
     result = stylegan("sample", *words, "-n", 4, "--force")
-    assert (result.exit_code, "Going on" in result.stderr) == (0, True)
+    assert (result.exit_code, "Continuing" in result.stderr) == (0, True)
     assert len(contents(here)) == (2 if name == "data.zip" else 6)
 
 

@@ -194,7 +194,10 @@ NO_NAMES = ("", "..", "../x", "a/b", "a\\b", "a,b", "a=1", "smile.pt", "a\tb", "
         (["--scorer", "red", "--keep", "beauty"], "there is no score 'beauty'"),
         (["--scorer", "red,light", "--name", "x"], "--name is for one direction"),
         (["--scorer", "red,light", "--out", "x.npz"], "--out x.npz is one file"),
-        (["--scorer", "red", "--out", "x.png"], "x.png: directions are .npz files; a folder of this name is x.png/"),
+        (
+            ["--scorer", "red", "--out", "x.png"],
+            "x.png: directions are .npz files; for a folder of this name, use x.png/",
+        ),
         (["--scorer", "red", "--cutoff", 3], "leave out --cutoff"),
         (["--scorer", "red", "--layers", "nose"], "there is no band or layer 'nose'"),
         (["--scorer", "red", "--layers", "none"], "--layers none leaves nothing to move"),

@@ -90,7 +90,7 @@ def test_what_a_direction_keeps_already_is_told(stylegan, tiny_model, age, here)
 def test_what_is_no_amount(stylegan, tiny_model, amount):
     result = stylegan("edit", 1, f"--age={amount}", "--model", tiny_model)
     assert result.exit_code == 2
-    assert "the amount of age is a number like 3 or -1.5, or a range like -4..4" in result.stderr
+    assert "the amount of age must be a number like 3 or -1.5, or a range like -4..4" in result.stderr
 
 
 @pytest.mark.parametrize(

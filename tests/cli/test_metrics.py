@@ -35,7 +35,7 @@ def test_a_model_by_data(stylegan, made, tiny_model):
     ]
     assert "95 %" in result.stdout
     sha256 = store.load(str(tiny_model)).origin.sha256[:8]
-    assert f"(sha256 {sha256}, psi 1.0, precision fp32) by {made}: " in result.stderr
+    assert f"(sha256 {sha256}, psi 1.0, precision fp32) against {made}: " in result.stderr
     for condition in ("50 pictures each", "seed 0", "compared at 32 pixels", "EfficientNet-Lite0 at 128", "lanczos"):
         assert condition in result.stderr
 

@@ -541,7 +541,7 @@ REFUSED = {
     ),
     "paste a strip": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--steps", 2],
-        "--paste makes a picture or a film of the photo",
+        "--paste makes a picture or a film, not a strip",
     ),
     "paste a range": (
         ["edit", 1, "--direction", "age.npz=0..2", "--paste", "me.png"],

@@ -180,7 +180,7 @@ def test_a_run_that_was_killed_before_its_first_snapshot_begins_anew(stylegan, f
         path.unlink()
     for run in ("late", "early"):
         result = stylegan("train", "--outdir", run)
-        assert (result.exit_code, "; beginning." in result.stderr) == (0, True), result.stderr
+        assert (result.exit_code, "; starting." in result.stderr) == (0, True), result.stderr
     assert alike("late", "early")
 
 
