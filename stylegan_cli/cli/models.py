@@ -51,7 +51,7 @@ def show(name: Name = "ffhq") -> None:
         "parameters": f"{parameters:,}",
         "latents": f"z [{generator.z_dim}], w [{generator.w_dim}], ws [{generator.num_ws}, {generator.w_dim}]",
         "noise": "yes" if generator.has_noise else "no",
-        "cast": ", ".join(store.cast(name)) or "nobody",
+        "cast": ", ".join(store.cast(name)) or "none",
         "sha256": generator.origin.sha256,
         "file": store.locate(name),
     }

@@ -219,7 +219,7 @@ def test_data_that_moved_are_asked_for(stylegan, faces):
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.04))
     faces.rename("moved")
     result = stylegan("train", "--outdir", "run", "--kimg", 0.08)
-    assert (result.exit_code, "no longer there; say where it is now with --data" in result.stderr) == (2, True)
+    assert (result.exit_code, "no longer there; name its new place with --data" in result.stderr) == (2, True)
     result = stylegan("train", "--outdir", "run", "--data", "moved", "--kimg", 0.08)
     assert (result.exit_code, "continuing after 0.04 kimg" in result.stderr) == (0, True), result.stderr
 
