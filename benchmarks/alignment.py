@@ -1,9 +1,9 @@
-"""Whether the aligned crop of a face is the right one. Of a face sampled from the default model that is the picture.
+"""Whether the aligned crop of a face is right. For a face sampled from the default model, that is the whole picture.
 
     python benchmarks/alignment.py [--people 100] [--psi 0.7] [--first-seed 0]
 
-Two squares are compared with the whole picture: the one from five points, and that after the network has put it right.
-Places and sizes are in shares of the picture's edge; of each the mean and the standard deviation.
+Two squares are compared with the whole picture: the one from five points, and the one after the network's correction.
+Places and sizes are in shares of the picture's edge, each with the mean and the standard deviation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stylegan_cli.faces.detection import detect
 from stylegan_cli.latents import people
 from stylegan_cli.media.render import render
 
-CENTRE, SIZE = 0.01, 0.03  # what is still the same crop
+CENTRE, SIZE = 0.01, 0.03  # what still counts as the same crop
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 
     python benchmarks/cast.py jon.npz
 
-He is moved in Z, so that he stays somebody of whom a z is known, until AMOUNT of the direction `glasses` is off his w,
-and as little else has changed as can be.
+He is moved in Z, so that his z is still known, until AMOUNT of the direction `glasses` is removed from his w, while
+everything else changes as little as possible.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stylegan_cli.latents import directions, files, people
 
 SEED, PSI, AMOUNT = 49, 0.7, 0.6
 STEPS, RATE = 800, 0.01
-ALONG, NEAR = 10.0, 0.0005  # weights of the distance to AMOUNT, and of that from the seed's z
+ALONG, NEAR = 10.0, 0.0005  # weights of the distance to AMOUNT, and of the distance from the seed's z
 
 
 def main() -> None:

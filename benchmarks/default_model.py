@@ -1,4 +1,4 @@
-"""Seconds a picture of the default model, against OpenVINO (float32) running the same wheel's files, in one run.
+"""Seconds per picture of the default model, and of OpenVINO (float32) with the same wheel's files, in one run.
 
     pip install -e '.[scorers]' && python benchmarks/default_model.py [--wheel FILE] [--repeats 20]
 

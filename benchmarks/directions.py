@@ -1,10 +1,10 @@
-"""What the shipped directions age, gender and smile do to their own scores and to each other's, over many people.
+"""How the shipped directions age, gender and smile change their own scores and each other's, over many people.
 
     pip install -e '.[scorers]' && python benchmarks/directions.py [--people 200] [--names age] [--layers all]
 
-For each direction and amount the mean score, in standard deviations of that score among the people as they are, the own
-one in its unit too, and the mean identity distance (from 0.6 on it is somebody else); and the largest share of its own
-movement by which a direction moves another score.
+For each direction and amount, prints the mean change of each score in standard deviations among the unedited people
+(its own score also in its unit), and the mean identity distance (from 0.6 on, it is a different person); then the
+largest movement of another score, as a share of the direction's own.
 """
 
 from __future__ import annotations

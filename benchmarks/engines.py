@@ -1,5 +1,5 @@
-"""Engines that take turns, each in a process of its own: a machine that slows down slows all of them, and what one
-does to its process (how memory is allocated, what is compiled) is not felt by the others."""
+"""Engines that take turns, each in its own process: if the machine slows down, it slows all of them, and what one does
+to its process (memory allocation, compilation) does not affect the others."""
 
 from __future__ import annotations
 

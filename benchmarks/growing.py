@@ -1,9 +1,9 @@
-"""Does growing pay? The laptop preset, growing and at its full size from the beginning, for as long.
+"""Is growing worth it? The laptop preset, growing and at full size from the start, for the same time.
 
     python benchmarks/growing.py --data faces.zip [--minutes 20] [--points 5] [--num 1000] [--first-res 8]
 
-Both runs take turns, a stretch each, so that a machine that slows down slows both. The schedule of growing is the
-preset's, shortened as the time is shortened from its two hours. Models are judged at equal times, after all training.
+Both runs take turns, so that a machine that slows down slows both. The growing schedule is the preset's, shortened in
+proportion to its two hours. Models are compared at equal times, after all training is done.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ METRIC = "fd"
 
 @dataclass(frozen=True)
 class Point:
-    """A run at some time: its model, after how many kimg, and at how many pixels it trains by then."""
+    """A run at some time: its model, the kimg so far, and the pixels that it trains at."""
 
     model: Generator
     kimg: float
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def schedule(minutes: float) -> dict[str, str]:
-    """The preset's schedule of growing for so much less time."""
+    """The preset's growing schedule, shortened to this time."""
     values = presets.values_of(PRESET, None, presets.RESOLUTIONS[PRESET])
     share = minutes / PRESET_MINUTES
     by = {name: ByResolution.parse(values[name]) for name in ("stable_kimg", "fade_kimg")}

@@ -1,9 +1,9 @@
-"""Time and memory to open a large NVIDIA-style pickle, against plainly reading the same file, in one run.
+"""Time and memory to open a large NVIDIA-style pickle, compared with just reading the same file, in one run.
 
     python benchmarks/open_checkpoint.py
 
-Writes a StyleGAN3 of random weights as NVIDIA's code would (over 100 MB), opens it with the safe reader, and prints
-both as multiples: of the time of `Path.read_bytes`, and of the file's size.
+Writes a StyleGAN3 with random weights as NVIDIA's code would (over 100 MB), opens it with the safe reader, and prints
+the time as a multiple of `Path.read_bytes`, and the memory as a multiple of the file's size.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROUNDS = 5
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.pkl"
-        # In another process, or its memory would hide what opening takes.
+        # In another process, since its memory use would hide what opening takes.
         subprocess.run([sys.executable, __file__, str(path)], check=True)
         size = path.stat().st_size
         read, opened = [], []

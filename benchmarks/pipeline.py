@@ -1,9 +1,9 @@
-"""Whole commands against bare synthesis: films, data sets, start-up, memory; and our PNG files against Pillow's.
+"""Whole commands compared with bare synthesis: films, data sets, start-up, memory; and our PNG files with Pillow's.
 
     python benchmarks/pipeline.py [--model ffhq] [--pictures 68] [--rounds 3]
 
-Rates are those of a long run: the time of many pictures less the time of few, so that starting counts for itself. All
-take turns, so that a machine that slows down slows all; the table has medians.
+Rates are those of a long run: the time for many pictures minus the time for a few, so that start-up is measured
+separately. All take turns, so that a machine that slows down slows all; the table gives medians.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The networks' operations as the papers define them, in plain float32 PyTorch: the baseline of `synthesis.py`.
 
-Modulated convolution as a grouped convolution with weights of each sample's own (StyleGAN2, section 2.2, appendix B);
+Modulated convolution as a grouped convolution with separate weights per sample (StyleGAN2, section 2.2, appendix B);
 upsampling by inserted zeros, padding and a filter (upfirdn); bias, gain and normalisation one after the other.
 """
 
@@ -86,7 +86,7 @@ def convolve(
 
 @contextmanager
 def operations() -> Iterator[None]:
-    """In this block the networks compute with these operations."""
+    """Within this context, the networks compute with these operations."""
     with ExitStack() as stack:
         for owner, name, plain in (
             (stylegan2, "modulated_conv2d", modulated_conv2d),

@@ -1,9 +1,9 @@
-"""Training in one process with all threads, and in as many processes with one thread each: pictures a second, losses.
+"""Training in one process with all threads, and in as many processes with one thread each: speed and losses.
 
     python benchmarks/processes.py --data faces.zip [--processes 2] [--kimg 0.512] [--rounds 2] [-- --preset laptop ...]
 
-What stands behind `--` goes to `stylegan train` as it is. Both take turns, each from the beginning; rates are the
-log's, without its first line, in which a run warms up.
+What follows `--` is passed on to `stylegan train`. Both take turns, each from the start; rates come from the log,
+without its first line, in which a run warms up.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def trained(words: list[str], threads: int) -> list[dict[str, float]]:
-    """Trains anew; the run's log."""
+    """Trains a new run and returns its log."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
         subprocess.run([*words, "--outdir", f"{folder}/run"], check=True, env=environment, stderr=subprocess.DEVNULL)
@@ -57,7 +57,7 @@ def trained(words: list[str], threads: int) -> list[dict[str, float]]:
 
 
 def rate(log: list[dict[str, float]]) -> float:
-    """Pictures a second after the first line."""
+    """Pictures per second after the first line."""
     return (log[-1]["nimg"] - log[0]["nimg"]) / sum(line["seconds"] for line in log[1:])
 
 

@@ -1,9 +1,9 @@
-"""What finding a face costs, in forward passes of the generator, and how close it comes.
+"""How long finding a face takes, in forward passes of the generator, and how close it comes.
 
     python benchmarks/projection.py [--people 6] [--steps 100]
 
 The faces are sampled from the default model, so a perfect answer exists; its encoder has not seen them. Distances
-are perceptual (EfficientNet-Lite0). Every face is compared with the next one, too: two random faces.
+are perceptual (EfficientNet-Lite0). Each face is also compared with the next one: two random faces.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What is left: a picture's time against the time that its arithmetic and its memory traffic must take at least.
+"""How much faster it could get: a picture's time, and the least time that its arithmetic and memory traffic need.
 
     python benchmarks/roofline.py [--models ffhq,stylegan2,stylegan3,stylegan1] [--precision auto]
 
 Operations are counted by torch (convolutions and matrix products); bytes are those of every operation's inputs
-and outputs, as if nothing stayed in a cache. Both ceilings are measured here: a 3x3 convolution of 512 channels, and a
-copy of 64 MB. A share of 1 would mean that no time is lost beside the larger of both.
+and outputs, as if nothing stayed in a cache. Both limits are measured here: a 3x3 convolution of 512 channels, and a
+copy of 64 MB. A share of 1 would mean that a picture takes no longer than the larger of the two.
 """
 
 from __future__ import annotations
@@ -80,14 +80,14 @@ def line(name: str, dtype: torch.dtype, compute: float, traffic: float) -> None:
 
 
 def compute_ceiling(dtype: torch.dtype) -> float:
-    """Operations a second."""
+    """Operations per second."""
     x = torch.randn(1, 512, 64, 64, dtype=dtype).contiguous(memory_format=torch.channels_last)
     weight = torch.randn(512, 512, 3, 3, dtype=dtype)
     return 2 * weight.numel() * 64 * 64 / median(lambda: F.conv2d(x, weight, padding=1))
 
 
 def traffic_ceiling() -> float:
-    """Bytes a second, read and written."""
+    """Bytes per second, read and written."""
     source, target = torch.zeros(2, 1 << 24).unbind()
     return 2 * source.nbytes / median(lambda: target.copy_(source))
 

@@ -1,9 +1,9 @@
-"""Seconds a picture of StyleGAN 1, 2 and 3, against a plain float32 implementation of the same networks, in one run.
+"""Seconds per picture of StyleGAN 1, 2 and 3, and of a plain float32 version of the same networks, in one run.
 
     python benchmarks/synthesis.py [--models stylegan2,stylegan3,stylegan1] [--repeats 5] [--compile]
 
 Weights are random: speed does not depend on them. The plain implementation is `plain.py`; the table also says how far
-both pictures are apart.
+apart both pictures are.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Trains the network that puts alignments right (`stylegan_cli/faces/adjustment.py`), on sampled faces.
+"""Trains the network that corrects alignments (`stylegan_cli/faces/adjustment.py`), on sampled faces.
 
     stylegan sample --count 20480 --seed 1000000 --psi 0.8 --size 128 --format webp --dataset faces-128.zip
     python benchmarks/train_adjuster.py faces-128.zip [-o models/ffhq/adjuster.safetensors] [--epochs 20]
 
-A sampled face is its own aligned crop. Squares on it are moved by known amounts, which the network has to tell, with
-colours, blur, JPEG, noise and covers as photos have them. What it sees never reaches the picture's edge. Held-out faces
-tell by how much it is wrong. `alignment.py` measures it on low seeds, which are therefore none to learn from.
+A sampled face is its own aligned crop. Squares in it are moved by known amounts, which the network has to predict, with
+colours, blur, JPEG, noise and covered parts as in photos. What it sees never reaches the picture's edge. Its error is
+measured on held-out faces. `alignment.py` measures it on low seeds, which must therefore not be learned from.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def train(faces: Tensor, held_out: Tensor, epochs: int, out: Path) -> None:
 
 @torch.inference_mode()
 def wrong(adjuster: Adjuster, faces: Tensor) -> list[float]:
-    """By how much the network is wrong about undisturbed faces: standard deviations of the four parts of a move."""
+    """The network's errors for undisturbed faces: standard deviations of the four parts of a move."""
     moves = torch.rand(len(faces), 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
     misses = []
     for part, truth in zip(faces.split(BATCH), moves.split(BATCH), strict=True):
@@ -118,7 +118,7 @@ def mirror(faces: Tensor) -> Tensor:
 
 
 def disturb(x: Tensor) -> Tensor:
-    """Views `[n, 3, h, w]` in [-1, 1] as photos might show them; each differently."""
+    """Views `[n, 3, h, w]` in [-1, 1], each disturbed differently, as in photos."""
     n, _, h, w = x.shape
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:

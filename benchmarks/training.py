@@ -1,12 +1,12 @@
-"""Pictures a second of StyleGAN2's training (64x64, channel_base 16384), against the plain float32 path of the same
-networks, in one run; and the share of time for which training waits for its pictures.
+"""Pictures per second in StyleGAN2's training (64x64, channel_base 16384), compared with a plain float32 path of the
+same networks, in one run; and the share of time for which training waits for its pictures.
 
     python benchmarks/training.py [--batch 16] [--rounds 3] [--cbase 16384] [--precision auto] [--compile]
 
 The plain path computes every operation as it is defined (`plain.py`), channels first, with Adam parameter by parameter.
 Both take turns, so that a machine that slows down slows both.
-Steps are those of the loop; regularisation counts as often as it comes, every fourth and every sixteenth step.
-`--compile` tells what torch.compile would make of a step without regularisation: it knows no second derivatives.
+Steps are those of the loop; regularisation is counted as often as it happens, every fourth and every sixteenth step.
+`--compile` shows what torch.compile gains in a step without regularisation: it has no second derivatives.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
     precision = choose_precision(options.precision, device)
     with tempfile.TemporaryDirectory() as folder:
         pictures = write_pictures(Path(folder))
-        # The whole batch at once: this is about networks, not about what processes share.
+        # The whole batch at once: this measures networks, not how processes share work.
         said = {"batch": str(options.batch), "batch_gpu": str(options.batch), "cbase": options.cbase, "aug": "none"}
         ours = trainer(pictures, said | {"precision": precision}, device)
         defined = trainer(pictures, said | {"precision": "fp32"}, device)
@@ -88,7 +88,7 @@ def trainer(pictures: Pictures, said: dict[str, object], device: torch.device) -
 
 
 def make_plain(trainer: Trainer) -> None:
-    """Channels first, and an optimiser that goes from parameter to parameter."""
+    """Uses channels first, and an optimiser that goes from parameter to parameter."""
     for network in (trainer.state.generator, trainer.state.discriminator):
         network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     for name in ("g_adam", "d_adam"):
@@ -97,7 +97,7 @@ def make_plain(trainer: Trainer) -> None:
 
 
 def seconds_a_step(trainer: Trainer) -> float:
-    """Of a step's time on average: path lengths are regularised in every fourth, R1 in every sixteenth."""
+    """A step's mean time: path lengths are regularised in every fourth, R1 in every sixteenth."""
     main, path, everything = (timed(trainer, step) for step in (1, 4, 16))
     return main + (path - main) / 4 + (everything - path) / 16
 

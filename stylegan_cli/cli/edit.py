@@ -73,7 +73,7 @@ class Attributes:
     layers: Annotated[
         str | None,
         typer.Option(
-            help="Change only these layers: coarse, middle, fine, several of these, or 0-3. By default, its own.",
+            help="Change only these layers: coarse, middle, fine, several, or 0-3. By default, each direction's own.",
             show_default=False,
             rich_help_panel=ATTRIBUTES,
         ),
@@ -168,7 +168,9 @@ def edit(
 
     film = _film_ending(output, way)
     if not film:
-        check_unused("this is not a film (--frames or --out film.mp4)", {"--fps": way.fps, "--loop": way.loop})
+        check_unused(
+            "this is not a film, which needs --frames or --out film.mp4", {"--fps": way.fps, "--loop": way.loop}
+        )
     is_strip = not film and (way.steps is not None or any(amount.start is not None for _, amount in amounts))
     if output.quiet:
         check_unused("--quiet reports nothing", {"--identity": identity})

@@ -34,8 +34,12 @@ def mix(
     ] = None,
     noise: NoiseMode = "const",
     seed: Seed = 0,
-    rows: Annotated[str | None, typer.Option(metavar="PEOPLE", help="Figure: the rows.", show_default=False)] = None,
-    cols: Annotated[str | None, typer.Option(metavar="PEOPLE", help="Figure: the columns.", show_default=False)] = None,
+    rows: Annotated[
+        str | None, typer.Option(metavar="PEOPLE", help="Figure: people for the rows.", show_default=False)
+    ] = None,
+    cols: Annotated[
+        str | None, typer.Option(metavar="PEOPLE", help="Figure: people for the columns.", show_default=False)
+    ] = None,
     styles: Annotated[
         str | None,
         typer.Option(

@@ -51,7 +51,7 @@ def show(name: Name = "ffhq") -> None:
         "parameters": f"{parameters:,}",
         "latents": f"z [{generator.z_dim}], w [{generator.w_dim}], ws [{generator.num_ws}, {generator.w_dim}]",
         "noise": "yes" if generator.has_noise else "no",
-        "cast": ", ".join(store.cast(name)) or "nobody",
+        "cast": ", ".join(store.cast(name)) or "none",
         "sha256": generator.origin.sha256,
         "file": store.locate(name),
     }
@@ -179,7 +179,7 @@ def blend(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Make one model from two: low resolutions from A, high ones from B, as for cartoons; or their average.
+    """Make one model from two: low resolutions from A, high ones from B, as for cartoon faces; or their average.
 
     A and B must have the same architecture and size; it works best if one was fine-tuned from the other.
 

@@ -108,7 +108,7 @@ def _pictures(context: typer.Context, data: Path | None, run: "RunFolder") -> Pa
     if data is None:
         raise UsageError(f"there is no run in {run.path} to continue; use --data to start one")
     if _is_recalled(context, "data") and not data.exists():
-        raise UsageError(f"{data}, which the run learned from, is no longer there; say where it is now with --data")
+        raise UsageError(f"{data}, which the run learned from, is no longer there; name its new place with --data")
     return data
 
 

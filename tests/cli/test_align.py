@@ -312,9 +312,9 @@ WORDS = {
     "no face": (["her.png#left"], "there is no her.png#left"),
     "a face too many": (["her.png#2"], "there is no her.png#2: the photo shows 1 face; --overview numbers them"),
     "size": (["her.png", "--size", 8], "--size"),
-    "format": (["her.png", "-o", "face.jpg"], "there is no format 'jpg' here; formats are png"),
-    "all in one file": (["her.png", "--all", "-o", "face.png"], "face.png is one file, and these may be several faces"),
-    "many in one file": (["her.png", "her.png", "-o", "face.png"], "face.png is one file, and these may be several"),
+    "format": (["her.png", "-o", "face.jpg"], "unknown format 'jpg'; formats are png"),
+    "all in one file": (["her.png", "--all", "-o", "face.png"], "face.png is one file, but there may be several faces"),
+    "many in one file": (["her.png", "her.png", "-o", "face.png"], "face.png is one file, but there may be several"),
 }
 
 
@@ -325,10 +325,13 @@ def test_the_command_line(refused, her, words, said):
 
 
 PLACES = {
-    "existing file": (["-o", "old.png"], "old.png exists; choose another name, or --force to replace it"),
-    "existing in a folder": (["-o", "out"], "out/her-aligned.png exists; choose another name, or --force"),
+    "existing file": (["-o", "old.png"], "old.png exists; choose another name, or use --force to replace it"),
+    "existing in a folder": (["-o", "out"], "out/her-aligned.png exists; choose another name, or use --force"),
     "existing overview": (["-o", "out/new.png", "--overview"], "out/her-overview.png exists; choose another name"),
-    "existing one of all": (["-o", "out", "--all"], "out/her-1-aligned.png exists; choose another name, or --force"),
+    "existing one of all": (
+        ["-o", "out", "--all"],
+        "out/her-1-aligned.png exists; choose another name, or use --force",
+    ),
     "no folders": (["-o", "old.png/out/in", "--all"], "old.png is a file, not a folder"),
     "a file as a folder": (["-o", "her.png/out"], "her.png is a file, not a folder"),
 }

@@ -102,11 +102,11 @@ def test_a_photo_that_cannot_be_read_does_not_stop_the_others(apply, monkeypatch
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "holds edits and nothing else: [[edit]] with age = 3"),
-        ("age = 3", "holds edits and nothing else"),
-        ("[edit]\nage = 3", "is no list of tables"),
-        ("edit = []", "is no list of tables"),
-        ("edit = [3]", "is no list of tables"),
+        ("", "must hold edits and nothing else; write [[edit]] with age = 3"),
+        ("age = 3", "must hold edits and nothing else"),
+        ("[edit]\nage = 3", "is not a list of tables"),
+        ("edit = []", "is not a list of tables"),
+        ("edit = [3]", "is not a list of tables"),
         ("[[edit]", "cannot be read"),
         ("[[edit]]", "edit 1 in edits/recipe.toml moves nothing"),
         ("[[edit]]\nage = '3'", "age of edit 1 in edits/recipe.toml is '3'; an amount is a number"),
@@ -145,6 +145,9 @@ def test_a_byte_order_mark(apply):
 
 def test_what_is_no_file_of_edits(apply):
     result = apply(TOML, 1, ending="yaml")
-    assert (result.exit_code, result.stderr) == (2, "Error: edits/recipe.yaml is no .toml or .json file.\n")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "Error: edits/recipe.yaml is not a .toml or .json file; name one.\n",
+    )
     assert "cannot be read" in apply("[" * 100_000, 1, ending="json").stderr
     assert apply(json.dumps({"edit": [{"age.npy": float("nan")}]}), 1, ending="json").exit_code == 1

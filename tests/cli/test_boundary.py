@@ -26,7 +26,7 @@ NO_MEMORY = "there is not enough memory for this; try a smaller --size, fewer pi
         (
             RuntimeError("could not create a primitive descriptor for that"),
             1,
-            "something unforeseen happened (Runti",
+            "an unexpected error occurred (Runti",
         ),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), 1, NO_MEMORY),
         (OSError(errno.ENOSPC, "No space left on device", "a.png"), 1, "No space left on device: a.png"),
@@ -35,7 +35,7 @@ NO_MEMORY = "there is not enough memory for this; try a smaller --size, fewer pi
         (
             ZeroDivisionError("by nought"),
             1,
-            "something unforeseen happened (ZeroDivisionError: by nought); STYLEGAN_",
+            "an unexpected error occurred (ZeroDivisionError: by nought); STYLEGAN_",
         ),
     ],
 )

@@ -153,7 +153,9 @@ def test_sizes_as_nvidia_spells_them(stylegan, photos, size):
 
 def test_a_size_that_no_model_has(stylegan, photos):
     result = stylegan("dataset", "photos", "-o", "out.zip", "--size", 20)
-    assert result.stderr == ("4 pictures of 20 x 20 pixels; models are trained at powers of two, and this is none.\n")
+    assert result.stderr == (
+        "4 pictures of 20 x 20 pixels; models are trained at powers of two, and this is not one.\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,7 @@ def test_a_size_that_no_model_has(stylegan, photos):
         (["photos", "-o", "out", "--width", "8"], 2, "--size, or --width and --height together"),
         (["photos", "-o", "out", "--width", "8", "--height", "8", "--size", "8"], 2, "--size, or --width and"),
         (["photos", "-o", "out.tar", "--size", "8"], 2, "data sets are .zip files or folders"),
-        (["photos", "-o", "out", "--size", "8", "--format", "gif"], 2, "no format 'gif'"),
+        (["photos", "-o", "out", "--size", "8", "--format", "gif"], 2, "unknown format 'gif'"),
         (["photos", "-o", "out", "--size", "8", "--labels", "csv"], 2, "no way 'csv'"),
         (["photos", "-o", "photos", "--size", "8"], 1, "the folder photos is not empty"),
         (["photos", "-o", "photos", "--size", "8", "--force"], 1, "the folder photos is not empty"),

@@ -148,7 +148,7 @@ def test_the_same_command_goes_on(stylegan, tiny_model, here, monkeypatch, name,
         *words,
     )
     assert (result.exit_code, result.stdout) == (0, f"{name}\n")
-    assert result.stderr == f"Going on: {len(there)} of 6 pictures are there.\n"
+    assert result.stderr == f"Continuing: {len(there)} of 6 pictures are done.\n"
     assert kept == [True] * len(there)
     again = contents(here)
     for path in sorted(here.rglob("*"), reverse=True):
@@ -214,7 +214,7 @@ def test_force_that_was_interrupted_goes_on(stylegan, tiny_model, monkeypatch, h
     assert stylegan("sample", *words, "-n", 5).exit_code == 0
     interrupted(stylegan, monkeypatch, 2, ctrl_c, *words, "-n", 4, "--force")
     result = stylegan("sample", *words, "-n", 4, "--force")
-    assert (result.exit_code, "Going on" in result.stderr) == (0, True)
+    assert (result.exit_code, "Continuing" in result.stderr) == (0, True)
     assert len(contents(here)) == (2 if name == "data.zip" else 6)
 
 
@@ -234,7 +234,7 @@ def test_it_keeps_to_compiled_code(stylegan, tiny_model, monkeypatch, here):
     with monkeypatch.context() as patch:
         patch.setattr(compilation, "compile_synthesis", full_of_errors)
         refused = stylegan("sample", *words, "data")
-    assert (refused.exit_code, "begun with compiled code" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "started with compiled code" in refused.stderr) == (1, True)
     assert stylegan("sample", *words, "data").exit_code == 0
     assert contents(here / "data") == contents(here / "straight")
 

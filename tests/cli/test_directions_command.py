@@ -119,7 +119,7 @@ def test_small_faces_are_not_scored(stylegan, tiny_stylegan, tiny_model, found):
     for where in (("--model", tiny_model, "--data", "faces.zip"), ("--model", "faces-64")):
         result = stylegan("directions", *words, *where)
         assert result.exit_code == 2
-        assert "scorers need faces of 128 pixels, and those of faces" in result.stderr
+        assert "scorers need faces of 128 pixels, but those of faces" in result.stderr
 
 
 def test_layers_are_measured_and_stored(found, generator):
@@ -165,7 +165,9 @@ def test_two_folders_of_too_few(stylegan, tiny_model, tiny_stylegan, scorers):
         tiny_stylegan("sample", "--seeds", seeds, "--size", 8, "--out", folder)
     result = stylegan("directions", "find", "--with", "a", "--without", "b", "--out", "x.npz", "--model", tiny_model)
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: a and b hold 9 people together, too few to learn from; it takes 10, and ")
+    assert result.stderr.startswith(
+        "Error: a and b together hold 9 people, too few to learn from; use at least 10, and "
+    )
 
 
 def test_photos_must_be_projected_first(stylegan, tiny_model, scorers, here):
@@ -192,7 +194,10 @@ NO_NAMES = ("", "..", "../x", "a/b", "a\\b", "a,b", "a=1", "smile.pt", "a\tb", "
         (["--scorer", "red", "--keep", "beauty"], "there is no score 'beauty'"),
         (["--scorer", "red,light", "--name", "x"], "--name is for one direction"),
         (["--scorer", "red,light", "--out", "x.npz"], "--out x.npz is one file"),
-        (["--scorer", "red", "--out", "x.png"], "x.png: directions are .npz files; a folder of this name is x.png/"),
+        (
+            ["--scorer", "red", "--out", "x.png"],
+            "x.png: directions are .npz files; for a folder of this name, use x.png/",
+        ),
         (["--scorer", "red", "--cutoff", 3], "leave out --cutoff"),
         (["--scorer", "red", "--layers", "nose"], "there is no band or layer 'nose'"),
         (["--scorer", "red", "--layers", "none"], "--layers none leaves nothing to move"),
@@ -263,7 +268,7 @@ def test_discover(tiny_stylegan, generator, tiny_model, stylegan, method):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--method", "luck"], "--method is one of sefa, pca"),
+        (["--method", "luck"], "--method must be one of sefa, pca"),
         (["--out", "sheet.png"], "go into a folder; name one"),
         (["--count", "1", "--out", "mine.npz"], "go into a folder; name one"),
         (["--layers", "none"], "--layers none leaves nothing to move"),
@@ -282,7 +287,9 @@ def test_mistakes_of_discover(stylegan, tiny_model, here, words, said):
 def test_no_directions_yet(stylegan, tiny_model, own_folder):
     result = stylegan("directions", "list", "--model", tiny_model)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == f"{tiny_model} has no directions yet; stylegan directions find and discover make some.\n"
+    assert (
+        result.stderr == f"{tiny_model} has no directions yet; make some with stylegan directions find or discover.\n"
+    )
 
 
 def test_a_sheet_that_is_there_stops_discover_at_once(stylegan, tiny_model, here, monkeypatch):

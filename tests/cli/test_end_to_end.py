@@ -129,7 +129,7 @@ def test_doctor_finds_what_is_wrong(stylegan, monkeypatch):
     result = stylegan("doctor")
     assert result.exit_code == 1
     assert "cannot be written to" in result.stdout
-    assert "no ffmpeg, so no films" in result.stdout
+    assert "there is no ffmpeg for films" in result.stdout
     assert "Everything is in place" not in result.stdout
 
 

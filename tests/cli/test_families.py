@@ -146,7 +146,7 @@ def test_added_models_have_names(stylegan, files, own_models):
     found = store.own_directions("mine")
     found.mkdir(parents=True)
     (found / "smile.npz").touch()
-    assert f"The directions that you found for it stay, in {found}." in stylegan("models", "remove", "mine").stderr
+    assert f"The directions that you found for it are kept, in {found}." in stylegan("models", "remove", "mine").stderr
     refused(stylegan("sample", "--model", "mine"), 2, "unknown model")
 
 
@@ -205,7 +205,7 @@ def test_blending_needs_one_shape_and_a_resolution_that_exists(stylegan, files):
 def test_rosinality_round_trip(stylegan, files):
     converted = stylegan("models", "convert", files["stylegan2"], "theirs.pt")
     assert (converted.exit_code, converted.stdout) == (0, "theirs.pt\n")
-    assert "change its table of channels for this model" in converted.stderr  # theirs has more feature maps
+    assert "change its channel table for this model" in converted.stderr  # theirs has more feature maps
     a, b = (done(stylegan("sample", "--seeds", 1, "--model", m))[0] for m in ("theirs.pt", files["stylegan2"]))
     difference = np.abs(np.array(Image.open(a), np.int32) - np.array(Image.open(b), np.int32))
     assert difference.max() <= 1

@@ -49,7 +49,10 @@ def test_films_side_by_side(tiny_stylegan, stylegan, tiny_model):
         (("--grid", ""), "--grid takes columns and rows"),
         (("--grid", "3x1", "--size", 8000), "--grid 3x1 makes films of 24,000 pixels"),
         (("--grid", "3"), "--grid takes columns and rows like 4x2"),
-        (("--grid", "4x1"), "--grid 4x1 shows 4 films, each of as many people, two at least; these are 6"),
+        (
+            ("--grid", "4x1"),
+            "--grid 4x1 needs the same number of people, two or more, for each of its films; these are 6",
+        ),
         (("--grid", "3x1", "--fine", 9), "leave out --fine"),
         (("--grid", "3x1", "--save-latents"), "leave out --save-latents"),
     ):
@@ -153,8 +156,8 @@ def test_every_ending_is_of_films_or_pictures():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((1, 2, "--coarse", 3, "--middle", 4, "--fine", 5), "no layer is left that goes from person to person"),
-        ((1, 2, "--layers", "coarse", "--coarse", 3), "no layer is left that goes from person to person"),
+        ((1, 2, "--coarse", 3, "--middle", 4, "--fine", 5), "no layer is left to move from person to person"),
+        ((1, 2, "--layers", "coarse", "--coarse", 3), "no layer is left to move from person to person"),
         ((1, "--coarse", ""), "names nobody"),
     ],
 )

@@ -35,7 +35,7 @@ def test_a_model_by_data(stylegan, made, tiny_model):
     ]
     assert "95 %" in result.stdout
     sha256 = store.load(str(tiny_model)).origin.sha256[:8]
-    assert f"(sha256 {sha256}, psi 1.0, precision fp32) by {made}: " in result.stderr
+    assert f"(sha256 {sha256}, psi 1.0, precision fp32) against {made}: " in result.stderr
     for condition in ("50 pictures each", "seed 0", "compared at 32 pixels", "EfficientNet-Lite0 at 128", "lanczos"):
         assert condition in result.stderr
 
@@ -136,8 +136,8 @@ def test_path_length_needs_no_data(stylegan, made, tiny_model):
         (["made.zip", "made.zip", "--metrics", "fid"], 2, "no metric 'fid'"),
         (["made.zip", "made.zip", "--metrics", "ppl"], 2, "is measured on a model"),
         (["made.zip", "--metrics", "ppl"], 2, "is measured on a model"),
-        (["tiny"], 2, "judge one MODEL by one DATA"),
-        (["tiny", "--metrics", "fd,ppl"], 2, "judge one MODEL by one DATA"),
+        (["tiny"], 2, "compares one MODEL with one DATA"),
+        (["tiny", "--metrics", "fd,ppl"], 2, "compares one MODEL with one DATA"),
         (["made.zip", "made.zip", "--num", "3"], 2, "too few"),
         (["made.zip", "made.zip", "--filter", "nearest"], 2, "no resize filter 'nearest'"),
         (["made.zip", "made.zip", "--features", "vgg"], 2, "no features 'vgg'"),

@@ -498,7 +498,7 @@ def test_a_terminal_without_a_size_costs_no_picture(stylegan, tiny_model, monkey
     monkeypatch.setattr(halfcell, "get_cell_size", lambda: 640 // 0)
     result = stylegan("sample", "-n", 2, "--size", 16, "--show", "--model", tiny_model, "--out", "faces")
     assert (result.exit_code, result.stdout) == (0, "faces/seed0000.png\nfaces/seed0001.png\n")
-    assert result.stderr.count("This terminal does not tell its size, so that --show can draw nothing there.") == 1
+    assert result.stderr.count("This terminal does not report its size, so --show cannot draw there.") == 1
 
 
 def test_precision_changes_little(tiny_stylegan):

@@ -202,8 +202,8 @@ def test_the_comparison_has_the_size_asked_for(works, photo):
 
 
 EARLY = {
-    "format": (["mix", "--coarse", "me.png", "--format", "bmp"], "there is no format 'bmp' here"),
-    "ending": (["mix", "--coarse", "me.png", "--out", "a.mp4"], "there is no format 'mp4' here"),
+    "format": (["mix", "--coarse", "me.png", "--format", "bmp"], "unknown format 'bmp'"),
+    "ending": (["mix", "--coarse", "me.png", "--out", "a.mp4"], "unknown format 'mp4'"),
     "folder": (["mix", "--coarse", "me.png", "--out", "me.png/new/"], "me.png is a file, not a folder"),
     "latents": (["interpolate", "me.png", 1, "--out", "a.mp4", "--save-latents"], "a.npy exists"),
     "somebody else": (["edit", "me.png", "zzz", "--direction", "age.npz=1"], "'zzz' is nobody"),
@@ -435,7 +435,7 @@ def test_nobody_is_pasted_twice(works, stylegan, party, direction, tiny_model):
     words = ("--direction", f"{direction}=2", "--paste", party, "--model", tiny_model)
     result = stylegan("edit", party, f"{party}#1", *words)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "party.png; name everybody once" in result.stderr
+    assert "party.png; name each person once" in result.stderr
 
 
 def test_another_photo_of_the_same_size_is_another_photo(works, party, photo, direction):
@@ -492,9 +492,9 @@ def test_layers_are_looked_at_before_a_photo_is(stylegan, tiny_model, photo, dir
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("blend-parents me.png 2 --children 2 --out x.png", "--out x.png is one file, and these are 2 pictures"),
+        ("blend-parents me.png 2 --children 2 --out x.png", "--out x.png is one file, but these are 2 pictures"),
         ("blend-parents me.png 2 --layers nose=1", "there is no band or layer 'nose'"),
-        ("noise me.png --count 3 --out x.png", "--out x.png is one file, and these are 3 pictures"),
+        ("noise me.png --count 3 --out x.png", "--out x.png is one file, but these are 3 pictures"),
         ("interpolate me.png", "a film needs at least two people"),
         ("interpolate me.png 2 --layers nose", "there is no band or layer 'nose'"),
         ("mix --coarse me.png --layers 99=2", "layers 99: this model has the layers"),
@@ -518,18 +518,18 @@ def test_a_damaged_place_costs_a_sentence(stylegan, tiny_model, works, photo, di
         words = ("edit", "bad.npz", "--direction", f"{direction}=2", "--paste", photo, "--model", tiny_model)
         result = stylegan(*words)
         assert result.exit_code == 1
-        assert "where bad was found on a photo is damaged in its file" in " ".join(result.stderr.split())
+        assert "the place in a photo that bad's file records is damaged" in " ".join(result.stderr.split())
 
 
 REFUSED = {
-    "a space": (["project", "me.png", "--space", "z"], "--space is one of w, w+"),
+    "a space": (["project", "me.png", "--space", "z"], "--space must be one of w, w+"),
     "latents of another kind": (["project", "me.png", "-o", "me.pt"], "latents are .npy or .npz files"),
     "tuned npy": (["project", "me.png", "--tune", "-o", "me.npy"], "stores more than latents"),
     "a film of another kind": (["project", "me.png", "--film", "film.avi"], "--film film.avi: films are .mp4"),
     "a film without an ending": (["project", "me.png", "--film", "1"], "--film 1: films are .mp4"),
     "a face of an aligned one": (
         ["project", "me.png#2", "--aligned"],
-        "pictures are, and shows one face; leave out #2",
+        "pictures, and shows one face; leave out #2",
     ),
     "no such face": (["project", "me.png#2"], "there is no me.png#2: the photo shows 1 face"),
     "no face": (["project", "sky.png"], "no face was found in sky.png"),
@@ -541,7 +541,7 @@ REFUSED = {
     ),
     "paste a strip": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--steps", 2],
-        "--paste makes a picture or a film of the photo",
+        "--paste makes a picture or a film, not a strip",
     ),
     "paste a range": (
         ["edit", 1, "--direction", "age.npz=0..2", "--paste", "me.png"],
@@ -549,11 +549,11 @@ REFUSED = {
     ),
     "paste two into one place": (
         ["edit", "1,2", "--direction", "age.npz=2", "--paste", "me.png#1"],
-        "me.png#1 is the place of one face, and these are 2 people",
+        "me.png#1 is one face, but these are 2 people; leave out #1",
     ),
     "paste two strangers": (
         ["edit", "1,2", "--direction", "age.npz=2", "--paste", "me.png"],
-        "1 was not found in me.png; paste alone who is to take another's place",
+        "1 was not found in me.png; to replace another face, paste them alone",
     ),
     "paste in a size": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--size", 64],
@@ -615,5 +615,5 @@ def test_who_has_a_model_of_something_else_is_told_of_aligned(stylegan, here):
     for words in (("project", "bare.png"), ("project", "sky.png"), ("mix", "--coarse", "sky.png")):
         result = stylegan(*words, "--model", "faces-64")
         assert result.exit_code == 1
-        assert "or stylegan project --aligned where it is cut as the model's own pictures are" in result.stderr
+        assert "or use stylegan project --aligned if it is cropped like the model's own pictures" in result.stderr
     assert "--aligned" not in stylegan("align", "sky.png").stderr

@@ -126,7 +126,7 @@ def test_kill_9_loses_nothing(here, words, straight, name, victims, processes):
     there = pictures(folder)
     assert 20 <= len(there) < COUNT
     _, err = finish(here, *([*TORCHRUN, processes] if processes > 1 else []), *words, name)
-    assert f"Going on: {len(there):,} of 400 pictures are there.\n" in err
+    assert f"Continuing: {len(there):,} of 400 pictures are done.\n" in err
     if name == "data":
         assert pictures(folder).items() >= there.items()
     assert contents(here) == straight[name]
@@ -152,7 +152,7 @@ def test_a_mistake_is_told_once(here, words):
     out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (1, "")
     assert re.findall(r"^Error: .*", err, re.MULTILINE) == [
-        "Error: the folder data is not empty; choose another name, or --force to write into it."
+        "Error: the folder data is not empty; choose another name, or use --force to write into it."
     ]
 
 

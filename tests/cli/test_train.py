@@ -104,7 +104,7 @@ def test_the_same_command_goes_on(stylegan, faces, here):
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.08))
     again = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.2))
     assert again.exit_code == 0
-    assert "going on after 0.08 kimg" in again.stderr
+    assert "continuing after 0.08 kimg" in again.stderr
     assert alike("run", "straight")
     lines = [json.loads(line)["nimg"] for line in (here / "run/log.jsonl").read_text().splitlines()]
     assert lines == [40, 80, 120, 160, 200]
@@ -122,7 +122,7 @@ def test_a_runs_folder_is_enough_to_go_on(stylegan, faces, here, monkeypatch):
     for run in ("here/run", "here/grown"):
         result = stylegan("train", "--outdir", run, "--kimg", 0.08)
         assert (result.exit_code, result.stdout) == (0, f"{run}/network-snapshot.safetensors\n"), result.stderr
-        assert "going on after 0.04 kimg" in result.stderr
+        assert "continuing after 0.04 kimg" in result.stderr
     assert alike("here/run", "here/straight")
     again = stylegan("train", "--outdir", "here/run")
     assert (again.exit_code, "0.08 kimg are done" in again.stderr) == (0, True)
@@ -135,7 +135,7 @@ def test_a_run_that_goes_on_still_knows_what_it_resumed_from(stylegan, faces, he
     assert result.exit_code == 0, result.stderr
     monkeypatch.chdir(here.parent)
     result = stylegan("train", "--outdir", "here/second", "--kimg", "0.016")
-    assert (result.exit_code, "going on after 0.008 kimg" in result.stderr) == (0, True), result.stderr
+    assert (result.exit_code, "continuing after 0.008 kimg" in result.stderr) == (0, True), result.stderr
 
 
 @pytest.mark.parametrize("is_moved", [False, True])
@@ -150,7 +150,7 @@ def test_a_run_needs_the_model_that_it_began_from_until_its_first_checkpoint(sty
     model.unlink()
     run = (here / "second").rename("elsewhere") if is_moved else here / "second"
     result = stylegan("train", "--outdir", run, "--kimg", 0.016)
-    assert (result.exit_code, "going on after 0.008 kimg" in result.stderr) == (0, True), result.stderr
+    assert (result.exit_code, "continuing after 0.008 kimg" in result.stderr) == (0, True), result.stderr
     assert alike(run, "straight")
     for path in (*(run / "checkpoints").iterdir(), run / "command.json", run / "network-snapshot.safetensors"):
         path.unlink()
@@ -180,7 +180,7 @@ def test_a_run_that_was_killed_before_its_first_snapshot_begins_anew(stylegan, f
         path.unlink()
     for run in ("late", "early"):
         result = stylegan("train", "--outdir", run)
-        assert (result.exit_code, "; beginning." in result.stderr) == (0, True), result.stderr
+        assert (result.exit_code, "; starting." in result.stderr) == (0, True), result.stderr
     assert alike("late", "early")
 
 
@@ -210,18 +210,18 @@ def test_a_run_that_has_lost_the_command_asks_for_its_data_only(stylegan, faces,
     if content is not None:
         remembered.write_text(content)
     result = stylegan("train", "--outdir", "run")
-    assert (result.exit_code, "does not tell any more which pictures it learned from" in result.stderr) == (2, True)
+    assert (result.exit_code, "no longer records which pictures it learned from" in result.stderr) == (2, True)
     result = stylegan("train", "--data", "faces", "--outdir", "run", "--device", "cpu", "--kimg", 0.08)
-    assert (result.exit_code, "going on after 0.04 kimg" in result.stderr) == (0, True), result.stderr
+    assert (result.exit_code, "continuing after 0.04 kimg" in result.stderr) == (0, True), result.stderr
 
 
 def test_data_that_moved_are_asked_for(stylegan, faces):
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.04))
     faces.rename("moved")
     result = stylegan("train", "--outdir", "run", "--kimg", 0.08)
-    assert (result.exit_code, "no longer there; say where it is now with --data" in result.stderr) == (2, True)
+    assert (result.exit_code, "no longer there; name its new place with --data" in result.stderr) == (2, True)
     result = stylegan("train", "--outdir", "run", "--data", "moved", "--kimg", 0.08)
-    assert (result.exit_code, "going on after 0.04 kimg" in result.stderr) == (0, True), result.stderr
+    assert (result.exit_code, "continuing after 0.04 kimg" in result.stderr) == (0, True), result.stderr
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "empty"])
@@ -237,7 +237,7 @@ def test_classes_are_kept_too(stylegan, here):
     write_pictures(here / "faces", classes=3)
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008, cond=True))
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.016))
-    assert (result.exit_code, "going on after 0.008 kimg" in result.stderr) == (0, True), result.stderr
+    assert (result.exit_code, "continuing after 0.008 kimg" in result.stderr) == (0, True), result.stderr
     result = stylegan("train", "--outdir", "run", "--cond=0")
     assert (result.exit_code, "the pictures have 0 classes, and had 3" in result.stderr) == (2, True)
 
@@ -334,7 +334,7 @@ def test_a_damaged_picture_loses_nothing(stylegan, here):
     met = damaged(here / "faces", after=20)
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=9, tick=5))
     assert (result.exit_code, result.stdout) == (1, "")
-    assert re.search(r"Error: 0\d\d.png in faces is damaged .* begin a new --outdir with --resume run\.", result.stderr)
+    assert re.search(r"Error: 0\d\d.png in faces is damaged .* start a new --outdir with --resume run\.", result.stderr)
     assert tensors("run")[1]["nimg"] == met // 8 * 8 > 0
     assert Path("run/network-snapshot.safetensors").exists()
 
@@ -415,7 +415,7 @@ def test_ctrl_c_does_not_wait_for_metrics(stylegan, many, monkeypatch):
 
 def test_few_pictures_have_no_metrics(stylegan, faces):
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
-    assert "24 pictures are too few for --metrics, which take 100: none are computed." in result.stderr
+    assert "24 pictures are too few for --metrics, which need 100: none are computed." in result.stderr
 
 
 def test_features_that_cannot_be_fetched(stylegan, many, monkeypatch):
@@ -425,7 +425,7 @@ def test_features_that_cannot_be_fetched(stylegan, many, monkeypatch):
     monkeypatch.setattr(train_results, "fetch", offline)
     result = stylegan("train", "--data", "many", "--outdir", "run", *words(kimg=0.008))
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (
-        1, "Error: could not fetch it; check the network; --metrics none trains without.",
+        1, "Error: could not fetch it; check the network; use --metrics none to train without.",
     )  # fmt: skip
     again = stylegan("train", "--data", "many", "--outdir", "run", *words(kimg=0.008, metrics="none"))
     assert again.exit_code == 0
@@ -520,7 +520,7 @@ def test_transfer_from_another_model(stylegan, faces, here):
         torch.testing.assert_close(first[key], second[key], atol=0.1, rtol=0.1, msg=key)
     options = json.loads((here / "second/training_options.json").read_text())
     assert (options["ada_kimg"], options["warmup_kimg"], options["generator"]["z_dim"]) == (100, 50, 8)
-    assert f"{model} holds no discriminator, so that one begins at random" in result.stderr
+    assert f"{model} has no discriminator, so a new one starts at random" in result.stderr
     assert "For 50 kimg the discriminator learns alone" in result.stderr
     again = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", model, *sizes, "--kimg", 0.016)
     assert (again.exit_code, "begins at random" in again.stderr) == (0, False)
@@ -575,7 +575,7 @@ def test_a_run_goes_on_though_the_one_it_began_from_does_too(stylegan, faces):
     stylegan(*second, "--kimg", 0.008)
     stylegan(*first, "--kimg", 0.064)
     result = stylegan(*second, "--kimg", 0.016)
-    assert (result.exit_code, "going on after 0.008 kimg" in result.stderr) == (0, True), result.stderr
+    assert (result.exit_code, "continuing after 0.008 kimg" in result.stderr) == (0, True), result.stderr
 
 
 def test_classes_that_a_subset_lacks_are_still_there(stylegan, here):

@@ -33,7 +33,7 @@ def test_an_encoder_in_a_folder_is_not_replaced(stylegan, tiny_model, faces, her
     words = ("--data", "faces.zip", "-o", "run/", "--model", tiny_model, "--epochs", 1)
     result = stylegan("train-encoder", *words)
     assert result.exit_code == 1
-    assert "run/encoder.safetensors exists; choose another name, or --force" in result.stderr
+    assert "run/encoder.safetensors exists; choose another name, or use --force" in result.stderr
     assert (here / "run/encoder.safetensors").read_text() == "precious"
 
 

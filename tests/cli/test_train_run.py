@@ -12,7 +12,7 @@ from stylegan_cli.training.loop import Trainer
 
 
 @pytest.mark.parametrize(
-    ("kimg", "advice"), [(0.008, "begin a new --outdir."), (0.048, "begin a new --outdir with --resume run.")]
+    ("kimg", "advice"), [(0.008, "start a new --outdir."), (0.048, "start a new --outdir with --resume run.")]
 )
 def test_too_many_pictures_for_a_gpu(stylegan, here, monkeypatch, kimg, advice):
     """What was learned until then is not lost; where nothing was, there is nothing to go on from."""

@@ -69,12 +69,12 @@ def test_beginners_are_told_what_their_run_will_suffer_from():
 
     assert told(20_000, 330) == []
     (short,) = told(20_000, 20)
-    assert short.startswith("With --kimg 20 it grows to 8 pixels, not to 64")
+    assert short.startswith("With --kimg 20 the model grows to 8 pixels, not to 64")
     (few,) = told(160, 330)
     assert few.startswith("160 pictures are few")
     assert told(160, 330, "ada") == []
     (rest,) = told(20_000, 330, warmup=50)
-    assert rest == "For 50 kimg the discriminator learns alone, and pictures stay as they are."
+    assert rest == "For 50 kimg the discriminator learns alone, and pictures do not change."
     assert told(20_000, 330, warmup=50, done=50) == []
     assert told(20_000, 40, warmup=50)[0].endswith(
         "do not change: use more than --kimg 40, or a shorter --warmup-kimg."
