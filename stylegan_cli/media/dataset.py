@@ -18,19 +18,19 @@ FOLDER_SIZE = 1000
 
 
 def picture_name(index: int, format: str) -> str:
-    """Where picture `index` is in a data set."""
+    """The name of picture `index` in a data set."""
     return f"{index // FOLDER_SIZE:05d}/img{index:08d}.{format}"
 
 
 def is_zip(path: Path) -> bool:
-    """Whether a data set of this name is a zip; else it is a folder."""
+    """Whether a data set of this name is a zip rather than a folder."""
     return path.suffix.lower() == ".zip"
 
 
 def labels_file(
     labels: Sequence[tuple[str, int]] = (), classes: Sequence[str] = (), model: Mapping[str, str] | None = None
 ) -> bytes:
-    """The content of `dataset.json`: the class of each picture by its name, if there are any, and classes' names; the
+    """The content of `dataset.json`: the class of each picture by name, if there are any, and the names of classes; the
     `model` that the pictures were sampled from."""
     about: dict[str, object] = {"labels": labels or None}
     if model:
@@ -41,7 +41,7 @@ def labels_file(
 
 
 def member(name: str) -> zipfile.ZipInfo:
-    """A file in a zip, without the time: the same pictures make the same zip."""
+    """The entry of a file in a zip, without its time, so that the same pictures make the same zip."""
     info = zipfile.ZipInfo(name)
     info.external_attr = 0o644 << 16
     return info
@@ -50,8 +50,8 @@ def member(name: str) -> zipfile.ZipInfo:
 class PictureWriter:
     """Streams encoded pictures, and perhaps their classes, into a folder or a `.zip`.
 
-    A zip takes its name only when it is whole; in a folder every file does. `classes` names the classes; `labels` are
-    the pictures written so far with theirs.
+    A zip gets its name only when it is complete; in a folder every file does. `classes` are the names of the classes;
+    `labels` are the names of the pictures written so far, each with its class.
     """
 
     def __init__(self, path: Path, format: str, classes: Sequence[str] = ()) -> None:
@@ -71,7 +71,7 @@ class PictureWriter:
         return self
 
     def add(self, encoded: bytes, label: int | None = None) -> None:
-        """The next picture; either all have labels or none has."""
+        """Writes the next picture; either all have labels or none has."""
         name = picture_name(self.index, self.format)
         self._write(name, encoded)
         if label is not None:
@@ -84,7 +84,7 @@ class PictureWriter:
         if error is not None:
             self._open_things.__exit__(kind, error, trace)
             return
-        with self._open_things:  # closed as after any other error where the disk is full here
+        with self._open_things:  # if the disk is full here, they are closed as after any other error
             self._write(LABELS, labels_file(self.labels, self.classes))
 
     def _write(self, name: str, content: bytes) -> None:
@@ -96,12 +96,13 @@ class PictureWriter:
 
 @contextmanager
 def writing_pictures(path: Path, format: str, classes: Sequence[str] = ()) -> Iterator[PictureWriter]:
-    """A new data set, whole or not there: a `.zip`, or a folder that is empty or does not exist."""
+    """A new data set, complete or absent: a `.zip`, or a folder that is empty or does not exist. Raises StyleganError
+    if the folder is not empty, or another process is writing it."""
     if is_zip(path):
         with PictureWriter(path, format, classes) as writer:
             yield writer
         return
-    path = path.absolute()  # the present folder has a name, too
+    path = path.absolute()  # so that the current folder has a name, too
     held = alone(path.with_name(f".{path.name}{LOCK}"), f"{path} is being written")
     with held, _new_folder(path) as folder, PictureWriter(folder, format, classes) as writer:
         yield writer
@@ -109,8 +110,8 @@ def writing_pictures(path: Path, format: str, classes: Sequence[str] = ()) -> It
 
 @contextmanager
 def _new_folder(path: Path) -> Iterator[Path]:
-    """The folder `path`, if it is there and empty, or one that takes this name when the block ends well; else all is
-    as before. What killed processes left of it is removed."""
+    """The folder `path`, if it exists and is empty, or else one that gets this name if the block succeeds; if it fails,
+    everything is as before. What killed processes left of it is removed."""
     sweep(path)
     was_there = path.is_dir()
     if was_there and any(path.iterdir()):
@@ -128,7 +129,7 @@ def _new_folder(path: Path) -> Iterator[Path]:
 
 
 def _empty(folder: Path) -> None:
-    """Removes what is in a folder, and not the folder itself: somebody may be in it, or it is a link to another."""
+    """Removes the contents of a folder, but not the folder itself: it may be in use, or a link to another."""
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

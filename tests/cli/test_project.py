@@ -206,10 +206,10 @@ EARLY = {
     "ending": (["mix", "--coarse", "me.png", "--out", "a.mp4"], "there is no format 'mp4' here"),
     "folder": (["mix", "--coarse", "me.png", "--out", "me.png/new/"], "me.png is a file, not a folder"),
     "latents": (["interpolate", "me.png", 1, "--out", "a.mp4", "--save-latents"], "a.npy exists"),
-    "somebody else": (["edit", "me.png", "zzz", "--direction", "age.npz=1"], "'zzz' is nobody"),
-    "parent": (["blend-parents", "me.png", "zzz"], "'zzz' is nobody"),
-    "band": (["mix", "--coarse", "me.png", "--fine", "zzz"], "'zzz' is nobody"),
-    "across": (["mix", "--rows", "me.png,zzz", "--cols", 1], "'zzz' is nobody"),
+    "somebody else": (["edit", "me.png", "zzz", "--direction", "age.npz=1"], "'zzz' names nobody"),
+    "parent": (["blend-parents", "me.png", "zzz"], "'zzz' names nobody"),
+    "band": (["mix", "--coarse", "me.png", "--fine", "zzz"], "'zzz' names nobody"),
+    "across": (["mix", "--rows", "me.png,zzz", "--cols", 1], "'zzz' names nobody"),
 }
 
 
@@ -498,7 +498,7 @@ def test_layers_are_looked_at_before_a_photo_is(stylegan, tiny_model, photo, dir
         ("interpolate me.png", "a film needs at least two people"),
         ("interpolate me.png 2 --layers nose", "there is no band or layer 'nose'"),
         ("mix --coarse me.png --layers 99=2", "layers 99: this model has the layers"),
-        ("mix --coarse me.png --layers 3-1=2", "layers 3-1 run backwards; say 1-3"),
+        ("mix --coarse me.png --layers 3-1=2", "layers 3-1 are backwards; write 1-3"),
         ("mix --rows me.png --cols 2 --styles nose", "there is no band or layer 'nose'"),
     ],
 )

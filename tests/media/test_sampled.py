@@ -13,6 +13,6 @@ def test_a_zip_of_a_newer_kind(tmp_path, tiny):
         archive.writestr("a.png", "")
         archive.getinfo("a.png").extract_version = 99
     with pytest.raises(
-        StyleganError, match=r"faces.zip is no data set \(.*version 9.9\); make one with stylegan sample"
+        StyleganError, match=r"faces.zip is not a data set \(.*version 9.9\); make one with stylegan sample"
     ):
         SampledFaces(tmp_path / "faces.zip", tiny)

@@ -217,9 +217,7 @@ def test_labels_of_too_many_bytes_are_not_read(place, monkeypatch):
     monkeypatch.setattr(sources, "MAX_LABELS", 20)
     with_json(place, {"labels": None, "of": "the year"})
     monkeypatch.setattr(sources, "LABEL", 9)  # for each of two pictures
-    with pytest.raises(
-        StyleganError, match=r"dataset.json of .* has 1 MiB, more than the 0 that are read; mend it, or"
-    ):
+    with pytest.raises(StyleganError, match=r"dataset.json of .* has 1 MiB, more than the limit of 0; mend it, or"):
         labels(place)
     monkeypatch.setattr(sources, "LABEL", 90)
     assert labels(place) == Labels()
@@ -251,7 +249,7 @@ def test_what_is_unfinished_is_no_source(tmp_path):
     (folder / "00000").mkdir(parents=True)
     Image.new("RGB", (8, 8)).save(folder / "00000/img00000000.png")
     (folder / "manifest.json").write_text('{"wishes": {}, "runs": []}')
-    with pytest.raises(StyleganError, match=r"faces is unfinished; the same stylegan sample"), open_source(folder):
+    with pytest.raises(StyleganError, match=r"faces is unfinished; run the stylegan sample"), open_source(folder):
         pass
     (folder / "dataset.json").write_text("{}")
     with open_source(folder) as source:

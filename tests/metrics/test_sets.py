@@ -75,7 +75,7 @@ def test_pictures_that_do_not_belong_together(tmp_path, sizes, message):
 def test_a_broken_picture(tmp_path):
     folder = save(tmp_path / "data", [(16, 16)] * 3)
     (folder / "1.png").write_bytes(b"broken")
-    with pytest.raises(StyleganError, match=r"1.png in .* is no picture of a known format; make a data set"):
+    with pytest.raises(StyleganError, match=r"1.png in .* is not a picture of a known format; make a data set"):
         list(DataSet(folder).draw(3, 0, 0))
 
 
