@@ -168,7 +168,7 @@ def test_a_size_that_no_model_has(stylegan, photos):
         (["photos", "-o", "out", "--width", "8", "--height", "8", "--size", "8"], 2, "--size, or --width and"),
         (["photos", "-o", "out.tar", "--size", "8"], 2, "data sets are .zip files or folders"),
         (["photos", "-o", "out", "--size", "8", "--format", "gif"], 2, "no format 'gif'"),
-        (["photos", "-o", "out", "--size", "8", "--labels", "csv"], 2, "no way 'csv'"),
+        (["photos", "-o", "out", "--size", "8", "--labels", "csv"], 2, "no label mode 'csv'"),
         (["photos", "-o", "photos", "--size", "8"], 1, "the folder photos is not empty"),
         (["photos", "-o", "photos", "--size", "8", "--force"], 1, "the folder photos is not empty"),
         (["photos", "-o", "photos/set", "--size", "8"], 2, "photos/set lies in photos, whose pictures it would double"),
@@ -179,7 +179,7 @@ def test_a_size_that_no_model_has(stylegan, photos):
             "none of the 4 pictures in photos can be used: 16-bit.png is",
         ),
         (["empty", "-o", "out", "--size", "8"], 1, "there is no picture in empty"),
-        (["old.zip", "-o", "out", "--size", "8"], 1, "old.zip is neither a folder nor a zip"),
+        (["old.zip", "-o", "out", "--size", "8"], 1, "old.zip is neither a folder nor a readable zip"),
         (["photos", "-o", "out", "--size", "8", "--labels", "json"], 1, "there is no dataset.json in photos"),
     ],
 )

@@ -279,7 +279,7 @@ def test_what_is_behind_a_face_stays_where_somebody_can_tell(works, photo, direc
     sentence = "What is behind the face may change with it: "
     assert sentence not in told
     assert f"{sentence}could not fetch it; check the network.\n" in told_offline
-    assert f"{sentence}faces are looked at by OpenVINO, which is not installed: pip install" in told_without
+    assert f"{sentence}the scores of faces need OpenVINO, which is not installed; run pip install" in told_without
     assert (pixels("offline.png") == pixels("without.png")).all()
     corner = (slice(60, 90), slice(265, 285))  # of her wall, within the crop
     change = [np.abs(pixels(f"{name}.png").astype(int) - pixels(photo))[corner].mean() for name in ("kept", "without")]

@@ -246,7 +246,7 @@ def test_shares_that_belong_to_other_tunings_or_people(tmp_path, shares, tunings
     """Those without people or layers cost a file nothing, whatever number of tunings they name."""
     members = {f"tunings/{n}/{name}": array for n in range(tunings) for name, array in MAP.items()}
     np.savez(tmp_path / "a.npz", w=W[None], **{"tunings/shares": shares}, **members)
-    with pytest.raises(StyleganError, match=r"a\.npz cannot be read as latents \(its (tunings' )?shares (are|do not match)"):
+    with pytest.raises(StyleganError, match=r"a\.npz cannot be read as latents \(its (tunings' )?shares (are|do)"):
         files.read(tmp_path / "a.npz")
 
 
