@@ -25,13 +25,13 @@ from stylegan_cli.importers.keymap import (
 from stylegan_cli.importers.stored import RefusedError, is_name, shown
 from stylegan_cli.importers.unpickle import Array, Record
 
-# What the networks must have been built with, where they were not built with the defaults.
+# Options that networks must have been built with, unless they were built with the defaults.
 REQUIRED: dict[str, tuple[Any, ...]] = {
     "mapping_nonlinearity": ("lrelu",), "nonlinearity": ("lrelu",), "normalize_latents": (True,), "use_wscale": (True,),
     "use_noise": (True,), "use_styles": (True,), "use_instance_norm": (True,), "use_pixel_norm": (False,),
     "const_input_layer": (True,), "blur_filter": ([1, 2, 1],), "use_spectral_norm": (False,), "use_pagan": (False,),
 }  # fmt: skip
-# Theirs -> ours, for what the networks say of themselves and their tensors show.
+# Theirs -> ours, for sizes that the networks declare and their tensors show.
 SIZES = {"resolution": "resolution", "num_channels": "img_channels", "label_size": "c_dim"}
 SPACES = {"latent_size": "z_dim", "dlatent_size": "w_dim"}
 FUSED_FROM = {"auto": 128, True: 8, False: 0}
@@ -40,7 +40,7 @@ FUSED_FROM = {"auto": 128, True: 8, False: 0}
 def read(tree: Sequence[Any]) -> Drafts:
     """The tuple (G, D, Gs), where Gs is the averaged generator."""
     if len(tree) != 3:
-        raise RefusedError(f"it has {len(tree)} TensorFlow networks, where G, D and Gs are due")
+        raise RefusedError(f"it has {len(tree)} TensorFlow networks instead of G, D and Gs")
     training, discriminator, averaged = tree
     is_first = "synthesis/4x4/Const/StyleMod/weight" in _variables(averaged)
     generator_of, discriminator_of = (_stylegan1, _stylegan1_d) if is_first else (_stylegan2, _stylegan2_d)
@@ -102,14 +102,14 @@ def _stylegan2_d(network: Any) -> Draft:
 
 
 def _check_grown(found: Any, blocks: int) -> None:
-    """That a StyleGAN2 of the configurations that grow (B to D) has grown up: ours is drawn at its full size only."""
+    """Raises RefusedError if a StyleGAN2 of a growing configuration (B to D) is not fully grown: ours has no `lod`."""
     if lod := configs.lod(found, blocks):
-        raise RefusedError(f"it is a StyleGAN2 that was still growing (lod {lod:g}), and only grown ones are read")
+        raise RefusedError(f"it is a StyleGAN2 that was still growing (lod {lod:g}); only fully grown ones can be read")
 
 
 def _fused_from(options: Mapping[str, Any]) -> int:
     choice = options.get("fused_scale", "auto")
-    # Only these are hashed: nested tuples can make that endless.
+    # Only these are hashed: hashing nested tuples can take forever.
     if not isinstance(choice, str | bool) or choice not in FUSED_FROM:
         raise RefusedError(f"it was built with fused_scale {shown(choice)}, which is not supported")
     return FUSED_FROM[choice]
@@ -117,7 +117,7 @@ def _fused_from(options: Mapping[str, Any]) -> int:
 
 def _common(options: Mapping[str, Any]) -> dict[str, Any]:
     taps = options.get("resample_kernel", [1, 3, 3, 1]) or [1, 1]
-    # The bytes of the whole file could stand there instead, which a tuple would unpack.
+    # Instead of a list there could be the bytes of the whole file, which a tuple would unpack.
     return {
         "conv_clamp": options.get("conv_clamp"),
         "resample_filter": tuple(taps) if isinstance(taps, list) else taps,
@@ -129,7 +129,7 @@ def _agreeing(draft: Draft, options: Mapping[str, Any], names: Mapping[str, str]
 
 
 def _variables(network: Any) -> dict[str, Any]:
-    """A network's variables, those of its components under the component's name."""
+    """A network's variables; those of its components have the component's name as a prefix."""
     state = network.state
     parts = {f"{name}/": part.state for name, part in state["components"].items()} | {"": state}
     named = ((prefix, name, value) for prefix, part in parts.items() for name, value in part["variables"])
@@ -151,9 +151,9 @@ def _options(network: Record) -> Mapping[str, Any]:
 
 
 def mapping_keys(layers: int) -> KeyMap:
-    """`LabelConcat` multiplies labels with a plain matrix, `LabelEmbed` (of StyleGAN2-ADA) is a dense layer."""
+    """`LabelConcat` multiplies labels by a plain matrix, `LabelEmbed` (in StyleGAN2-ADA) is a dense layer."""
     keys: dict[str, To | None] = {
-        "lod": None,  # growing's level of detail goes into the config
+        "lod": None,  # the level of detail while growing; it goes into the config
         "mapping/LabelConcat/weight": To("mapping.label.weight"),
         **_dense("mapping/LabelEmbed", "mapping.embed"),
     }
@@ -199,7 +199,7 @@ def stylegan1_discriminator_keys(blocks: int) -> KeyMap:
 
 
 def stylegan2_generator_keys(blocks: int, mapping_layers: int) -> KeyMap:
-    """The configurations B to D grew, and have a head for each resolution, of which the last is used."""
+    """Configurations B to D were grown and have a head for each resolution, of which the last is used."""
     keys = {
         **mapping_keys(mapping_layers),
         "dlatent_avg": To("mapping.w_avg"),
@@ -250,7 +250,7 @@ def _dense(theirs: str, ours: str) -> KeyMap:
 
 
 def _styled(theirs: str, ours: str, noise: int | None = None) -> KeyMap:
-    """A modulated convolution. Its network adds 1 to the style when it runs, ours has the 1 in the bias."""
+    """A modulated convolution. Their network adds 1 to the style when it runs; ours has the 1 in the bias."""
     keys: dict[str, To | None] = {
         **_conv(theirs, ours),
         f"{theirs}/mod_weight": To(f"{ours}.affine.weight", transposed),

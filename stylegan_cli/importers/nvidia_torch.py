@@ -1,4 +1,4 @@
-"""NVIDIA's PyTorch pickles (StyleGAN2-ADA, StyleGAN3): dicts of modules G, D and G_ema that say how they were made."""
+"""NVIDIA's PyTorch pickles (StyleGAN2-ADA, StyleGAN3): dicts of modules G, D and G_ema, with their options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stylegan_cli.importers.unpickle import Record
 
 MAX_MODULES = 10_000
 MAX_DEPTH = 8
-# What the networks must have been built with, where their modules say anything about it.
+# Options that networks must have been built with, if their modules say.
 REQUIRED: dict[str, tuple[Any, ...]] = {"activation": ("lrelu", "linear"), "use_noise": (True,)}
 # Arguments of StyleGAN3's synthesis network that our config has under the same names and with the same defaults.
 STYLEGAN3_OPTIONS = (
@@ -27,7 +27,7 @@ Modules = dict[str, dict[str, Any]]
 
 
 def read(tree: Mapping[str, Any]) -> Drafts:
-    """The dict of G_ema, G and D; of the rest (augmentation, data set) nothing is needed."""
+    """The dict of G_ema, G and D; the rest (augmentation, data set) is not needed."""
     networks = {name: tree[name] for name in ("G_ema", "G", "D") if tree.get(name) is not None}
     if not networks.keys() & {"G_ema", "G"}:
         raise RefusedError("it has no generator")
@@ -56,7 +56,7 @@ def _stylegan2(found: Modules) -> Draft:
 
 
 def _discriminator(found: Modules) -> Draft:
-    """Both generations use StyleGAN2's."""
+    """StyleGAN2-ADA and StyleGAN3 both use StyleGAN2's."""
     state = _state(found)
     deviation = found.get("b4.mbstd", {"group_size": 4})
     mapping = {"mapping_lr_multiplier": found["mapping.fc0"]["bias_gain"]} if "mapping.fc0" in found else {}
@@ -74,7 +74,7 @@ def _stylegan3(found: Modules) -> Draft:
     mapping, synthesis, state = found["mapping"], found["synthesis"], _state(found)
     given = synthesis["_init_kwargs"]
     if found["mapping.fc0"]["bias_gain"] != MAPPING_LR:
-        raise RefusedError("its mapping network has a learning-rate multiplier that StyleGAN3 never has")
+        raise RefusedError("its mapping network has a learning-rate multiplier other than StyleGAN3's")
     config = {
         "resolution": synthesis["img_resolution"],
         "img_channels": synthesis["img_channels"],
@@ -86,7 +86,7 @@ def _stylegan3(found: Modules) -> Draft:
 
 
 def _kept(name: str) -> To | None:
-    """StyleGAN2's names are ours. Its resampling filters are one value of our config."""
+    """StyleGAN2's names are the same as ours. Its resampling filters are one value in our config."""
     return None if name.endswith("resample_filter") else To(name)
 
 
@@ -105,7 +105,7 @@ def _state(found: Modules) -> dict[str, Any]:
 
 
 def _modules(record: Any) -> Modules:
-    """Every submodule's attributes under its dotted name, the module's own under ''."""
+    """Every submodule's attributes under its dotted name; the module's own are under ''."""
     found: Modules = {}
     for name, attributes in _walk(record, "", 0):
         if len(found) == MAX_MODULES or len(attributes["_modules"]) > MAX_MODULES:
@@ -113,7 +113,7 @@ def _modules(record: Any) -> Modules:
         for option, allowed in REQUIRED.items():
             if attributes.get(option, allowed[0]) not in allowed:
                 raise RefusedError(
-                    f"{shown(name)} in it has {option} {shown(attributes[option])}, which is not supported"
+                    f"its module {shown(name)} has {option} {shown(attributes[option])}, which is not supported"
                 )
         found[name] = attributes
     return found
@@ -121,7 +121,7 @@ def _modules(record: Any) -> Modules:
 
 def _walk(record: Any, name: str, depth: int) -> Iterator[tuple[str, dict[str, Any]]]:
     if not isinstance(record, Record) or record.name != "module" or depth > MAX_DEPTH:
-        raise RefusedError("it has a network that is not made of NVIDIA's modules")
+        raise RefusedError("it has a network that does not consist of NVIDIA's modules")
     attributes = record.state["state"]
     yield name, attributes
     for child, module in attributes["_modules"].items():

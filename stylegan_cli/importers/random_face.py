@@ -1,7 +1,7 @@
-"""The wheel of `random-face` (OpenVINO IR 10 files of MobileStyleGAN-FFHQ) to a MobileStyleGAN and its tensors.
+"""Reads the wheel of `random-face` (OpenVINO IR 10 files of MobileStyleGAN-FFHQ) as a MobileStyleGAN.
 
 The IR is an XML list of layers, of which only the constants matter here, and a flat file of their values. Parameters
-that tracing left alone keep their PyTorch names; the others are found by the named parameter that precedes them.
+that tracing did not change keep their PyTorch names; the others are found by the named parameter that precedes them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Const:
 
 
 def generator(members: Sequence[bytes], w_avg: np.ndarray) -> MobileStyleGAN:
-    """The generator in the contents of `MEMBERS`, with the `w_avg` `[w_dim]` that these files lack."""
+    """The generator from the contents of `MEMBERS`, with the `w_avg` `[w_dim]` that these files lack. Raises
+    StyleganError if a constant is missing."""
     mapping_xml, mapping_bin, synthesis_xml, synthesis_bin = members
     tensors = _mapping(list(_constants(mapping_xml, mapping_bin)))
     tensors |= _synthesis(list(_constants(synthesis_xml, synthesis_bin)))
@@ -44,9 +45,9 @@ def generator(members: Sequence[bytes], w_avg: np.ndarray) -> MobileStyleGAN:
 
 
 def mean_w(model: MobileStyleGAN, count: int = 100_000, seed: int = 0) -> Tensor:
-    """Mean of `w` over `count` draws of `z` from one seed: [w_dim]. This made the `w_avg.npy` beside the model card.
+    """The mean of `w` over `count` draws of `z` from one seed, `[w_dim]`. It made the `w_avg.npy` beside the card.
 
-    It is shipped and not computed on each machine, where rounding differs: the model's hash must be the same for all.
+    That is shipped, not computed on each machine, because rounding differs: the model's hash must be the same for all.
     """
     z = np.random.RandomState(seed).randn(count, model.z_dim).astype(np.float32)
     with torch.inference_mode():
@@ -67,10 +68,10 @@ def _constants(graph: bytes, values: bytes) -> Iterator[Const]:
 def _mapping(constants: list[Const]) -> Tensors:
     weights = [c.value for c in constants if c.value.ndim == 2 and c.value.size > 1]
     biases = [c.value for c in constants if c.value.ndim == 1 and c.value.size > 1]
-    # Behind each leaky ReLU stands the gain sqrt(2), the only constant between 1 and 2 in the graph.
+    # After each leaky ReLU comes the gain sqrt(2), the only constant between 1 and 2 in the graph.
     gains = {float(c.value.item()) for c in constants if c.value.size == 1 and 1 < c.value.item() < 2}
     if len(gains) != 1:
-        raise StyleganError(f"the mapping network has {len(gains)} activation gains, one was expected")
+        raise StyleganError(f"the mapping network has {len(gains)} activation gains, but one was expected")
     tensors = {"map.gain": torch.tensor(gains.pop())}
     for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         tensors |= {f"map.layers.{i}.weight": _tensor(weight), f"map.layers.{i}.bias": _tensor(bias)}
@@ -83,13 +84,14 @@ def _synthesis(constants: list[Const]) -> Tensors:
     blocks = 1 + max(int(name.split(".")[1]) for name in named if name.startswith("layers."))
 
     def following(name: str, ends: tuple[int, ...] | None = None) -> np.ndarray:
-        """The next unnamed 4-d constant behind `name`: weights end in 1x1 (or `ends`), noise is [1, 1, h, w]."""
+        """The next unnamed 4-d constant after `name`: weights whose shape ends in `ends`, or noise `[1, 1, h, w]` if
+        that is None."""
         for c in constants[position[name] + 1 :]:
             if c.value.ndim == 4 and c.value.size > 1 and not c.name.startswith("m."):
                 is_noise = c.value.shape[:2] == (1, 1)
                 if is_noise == (ends is None) and (ends is None or c.value.shape[2:] == ends):
                     return c.value
-        raise StyleganError(f"the graph has no constant behind {name}")
+        raise StyleganError(f"the graph has no constant after {name}")
 
     first = following("input.input", (3, 3))
     tensors = {"const": _tensor(named["input.input"]), "first.weight": _haar_order(_tensor(first))}
@@ -124,7 +126,7 @@ def _affine(ours: str, named: dict[str, np.ndarray], theirs: str, scale: float, 
 
 
 def _epilogue(ours: str, bias: np.ndarray, noise: np.ndarray, haar: bool) -> Tensors:
-    """Tracing multiplied the noise by its strength; the map's standard deviation takes it apart again."""
+    """Tracing multiplied the noise by its strength; dividing by the map's standard deviation separates them again."""
     strength, flat = np.float32(noise.std(dtype=np.float64)), _tensor(bias).flatten()
     return {
         f"{ours}.epilogue.bias": _haar_order(flat) if haar else flat,
@@ -134,7 +136,7 @@ def _epilogue(ours: str, bias: np.ndarray, noise: np.ndarray, haar: bool) -> Ten
 
 
 def _haar_order(x: Tensor) -> Tensor:
-    """The file has C/4 LL channels and then LH, HL, HH in turns; here each sub-band is one run of channels."""
+    """The file has C/4 LL channels and then LH, HL, HH interleaved; here each sub-band is one block of channels."""
     quarter = len(x) // 4
     details = x[quarter:].unflatten(0, (quarter, 3)).transpose(0, 1).flatten(0, 1)
     return torch.cat([x[:quarter], details])

@@ -1,5 +1,5 @@
-"""rosinality/stylegan2-pytorch: StyleGAN2 in `.pt` files, converted ones (`g_ema`, `latent_avg`) or its train.py's; and
-the same generator as the `decoder` of encoders that are built on it (pSp, e4e, ReStyle, SAM)."""
+"""rosinality/stylegan2-pytorch: StyleGAN2 in `.pt` files, converted (`g_ema`, `latent_avg`) or written by its train.py;
+and the same generator as the `decoder` of encoders that are built on it (pSp, e4e, ReStyle, SAM)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def rgb_bias(x: Tensor) -> Tensor:
 
 
 DECODER = "decoder."
-# The steps of the key map, backwards.
+# The inverses of the key map's steps.
 BACK: dict[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = {
     as_is: as_is,
     flat: as_is,
@@ -51,13 +51,14 @@ BACK: dict[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = {
     scalar: lambda x: x.reshape(1),
     rgb_bias: lambda x: x[None, :, None, None],
 }
-# `w_avg` of a checkpoint that has none, as train.py's: the mean over as many z of seed 0 as rosinality's generate.py
-# takes, to this step. It is a part of the model's identity, which must not depend on how a machine rounds.
+# `w_avg` for a checkpoint that has none, such as train.py's: the mean over as many z of seed 0 as rosinality's
+# generate.py uses, rounded to this step. It is part of the model's identity, which must not depend on a machine's
+# rounding.
 W_AVG_SAMPLES, W_AVG_STEP = 4096, 2.0**-16
 
 
 def read(tree: Mapping[str, Any]) -> Drafts:
-    """A whole checkpoint, or the state dict of a generator, bare or as the only network, `g`."""
+    """A whole checkpoint, or only the state dict of a generator, on its own or under `g`."""
     mean = {"latent_avg": tree["latent_avg"]} if "latent_avg" in tree else {}
     return Drafts(
         "rosinality StyleGAN2 checkpoint",
@@ -74,13 +75,13 @@ def is_generator(tree: Any) -> bool:
 
 
 def is_decoder(tree: Mapping[str, Any]) -> bool:
-    """Whether this is an encoder's checkpoint, with its generator."""
+    """Whether this is the checkpoint of an encoder that includes its generator."""
     state = tree.get("state_dict")
     return isinstance(state, dict) and f"{DECODER}conv1.conv.modulation.weight" in state
 
 
 def read_decoder(tree: Mapping[str, Any]) -> Drafts:
-    """The generator of an encoder's checkpoint; the encoder is left out. Its `latent_avg` may be there once a layer."""
+    """The generator in an encoder's checkpoint; the encoder is left out. Its `latent_avg` may be repeated per layer."""
     state = tree["state_dict"]
     found = {name.removeprefix(DECODER): value for name, value in state.items() if name.startswith(DECODER)}
     mean = tree.get("latent_avg")
@@ -111,7 +112,7 @@ def _filter(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _noise(index: int, resolution: int) -> Pending:
-    """The map of a layer in a file without any (they were added later): drawn once, the same every time."""
+    """The noise map of a layer for a file without any (older files have none): drawn from a fixed seed."""
 
     def draw() -> Tensor:
         return torch.from_numpy(np.random.RandomState(index).randn(resolution, resolution)).float()
@@ -131,19 +132,20 @@ def _mean_w(draft: Draft) -> Tensor:
 
 
 def save(generator: Generator, path: Path) -> None:
-    """Writes a StyleGAN2 generator as the `.pt` file that rosinality's code and what builds on it load. That knows no
-    `conv_clamp`: feature maps beyond it, which are rare, become others there."""
+    """Writes a StyleGAN2 generator as a `.pt` file for rosinality's code and projects built on it. Those have no
+    `conv_clamp`: values of feature maps beyond it, which are rare, are not clamped there."""
     network = Network(generator.family, asdict(generator.config), generator.state_dict())
     with replacing(path) as part:
         torch.save(export(network), part)
 
 
 def export(network: Network) -> dict[str, Any]:
-    """The contents of such a file: `g_ema`, a state dict, and `latent_avg`."""
+    """The contents of such a file: `g_ema`, a state dict, and `latent_avg`. Raises StyleganError if the network does
+    not fit the layout."""
     if network.family != "stylegan2" or not _fits(config := Config(**network.config)):
         raise StyleganError(
-            f"this {network.family} model cannot be written in rosinality's layout, which is for StyleGAN2 of the skip "
-            "architecture without classes, with a z as long as its w; write a .safetensors file instead"
+            f"this {network.family} model cannot be written in rosinality's layout, which is for StyleGAN2 with the "
+            "skip architecture, without classes, and with a z as long as its w; write a .safetensors file instead"
         )
     taps = torch.tensor(config.resample_filter)
     kernel = 4 * torch.outer(taps, taps) / taps.sum() ** 2
@@ -158,20 +160,20 @@ def export(network: Network) -> dict[str, Any]:
 
 
 def _fits(config: Config) -> bool:
-    """Whether a network has nothing but its clamp that rosinality's layout does not know."""
+    """Whether rosinality's layout can represent a network, apart from its clamp."""
     mapping = (config.z_dim, config.mapping_width or config.w_dim, config.mapping_lr_multiplier)
     network = (config.architecture, config.c_dim, config.img_channels, len(config.resample_filter))
     return network == ("skip", 0, 3, 4) and mapping == (config.w_dim, config.w_dim, 0.01)
 
 
 def has_usual_sizes(config: Config) -> bool:
-    """Whether rosinality's code builds networks of as many feature maps: 512 up to 32 pixels, then those that its
-    --channel_multiplier scales."""
+    """Whether rosinality's code builds networks with these numbers of feature maps: 512 up to 32 pixels, then as scaled
+    by its --channel_multiplier."""
     return all(config.channels(r) == (512 if r <= 32 else config.channel_base // r) for r in config.resolutions)
 
 
 def generator_keys(blocks: int, mapping_layers: int) -> KeyMap:
-    """For `blocks` resolutions from 4 pixels up. `style.0` has no weights, so theirs count from 1."""
+    """For `blocks` resolutions from 4 pixels up. `style.0` has no weights, so their numbers start at 1."""
     keys: dict[str, To | None] = {
         "latent_avg": To("mapping.w_avg", flat),
         "input.input": To("synthesis.b4.const", first),
@@ -211,7 +213,7 @@ def _to_rgb(theirs: str, ours: str) -> KeyMap:
 
 
 def discriminator_keys(blocks: int) -> KeyMap:
-    """Theirs count from the picture down, ours by resolution."""
+    """Their names count from the picture down, ours contain the resolution."""
     top = 4 << (blocks - 1)
     keys: dict[str, To | None] = {
         "convs.0.0.weight": To(f"b{top}.fromrgb.weight"),

@@ -1,4 +1,4 @@
-"""Tensors that are still in the file: where their numbers lie, checked before anything is allocated for them."""
+"""Tensors that are still in the file: where their numbers are, checked before memory is allocated for them."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ MAX_NAME = 256
 
 
 class RefusedError(Exception):
-    """Why a checkpoint is not read: what was found in it, worded to follow 'PATH was refused: '."""
+    """Why a checkpoint is refused: what was found in it, worded to follow 'PATH was refused: '."""
 
 
 def shown(value: Any) -> str:
-    """A name or a number from a file, safe to show: escaped and short. Anything else is only named by its type, since
-    a few nested lists can be endless in print."""
+    """A name or a number from a file, safe to print: escaped and short. For anything else only the type is given: a few
+    nested lists can print as endless text."""
     if isinstance(value, str):
         return ascii(value[:80])[1:-1]
     return str(value)[:20] if isinstance(value, int | float) and abs(value) < 1e18 else f"a {type(value).__name__}"
 
 
 def is_name(value: Any) -> bool:
-    """Whether a value can be a name: a short text. A file can use a long one ten thousand times at no cost."""
+    """Whether a value is a short string, as names are: a file could repeat a long one ten thousand times at no cost."""
     return isinstance(value, str) and len(value) <= MAX_NAME
 
 
 def sizes(values: Sequence[Any]) -> tuple[int, ...]:
     """A tensor's sizes or strides, checked before anything is computed with them."""
     if len(values) > MAX_DIMENSIONS or any(type(n) is not int or not 0 <= n < 2**40 for n in values):
-        raise RefusedError("a tensor's shape in it is not made of a few sizes")
+        raise RefusedError("a tensor in it has an impossible shape")
     return tuple(values)
 
 
 @dataclass(slots=True, eq=False)
 class Storage:
-    """A flat run of numbers in the file; the old PyTorch format tells only at its end where it lies."""
+    """A flat run of numbers in the file; in the old PyTorch format its place is known only at the end."""
 
     dtype: torch.dtype
     count: int
@@ -48,13 +48,13 @@ class Storage:
 
     def fill(self, data: memoryview) -> None:
         if data.nbytes != self.count * self.dtype.itemsize:
-            raise RefusedError(f"an array in it says {self.count} numbers of {self.dtype}, but has {data.nbytes} bytes")
+            raise RefusedError(f"an array in it claims {self.count} {self.dtype} numbers, but has {data.nbytes} bytes")
         self.data = data
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stored:
-    """A tensor still in the file: a view without gaps on a storage, checked to lie within it."""
+    """A tensor still in the file: a view of a storage without gaps, checked to be within it."""
 
     storage: Storage
     offset: int
@@ -80,11 +80,11 @@ class Stored:
         return self.count * self.dtype.itemsize
 
     def meta(self) -> Tensor:
-        """Shape and type alone."""
+        """A tensor with the shape and type, but no data."""
         return torch.empty(self.shape, dtype=self.dtype, device="meta")
 
     def tensor(self) -> Tensor:
-        """The numbers, copied out of the file (where they may lie unaligned)."""
+        """The numbers, copied out of the file (where they may be unaligned)."""
         if self.storage.data is None:
             raise RefusedError("a tensor's numbers are missing from it")
         start = self.offset * self.dtype.itemsize

@@ -1,4 +1,4 @@
-"""PyTorch's file formats, read by the pickle reader that runs nothing: the old flat one and today's zip."""
+"""PyTorch's file formats, the old flat one and today's zip, read by the pickle reader that runs nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stylegan_cli.importers.stored import RefusedError, Storage, is_name
 from stylegan_cli.importers.unpickle import CALLS, STORAGE_TYPES, Budget, Machine
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-LEGACY_START = b"\x8a\x0a" + LEGACY_MAGIC.to_bytes(10, "little") + b"."  # behind the two bytes of the protocol
+LEGACY_START = b"\x8a\x0a" + LEGACY_MAGIC.to_bytes(10, "little") + b"."  # after the two bytes of the protocol
 MAX_DIRECTORY = 16 << 20
 LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member: lengths of the name and of the extra field
 
@@ -25,10 +25,10 @@ def read_pickle(data: memoryview) -> Any:
         return _read_legacy(data, budget)
 
     def inner_storage(blob: memoryview) -> Storage:
-        """NVIDIA's pickles hold each storage as the bytes of a whole file in the old format."""
+        """NVIDIA's pickles contain each storage as the bytes of a whole file in the old format."""
         storage = _read_legacy(blob, budget)
         if not isinstance(storage, Storage):
-            raise TypeError("a tensor has something else than a storage")
+            raise TypeError("a tensor has no storage")
         return storage
 
     return Machine(data, budget=budget, calls=CALLS | {"torch.storage._load_from_bytes": inner_storage}).run()
@@ -48,10 +48,10 @@ def _read_legacy(data: memoryview, budget: Budget) -> Any:
         pickles.append(machine.run())
         position = machine.position
     magic, _, _, value, keys = pickles
-    # Only texts are hashed: nested tuples can make that endless.
+    # Only strings are hashed: hashing nested tuples can take forever.
     are_texts = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
     if magic != LEGACY_MAGIC or not are_texts or set(keys) != set(storages):
-        raise RefusedError("it begins like a PyTorch file and goes on as something else")
+        raise RefusedError("it begins like a PyTorch file, but its contents do not match")
     for key in keys:
         (count,) = struct.unpack_from("<q", data, position)
         if count != storages[key].count:
@@ -67,13 +67,13 @@ def read_zip(path: Path, data: memoryview) -> Any:
     members = _members(path)
     pickles = [name for name in members if name.endswith("/data.pkl")]
     if len(pickles) != 1 or any(name.endswith("/constants.pkl") for name in members):
-        raise RefusedError("it is a zip archive, but not one that torch.save wrote for a state dict")
+        raise RefusedError("it is a zip archive, but was not written by torch.save for a state dict")
     folder = pickles[0].removesuffix("data.pkl")
     storages: dict[str, Storage] = {}
     left = len(data)
 
     def contents(name: str) -> memoryview:
-        """A member's bytes. Members that share theirs would cost the time to check them again and again."""
+        """A member's bytes. Limited in total: members that share bytes would be checked again and again."""
         nonlocal left
         view = _contents(data, members[name])
         left -= len(view)
@@ -92,7 +92,7 @@ def read_zip(path: Path, data: memoryview) -> Any:
 
 
 def _storage(identity: Any) -> tuple[str, Storage]:
-    """Key and storage of the persistent id `('storage', type, key, device, count, and perhaps None)`."""
+    """Key and storage of the persistent id `('storage', type, key, device, count)`, perhaps followed by None."""
     match identity:
         case ("storage", storage_type, key, _, count) | ("storage", storage_type, key, _, count, None):
             if is_name(key) and type(count) is int and count >= 0:
@@ -101,7 +101,7 @@ def _storage(identity: Any) -> tuple[str, Storage]:
 
 
 class _Directory(io.FileIO):
-    """The file as `zipfile` sees it: enough for the list of members and no more."""
+    """The file as `zipfile` sees it, with reads limited to what a list of members needs."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         content = super().read(MAX_DIRECTORY + 1 if size is None or size < 0 else min(size, MAX_DIRECTORY + 1))
@@ -115,16 +115,16 @@ def _members(path: Path) -> dict[str, ZipInfo]:
         with _Directory(path) as file, ZipFile(file) as archive:
             return {member.filename: member for member in archive.infolist()}
     except (BadZipFile, NotImplementedError, OSError) as error:
-        raise RefusedError(f"its zip directory is damaged or cut short ({error})") from error
+        raise RefusedError(f"its zip directory is damaged or truncated ({error})") from error
 
 
 def _contents(data: memoryview, member: ZipInfo) -> memoryview:
-    """A member's bytes as a view on the file. torch.save never compresses, so nothing here can unpack to a flood."""
+    """A member's bytes as a view of the file. torch.save never compresses, so nothing needs to be unpacked."""
     if member.compress_type != ZIP_STORED or member.compress_size != member.file_size or member.flag_bits & 1:
         raise RefusedError("it is a compressed zip archive, which torch.save never writes")
     name, extra = LOCAL_HEADER.unpack_from(data, member.header_offset)
     start = member.header_offset + LOCAL_HEADER.size + name + extra
     view = data[start : start + member.file_size]
     if len(view) != member.file_size or zlib.crc32(view) != member.CRC:
-        raise RefusedError("a part of it does not match its checksum: it is damaged or cut short")
+        raise RefusedError("a part of it does not match its checksum: it is damaged or truncated")
     return view

@@ -1,12 +1,12 @@
 """A pickle reader that cannot run anything.
 
 A pickle is a program for a small stack machine. Python's machine imports and calls whatever the program names; this one
-only ever builds plain values: numbers, texts, dicts, lists, tuples, byte views, tensors not read yet, and `Record`s in
-place of objects of foreign classes. What it may be asked to build stands in `CALLS`; every other name is refused.
+builds only plain values: numbers, strings, dicts, lists, tuples, byte views, tensors not read yet, and `Record`s in
+place of objects of foreign classes. `CALLS` lists what it can be asked to build; every other name is refused.
 
-It also answers for time and memory: byte strings are views into the file and never copies, a length is checked before
-it is believed, steps are counted, only texts and numbers are ever hashed or printed (nested tuples can make either
-endless), and no part of it is recursive.
+It also limits time and memory: byte strings are views into the file and never copies, a length is checked before it is
+trusted, steps are counted, only strings and numbers are ever hashed or printed (with nested tuples either can take
+forever), and no part of it is recursive.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import torch
 
 from stylegan_cli.importers.stored import RefusedError, Storage, Stored, is_name, shown, sizes
 
-# The official checkpoints take about 40 000 steps.
+# The official checkpoints need about 40 000 steps.
 MAX_STEPS = 1_000_000
 MAX_TEXT = 1 << 20
-TEXT_A_STEP = 1 << 8  # bytes of text that are read in about the time of a step
+TEXT_A_STEP = 1 << 8  # bytes of text that can be read in about the time of one step
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -44,7 +44,7 @@ class Global:
 
 @dataclass(slots=True, eq=False)
 class DType:
-    """A NumPy number type. Its state tells the byte order."""
+    """A NumPy number type. Its state contains the byte order."""
 
     code: str
     order: str = "<"
@@ -72,14 +72,14 @@ class Array:
 
 @dataclass(slots=True)
 class Budget:
-    """Steps left, shared by a pickle and the pickles inside it."""
+    """The number of steps left, shared by a pickle and the pickles inside it."""
 
     steps: int = MAX_STEPS
 
     def spend(self, steps: int) -> None:
         self.steps -= steps
         if self.steps < 0:
-            raise RefusedError(f"its pickle takes more than {MAX_STEPS} steps, many times what a network needs")
+            raise RefusedError(f"its pickle needs more than {MAX_STEPS} steps, many times what a network needs")
 
 
 NUMPY_TYPES = {
@@ -95,7 +95,7 @@ STORAGE_TYPES = {
 
 
 class Machine:
-    """Runs one pickle, from `position` in `data`; afterwards `position` is behind its end."""
+    """Runs one pickle, from `position` in `data`; afterwards `position` is just after it."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class Machine:
         size = self.number(layout)
         start, left = self.position, len(self.data) - self.position
         if size > left:
-            raise RefusedError(f"it is cut short: {size} bytes are announced at byte {start}, {left} are there")
+            raise RefusedError(f"it is truncated: it announces {size} bytes at byte {start}, but only {left} are left")
         self.position += size
         return self.data[start : start + size]
 
@@ -177,13 +177,13 @@ class Machine:
     def extend(self, items: Iterable[Any]) -> None:
         target = self.stack[-1]
         if not isinstance(target, list):
-            raise TypeError("items are added to something else than a list")
+            raise TypeError("items are added to something that is not a list")
         target.extend(items)
 
     def set_items(self, items: Sequence[Any]) -> None:
         target = self.stack[-1]
         if not isinstance(target, dict):
-            raise TypeError("items are set in something else than a dict")
+            raise TypeError("items are set in something that is not a dict")
         target.update(_checked(zip(items[::2], items[1::2], strict=True)))
 
     def name(self, module: Any, name: Any) -> None:
@@ -195,14 +195,14 @@ class Machine:
         self.push(Global(full))
 
     def call(self) -> None:
-        """REDUCE and NEWOBJ. Nothing is imported, and nothing called but the stand-ins in `calls`."""
+        """REDUCE and NEWOBJ. Nothing is imported, and only the stand-ins in `calls` are called."""
         function, args = self.last(2)
         if not isinstance(function, Global) or not isinstance(args, tuple):
-            raise TypeError("something else than a function is called")
+            raise TypeError("something that is not a function is called")
         if function.name not in self.calls:
             raise RefusedError(f"it calls {function.name}, which no StyleGAN checkpoint does")
-        # Python copies the arguments and a stand-in may copy what is in them; a pickle can give the same ones, however
-        # long, a million times.
+        # Python copies the arguments, and a stand-in may copy their contents; a pickle can pass the same arguments,
+        # however long, a million times.
         self.budget.spend(len(args) + sum(len(arg) for arg in args if isinstance(arg, list | tuple | dict)))
         self.push(self.calls[function.name](*args))
 
@@ -223,8 +223,8 @@ class Machine:
 
 
 def _checked(items: Iterable[Any]) -> dict[Any, Any]:
-    """A dict, its keys names or numbers (optimisers of old count parameters by their addresses): hashing anything else
-    can be made to crash or to take for ever."""
+    """A dict whose keys are names or numbers (old optimisers number parameters by address): hashing anything else could
+    crash or take forever."""
     result = {}
     for key, value in items:
         if not is_name(key) and not (isinstance(key, int) and abs(key) < 2**63):
@@ -234,7 +234,7 @@ def _checked(items: Iterable[Any]) -> dict[Any, Any]:
 
 
 def _bytes(text: str, encoding: str) -> memoryview:
-    """Byte strings in a protocol that has none of them."""
+    """Byte strings in a pickle protocol that has no type for them."""
     if not is_name(text) or encoding != "latin1":
         raise RefusedError(f"it has {shown(text)} as bytes in {shown(encoding)}")
     return memoryview(text.encode("latin1"))
@@ -242,13 +242,13 @@ def _bytes(text: str, encoding: str) -> memoryview:
 
 def _rebuild_tensor(storage: Storage, offset: int, shape: Sequence[int], stride: Sequence[int], *_: Any) -> Stored:
     if not isinstance(storage, Storage):
-        raise TypeError("a tensor has something else than a storage")
+        raise TypeError("a tensor has no storage")
     (start,) = sizes((offset,))
     return Stored(storage, start, sizes(shape), sizes(stride))
 
 
 def _type_name(value: Any) -> str:
-    """A part of a number type's name, which is looked up and shown later on."""
+    """A part of a number type's name, which is looked up and shown later."""
     if not isinstance(value, str):
         raise RefusedError(f"it has an array of type {shown(value)}, not of plain numbers")
     return value
@@ -268,7 +268,7 @@ def _scalar(dtype: DType, data: memoryview) -> float | int | bool:
     return stored.tensor().item()
 
 
-# What may be called, and what is built instead.
+# What a pickle may call, and what is built instead.
 CALLS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": lambda items=(): _checked(items),
     "dnnlib.util.EasyDict": lambda items=(): _checked(items),
@@ -286,7 +286,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "dnnlib.tflib.network.Network": lambda: Record("network"),
     "argparse.Namespace": lambda: Record("namespace"),
 }
-# NumPy 2's and Python 2's names for the same.
+# The names in NumPy 2 and Python 2 for the same things.
 ALIASES = {
     "numpy._core.multiarray.scalar": "numpy.core.multiarray.scalar",
     "numpy._core.multiarray._reconstruct": "numpy.core.multiarray._reconstruct",

@@ -1,6 +1,6 @@
 """Directions: vectors that an edit adds to `w`, with a name, a unit and the model that they belong to.
 
-Their own files are `.npz`. Vectors of other projects (`.pt`, `.npy`) are read too; they do not know their model.
+Our own files are `.npz`. Vectors from other projects (`.pt`, `.npy`) are read too; those do not say their model.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ UNIT = "1 moves w by a vector of length 1"
 
 @dataclass(frozen=True, eq=False)
 class Direction:
-    """`vector` `[num_ws, w_dim]` float32 is what amount 1 adds; its rows are alike in W, and differ in W+.
+    """`vector` `[num_ws, w_dim]` float32 is what amount 1 adds; its rows are equal in W, and differ in W+.
 
-    `layers` are those that it is applied to unless somebody says otherwise. `response` `[w_dim]` is how an attribute's
-    score follows `w` (its gradient, in the score's standard deviations); None where no score was at hand. `found` says
-    how the direction was found, `scores` how good it is; `origin` is None where the model is not known.
+    `layers` are those that it is applied to by default. `response` `[w_dim]` is how an attribute's score depends on `w`
+    (its gradient, in the score's standard deviations); None if there was no score. `found` says how the direction was
+    found, `scores` how good it is; `origin` is None if the model is not known.
     """
 
     name: str
@@ -48,25 +48,26 @@ class Direction:
 
 
 def resolve(text: str, generator: Generator, known: Mapping[str, Path]) -> Direction:
-    """The direction that `text` names: a file, or one of the `known` ones."""
+    """The direction that `text` names: a file, or one of the `known` ones. Raises UsageError if there is none."""
     path = Path(text)
     if path.suffix.lower() in ENDINGS:
         if not path.is_file():
-            ours = f"; {path.stem} is one of the model's own" if path.stem in known else ""
+            ours = f"; {path.stem} is one of the model's own directions" if path.stem in known else ""
             raise UsageError(f"there is no direction file {text}{ours}")
         return read(path, generator)
     if text not in known:
         have = f"has {', '.join(known)}" if known else "has none yet"
         raise UsageError(
             f"there is no direction {text!r}: {generator.origin.name} {have}; find more with 'stylegan directions', or "
-            "give a file"
+            "give a direction file"
         )
     return read(known[text], generator)
 
 
 def read(path: Path, generator: Generator) -> Direction:
-    """The direction in a file of ours, or the vector `[w_dim]` or `[num_ws, w_dim]` (perhaps with leading dimensions of
-    size 1) that a `.npy`, a `.npz` or a `.pt` that torch.save wrote holds alone."""
+    """The direction in one of our files, or the only vector in a `.npy`, a `.npz` or a `.pt` written by torch.save:
+    `[w_dim]` or `[num_ws, w_dim]`, perhaps with leading dimensions of size 1. Raises StyleganError if it does not fit
+    the generator."""
     if path.suffix.lower() == ".npz":
         return _read_own(path, generator)
     if path.suffix.lower() == ".npy":
@@ -78,13 +79,13 @@ def read(path: Path, generator: Generator) -> Direction:
 
 
 def title(path: Path) -> str:
-    """What a direction file of ours says that it is."""
+    """The title in one of our direction files."""
     with files.reading(path, "a direction"), files.open_npz(path) as arrays:
         return str(json.loads(str(arrays["about"]))["title"])
 
 
 def write(path: Path, direction: Direction, origin: Origin) -> None:
-    """Writes a direction of the model `origin`: the vector, `[w_dim]` in W, the response, and the rest as JSON."""
+    """Writes a direction of the model `origin`: the vector (`[w_dim]` in W), the response, and the rest as JSON."""
     about = {
         "name": direction.name,
         "title": direction.title,
@@ -109,7 +110,7 @@ def _read_own(path: Path, generator: Generator) -> Direction:
             (alone,) = arrays.values()
             return Direction(path.stem, _vector(generator, alone, path))
         if "direction" not in arrays or "about" not in arrays:
-            raise StyleganError(f"{path} holds no direction; its keys are {', '.join(arrays) or 'none'}")
+            raise StyleganError(f"{path} contains no direction; its keys are {', '.join(arrays) or 'none'}")
         about = json.loads(str(arrays["about"]))
         origin = Origin.from_plain(about["model"])
         origin.check(generator.origin, f"{path} is a direction of")
@@ -123,22 +124,22 @@ def _read_own(path: Path, generator: Generator) -> Direction:
 
 
 def _found(about: Any) -> dict[str, Any]:
-    """What a file says of how it was found, once it is sure that the directions kept are names."""
+    """What a file says about how it was found, after checking that the directions kept are names."""
     found = dict(about)
     kept = found.get("kept", [])
     if not isinstance(kept, list) or not all(isinstance(name, str) for name in kept):
-        raise ValueError("it keeps what is no list of names")
+        raise ValueError("the directions it keeps are not a list of names")
     return found
 
 
 def _layers(words: object, generator: Generator, path: Path) -> str:
-    """The layers that a file names, once it is sure that the model has them."""
+    """The layers that a file names, after checking that the model has them."""
     if not isinstance(words, str):
         raise ValueError(f"its layers are {words!r}")
     try:
         parse_layers(words, generator.layers)
     except UsageError as error:
-        raise StyleganError(f"{path} moves layers that are not there: {error}") from None
+        raise StyleganError(f"{path} moves layers that the model does not have: {error}") from None
     return words
 
 

@@ -1,6 +1,6 @@
 """Latent files: `.npy` holds one array, `.npz` also says which model and z it came from. Nothing is ever unpickled.
 
-Other projects' `.pt` of one tensor (e4e's `latents.pt`) are read, not written.
+Other projects' `.pt` files with one tensor (e4e's `latents.pt`) are read, but not written.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from stylegan_cli.tuning import Term, Tuned, Tuning
 
 ENDINGS = (".npy", ".npz")
 TORCH = (".pt", ".pth")
-# A million W latents of 512; more in a file is a mistake or an attack.
+# A million W latents of size 512; more in a file is a mistake or an attack.
 MAX_BYTES = 2 << 30
 KEYS = ("w", "ws")
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError)
@@ -38,8 +38,8 @@ READ_HEADER = {b"\x01\x00": np.lib.format.read_array_header_1_0, b"\x02\x00": np
 
 @dataclass(frozen=True)
 class Latents:
-    """What a latent file holds: the array as stored, and of `.npz` files perhaps `z` `[z_dim]`, `psi`, the model, each
-    person's tunings, and what else the file says `about` itself."""
+    """The contents of a latent file: the array as stored, and in `.npz` files perhaps `z` `[z_dim]`, `psi`, the model,
+    each person's tunings, and what else the file says `about` itself."""
 
     array: np.ndarray
     z: np.ndarray | None = None
@@ -50,17 +50,18 @@ class Latents:
 
     @property
     def count(self) -> int:
-        """How many people these are, if they are any."""
+        """The number of people, if the array has a valid shape."""
         return len(self.array) if self.array.ndim == 3 else 1
 
     def only(self, number: int) -> Latents:
-        """Those of one person."""
+        """The latents of one person."""
         array = self.array[number] if self.array.ndim == 3 else self.array
         return replace(self, array=array, tuned=self.tuned[number : number + 1])
 
 
 def read(path: Path) -> Latents:
-    """Reads `.npy`, our `.npz`, NVIDIA's `projected_w.npz` (its key is `w`), or the one tensor in a `.pt`."""
+    """Reads a `.npy`, our `.npz`, NVIDIA's `projected_w.npz` (its key is `w`), or the only tensor in a `.pt`. Raises
+    StyleganError if reading fails."""
     if path.suffix.lower() in TORCH:
         return Latents(read_torch(path))
     with reading(path, "latents"):
@@ -69,12 +70,12 @@ def read(path: Path) -> Latents:
 
 @contextmanager
 def reading(path: Path, what: str) -> Iterator[None]:
-    """Makes one sentence of whatever a broken file does to those who read it as `what`."""
+    """Turns whatever goes wrong while reading a broken file as `what` into a StyleganError of one sentence."""
     try:
         yield
     except (*BROKEN_ZIP, *BROKEN_HEADER) as error:
         if isinstance(error, OSError) and error.strerror:
-            raise StyleganError(f"{path} cannot be read ({error.strerror}); give a file that can be") from None
+            raise StyleganError(f"{path} cannot be read ({error.strerror}); use another file") from None
         raise StyleganError(
             f"{path} cannot be read as {what} ({_short(error)}); save it again as .npy or .npz"
         ) from None
@@ -94,14 +95,14 @@ def write_npz(
         arrays |= {"z": z, "psi": np.array(psi)}
     if any(tuned):
         arrays |= _tuned_to_arrays(tuned, ws.shape[1])
-    with replacing(path) as part, part.open("wb") as file:  # to a name of other letters numpy would add .npz
+    with replacing(path) as part, part.open("wb") as file:  # given a name with another ending, numpy would add .npz
         np.savez(file, **arrays)
 
 
 @contextmanager
 def writing_npy(path: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], None]]:
-    """A float32 `.npy` of known shape; yields what appends the next array. Memory stays flat, and a full disk is an
-    error here, where a memory map would have the process killed."""
+    """Writes a float32 `.npy` of known shape; yields a function that appends the next array. Memory stays constant, and
+    a full disk raises an error, whereas with a memory map it would kill the process."""
     with replacing(path) as part, part.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
@@ -119,27 +120,27 @@ def read_npy(path: Path) -> np.ndarray:
     with path.open("rb") as file:
         _check_header(file, path.stat().st_size)
     # Mapped, not read: numpy then compares the shape in the header with the file's size before taking any memory.
-    with np.errstate(over="ignore"):  # which it complains of, too, where the shape is nonsense
+    with np.errstate(over="ignore"):  # numpy also warns if the shape is nonsense
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def read_torch(path: Path) -> np.ndarray:
-    """The one tensor in a file that torch.save wrote, as float32."""
+    """The only tensor in a file written by torch.save, as float32."""
     return importers.read_tensor(path).float().numpy()
 
 
 @contextmanager
 def open_npz(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
-    """The members of a `.npz`, each read when it is asked for, unless they would unpack to a flood."""
+    """The members of a `.npz`, each read on access; refused if they would unpack to far too much."""
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
         if size > MAX_BYTES:
             raise StyleganError(
-                f"{path} would unpack to {size / 2**30:.1f} GiB, which latents never do; it was refused"
+                f"{path} was refused: it would unpack to {size / 2**30:.1f} GiB, far more than latents need"
             )
         for member in archive.infolist():
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise ValueError("it is compressed as NumPy never does")
+                raise ValueError("it uses a compression that NumPy never uses")
             with archive.open(member) as file:
                 _check_header(file, member.file_size)
     with np.load(path, allow_pickle=False) as file:
@@ -147,15 +148,15 @@ def open_npz(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
 
 
 def _check_header(file: IO[bytes], size: int) -> None:
-    """That an array's header claims no more than its `size` bytes: numpy takes memory for whatever is claimed."""
+    """Raises ValueError if an array's header claims more than its `size` bytes: numpy allocates whatever it claims."""
     if file.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
-        return  # it is no array, and numpy does not take it for one
+        return  # it is not an array, and numpy does not treat it as one
     read_header = READ_HEADER.get(file.read(2))
     if read_header is None:
-        raise ValueError("its header is of an unknown version")
+        raise ValueError("its header has an unknown version")
     try:
         shape, _, dtype = read_header(file)
-    except MemoryError:  # raised by Python's parser, whatever there is, for some thousand signs in a row
+    except MemoryError:  # Python's parser raises it for some thousand signs in a row, however much memory there is
         raise ValueError("its header is damaged") from None
     if not dtype.hasobject and math.prod(shape) * dtype.itemsize > size:
         raise ValueError("its header claims more than it holds")
@@ -166,9 +167,9 @@ def _read_npz(path: Path) -> Latents:
         key = next((key for key in KEYS if key in file), None)
         if key is None:
             raise StyleganError(
-                f"{path} has no latents under {' or '.join(KEYS)}; its keys are {', '.join(file) or 'none'}"
+                f"{path} has no latents under the key {' or '.join(KEYS)}; its keys are {', '.join(file) or 'none'}"
             )
-        # What stands in a member without an array's header comes out as bytes.
+        # numpy returns a member without an array's header as bytes.
         array, origin, about = np.asarray(file[key]), None, {}
         if "about" in file:
             about = dict(json.loads(str(file["about"])))
@@ -185,7 +186,7 @@ def _read_npz(path: Path) -> Latents:
 
 
 def _tuned_to_arrays(tuned: Sequence[Tuned], num_ws: int) -> dict[str, np.ndarray]:
-    """Every tuning once, and the shares `[n, tunings, num_ws]` that people have in them."""
+    """Every tuning once, and each person's shares of them, `[n, tunings, num_ws]`."""
     tunings = list(dict.fromkeys(term.tuning for terms in tuned for term in terms))
     shares = np.zeros((len(tuned), len(tunings), num_ws), np.float32)
     for person, terms in enumerate(tuned):
@@ -205,9 +206,9 @@ def _tuned_from_arrays(arrays: Mapping[str, np.ndarray], people: int) -> tuple[T
     for key in dict.fromkeys(arrays):  # a zip can name a member, however large, ten thousand times
         if match := re.fullmatch(r"tunings/(\d+)/(.+)", key):
             parts.setdefault(match[1], {})[match[2]] = np.asarray(arrays[key])
-    # Shares without people or layers would cost the file nothing, however many tunings they are of.
+    # Shares for no people or no layers would take no space in the file, for however many tunings.
     if not shares.size or len(parts) != shares.shape[1]:
-        raise ValueError("its shares are of other tunings than it has")
+        raise ValueError("its shares do not match its tunings")
     tunings = [Tuning.from_arrays(parts[str(number)]) for number in range(len(parts))]
     return tuple(
         tuple(Term(tuning, tuple(map(float, row))) for tuning, row in zip(tunings, person, strict=True) if row.any())
@@ -217,7 +218,7 @@ def _tuned_from_arrays(arrays: Mapping[str, np.ndarray], people: int) -> tuple[T
 
 def _short(error: Exception) -> str:
     text = str(error) or type(error).__name__
-    if "pickled" in text:  # what numpy takes everything for that does not begin as its files do
-        return "it is no NumPy file"
+    if "pickled" in text:  # numpy takes everything that does not begin like its own files for a pickle
+        return "it is not a NumPy file"
     is_pickle = "allow_pickle" in text or "Python objects" in text
     return "it holds Python objects, which are never loaded" if is_pickle else text.splitlines()[0]

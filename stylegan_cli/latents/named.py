@@ -1,4 +1,4 @@
-"""One among several in a file: `many.npz#3`, or the face `party.jpg#2`."""
+"""Names of one item among several in a file: `many.npz#3`, or the face `party.jpg#2`."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from pathlib import Path
 
 from stylegan_cli.errors import UsageError
 
-MOST_DIGITS = 4  # of a face's number
+MOST_DIGITS = 4  # in a face's number
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo's file, and which of the faces on it: counted from 1 by size; None where nobody said."""
+    """A photo's file, and the number of a face in it (1 is the largest); None if none was given."""
 
     path: Path
     face: int | None = None
 
     @staticmethod
     def named(text: str) -> Photo:
-        """What `me.jpg` or `party.jpg#2` names. Raises `UsageError` where there is no such file, or no face can have
-        such a number."""
+        """The photo that `me.jpg` or `party.jpg#2` names. Raises `UsageError` if there is no such file, or no face can
+        have such a number."""
         name, number = numbered(text)
         if is_folder(name):
-            raise UsageError(f"{name} is a folder; name the photos in it, like {Path(name) / '*.jpg'}")
+            raise UsageError(f"{name} is a folder; give the photos in it, like {Path(name) / '*.jpg'}")
         if not is_file(name):
             raise UsageError(f"there is no photo {name!r}")
         if number and not (number.isdecimal() and len(number) <= MOST_DIGITS and int(number)):
-            raise UsageError(f"faces on {name} are numbered from 1, the largest: there is no {text}")
+            raise UsageError(f"there is no {text}: the faces in {name} are numbered from 1, the largest")
         return Photo(Path(name), int(number) if number else None)
 
     @property
     def label(self) -> str:
-        """What results of this photo are called."""
+        """The name for results made from this photo."""
         return self.path.stem if self.face is None else f"{self.path.stem}#{self.face}"
 
 
 def numbered(text: str) -> tuple[str, str]:
-    """The file's name in `text`, and which one in it is meant, where that is said."""
+    """The file's name in `text`, and what follows its `#`, if there is one."""
     name, _, number = text.rpartition("#")
     is_number = name and not {"/", os.sep} & set(number) and not is_file(text)
     return (name, number) if is_number else (text, "")
@@ -56,7 +56,7 @@ def is_folder(text: str) -> bool:
 
 
 def _is(kind: Callable[[Path], bool], text: str) -> bool:
-    """Whether `text` is the name of such a thing; a list of people may be longer than names can be."""
+    """Whether `text` is the name of such a thing; a list of people may be longer than a file name can be."""
     try:
         return kind(Path(text))
     except OSError:

@@ -25,8 +25,8 @@ class Person:
     """`ws` `[num_ws, w_dim]` float32 on the CPU, as the synthesis network takes them.
 
     `z` `[z_dim]` and the `psi` that truncated it are known only for people who came from a seed: moving in Z
-    (spherical interpolation, jitter) needs them. `tuned` is what a photo changed in the generator; `photo` tells which
-    photo they were found on, and where, as their file does: the `file`'s name, the face's `alignment`, and whether they
+    (spherical interpolation, jitter) needs them. `tuned` is how a photo changed the generator; `photo` says which photo
+    they come from, and where in it, as their file does: the `file`'s name, the face's `alignment`, and whether they
     were `edited` since.
     """
 
@@ -38,35 +38,36 @@ class Person:
     photo: Mapping[str, Any] | None = None
 
     def face(self, noise: Noise = Noise(), caption: str | None = None) -> Face:  # noqa: B008 (frozen)
-        """The picture of this person, with the label below it unless `caption` says otherwise."""
+        """The picture of this person, with `caption` or else the label below it."""
         return Face(self.ws, noise, self.label if caption is None else caption, self.tuned)
 
     def needs_z(self, purpose: str) -> Tensor:
+        """`z` `[z_dim]`; raises StyleganError, which begins with `purpose`, if it is not known."""
         if self.z is None:
             raise StyleganError(
-                f"{purpose} moves in Z, and {self.label} is known only by its w; use a seed, or a person saved from "
-                "one with the same --cutoff and --class"
+                f"{purpose} moves in Z, but only the w of {self.label} is known; use a seed, or a person saved from a "
+                "seed with the same --cutoff and --class"
             )
         return self.z
 
 
 def z_of_seed(seed: int, z_dim: int) -> Tensor:
-    """`z` `[z_dim]` float32 of a seed, as NVIDIA's tools draw it, so that users' seeds keep their faces."""
+    """The `z` `[z_dim]` float32 of a seed, drawn as in NVIDIA's tools, so that a seed gives the same face."""
     return torch.from_numpy(np.random.RandomState(seed).randn(1, z_dim)[0]).float()
 
 
 def from_z(generator: Generator, z: Tensor, psi: float, label: str) -> Person:
-    """The person of one `z` `[z_dim]`. One at a time, so that rounding never depends on who else was asked for."""
+    """The person of one `z` `[z_dim]`. One at a time, so that rounding never depends on who else is computed."""
     with torch.inference_mode():
         w = generator.mapping(z[None].to(generator.device))
-        # Without a cutoff all layers are alike: one row in memory then stands for all of them.
+        # Without a cutoff all layers are equal: one row in memory then represents all of them.
         ws = generator.truncate(w[:, None] if generator.cutoff is None else generator.broadcast(w), psi)
         ws = ws.expand(-1, generator.num_ws, -1)[0]
     return Person(label, ws.cpu(), z, psi)
 
 
 def truncation(generator: Generator) -> dict[str, int]:
-    """What leads from a z to its person, beside psi, where it is not as usual."""
+    """The settings other than psi that lead from a z to its person: `cutoff` and `class`, if they are set."""
     chosen = {"cutoff": generator.cutoff, "class": generator.chosen_class}
     return {name: value for name, value in chosen.items() if value is not None}
 
@@ -76,7 +77,8 @@ def from_seed(generator: Generator, seed: int, psi: float) -> Person:
 
 
 def from_array(generator: Generator, array: np.ndarray, label: str, file: str = "") -> list[Person]:
-    """Everybody in a latent array: `[w_dim]`, `[num_ws, w_dim]` (one person), `[n, 1 or num_ws, w_dim]` (n people)."""
+    """All people in a latent array: `[w_dim]`, `[num_ws, w_dim]` (one person), `[n, 1 or num_ws, w_dim]` (n people).
+    Raises StyleganError if the array does not fit; messages name `file` or `label`."""
     check_shape(generator, array, file or label)
     array = _as_float32(array, file or label)
     stack = array.reshape(-1, *array.shape[-2:]) if array.ndim > 1 else array.reshape(1, 1, -1)
@@ -86,7 +88,7 @@ def from_array(generator: Generator, array: np.ndarray, label: str, file: str = 
 
 
 def with_tunings(generator: Generator, everybody: Sequence[Person], tuned: Sequence[Tuned]) -> list[Person]:
-    """People with their stored tunings, one `Tuned` each."""
+    """People with their stored tunings, one `Tuned` each. Raises StyleganError if they do not fit."""
     label = everybody[0].label if everybody else ""
     if len(tuned) != len(everybody) or any(len(term.shares) != generator.num_ws for one in tuned for term in one):
         raise StyleganError(f"the tunings stored with {label} do not belong to its latents; project the photo again")
@@ -94,21 +96,21 @@ def with_tunings(generator: Generator, everybody: Sequence[Person], tuned: Seque
 
 
 def z_from_array(generator: Generator, array: np.ndarray, label: str) -> Tensor:
-    """The stored `z` `[z_dim]` of a person."""
+    """The stored `z` `[z_dim]` of a person. Raises StyleganError if it is damaged."""
     if array.shape != (generator.z_dim,) or array.dtype.kind != "f" or not np.isfinite(array).all():
         raise StyleganError(f"the z in {label} is not {generator.z_dim} finite numbers; save the person again")
     return torch.from_numpy(array.astype(np.float32))
 
 
 def lerp(a: Person, b: Person, shares: Tensor, label: str) -> Person:
-    """Between two people: `shares` `[num_ws]` of `b` in each layer; 0 is `a` and 1 is `b`, to the bit."""
+    """A person between two: `shares` `[num_ws]` of `b` in each layer; 0 is exactly `a` and 1 exactly `b`."""
     tuned = blend([(a.tuned, (1 - shares).tolist()), (b.tuned, shares.tolist())]) if a.tuned or b.tuned else ()
     return Person(label, a.ws.lerp(b.ws, shares[:, None]), tuned=tuned)
 
 
 def one_w(generator: Generator, array: np.ndarray) -> np.ndarray:
-    """Latents of a model with other layers as one row, where all their rows are one `w`, as NVIDIA's projector writes
-    it: that means the same to every model of this W. Others as they are."""
+    """Latents of a model with another number of layers, reduced to one row if all their rows are the same `w`, as
+    NVIDIA's projector writes it: that means the same in every model with this W. Others are returned unchanged."""
     rows = array.shape[-2] if array.ndim in (2, 3) else 1
     if rows in (1, generator.num_ws) or array.shape[-1] != generator.w_dim or array.size > MOST_TO_COMPARE:
         return array
@@ -117,16 +119,16 @@ def one_w(generator: Generator, array: np.ndarray) -> np.ndarray:
 
 
 def check_shape(generator: Generator, array: np.ndarray, label: str) -> None:
-    """That an array has a type and a shape that this model takes, whatever stands in it."""
+    """Raises StyleganError unless an array has a type and a shape that this model takes; its values are not checked."""
     num_ws, w_dim = generator.num_ws, generator.w_dim
     if array.dtype.kind != "f":
-        raise StyleganError(f"{label} holds {array.dtype} values; latents are floating-point numbers")
+        raise StyleganError(f"{label} holds {array.dtype} values, but latents are floating-point numbers")
     if not (
         array.ndim in (1, 2, 3) and array.shape[-1] == w_dim and (array.ndim == 1 or array.shape[-2] in (1, num_ws))
     ):
         raise StyleganError(f"{label} has shape {list(array.shape)}; {_shapes(generator)}{_foreign(generator, array)}")
     if array.size == 0:
-        raise StyleganError(f"{label} is empty: it has shape {list(array.shape)} and holds nobody")
+        raise StyleganError(f"{label} is empty: it has shape {list(array.shape)} and contains nobody")
 
 
 def _as_float32(array: np.ndarray, label: str) -> np.ndarray:
@@ -143,10 +145,10 @@ def _shapes(generator: Generator) -> str:
 
 
 def _foreign(generator: Generator, array: np.ndarray) -> str:
-    """Why a W+ array of another model does not fit: its layers mean something else."""
+    """Why a W+ array of another model does not fit: its layers have another meaning."""
     if array.ndim < 2 or array.shape[-1] != generator.w_dim:
         return ""
     rows = array.shape[-2]
     owner = "a 1024-pixel StyleGAN or StyleGAN2" if rows == 18 else "another network"
     several = f"; the w of {rows} people would be [{rows}, 1, {generator.w_dim}]" if array.ndim == 2 else ""
-    return f"; latents of {rows} layers belong to another model ({owner}) and mean nothing to this one{several}"
+    return f"; latents of {rows} layers belong to another model ({owner}) and have no meaning in this one{several}"

@@ -1,7 +1,7 @@
-"""References: the words by which a person is asked for, the same everywhere.
+"""References: how a person is named on the command line, the same in every command.
 
 A seed (`42`), a latent file (`jon.npy`, `projected_w.npz`, `many.npz#3`), a picture made by this tool, a photo
-(`me.jpg`, `party.jpg#2`), or a name from the model's cast. `jon.npy` where no such file exists means the cast's jon.
+(`me.jpg`, `party.jpg#2`), or a name from the model's cast. If there is no file `jon.npy`, that means the cast's jon.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from stylegan_cli.latents.people import Person
 from stylegan_cli.pictures import Face
 
 MOST = 10_000  # people in a list
-LONGEST = 20  # digits of a number; of thousands of them Python makes none
+LONGEST = 20  # digits of a number; Python refuses to convert thousands
 
 
 def parse_seeds(text: str) -> list[range]:
-    """`0,3,5-9` as ranges, in the order given (NVIDIA's `--seeds`). Ranges, because people ask for millions."""
+    """`0,3,5-9` as ranges, in the order given (NVIDIA's `--seeds`). Ranges, because users ask for millions."""
     ranges = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
@@ -34,18 +34,18 @@ def parse_seeds(text: str) -> list[range]:
             raise UsageError(f"seeds are numbers and ranges like 0,3,5-9, not {part.strip() or text!r}")
         first, last = _seed(match[1]), _seed(match[2] or match[1])
         if last < first:
-            raise UsageError(f"the seed range {first}-{last} runs backwards; write {last}-{first}")
+            raise UsageError(f"the seed range {first}-{last} is backwards; write {last}-{first}")
         ranges.append(range(first, last + 1))
     return ranges
 
 
 def split(*texts: str) -> list[str]:
-    """Comma-separated lists of references as one, with ranges of numbers spread out: `1,jon,5-7` is 1, jon, 5, 6, 7,
+    """Comma-separated lists of references as one list, with ranges of numbers expanded: `1,jon,5-7` is 1, jon, 5, 6, 7,
     and `party.jpg#1-2` is party.jpg#1, party.jpg#2."""
     found: list[str] = []
     for one in chain.from_iterable(map(_listed, texts)):
         if len(found) == MOST:
-            raise UsageError(f"these are more than {MOST:,} people, which are too many at once; take fewer")
+            raise UsageError(f"these are more than {MOST:,} people, which is too many at once; give fewer")
         found.append(one)
     return found
 
@@ -55,11 +55,11 @@ def _listed(text: str) -> Iterator[str]:
         yield text
         return
     name, number = numbered(text)
-    # A file's name may have commas; behind a number others may follow.
+    # A file's name may contain commas; after a number, other references may follow.
     is_one = is_file(name) and "," not in number
     parts = [text] if is_one else [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
-        raise UsageError(f"{text!r} names nobody; people are seeds, latents, pictures or names, with commas: 3,5-9,jon")
+        raise UsageError(f"{text!r} names nobody; give seeds, latents, pictures or names, with commas: 3,5-9,jon")
     for part in parts:
         if (match := re.fullmatch(r"(.*#)?(\d+-\d+)", part)) and not is_file(part):
             yield from (f"{match[1] or ''}{number}" for number in parse_seeds(match[2])[0])
@@ -68,16 +68,17 @@ def _listed(text: str) -> Iterator[str]:
 
 
 def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path]) -> Person:
-    """The one person that `text` refers to. `psi` truncates seeds; latents from files are taken as they are."""
+    """The one person that `text` refers to. `psi` truncates seeds; latents from files are not truncated. Raises
+    UsageError if there is no such person."""
     if text.isdecimal():
         return people.from_seed(generator, _seed(text), psi)
     name, number = numbered(text)
 
     def choose(count: int) -> int:
         if number and not (number.isdecimal() and len(number) <= LONGEST and int(number) < count):
-            raise UsageError(f"{name} holds {count} people, numbered from 0: there is no {text}")
+            raise UsageError(f"there is no {text}: {name} contains {count} people, numbered from 0")
         if count != 1 and not number:
-            raise UsageError(f"{text} holds {count} people; say which one, for example {text}#0")
+            raise UsageError(f"{text} contains {count} people; choose one, for example {text}#0")
         return int(number or 0)
 
     (person,) = from_file(find(name, cast), generator, choose)
@@ -85,29 +86,29 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
 
 
 def photo(text: str) -> Photo | None:
-    """The photo that `text` names, a picture file that this tool did not make, and which of its faces."""
+    """The photo that `text` names (a picture file not made by this tool), with the face's number; else None."""
     name, _ = numbered(text)
     is_picture = Path(name).suffix.lower() in PICTURES and is_file(name)
     return Photo.named(text) if is_picture and not recipes.has_recipe(Path(name)) else None
 
 
 def photos(texts: Sequence[str]) -> list[Photo]:
-    """The photos that lists name, where photos alone are asked for."""
+    """The photos in lists that may name only photos."""
     return [Photo.named(text) for text in split(*texts)]
 
 
 def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | None = None) -> list[Person]:
-    """Everybody in a latent file, or the one person on a picture made by this tool.
+    """All people in a latent file, or the one person in a picture made by this tool.
 
-    `choose` is told how many they are and says which one is wanted: of a million people, only that one is made.
+    `choose` takes the number of people and returns which one is wanted: of a million, only that one is then made.
     """
     if path.suffix.lower() in PICTURES:
         everybody = [_from_picture(path, generator)]
         return everybody if choose is None else [everybody[choose(1)]]
     if path.suffix.lower() not in files.ENDINGS + files.TORCH:
         raise UsageError(
-            f"{path} is no latent file ({', '.join(files.ENDINGS + files.TORCH)}), and no picture of a kind that is "
-            "read; save other kinds (HEIC, raw) as JPEG or PNG"
+            f"{path} is neither a latent file ({', '.join(files.ENDINGS + files.TORCH)}) nor a picture that can be "
+            "read; save other formats (HEIC, raw) as JPEG or PNG"
         )
     stored = files.read(path)
     if stored.origin:
@@ -125,7 +126,7 @@ def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | N
         return everybody
     found_on = stored.about.get("photo")
     one = replace(everybody[0], photo=found_on if isinstance(found_on, dict) else None)
-    # Of another truncation or class, z would lead to somebody else.
+    # With another truncation or class, z would give another person.
     if stored.z is not None and stored.about.get("truncation", {}) == people.truncation(generator):
         one = replace(one, z=people.z_from_array(generator, stored.z, str(path)), psi=stored.psi)
     return [one]
@@ -140,8 +141,8 @@ def _from_picture(path: Path, generator: Generator) -> Person:
 
 
 def find(name: str, cast: Mapping[str, Path]) -> Path:
-    """The file that `name` means: itself, or the file of the cast's member of that name, in small letters
-    or not."""
+    """The file that `name` refers to: itself, or the file of the cast's member of that name, in any case. Raises
+    UsageError if there is none."""
     path = Path(name)
     if is_file(name):
         return path
@@ -150,9 +151,9 @@ def find(name: str, cast: Mapping[str, Path]) -> Path:
         if bare and member in cast:
             return cast[member]
     if name and is_folder(name):
-        raise UsageError(f"{name} is a folder, and people are asked for one by one; name the files in it")
+        raise UsageError(f"{name} is a folder, but people are named one by one; give the files in it")
     known = f", and the model's cast is {', '.join(cast)}" if cast else ", and this model has no cast"
-    raise UsageError(f"{name!r} is nobody: there is no such file{known}")
+    raise UsageError(f"{name!r} names nobody: there is no such file{known}")
 
 
 def _seed(digits: str) -> int:

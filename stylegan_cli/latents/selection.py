@@ -1,4 +1,4 @@
-"""Choosing layers with words: bands, numbers and ranges."""
+"""Choosing layers by bands, numbers and ranges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from stylegan_cli.generator import Layer
 
 
 def parse_layers(text: str, layers: Sequence[Layer]) -> tuple[int, ...]:
-    """`coarse`, `middle,fine`, `all`, `none`, `0-3`, `0-3,8` as sorted indices into `ws`."""
+    """`coarse`, `middle,fine`, `all`, `none`, `0-3`, `0-3,8` as sorted indices into `ws`. Raises UsageError if `layers`
+    does not have them."""
     chosen: set[int] = set()
     for word in _words(text):
         chosen |= _word(word, layers)
@@ -36,7 +37,7 @@ def in_bands(layers: Sequence[Layer], bands: Collection[str]) -> tuple[int, ...]
 def _words(text: str) -> list[str]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words:
-        raise UsageError(f"{text!r} names no layers; say {', '.join(BANDS)}, all or none")
+        raise UsageError(f"{text!r} names no layers; use {', '.join(BANDS)}, all or none")
     return words
 
 
@@ -47,11 +48,11 @@ def _word(word: str, layers: Sequence[Layer]) -> set[int]:
     last = len(layers) - 1
     if match is None:
         raise UsageError(
-            f"there is no band or layer {word!r}; say {', '.join(BANDS)}, all, none, or layers from 0-{last}"
+            f"there is no band or layer {word!r}; use {', '.join(BANDS)}, all, none, or layers from 0-{last}"
         )
     low, high = int(match[1]), int(match[2] or match[1])
     if low > high:
-        raise UsageError(f"layers {word} run backwards; say {high}-{low}")
+        raise UsageError(f"layers {word} are backwards; write {high}-{low}")
     if high > last:
         raise UsageError(f"layers {word}: this model has the layers 0-{last}")
     return set(range(low, high + 1))

@@ -1,4 +1,4 @@
-"""Encoding by many threads: in pauses of drawing where both need the processor, beside it where they do not."""
+"""Encoding on several threads: between drawing if both need the processor, in parallel with it if not."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import torch
 
 Made = TypeVar("Made")
 MOST, LONGEST = 32, 2.0
-"""Results that are gathered at most, and seconds for which they are."""
+"""The maximum number of results to gather, and the maximum time in seconds."""
 
 
 class Background:
-    """Makes results on other threads, several at once, and hands them in order to who uses them, on the caller's.
+    """Makes results on other threads, several at once, and uses them in order on the caller's thread.
 
     Drawing on a CPU waits for all its threads at every step, so whatever runs beside it costs more than its own time.
-    Results are therefore gathered, and then made while the caller waits. Where drawing happens elsewhere (`beside`) the
-    caller goes on meanwhile. Few are kept, so memory stays flat. A failure comes out of one of the next `submit`s or
-    the end of the block, and nothing is used after it.
+    Therefore the work is gathered, and then done while the caller waits. If drawing happens elsewhere (`beside`), the
+    caller continues meanwhile. Few results are kept, so memory stays constant. A failure is raised by one of the next
+    `submit`s or at the end of the block, and nothing is used after it.
     """
 
     def __init__(self, beside: bool = False) -> None:
@@ -38,6 +38,7 @@ class Background:
         return self
 
     def submit(self, make: Callable[[], Made], use: Callable[[Made], object]) -> None:
+        """Queues `make` for another thread, and `use` for its result."""
         if not self._gathered:
             self._since = time.monotonic()
         self._gathered.append((make, use))
@@ -45,7 +46,7 @@ class Background:
             self._make(leave=self._depth if self._beside else 0)
 
     def _make(self, leave: int) -> None:
-        """Starts what was gathered, and uses what is made until not more than `leave` are under way."""
+        """Starts the gathered work, and uses results until no more than `leave` are still running."""
         self._running.extend((self._threads.submit(make), use) for make, use in self._gathered)
         self._gathered.clear()
         while len(self._running) > leave:
@@ -63,6 +64,6 @@ class Background:
 
 
 def _processors() -> int:
-    """This process's share of the machine. (torchrun leaves torch one thread in each process, which is right where
-    they draw on the CPU.)"""
+    """This process's share of the machine's processors. (torchrun leaves torch one thread in each process, which is
+    right if they draw on the CPU.)"""
     return max((os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)

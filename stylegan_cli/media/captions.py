@@ -1,4 +1,4 @@
-"""Captions: one line of text on a strip of paper, in letters that this machine can draw."""
+"""Captions: one line of text on a strip, in a font that this machine has."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from PIL.ImageFont import FreeTypeFont
 
 PAPER = "white"
 INK = "black"
-# Pillow's own font draws little more than ASCII. These are on most machines, and are tried in this order.
+# Pillow's own font has little more than ASCII. Most machines have some of these, which are tried in this order.
 SYSTEM_FONTS = (
     *("DejaVuSans.ttf", "arial.ttf", "Arial Unicode.ttf", "NotoSans-Regular.ttf", "NotoSansCJK-Regular.ttc"),
     *("DroidSansFallbackFull.ttf", "wqy-microhei.ttc", "msyh.ttc", "malgun.ttf"),
 )
-NOBODYS = "\uffff"  # will never be a character, so that every font draws its box for it
+NOBODYS = "\uffff"  # never a character, so every font draws its replacement box for it
 LATIN = re.compile(r"LATIN (CAPITAL|SMALL) LETTER (?:SHARP |DOTLESS )?([A-Z]{1,2})(?: WITH .*)?")
 
 
 def font_for(texts: Iterable[str], size: int) -> FreeTypeFont:
-    """The first font that draws all of these texts, or the one that draws most of them. Pillow's own comes first."""
+    """The first font that has all characters of these texts, or else the most of them; Pillow's own font comes first.
+    `size` is in pixels."""
     text = _plain(" ".join(texts))
     fonts = [_own(size)] if text.isascii() else [_own(size), *_of_the_system(size)]
     return min(fonts, key=lambda font: _gaps(font, text))
 
 
 def line(text: str, font: FreeTypeFont, width: int, height: int) -> Image.Image:
-    """The text, or as much of it as the width takes, in the middle of so large a strip."""
+    """The text, or as much of it as fits, in the middle of a strip of `width` x `height` pixels."""
     strip = Image.new("RGB", (width, height), PAPER)
-    # No letter is narrower than a pixel, and strangers' captions may be endless.
+    # No letter is narrower than a pixel, and captions from other people's files may be extremely long.
     shown = _fitting(_drawable(_plain(text)[: width + 1], font), font, width)
     ImageDraw.Draw(strip).text((width / 2, height / 2), shown, INK, font, "mm")
     return strip
@@ -40,28 +41,29 @@ def line(text: str, font: FreeTypeFont, width: int, height: int) -> Image.Image:
 
 def _own(size: int) -> FreeTypeFont:
     font = ImageFont.load_default(size)
-    assert isinstance(font, FreeTypeFont)  # as Pillow's has been since it takes a size
+    assert isinstance(font, FreeTypeFont)  # always so since Pillow's own font takes a size
     return font
 
 
 def _of_the_system(size: int) -> Iterator[FreeTypeFont]:
     for name in SYSTEM_FONTS:
         try:
-            # Not the file of this name in the folder that the user is in: below a file there is none.
+            # Not a file of this name in the user's current folder: this path, below a file, never exists.
             yield ImageFont.truetype(f"{__file__}/{name}", size)
         except OSError:
             continue
 
 
 def _plain(text: str) -> str:
-    """Without line ends and what else cannot be seen; accents, which macOS keeps apart in names, on their letters."""
-    shown = (character for character in text if unicodedata.category(character) != "Cf")  # these only join others
+    """The text without line breaks and other invisible characters; accents, which macOS separates in file names, are
+    combined with their letters."""
+    shown = (character for character in text if unicodedata.category(character) != "Cf")  # format characters
     seen = "".join(character if character.isprintable() else " " for character in shown)
     return unicodedata.normalize("NFC", " ".join(seen.split()))
 
 
 def _gaps(font: FreeTypeFont, text: str) -> int:
-    """How many characters the font lacks; all of them where it is broken."""
+    """How many characters the font lacks; all of them if it is broken."""
     try:
         return len(_missing(font, text))
     except OSError:
@@ -69,7 +71,7 @@ def _gaps(font: FreeTypeFont, text: str) -> int:
 
 
 def _missing(font: FreeTypeFont, text: str) -> set[str]:
-    """The characters that the font draws a box for. Looked at one by one, without the layout that joins them."""
+    """The characters that the font draws a box for, tested one by one, without the layout that joins them."""
     glyphs = font.font_variant(layout_engine=ImageFont.Layout.BASIC)
     box = _shape(glyphs, NOBODYS)
     return {character for character in set(text) if not character.isspace() and _shape(glyphs, character) == box}
@@ -81,7 +83,7 @@ def _shape(font: FreeTypeFont, character: str) -> tuple[tuple[int, int], bytes]:
 
 
 def _drawable(text: str, font: FreeTypeFont) -> str:
-    """The text without what the font has not: letters lose their accents, the rest becomes question marks."""
+    """The text without characters that the font lacks: letters lose their accents, others become question marks."""
     return text.translate({ord(character): _stand_in(character) for character in _missing(font, text)})
 
 

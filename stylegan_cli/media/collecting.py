@@ -25,7 +25,7 @@ THREADS = os.cpu_count() or 1
 
 @dataclass(frozen=True)
 class Settings:
-    """How pictures are treated: `frame` gives them their size, `limit` is how many are taken (the first ones)."""
+    """How pictures are processed: `frame` gives them their size, `limit` is how many are taken (the first ones)."""
 
     frame: Callable[[Image.Image], Image.Image]
     format: str = "png"
@@ -43,7 +43,8 @@ def collect(
 ) -> int:
     """Writes the source's pictures, mirrored ones right after their originals, and returns how many were taken.
 
-    `on_skip` gets the name of each picture that cannot be used, and why; `on_picture` how many were looked at.
+    `on_skip` gets the name of each picture that cannot be used, and why; `on_picture` the number of pictures so far.
+    Raises StyleganError if no picture can be used, or one has no label although others have.
     """
     taken, first_reason = 0, ""
     encoded = in_order(lambda name: _prepared(source, name, settings), source.names)
@@ -64,7 +65,7 @@ def collect(
 
 
 def first_picture(source: Source) -> Image.Image:
-    """The first picture that can be used."""
+    """The first picture that can be used. Raises StyleganError if there is none."""
     reasons = []
     for name in source.names:
         try:
@@ -75,7 +76,7 @@ def first_picture(source: Source) -> Image.Image:
 
 
 def in_order(call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """`map` on all processors. Few results wait, so memory stays flat."""
+    """`map` on all processors. Few results wait, so memory stays constant."""
     waiting: deque[Future[R]] = deque()
     threads = ThreadPoolExecutor(THREADS)
     try:
@@ -92,7 +93,7 @@ def in_order(call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 def _class(source: Source, classes: dict[str, int], name: str) -> int:
     if name not in classes:
         raise StyleganError(
-            f"{LABELS} of {source.path} has labels, and none for {name}; mend it, or stylegan dataset --labels none"
+            f"{LABELS} in {source.path} has no label for {name}; fix it, or use stylegan dataset --labels none"
         )
     return classes[name]
 

@@ -20,19 +20,19 @@ Write = Callable[[str, bytes], object]
 
 
 def picture_name(index: int, format: str) -> str:
-    """Where picture `index` is in a data set."""
+    """The name of picture `index` in a data set."""
     return f"{index // FOLDER_SIZE:05d}/img{index:08d}.{format}"
 
 
 def is_zip(path: Path) -> bool:
-    """Whether a data set of this name is a zip; else it is a folder."""
+    """Whether a data set of this name is a zip rather than a folder."""
     return path.suffix.lower() == ".zip"
 
 
 def labels_file(
     labels: Sequence[tuple[str, int]] = (), classes: Sequence[str] = (), model: Mapping[str, str] | None = None
 ) -> bytes:
-    """The content of `dataset.json`: the class of each picture by its name, if there are any, and classes' names; the
+    """The content of `dataset.json`: the class of each picture by name, if there are any, and the names of classes; the
     `model` that the pictures were sampled from."""
     about: dict[str, object] = {"labels": labels or None}
     if model:
@@ -55,9 +55,9 @@ def unfinished(path: Path) -> dict[str, Any] | None:
 
 
 def check_finished(path: Path) -> None:
-    """That there is no data set of this name that was begun and not finished."""
+    """Raises `StyleganError` if a data set of this name was begun and not finished."""
     if unfinished(path):
-        raise StyleganError(f"{path} is unfinished; the same stylegan sample that began it goes on")
+        raise StyleganError(f"{path} is unfinished; run the stylegan sample that began it again to continue")
 
 
 def working_folder(path: Path) -> Path:
@@ -77,7 +77,7 @@ class PictureWriter:
         self._write = write
 
     def add(self, encoded: bytes, label: int | None = None) -> None:
-        """The next picture; either all have labels or none has."""
+        """Writes the next picture; either all have labels or none has."""
         name = picture_name(self.index, self.format)
         self._write(name, encoded)
         if label is not None:
@@ -119,8 +119,8 @@ def _writing_folder(path: Path) -> Iterator[Write]:
 
 @contextmanager
 def _new_folder(path: Path) -> Iterator[Path]:
-    """The folder `path`, if it is there and empty, or one that takes this name when the block ends well; else all is
-    as before. What killed processes left of it is removed."""
+    """The folder `path`, if it exists and is empty, or else one that gets this name if the block succeeds; if it fails,
+    everything is as before. What killed processes left of it is removed."""
     sweep(path)
     was_there = path.is_dir()
     if was_there and any(path.iterdir()):
@@ -139,7 +139,7 @@ def _new_folder(path: Path) -> Iterator[Path]:
 
 
 def _empty(folder: Path) -> None:
-    """Removes what is in a folder, and not the folder itself: somebody may be in it, or it is a link to another."""
+    """Removes the contents of a folder, but not the folder itself: it may be in use, or a link to another."""
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Picture files of any common kind to upright RGB in sRGB. Each failure is a few words that follow the file's name."""
+"""Picture files of any common format to upright RGB in sRGB. Error messages are worded to follow the file's name."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.pillow import BROKEN_PICTURE, in_words
 
-# Not everything that Pillow opens: some of its formats run other programs (EPS), others are no pictures of anything.
+# Not everything that Pillow opens: some formats run other programs (EPS), others are not photos or drawings.
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000", "TGA", "AVIF")
-MAX_PIXELS = 89_478_485  # what Pillow takes for an attack
+MAX_PIXELS = 89_478_485  # Pillow considers more an attack
 MAX_BYTES = 1 << 28  # of a file
-STRIP = 256  # rows that are converted at once
+STRIP = 256  # rows converted at once
 PAPER = "white"  # behind transparent pictures
 
 
 class UnusableError(StyleganError):
-    """One picture cannot be used; the message goes on after its name: "is encrypted"."""
+    """One picture cannot be used; the message is worded to follow its name: "is encrypted"."""
 
 
 def too_large(size: int, most: int = MAX_BYTES) -> str | None:
-    """Why a file of this many bytes, which may be packed into few, is not read; None where it may be."""
+    """Why a file of this many bytes (when unpacked) is not read; None if it may be."""
     if size <= most:
         return None
-    return f"has {math.ceil(size / 2**20):,} MiB, more than the {most >> 20:,} that are read"
+    return f"has {math.ceil(size / 2**20):,} MiB, more than the limit of {most >> 20:,}"
 
 
 def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """The first picture of a file: upright, RGB, converted to sRGB, on white where it is transparent.
+    """The first picture in a file: upright, RGB, converted to sRGB, on white where it is transparent.
 
-    Raises `UnusableError`. Beyond twice MAX_PIXELS Pillow opens nothing, whatever `max_pixels` says.
+    Raises `UnusableError`. Pillow opens nothing with more than twice MAX_PIXELS, whatever `max_pixels` is.
     """
     Image.init()
     try:
         image = _opened(content)
         if image.width * image.height > max_pixels:
-            raise UnusableError(f"has {image.width} x {image.height} pixels, which are too many")
+            raise UnusableError(f"has {image.width} x {image.height} pixels, which is too many")
         if image.format == "PNG":
-            image.verify()  # by its checksums: decoding alone takes zeros, the rest of a file half written, for pixels
+            image.verify()  # by checksums: decoding alone would accept the zeros in a half-written file as pixels
             image = _opened(content)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
     except (UnusableError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise UnusableError("is no picture of a known format") from None
+        raise UnusableError("is not a picture of a known format") from None
     except Image.DecompressionBombError:
-        raise UnusableError(f"has more than {2 * MAX_PIXELS:,} pixels, which are too many") from None
+        raise UnusableError(f"has more than {2 * MAX_PIXELS:,} pixels, which is too many") from None
     except BROKEN_PICTURE as error:
         raise UnusableError(f"is damaged ({in_words(error)})") from None
     return _to_rgb(image)
@@ -65,7 +65,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         image = _from_16_bits(image)
     if image.mode == "F":
-        raise UnusableError("has floating-point pixels; save it with 8 or 16 bits a channel")
+        raise UnusableError("has floating-point pixels; save it with 8 or 16 bits per channel")
     if image.has_transparency_data:
         transform = _to_srgb(image.info.get("icc_profile") or b"", "RGB")
         image = image.convert("RGBA")
@@ -79,12 +79,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:
-    """Pillow itself would cut brightness off at 255. By strips: as arrays, large pictures take gigabytes."""
+    """Scales 16 bits to 8; Pillow itself would clip at 255. In strips, because large pictures as arrays take
+    gigabytes."""
     result = Image.new("L", image.size)
     for top in range(0, image.height, STRIP):
         pixels = np.asarray(image.crop((0, top, image.width, min(top + STRIP, image.height))))
         if pixels.min() < 0 or pixels.max() > 65535:
-            raise UnusableError("has 32 bits a pixel; save it with 8 or 16")
+            raise UnusableError("has 32 bits per pixel; save it with 8 or 16")
         rounded = (pixels.astype(np.uint32) + 128) // 257
         result.paste(Image.fromarray(rounded.astype(np.uint8)), (0, top))
     return result
@@ -92,7 +93,7 @@ def _from_16_bits(image: Image.Image) -> Image.Image:
 
 @lru_cache(maxsize=64)
 def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From an embedded profile to sRGB; None where that is nothing to do, or the profile is none."""
+    """The transform from an embedded profile to sRGB; None if there is nothing to do, or the profile is invalid."""
     if not profile or mode not in ("RGB", "CMYK"):
         return None
     try:

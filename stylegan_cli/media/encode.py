@@ -12,29 +12,30 @@ from stylegan_cli.media import png
 from stylegan_cli.pillow import CHUNK, EXIF_DESCRIPTION
 
 FORMATS = ("png", "webp", "jpg")
-# Characters of a recipe at most. A JPEG segment holds 65,533 bytes, of which EXIF's own frame takes some. Pillow opens
-# no PNG with more than 64 MiB of text; in WebP a recipe as long would hold more values than are read again.
+# The maximum number of characters in a recipe. A JPEG segment holds 65,533 bytes, of which EXIF itself needs some.
+# Pillow opens no PNG with more than 64 MiB of text; in WebP, a longer recipe would hold more values than can be read.
 ROOM = {"png": 60_000_000, "webp": 60_000_000, "jpg": 65_000}
 EDGES = {"webp": 16_383, "jpg": 65_500}  # pixels at most
 
 
 def has_room(format: str, recipe: str) -> bool:
-    """Whether a picture file can hold this recipe, and is opened again with it: JPEG holds a short one only, PNG and
-    WebP any but those of sheets of many photos."""
+    """Whether a picture file can hold this recipe and still be opened: JPEG holds only short ones, PNG and WebP all but
+    those of sheets of many photos."""
     return len(recipe) < ROOM[format]
 
 
 def check_edges(format: str, width: int, height: int) -> None:
-    """That a picture of this size can be written; only PNG takes any."""
+    """Raises StyleganError if a picture of this size, in pixels, cannot be written; PNG has no limit."""
     if max(width, height) > EDGES.get(format, max(width, height)):
         raise StyleganError(
-            f"{format} pictures have at most {EDGES[format]} pixels an edge, and this one is {width} x {height}; use "
+            f"{format} pictures have at most {EDGES[format]} pixels per edge, but this one is {width} x {height}; use "
             "--format png, or a smaller --size"
         )
 
 
 def encode(image: Image.Image, format: str, recipe: str | None = None) -> bytes:
-    """The picture file's bytes: `png` (lossless), `webp` or `jpg` (quality 95); a recipe without room is left out."""
+    """The picture file's bytes: `png` (lossless), `webp` or `jpg` (quality 95); a recipe that is too long is left
+    out."""
     check_edges(format, *image.size)
     if recipe and not has_room(format, recipe):
         recipe = None

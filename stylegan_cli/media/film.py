@@ -1,4 +1,4 @@
-"""Films: frames go to ffmpeg one by one, so memory does not grow with their number."""
+"""Films: frames are sent to ffmpeg one by one, so memory does not grow with their number."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from stylegan_cli.errors import StyleganError, UsageError, first_line
 from stylegan_cli.files import replacing_alone
 from stylegan_cli.media.background import Background
 
-# The chroma of these codecs has half the resolution, so their pictures need even edges. What their colours mean is
-# told: players that are not told guess, by the picture's height.
+# The chroma of these codecs has half the resolution, so their pictures need even edges. The colour space is declared:
+# otherwise players guess it from the picture's height.
 _VIDEO = (
     "-vf",
     "pad=ceil(iw/2)*2:ceil(ih/2)*2,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,"
     "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709",
 )
-# One palette a frame: a palette for the whole film would make ffmpeg keep all frames in memory.
+# One palette per frame: a palette for the whole film would make ffmpeg keep all frames in memory.
 _PALETTE = "split[frames][same];[same]palettegen=stats_mode=single[palette];[frames][palette]paletteuse=new=1"
-# x264's fastest preset, at a quality at which slower ones' films look the same: beside drawing on the same cores, four
-# times the work for two thirds of the bytes is no bargain.
+# x264's fastest preset, at a quality at which slower ones look the same: when drawing needs the same cores, four times
+# the work for two thirds of the bytes does not pay.
 CODECS = {
     "mp4": ("-c:v", "libx264", "-crf", "19", "-preset", "ultrafast", "-movflags", "+faststart", *_VIDEO),
     "webm": ("-c:v", "libvpx-vp9", "-crf", "20", "-b:v", "0", "-deadline", "realtime", "-cpu-used", "5", *_VIDEO),
     "gif": ("-filter_complex", _PALETTE, "-loop", "0"),
     "webp": ("-c:v", "libwebp_anim", "-quality", "90", "-loop", "0", "-pix_fmt", "yuv420p"),
 }
-# GIF counts time in hundredths of a second, and what is shown for less than two of them browsers show for ten.
+# GIF counts time in hundredths of a second; frames shorter than two of them are shown for ten by browsers.
 FASTEST = {"gif": 50}
-# What a pipe says whose reader has gone; the second on Windows.
+# Error codes of a pipe whose reader has gone; the second is Windows's.
 NOBODY_READS = (errno.EPIPE, errno.EINVAL)
 
 
 def check_rate(format: str, fps: float) -> None:
-    """That a film of this format can have this many frames a second; only GIF has a limit."""
+    """Raises UsageError if a film of this format cannot have so many frames per second; only GIF has a limit."""
     if fps > FASTEST.get(format, fps):
         raise UsageError(
-            f"{format} films have at most {FASTEST[format]} frames a second, and this one has {fps:g}; use a smaller "
+            f"{format} films have at most {FASTEST[format]} frames per second, but this one has {fps:g}; use a smaller "
             "--fps, or another format"
         )
 
@@ -53,8 +53,8 @@ def check_rate(format: str, fps: float) -> None:
 def write_film(
     path: Path, frames: Iterable[np.ndarray], fps: float, format: str, background: Background | None = None
 ) -> None:
-    """Encodes frames `[h, w, 3]` uint8 (at least one); the film takes its name only when it is whole. Where drawing
-    them is work, `background` says when the encoder has its turn."""
+    """Encodes frames `[h, w, 3]` uint8 (at least one); the film gets its name only when it is complete. `background`
+    decides when frames are encoded, if drawing them takes time. Raises StyleganError if ffmpeg fails or is missing."""
     with filming(path, fps, format) as add, background or Background() as turns:
         for frame in frames:
             turns.submit(partial(np.ascontiguousarray, frame), add)
@@ -62,7 +62,7 @@ def write_film(
 
 @contextmanager
 def filming(path: Path, fps: float, format: str) -> Iterator[Callable[[np.ndarray], None]]:
-    """`write_film`, for frames that come when they come: yields what takes the next one."""
+    """`write_film`, for frames that are not an iterable: yields a function that takes the next frame."""
     check_rate(format, fps)
     with replacing_alone(path) as part, tempfile.TemporaryFile() as complaints:
         encoder: subprocess.Popen[bytes] | None = None
@@ -76,7 +76,7 @@ def filming(path: Path, fps: float, format: str) -> Iterator[Callable[[np.ndarra
             except OSError as error:
                 if error.errno not in NOBODY_READS:
                     raise
-                _finish(encoder, path, complaints)  # ffmpeg has given up; its message says why
+                _finish(encoder, path, complaints)  # ffmpeg has stopped; its message says why
 
         try:
             yield add
@@ -93,7 +93,7 @@ def _ffmpeg() -> str:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except (RuntimeError, OSError) as error:
         raise StyleganError(
-            f"films need ffmpeg, and there is none ({first_line(error)}); install it, or set IMAGEIO_FFMPEG_EXE"
+            f"films need ffmpeg, but none was found ({first_line(error)}); install it, or set IMAGEIO_FFMPEG_EXE"
         ) from None
 
 
@@ -102,9 +102,9 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     height, width, _ = shape
     source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-")
-    # As a file, whatever its name is: in front of a colon ffmpeg sees a protocol.
+    # As a file, whatever its name: ffmpeg takes what precedes a colon for a protocol.
     command = [_ffmpeg(), "-y", "-loglevel", "error", *source, *CODECS[format], f"file:{part}"]
-    # In a session of its own, so that Ctrl-C reaches us and not the encoder behind our back. (Windows ignores that.)
+    # In a session of its own, so that Ctrl-C reaches us and not the encoder. (Windows ignores this.)
     return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=complaints, start_new_session=True)
 
 

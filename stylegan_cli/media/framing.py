@@ -1,7 +1,7 @@
-"""How a picture of any shape becomes one of a data set: cropped, padded, scaled.
+"""Crops, pads and scales pictures of any shape for a data set.
 
 Names are those of NVIDIA's dataset_tool. Its `center-crop-wide` gives other pixels: it keeps `width * h / w` of a
-picture's `h` rows and stretches them to `height`, where ours keeps the shape of what is on the picture.
+picture's `h` rows and stretches them to `height`, whereas ours preserves proportions.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ MAX_EDGE = 8192
 
 
 def check_filter(name: str) -> None:
-    """That there is such a resize filter."""
+    """Raises UsageError if there is no such resize filter."""
     if name not in FILTERS:
-        raise UsageError(f"there is no resize filter {name!r}; say {', '.join(FILTERS)}")
+        raise UsageError(f"there is no resize filter {name!r}; use {', '.join(FILTERS)}")
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Framing:
     """To `width` x `height` pixels.
 
     `center-crop` keeps the largest part of that shape, `center-crop-wide` also puts black bars above and below it to
-    make it square, `pad` keeps everything between black bars, `stretch` ignores the shape, and with `none` pictures
-    must have it. Pictures are enlarged only with `upscale`. The filters average where they shrink, as Pillow's do.
+    make it square, `pad` keeps everything between black bars, `stretch` ignores the shape, and `none` requires pictures
+    of that shape. Pictures are enlarged only with `upscale`. The filters are antialiased, as Pillow's are.
     """
 
     width: int
@@ -42,25 +42,25 @@ class Framing:
 
     def __post_init__(self) -> None:
         if self.transform not in TRANSFORMS:
-            raise UsageError(f"there is no transform {self.transform!r}; say {', '.join(TRANSFORMS)}")
+            raise UsageError(f"there is no transform {self.transform!r}; use {', '.join(TRANSFORMS)}")
         check_filter(self.filter)
         size = f"{self.width}x{self.height}"
         if not (0 < self.width <= MAX_EDGE and 0 < self.height <= MAX_EDGE):
-            raise UsageError(f"pictures of {size} pixels cannot be made; sizes are 1 to {MAX_EDGE}")
+            raise UsageError(f"pictures of {size} pixels cannot be made; sizes are from 1 to {MAX_EDGE}")
         if self.transform == "center-crop-wide" and self.height >= self.width:
-            raise UsageError(f"center-crop-wide makes wide pictures, and {size} is not; write --size 512x384")
+            raise UsageError(f"center-crop-wide makes wide pictures, but {size} is not wide; use --size 512x384")
         if self.transform != "center-crop-wide" and self.height != self.width:
-            raise UsageError(f"models make square pictures, and {size} is not; only center-crop-wide pads it")
+            raise UsageError(f"models make square pictures, but {size} is not square; only center-crop-wide pads it")
 
     def __call__(self, image: Image.Image) -> Image.Image:
         """The picture, framed; raises `UnusableError`."""
         size = (self.width, self.height)
         shape = self._shape(image)
-        # Padding shrinks the longer edge to fit, the others the shorter one.
+        # Padding shrinks the longer edge to fit, the other transforms the shorter one.
         extent, (width, height) = (max if self.transform == "pad" else min), size
         if not self.upscale and extent(shape[0] / width, shape[1] / height) < 1:
             raise UnusableError(
-                f"is {image.width} x {image.height} and would have to be enlarged, which --upscale does"
+                f"is {image.width} x {image.height} and would have to be enlarged; use --upscale to allow that"
             )
         filter = FILTERS[self.filter]
         if self.transform == "pad":
@@ -80,9 +80,7 @@ class Framing:
             return width, height
         if self.transform == "none":
             if width * self.height != height * self.width:
-                raise UnusableError(
-                    f"is {width} x {height}, which is not square; a transform like center-crop mends it"
-                )
+                raise UnusableError(f"is {width} x {height}, which is not square; use a transform like center-crop")
             return width, height
         wanted = self.width / self.height
         return min(width, max(round(height * wanted), 1)), min(height, max(round(width / wanted), 1))
@@ -90,7 +88,7 @@ class Framing:
 
 @dataclass(frozen=True)
 class Alike:
-    """For pictures that are all squares of `width` pixels already, so that nobody has to say so."""
+    """For pictures that are all squares of `width` pixels already, so that --size need not be given."""
 
     width: int
 
@@ -98,13 +96,15 @@ class Alike:
     def to(first: Image.Image) -> Alike:
         width, height = first.size
         if width != height or width & (width - 1) or width < 4:
-            raise UsageError(f"say --size: the first picture is {width} x {height}, and models are powers of two")
+            raise UsageError(
+                f"the first picture is {width} x {height}, but sizes of models are powers of two; give --size"
+            )
         return Alike(width)
 
     def __call__(self, image: Image.Image) -> Image.Image:
         if image.size != (self.width, self.width):
             raise StyleganError(
-                f"is {image.width} x {image.height}, and the first picture {self.width} x {self.width}; say --size, or "
-                "take it out"
+                f"is {image.width} x {image.height}, but the first picture is {self.width} x {self.width}; give "
+                "--size, or remove it"
             )
         return image

@@ -1,4 +1,4 @@
-"""Pictures as values to pixels."""
+"""Draws pictures, which are values, as pixels."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MAX_LINES = 16
 
 
 def no_count() -> None:
-    """For callers who do not count faces."""
+    """Counts nothing."""
 
 
 def render(
     generator: Generator, picture: Picture, size: int | None = None, on_face: Callable[[], None] = no_count
 ) -> Image.Image:
-    """Draws a picture, each face `size` pixels wide (None: as the model makes it). Calls `on_face` after each face."""
+    """Draws a picture, each face `size` pixels wide (None: the model's resolution). Calls `on_face` after each face."""
     with torch.inference_mode():
         if isinstance(picture, Sheet):
             return _sheet(generator, picture, size or generator.resolution, on_face)
@@ -34,7 +34,7 @@ def render(
 
 
 def to_pixels(images: Tensor) -> np.ndarray:
-    """`[n, 3, h, w]` in [-1, 1] to `[n, h, w, 3]` uint8, cut off as NVIDIA's tools do (x * 127.5 + 128)."""
+    """`[n, 3, h, w]` in [-1, 1] to `[n, h, w, 3]` uint8, rounded as in NVIDIA's tools (x * 127.5 + 128, truncated)."""
     scaled = (images * 127.5).add_(128).clamp_(0, 255)
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
@@ -66,7 +66,7 @@ def _synthesise(generator: Generator, face: Face) -> Tensor:
 
 
 def _heatmap(generator: Generator, heatmap: Heatmap, on_face: Callable[[], None]) -> Image.Image:
-    """Welford's running variance: one picture in memory, however many noises. The brightest hundredth is white."""
+    """Welford's running variance: one picture in memory, however many noises. The largest hundredth is white."""
     mean, squares = torch.zeros(()), torch.zeros(())
     for i in range(heatmap.count):
         noise = replace(heatmap.noise, seed=heatmap.noise.seed + i)
@@ -82,7 +82,7 @@ def _heatmap(generator: Generator, heatmap: Heatmap, on_face: Callable[[], None]
 
 
 def page_size(sheet: Sheet, size: int) -> tuple[int, int]:
-    """Width and height of a sheet whose faces are `size` pixels wide."""
+    """Width and height, in pixels, of a sheet whose faces are `size` pixels wide."""
     heights = [_row_height(row, size) for row in sheet.rows]
     widest = max(_row_width(row, size) for row in sheet.rows)
     return _margin(sheet, size) + widest, sum(heights) + GAP * (len(heights) - 1)
@@ -130,5 +130,5 @@ def _row_height(row: Sequence[Cell | None], size: int) -> int:
 
 
 def _lines(cell: Cell) -> list[str]:
-    """Of the caption, which may come from a stranger's recipe: no more than anybody needs."""
+    """The caption's lines, limited in number, because it may come from another person's recipe."""
     return cell.caption.split("\n", MAX_LINES - 1) if cell.caption else []

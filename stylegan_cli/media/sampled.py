@@ -16,13 +16,14 @@ from stylegan_cli.media.dataset import LABELS
 from stylegan_cli.media.decoding import UnusableError, decode
 from stylegan_cli.media.sources import open_source
 
-ROWS = 10_000  # of latents that are looked at together: there may be millions
+ROWS = 10_000  # of latents checked at once: there may be millions
 
 
 class SampledFaces:
     """A data set of sampled pictures, in a folder or a `.zip`, read one by one; `ws` are their latents.
 
-    `ws` is `[n, 1, w_dim]` where all layers share a `w`, else `[n, num_ws, w_dim]`.
+    `ws` is `[n, 1, w_dim]` if all layers share a `w`, else `[n, num_ws, w_dim]`. Raises `StyleganError` if the data set
+    is unfinished, damaged or of another model.
     """
 
     def __init__(self, path: Path, generator: Generator) -> None:
@@ -35,21 +36,21 @@ class SampledFaces:
         self.ws = _read_ws(path / "w.npy" if path.is_dir() else path.with_name(f"{path.stem}-w.npy"), generator)
         if len(self._names) != len(self.ws):
             raise StyleganError(
-                f"{path} holds {len(self._names)} pictures and the latents beside it {len(self.ws)}; sample it again"
+                f"{path} holds {len(self._names)} pictures, but there are {len(self.ws)} latents; sample it again"
             )
 
     @property
     def w(self) -> np.ndarray:
-        """`[n, w_dim]`, where all layers share a `w`."""
+        """`[n, w_dim]`, if all layers share a `w`; raises `StyleganError` if not."""
         if self.ws.shape[1] != 1:
-            raise StyleganError(f"{self.path} was sampled with a cutoff, so its layers differ; sample it without")
+            raise StyleganError(f"{self.path} was sampled with a cutoff, so its layers differ; sample it without one")
         return self.ws[:, 0].astype(np.float32)
 
     def __len__(self) -> int:
         return len(self._names)
 
     def image(self, index: int) -> Image.Image:
-        """Picture `index` in RGB; raises `StyleganError` where it is damaged."""
+        """Picture `index` in RGB; raises `StyleganError` if it is damaged."""
         name = self._names[index]
         try:
             return decode(self._source.read(name))
@@ -61,7 +62,7 @@ class SampledFaces:
         return np.asarray(self.image(index)).transpose(2, 0, 1)
 
     def _origin(self) -> Origin | None:
-        """The model that the pictures were sampled from, where that is told."""
+        """The model that the pictures were sampled from, if it is known."""
         if not self._source.has_labels():
             return None
         try:
@@ -72,17 +73,17 @@ class SampledFaces:
 
 def _read_ws(path: Path, generator: Generator) -> np.ndarray:
     if not path.is_file():
-        raise StyleganError(f"there are no latents {path} beside the pictures; sample --dataset writes them")
+        raise StyleganError(f"there are no latents {path} for the pictures; stylegan sample --dataset writes them")
     ws = files.read(path).array
     if ws.ndim == 2:
         ws = ws[:, None]
     if ws.ndim != 3 or ws.shape[1] not in (1, generator.num_ws) or ws.shape[2] != generator.w_dim:
         raise StyleganError(
-            f"{path} has shape {list(ws.shape)}, which are no latents of {generator.origin.name}; name the model that "
-            "sampled them with --model"
+            f"{path} has shape {list(ws.shape)}, which does not fit {generator.origin.name}; give the model that "
+            "sampled it with --model"
         )
     if not all(map(_is_finite, (ws[first : first + ROWS] for first in range(0, len(ws), ROWS)))):
-        raise StyleganError(f"{path} holds NaN or infinite values, or no floating-point ones; sample it again")
+        raise StyleganError(f"{path} holds values that are not finite floating-point numbers; sample it again")
     return ws
 
 

@@ -1,11 +1,11 @@
-"""A data set of sampled pictures that one or many processes write, and that goes on where it was stopped or killed.
+"""A data set of sampled pictures that one or many processes write, and that continues after it was stopped or killed.
 
-faces/                     or faces.zip.part/, while a zip is in the making
+faces/                     or faces.zip.part/, while a zip is being made
   manifest.json            what was asked for, and which process writes which pictures
-  00000/img00000000.png    the pictures in NVIDIA's layout, each under its name as soon as it is whole
-  w.npy.part               the latents, of any length at first; a picture's are written before it is
+  00000/img00000000.png    the pictures in NVIDIA's layout; each gets its name once it is complete
+  w.npy.part               the latents, of any length at first; a picture's are written before the picture
   dataset.json             the last file, which makes a folder a finished data set
-  .lock                    held by the leader of the processes that are at it
+  .lock                    held by the leader of the processes that are writing
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ LONGEST = 40
 class ShardedDataset:
     """`count` pictures and their latents, `shape` each, in a folder or a `.zip`.
 
-    One process, the leader, calls `begin` before and `finish` after each of them adds what `todo` tells it, and `close`
-    however it ends. What there is at the end depends neither on their number nor on how often they were killed.
+    One process, the leader, calls `begin`; then every process adds the pictures in its `todo`; then the leader calls
+    `finish`, and in any case `close`. The result does not depend on the number of processes, or on how often they were
+    killed.
     """
 
     def __init__(self, path: Path, count: int, shape: tuple[int, int], format: str) -> None:
@@ -54,21 +55,21 @@ class ShardedDataset:
         self._held = ExitStack()
 
     def manifest(self) -> dict[str, Any]:
-        """The manifest of what was begun."""
+        """The manifest of the data set that was begun."""
         return dict(json.loads((self.folder / MANIFEST).read_text(encoding="utf-8")))
 
     def begin(self, manifest: dict[str, Any], processes: int, anew: bool) -> None:
-        """Makes the folder ready, and gives each process an equal share of the pictures that are not there.
+        """Prepares the folder, and gives each process an equal share of the missing pictures.
 
-        The `manifest` is what `unfinished` found, which goes on, or a new one; `anew` removes what was there. Until
-        `close` nobody else can; raises `StyleganError` where somebody does.
+        The `manifest` is the one that `unfinished` found, which is continued, or a new one; `anew` removes what was
+        there. Raises `StyleganError` if others have begun this data set and not yet called `close`.
         """
         if self.is_zip:
             self._held.callback(_remove_if_empty, self.folder)
         self._held.enter_context(alone(self.folder / LOCK, f"{self.path} is being sampled"))
         latents = self.folder / LATENTS
         if not anew and not self.is_zip and self.latents.exists():
-            self.latents.rename(latents)  # it was killed between its last two steps
+            self.latents.rename(latents)  # the process was killed between its last two steps
         if anew or not latents.exists():
             self._clear()
             manifest = {key: value for key, value in manifest.items() if key != "runs"}
@@ -76,26 +77,26 @@ class ShardedDataset:
         there = self._there(0, self.count)
         run = {"there": int(there.sum()), "shares": _shares(there, processes)}
         manifest |= {"count": self.count, "runs": [*manifest.get("runs", ()), run]}
-        # Without latents it counts as not begun, so they are last: a disk that is full here leaves nothing behind.
+        # Written last, because without latents a data set counts as not begun: a full disk leaves nothing behind here.
         write_bytes(self.folder / MANIFEST, json.dumps(manifest, indent=1).encode())
         if not latents.exists():
             with writing_npy(latents, (self.count, *self.shape)):
                 pass  # the header only
 
     def todo(self, rank: int) -> np.ndarray:
-        """Which pictures process `rank` has to make, `[count]` bool: those of its share that are not there."""
+        """Which pictures process `rank` has to make, `[count]` bool: the missing ones in its share."""
         first, stop = self.manifest()["runs"][-1]["shares"][rank]
         todo = np.zeros(self.count, bool)
         todo[first:stop] = ~self._there(first, stop)[first:stop]
         return todo
 
     def there(self) -> int:
-        """How many pictures there are now."""
+        """How many pictures exist now."""
         return int(self._there(0, self.count).sum())
 
     @contextmanager
     def adding(self) -> Iterator[Callable[[int, bytes, np.ndarray], None]]:
-        """Yields what writes a picture: its number, the encoded picture and its latents, `shape`."""
+        """Yields a function that writes a picture, given its number, the encoded picture and its latents (`shape`)."""
         with (self.folder / LATENTS).open("r+b") as latents:
             np.lib.format.read_magic(latents)
             np.lib.format.read_array_header_1_0(latents)
@@ -110,11 +111,12 @@ class ShardedDataset:
             yield add
 
     def finish(self, on_picture: Callable[[int], None]) -> None:
-        """Joins everything when all pictures are there; tells `on_picture` how many are in the zip."""
+        """Puts everything together; calls `on_picture` with the number of pictures in the zip so far. Raises
+        `StyleganError` if pictures are missing."""
         if missing := self.count - self.there():
             raise StyleganError(
-                f"{self.folder} has lost {missing} of {self.count} pictures since they were written; the same command "
-                "makes them again"
+                f"{self.folder} has lost {missing} of {self.count} pictures since they were written; run the same "
+                "command again to make them"
             )
         wishes = self.manifest()["wishes"]
         names = () if wishes.get("class") is None else (picture_name(i, self.format) for i in range(self.count))
@@ -134,21 +136,22 @@ class ShardedDataset:
         self._clear()
 
     def close(self) -> None:
-        """Lets others begin."""
+        """Releases the data set, so that others can begin."""
         self._held.close()
 
     def _there(self, first: int, stop: int) -> np.ndarray:
-        """Which pictures there are, `[count]` bool, at least of those from `first` up to `stop`."""
+        """Which pictures exist, `[count]` bool, at least among those from `first` up to `stop`."""
         there = np.zeros(self.count, bool)
         picture = re.compile(rf"img(\d{{8,}})\.{self.format}")
         for number in range(first // FOLDER_SIZE, -(-stop // FOLDER_SIZE)):
             with suppress(FileNotFoundError):
                 for match in filter(None, map(picture.fullmatch, _names(self.folder / f"{number:05d}"))):
-                    there[int(match[1])] = True
+                    if (index := int(match[1])) < self.count:  # others are not ours
+                        there[index] = True
         return there
 
     def _sweep(self) -> None:
-        """Removes half-written files of processes that were killed. Others that lie beside ours are not ours."""
+        """Removes half-written files of killed processes. Other files in the folder are left alone."""
         for name in (MANIFEST, LABELS, LATENTS):
             sweep(self.folder / name)
         for folder in self._numbered():
@@ -156,7 +159,7 @@ class ShardedDataset:
                 (folder / name).unlink(missing_ok=True)
 
     def _clear(self) -> None:
-        """Removes a data set from the folder."""
+        """Removes the data set's files from the folder."""
         picture = re.compile(rf"img\d{{8,}}\.({'|'.join(FORMATS)})")
         self._sweep()
         for name in (MANIFEST, LABELS, LATENTS, "w.npy"):
@@ -172,15 +175,15 @@ class ShardedDataset:
 
 
 def difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
-    """The first of the wishes in which two data sets differ, as words; None if they are the same."""
+    """The first setting in which two data sets differ, as words; None if they are the same."""
     for name, value in now.items():
         if value != before.get(name):
-            return f"--{name} was {_shown(before.get(name))}, and is {_shown(value)}"
+            return f"--{name} was {_shown(before.get(name))}, and is now {_shown(value)}"
     return None
 
 
 def _shares(there: np.ndarray, processes: int) -> list[list[int]]:
-    """For each process the first of its pictures and the one after its last: all have as many to make."""
+    """For each process, its first picture and the one after its last; all have equally many to make."""
     missing = np.flatnonzero(~there)
     starts = [int(missing[len(missing) * i // processes]) if len(missing) else 0 for i in range(processes)]
     return [[first, stop] for first, stop in zip([0, *starts[1:]], [*starts[1:], len(there)], strict=True)]
@@ -199,6 +202,6 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 def _names(folder: Path) -> list[str]:
-    """What is in a folder: names only, for there are millions."""
+    """The names in a folder; only names, because there may be millions."""
     with os.scandir(folder) as entries:
         return [entry.name for entry in entries]

@@ -1,6 +1,7 @@
-"""Where pictures come from: any folder or zip, also one in NVIDIA's layout (`dataset.json` with labels).
+"""Where pictures come from: any folder or zip, including NVIDIA's layout (`dataset.json` with labels).
 
-Nothing is unpacked to disk. What looks like a picture but cannot be one is listed in `refused`, not raised.
+Nothing is unpacked to disk. A file that looks like a picture but cannot be used is listed in `refused`; no error is
+raised.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ from stylegan_cli.media.dataset import LABELS, check_finished
 from stylegan_cli.media.decoding import MAX_BYTES, UnusableError, too_large
 from stylegan_cli.pillow import in_words
 
-MEND = "make a data set of it with stylegan dataset"  # what users are told whose source is not a data set
-# Bytes of labels: lists take 25 times as much memory as their text. A data set of millions has more, 30 a picture.
+MEND = "make a data set of it with stylegan dataset"  # the advice if a source is not a data set
+# Bytes of labels: lists take 25 times as much memory as their text. Data sets of millions need more, 30 per picture.
 MAX_LABELS, LABEL = 1 << 26, 64
-OF_OTHER_KIND = "is of a kind that is not read here; save it as JPEG or PNG"
+OF_OTHER_KIND = "has a format that cannot be read here; save it as JPEG or PNG"
 LABEL_MODES = ("auto", "json", "folders", "none")
 BROKEN_MEMBER = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError)
 
 
 class Source(ABC):
-    """Pictures `names`, sorted, as paths below the source with `/`; `refused` are names with the reason."""
+    """Pictures: `names` are their paths within the source, sorted, with `/`; `refused` are names with the reason."""
 
-    verb = "read"  # what cannot be done with a broken file
+    verb = "read"  # for messages: a broken file cannot be `verb`
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -48,17 +49,17 @@ class Source(ABC):
             return file.read()
 
     def open(self, name: str) -> IO[bytes]:
-        """A file to read from the beginning; raises `UnusableError`, and reading it may raise `BROKEN_MEMBER`."""
+        """A file opened for reading; raises `UnusableError`, and reading from it may raise `BROKEN_MEMBER`."""
         with self._in_words():
             return self._open(name)
 
     @abstractmethod
     def problem(self, name: str, most: int = MAX_BYTES) -> str | None:
-        """Why a file cannot be used, which may have `most` bytes at most; None where it can."""
+        """Why a file cannot be used, for example because it has more than `most` bytes; None if it can be used."""
 
     @abstractmethod
     def checksum(self, name: str) -> int:
-        """The CRC-32 of a file's content, which a zip has in its directory; raises `UnusableError`."""
+        """The CRC-32 of a file's content, which a zip contains; raises `UnusableError`."""
 
     @abstractmethod
     def has_labels(self) -> bool:
@@ -66,11 +67,11 @@ class Source(ABC):
 
     @abstractmethod
     def _open(self, name: str) -> IO[bytes]:
-        """A file to read; this, and reading it, may raise `BROKEN_MEMBER`."""
+        """A file opened for reading; this, and reading from it, may raise `BROKEN_MEMBER`."""
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
-        """`UnusableError` in place of `BROKEN_MEMBER`."""
+        """Turns `BROKEN_MEMBER` into `UnusableError`."""
         try:
             yield
         except BROKEN_MEMBER as error:
@@ -84,7 +85,8 @@ class Source(ABC):
 
 
 class FolderSource(Source):
-    """Follows symbolic links, and enters every folder once: loops end. Data sets in the making are left out."""
+    """Pictures in a folder. Follows symbolic links, but enters every folder only once, so that loops end. Data sets
+    that are still being written are left out."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -119,7 +121,8 @@ class FolderSource(Source):
 
 
 class ZipSource(Source):
-    """A folder that holds everything, as zips made on a desktop have, is left out of the names."""
+    """Pictures in a zip. If one folder contains everything, as in zips made on a desktop, it is left out of the
+    names."""
 
     verb = "unpacked"
 
@@ -150,7 +153,7 @@ class ZipSource(Source):
 
 @dataclass(frozen=True)
 class Labels:
-    """The class of every picture, None where there are none; `names` of the classes where folders made them."""
+    """The class of every picture, None if there are no classes; `names` of the classes, if they come from folders."""
 
     of: dict[str, int] | None = None
     names: tuple[str, ...] = ()
@@ -158,7 +161,7 @@ class Labels:
 
 @contextmanager
 def open_source(path: Path) -> Iterator[Source]:
-    """The pictures in a folder or a zip; there is at least one file that looks like one."""
+    """The pictures in a folder or a zip. Raises StyleganError if there is none that can be used."""
     if not path.is_file():
         check_finished(path)
     if path.is_dir():
@@ -171,7 +174,7 @@ def open_source(path: Path) -> Iterator[Source]:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise StyleganError(f"{path} is neither a folder nor a zip that can be read ({error})") from None
+        raise StyleganError(f"{path} is neither a folder nor a readable zip ({error})") from None
     with archive:
         source = ZipSource(path, archive)
         _check(source)
@@ -179,14 +182,14 @@ def open_source(path: Path) -> Iterator[Source]:
 
 
 def read_labels(source: Source, mode: str, complete: bool = True) -> Labels:
-    """Classes from `dataset.json` (`json`), from the folders right below the source (`folders`), or `none`.
+    """Classes from `dataset.json` (`json`), from the folders directly in the source (`folders`), or `none`.
 
-    `auto` takes `dataset.json` where there is one, else folders where all pictures are in two or more with names that
-    are not mere numbers (which are years, or NVIDIA's thousands). Unless they must be `complete`, `dataset.json` may
-    leave pictures out.
+    `auto` uses `dataset.json` if there is one; otherwise folders, if there are at least two, they contain all pictures
+    and no name is just a number (those are years, or NVIDIA's thousands). If `complete` is false, `dataset.json` may
+    leave pictures out. Raises StyleganError if the labels are missing or wrong.
     """
     if mode not in LABEL_MODES:
-        raise UsageError(f"there is no way {mode!r} to labels; say {', '.join(LABEL_MODES)}")
+        raise UsageError(f"there is no label mode {mode!r}; use {', '.join(LABEL_MODES)}")
     if mode == "json" or (mode == "auto" and source.has_labels()):
         return _from_json(source, mode == "json", complete)
     if mode == "none":
@@ -198,16 +201,16 @@ def read_labels(source: Source, mode: str, complete: bool = True) -> Labels:
         return Labels()
     if not complete:
         stray = next(name for name in source.names if name not in folders)
-        raise StyleganError(f"{stray} in {source.path} is in no folder, so it has no class; move it, or --labels none")
+        raise StyleganError(f"{stray} in {source.path} is in no folder and so has no class; move it, or --labels none")
     numbers = {name: number for number, name in enumerate(classes)}
     return Labels({name: numbers[folder] for name, folder in folders.items()}, tuple(classes))
 
 
 def _from_json(source: Source, required: bool, complete: bool) -> Labels:
-    """NVIDIA's `{"labels": [["00000/img00000000.png", 6], ...]}`; null where there are none."""
-    where = f"{LABELS} of {source.path}"
+    """NVIDIA's `{"labels": [["00000/img00000000.png", 6], ...]}`; null if there are no labels."""
+    where = f"{LABELS} in {source.path}"
     if not source.has_labels():
-        raise StyleganError(f"there is no {LABELS} in {source.path}; say --labels folders or none")
+        raise StyleganError(f"there is no {LABELS} in {source.path}; use --labels folders or none")
     try:
         if problem := source.problem(LABELS, max(MAX_LABELS, LABEL * len(source.names))):
             raise UnusableError(problem)
@@ -217,22 +220,22 @@ def _from_json(source: Source, required: bool, complete: bool) -> Labels:
         names = tuple(map(str, about.get("classes") or ()))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise StyleganError(
-            f'{where} is not {{"labels": [["name.png", class], ...]}}; mend it, or stylegan dataset --labels none'
+            f'{where} is not {{"labels": [["name.png", class], ...]}}; fix it, or use stylegan dataset --labels none'
         ) from None
     except UnusableError as error:
-        raise StyleganError(f"{where} {error}; mend it, or stylegan dataset --labels none") from None
+        raise StyleganError(f"{where} {error}; fix it, or use stylegan dataset --labels none") from None
     if not classes:
         if required:
-            raise StyleganError(f"{where} holds no labels; say --labels folders or none")
+            raise StyleganError(f"{where} contains no labels; use --labels folders or none")
         return Labels()
     for name, number in classes.items():
         if type(number) is not int or number < 0:
-            raise StyleganError(f"{where} gives {name} the class {number!r}; classes are whole numbers from 0 on")
+            raise StyleganError(f"{where} gives {name} the class {number!r}, but classes are whole numbers from 0")
     missing = [name for name in source.names if name not in classes]
     if missing and complete:
         raise StyleganError(
-            f"{where} has labels for {len(source.names) - len(missing)} of {len(source.names)} pictures, and none for "
-            f"{missing[0]}; mend it, or stylegan dataset --labels none"
+            f"{where} has labels for {len(source.names) - len(missing)} of {len(source.names)} pictures, but none for "
+            f"{missing[0]}; fix it, or use stylegan dataset --labels none"
         )
     return Labels({name: classes[name] for name in source.names if name in classes}, names)
 
@@ -247,31 +250,32 @@ def _check(source: Source) -> None:
 
 
 def _is_picture(name: str) -> bool:
-    """By its ending, whether it can be read or not; hidden files are not (a Mac leaves some beside each picture)."""
+    """Whether a file's ending is a picture's, readable or not; hidden files do not count (macOS adds one per
+    picture)."""
     base = PurePosixPath(name).name
     return base.lower().endswith(PICTURES + UNREAD) and not base.startswith(".")
 
 
 def _no_file(path: Path, most: int) -> str | None:
-    """Why a path is no file of at most `most` bytes to read."""
+    """Why a path is not a readable file of at most `most` bytes; None if it is."""
     if path.name.lower().endswith(UNREAD):
         return OF_OTHER_KIND
     try:
         status = path.stat()
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    return too_large(status.st_size, most) if stat.S_ISREG(status.st_mode) else "is no file"
+    return too_large(status.st_size, most) if stat.S_ISREG(status.st_mode) else "is not a file"
 
 
 def _no_member(member: zipfile.ZipInfo, most: int) -> str | None:
-    """Why a member of a zip is no file of at most `most` bytes to read."""
+    """Why a member of a zip is not a readable file of at most `most` bytes; None if it is."""
     windows, posix = PureWindowsPath(member.filename), PurePosixPath(member.filename)
     if posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts:
         return "has a name that leads out of the zip"
     if member.filename.lower().endswith(UNREAD):
         return OF_OTHER_KIND
     if member.filename.lower().endswith(".zip"):
-        return "is a zip in a zip; give it by itself"
+        return "is a zip inside a zip; give it separately"
     if member.flag_bits & 1:
         return "is encrypted"
     if stat.S_ISLNK(member.external_attr >> 16):
@@ -280,6 +284,6 @@ def _no_member(member: zipfile.ZipInfo, most: int) -> str | None:
 
 
 def _common_folder(names: list[str]) -> str:
-    """`photos/` where everything is in that folder, else nothing."""
+    """`photos/` if everything is in that folder, else an empty string."""
     tops = {name.partition("/")[0] for name in names}
     return f"{tops.pop()}/" if len(tops) == 1 and all("/" in name for name in names) else ""

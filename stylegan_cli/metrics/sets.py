@@ -1,4 +1,4 @@
-"""Sets of pictures to compare: a data set, or what a generator makes. All chance comes from a seed."""
+"""Sets of pictures to compare: a data set, or what a generator makes. All randomness comes from a seed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from stylegan_cli.noise import Noise
 
 
 class PictureSet(ABC):
-    """Square pictures of `resolution` pixels; `count` of them, or None for any number."""
+    """Square pictures of `resolution` pixels; `count` of them, or None if there is no limit."""
 
     title: str
     count: int | None
@@ -33,7 +33,7 @@ class PictureSet(ABC):
     @property
     @abstractmethod
     def resolution(self) -> int:
-        """Pixels an edge."""
+        """Pixels per edge."""
 
     @abstractmethod
     def about(self) -> dict[str, Any]:
@@ -41,13 +41,13 @@ class PictureSet(ABC):
 
     @abstractmethod
     def draw(self, num: int, seed: int, part: int) -> Iterator[Image.Image]:
-        """`num` pictures at random; those of another `part` of the same seed are others."""
+        """`num` random pictures; different values of `part` give different pictures for the same seed."""
 
 
 class DataSet(PictureSet):
-    """A folder or zip of square pictures of one size, as `stylegan dataset` makes them. Training at a smaller
-    `resolution` sees them shrunken by a whole factor, and so do those that ask for it here. `only` takes the pictures of
-    this class, where they have classes."""
+    """A folder or zip of square pictures of one size, as made by `stylegan dataset`. With a smaller `resolution` the
+    pictures are shrunk by a whole factor, as in training at that resolution. `only` keeps the pictures of this class, if
+    they have classes. Reading raises StyleganError if a picture is damaged or has another size."""
 
     def __init__(self, path: Path, resolution: int | None = None, only: int | None = None) -> None:
         self.path, self.title = path, str(path)
@@ -65,7 +65,7 @@ class DataSet(PictureSet):
 
     @cached_property
     def classes(self) -> dict[str, int] | None:
-        """The class of every picture, None where there are none."""
+        """The class of every picture, None if there are no classes."""
         return read_labels(self._source, "auto").of
 
     @cached_property
@@ -86,7 +86,7 @@ class DataSet(PictureSet):
         for name, image in zip(names, self._read(names), strict=True):
             if image.size != (self.resolution, self.resolution):
                 raise StyleganError(
-                    f"{name} in {self.path} is {image.width} x {image.height}, and {self._names[0]} "
+                    f"{name} in {self.path} is {image.width} x {image.height}, but {self._names[0]} is "
                     f"{self.resolution} x {self.resolution}; {MEND}"
                 )
             yield image
@@ -102,9 +102,9 @@ class DataSet(PictureSet):
 
 
 class Made(PictureSet):
-    """What a generator makes of random z, truncated by `psi`, with random per-pixel noise.
+    """What a generator makes from random z, truncated by `psi`, with random per-pixel noise.
 
-    A model with classes makes the chosen one, or else those that are in `classes`, as often; or all of them.
+    A model with classes makes the chosen class, or else those in `classes`, as frequently as there; or else all.
     """
 
     count = None
@@ -115,8 +115,8 @@ class Made(PictureSet):
         self._classes = np.array(sorted(classes.values())) if classes else np.arange(generator.c_dim)
         if generator.chosen_class is None and generator.c_dim and self._classes.max() >= generator.c_dim:
             raise StyleganError(
-                f"the data have classes up to {self._classes.max()}, and {self.title} has 0-{generator.c_dim - 1}; "
-                "name one with --class"
+                f"the data have classes up to {self._classes.max()}, but {self.title} has 0-{generator.c_dim - 1}; "
+                "choose one with --class"
             )
 
     @property
@@ -124,7 +124,7 @@ class Made(PictureSet):
         return self.generator.resolution
 
     def about(self) -> dict[str, Any]:
-        """The `sha256` is None of a model that is being trained; the `class` where it has none, or all are drawn."""
+        """`sha256` is None for a model that is being trained; `class` is None if there are none, or all are drawn."""
         return {
             "sha256": self.generator.origin.sha256 or None,
             "psi": self._psi,
@@ -144,7 +144,7 @@ class Made(PictureSet):
             yield Image.fromarray(pixels)
 
     def ends(self, num: int, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """The z `[2, z_dim]` of both ends of `num` paths, and the class `[1, c_dim]` that a path stays in."""
+        """For each of `num` paths, the z `[2, z_dim]` of its ends, and its class `[1, c_dim]` or None."""
         stream, classes = np.random.RandomState([seed, 2]), self._classes_from(seed, 2)
         for _ in range(num):
             yield torch.stack([self._z(stream), self._z(stream)]), next(classes)
@@ -153,8 +153,8 @@ class Made(PictureSet):
         return torch.from_numpy(stream.randn(self.generator.z_dim)).float().to(self.generator.device)
 
     def _classes_from(self, seed: int, part: int) -> Iterator[Tensor | None]:
-        """Random classes `[1, c_dim]`; None where there are none, or one was chosen. They have a stream of their own:
-        z does not depend on which classes there are to choose from."""
+        """Random classes `[1, c_dim]`; None if there are none, or one was chosen. They have a stream of their own, so
+        that z does not depend on which classes there are."""
         stream = np.random.RandomState([seed, part, 1])
         while True:
             if not self.generator.c_dim or self.generator.chosen_class is not None:

@@ -1,5 +1,5 @@
-"""Metrics of a model while it is trained: by its data set (all of it, whatever --subset says), and not more often than
-is cheap."""
+"""Metrics of a model during training: against its data set (all of it, whatever --subset is), and only as often as they
+cost little."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from stylegan_cli.metrics.evaluation import DISTANCES, MIN_PICTURES, Judge, Repo
 from stylegan_cli.metrics.features import EfficientNetFeatures
 from stylegan_cli.metrics.sets import DataSet, Made
 
-FEWEST = 2 * MIN_PICTURES  # in a data set whose halves can be compared
-PICTURES = 1000  # a side: half of what `stylegan metrics` takes, for a curve with twice as many points
-# Training goes on for so many times what the last measurement took: a twentieth of the time is spent on metrics.
+FEWEST = 2 * MIN_PICTURES  # pictures in a data set, so that its halves can be compared
+PICTURES = 1000  # of each side: half as many as in `stylegan metrics`, for a curve with twice as many points
+# Training continues for so many times the duration of the last measurement: a twentieth of the time goes into metrics.
 PATIENCE = 20
 
 
 def metrics_of(names: str) -> tuple[str, ...]:
-    """The metrics that `fd`, `kd`, `fd,kd` or `none` names."""
+    """The metrics that `fd`, `kd`, `fd,kd` or `none` names. Raises UsageError for other names."""
     found = tuple(name.strip() for name in names.split(","))
     if found == ("none",):
         return ()
     for name in found:
         if name not in DISTANCES:
-            raise UsageError(f"training measures no {name!r}; --metrics are fd, kd, fd,kd or none")
+            raise UsageError(f"training does not measure {name!r}; use --metrics fd, kd, fd,kd or none")
     return found
 
 
 def is_due(ticks: Sequence[dict[str, Any]], measured: Sequence[dict[str, Any]]) -> bool:
-    """Whether a run with this log and these measurements has trained for long enough since the last of them."""
+    """Whether a run with this log and these measurements has trained long enough since the last measurement."""
     if not measured:
         return True
     last = measured[-1]
@@ -41,10 +41,10 @@ def is_due(ticks: Sequence[dict[str, Any]], measured: Sequence[dict[str, Any]]) 
 
 
 class Watch:
-    """Judges generators by `data` of at least FEWEST pictures, with the numbers of `stylegan metrics`.
+    """Compares generators with `data` of at least FEWEST pictures, as `stylegan metrics` does.
 
-    As many pictures as there are in half of the data at most: so the distance between its halves, the `floor`, is one
-    of as many pictures.
+    It uses at most half as many pictures as there are, so that the distance between the halves of the data, the
+    `floor`, is for the same number of pictures.
     """
 
     def __init__(self, data: DataSet, metrics: tuple[str, ...], device: torch.device) -> None:
@@ -54,7 +54,7 @@ class Watch:
         self._floor: Report | None = None
 
     def __call__(self, generator: Generator, on_picture: Callable[[], None]) -> list[dict[str, Any]]:
-        """A line for each metric: its value, what it depends on, and the `seconds` that all of them took."""
+        """A record for each metric: its value, what it depends on, and the `seconds` that all metrics took."""
         began = time.perf_counter()
         self._floor = self._floor or self._judge(self._data, on_picture)
         report = self._judge(Made(generator, classes=self._data.classes if generator.c_dim else None), on_picture)

@@ -1,4 +1,4 @@
-"""Blending parents: a child whose every layer lies between its parents', nearer to one or the other."""
+"""Blending parents: a child with every layer between its parents' layers, nearer to one or the other."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from stylegan_cli.latents.people import Person, lerp
 from stylegan_cli.pictures import Sheet
 
 SIBLINGS = 4  # in a row
-# By how much the shares of one sibling and the next differ, modulo 1: powers of the number whose fourth power is one
+# The differences between one sibling's shares and the next's, modulo 1: powers of the number whose fourth power is one
 # more than itself spread points in a cube (Roberts 2018, "The unreasonable effectiveness of quasirandom sequences").
-# No two of four are nearer than 0.5.
+# No two of four siblings are closer than 0.5.
 SPREAD = 1.2207440846057596 ** -np.arange(1.0, len(BANDS) + 1)
 
 
 def draw_shares(seed: int, child: int = 0) -> dict[str, float]:
-    """The first parent's share in each band, uniform on [0, 1], as chance gives it to one child. Siblings of a seed,
-    counted from 0, are far apart, however many there are."""
+    """A child's random share of the first parent in each band, uniform on [0, 1]. Siblings of one seed, counted from 0,
+    are far apart, however many there are."""
     shares = np.random.default_rng([seed]).uniform(size=len(BANDS)) + child * SPREAD
     return dict(zip(BANDS, (shares % 1).tolist(), strict=True))
 
@@ -32,7 +32,7 @@ def draw_shares(seed: int, child: int = 0) -> dict[str, float]:
 def share_by_layer(
     layers: Sequence[Layer], bands: Mapping[str, float], extra: Iterable[tuple[Sequence[int], float]] = ()
 ) -> Tensor:
-    """`[num_ws]`: each layer's share of the first parent, by band, then `extra` layers by theirs."""
+    """Each layer's share of the first parent, `[num_ws]`: by band, except for the `extra` layers."""
     shares = torch.tensor([bands[layer.band] for layer in layers])
     for indices, share in extra:
         shares[list(indices)] = share
@@ -40,13 +40,13 @@ def share_by_layer(
 
 
 def blend(first: Person, second: Person, shares: Tensor, label: str = "child") -> Person:
-    """The child; a share `[num_ws]` of 1 is the first parent to the bit, 0 the second."""
+    """The child; where `shares` `[num_ws]` is 1 it is exactly the first parent, where 0 exactly the second."""
     return lerp(second, first, shares, label)
 
 
 def family(first: Person, second: Person, children: Sequence[Person]) -> Sheet:
-    """Parents and children with names: an only child stands between its parents, several stand below them, in rows
-    as equal as can be."""
+    """Parents and children with names: an only child is between its parents, several are below them, in rows as equal
+    as possible."""
     one, other = first.face(), second.face()
     faces = [child.face() for child in children]
     if len(faces) == 1:

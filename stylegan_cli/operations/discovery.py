@@ -1,4 +1,4 @@
-"""Finding directions: from the network's weights, from how its people spread, and from what scorers see in them."""
+"""Finding directions: from the network's weights, from the distribution of `w`, and from the scores of faces."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.generator import Generator
 from stylegan_cli.operations.editing import free_of
 
-# A few thousand samples leave the covariance of 512 dimensions nearly singular: where it is inverted, this share of its
-# mean variance is added on the diagonal.
+# With a few thousand samples the covariance of 512 dimensions is nearly singular: before inversion, this fraction of
+# its mean variance is added to the diagonal.
 SHRINKAGE = 0.1
-HELD_OUT = 5  # every fifth sample, in the order of the scores, judges what the others taught
+HELD_OUT = 5  # every fifth sample, in the order of the scores, is held out
 
-# What scorers see in the person of a `w` `[w_dim]` with `by` `[w_dim]` added to it; NaN where they see nothing.
+# The scores of the person with `w` `[w_dim]` plus `by` `[w_dim]`; NaN if a scorer sees no face.
 Judge = Callable[[Tensor, Tensor], Mapping[str, float]]
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
     """Scores as linear functions of `w`. `responses` are their gradients `[w_dim]`, in standard deviations of a score.
-    `accuracy` (above or below the median) and `explained` (R squared) are those of held-out samples.
+    `accuracy` (above or below the median) and `explained` (R squared) are for held-out samples.
 
-    A gradient g, the normal of InterFaceGAN's boundary, points where the score changes fastest, which is soon off the
-    places where people are; the difference of the means of those with high and low scores, C g with C the covariance
-    of `w`, stays among people and takes along whatever goes with the score. `ways` are halfway, the root of C times g.
+    A gradient g, the normal of InterFaceGAN's boundary, points where the score changes fastest, and so soon leaves the
+    region of realistic faces; the difference between the means of people with high and low scores, C g with C the
+    covariance of `w`, stays in that region but changes everything that correlates with the score. `ways` are in
+    between: the root of C times g.
     """
 
     responses: Mapping[str, Tensor]
@@ -38,9 +39,9 @@ class Fit:
     explained: Mapping[str, float]
 
     def direction(self, target: str, kept: Sequence[str], leaks: Mapping[str, float]) -> Tensor:
-        """The unit vector `[w_dim]` along the way of the score `target`, without what moves the `kept` scores. `leaks`
-        are movements of theirs, as shares of the target's, that measuring has shown beside what the responses tell:
-        the vector leans against them."""
+        """The unit vector `[w_dim]` along the `ways` of the score `target`, without what changes the `kept` scores.
+        `leaks` are measured changes of those, as fractions of the target's, beyond what the responses predict: the
+        vector compensates for them."""
         vector = self.ways[target]
         if kept:
             own = self.responses[target]
@@ -50,7 +51,8 @@ class Fit:
 
 
 def fit(w: Tensor, scores: Mapping[str, Tensor]) -> Fit:
-    """Fits scores `[n]` by ridge regression on `w` `[n, w_dim]`, with every fifth sample held out."""
+    """Fits scores `[n]` by ridge regression on `w` `[n, w_dim]`, with every fifth sample held out. Raises StyleganError
+    if there are too few scores, or they do not differ."""
     responses, ways, accuracy, explained = {}, {}, {}, {}
     for name, score in scores.items():
         known = score.isfinite()
@@ -60,11 +62,11 @@ def fit(w: Tensor, scores: Mapping[str, Tensor]) -> Fit:
                 f"{name} has {len(y)} scores in these samples, too few to learn from; give more samples"
             )
         held_out = torch.zeros(len(y), dtype=torch.bool)
-        held_out[y.argsort(stable=True)[HELD_OUT // 2 :: HELD_OUT]] = True  # of two classes it has both
+        held_out[y.argsort(stable=True)[HELD_OUT // 2 :: HELD_OUT]] = True  # with two classes, some of both
         if any(len(part.unique()) == 1 for part in (y[held_out], y[~held_out])):
             alike = "all" if len(y.unique()) == 1 else "almost all"
             raise StyleganError(
-                f"{name} has {len(y)} scores in these samples, and {alike} of them are the same; give samples that "
+                f"{name} has {len(y)} scores in these samples, but {alike} of them are the same; give samples that "
                 "differ in it"
             )
         y = (y - y.mean()) / y.std()
@@ -84,8 +86,8 @@ def fit(w: Tensor, scores: Mapping[str, Tensor]) -> Fit:
 
 @dataclass(frozen=True)
 class Moved:
-    """How far a movement takes each score on average, in standard deviations of the score, and how far its opposite:
-    `ahead` from where people are, `behind` from there to where people are. An even walk has the same in both."""
+    """The mean change of each score, in its standard deviations: `ahead` by a movement from the people as they are,
+    `behind` on the way to them from the opposite movement's end. If a score changes evenly, both are equal."""
 
     ahead: Mapping[str, float]
     behind: Mapping[str, float]
@@ -94,8 +96,8 @@ class Moved:
 def measure(
     judge: Judge, people: Tensor, here: Sequence[Mapping[str, float]], step: Tensor, unit: Mapping[str, float]
 ) -> Moved:
-    """What the movement `step` `[w_dim]` does to `people` `[n, w_dim]`, whose scores are `here`, in `unit`s of the
-    scores. People whom a scorer does not see in all three places do not count; a score that is left with nobody is
+    """The effect of the movement `step` `[w_dim]` on `people` `[n, w_dim]`, whose scores are `here`, in `unit`s of the
+    scores. People in whom a scorer does not see a face at all three places do not count; a score without any people is
     left out."""
     triples = [(judge(w, -step), now, judge(w, step)) for w, now in zip(people, here, strict=True)]
     ahead, behind = {}, {}
@@ -116,12 +118,12 @@ def refine(
     rounds: int,
     measured: Callable[[Tensor], Moved],
 ) -> tuple[Tensor, Moved]:
-    """The direction `[w_dim]` of a score that leaves the `kept` ones, and what `amount` of it moves.
+    """The direction `[w_dim]` that changes the score `target` but not the `kept` ones, and what `amount` of it does.
 
-    A linear response does not hold as far as edits go: so what the movement really does is `measured`, and leant
-    against, `rounds` times. What a score does alike on both sides no straight line can mend; it is left in the middle.
-    If no scorer sees the target, or sees no movement of it, the fitted response is used instead; kept scores that were
-    not measured count as not moving.
+    Linear responses do not hold over the length of an edit: so the movement's real effect is `measured`, and
+    compensated for, `rounds` times. If a kept score changes in the same way on both sides, no straight line can correct
+    that; the mean of both sides is compensated. If no scorer sees the target, or sees no change of it, the fitted
+    response is used instead; kept scores that were not measured count as unchanged.
     """
     leaks = dict.fromkeys(kept, 0.0)
     vector = fitted.direction(target, kept, leaks)
@@ -137,11 +139,12 @@ def refine(
 
 def sefa(generator: Generator, layers: Sequence[int], count: int) -> tuple[Tensor, Tensor]:
     """The `count` unit vectors `[count, w_dim]` that change the styles of `layers` most, and by how much (`[count]`):
-    eigenvectors of the weights' Gram matrix (SeFa, Shen and Zhou 2021, arXiv:2007.06600, equation 7)."""
+    eigenvectors of the weights' Gram matrix (SeFa, Shen and Zhou 2021, arXiv:2007.06600, equation 7). Raises
+    StyleganError if the layers drive nothing, UsageError if there are fewer directions."""
     weights = generator.style_weights()
     stacked = torch.cat([weights[layer] for layer in layers]).cpu().double()
     if len(stacked) == 0:
-        raise StyleganError("these layers drive nothing in this model; choose others with --layers")
+        raise StyleganError("these layers have no effect in this model; choose others with --layers")
     _check_count(count, generator.w_dim)
     vectors, powers = _leading(stacked.T @ stacked, count)
     return vectors, powers.clamp(min=0).sqrt()
@@ -149,7 +152,7 @@ def sefa(generator: Generator, layers: Sequence[int], count: int) -> tuple[Tenso
 
 def pca(generator: Generator, samples: int, count: int) -> tuple[Tensor, Tensor]:
     """The unit vectors `[count, w_dim]` along which `w` varies most, and its standard deviation `[count]` along them
-    (GANSpace, Harkonen et al. 2020, arXiv:2004.02546, section 2.1)."""
+    (GANSpace, Harkonen et al. 2020, arXiv:2004.02546, section 2.1). Raises UsageError if there are fewer directions."""
     _check_count(count, min(generator.w_dim, samples - 1))
     z = np.random.default_rng(0).standard_normal((samples, generator.z_dim), dtype=np.float32)
     with torch.inference_mode():
@@ -160,12 +163,12 @@ def pca(generator: Generator, samples: int, count: int) -> tuple[Tensor, Tensor]
 
 def _check_count(count: int, most: int) -> None:
     if count > most:
-        raise UsageError(f"--count {count}: there are {most} directions here at most")
+        raise UsageError(f"--count {count}: there are at most {most} directions here")
 
 
 def _leading(matrix: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The eigenvectors `[count, d]` of the largest eigenvalues `[count]`, which come second. An eigenvector's sign
-    means nothing: its largest number is made positive, so that it is the same everywhere."""
+    """The eigenvectors `[count, d]` of the largest eigenvalues, and these eigenvalues `[count]`. An eigenvector's sign
+    has no meaning: its largest number is made positive, so that it is the same everywhere."""
     values, vectors = torch.linalg.eigh(matrix)
     leading = vectors.T.flip(0)[:count]
     largest = leading.gather(1, leading.abs().argmax(dim=1, keepdim=True))

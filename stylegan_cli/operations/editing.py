@@ -1,4 +1,4 @@
-"""Editing: people moved along directions, as far as they may drift."""
+"""Editing: moving people along directions, within a limit of drift."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from stylegan_cli.operations.interpolation import Film, Track
 from stylegan_cli.pictures import Sheet
 
 SAMPLES = 1000
-STEPS = 7  # in a strip, more or less
-LEFT = 0.3  # shares of a direction: less is no edit any more
-HALVINGS = 30  # the share is then known to 1e-9
+STEPS = 7  # in a strip, approximately
+LEFT = 0.3  # fraction of a direction's length: if less is left, it is no longer an edit
+HALVINGS = 30  # which determine the share to 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """A direction and how far to go: to `stop`, or all the way from `start` to it. Amounts are in the vector's length.
+    """A direction and how far to go: to `stop`, or all the way from `start` to `stop`. Amounts are in lengths of the
+    vector.
 
-    `layers` are words like `coarse,8-10`; None takes the direction's own.
+    `layers` are words like `coarse,8-10`; None means the direction's own.
     """
 
     direction: Direction
@@ -36,18 +37,18 @@ class Edit:
     layers: str | None = None
 
     def amount(self, at: float) -> float:
-        """The amount at a share `at` of the way, 0 to 1. Rounded: where it passes 0 it is 0."""
+        """The amount at a fraction `at` of the way, 0 to 1; rounded, so that it is exactly 0 when it passes 0."""
         return self.stop if at == 1 else round(self.start + at * (self.stop - self.start), 9)
 
 
 def keeping(direction: Direction, kept: Sequence[Direction]) -> Direction:
-    """`direction` without what would move the attributes of the `kept` directions.
+    """`direction` without what would change the attributes of the `kept` directions.
 
-    As much of their vectors is taken off as leaves their scores' fitted responses where they are. A direction without
-    a response stands for its own: it is then made orthogonal, as in InterFaceGAN (Shen et al. 2020, arXiv:1907.10786,
-    section 3.2: conditional manipulation). The direction itself is never among what it keeps; what is only called like
-    it may be. Attributes it was already found to keep are not corrected again: that was measured on people, and a
-    second, linear correction would undo it. Raises UsageError where keeping leaves almost nothing.
+    Parts of their vectors are subtracted until their scores' fitted responses no longer change. A direction without a
+    response is used as its own response: the result is then orthogonal to it, as in InterFaceGAN (Shen et al. 2020,
+    arXiv:1907.10786, section 3.2: conditional manipulation). The direction never keeps itself, but may keep another of
+    the same name. Attributes that it was already found to keep are not corrected again: that was measured on people,
+    and a second, linear correction would undo it. Raises UsageError if almost nothing is left.
     """
     others = [other for other in kept if not _same(other, direction) and not keeps(direction, other)]
     if not others:
@@ -60,14 +61,14 @@ def keeping(direction: Direction, kept: Sequence[Direction]) -> Direction:
     if clean.norm() < LEFT * direction.vector.norm():
         names = ", ".join(dict.fromkeys(other.name for other in others))
         raise UsageError(
-            f"keeping {names} leaves nothing of the direction {direction.name}, which moves just that; leave one of "
-            "them out"
+            f"keeping {names} leaves nothing of the direction {direction.name}, because it changes just that; leave "
+            "one of them out"
         )
     return replace(direction, vector=clean)
 
 
 def keeps(direction: Direction, other: Direction) -> bool:
-    """Whether `direction` was found so that it keeps what `other`, of the same model, moves."""
+    """Whether `direction` was found so as to keep what `other`, of the same model, changes."""
     found_alike = direction.origin is not None and direction.origin == other.origin
     return found_alike and other.name in direction.found.get("kept", ())
 
@@ -77,15 +78,15 @@ def _same(one: Direction, other: Direction) -> bool:
 
 
 def free_of(vector: Tensor, responses: Tensor, vectors: Tensor) -> Tensor:
-    """`vector` `[..., d]` minus the mix of `vectors` `[..., k, d]` after which every one of `responses` `[..., k, d]`
-    is orthogonal to it. Vectors that say the same share the work."""
-    seen = responses @ vector[..., None]  # [..., k, 1]: what each response sees of the vector
+    """`vector` `[..., d]` minus the combination of `vectors` `[..., k, d]` that makes it orthogonal to all `responses`
+    `[..., k, d]`. Equal vectors share the correction."""
+    seen = responses @ vector[..., None]  # [..., k, 1]: each response to the vector
     shares = torch.linalg.pinv(responses @ vectors.mT) @ seen
     return vector - (vectors.mT @ shares)[..., 0]
 
 
 def movement(generator: Generator, edits: Sequence[Edit], at: float = 1.0) -> Tensor:
-    """What edits add to `ws` at a share `at` of their way: `[num_ws, w_dim]`."""
+    """What edits add to `ws` at a fraction `at` of their way, 0 to 1: `[num_ws, w_dim]`."""
     total = torch.zeros(generator.num_ws, generator.w_dim)
     for edit in edits:
         layers = parse_layers(edit.layers or edit.direction.layers, generator.layers)
@@ -94,26 +95,26 @@ def movement(generator: Generator, edits: Sequence[Edit], at: float = 1.0) -> Te
 
 
 def edited(generator: Generator, person: Person, edits: Sequence[Edit], at: float = 1.0) -> Person:
-    """The person at a share `at` of the edits' way."""
+    """The person at a fraction `at` of the edits' way, 0 to 1."""
     photo = person.photo and {**person.photo, "edited": True}
     ws = person.ws + movement(generator, edits, at)
     return replace(person, label=caption(edits, at), ws=ws, z=None, photo=photo)
 
 
 def caption(edits: Sequence[Edit], at: float = 1.0) -> str:
-    """The amounts at a share `at` of the way, to two places: `age +3, smile -1`."""
+    """The amounts at a fraction `at` of the way, to two decimal places: `age +3, smile -1`."""
     amounts = [(edit.direction.name, edit.amount(at)) for edit in edits]
     return ", ".join(f"{name} {round(amount, 2) or amount:+g}" if amount else f"{name} 0" for name, amount in amounts)
 
 
 def strip(generator: Generator, person: Person, edits: Sequence[Edit], steps: int) -> list[Person]:
-    """The person at `steps` even places of the edits' way, the first of them at its start."""
+    """The person at `steps` evenly spaced points of the edits' way, from its start to its end."""
     return [edited(generator, person, edits, i / (steps - 1)) for i in range(steps)]
 
 
 def round_steps(edits: Sequence[Edit]) -> int:
-    """The number of steps, about 7, at which as many edits as possible, the first ones first, land on round amounts and
-    on 0."""
+    """The number of steps, about 7, with which as many edits as possible, the first ones first, have round amounts and
+    include 0."""
 
     def oddness(places: int) -> tuple[int, list[bool], int]:
         odd = [not _is_round(edit, places) for edit in edits]
@@ -123,7 +124,8 @@ def round_steps(edits: Sequence[Edit]) -> int:
 
 
 def _is_round(edit: Edit, places: int) -> bool:
-    """Whether the steps to so many places are 1, 2, 2.5 or 5 times a power of ten, and begin at a multiple of it."""
+    """Whether the steps between so many places are 1, 2, 2.5 or 5 times a power of ten, and start at a multiple of
+    that."""
     step = abs(edit.stop - edit.start) / (places - 1)
     if step == 0:
         return True
@@ -132,19 +134,19 @@ def _is_round(edit: Edit, places: int) -> bool:
 
 
 def film(generator: Generator, person: Person, edits: Sequence[Edit], frames: int, loop: bool) -> Film:
-    """The person on the edits' way, from its start."""
+    """The person along the edits' way, from its start."""
     start, end = (edited(generator, person, edits, at) for at in (0.0, 1.0))
     return Film(generator, start, (Track(tuple(range(generator.num_ws)), (start, end)),), frames, loop=loop)
 
 
 def sheet(strips: Sequence[Sequence[Person]], names: Sequence[str] = ()) -> Sheet:
-    """One row a strip, with its name; below each face the amounts, one a line."""
+    """One row per strip, with its name; below each face the amounts, one per line."""
     rows = ((person.face(caption=person.label.replace(", ", "\n")) for person in row) for row in strips)
     return Sheet(tuple(map(tuple, rows)), tuple(names))
 
 
 def typical_distance(generator: Generator) -> float:
-    """The mean distance from `w_avg` of 1000 draws of `w` from seed 0, without truncation, of all classes in turn."""
+    """The mean distance from `w_avg` of 1000 draws of `w` from seed 0, without truncation, with all classes in turn."""
     z = torch.from_numpy(np.random.RandomState(0).randn(SAMPLES, generator.z_dim)).float().to(generator.device)
     c = generator.one_hot(torch.arange(SAMPLES) % generator.c_dim) if generator.c_dim else None
     with torch.inference_mode():
@@ -153,7 +155,7 @@ def typical_distance(generator: Generator) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Ruler:
-    """Measures how far `ws` are from `w_avg`, in `typical` distances: 1 is as far as the model's own people are."""
+    """Measures how far `ws` are from `w_avg`, in `typical` distances: 1 is the mean of the model's own people."""
 
     w_avg: Tensor
     typical: float
@@ -163,10 +165,10 @@ class Ruler:
         return float((ws - self.w_avg).norm(dim=1).mean()) / self.typical
 
     def share(self, ws: Tensor, by: Tensor, limit: float) -> float:
-        """How much of the movement `by` keeps the drift within `limit`, 0 to 1; `ws` are within it."""
+        """The largest fraction of the movement `by` that keeps the drift within `limit`, 0 to 1; `ws` are within it."""
         if self.drift(ws + by) <= limit:
             return 1.0
-        # The drift is convex along a line: one that starts within the limit leaves it once.
+        # The drift is convex along a line: starting within the limit, it exceeds it only once.
         low, high = 0.0, 1.0
         for _ in range(HALVINGS):
             middle = (low + high) / 2
@@ -181,11 +183,12 @@ def ruler(generator: Generator) -> Ruler:
 def limited(
     generator: Generator, ruler: Ruler, person: Person, edits: Sequence[Edit], limit: float
 ) -> tuple[list[Edit], float]:
-    """The edits with amounts scaled down until the person's drift stays within `limit`, and the smallest scale."""
+    """The edits with amounts scaled down until the person's drift stays within `limit`, and the smallest scale. Raises
+    StyleganError if the person is beyond the limit before any edit."""
     if ruler.drift(person.ws) > limit:
         raise StyleganError(
             f"{person.label} is {ruler.drift(person.ws):.2f} typical distances from the average face before any edit; "
-            f"give a --max-drift above that"
+            f"use a larger --max-drift"
         )
     start, stop = (ruler.share(person.ws, movement(generator, edits, at), limit) for at in (0.0, 1.0))
     return [replace(edit, start=edit.start * start, stop=edit.stop * stop) for edit in edits], min(start, stop)

@@ -34,10 +34,10 @@ class Track:
 
 @dataclass(frozen=True)
 class Film:
-    """A film of `len(film)` faces. Layers on no track rest at `start`. Frames are made when they are asked for.
+    """A film of `len(film)` faces. Layers that are on no track stay at `start`. Frames are made on demand.
 
-    `frames` lie between one person and the next on the track with the most people; the other tracks spread theirs over
-    the same time. A loop comes back to the first person and leaves out that last frame, which is the first again.
+    There are `frames` from one person to the next on the track with the most people; the other tracks spread theirs
+    over the same time. A loop returns to the first person, without the last frame, which would repeat the first.
     """
 
     generator: Generator
@@ -50,7 +50,7 @@ class Film:
 
     @property
     def cells(self) -> int:
-        """How many faces there are on a frame."""
+        """How many faces there are in a frame."""
         return 1
 
     def __len__(self) -> int:
@@ -60,11 +60,11 @@ class Film:
         return (self.face(i) for i in range(len(self)))
 
     def face(self, frame: int) -> Face:
-        """The face of one frame. At every person's own frame its `ws` are that person's, to the bit."""
+        """The face of one frame. In every person's own frame its `ws` are exactly that person's."""
         shown = self.start
         for track in self.tracks:
             stops = (*track.people, track.people[0]) if self.loop else track.people
-            # Exact arithmetic on frame numbers: a person's frame must hit that person, not a rounding beside it.
+            # Exact integer arithmetic on frame numbers: a person's own frame must be exactly that person.
             position, rest = divmod(frame * (len(stops) - 1), self._steps() * self.frames)
             u = EASINGS[self.easing](rest / (self._steps() * self.frames))
             shown = swap(shown, self._between(stops, position, u), track.indices)
@@ -87,14 +87,14 @@ class Film:
         return between
 
     def _neighbours(self, stops: Sequence[Person], i: int) -> tuple[Person, Person]:
-        """The people before `i` and after `i + 1`: round the corner in a loop, the end itself otherwise."""
+        """The people before `i` and after `i + 1`: in a loop they wrap around, otherwise the ends are repeated."""
         if self.loop:
             return stops[i - 1 if i else -2], stops[(i + 2) % (len(stops) - 1)]
         return stops[max(i - 1, 0)], stops[min(i + 2, len(stops) - 1)]
 
 
 class Frames(Protocol):
-    """What is filmed: pictures one after the other, of so many `cells` each."""
+    """What a film consists of: a sequence of pictures of `cells` faces each."""
 
     @property
     def cells(self) -> int: ...
@@ -106,7 +106,7 @@ class Frames(Protocol):
 
 @dataclass(frozen=True)
 class Wall:
-    """Films of one length side by side, in rows of `columns`."""
+    """Films of the same length side by side, in rows of `columns`."""
 
     films: tuple[Film, ...]
     columns: int
@@ -123,7 +123,7 @@ class Wall:
 
 
 def slerp(a: Tensor, b: Tensor, u: float) -> Tensor:
-    """Spherical interpolation between two `z` `[z_dim]` (White 2016, arXiv:1609.04468), linear if parallel."""
+    """Spherical interpolation between two `z` `[z_dim]` (White 2016, arXiv:1609.04468), linear if they are parallel."""
     cosine = torch.nn.functional.cosine_similarity(a.double(), b.double(), dim=0).clamp(-1, 1).item()
     omega = math.acos(cosine)
     if math.sin(omega) < 1e-6:
@@ -132,7 +132,8 @@ def slerp(a: Tensor, b: Tensor, u: float) -> Tensor:
 
 
 def catmull_rom(before: Tensor, a: Tensor, b: Tensor, after: Tensor, u: float) -> Tensor:
-    """The cubic through `a` (u = 0) and `b` (u = 1) whose tangents there are half of `b - before` and `after - a`."""
+    """The cubic through `a` (u = 0) and `b` (u = 1) whose tangents there are half of `b - before` and `after - a`; all
+    four tensors have the same shape, for example `[num_ws, w_dim]`."""
     tangent_a, tangent_b = (b - before) / 2, (after - a) / 2
     u2, u3 = u * u, u * u * u
     return (2 * u3 - 3 * u2 + 1) * a + (u3 - 2 * u2 + u) * tangent_a + (3 * u2 - 2 * u3) * b + (u3 - u2) * tangent_b

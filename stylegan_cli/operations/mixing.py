@@ -1,4 +1,4 @@
-"""Style mixing: each layer's `w` from whom you like (StyleGAN, section 3.1)."""
+"""Style mixing: each layer's `w` can come from a different person (StyleGAN, section 3.1)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from stylegan_cli.pictures import Cell, Sheet
 def mix(
     layers: Sequence[Layer], bands: Mapping[str, Person], extra: Iterable[tuple[Sequence[int], Person]] = ()
 ) -> Person:
-    """Somebody with each band from its person, then `extra` layers from theirs.
+    """A person with each band from the person given for it, then the `extra` layers from theirs.
 
-    Bands that nobody is named for come from the coarsest person named (at least one must be).
+    Bands for which nobody is given come from the person of the coarsest band given (there must be at least one).
     """
     mixed = next(bands[band] for band in BANDS if band in bands)
     for band, person in bands.items():
@@ -31,7 +31,7 @@ def mix(
 
 
 def swap(person: Person, source: Person, indices: Sequence[int]) -> Person:
-    """A person with the layers `indices` taken from `source`, bit by bit."""
+    """A person with the layers `indices` copied exactly from `source`."""
     shares = torch.zeros(len(person.ws))
     shares[list(indices)] = 1
     return lerp(person, source, shares, person.label)

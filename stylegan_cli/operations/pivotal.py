@@ -1,4 +1,5 @@
-"""Pivotal tuning: after a photo's latents are found, change the generator a little until they draw that very photo."""
+"""Pivotal tuning: once a photo's latents are found, change the generator slightly until they draw exactly that
+photo."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from stylegan_cli.noise import Noise
 from stylegan_cli.operations.projection import Likeness, Step, set_rate
 from stylegan_cli.tuning import NOISE, Tuning, synthesis_with
 
-# Learning rates of the factors on the right (which start at zero) and on the left, and of the noise maps.
+# Learning rates of the right factors (which start at zero), of the left ones, and of the noise maps.
 RIGHT, LEFT, MAPS = 1e-2, 1e-3, 5e-2
 NOISE_LIKE = 10.0  # weight of the noise regularisation
 SMALLEST_MAP = 8
@@ -22,7 +23,7 @@ SMALLEST_MAP = 8
 
 @dataclass(frozen=True)
 class Settings:
-    """`rank` of what each convolution gains."""
+    """`rank` is that of the matrix added to each convolution."""
 
     steps: int = 60
     rank: int = 8
@@ -36,7 +37,7 @@ def tune(
     settings: Settings = Settings(),
     on_step: Callable[[Step], None] = lambda _step: None,
 ) -> Tuning:
-    """The tuning with which `ws` `[num_ws, w_dim]` draw the photo `[1, 3, h, w]` in [-1, 1]."""
+    """The tuning with which `ws` `[num_ws, w_dim]` reproduces the photo `[1, 3, h, w]` in [-1, 1]."""
     likeness, ws = Likeness(photo), ws[None].to(generator.device)
     factors = {name: _factors(tensor, settings) for name, tensor in _convolutions(generator).items()}
     maps = {name: _added(tensor) for name, tensor in generator.named_buffers() if name.endswith(NOISE)}
@@ -63,19 +64,20 @@ def tune(
 
 
 def structure(noise: Tensor) -> Tensor:
-    """How unlike noise a map `[h, w]` is: its correlation with itself one pixel off, at every scale down to 8 pixels
-    (StyleGAN2, appendix D)."""
+    """How structured a noise map `[h, w]` is: its correlation with itself shifted by one pixel, at every scale down to
+    8 pixels (StyleGAN2, appendix D)."""
     total, noise = noise.new_zeros(()), noise[None, None]
     while True:
         for dimension in (2, 3):
             total = total + (noise * noise.roll(1, dimension)).mean().square()
         if noise.shape[-1] <= SMALLEST_MAP:
             return total
-        noise = F.avg_pool2d(noise, 2) * 2  # twice the mean of four: noise keeps its variance
+        noise = F.avg_pool2d(noise, 2) * 2  # twice the mean of four preserves the variance of noise
 
 
 def _convolutions(generator: Generator) -> dict[str, Tensor]:
-    """The weights `[outputs, inputs, h, w]` of all convolutions that draw; a learned input is none."""
+    """The weights `[outputs, inputs, h, w]` of all convolutions in the synthesis network; a learned input is not
+    one."""
     found: dict[str, Tensor] = {}
     for name, tensor in generator.named_parameters():
         if tensor.ndim == 4 and "const" not in name and generator.resolution_of(name) is not None:
@@ -84,7 +86,7 @@ def _convolutions(generator: Generator) -> dict[str, Tensor]:
 
 
 def _factors(weight: Tensor, settings: Settings) -> tuple[Tensor, Tensor]:
-    """`left` `[outputs, rank]`, random, as large as the weights; `right` `[rank, the rest]`, zero."""
+    """`left` `[outputs, rank]`, random, scaled like the weights; `right` `[rank, the rest]`, zero."""
     rows, columns = len(weight), weight[0].numel()
     rank = min(settings.rank, rows, columns)
     randomness = torch.Generator().manual_seed(settings.seed)
@@ -99,13 +101,13 @@ def _added(noise: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _keep_moments(added: Tensor, const: Tensor) -> None:
-    """Fitted noise keeps the mean and the deviation of the noise that it replaces."""
+    """Gives fitted noise the mean and the standard deviation of the noise that it replaces."""
     fitted = const + added
     fitted = (fitted - fitted.mean()) * (const.std() / fitted.std().clamp(min=1e-8)) + const.mean()
     added.copy_(fitted - const)
 
 
 def _rounded(added: Tensor) -> tuple[Tensor, float]:
-    """In 8 bits: levels and the step between them."""
+    """The map in 8 bits: levels and the step between them."""
     step = max(added.abs().max().item() / 127, 1e-12)
     return (added / step).round().to(torch.int8), step

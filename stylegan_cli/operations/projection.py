@@ -1,8 +1,8 @@
 """Projection: the latents that reproduce a photo (StyleGAN2, section 5 and appendix D; Abdal et al. 2019 for W+).
 
-What moves are the coordinates of `ws` in whitened W, so that steps are as long as W is wide in each direction and their
-length says how usual a face is. The loss compares pixels and perceptual features, of the whole picture and of its
-middle at 1.7 times the scale, where the face is.
+The variables are the coordinates of `ws` in whitened W: so steps are in proportion to the width of W in each direction,
+and the length of the coordinates shows how typical a face is. The loss compares pixels and perceptual features of the
+whole picture, and perceptual features of its middle, where the face is, at 1.7 times the scale.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from stylegan_cli.scorers import perceptual
 SPACES = ("w", "w+")
 PIXEL = 10.0  # weight of the mean squared difference of pixels
 STRANGENESS = 0.05  # weight of the mean squared coordinate
-WARM_UP, COOL_DOWN = 5, 0.5  # steps, and the share of all steps at the end
-PATIENCE, IMPROVEMENT = 20, 0.01  # stop when so many steps together gained less than this share
-# The part of an aligned picture that holds the face: top, bottom, left, right.
+WARM_UP, COOL_DOWN = 5, 0.5  # steps at the beginning, and the fraction of all steps at the end
+PATIENCE, IMPROVEMENT = 20, 0.01  # stop when so many steps together improve the loss by less than this fraction
+# The part of an aligned picture that contains the face: top, bottom, left, right.
 MIDDLE = (0.28, 0.875, 0.2, 0.8)
 STARTS = 4
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`steps` at most; with 0 the search ends where it starts. `space` is `w` (one `w` for all layers) or `w+`; `seed`
+    """`steps` is a maximum; with 0 the result is the start. `space` is `w` (one `w` for all layers) or `w+`; `seed`
     draws the starts that are tried."""
 
     steps: int = 100
@@ -42,7 +42,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Step:
-    """After `done` of at most `total` steps: the perceptual distance now, and the picture `[1, 3, h, w]`."""
+    """After `done` of at most `total` steps: the current perceptual distance, and the picture `[1, 3, h, w]`."""
 
     done: int
     total: int
@@ -52,7 +52,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Projection:
-    """`ws` `[num_ws, w_dim]` on the CPU, and how many steps it took."""
+    """`ws` `[num_ws, w_dim]` on the CPU, and the number of steps taken."""
 
     ws: Tensor
     steps: int
@@ -68,11 +68,11 @@ class Likeness:
         self.middle = perceptual.levels(self.features, middle(photo))
 
     def distance(self, image: Tensor) -> Tensor:
-        """The perceptual distance of the whole picture, a number."""
+        """The perceptual distance of the whole picture `[1, 3, h, w]`, a scalar."""
         return perceptual.distance(perceptual.levels(self.features, image), self.whole)[0]
 
     def loss(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """What is made small, and the perceptual distance that is part of it."""
+        """The loss to minimise, and the perceptual distance of the whole picture that is part of it."""
         small = perceptual.shrink(image)
         whole = perceptual.distance(perceptual.levels(self.features, small), self.whole)[0]
         near = perceptual.distance(perceptual.levels(self.features, middle(image)), self.middle)[0]
@@ -82,8 +82,8 @@ class Likeness:
 class Whitened:
     """W in coordinates in which it is round: P_N space (Zhu et al. 2020, arXiv:2012.09036, section 3).
 
-    Undoing the mapping network's last leaky ReLU makes `w` nearly Gaussian; principal axes of unit variance make it
-    round. Axes that hardly vary get a floor, lest noise be stretched.
+    Inverting the mapping network's last leaky ReLU makes `w` nearly Gaussian; principal axes scaled to unit variance
+    make it round. The variance has a lower limit, so that noise is not amplified along axes that hardly vary.
     """
 
     SAMPLES, FLOOR = 10_000, 0.01
@@ -112,10 +112,10 @@ def project(
     settings: Settings = Settings(),
     on_step: Callable[[Step], None] = lambda _step: None,
 ) -> Projection:
-    """The `ws` of a photo `[1, 3, h, w]` in [-1, 1], which is cut as the generator's pictures are.
+    """The `ws` of a photo `[1, 3, h, w]` in [-1, 1], which must be aligned like the generator's pictures.
 
     `guess` is an encoder's `w` `[1, w_dim]`; without one the search starts at the average face or one of a few
-    sampled people, whichever is most like the photo.
+    sampled people, whichever is most similar to the photo.
     """
     likeness, space = Likeness(photo), Whitened(generator)
     start = guess if guess is not None else _best_start(generator, likeness, settings.seed)
@@ -141,21 +141,22 @@ def project(
 
 
 def set_rate(optimiser: torch.optim.Optimizer, done: int, steps: int) -> None:
-    """A short rise, a plateau, a linear fall in the second half; each group's peak is its first rate."""
+    """Sets the learning rate: a short rise, a plateau, a linear fall in the second half; each group's peak is its
+    initial rate."""
     for group in optimiser.param_groups:
         peak = group.setdefault("peak", group["lr"])
         group["lr"] = peak * min(1.0, done / WARM_UP, (1 - (done - 1) / steps) / COOL_DOWN)
 
 
 def stalled(losses: Sequence[float]) -> bool:
-    """Whether the last steps gained next to nothing."""
+    """Whether the last steps improved almost nothing."""
     if len(losses) < 2 * PATIENCE:
         return False
     return min(losses[-PATIENCE:]) > min(losses[:-PATIENCE]) * (1 - IMPROVEMENT)
 
 
 def middle(images: Tensor) -> Tensor:
-    """The middle of pictures `[n, 3, h, w]`, where aligned ones have the face, at 256 pixels."""
+    """The middle of pictures `[n, 3, h, w]`, where the face is in aligned ones, as `[n, 3, 256, 256]`."""
     edge = images.shape[-1]
     top, bottom, left, right = (round(edge * part) for part in MIDDLE)
     size = (perceptual.SIZE, perceptual.SIZE)
@@ -165,13 +166,13 @@ def middle(images: Tensor) -> Tensor:
 
 
 def report(image: Tensor, photo: Tensor) -> dict[str, float]:
-    """How close a picture `[1, 3, h, w]` comes to the photo: perceptual distance, and PSNR in decibels."""
+    """How close a picture `[1, 3, h, w]` is to the photo: perceptual distance, and PSNR in decibels."""
     with torch.inference_mode():
         return {"distance": Likeness(photo).distance(image).item(), "psnr": psnr(image, photo)}
 
 
 def _best_start(generator: Generator, likeness: Likeness, seed: int) -> Tensor:
-    """The `w` `[1, w_dim]` of the average face or of a sampled one, whichever looks most like the photo."""
+    """The `w` `[1, w_dim]` of the average face or of a sampled one, whichever is most similar to the photo."""
     with torch.inference_mode():
         z = torch.stack([z_of_seed((seed + i) % 2**32, generator.z_dim) for i in range(STARTS)])
         sampled = generator.truncate(generator.mapping(z.to(generator.device))[:, None], 0.5)[:, 0]

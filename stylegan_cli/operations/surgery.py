@@ -1,4 +1,4 @@
-"""Network surgery: one network out of two of one shape, usually a model and another that was trained on from it."""
+"""Network surgery: one network made from two of the same shape, usually a model and one fine-tuned from it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 
 Tensors = dict[str, Tensor]
-# What may differ in the configs of two networks: numbers with which nothing is drawn, and StyleGAN2's clamp, which came
-# with ADA and hardly ever acts.
+# What may differ between the configs of two networks: numbers that do not affect drawing, and StyleGAN2's clamp, which
+# was added with ADA and rarely has an effect.
 FREE = ("w_avg_beta", "magnitude_ema_beta", "conv_clamp")
 
 
 def swap_layers(low: Generator, high: Generator, at: int, smooth: bool = False) -> Tensors:
-    """Resolutions below `at` from `low` (and the mapping), from `at` on from `high` (Pinkney and Adler 2020,
-    arXiv:2010.05334). `smooth` fades over about two doublings instead of cutting."""
+    """The mapping and resolutions below `at` from `low`, resolutions from `at` on from `high` (Pinkney and Adler 2020,
+    arXiv:2010.05334). `smooth` blends over about two doublings instead of cutting. Raises StyleganError if the
+    networks' shapes differ."""
 
     def share(name: str) -> float:
         resolution = low.resolution_of(name)
@@ -33,7 +34,8 @@ def swap_layers(low: Generator, high: Generator, at: int, smooth: bool = False) 
 
 
 def average(one: Generator, other: Generator, share: float = 0.5) -> Tensors:
-    """Every tensor between its two; `share` 0 is `one`, 1 is `other`."""
+    """Every tensor interpolated between the two; `share` 0 is `one`, 1 is `other`. Raises StyleganError if the
+    networks' shapes differ."""
     return _lerp(one, other, lambda _name: share)
 
 
@@ -47,7 +49,7 @@ def _lerp(one: Generator, other: Generator, share: Callable[[str], float]) -> Te
     if _shape(one) != _shape(other):
         raise StyleganError(
             f"{one.origin.name} ({one.family}, {one.resolution} pixels) and {other.origin.name} ({other.family}, "
-            f"{other.resolution} pixels) are networks of different shapes; surgery takes two of one shape"
+            f"{other.resolution} pixels) are networks of different shapes; surgery needs two of the same shape"
         )
     theirs = other.state_dict()
     return {name: tensor.lerp(theirs[name], share(name)) for name, tensor in one.state_dict().items()}

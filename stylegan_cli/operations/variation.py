@@ -15,11 +15,11 @@ from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Face, Heatmap, Sheet
 
 PANELS = {"all layers": BANDS, "no noise": (), "fine only": ("fine",), "coarse, middle": ("coarse", "middle")}
-HAIR = (0.25, 0.0, 0.5)  # where pictures that are cut as FFHQ's have it: the upper middle
+HAIR = (0.25, 0.0, 0.5)  # where it is in pictures aligned like FFHQ's: the upper middle
 
 
 def noise_in(bands: Collection[str], seed: int, strength: float = 1.0) -> Noise:
-    """Random noise in these bands and none in the others."""
+    """Random noise in these bands, and none in the others."""
     return Noise("random", seed, **{band: strength if band in bands else 0.0 for band in BANDS})
 
 
@@ -30,8 +30,8 @@ def with_noise(person: Person, bands: Collection[str], strength: float, seed: in
 
 
 def panels(person: Person, seed: int, strength: float = 1.0) -> Sheet:
-    """The paper's figure 5: noise in all layers, in none, in those of 64 pixels and more, in those below. A second row
-    shows the hair of the first."""
+    """The paper's figure 5: noise in all layers, in none, in those of 64 pixels and more, in those below. The second
+    row shows the hair of the first row."""
     faces = [person.face(noise_in(bands, seed, strength), "") for bands in PANELS.values()]
     hair = [replace(face, part=HAIR, caption=caption) for face, caption in zip(faces, PANELS, strict=True)]
     return Sheet((tuple(faces), tuple(hair)))
@@ -43,7 +43,8 @@ def heatmap(person: Person, bands: Collection[str], strength: float, seed: int, 
 
 
 def jitter(generator: Generator, person: Person, eps: float, seed: int, count: int) -> Iterator[Person]:
-    """G(z + eps): `count` people whose z is the person's plus `eps` times N(0, 1)."""
+    """G(z + eps): `count` people whose z is the person's plus `eps` times N(0, 1). Raises StyleganError if the person's
+    z is not known."""
     z = person.needs_z("jitter")
     for i in range(count):
         step = np.random.default_rng([seed + i]).standard_normal(len(z), dtype=np.float32)

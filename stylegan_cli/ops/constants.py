@@ -1,4 +1,4 @@
-"""Tensors that never change, made once for each device that asks for them."""
+"""Constant tensors, made once for each device that uses them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _KEPT: list[Callable[..., Tensor]] = []
 
 
 def kept_on_device(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """From `make(*arguments)` a function of `(device, *arguments)`, hashable ones, whose tensor stays there: copying it
-    for every use would have a GPU's queue run dry."""
+    """Turns `make(*arguments)` into a function of `(device, *arguments)`, which must be hashable, whose tensor is kept
+    on the device: copying it for every use would empty a GPU's queue."""
 
     @cache
     def kept(device: torch.device, *arguments: Any) -> Tensor:
@@ -30,9 +30,9 @@ def kept_on_device(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def hold_when_compiled() -> None:
-    """Has compiled code hold these tensors. Else it would make them anew, on the CPU, for every use.
+    """Makes compiled code keep these tensors. Otherwise it would make them again, on the CPU, for every use.
 
-    To be called before compiling, and not sooner: telling torch imports its compiler, which takes more than a second.
+    Call it just before compiling: it imports torch's compiler, which takes more than a second.
     """
     for function in _KEPT:
         torch.compiler.assume_constant_result(function)

@@ -1,8 +1,8 @@
-"""Convolutions that are fast to differentiate twice, as R1 and path lengths ask.
+"""Convolutions that are fast to differentiate twice, as R1 and path lengths need.
 
-PyTorch writes the second derivative as a convolution whose kernel is a whole feature map, for which cuDNN has no good
-way (NVIDIA's code avoids it by `conv2d_gradfix`). But result, gradient of the input and gradient of the weight are the
-three parts of one form that is linear in each, and each part's derivatives are the two others.
+PyTorch computes the second derivative as a convolution whose kernel is a whole feature map, for which cuDNN has no good
+algorithm (NVIDIA's code avoids it with `conv2d_gradfix`). But the result, the gradient of the input and the gradient of
+the weight are three parts of one multilinear form, and the derivatives of each part are the other two.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _weights_count = True
 
 @contextmanager
 def no_weight_gradients() -> Iterator[None]:
-    """In this block gradients of weights and biases are left out. `torch.autograd.grad` would compute them, and throw
-    them away, where others are asked for: it tells no function of ours which are."""
+    """Within the block gradients of weights and biases are not computed. `torch.autograd.grad` would compute and
+    discard them when only others are needed: it does not tell our functions which are."""
     global _weights_count
     _weights_count = False
     try:
@@ -31,25 +31,27 @@ def no_weight_gradients() -> Iterator[None]:
 
 
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1, padding: int = 0) -> Tensor:
+    """`F.conv2d`: `x` `[n, i, h, w]`, `weight` `[o, i, k, k]` and `bias` `[o]` to `[n, o, h', w']`."""
     if not _is_differentiated(x, weight):
         return F.conv2d(x, weight, bias, stride, padding)
     return cast(Tensor, _Result.apply(x, weight, bias, _way(stride, padding, False)))
 
 
 def conv_transpose2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
+    """`F.conv_transpose2d`: `x` `[n, i, h, w]` and `weight` `[i, o, k, k]` to `[n, o, h', w']`."""
     if not _is_differentiated(x, weight):
         return F.conv_transpose2d(x, weight, stride=stride, padding=padding)
     return cast(Tensor, _Result.apply(x, weight, None, _way(stride, padding, True)))
 
 
 def _is_differentiated(x: Tensor, weight: Tensor) -> bool:
-    """And by us: autocast chooses types for functions that it knows."""
+    """Whether our own functions must be used: autocast chooses types only for functions that it knows."""
     wanted = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
     return wanted and not torch.is_autocast_enabled(x.device.type)
 
 
 def _way(stride: int, padding: int, transposed: bool) -> tuple[Any, ...]:
-    """What `torch.convolution` has to be told, in its order."""
+    """The remaining arguments of `torch.convolution`, in order."""
     return [stride] * 2, [padding] * 2, [1, 1], transposed, [0, 0], 1
 
 
@@ -65,7 +67,7 @@ class _Result(torch.autograd.Function):
         (gradient,), (x, weight) = gradients, ctx.saved_tensors
         of_x, of_weight, of_bias, _ = ctx.needs_input_grad
         of_weight, of_bias = of_weight and _weights_count, of_bias and _weights_count
-        if not torch.is_grad_enabled():  # nobody will differentiate again: at once, as PyTorch does
+        if not torch.is_grad_enabled():  # no second derivative is needed: all gradients at once, as PyTorch does
             sizes, wanted = [gradient.shape[1]] if of_bias else None, (of_x, of_weight, of_bias)
             return *torch.ops.aten.convolution_backward(gradient, x, weight, sizes, *ctx.way, wanted), None
         return (
@@ -77,7 +79,7 @@ class _Result(torch.autograd.Function):
 
 
 class _OfInput(torch.autograd.Function):
-    """The gradient of an input like `x`."""
+    """The gradient with respect to the input `x`."""
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, weight: Tensor, x: Tensor, way: tuple[Any, ...]) -> Tensor:
@@ -98,7 +100,7 @@ class _OfInput(torch.autograd.Function):
 
 
 class _OfWeight(torch.autograd.Function):
-    """The gradient of a weight like `weight`."""
+    """The gradient with respect to `weight`."""
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor, way: tuple[Any, ...]) -> Tensor:

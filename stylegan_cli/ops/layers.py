@@ -1,4 +1,4 @@
-"""Layers that several families have in common."""
+"""Layers shared by several families."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EPS = 1e-8
 
 class Linear(nn.Module):
     """A fully connected layer with an equalised learning rate (ProGAN, arXiv:1710.10196, section 4.1): stored tensors
-    are scaled when used. `bias` is what the bias begins with."""
+    are scaled when used. `bias` is the initial value of the bias."""
 
     def __init__(self, inputs: int, outputs: int, *, gain: float = 1.0, lr: float = 1.0, bias: float = 0.0) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Linear(nn.Module):
 
 
 class Label(nn.Module):
-    """Classes `[n, c_dim]` to features that are joined to z."""
+    """Classes `[n, c_dim]` to features that are concatenated with z."""
 
     def __init__(self, classes: int, features: int) -> None:
         super().__init__()
@@ -38,13 +38,13 @@ class Label(nn.Module):
 
 
 def pixel_norm(x: Tensor) -> Tensor:
-    """Each row divided by its root mean square (ProGAN, section 4.2)."""
+    """Each row of `x` `[n, d]` divided by its root mean square (ProGAN, section 4.2)."""
     return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPS)
 
 
 def double(x: Tensor) -> Tensor:
-    """Nearest-neighbour upsampling by 2. (`F.interpolate` has the same pictures, and gradients that differ in the last
-    bit: runs would not go on as they were.)"""
+    """Nearest-neighbour upsampling by 2: `[n, c, h, w]` to `[n, c, 2h, 2w]`. (`F.interpolate` gives the same pictures,
+    but its gradients differ in the last bit: runs that were begun with this code would continue differently.)"""
     return x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
 
 

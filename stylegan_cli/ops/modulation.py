@@ -1,7 +1,8 @@
 """Modulated convolution (StyleGAN2, arXiv:1912.04958, section 2.2): styles scale inputs, demodulation scales outputs.
 
-The definition scales each sample's weights. Equal to it, and cheaper: for one sample fold both scales into the weights
-and run one plain convolution; for a batch scale the maps before and after one convolution that all samples share.
+The definition scales each sample's weights. Equivalent and cheaper: for one sample, fold both scales into the weights
+and run one plain convolution; for a batch, scale the feature maps before and after one convolution shared by all
+samples.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ def modulated_conv2d(
 ) -> Tensor:
     """`x` `[n, i, h, w]`, `weight` `[o, i, k, k]`, `style` `[n, i]` to `[n, o, h, w]`, at 2h x 2w with an `up_filter`.
 
-    `bias` `[o]` is added, then all is multiplied by `gain`; neither costs a pass of its own over the maps. `weight`,
-    `style` and `bias` are float32 whatever the type of `x`.
+    `bias` `[o]` is added, then everything is multiplied by `gain`; neither needs a separate pass over the feature maps.
+    `weight`, `style` and `bias` are float32 whatever the type of `x`.
     """
     bias = None if bias is None else (bias * gain).to(x.dtype)
     if x.shape[0] == 1 and not torch.is_grad_enabled():
         return _convolve(x, (folded(weight, style, demodulate) * gain).to(x.dtype), up_filter, bias)
     if x.dtype == torch.float16 and demodulate:
-        # Demodulation cancels any factor of a sample's style and of an output's weights. These bound the result by
+        # Demodulation cancels any factor of a sample's style and of an output's weights. These ones bound the result by
         # sqrt(i * k * k) times the largest input: with inputs clamped to 256, half precision cannot overflow.
         style = style / style.abs().amax(dim=1, keepdim=True)
         weight = weight / (weight.abs().amax(dim=(1, 2, 3), keepdim=True) * math.sqrt(weight[0].numel()))
@@ -50,7 +51,7 @@ def modulated_conv2d(
 def reference(
     x: Tensor, weight: Tensor, style: Tensor, demodulate: bool = True, up_filter: Tensor | None = None
 ) -> Tensor:
-    """The definition, one sample after the other: what `modulated_conv2d` has to equal."""
+    """The definition, sample by sample; `modulated_conv2d` must give the same."""
     pictures = []
     for one, scales in zip(x, style, strict=True):
         w = weight * scales[None, :, None, None]  # equation 1
@@ -70,7 +71,7 @@ def folded(weight: Tensor, style: Tensor, demodulate: bool) -> Tensor:
 
 
 def _convolve(x: Tensor, weight: Tensor, up_filter: Tensor | None, bias: Tensor | None = None) -> Tensor:
-    """A "same" convolution, or a transposed one to twice the size whose checkerboard the filter smooths."""
+    """A "same" convolution, or a transposed one to twice the size, whose checkerboard pattern the filter removes."""
     if up_filter is None:
         return conv2d(x, weight, bias, padding=weight.shape[2] // 2)
     x = conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # [n, o, 2h + 1, 2w + 1]

@@ -1,8 +1,8 @@
 """FIR resampling in plain PyTorch: upsample, filter and downsample, differentiable any number of times.
 
-Zeros that upsampling would insert are never stored: a transposed convolution skips them, as a strided convolution skips
-the pixels that downsampling would drop. Everything runs channels last, where PyTorch's depthwise convolutions are up to
-ten times as fast on a CPU.
+Zeros that upsampling would insert are never stored: a transposed convolution skips them, just as a strided convolution
+skips the pixels that downsampling would drop. Everything runs channels last, where PyTorch's depthwise convolutions are
+up to ten times as fast on a CPU.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def upfirdn2d(
     gain: float = 1.0,
     bias: Tensor | None = None,
 ) -> Tensor:
-    """Upsamples by zero insertion, pads, convolves with `f` and keeps every `down`th pixel; the same on every channel.
+    """Upsamples by zero insertion, pads, convolves with `f` and keeps every `down`th pixel; every channel separately.
 
     `x` is `[n, c, h, w]`, the result `[n, c, h', w']` with `h' = ceil((h * up + y0 + y1 - taps + 1) / down)`.
-    `f` is `[taps]` (used along both axes), `[taps_y, taps_x]`, or None for the identity; a true convolution, so the
-    filter is flipped. `padding` is `(x0, x1, y0, y1)` in pixels after upsampling, negative values crop. `gain` scales
-    the result, to which `bias` `[c]` is then added. The operation is "upfirdn" of StyleGAN2 (arXiv:1912.04958) and
-    StyleGAN3 (arXiv:2106.12423).
+    `f` is `[taps]` (used along both axes), `[taps_y, taps_x]`, or None for the identity; this is a true convolution, so
+    the filter is flipped. `padding` is `(x0, x1, y0, y1)` in pixels after upsampling; negative values crop. `gain`
+    scales the result, to which `bias` `[c]` is then added. The operation is "upfirdn" in StyleGAN2 (arXiv:1912.04958)
+    and StyleGAN3 (arXiv:2106.12423).
     """
     if f is None:
         f = torch.ones(1, 1, device=x.device)
@@ -70,8 +70,8 @@ def _differentiable(
 
 
 class _Resampling(torch.autograd.Function):
-    """`_resample` with a gradient that is resampling again. PyTorch's own for depthwise convolutions takes fifteen
-    times as long in bfloat16, and goes channel by channel where it is itself differentiated."""
+    """`_resample` with a gradient that is itself resampling. PyTorch's own gradient of depthwise convolutions takes
+    fifteen times as long in bfloat16, and is computed channel by channel if it is differentiated again."""
 
     @staticmethod
     def forward(
@@ -136,9 +136,9 @@ def _depthwise(f: Tensor, x: Tensor) -> Tensor:
 
 
 def _rounded(f: Tensor, dtype: torch.dtype) -> Tensor:
-    """`f` in `dtype`. A long filter keeps its sum: what rounding takes from it goes into its smallest taps, which are
-    the finest. Else every pass makes a picture lighter or darker, in bfloat16 by up to 0.2 %. Of shorter filters all
-    taps are binary fractions."""
+    """`f` in `dtype`. A long filter keeps its sum: the rounding error is added to its smallest taps, which are stored
+    most finely. Otherwise every pass would make a picture lighter or darker, in bfloat16 by up to 0.2 %. The taps of
+    shorter filters are binary fractions."""
     rounded = f.to(dtype)
     if dtype == f.dtype or max(f.shape) < SEPARABLE_FROM:
         return rounded
@@ -150,10 +150,10 @@ def _rounded(f: Tensor, dtype: torch.dtype) -> Tensor:
 class _Axis(NamedTuple):
     """One axis of a transposed convolution, in PyTorch's terms."""
 
-    size: int  # pixels of the result that count, the rest is cut off
-    pad: tuple[int, int]  # zeros around the input: only for paddings that reach beyond the filter
-    crop: int  # PyTorch's `padding`: pixels taken off both ends
-    extra: int  # PyTorch's `output_padding`: pixels given back at the end
+    size: int  # pixels of the result that are used; the rest is cut off
+    pad: tuple[int, int]  # zeros around the input: only for padding that extends beyond the filter
+    crop: int  # PyTorch's `padding`: pixels removed at both ends
+    extra: int  # PyTorch's `output_padding`: pixels added back at the end
 
 
 def _plan(size: int, taps: int, up: int, low: int, high: int) -> _Axis:

@@ -1,5 +1,5 @@
-"""dlib's face recognition network out of dlib's own file: a ResNet (He et al. 2015, arXiv:1512.03385) of 29
-convolutions that brings pictures of one person close together.
+"""dlib's face recognition network, read from dlib's own file: a ResNet (He et al. 2015, arXiv:1512.03385) of 29
+convolutions that maps pictures of the same person to nearby vectors.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ RECOGNITION = Asset(
         "cfd0ea1ae392981e5c359adaaea184dbfeb73c42ff1ec7f42c10afd0a712abe7",
     ),
     "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
-    "dlib's face recognition, which tells people apart",
+    "dlib's face recognition, which distinguishes people",
     "CC0-1.0",
 )
-# A name that begins a layer with weights; the last one's two sizes stand between its name and its numbers.
+# The name at the beginning of a layer with weights; in the last one, two sizes come between its name and its numbers.
 LAYER = re.compile(rb"con_4|affine_|fc_2\x01\x80\x02\x00\x01")
 BLOCKS = 14  # residual blocks of two convolutions
 HALVING = (3, 7, 10, 13)  # those that halve the resolution
 
 
 def embed(x: Tensor) -> Tensor:
-    """Faces `[n, 3, 150, 150]`, pixels as dlib scales them, to `[n, 128]`."""
+    """Faces `[n, 3, 150, 150]`, with pixels scaled as in dlib, to vectors `[n, 128]`."""
     convolutions, head = _weights()
     layers = iter(convolutions)
     x = F.max_pool2d(F.relu(F.conv2d(x, *next(layers), stride=2)), 3, 2)
@@ -44,7 +44,7 @@ def embed(x: Tensor) -> Tensor:
 
 
 def _add(a: Tensor, b: Tensor) -> Tensor:
-    """The sum of two maps. Where one has fewer channels, rows or columns, zeros stand in."""
+    """The sum of two feature maps. If one has fewer channels, rows or columns, it is padded with zeros."""
     total = a.new_zeros([max(sizes) for sizes in zip(a.shape, b.shape, strict=True)])
     for x in (a, b):
         _, channels, rows, columns = x.shape
@@ -54,8 +54,8 @@ def _add(a: Tensor, b: Tensor) -> Tensor:
 
 @cache
 def _weights() -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
-    """Filters and biases of all convolutions, and the head `[256, 128]`. A convolution's channels are scaled and
-    shifted after it, which folds into its own numbers."""
+    """Filters and biases of all convolutions, and the head `[256, 128]`. The scale and shift of channels after a
+    convolution are folded into its own numbers."""
     *tensors, head = _read(RECOGNITION.path().read_bytes())
     convolutions = []
     channels, kernel = 3, 7
@@ -69,10 +69,10 @@ def _weights() -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
 
 
 def _read(content: bytes) -> list[Tensor]:
-    """All layers' numbers, first layer first."""
+    """The numbers of all layers, in order."""
     tensors, place = [], 0
     while layer := LAYER.search(content, place):
-        # A tensor is a version, four sizes and float32 numbers, little end first.
+        # A tensor is a version, four sizes and float32 numbers, little-endian.
         place = layer.end()
         sizes = []
         for _ in range(5):
@@ -85,6 +85,6 @@ def _read(content: bytes) -> list[Tensor]:
 
 
 def _integer(content: bytes, place: int) -> tuple[int, int]:
-    """A whole number, which dlib writes as its length and its bytes, and the place after it."""
+    """An integer, which dlib writes as its length and its bytes, and the position after it."""
     end = place + 1 + content[place]
     return int.from_bytes(content[place + 1 : end], "little"), end

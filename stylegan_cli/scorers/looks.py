@@ -1,7 +1,7 @@
-"""Cutting what a network wants to see out of an aligned face.
+"""Cutting the window that a network needs out of an aligned face.
 
-FFHQ's alignment brings everybody's eyes and mouth to the same places, so the windows are fixed. Scores through windows
-around detected points differ from these no more than a face's differ from its mirror image's.
+FFHQ's alignment puts all eyes and mouths in the same places, so the windows are fixed. Scores from windows around
+detected points differ from these no more than those of a face and its mirror image do.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-SIZE = 256  # pixels of a face before windows are cut: no network sees more of it
+SIZE = 256  # pixels of a face before windows are cut: no network needs more
 DLIB_MEAN = np.array([122.782, 117.001, 104.298], np.float32)
 
 
 @dataclass(frozen=True)
 class Window:
-    """A square in the middle of an aligned face, `edge` wide around the height `y`: shares of the picture's edge."""
+    """A square, horizontally centred in an aligned face: `edge` wide, its centre at height `y`, both as fractions of
+    the picture's edge."""
 
     y: float
     edge: float
@@ -32,16 +33,16 @@ class Window:
 
 
 def prepare(face: Image.Image) -> Image.Image:
-    """The face at the size that windows are cut from."""
+    """The face at the size from which windows are cut."""
     return face if face.width <= SIZE else face.resize((SIZE, SIZE), Image.Resampling.BOX)
 
 
 def both_ways(face: Image.Image) -> Iterator[Image.Image]:
-    """The face and its mirror image: their mean cannot prefer a side, and is steadier than either."""
+    """The face and its mirror image: the mean of both is symmetric, and more stable than either."""
     yield face
     yield ImageOps.mirror(face)
 
 
 def dlib_pixels(pixels: np.ndarray) -> np.ndarray:
-    """RGB pixels `[size, size, 3]` in 0..255 as networks made with dlib want them, `[1, 3, size, size]`."""
+    """RGB pixels `[size, size, 3]` in 0..255 in the form for networks made with dlib, `[1, 3, size, size]`."""
     return ((pixels - DLIB_MEAN) / 256).transpose(2, 0, 1)[None]

@@ -1,8 +1,8 @@
 """The face as a mesh of 468 points in space (MediaPipe Face Mesh, Kartynnik et al. 2019, arXiv:1907.06724), and what
 can be measured on it.
 
-x runs to the picture's right, y down, z away from the camera, all in shares of the picture's edge. "Left" and "right"
-are the picture's.
+x points to the picture's right, y down, z away from the camera, all in fractions of the picture's edge. "Left" and
+"right" are the picture's.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ MEDIAPIPE = Wheel(
 )
 MESH = Asset(MEDIAPIPE, "mediapipe/modules/face_landmark/face_landmark.tflite", "MediaPipe's face mesh", "Apache-2.0")
 WINDOW, SIZE = Window(0.525, 0.85), 192
-# Pairs of points on the left and the right whose line is level on an upright face: outer corners of the eyes, temples,
-# cheeks before the ears.
+# Pairs of points on the left and the right that are level on an upright face: outer corners of the eyes, temples,
+# cheeks in front of the ears.
 LEFT, RIGHT = [33, 127, 234], [263, 356, 454]
 # The hairline and the base of the nose: neither a smile nor an open mouth moves them.
 TOP, BASE = 10, 2
@@ -34,7 +34,7 @@ EYE_CORNERS = [[33, 133], [362, 263]]
 
 
 def read(face: Image.Image) -> np.ndarray | None:
-    """The mesh of an aligned face and that of its mirror image, `[2, 468, 3]`; None where no face is seen."""
+    """The meshes of an aligned face and of its mirror image, `[2, 468, 3]`; None if no face is found."""
     net = network(MESH)
     points, presence = zip(*(net(WINDOW.cut(picture, SIZE)[None] / 255) for picture in both_ways(face)), strict=True)
     if float(np.mean(presence)) < 0:
@@ -43,7 +43,7 @@ def read(face: Image.Image) -> np.ndarray | None:
     return np.array(points, float).reshape(2, 468, 3) * (WINDOW.edge / SIZE) + corner
 
 
-# The angles are those of a head that nods first, then looks aside, then tilts.
+# The angles are those of a head that first nods, then turns, then tilts.
 def yaw(points: np.ndarray) -> float:
     """How far the face `[468, 3]` is turned to the right, in degrees."""
     x, y, z = _across(points)
@@ -51,7 +51,8 @@ def yaw(points: np.ndarray) -> float:
 
 
 def pitch(points: np.ndarray) -> float:
-    """How far the face looks up, in degrees; 0 where hairline and base of the nose are equally far away."""
+    """How far the face `[468, 3]` looks up, in degrees; 0 if the hairline and the base of the nose are equally far
+    away."""
     across, up = _across(points), points[TOP] - points[BASE]
     up = up - across * (up @ across) / (across @ across)
     away = np.cross(up, across / _length(across))
@@ -59,19 +60,20 @@ def pitch(points: np.ndarray) -> float:
 
 
 def roll(points: np.ndarray) -> float:
-    """How far the head is tilted clockwise, in degrees."""
+    """How far the face `[468, 3]` is tilted clockwise, in degrees."""
     x, y, _ = _across(points)
     return _degrees(y, x)
 
 
 def mouth_open(points: np.ndarray) -> float:
-    """The gap between the lips over the mouth's width: 0 closed, about 0.3 laughing."""
+    """The gap between the lips divided by the mouth's width, of a face `[468, 3]`: 0 closed, about 0.3 laughing."""
     gap = _length(points[LOWER_LIP] - points[UPPER_LIP]).mean()
     return float(gap / _length(points[MOUTH_CORNERS[1]] - points[MOUTH_CORNERS[0]]))
 
 
 def eyes_open(points: np.ndarray) -> float:
-    """The eyes' height over their width, the mean of both (Soukupova and Cech 2016, equation 1)."""
+    """The height of the eyes divided by their width, the mean of both, of a face `[468, 3]` (Soukupova and Cech 2016,
+    equation 1)."""
     heights = _length(points[UPPER_LIDS] - points[LOWER_LIDS]).mean(axis=1)
     corners = points[EYE_CORNERS]
     return float((heights / _length(corners[:, 1] - corners[:, 0])).mean())

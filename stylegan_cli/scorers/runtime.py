@@ -1,5 +1,5 @@
-"""Foreign networks (.onnx, .tflite) through OpenVINO: on the CPU, in float32, on one thread, so that the same picture
-always gets the same numbers."""
+"""Foreign networks (.onnx, .tflite) in OpenVINO: on the CPU, in float32, on one thread, so that the same picture always
+gives the same numbers."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def installed() -> bool:
 
 
 def demand() -> None:
-    """Raises StyleganError where the extra is missing."""
+    """Raises StyleganError if the extra is missing."""
     if not installed():
         raise StyleganError(
-            "faces are looked at by OpenVINO, which is not installed: pip install 'stylegan-cli[scorers]'"
+            "the scores of faces need OpenVINO, which is not installed; run pip install 'stylegan-cli[scorers]'"
         )
 
 
 @cache
 def network(asset: Asset) -> Network:
-    """The network in this file, opened once; of a softmax at its end it gives the logits."""
+    """The network in this file, loaded once; if it ends in a softmax, the outputs are the logits before it."""
     import openvino
 
     model = openvino.Core().read_model(asset.path())
@@ -41,7 +41,8 @@ def network(asset: Asset) -> Network:
 
 @cache
 def beginning(asset: Asset) -> Network:
-    """The network in this file up to the only operation that OpenVINO does not know, whose inputs it gives."""
+    """The network in this file up to the only operation that OpenVINO does not know; the outputs are that operation's
+    inputs."""
     from openvino.frontend import FrontEndManager
 
     frontend = FrontEndManager().load_by_model(str(asset.path()))
@@ -51,7 +52,7 @@ def beginning(asset: Asset) -> Network:
 
 
 class Network:
-    """One network for one picture at a time, from its `parameters` to the `outputs`."""
+    """A network from its `parameters` to its `outputs`, for one picture at a time."""
 
     def __init__(self, outputs: list[openvino.Output], parameters: list[openvino.op.Parameter]) -> None:
         import openvino
@@ -67,7 +68,7 @@ class Network:
 
 
 def _before_softmax(result: openvino.Node) -> openvino.Output:
-    """What flows into a result, or into the softmax before it."""
+    """The input of a result, or of the softmax before it."""
     output = result.input_value(0)
     node = output.get_node()
     return node.input_value(0) if node.get_type_name() == "Softmax" else output

@@ -34,11 +34,11 @@ def _classified(classify: Callable[[Image.Image], float]) -> Read:
 
 
 def _measured(measure: Callable[[np.ndarray], float], mirrored: int = 1) -> Read:
-    """The mean of both meshes; `mirrored` is -1 for what changes its sign in the mirror."""
+    """The mean of both meshes; `mirrored` is -1 for a measure that changes its sign in the mirror image."""
     return lambda _face, meshes: (measure(meshes[0]) + mirrored * measure(meshes[1])) / 2
 
 
-# All need the mesh: it tells whether there is a face at all.
+# All need the mesh: it shows whether there is a face at all.
 SCORES = {
     score.name: score
     for score in (
@@ -68,14 +68,14 @@ def available() -> set[str]:
 
 
 class Scorers:
-    """Reads the named scores off many pictures. Networks are opened with the first picture: fetch `assets` before."""
+    """Computes the named scores of many pictures. Networks are loaded with the first picture: fetch `assets` first."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        """Raises UsageError for names that are no scores, StyleganError where the extra is not installed."""
+        """Raises UsageError for unknown names, StyleganError if the extra is not installed."""
         self.names = tuple(names)
         for name in self.names:
             if name not in SCORES:
-                raise UsageError(f"there is no score {name!r}; there are {', '.join(SCORES)}")
+                raise UsageError(f"there is no score {name!r}; scores are {', '.join(SCORES)}")
         runtime.demand()
 
     @property
@@ -84,8 +84,8 @@ class Scorers:
         return tuple(dict.fromkeys(asset for name in self.names for asset in SCORES[name].assets))
 
     def __call__(self, face: Image.Image) -> dict[str, float]:
-        """The scores of an RGB picture of one face, square and aligned as FFHQ is, of 128 pixels or more. Where no
-        face is seen all are nan."""
+        """The scores of an RGB picture of one face, square, aligned like FFHQ, of 128 pixels or more. If no face is
+        found, all are nan."""
         face = prepare(face)
         meshes = mesh.read(face)
         if meshes is None:

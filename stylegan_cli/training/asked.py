@@ -1,4 +1,4 @@
-"""What a run was asked for, option by option as the user gave them, so that its folder alone is enough to go on."""
+"""The options of a run as the user gave them, so that its folder alone is enough to continue."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 FILE = "command.json"
-PRESET = "auto"  # where none was asked for
+PRESET = "auto"  # the default
 
 
 def dumps(given: dict[str, Any]) -> str:
-    """`given` in JSON; files are named so that they are found from everywhere."""
+    """`given` in JSON; paths are absolute, so that files are found from any folder."""
     return json.dumps(given, indent=2, default=lambda path: str(path.resolve()))
 
 
 def command(given: dict[str, Any]) -> str:
-    """The command line that asks for all of `given`, with files by their bare names, for whoever reads where a model
-    comes from."""
+    """The command line with all options in `given`, and files without their folders, to document where a model comes
+    from."""
     words = [word for name, value in given.items() for word in _words(name.replace("_", "-"), value)]
     return shlex.join(["stylegan", "train", *words])
 
@@ -30,7 +30,7 @@ def _words(option: str, value: Any) -> list[str]:
 
 
 def load(folder: Path) -> dict[str, Any]:
-    """What the run in this folder was last asked for; nothing where no run is, or none that wrote it down."""
+    """The options last given for the run in this folder; empty if there is no run, or it did not record them."""
     try:
         found = json.loads((folder / FILE).read_bytes())
     except (OSError, ValueError, RecursionError):

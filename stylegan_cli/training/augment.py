@@ -1,8 +1,8 @@
 """Adaptive discriminator augmentation (Karras et al. 2020, arXiv:2006.06676, sections 2 and 3, appendix B).
 
-The discriminator sees real and generated pictures only through random changes, each made with probability p. As long as
-p is below 0.8 or so the generator does not copy them. How much the discriminator overfits shows in the sign of its
-scores of real pictures, and steers p.
+The discriminator sees real and generated pictures only after random changes, each made with probability p. As long as p
+is below about 0.8, the generator does not copy the changes. The sign of the discriminator's scores of real pictures
+shows how much it overfits, and controls p.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from torch import Tensor
 
 from stylegan_cli.ops.resample import filter_on, upfirdn2d
 
-# Which groups of changes: pixel blitting, geometry, colour. Names as in NVIDIA's train.
+# The groups of changes: pixel blitting, geometry, colour. Names as in NVIDIA's train.
 PIPES = {"blit": "b", "geom": "g", "color": "c", "bg": "bg", "bgc": "bgc"}
-# The low-pass filter of the wavelet sym6: up with it and down with its mirror image are the identity.
+# The low-pass filter of the wavelet sym6: upsampling with it and downsampling with its mirror image is the identity.
 SYM6 = (
     *(0.015404109327027373, 0.0034907120842174702, -0.11799011114819057, -0.048311742585633),
     *(0.4910559419267466, 0.787641141030194, 0.3379294217276218, -0.07263752278646252),
     *(-0.021060292512300564, 0.04472490177066578, 0.0017677118642428036, -0.007800708325034148),
 )
-REACH = len(SYM6) // 4  # pixels beyond the edge that the filters look at
-# It is not quite symmetric: its centre of mass lies so many taps off its middle, -0.40, and by so much it moves what
-# changes slowly. NVIDIA's code takes -0.5, which suits details of four pixels better, and what is coarser, as nearly
-# everything in pictures is, worse: turned by a quarter, waves of 18 pixels came out thirteen times less exact.
+REACH = len(SYM6) // 4  # pixels beyond the edge that the filters need
+# The filter is not quite symmetric: its centre of mass is this many taps off its middle, -0.40, by which it moves
+# slowly varying content. NVIDIA's code uses -0.5, which is better for details of four pixels, but worse for coarser
+# ones, that is for nearly everything in pictures: after a quarter turn, waves of 18 pixels were thirteen times less
+# exact.
 OFF_CENTRE = sum(i * tap for i, tap in enumerate(SYM6)) / sum(SYM6) - (len(SYM6) - 1) / 2
 SHIFT = 0.125  # picture widths
 ZOOM = 0.2 * math.log(2)
@@ -36,13 +37,13 @@ BRIGHTNESS, CONTRAST, SATURATION = 0.2, 0.5 * math.log(2), math.log(2)
 
 def steered(p: float, r_t: float, target: float, kimg: float, span: float) -> float:
     """The next `p`, after `kimg` with a mean sign `r_t` of the scores of real pictures (section 3.1): one step up or
-    down, by which it would cross from 0 to 1 in `span` kimg."""
+    down, of a size that would take it from 0 to 1 in `span` kimg."""
     step = kimg / span
     return min(max(p + (step if r_t > target else -step if r_t < target else 0.0), 0.0), 1.0)
 
 
 def augment(images: Tensor, p: float, pipe: str = "bgc") -> Tensor:
-    """`images` `[n, 3, r, r]`, each changed in its own way; the images themselves if `p` is 0. Differentiable twice."""
+    """`images` `[n, 3, r, r]`, each changed differently; unchanged if `p` is 0. Differentiable twice."""
     if p == 0:
         return images
     groups, draw = PIPES[pipe], Draw(len(images), p)
@@ -57,8 +58,8 @@ def augment(images: Tensor, p: float, pipe: str = "bgc") -> Tensor:
 
 
 class Draw:
-    """Random numbers for `n` pictures, where a change falls to each with probability `p`. They are drawn, and matrices
-    made of them, on the CPU: a GPU would be given hundreds of tiny things to do, and round products to TF32."""
+    """Random numbers for `n` pictures, each of which is changed with probability `p`. They are drawn, and matrices made
+    from them, on the CPU: a GPU would have to run hundreds of tiny operations, and round products to TF32."""
 
     def __init__(self, n: int, p: float) -> None:
         self.n, self.p = n, p
@@ -73,8 +74,7 @@ class Draw:
         return torch.randint(count, (self.n,)).float()
 
     def maybe(self, value: Tensor, p: float | None = None) -> Tensor:
-        """`value` `[n]` where the change is made, else 0; the same for values that were drawn at once if they are
-        stacked."""
+        """`value` `[n]` for pictures that are changed, else 0; stacked values `[k, n]` are kept or dropped together."""
         made = torch.rand(self.n) < (self.p if p is None else p)
         return torch.where(made, value, 0.0)
 
@@ -83,7 +83,7 @@ class Draw:
 
 
 def blits(draw: Draw, resolution: int) -> Tensor:
-    """Mirroring, quarter turns and whole-pixel shifts: matrices `[n, 3, 3]` from new places to old ones.
+    """Mirroring, quarter turns and whole-pixel shifts: matrices `[n, 3, 3]` from new places to old places.
 
     Places are in half picture widths from the centre.
     """
@@ -94,9 +94,9 @@ def blits(draw: Draw, resolution: int) -> Tensor:
 
 
 def geometry(draw: Draw) -> Tensor:
-    """Zoom, a turn, a stretch, another turn, and a shift by parts of pixels: matrices as those of `blits`.
+    """Zoom, a rotation, a stretch, another rotation, and a subpixel shift: matrices like those of `blits`.
 
-    A turn before and one after the stretch make it go any way; together they are made with probability p.
+    With a rotation before and after it, the stretch can have any direction; together these are made with probability p.
     """
     turning = 1 - math.sqrt(1 - draw.p)
     zoom = draw.maybe(draw.normal(ZOOM)).exp()
@@ -109,9 +109,9 @@ def geometry(draw: Draw) -> Tensor:
 
 
 def colours(draw: Draw) -> Tensor:
-    """Brightness, contrast, inverted luma, turned hue, saturation: matrices `[n, 4, 4]` on (r, g, b, 1)."""
+    """Brightness, contrast, inverted luma, rotated hue, saturation: matrices `[n, 4, 4]` on (r, g, b, 1)."""
     grey = torch.tensor([1.0, 1.0, 1.0, 0.0]) / math.sqrt(3)
-    luma = torch.outer(grey, grey)  # projects on the grey axis
+    luma = torch.outer(grey, grey)  # projects onto the grey axis
     whole = draw.identity(4)
 
     matrix = whole.clone()
@@ -126,7 +126,7 @@ def colours(draw: Draw) -> Tensor:
 
 
 def _hue(angle: Tensor, luma: Tensor) -> Tensor:
-    """A turn about the grey axis (Rodrigues' formula), `[n, 4, 4]`."""
+    """A rotation about the grey axis by `angle` `[n]` radians (Rodrigues' formula), `[n, 4, 4]`."""
     cross = torch.zeros_like(luma)
     cross[:3, :3] = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
     last = torch.diag(torch.tensor([0.0, 0.0, 0.0, 1.0]))
@@ -136,24 +136,26 @@ def _hue(angle: Tensor, luma: Tensor) -> Tensor:
 
 
 def recoloured(images: Tensor, matrix: Tensor) -> Tensor:
-    """`images` `[n, 3, h, w]` through `matrix` `[n, 4, 4]`, which may be on the CPU."""
+    """`images` `[n, 3, h, w]` with colours multiplied by `matrix` `[n, 4, 4]`, which may be on the CPU."""
     matrix = _uploaded(matrix, images)
     pixels = matrix[:, :3, :3] @ images.flatten(2) + matrix[:, :3, 3:]
     return pixels.reshape(images.shape)
 
 
 def translation(x: Tensor, y: Tensor) -> Tensor:
-    """A shift by picture widths, as a matrix on half widths `[n, 3, 3]`."""
+    """A shift by `x`, `y` `[n]` picture widths, as matrices `[n, 3, 3]` on places in half widths."""
     one, zero = torch.ones_like(x), torch.zeros_like(x)
     return _rows(one, zero, 2 * x, zero, one, 2 * y)
 
 
 def scaling(x: Tensor, y: Tensor) -> Tensor:
+    """A scaling by factors `x`, `y` `[n]`, as matrices `[n, 3, 3]`."""
     zero = torch.zeros_like(x)
     return _rows(x, zero, zero, zero, y, zero)
 
 
 def rotation(angle: Tensor) -> Tensor:
+    """A rotation by `angle` `[n]` radians, as matrices `[n, 3, 3]`."""
     cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
     return _rows(cos, -sin, zero, sin, cos, zero)
 
@@ -164,10 +166,11 @@ def _rows(*entries: Tensor) -> Tensor:
 
 
 def warp(images: Tensor, inverse: Tensor) -> Tensor:
-    """Pictures `[n, c, r, r]` through a map: `inverse` `[n, 3, 3]`, on the CPU, says for each place where its colour
+    """Transforms pictures `[n, c, r, r]`: `inverse` `[n, 3, 3]`, on the CPU, maps each place to the one that its colour
     comes from.
 
-    Mirrored beyond the edges, sampled at twice the resolution between two filters so that nothing aliases.
+    Pictures are mirrored beyond their edges, and sampled at twice the resolution between two filters, so that nothing
+    aliases.
     """
     size = images.shape[3]
     moved = inverse.new_tensor([OFF_CENTRE / 2 / size])
@@ -187,7 +190,7 @@ def warp(images: Tensor, inverse: Tensor) -> Tensor:
 
 
 def _grid(theta: Tensor, size: int) -> Tensor:
-    """`F.affine_grid` for `size` x `size` places. That one is a product of matrices, which TF32 would move by up to a
+    """`F.affine_grid` for `size` x `size` places. PyTorch's own is a matrix product, which TF32 would change by up to a
     seventh of a pixel."""
     places = (torch.arange(size, device=theta.device, dtype=theta.dtype) * 2 + 1) / size - 1
     x, y, constant = theta[:, None, None].unbind(-1)  # [n, 1, 1, 2] each
@@ -195,13 +198,14 @@ def _grid(theta: Tensor, size: int) -> Tensor:
 
 
 def _uploaded(matrix: Tensor, images: Tensor) -> Tensor:
-    """Where the images are, without waiting for the GPU: CUDA copies what is so small at once, and sends it later."""
+    """The matrix on the images' device, without waiting for the GPU: CUDA copies something this small at once, and
+    sends it later."""
     return matrix.to(images, non_blocking=images.is_cuda)
 
 
 def _margin(inverse: Tensor, size: int) -> int:
-    """Pixels that the map takes from beyond an edge, or some more, so that there are few sizes to try convolutions for;
-    at most as many as mirroring can give."""
+    """How many pixels beyond an edge the map needs, rounded up so that convolutions are tried for only few sizes; at
+    most as many as mirroring can give."""
     corners = torch.tensor([[-1.0, -1, 1], [-1, 1, 1], [1, -1, 1], [1, 1, 1]]).to(inverse)
     reach = (inverse[:, :2] @ corners.t()).abs().max().item()
     margin, step = max(math.ceil((reach - 1) * size / 2), 0) + 2 * REACH, max(size // 8, 1)
@@ -228,7 +232,7 @@ class _Spread(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, grid: Tensor, shape: torch.Size) -> Tensor:
         ctx.save_for_backward(grid)
-        images = gradient.new_empty(shape)  # only its shape counts
+        images = gradient.new_empty(shape)  # only its shape is used
         zeros, bilinear, wanted = 0, 0, (True, False)
         return torch.ops.aten.grid_sampler_2d_backward(gradient, images, grid, bilinear, zeros, False, wanted)[0]
 

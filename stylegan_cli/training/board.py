@@ -1,4 +1,4 @@
-"""Curves for TensorBoard, where it is installed."""
+"""Curves for TensorBoard, if it is installed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Board:
-    """Writes numbers over pictures seen into TensorBoard's event files; nothing where it is not installed.
+    """Writes numbers by pictures seen into TensorBoard's event files; does nothing if it is not installed.
 
-    Events of a run that is `nimg` pictures old hide those that were written later.
+    For a run that continues at `nimg` pictures, earlier events from beyond that point are hidden.
     """
 
     def __init__(self, folder: Path, nimg: int) -> None:

@@ -1,4 +1,5 @@
-"""Checkpoints: the whole state of a run in one file, written beside the last good one, read back before that goes."""
+"""Checkpoints: the whole state of a run in one file, written beside the last good one, and read back before that is
+removed."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ ENDING = ".safetensors"
 
 def save(state: State, folder: Path) -> Path:
     """Writes a checkpoint and checks it; only then removes all but the last two, and any from later in the run: those
-    were damaged, and the run went on from before them. If it cannot be written all stay."""
+    were damaged, and the run continued from before them. Raises StyleganError, and removes none, if it cannot be
+    written."""
     tensors, progress = state.tensors(), json.dumps(asdict(state.progress))
     path = folder / f"{state.progress.nimg:012d}{ENDING}"
     metadata = {"progress": progress, "sha256": digest("training", progress, tensors)}
@@ -31,7 +33,7 @@ def save(state: State, folder: Path) -> Path:
         with part.open("rb+") as file:
             os.fsync(file.fileno())
     if read(path) is None:
-        raise StyleganError(f"{path} was not written as it should be; look after the disk")
+        raise StyleganError(f"{path} was not written correctly; check the disk")
     others = found(folder)
     kept = [other for other in others if other <= path][-KEPT:]
     for other in others:
@@ -41,13 +43,14 @@ def save(state: State, folder: Path) -> Path:
 
 
 def newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, float]] | None:
-    """Tensors and progress of the newest checkpoint that is whole; None where there is none at all."""
+    """Tensors and progress of the newest undamaged checkpoint; None if there are no checkpoints. Raises StyleganError
+    if all are damaged."""
     paths = found(folder)
     for path in reversed(paths):
         if (content := read(path)) is not None:
             return content
     if paths:
-        raise StyleganError(f"all checkpoints in {folder} are damaged; begin again in another --outdir")
+        raise StyleganError(f"all checkpoints in {folder} are damaged; start again in another --outdir")
     return None
 
 

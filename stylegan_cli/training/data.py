@@ -1,6 +1,6 @@
-"""Training pictures: a folder or zip in NVIDIA's layout, checked before training, and read ahead while it runs.
+"""Training pictures: a folder or zip in NVIDIA's layout, checked before training, and read ahead during training.
 
-The order is a fresh permutation for every epoch, which follows from the seed: a position in it is all there is to save.
+The order is a new permutation for every epoch, determined by the seed: only a position in it needs to be saved.
 """
 
 from __future__ import annotations
@@ -27,29 +27,30 @@ from stylegan_cli.training.randomness import seed_of
 
 FEWEST = 16
 SMALLEST = 8  # pixels
-CACHE = 1 << 30  # bytes of decoded pictures that are kept
+CACHE = 1 << 30  # the maximum number of bytes of decoded pictures to keep
 
 
 class DamagedError(StyleganError):
-    """A picture turns out to be unreadable when it is needed."""
+    """A picture proved unreadable when it was needed."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`images` `[n, 3, r, r]` in [-1, 1] and their classes, one-hot `[n, c_dim]`, None where there are none."""
+    """`images` `[n, 3, r, r]` in [-1, 1] and their classes, one-hot `[n, c_dim]`, None if there are none."""
 
     images: Tensor
     labels: Tensor | None
 
 
 class Pictures:
-    """Square pictures of one size, as `[3, resolution, resolution]` uint8, shrunken by a whole factor if need be.
+    """Square pictures of one size, as `[3, resolution, resolution]` uint8, shrunk by a whole factor if necessary.
 
-    When it is opened all files are looked at, and their sizes checked: a zip's headers, and a folder's whole files, for
-    their checksums. `on_checked` is told how many are done, and of how many.
+    On opening, all files are read and their sizes checked: only the headers in a zip, but whole files in a folder, for
+    their checksums. `on_checked` gets the number of files done, and the total. Raises StyleganError if there are too
+    few pictures, or one cannot be used.
 
-    `classes` holds each picture's class, None unless labels are wanted; `c_dim` counts the classes of all pictures.
-    `subset` takes so many of them by chance, from a seed.
+    `classes` holds each picture's class, None unless labels are wanted; `c_dim` is the number of classes of all
+    pictures. `subset` is a number of pictures to choose at random, and the seed.
     """
 
     def __init__(
@@ -85,8 +86,8 @@ class Pictures:
 
     @property
     def fingerprint(self) -> str:
-        """Tells data sets apart by their pictures' names, size, contents (their CRC-32, as in a zip) and classes; a
-        folder and a zip of the same files are the same."""
+        """A hash of the pictures' names, size, contents (their CRC-32, as in a zip) and classes; the same for a folder
+        and a zip of the same files."""
         sha = hashlib.sha256("\n".join([str(self.size), *self._names]).encode())
         sha.update(np.array(self._checksums, "<u4").tobytes())
         if self.classes is not None:
@@ -127,12 +128,12 @@ class Pictures:
         if len(self._names) < FEWEST:
             found = f"{'--subset takes' if subset else f'{self.path} holds'} {len(self._names)}"
             raise StyleganError(
-                f"{found} picture{'s' * (len(self._names) > 1)}; training takes {FEWEST} at the very least, and "
-                "thousands to be any good"
+                f"{found} picture{'s' * (len(self._names) > 1)}, but training needs at least {FEWEST}, and thousands "
+                "for good results"
             )
 
     def _common_size(self, on_checked: Callable[[int, int], None]) -> int:
-        """Pixels an edge, from the files' headers; fills `_checksums` on the way."""
+        """Pixels per edge, from the files' headers; also fills `_checksums`."""
         Image.init()
         first = None
         for done, name in enumerate(self._names, 1):
@@ -142,12 +143,12 @@ class Pictures:
                 raise StyleganError(f"{name} in {self.path} is {width} x {height}, which is not square; {MEND}")
             if width != (first := first or width):
                 raise StyleganError(
-                    f"{name} in {self.path} is {width} x {width}, and {self._names[0]} {first} x {first}; {MEND}"
+                    f"{name} in {self.path} is {width} x {width}, but {self._names[0]} is {first} x {first}; {MEND}"
                 )
         return first or 0
 
     def _look_at(self, name: str) -> tuple[int, int]:
-        """A file's width and height; keeps its checksum."""
+        """A file's width and height; stores its checksum."""
         known = [format for format in FORMATS if format in Image.OPEN]
         try:
             with self._source.open(name) as file, Image.open(file, formats=known) as image:
@@ -156,21 +157,21 @@ class Pictures:
         except UnusableError as error:
             raise StyleganError(f"{name} in {self.path} {error}; {MEND}") from None
         except (*BROKEN_MEMBER, *BROKEN_PICTURE):
-            raise StyleganError(f"{name} in {self.path} is no picture that can be read; {MEND}") from None
+            raise StyleganError(f"{name} in {self.path} cannot be read as a picture; {MEND}") from None
         return size
 
     def _check_resolution(self, asked: int | None) -> int:
         resolution = asked or self.size
         if resolution < SMALLEST or resolution & (resolution - 1):
             raise StyleganError(
-                f"the pictures in {self.path} are {self.size} x {self.size}, and models are trained at powers of two "
-                f"from {SMALLEST} pixels on; make a data set with stylegan dataset --size"
+                f"the pictures in {self.path} are {self.size} x {self.size}, but models are trained at powers of two "
+                f"from {SMALLEST} pixels; make a data set with stylegan dataset --size"
                 if asked is None
-                else f"--resolution {asked} is no power of two from {SMALLEST} on"
+                else f"--resolution {asked} is not a power of two of {SMALLEST} or more"
             )
         if self.size % resolution:
             raise StyleganError(
-                f"the pictures in {self.path} are {self.size} x {self.size}, which is no multiple of {resolution}; "
+                f"the pictures in {self.path} are {self.size} x {self.size}, which is not a multiple of {resolution}; "
                 "make a data set with stylegan dataset --size"
             )
         return resolution
@@ -178,10 +179,10 @@ class Pictures:
     def _read_classes(self) -> tuple[np.ndarray, int]:
         labels = read_labels(self._source, "auto").of
         if labels is None:
-            raise StyleganError(f"--cond needs classes, and {self.path} has none; leave it out, or add a dataset.json")
+            raise StyleganError(f"--cond needs classes, but {self.path} has none; leave it out, or add a dataset.json")
         if (largest := max(labels.values())) >= (count := len(self._source.names)):
             raise StyleganError(
-                f"the labels of {self.path} name class {largest} among {count} pictures; number classes from 0 on"
+                f"the labels of {self.path} contain class {largest} for {count} pictures; number the classes from 0"
             )
         return np.array([labels[name] for name in self._names], np.int64), largest + 1
 
@@ -192,7 +193,7 @@ def _order(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 class Loader:
-    """Reads batches ahead on other threads. `waited` counts the seconds for which training waited for it."""
+    """Reads batches ahead on other threads. `waited` is the time in seconds that training waited for it."""
 
     def __init__(self, pictures: Pictures, seed: int, mirror: bool, threads: int = 2) -> None:
         self.pictures, self.mirror, self.waited = pictures, mirror, 0.0
@@ -201,13 +202,13 @@ class Loader:
         self._coming: tuple[Sequence[int], list[Future[np.ndarray]]] | None = None
 
     def start(self, positions: Sequence[int]) -> None:
-        """Begins to read the pictures at these positions of the endless order of pictures."""
+        """Starts reading the pictures at these positions in the endless order of pictures."""
         indices = [self.index(position) for position in positions]
         parts = [indices[i :: self._threads] for i in range(self._threads)]
         self._coming = positions, [self._pool.submit(self._read, part) for part in parts]
 
     def take(self, positions: Sequence[int], device: torch.device) -> Batch:
-        """The pictures at these positions, which `start` was told before."""
+        """The pictures at these positions, which were given to `start` before."""
         if self._coming is None or self._coming[0] != positions:
             self.start(positions)
         assert self._coming is not None
@@ -222,7 +223,7 @@ class Loader:
         return Batch(images.float() / 127.5 - 1, self._labels(positions, device))
 
     def index(self, position: int) -> tuple[int, bool]:
-        """Which picture stands at a position, and whether it is mirrored there: with `mirror` an epoch has both."""
+        """The index of the picture at a position, and whether it is mirrored: with `mirror` an epoch contains both."""
         count = len(self.pictures) * (2 if self.mirror else 1)
         epoch, place = divmod(position, count)
         index = int(_order(self._seed, epoch, count)[place])

@@ -1,7 +1,7 @@
-"""Training an encoder: pictures sampled from a model, and the `w` that made them, are all it takes.
+"""Training an encoder. It needs only pictures sampled from a model, and the `w` that made them.
 
 The loss is the squared error of `w`, in units of the typical distance between a `w` and `w_avg`. Pictures are disturbed
-the way that photos differ from samples: colours, blur, noise, a crop that is a little off, something in front.
+in the ways that photos differ from samples: colours, blur, noise, a slightly misaligned crop, something in front.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from stylegan_cli.generator import Generator
 from stylegan_cli.media.collecting import in_order
 
 EMA = 0.998
-TRUNK_RATE = 0.3  # of the learning rate: the trunk has seen pictures before
+TRUNK_RATE = 0.3  # of the learning rate: the trunk is pretrained
 WARM_UP = 200  # steps
 HELD_OUT, HELD_OUT_BATCH = 512, 32
 
 
 class Pictures(Protocol):
-    """Pictures `[3, h, w]` uint8, read when they are needed."""
+    """Pictures `[3, h, w]` uint8, read on demand."""
 
     def __len__(self) -> int: ...
 
@@ -39,7 +39,7 @@ class Pictures(Protocol):
 
 @dataclass(frozen=True)
 class Settings:
-    """`rate` is the peak of a cosine schedule. Everything left to chance depends on `seed`."""
+    """`rate` is the peak of a cosine schedule. All randomness comes from `seed`."""
 
     epochs: int = 8
     batch: int = 32
@@ -49,7 +49,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Step:
-    """What a step did: `loss`, and at the end of an epoch the `held_out` one, without disturbances."""
+    """The `loss` of a step, and at the end of an epoch that of the `held_out` pictures, without disturbances."""
 
     done: int
     total: int
@@ -66,12 +66,13 @@ def train(
 ) -> Encoder:
     """The encoder of a generator, from `pictures` and their `w` `[n, w_dim]`.
 
-    `on_step` is called after every step, with the running average of the encoder, which is what will be returned.
+    `on_step` is called after every step with the running average of the encoder, which is returned at the end. Raises
+    StyleganError if there are too few pictures.
     """
     held_out = min(HELD_OUT, len(w) // 10)
     count = len(w) - held_out
     if held_out == 0 or count < settings.batch:
-        raise StyleganError(f"{len(w)} pictures are too few to train an encoder; sample some thousands")
+        raise StyleganError(f"{len(w)} pictures are too few to train an encoder; sample several thousand")
     torch.manual_seed(settings.seed)
     encoder = _new_encoder(generator, w)
     average = copy.deepcopy(encoder).requires_grad_(False)
@@ -95,8 +96,8 @@ def train(
 
 
 def evaluate(encoder: Encoder, pictures: Pictures, w: Tensor, chosen: Sequence[int]) -> float:
-    """The share of the variance of `w` that the encoder does not see, over the `chosen` pictures: 0 is perfect, 1 is
-    as good as `w_avg`."""
+    """The fraction of the variance of `w` that the encoder does not explain, over the `chosen` pictures: 0 is perfect,
+    1 no better than `w_avg`."""
     with torch.inference_mode():
         sums = [
             _loss(encoder, images, w[part].to(encoder.w_avg)).item() * len(part)
@@ -106,7 +107,7 @@ def evaluate(encoder: Encoder, pictures: Pictures, w: Tensor, chosen: Sequence[i
 
 
 def disturb(images: Tensor) -> Tensor:
-    """`images` `[n, 3, h, w]` in [-1, 1] as photos might show them; each differently."""
+    """`images` `[n, 3, h, w]` in [-1, 1], each randomly changed to resemble a photo."""
     n, device = len(images), images.device
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
@@ -125,7 +126,8 @@ def disturb(images: Tensor) -> Tensor:
 
 
 def _move(images: Tensor, shift: Tensor, scale: Tensor, angle: Tensor) -> Tensor:
-    """Moved by `shift` `[n, 2]` of half an edge, scaled by `scale` and turned by `angle` (radians) `[n, 1]`."""
+    """Images moved by `shift` `[n, 2]` (in half edges), scaled by `scale` and turned by `angle` (radians), both
+    `[n, 1]`."""
     cos, sin = angle.cos() * scale, angle.sin() * scale
     matrix = torch.stack([torch.cat([cos, -sin, shift[:, :1]], 1), torch.cat([sin, cos, shift[:, 1:]], 1)], 1)
     grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
@@ -133,7 +135,7 @@ def _move(images: Tensor, shift: Tensor, scale: Tensor, angle: Tensor) -> Tensor
 
 
 def _cover(images: Tensor) -> Tensor:
-    """A grey rectangle at a random place of each picture, up to a third of its edge."""
+    """Images with a grey rectangle at a random place, with sides of up to a third of the edge."""
     n, _, h, w = images.shape
     size, corner = torch.rand(n, 2, 1) / 3, torch.rand(n, 2, 1)
     rows, columns = torch.linspace(0, 1, h), torch.linspace(0, 1, w)
@@ -171,7 +173,7 @@ def _loss(encoder: Encoder, images: Tensor, w: Tensor) -> Tensor:
 def _batches(
     pictures: Pictures, order: Sequence[int], batch: int, device: torch.device
 ) -> Iterator[tuple[list[int], Tensor]]:
-    """Which pictures, and they themselves `[n, 3, h, w]`. Others are read meanwhile."""
+    """The indices of pictures, and the pictures `[n, 3, h, w]`. The next ones are read meanwhile."""
     read = in_order(pictures.__getitem__, order)
     for i in range(0, len(order), batch):
         chosen = list(order[i : i + batch])

@@ -1,4 +1,4 @@
-"""A film of training: its sheets of fakes, one after the other, the newest held for a second."""
+"""A film of training: its sheets of fakes in order, with the newest shown for a second."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from PIL import Image
 
 from stylegan_cli.media.film import write_film
 
-LONGEST = 20  # seconds, with the one in which the newest sheet is held
-SHEETS_A_SECOND = 8  # where there are few
+LONGEST = 20  # seconds, including the one in which the newest sheet is held
+SHEETS_A_SECOND = 8  # if there are few
 MOST_A_SECOND = 30
 
 T = TypeVar("T")
 
 
 def write(sheets: Sequence[Path], path: Path) -> None:
-    """A film of 2 to 20 seconds; there are two sheets at least."""
+    """Writes a film of 2 to 20 seconds from at least two sheets."""
     shown = spread(sheets, (LONGEST - 1) * MOST_A_SECOND)
     fps = rate(len(shown))
     write_film(path, _frames([*shown, *shown[-1:] * fps]), fps, "mp4")
 
 
 def rate(sheets: int) -> int:
-    """Sheets a second."""
+    """Sheets per second."""
     return min(max(SHEETS_A_SECOND, math.ceil(sheets / (LONGEST - 1))), sheets)
 
 
 def spread(found: Sequence[T], most: int) -> list[T]:
-    """At most so many, evenly chosen, with the first and the last."""
+    """At most `most` items, evenly chosen, including the first and the last."""
     if len(found) <= most:
         return list(found)
     return [found[round(i * (len(found) - 1) / (most - 1))] for i in range(most)]

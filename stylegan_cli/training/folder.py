@@ -1,17 +1,17 @@
-"""A run's folder: options, log, checkpoints, the model as it is now, and pictures of it.
+"""A run's folder: options, log, checkpoints, the current model, and pictures from it.
 
-training_options.json         all that its result depends on
-command.json                  what the user asked for
+training_options.json         everything that the result depends on
+command.json                  the options that the user gave
 log.jsonl                     a line of measurements every tick
-metrics.jsonl                 a line for every metric whenever it was computed
-checkpoints/                  everything to go on from; the last two
+metrics.jsonl                 a line for each metric whenever it is computed
+checkpoints/                  the complete state to continue from; the last two
 network-snapshot.safetensors  the generator's running average: a model file like any other
-network-best.safetensors      the same as it was when the first of its metrics was lowest
-fakes000040.png               what it makes after 40 kimg of always the same latents; reals.png for comparison
+network-best.safetensors      the same at the time when the first of its metrics was lowest
+fakes000040.png               what it makes after 40 kimg, always from the same latents; reals.png for comparison
 report.html                   curves and pictures in one file
 training.mp4                  the sheets of fakes as a film
-events.out.tfevents...        the curves for TensorBoard, where it is installed
-.lock                         held by the process that trains, gone with it unless that was killed
+events.out.tfevents...        the curves for TensorBoard, if it is installed
+.lock                         held by the process that trains, and removed by it unless it is killed
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ OPTIONS, LOG, METRICS = "training_options.json", "log.jsonl", "metrics.jsonl"
 BEST = "network-best.safetensors"
 REPORT, FILM = "report.html", "training.mp4"
 REALS, FAKES = "reals.png", "fakes"
-# How the temporary names of a run's files begin.
+# The beginnings of temporary names of a run's files.
 NAMES = (OPTIONS, asked.FILE, LOG, METRICS, SNAPSHOT, BEST, REPORT, FILM, REALS)
 OURS = (f".{FAKES}", *(f".{Path(name).stem}." for name in NAMES))
-# What every line of these holds.
+# The keys that every line of these has.
 ENTRIES = {
     LOG: {"kimg", "nimg", "seconds"},
     METRICS: {"kimg", "nimg", "name", "title", "value", "floor", "num", "seconds"},
@@ -63,24 +63,24 @@ class RunFolder:
         self._held = ExitStack()
 
     def options(self) -> Options | None:
-        """What the run in this folder was asked for; None if the folder is new, or holds no more than what a process
-        leaves that was killed before it wrote that down."""
+        """The options of the run in this folder; None if the folder is new, or contains only what is left by a process
+        that was killed before it wrote them. Raises `StyleganError` if the folder contains something else."""
         file = self.path / OPTIONS
         if file.is_file():
             return Options.loads(file.read_bytes())
         if self.path.exists() and not (self.path.is_dir() and all(map(self._is_nothing, self.path.iterdir()))):
-            raise StyleganError(f"{self.path} exists, and holds no run of stylegan train; choose another --outdir")
+            raise StyleganError(f"{self.path} exists, but contains no run of stylegan train; choose another --outdir")
         return None
 
     def lock(self) -> None:
-        """From here to `close`, or the end of this process, no other one may train in this folder. What killed ones
-        left half-written is swept away; raises `StyleganError` where another one is training."""
+        """Until `close`, or until this process ends, no other process may train in this folder. Half-written files of
+        killed processes are removed. Raises `StyleganError` if another process is training."""
         self._held.enter_context(alone(self.path / LOCK, f"{self.path} is being trained"))
         self._sweep()
 
     def begin(self, options: Options, nimg: int) -> None:
-        """Makes the locked folder ready for a run that is `nimg` pictures old: what was logged after them is
-        forgotten."""
+        """Prepares the locked folder for a run that has seen `nimg` pictures: log lines from beyond that are
+        removed."""
         self.checkpoints.mkdir(exist_ok=True)
         self._write(self.path / OPTIONS, options.dumps())
         for name, lines in ((LOG, self.lines()), (METRICS, self.measured())):
@@ -90,16 +90,16 @@ class RunFolder:
         self._board = Board(self.path, nimg)
 
     def remember(self, given: dict[str, Any]) -> None:
-        """Keeps what the user asked for."""
+        """Writes the options that the user gave."""
         self._write(self.path / asked.FILE, asked.dumps(given))
 
     def check_whole(self) -> None:
-        """Raises `StyleganError` where there is a model and no checkpoint any more: a run has its first checkpoint
-        before its first model, and beginning anew would replace what it has learned."""
+        """Raises `StyleganError` if there is a model but no checkpoint: a run writes its first checkpoint before its
+        first model, so the checkpoints were lost, and starting again would overwrite what it has learned."""
         if self.snapshot.exists() and not checkpoints.found(self.checkpoints):
             raise StyleganError(
-                f"{self.path} has a model, and has lost the checkpoints that it could go on from; choose another "
-                f"--outdir, with --resume {self.snapshot} to begin from the model"
+                f"{self.path} has a model, but the checkpoints to continue from are gone; choose another --outdir, "
+                f"with --resume {self.snapshot} to start from the model"
             )
 
     def close(self) -> None:
@@ -113,13 +113,13 @@ class RunFolder:
         return is_residue(path.name)
 
     def _sweep(self) -> None:
-        """Only for whoever holds the lock. Whatever else lies here half-written is somebody else's."""
+        """Removes half-written files; the lock must be held. Those with other names are not this run's."""
         for path in (*self.path.iterdir(), *self.checkpoints.glob(".*")):
             if is_leftover(path.name) and (path.parent == self.checkpoints or path.name.startswith(OURS)):
                 path.unlink(missing_ok=True)
 
     def log(self, tick: Tick) -> None:
-        """Adds a line."""
+        """Adds a line to the log."""
         values = {key: value for key, value in asdict(tick).items() if key != "means"}
         values = {"kimg": tick.kimg, **values, "r_t": tick.means.get("sign_real"), **tick.means}
         self._append(LOG, [values])
@@ -127,8 +127,8 @@ class RunFolder:
             self._board.add("training", values, tick.nimg)
 
     def measure(self, metrics: Sequence[dict[str, Any]], state: State, options: Options) -> None:
-        """Adds lines on the model as it is now, which was published, each with a `name`, a `title`, a `value`, its
-        `floor` and the `seconds` that they took. The model is kept if it is the best so far by the first of them."""
+        """Adds lines about the current model, which must be published, each with a `name`, a `title`, a `value`, its
+        `floor` and the `seconds` that all took. The model is kept if it is the best so far by the first metric."""
         progress, (first, *_) = state.progress, metrics
         before = [line["value"] for line in self.measured() if line["name"] == first["name"]]
         # By a metric that is new to the run nobody knows how good the best one is.
@@ -141,15 +141,15 @@ class RunFolder:
         self._report(options)
 
     def lines(self) -> list[dict[str, Any]]:
-        """The log, up to a line that is none: the last one may have been cut short."""
+        """The log, up to the first invalid line: the last one may be truncated."""
         return self._lines(LOG)
 
     def measured(self) -> list[dict[str, Any]]:
-        """What was measured so far, a line each."""
+        """The metrics so far, one record per line."""
         return self._lines(METRICS)
 
     def film(self) -> Path | None:
-        """Writes the film; None where there are too few sheets."""
+        """Writes the film; returns None if there are too few sheets."""
         sheets = [path for _, path in self.sheets()]
         if len(sheets) < 2:
             return None
@@ -176,7 +176,8 @@ class RunFolder:
         return found
 
     def publish(self, state: State, options: Options, notes: dict[str, Any], pictures: Pictures) -> None:
-        """Writes everything there is to see, and at last a checkpoint: what is not there yet would be made again."""
+        """Writes the model, the sheet and the report, and last a checkpoint: if the process is killed before that, they
+        are made again."""
         state.check()
         average = state.average
         classes = None if pictures.classes is None else torch.from_numpy(pictures.classes)
@@ -196,7 +197,8 @@ class RunFolder:
         self._save_image(self.path / REALS, snapshots.reals(pictures))
 
     def sheets(self) -> list[tuple[int, Path]]:
-        """The sheets of fakes, with their kimg. Other files that lie here must not end a run."""
+        """The sheets of fakes, with their kimg. Other files in the folder are ignored, so that they cannot end a
+        run."""
         named = ((path.stem.removeprefix(FAKES), path) for path in sorted(self.path.glob(f"{FAKES}[0-9]*.png")))
         return [(int(kimg), path) for kimg, path in named if kimg.isdecimal() and _is_picture(path)]
 
@@ -217,21 +219,21 @@ def _rounded(value: Any) -> Any:
 
 
 def check_room(run: RunFolder, state: State) -> None:
-    """That a run's checkpoints, one more than are kept, and its newest and best model fit on the disk, beside those
-    that are there."""
+    """Raises `StyleganError` unless a run's checkpoints, one more than are kept, and its newest and best model fit on
+    the disk; existing ones are replaced."""
     model = sum(tensor.nbytes for tensor in state.average.state_dict().values())
     there = [path for path in (*checkpoints.found(run.checkpoints), run.snapshot, run.path / BEST) if path.is_file()]
     needed = (checkpoints.KEPT + 1) * state.nbytes + 2 * model - sum(path.stat().st_size for path in there)
     folder, free = run.path, shutil.disk_usage(nearest_existing(run.path)).free
     if free < needed:
         raise StyleganError(
-            f"{folder} has {free / 1e6:,.0f} MB left and this run needs {needed / 1e6:,.0f}; make room, or choose "
-            "another --outdir"
+            f"{folder} has {free / 1e6:,.0f} MB left, but this run needs {needed / 1e6:,.0f}; free some space, or "
+            "choose another --outdir"
         )
 
 
 def _is_picture(path: Path) -> bool:
-    """By its header: ours are whole or not there, and there may be hundreds."""
+    """Whether the header is a picture's: our files are complete or absent, and there may be hundreds."""
     try:
         Image.open(path).close()
     except BROKEN_PICTURE:

@@ -1,9 +1,9 @@
-"""The training loop of StyleGAN 1 and 2: one batch after the other, each through up to four phases.
+"""The training loop of StyleGAN 1 and 2: every batch goes through up to four phases.
 
-Generator, its path-length regularisation, discriminator, its R1 regularisation; regularisation only every few steps,
-with as many times the weight (StyleGAN2, appendix B). For `warmup_kimg` the generator rests. A batch is made of parts
-that go through the networks one by one; each has its own random numbers, so that it does not matter which process
-computes which.
+The phases are the generator, its path-length regularisation, the discriminator, its R1 regularisation; regularisation
+is done only every few steps, with as many times the weight (StyleGAN2, appendix B). During `warmup_kimg` the generator
+does not learn. A batch consists of parts that go through the networks one by one; each has its own random numbers, so
+that it does not matter which process computes which part.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from stylegan_cli.training.schedule import ByResolution, faded
 from stylegan_cli.training.state import WAY_OUT, State, lazy_share
 
 PATH_DECAY = 0.01  # of the running mean of path lengths
-ADA_INTERVAL = 4  # steps between two moves of the augmentation's probability
-# What is averaged over pictures, and logged.
+ADA_INTERVAL = 4  # steps between two changes of the augmentation's probability
+# Values that are averaged over pictures, and logged.
 MEASURED = ("loss_g", "loss_d", "score_real", "score_fake", "sign_real", "r1", "path_length")
 REGULARISERS = ("r1", "path_length")
-SMALLEST_SCALE = 2.0**-10  # of float16's gradients, which begin at 2^10: those that leave its range even so are no use
+SMALLEST_SCALE = 2.0**-10  # of float16's gradients (initially 2^10): if they overflow even so, they are useless
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Until `kimg` thousand pictures; a line in the log every `tick` kimg, everything on disk every `snap` ticks."""
+    """Train until `kimg` thousand pictures; log a line every `tick` kimg, and write a snapshot every `snap` ticks."""
 
     kimg: float
     tick: float = 4.0
@@ -46,8 +46,8 @@ class Pace:
 
 @dataclass(frozen=True)
 class Tick:
-    """How training went since the last tick. `means` has those of MEASURED that there were; `wait` is the share of
-    time for which the loader was waited for; `memory` in MB, at its highest so far."""
+    """How training went since the last tick. `means` are those of MEASURED that were computed; `wait` is the fraction
+    of time spent waiting for the loader; `memory` is the peak so far, in MB."""
 
     nimg: int
     seconds: float
@@ -67,8 +67,8 @@ class Tick:
 
 @dataclass(frozen=True)
 class Moment:
-    """What holds at some point of a run: doublings that the networks lack, the newest resolution, pictures in a batch
-    and in each of its parts."""
+    """Settings at some point of a run: the doublings that the networks lack, the newest resolution, the number of
+    pictures in a batch and in each of its parts."""
 
     lod: float
     resolution: int
@@ -87,11 +87,11 @@ class Moment:
 
 
 class Trainer:
-    """Steps a `state` through the pictures of a `loader`."""
+    """Trains a `state` step by step on the pictures of a `loader`."""
 
     def __init__(self, options: Options, state: State, loader: Loader, world: World, device: torch.device) -> None:
         self.options, self.state, self.loader, self.world, self.device = options, state, loader, world, device
-        self.sums = torch.zeros(len(MEASURED), 2)  # of the last step, over all processes: sums and numbers
+        self.sums = torch.zeros(len(MEASURED), 2)  # of the last step, over all processes: sums and counts
         self.asked_to_stop = False
         self._rates = {"g": ByResolution.parse(options.glr), "d": ByResolution.parse(options.dlr)}
         self._shares = {"g": lazy_share(options.g_interval), "d": lazy_share(REG_INTERVALS["d"])}
@@ -103,15 +103,15 @@ class Trainer:
         self._classes = None if classes is None else torch.from_numpy(classes).to(device)
 
     def step(self, stop: bool = False) -> None:
-        """One batch. `asked_to_stop` tells afterwards whether any process was called with `stop`.
+        """Trains on one batch. Afterwards `asked_to_stop` says whether any process was called with `stop`.
 
-        Raises `DamagedError` in all processes, before anything has changed, where one cannot read a picture.
+        Raises `DamagedError` in all processes, before anything has changed, if one cannot read a picture.
         """
         options, progress = self.options, self.state.progress
         now = self._now = Moment.of(options, progress.nimg)
         if options.cfg == "stylegan1":
-            # Adam keeps its moments where a resolution comes in, and only what is new begins without. NVIDIA's StyleGAN
-            # and ProGAN forget those of all layers there (`reset_opt_for_new_lod`).
+            # When a resolution is added, Adam keeps its moments, and only new layers start without any. NVIDIA's
+            # StyleGAN and ProGAN reset those of all layers (`reset_opt_for_new_lod`).
             self.state.set_lod(now.lod)
         with self.world.together():
             real = self.loader.take(self._positions(now, progress.nimg), self.device)
@@ -138,8 +138,8 @@ class Trainer:
             self._learn("d", "reg", self._r1_regularisation)
 
     def _learn(self, who: str, phase: str, losses_of: Callable[[int], Iterable[Tensor]]) -> None:
-        """One step of the generator's or the discriminator's optimiser, on the mean of the losses of all parts. What is
-        drawn at random depends on the names of the two: runs go on with the numbers that they began with."""
+        """One step of the generator's or the discriminator's optimiser, on the mean of the losses of all parts. Random
+        numbers depend on `who` and `phase`: changing these names would change existing runs."""
         state, now = self.state, self._now
         adam, other = (state.g_adam, state.discriminator) if who == "g" else (state.d_adam, state.generator)
         (group,) = adam.param_groups
@@ -164,7 +164,7 @@ class Trainer:
         yield loss
 
     def _path_length_regularisation(self, _i: int) -> Iterator[Tensor]:
-        """Path-length regularisation, on half of the pictures, as it takes much memory."""
+        """Path-length regularisation, on half of the pictures, because it needs much memory."""
         images, ws, _ = self._fakes(max(self._now.micro_batch // 2, 1))
         lengths = losses.path_lengths(images, ws, torch.randn_like(images))
         self._note("path_length", lengths)
@@ -188,7 +188,7 @@ class Trainer:
         yield real_loss
 
     def _r1_regularisation(self, i: int) -> Iterator[Tensor]:
-        """R1 regularisation. The gradient goes through augmentations, to what was augmented."""
+        """R1 regularisation. The gradient goes through the augmentations to the original pictures."""
         real = self._reals[i]
         images = real.images.detach().requires_grad_(True)
         penalty = losses.r1_penalty(self._scores(images, real.labels), images)
@@ -196,7 +196,7 @@ class Trainer:
         yield penalty * (self._gamma.at(self._now.resolution) / 2 * REG_INTERVALS["d"])
 
     def _fakes(self, n: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """`n` generated pictures, their styles and their classes, drawn as often as in the data."""
+        """`n` generated pictures, their styles, and their classes, which are drawn as frequently as in the data."""
         generator = self.state.generator
         c = None
         if self._classes is not None:
@@ -214,8 +214,8 @@ class Trainer:
         return self.state.discriminator(augment(images, self.state.progress.p, self.options.augpipe), c)
 
     def _note(self, name: str, values: Tensor) -> None:
-        """Adds to what is averaged. A regulariser that left float16's range is left out, as the scaler will leave out
-        the step that it was for."""
+        """Adds to the averages. Values of a regulariser that overflowed float16 are left out, just as the scaler will
+        skip their step."""
         values = values.detach()
         counted = torch.ones_like(values, dtype=torch.bool)
         if name in REGULARISERS and self.state.scaler.is_enabled():
@@ -226,16 +226,16 @@ class Trainer:
 
     @torch.no_grad()
     def _follow(self, batch: int) -> None:
-        """The running average of the generator, with a half-life of `ema_kimg`, shorter at the beginning."""
+        """Updates the running average of the generator, with a half-life of `ema_kimg`, shorter at the beginning."""
         span = self.options.ema_kimg * 1000
         if self.options.ema_rampup is not None:
             span = min(span, self.state.progress.nimg * self.options.ema_rampup)
         keep = 0.5 ** (batch / max(span, 1e-8))
         average, newest = (tuple(network.parameters()) for network in (self.state.average, self.state.generator))
-        torch._foreach_lerp_(average, newest, 1 - keep)  # one launch for many, where GPUs have one
+        torch._foreach_lerp_(average, newest, 1 - keep)  # on GPUs one launch for many tensors
 
     def _take_stock(self) -> None:
-        """What all processes measured in this step, and what follows from it."""
+        """Gathers what all processes measured in this step, and acts on it."""
         noted, progress = self.world.add(self._noted).cpu(), self.state.progress
         self.asked_to_stop = bool(noted[-1, 0])
         self.sums = noted[:-1]
@@ -259,7 +259,7 @@ class Trainer:
             progress.signs = progress.seen = 0.0
 
     def _positions(self, moment: Moment, nimg: int) -> list[int]:
-        """Where this process's pictures of a batch stand in the order of all pictures."""
+        """The positions of this process's pictures of a batch in the order of all pictures."""
         size = moment.micro_batch
         return [nimg + i * size + j for i in self.world.share(moment.parts) for j in range(size)]
 
@@ -277,10 +277,10 @@ def train(
     stopping: Callable[[], bool],
     on_step: Callable[[], None],
 ) -> bool:
-    """Trains until `pace.kimg`, or until some process is `stopping`; returns whether it got there.
+    """Trains until `pace.kimg`, or until some process is `stopping`; returns whether it reached `pace.kimg`.
 
-    `on_step` and `on_tick` are called in every process, `on_snapshot` in the leading one only: also at the very end,
-    on stopping, and where a picture is damaged, before the error.
+    `on_step` and `on_tick` are called in every process, `on_snapshot` only in the leader: also at the end, on stopping,
+    and before the error if a picture is damaged.
     """
     progress, world = trainer.state.progress, trainer.world
     tick = round(pace.tick * 1000)
@@ -305,14 +305,14 @@ def train(
             on_tick(clock.tick(Moment.of(trainer.options, before)))
             if is_over or before // (tick * pace.snap) != progress.nimg // (tick * pace.snap):
                 snapshot()
-            clock = Clock(trainer)  # what a snapshot takes is no training
+            clock = Clock(trainer)  # the time for a snapshot does not count as training
         if trainer.asked_to_stop:
             return False
     return True
 
 
 class Clock:
-    """What happened since the last tick."""
+    """Measures what happened since the last tick."""
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer, self._nimg, self._waited = trainer, trainer.state.progress.nimg, trainer.loader.waited
@@ -339,7 +339,7 @@ def means_of(sums: Tensor) -> dict[str, float]:
 
 
 def memory(device: torch.device) -> float:
-    """The most memory that was in use at once so far, in MB; 0 where that is not known."""
+    """The peak memory so far, in MB; 0 if it is not known."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
     if sys.platform == "win32":

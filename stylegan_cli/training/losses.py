@@ -1,7 +1,7 @@
-"""The losses of StyleGAN 1 and 2 as pure functions: a value for each picture, from scores, pictures and styles.
+"""The losses of StyleGAN 1 and 2 as pure functions: one value per picture, from scores, pictures and styles.
 
-Scores are logits, large where the discriminator believes in a picture. Gradients that are part of a loss are computed
-`SCALE` times too large, and divided again: float16 has no numbers for what they are at single pixels.
+Scores are logits, large if the discriminator takes a picture for real. Gradients that are part of a loss are computed
+`SCALE` times too large, and then divided: at single pixels they would be too small for float16.
 """
 
 from __future__ import annotations
@@ -14,36 +14,38 @@ from torch import Tensor
 
 from stylegan_cli.ops.convolution import no_weight_gradients
 
-SCALE = 1024.0  # a power of two: no digit of a result changes
+SCALE = 1024.0  # a power of two: it does not change the digits of a result
 
 
 def generator_loss(scores: Tensor) -> Tensor:
-    """The generator's non-saturating logistic loss -log(sigmoid(D(G(z)))) (Goodfellow et al. 2014, section 3)."""
+    """The generator's non-saturating logistic loss -log(sigmoid(D(G(z)))) (Goodfellow et al. 2014, section 3), of
+    scores `[n, 1]`: `[n, 1]`."""
     return F.softplus(-scores)
 
 
 def loss_on_fakes(scores: Tensor) -> Tensor:
-    """The discriminator's loss on generated pictures, -log(1 - sigmoid(D(G(z))))."""
+    """The discriminator's loss on generated pictures, -log(1 - sigmoid(D(G(z)))), of scores `[n, 1]`: `[n, 1]`."""
     return F.softplus(scores)
 
 
 def loss_on_reals(scores: Tensor) -> Tensor:
-    """The discriminator's loss on real pictures, -log(sigmoid(D(x)))."""
+    """The discriminator's loss on real pictures, -log(sigmoid(D(x))), of scores `[n, 1]`: `[n, 1]`."""
     return F.softplus(-scores)
 
 
 def r1_penalty(scores: Tensor, images: Tensor) -> Tensor:
     """The squared norm of the scores' gradient at real `images` `[n, 3, h, w]` (Mescheder et al. 2018, equation 9):
-    `[n]`, to be weighed with gamma / 2."""
+    `[n]`, to be weighted by gamma / 2."""
     with no_weight_gradients():
         (gradient,) = torch.autograd.grad(scores.sum() * SCALE, images, create_graph=True)
     return (gradient / SCALE).square().sum(dim=(1, 2, 3))
 
 
 def path_lengths(images: Tensor, ws: Tensor, directions: Tensor) -> Tensor:
-    """How far pictures move when styles do (StyleGAN2, section 3.2 and appendix B): `[n]`.
+    """How much pictures change with their styles (StyleGAN2, section 3.2 and appendix B): `[n]`.
 
-    `images` `[n, 3, h, w]` came from `ws` `[n, num_ws, w_dim]`; `directions` of the pictures' shape are N(0, I).
+    `images` `[n, 3, h, w]` were made from `ws` `[n, num_ws, w_dim]`; `directions`, of the pictures' shape, are
+    N(0, I).
     """
     y = directions / math.sqrt(images.shape[2] * images.shape[3])
     with no_weight_gradients():
@@ -57,10 +59,10 @@ def path_penalty(lengths: Tensor, mean: Tensor) -> Tensor:
 
 
 def mixed_styles(ws: Tensor, other: Tensor, probability: float, active: int) -> Tensor:
-    """Style mixing (StyleGAN, section 3.1): with `probability` the layers from a random one on come from `other`.
+    """Style mixing (StyleGAN, section 3.1): with `probability`, all layers from a random one on come from `other`.
 
-    Both `[n, num_ws, w_dim]`; the layer is drawn for each picture among the first `active` ones, those that the growing
-    networks use, and is never the first.
+    Both are `[n, num_ws, w_dim]`; the layer is drawn for each picture from the first `active` ones, which the growing
+    networks use, except the first.
     """
     n, layers, _ = ws.shape
     first = torch.randint(1, active, (n, 1), device=ws.device)

@@ -1,4 +1,4 @@
-"""The two networks of a run: configs, first weights, and what transfer learning brings from other models."""
+"""The two networks of a run: configs, initial weights, and transfer learning from other models."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Configs:
 
 @dataclass(frozen=True)
 class Sizes:
-    """The networks' sizes, as options name them: `cbase` feature maps times pixels, at most `cmax` maps."""
+    """The networks' sizes, named like the options: `cbase` is feature maps times pixels, `cmax` the maximum number of
+    maps."""
 
     cbase: int
     cmax: int
@@ -39,7 +40,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Start:
-    """Tensors to begin from, by network; those that are missing, or of other shapes, begin at random."""
+    """Tensors to start from, by network; those that are missing, or have other shapes, are initialised at random."""
 
     generator: Mapping[str, Tensor] = field(default_factory=dict)
     average: Mapping[str, Tensor] = field(default_factory=dict)
@@ -47,13 +48,13 @@ class Start:
 
 
 def new_configs(cfg: str, resolution: int, c_dim: int, sizes: Sizes) -> Configs:
-    """Configs of new networks. Raises `UsageError` where an architecture has no such size."""
+    """Configs of new networks. Raises `UsageError` if the architecture cannot have these sizes."""
     shared: dict[str, Any] = {"resolution": resolution, "c_dim": c_dim}
     if sizes.cbase < resolution:
         raise UsageError(f"--cbase {sizes.cbase} leaves no feature map at {resolution} pixels; use a larger one")
     if cfg == "stylegan1":
         if sizes.cbase % 2:
-            raise UsageError(f"--cbase {sizes.cbase} is odd, and {cfg} needs an even number")
+            raise UsageError(f"--cbase {sizes.cbase} is odd, but {cfg} needs an even number")
         shared |= {"fmap_base": sizes.cbase // 2, "fmap_max": sizes.cmax}
     else:
         shared |= {"channel_base": sizes.cbase, "channel_max": sizes.cmax}
@@ -62,7 +63,7 @@ def new_configs(cfg: str, resolution: int, c_dim: int, sizes: Sizes) -> Configs:
 
 
 def sizes_of(options: Options) -> dict[str, Any]:
-    """The sizes of a run's networks, as options name them."""
+    """The sizes of a run's networks, named like the options."""
     generator = options.generator
     base = 2 * generator["fmap_base"] if options.cfg == "stylegan1" else generator["channel_base"]
     return {
@@ -75,16 +76,17 @@ def sizes_of(options: Options) -> dict[str, Any]:
 
 
 def resumed_configs(checkpoint: Checkpoint, cfg: str, c_dim: int, name: str) -> Configs:
-    """The configs of a model to go on from, for pictures of `c_dim` classes."""
+    """The configs of a model to continue from, for pictures of `c_dim` classes. Raises `UsageError` if that is
+    impossible; messages name `name`."""
     family = checkpoint.generator.family
     if family != cfg:
         raise UsageError(
-            f"--resume {name} is a {family}, and {cfg} cannot begin from it; resume from a {cfg}, or say --cfg {family}"
+            f"--resume {name} is a {family}, which {cfg} cannot start from; resume from a {cfg}, or use --cfg {family}"
         )
     generator = {**checkpoint.generator.config, "c_dim": c_dim}
     if (channels := generator.get("img_channels", 3)) != 3:
         raise UsageError(
-            f"--resume {name} makes pictures of {channels} channels, and data sets have 3; resume from another"
+            f"--resume {name} makes pictures of {channels} channels, but data sets have 3; resume from another model"
         )
     if checkpoint.discriminator:
         return _complete(cfg, generator, {**checkpoint.discriminator.config, "c_dim": c_dim})
@@ -93,22 +95,23 @@ def resumed_configs(checkpoint: Checkpoint, cfg: str, c_dim: int, name: str) -> 
 
 
 def _complete(cfg: str, generator: dict[str, Any], discriminator: dict[str, Any]) -> Configs:
-    """With every entry, also those that have their default, and nothing missing yet."""
+    """Configs with every entry, including defaults, and with `lod` 0."""
     if cfg == "stylegan1":
         generator, discriminator = {**generator, "lod": 0.0}, {**discriminator, "lod": 0.0}
     made = architectures.config_of(cfg, generator), architectures.discriminator_config_of(cfg, discriminator)
-    # As they will be read back: lists, no tuples.
+    # As they will be read back: lists, not tuples.
     return Configs(*json.loads(json.dumps([asdict(config) for config in made])))
 
 
 def grouped(configs: Configs, cfg: str, group: int) -> Configs:
-    """With the minibatch standard deviation of groups of this size; without it if that is 0."""
+    """The configs with the minibatch standard deviation over groups of this size; without it if that is 0."""
     more = {"mbstd_channels": int(group > 0)} if cfg == "stylegan2" else {}
     return Configs(configs.generator, {**configs.discriminator, "mbstd_group_size": group, **more})
 
 
 def clamped(configs: Configs, clamp: float) -> Configs:
-    """With the clamp of StyleGAN2's feature maps, where they have none: nothing else keeps them small."""
+    """The configs with this clamp of StyleGAN2's feature maps, if they have none: nothing else keeps the values
+    small."""
     generator, discriminator = (
         {**config, "conv_clamp": config["conv_clamp"] or clamp} for config in (configs.generator, configs.discriminator)
     )
@@ -116,7 +119,7 @@ def clamped(configs: Configs, clamp: float) -> Configs:
 
 
 def start_of(checkpoint: Checkpoint) -> Start:
-    """Everything that a model offers to begin from."""
+    """All tensors of a model that training can start from."""
     average = checkpoint.generator.tensors
     training = checkpoint.training_generator.tensors if checkpoint.training_generator else average
     return Start(training, average, checkpoint.discriminator.tensors if checkpoint.discriminator else {})
@@ -131,8 +134,8 @@ def build(options: Options) -> tuple[Generator, nn.Module]:
 
 
 def copy_matching(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Takes over tensors of the same names and shapes. Of a mapping network with classes, begun from one without or the
-    other way round, the first layer keeps what it made of z: seeds keep their faces."""
+    """Copies the tensors that have the same names and shapes. If only one of two mapping networks has classes, the first
+    layer keeps its weights for z, so that seeds keep their faces."""
     state = network.state_dict()
     for name, tensor in tensors.items():
         if name not in state:
@@ -144,22 +147,22 @@ def copy_matching(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _copy_inputs(own: Tensor, other: Tensor) -> None:
-    """Takes over the weights `[outputs, inputs]` of the inputs that both have; those of the others are 0. The layer
-    divides by the square root of their number (the equalised learning rate), so these are multiplied by it."""
+    """Copies the weights `[outputs, inputs]` of the inputs that both have, and sets the others to 0. Layers divide by the
+    square root of the number of inputs (equalised learning rate), which is compensated for."""
     shared = min(own.shape[1], other.shape[1])
     own.zero_()[:, :shared] = other[:, :shared] * math.sqrt(own.shape[1] / other.shape[1])
 
 
 def frozen_parameters(discriminator: nn.Module, layers: int) -> set[str]:
-    """The names of what Freeze-D (Mo et al. 2020, arXiv:2002.10964) keeps as it is: the parameters of the first
-    `layers` layers that a picture meets."""
+    """The names of the parameters that Freeze-D (Mo et al. 2020, arXiv:2002.10964) does not train: those of the first
+    `layers` layers that a picture goes through."""
     found = [name for name, module in discriminator.named_modules() if hasattr(module, "weight")]
     first = sorted(found, key=lambda name: _depth(discriminator, name))[:layers]
     return {name for name, _ in discriminator.named_parameters() if name.rpartition(".")[0] in first}
 
 
 def _depth(discriminator: nn.Module, layer: str) -> tuple[int, int]:
-    """Sorts layers: by resolution, from the picture down, then as they follow within one."""
+    """A sort key for layers: by resolution, from the picture down, then by their order within a resolution."""
     parts = layer.split(".")
     order = ("fromrgb", "conv0", "conv1", "skip", "conv", "dense0", "dense1", "fc", "out")
     if isinstance(discriminator, stylegan1.Discriminator):

@@ -1,4 +1,4 @@
-"""Everything that a run's result depends on. Names are those of the command's options."""
+"""Everything that a run's result depends on. Names are those of the command-line options."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ REG_INTERVALS = {"g": 4, "d": 16}
 class Options:
     """Two runs with equal options, on the same kind of machine, give the same model.
 
-    Numbers that may depend on the resolution are texts that `ByResolution` reads. `generator` and `discriminator` are
-    configs of the architectures; `data` is a fingerprint; `resume` the hash of the model that training began from.
+    Numbers that may depend on the resolution are strings for `ByResolution`. `generator` and `discriminator` are
+    configs of the architectures; `data` is a fingerprint; `resume` is the hash of the model that training started from.
     """
 
     cfg: str
@@ -54,24 +54,24 @@ class Options:
     precision: str = "fp32"
 
     def __post_init__(self) -> None:
-        """Raises `UsageError` where options do not fit together."""
+        """Raises `UsageError` if options do not fit together."""
         if self.aug not in ("ada", "fixed", "none"):
             raise UsageError(f"there is no augmentation {self.aug!r}; --aug is ada, fixed or none")
         if self.augpipe not in PIPES:
-            raise UsageError(f"there is no --augpipe {self.augpipe!r}; say {', '.join(PIPES)}")
+            raise UsageError(f"there is no --augpipe {self.augpipe!r}; use {', '.join(PIPES)}")
         if self.first_res & (self.first_res - 1):
-            raise UsageError(f"--first-res {self.first_res} is no power of two")
+            raise UsageError(f"--first-res {self.first_res} is not a power of two")
         if self.cfg == "stylegan1" and self.first_res > self.resolution:
             raise UsageError(f"--first-res {self.first_res} is more than the {self.resolution} pixels to grow to")
         for name in ("glr", "dlr", "gamma", "stable_kimg", "fade_kimg"):
             ByResolution.parse(getattr(self, name))
         for name in ("batch", "batch_gpu"):
             if any(value < 1 or value % 1 for _, value in ByResolution.parse(getattr(self, name)).values):
-                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is no whole number of pictures")
+                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is not a whole number of pictures")
         for resolution in self.growth.resolutions:
             batch, part = self.batch_at(resolution), self.micro_batch_at(resolution)
             if batch % part:
-                raise UsageError(f"--batch {batch} is not made of parts of --batch-gpu {part} pictures")
+                raise UsageError(f"--batch {batch} cannot be split into parts of --batch-gpu {part} pictures")
             group = self.discriminator.get("mbstd_group_size", 4)
             if group and part % min(group, part):
                 raise UsageError(f"--batch-gpu {part} cannot be split into the groups of {group} of --mbstd-group")
@@ -84,16 +84,16 @@ class Options:
 
     @property
     def g_interval(self) -> int | None:
-        """Steps between two of the generator's regularisations; None where it has none."""
+        """Steps between two of the generator's regularisations; None if it has none."""
         return REG_INTERVALS["g"] if self.pl_weight else None
 
     def batch_at(self, resolution: int) -> int:
-        """Pictures between two steps of the optimisers."""
+        """Pictures per step of the optimisers."""
         return int(ByResolution.parse(self.batch).at(resolution))
 
     def micro_batch_at(self, resolution: int) -> int:
-        """Pictures that go through the networks at once: a batch is made of parts, each with its own chance, whatever
-        the process that computes it."""
+        """Pictures that go through the networks at once: a batch consists of parts, each with its own random numbers,
+        whichever process computes it."""
         return min(int(ByResolution.parse(self.batch_gpu).at(resolution)), self.batch_at(resolution))
 
     def dumps(self) -> str:
@@ -101,19 +101,19 @@ class Options:
 
     @staticmethod
     def loads(text: str | bytes) -> Options:
-        """What `dumps` gave, in UTF-8. Raises `StyleganError` where it is damaged, or names an option that is not known
-        here: without it the run would go on as another one."""
+        """The inverse of `dumps`, in UTF-8. Raises `StyleganError` if it is damaged, or contains an unknown option:
+        without it the run would continue differently."""
         try:
             found = json.loads(text)
             if unknown := sorted(found.keys() - {field.name for field in fields(Options)}):
                 raise StyleganError(
-                    f"the run's training_options.json names {unknown[0]!r}, which this version does not know; go on "
-                    "with the version that began it, or choose another --outdir"
+                    f"the run's training_options.json contains {unknown[0]!r}, which this version does not know; "
+                    "continue with the version that started it, or choose another --outdir"
                 )
             if wrong := misfits(Options, found):
-                raise ValueError(f"{wrong[0]} is of another kind")
+                raise ValueError(f"{wrong[0]} has the wrong type")
             return Options(**found)
         except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
             raise StyleganError(
-                "the run's training_options.json cannot be read, as it is damaged; choose another --outdir"
+                "the run's training_options.json is damaged and cannot be read; choose another --outdir"
             ) from None

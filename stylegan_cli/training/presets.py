@@ -1,4 +1,4 @@
-"""From what the user said to a run's options: presets fill in what was left open.
+"""From what the user gave to a run's options: presets supply the rest.
 
 A preset's values have the names of options: those of `Options`, the networks' sizes `cbase`, `cmax`, `map_depth`,
 `latent` and `mbstd_group`, and the loop's `kimg` and `tick`.
@@ -20,32 +20,33 @@ from stylegan_cli.training.networks import Configs, Sizes, clamped, grouped, new
 from stylegan_cli.training.options import CFGS, Options
 from stylegan_cli.training.schedule import ByResolution
 
-RESOLUTIONS = {"laptop": 64}  # of presets that are made for one
+RESOLUTIONS = {"laptop": 64}  # of presets that are made for a certain resolution
 SIZES = {field.name for field in fields(Sizes)}
 PACE = ("kimg", "tick")
 GROWING = ("first_res", "stable_kimg", "fade_kimg")
 CPU = torch.device("cpu")
-# Kimg in which a discriminator that begins at random, beside a generator that does not, learns alone. At once with the
-# generator of faces-64 it learned nothing in 44 kimg; alone it did.
+# Kimg during which a new discriminator for a pretrained generator learns alone. Trained together with the generator of
+# faces-64 from the start, it learned nothing in 44 kimg; alone it did.
 WARMUP = 50.0
-FIXED_P = 0.2  # as NVIDIA's
-CLAMP = 256.0  # of StyleGAN2's feature maps, where they are float16 (ADA, appendix C)
+FIXED_P = 0.2  # as in NVIDIA's code
+CLAMP = 256.0  # of StyleGAN2's feature maps, if they are float16 (ADA, appendix C)
 
 
 def values_of(
     preset: str, cfg: str | None, resolution: int, gpus: int = 1, batch: float | None = None
 ) -> dict[str, Any]:
-    """All values of a preset for pictures of `resolution` pixels, and this many GPUs (1 also without any)."""
+    """All values of a preset for pictures of `resolution` pixels, this many GPUs (1 if there are none), and the `batch`
+    that the user named. Raises `UsageError` if there is no such preset or `cfg`, or they do not fit together."""
     if preset not in PRESETS:
         raise UsageError(f"there is no preset {preset!r}; presets are {', '.join(PRESETS)}")
     if cfg is not None and cfg not in CFGS:
-        raise UsageError(f"there is no --cfg {cfg!r}; say {' or '.join(CFGS)}, and sizes by --preset")
+        raise UsageError(f"there is no --cfg {cfg!r}; use {' or '.join(CFGS)}, and choose sizes with --preset")
     usual = cfg or "stylegan2"
     values = {"cfg": usual} | COMMON | PRESETS[preset](resolution, usual, gpus, batch)
     if cfg not in (None, values["cfg"]):
-        raise UsageError(f"the preset {preset} is one of {values['cfg']}, and this is to be a {cfg}; choose another")
+        raise UsageError(f"the preset {preset} is for {values['cfg']}, not for {cfg}; choose another")
     if values["cfg"] == "stylegan1":
-        values["pl_weight"] = 0.0  # path lengths came with StyleGAN2
+        values["pl_weight"] = 0.0  # path-length regularisation was introduced with StyleGAN2
     return values
 
 
@@ -57,8 +58,8 @@ def plan(
     processes: int,
     device: torch.device = CPU,
 ) -> tuple[Options, dict[str, float]]:
-    """The options of a new run, and the preset's pace. `said` are the values that the user named; `resumed` is a model
-    to begin from, with its name. Raises `UsageError` where they do not fit together, or not to the processes."""
+    """The options of a new run, and the preset's pace. `said` are the values that the user gave; `resumed` is a model
+    to start from, with its name. Raises `UsageError` if they do not fit together, or the number of processes."""
     family = resumed[1].generator.family if resumed else None
     cfg = said.get("cfg") or (family if family in CFGS else None)
     gpus = processes if device.type == "cuda" else 1
@@ -88,13 +89,13 @@ def plan(
 
 
 def begins_judging(resumed: Checkpoint, c_dim: int) -> bool:
-    """Whether the discriminator of a run that begins from this model, with `c_dim` classes, knows nothing of pictures:
-    there is none, or its last layer is another one."""
+    """Whether the discriminator of a run with `c_dim` classes cannot judge pictures when it starts from this model:
+    because there is none, or because its last layer is new."""
     return resumed.discriminator is None or resumed.discriminator.config.get("c_dim", 0) != c_dim
 
 
 def pace(preset: str, cfg: str, resolution: int) -> dict[str, float]:
-    """What a preset says of `kimg` and `tick`."""
+    """A preset's `kimg` and `tick`."""
     return _pace(values_of(preset, cfg, resolution))
 
 
@@ -120,64 +121,64 @@ def _resumed_configs(
     values: Mapping[str, Any], said: Mapping[str, Any], pictures: Pictures, name: str, checkpoint: Checkpoint
 ) -> Configs:
     if contrary := sorted(SIZES & said.keys()):
-        raise UsageError(f"--resume {name} brings its own sizes; leave out --{contrary[0].replace('_', '-')}")
+        raise UsageError(f"--resume {name} has sizes of its own; leave out --{contrary[0].replace('_', '-')}")
     if said.get("freezed") and checkpoint.discriminator is None:
         raise UsageError(
-            f"--resume {name} brings no discriminator that --freezed could keep as it is; leave it out, or resume from "
-            "a run's folder or a .pkl"
+            f"--resume {name} has no discriminator for --freezed to freeze; leave --freezed out, or resume from a "
+            "run's folder or a .pkl"
         )
     configs = resumed_configs(checkpoint, values["cfg"], pictures.c_dim, name)
     if configs.generator["resolution"] != pictures.resolution:
         raise UsageError(
-            f"--resume {name} makes pictures of {configs.generator['resolution']} pixels, and these have "
+            f"--resume {name} makes pictures of {configs.generator['resolution']} pixels, but these have "
             f"{pictures.resolution}; make a data set of its size with stylegan dataset --size"
         )
     return configs
 
 
 def _check_used(said: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """That nothing was said which has no effect."""
+    """Raises `UsageError` if an option was given that has no effect."""
     for option, used, unused in (
         ("aug", "ada", ("target", "ada_kimg")), ("aug", "fixed", ("p",)), ("cfg", "stylegan1", GROWING),
     ):  # fmt: skip
         if values[option] != used and (idle := [name for name in unused if name in said]):
             word = idle[0].replace("_", "-")
-            raise UsageError(f"--{word} is for --{option} {used}, and this is {values[option]}; leave it out")
+            raise UsageError(f"--{word} is for --{option} {used}, but this is {values[option]}; leave it out")
     if values["aug"] == "none" and "augpipe" in said:
-        raise UsageError("--augpipe is for --aug ada or fixed, and this is none; leave it out")
+        raise UsageError("--augpipe is for --aug ada or fixed, but this is none; leave it out")
 
 
 def _grown(checkpoint: Checkpoint) -> int:
-    """The resolution that a model to begin from has learned, which is less than its own if it was still growing."""
+    """The resolution that a model to start from has learned, which is less than its own if it was still growing."""
     config = checkpoint.generator.config
     return max(int(config["resolution"]) >> math.ceil(max(config.get("lod", 0), 0)), 4)
 
 
 def _split(batch: str, group: int, processes: int, device: torch.device) -> str:
-    """The parts of a batch where nobody names them. On GPUs one for each process, as NVIDIA has it; on CPUs two,
-    so that one process and two train the same model (more parts would share better, and be slower)."""
+    """The default parts of a batch. On GPUs one for each process, as in NVIDIA's code; on CPUs two, so that one process
+    and two train the same model (more parts would allow more processes, but be slower)."""
     parts = []
     for resolution, value in ByResolution.parse(batch).values:
         if processes > 1 and value % processes:
-            raise UsageError(f"--batch {value:g} cannot be shared by {processes} processes; choose a multiple")
-        halves = value / 2 if value % (2 * max(group, 1)) == 0 else value  # each of whole groups
+            raise UsageError(f"--batch {value:g} cannot be shared by {processes} processes; use a multiple of that")
+        halves = value / 2 if value % (2 * max(group, 1)) == 0 else value  # each must have whole groups
         parts.append((resolution, halves if device.type == "cpu" else value / processes))
     return str(ByResolution(tuple(parts)))
 
 
 def check_shared(options: Options, processes: int) -> None:
-    """That this many processes can share the parts of every batch."""
+    """Raises `UsageError` if this many processes cannot share the parts of every batch."""
     for pixels in options.growth.resolutions:
         batch, part = options.batch_at(pixels), options.micro_batch_at(pixels)
         if batch // part % processes:
             raise UsageError(
                 f"--batch {batch} in parts of --batch-gpu {part} pictures cannot be shared by {processes} processes; "
-                f"choose --batch-gpu {_fit(options, processes)}, from the beginning, or fewer processes"
+                f"start a new run with --batch-gpu {_fit(options, processes)}, or use fewer processes"
             )
 
 
 def _fit(options: Options, processes: int) -> ByResolution:
-    """The largest parts that this many processes can share, and that are made of whole --mbstd-group."""
+    """The largest parts that this many processes can share, and that consist of whole groups of --mbstd-group."""
     group = options.discriminator.get("mbstd_group_size") or 1
     parts = []
     for pixels in options.growth.resolutions:
@@ -188,7 +189,8 @@ def _fit(options: Options, processes: int) -> ByResolution:
 
 
 def _auto(resolution: int, _cfg: str, gpus: int, said: float | None) -> dict[str, Any]:
-    """By resolution and GPUs, as NVIDIA's `auto` guesses; each GPU gets as much, in whole groups."""
+    """By resolution and number of GPUs, like NVIDIA's `auto`; each GPU gets the same number of pictures, in whole
+    groups. If the user `said` how large a batch is, what depends on it follows."""
     each = max(min(4096 // resolution, 32, 64 // gpus), 1)
     group = min(each, 4)
     batch = said or (each - each % group) * gpus
@@ -201,7 +203,7 @@ def _auto(resolution: int, _cfg: str, gpus: int, said: float | None) -> dict[str
 
 
 def _paper(resolution: int, cfg: str, _gpus: int, _batch: float | None) -> dict[str, Any]:
-    """The articles' sizes and rates (StyleGAN: appendix C; StyleGAN2: appendix B), batches as in NVIDIA's code."""
+    """The papers' sizes and rates (StyleGAN: appendix C; StyleGAN2: appendix B), batches as in NVIDIA's code."""
     more: dict[str, Any] = {"cbase": 16384, "batch": "8:256,16:128,32:64,64:32"}
     rate = "0.001,128:0.0015,256:0.002,512:0.003"
     if cfg == "stylegan2":

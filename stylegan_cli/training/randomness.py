@@ -1,6 +1,7 @@
-"""All chance in training comes from the run's seed and the place where it is used; no generator lives longer.
+"""All random numbers in training come from the run's seed and the place where they are used; no random generator lives
+longer.
 
-So the state of a run needs no random states, and what happens in a step does not depend on which process did it.
+So the state of a run contains no random states, and the result of a step does not depend on which process computed it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import torch
 
 
 def seed_of(*place: int | str) -> int:
-    """A number of 63 bits for a place like (seed, step, "noise")."""
+    """A 63-bit number for a place like (seed, step, "noise")."""
     return int.from_bytes(hashlib.sha256(repr(place).encode()).digest()[:8], "little") >> 1
 
 
 def seed_everything(*place: int | str) -> None:
-    """Everything that torch draws until the next call, on every device, comes from this place."""
+    """Seeds everything that torch draws, on every device, until the next call."""
     torch.manual_seed(seed_of(*place))

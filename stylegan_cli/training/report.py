@@ -1,4 +1,4 @@
-"""A run as one HTML page that needs nothing else: curves as inline SVG, sheets of fakes inside it."""
+"""A run as one self-contained HTML page: curves as inline SVG, and embedded sheets of fakes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from stylegan_cli.training.options import Options
 
 WIDTH, HEIGHT, MARGIN = 560, 200, 44
 SHEETS = 12
-POINTS = 1000  # of a line
-DOTS = 50  # are drawn where a line has no more
+POINTS = 1000  # of a line, at most
+DOTS = 50  # dots are drawn if a line has no more points than this
 SHEET_PIXELS = 512
-# Each chart: its title, and the log's keys with the names of their lines.
+# For each chart, its title, and the log's keys with the names of their lines.
 CHARTS = (
     ("Losses", {"loss_g": "generator", "loss_d": "discriminator"}),
     ("Scores", {"score_real": "real", "score_fake": "generated"}),
@@ -47,8 +47,8 @@ def html(
     measured: Sequence[dict[str, Any]],
     sheets: Sequence[tuple[int, Path]],
 ) -> str:
-    """The page for a run with these log `lines`, `measured` metrics and `sheets` of fakes (kimg and file), the newest
-    first."""
+    """The page for a run with these log `lines`, `measured` metrics and `sheets` of fakes (kimg and file), which are
+    shown newest first."""
     last = lines[-1] if lines else {}
     hours = sum(line.get("seconds", 0) for line in lines) / 3600
     told = f"{last.get('kimg', 0):,.1f} thousand pictures seen in {hours:.2f} hours of training"
@@ -67,7 +67,7 @@ def html(
 
 
 def _metrics(measured: Sequence[dict[str, Any]]) -> str:
-    """A chart for each metric, with the distance between halves of the real pictures as the line to come down to."""
+    """A chart for each metric, with the distance between halves of the real pictures as the line to approach."""
     charts = ""
     for title in dict.fromkeys(line["title"] for line in measured):
         lines = [line for line in measured if line["title"] == title]
@@ -78,7 +78,7 @@ def _metrics(measured: Sequence[dict[str, Any]]) -> str:
 
 
 def _chart(title: str, keys: dict[str, str], lines: Sequence[dict[str, Any]]) -> str:
-    """One chart over kimg; nothing where the log has no such values. `title` is plain text."""
+    """One chart over kimg; empty if the log has no such values. `title` is plain text."""
     title = markup.escape(title)
     series = {name: _points(lines, key) for key, name in keys.items()}
     series = {name: points for name, points in series.items() if points}

@@ -1,4 +1,4 @@
-"""What `--resume` names: a model file, or the folder of another run, which has its discriminator too."""
+"""What `--resume` names: a model file, or the folder of another run, which also contains its discriminator."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from stylegan_cli.training.state import below
 
 
 def open_resumed(name: str, outdir: Path) -> Checkpoint:
-    """Networks to begin from: a StyleGAN or StyleGAN2, from a file, by a model's name, or of a run's newest checkpoint.
+    """Networks to start from: a StyleGAN or StyleGAN2, from a file, a named model, or a run's newest checkpoint.
 
-    Raises `UsageError` where they cannot be trained, or `name` is not what was meant.
+    Raises `UsageError` if they cannot be trained, or `name` is probably a mistake.
     """
     path = Path(name)
     if not name:
-        raise UsageError("--resume names nothing; name a model or a run's folder, or leave it out")
+        raise UsageError("--resume is empty; give a model or a run's folder, or leave it out")
     if path.is_dir() and path.resolve() == outdir.resolve():
-        raise UsageError(f"--resume {name} is the --outdir, which goes on by itself; leave out --resume")
+        raise UsageError(f"--resume {name} is the --outdir, which is continued anyway; leave out --resume")
     if path.parent.name == "checkpoints" and (run := path.parent.parent / OPTIONS).is_file():
-        raise UsageError(f"--resume {name} is a run's checkpoint; say --resume {run.parent} to begin from the newest")
+        raise UsageError(f"--resume {name} is a run's checkpoint; use --resume {run.parent} to start from the newest")
     checkpoint = _of_run(path) if (path / OPTIONS).is_file() else importers.read(store.locate(name))
     if (family := checkpoint.generator.family) not in CFGS:
-        raise UsageError(f"--resume {name} is a {family}, which is not trained here; resume from a {' or '.join(CFGS)}")
+        raise UsageError(f"--resume {name} is a {family}, which cannot be trained; resume from a {' or '.join(CFGS)}")
     return checkpoint
 
 
 def anywhere(name: str) -> str | Path:
-    """What `name` means here, for whoever is elsewhere."""
+    """`name` in a form that is valid from any folder: files and runs as absolute paths."""
     path = Path(name)
     return path.resolve() if (path / OPTIONS).is_file() or store.is_file(name) else name
 
 
 def _of_run(folder: Path) -> Checkpoint:
-    """The networks of a run as its newest checkpoint has them, also while it is being trained: what identifies them is
-    the run, which may have gone on when a run that began from it does."""
+    """The networks in a run's newest checkpoint, even while it is being trained: they are identified by the run,
+    because it may have continued by the time that a run started from it is continued."""
     options, content = RunFolder(folder).options(), checkpoints.newest(folder / "checkpoints")
     if options is None or content is None:
-        raise StyleganError(f"{folder} is a run without a checkpoint yet; wait for its first one")
+        raise StyleganError(f"{folder} is a run that has no checkpoint yet; wait for its first one")
     tensors, progress = content
     generator = dict(options.generator)
     if options.cfg == "stylegan1":

@@ -1,4 +1,5 @@
-"""What training does when: values that depend on the resolution, and progressive growing (ProGAN, arXiv:1710.10196)."""
+"""The schedule of training: values that depend on the resolution, and progressive growing (ProGAN,
+arXiv:1710.10196)."""
 
 from __future__ import annotations
 
@@ -14,20 +15,21 @@ from stylegan_cli.ops.layers import double
 
 @dataclass(frozen=True)
 class ByResolution:
-    """A number for every resolution: that of the largest resolution named that is no larger, or of the smallest."""
+    """A number for every resolution: the one given for the largest resolution that is not larger, or else for the
+    smallest."""
 
     values: tuple[tuple[int, float], ...]
 
     @staticmethod
     def parse(text: str | float) -> ByResolution:
-        """`32`, or `8:64,32:32`: 64 at 8 and 16 pixels, 32 from 32 pixels on."""
+        """`32`, or `8:64,32:32`: 64 at 8 and 16 pixels, 32 from 32 pixels on. Raises `UsageError` for other text."""
         try:
             pairs = [part.rpartition(":")[::2] for part in str(text).split(",")]
             values = sorted((int(resolution or 4), float(value)) for resolution, value in pairs)
         except ValueError:
             raise UsageError(f"{text!r} is neither a number nor numbers by resolution, like 8:64,32:32") from None
         if not all(0 <= value < math.inf for _, value in values):
-            raise UsageError(f"{text!r} holds a number that is less than 0 or not finite")
+            raise UsageError(f"{text!r} contains a number that is less than 0 or not finite")
         return ByResolution(tuple(values) if len(values) > 1 else ((4, values[0][1]),))
 
     def at(self, resolution: int) -> float:
@@ -42,8 +44,8 @@ class ByResolution:
 
 @dataclass(frozen=True)
 class Growth:
-    """From `first` to `last` pixels: `stable` kimg at each resolution, then `fade` kimg in which the next one, by whose
-    size `fade` goes, is faded in. Nothing grows if `first` is `last`."""
+    """From `first` to `last` pixels: `stable` kimg at each resolution, then `fade` kimg in which the next one is faded
+    in (`fade` is looked up for the next one). Nothing grows if `first` is `last`."""
 
     first: int
     last: int
@@ -51,7 +53,7 @@ class Growth:
     fade: ByResolution
 
     def lod(self, kimg: float) -> float:
-        """How many doublings are missing; the fraction is what the fading resolution still lacks."""
+        """How many doublings are missing after `kimg`; the fraction is that of the resolution being faded in."""
         resolution = self.first
         while resolution < self.last:
             missing = math.log2(self.last / resolution)
@@ -66,7 +68,7 @@ class Growth:
         return 0.0
 
     def resolution(self, lod: float) -> int:
-        """The newest resolution that takes part."""
+        """The newest resolution in use, in pixels."""
         return self.last >> int(lod)
 
     @property
@@ -75,7 +77,7 @@ class Growth:
 
 
 def faded(images: Tensor, lod: float) -> Tensor:
-    """Real pictures `[n, 3, r, r]` as detailed as a generator at `lod` can make them, at their own size."""
+    """Real pictures `[n, 3, r, r]` with only as much detail as a generator at `lod` can make, at the same size."""
     missing, fade = int(lod), lod - int(lod)
     for _ in range(missing):
         images = F.avg_pool2d(images, 2)

@@ -1,4 +1,5 @@
-"""A run from its folder, its pictures and wishes to a state that is ready to be trained, new or where it stopped."""
+"""From a run's folder, its pictures and the user's wishes to a state that is ready to train: new, or where it
+stopped."""
 
 from __future__ import annotations
 
@@ -25,9 +26,9 @@ from stylegan_cli.training.state import State, begin
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user named. `said` are values by the names of options; `resumed` is a model to begin from, with its
-    name; `resolution` None takes the model's, the preset's or the pictures'; `subset` is how many of the pictures.
-    A run that is there already keeps what is left open."""
+    """What the user gave. `said` are values by the names of options; `resumed` is a model to start from, with its name;
+    `resolution` None means the model's, the preset's or the pictures'; `subset` is how many of the pictures to use. An
+    existing run keeps its values for everything not given."""
 
     data: Path
     preset: str
@@ -40,8 +41,8 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Session:
-    """A run that is ready to be trained; `pace` holds what the preset says of `kimg` and `tick`. `has_start` is whether
-    it could begin anew: not without the model that it resumed from."""
+    """A run that is ready to train; `pace` holds the preset's `kimg` and `tick`. `has_start` says whether it could
+    start again from the beginning, for which a resumed run needs the model that it started from."""
 
     run: RunFolder
     options: Options
@@ -58,8 +59,8 @@ def planned(
     device: torch.device,
     on_checked: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Session:
-    """A run at its beginning, from what the user wishes and what the folder holds of it; writes nothing. `on_checked`
-    is told how many pictures were looked at, and of how many."""
+    """A run at its beginning, from the user's wishes and the contents of the folder; writes nothing. `on_checked` gets
+    the number of pictures checked so far, and the total. Raises UsageError or StyleganError if they do not fit."""
     check_apart(world, device)
     with world.together():
         before = run.options()
@@ -78,8 +79,8 @@ def planned(
 
 
 def opened(session: Session, world: World) -> None:
-    """Takes the run's folder, and the state where it stopped. The leader locks the folder before anybody reads what
-    another process might be writing there."""
+    """Opens the run's folder, and loads the state where it stopped. The leader locks the folder before any process
+    reads what another might be writing there. Raises StyleganError if that is impossible."""
     run, options, state = session.run, session.options, session.state
     with world.together():
         if world.leads:
@@ -90,10 +91,10 @@ def opened(session: Session, world: World) -> None:
         if content := checkpoints.newest(run.checkpoints):
             state.load(*content)
             if options.cfg == "stylegan1":
-                # For who looks at a run that is done; training sets it in every step.
+                # For looking at a finished run; training sets it in every step.
                 state.set_lod(options.growth.lod(state.progress.kimg))
         elif not session.has_start:
-            raise StyleganError(f"{run.path} has no checkpoint yet; name the model that it began from with --resume")
+            raise StyleganError(f"{run.path} has no checkpoint yet; give the model that it started from with --resume")
     _check_alike(options, state, world)
     with world.together():
         if world.leads:
@@ -104,29 +105,30 @@ def opened(session: Session, world: World) -> None:
 
 
 def _check_same(run: RunFolder, before: Options, wishes: Wishes, pictures: Pictures) -> None:
-    """That a run goes on with what it began with, as far as the user has named it."""
+    """Raises `UsageError` if a run would continue with options other than those it started with."""
     was = asdict(before) | sizes_of(before)
     wanted = wishes.said | {"resolution": pictures.resolution}
-    if given := asked.load(run.path):  # which runs of an older version lack
+    if given := asked.load(run.path):  # runs of older versions did not record it
         was, wanted = was | {"preset": given.get("preset", asked.PRESET)}, wanted | {"preset": wishes.preset}
     for name, value in wanted.items():
         if value != was[name]:
-            _refuse(run, f"--{name.replace('_', '-')} is {value}, and was {was[name]}", "say the same options")
+            _refuse(run, f"--{name.replace('_', '-')} is {value}, but was {was[name]}", "use the same options")
     if wishes.resumed and wishes.resumed[1].identity != before.resume:
         began = "another model" if before.resume else "random weights"
-        _refuse(run, f"it began from {began}, not from --resume {wishes.resumed[0]}", "leave that out")
+        _refuse(run, f"it started from {began}, not from --resume {wishes.resumed[0]}", "leave that out")
     if pictures.c_dim != before.c_dim:
-        _refuse(run, f"the pictures have {pictures.c_dim} classes, and had {before.c_dim}", "say the same --data")
+        _refuse(run, f"the pictures have {pictures.c_dim} classes, but had {before.c_dim}", "use the same --data")
     if pictures.fingerprint != before.data:
-        _refuse(run, f"{wishes.data} holds other pictures than it learned from", "say the same --data")
+        _refuse(run, f"{wishes.data} contains other pictures than it was trained on", "use the same --data")
 
 
 def _refuse(run: RunFolder, why: str, instead: str) -> NoReturn:
-    raise UsageError(f"{run.path} holds another run: {why}; choose another --outdir, or {instead}")
+    raise UsageError(f"{run.path} contains another run: {why}; choose another --outdir, or {instead}")
 
 
 def _check_alike(options: Options, state: State, world: World) -> None:
-    """That all processes begin from the same place, which machines with disks of their own may not."""
+    """Raises `StyleganError` unless all processes start from the same state: on machines with separate disks they may
+    not."""
     if world.size == 1:
         return
     progress = json.dumps(asdict(state.progress))
@@ -139,7 +141,7 @@ def _check_alike(options: Options, state: State, world: World) -> None:
     for what in begun:
         if any(other[what] != found[0][what] for other in found):
             raise StyleganError(
-                f"the processes do not begin with the same {what}; every one must see the same --outdir and --data"
+                f"the processes do not start with the same {what}; all must see the same --outdir and --data"
             )
 
 

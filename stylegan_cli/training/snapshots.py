@@ -1,4 +1,4 @@
-"""What a snapshot shows of a model: the mean of its `w`, and sheets of what it makes and of what it learns from."""
+"""The contents of a snapshot: the mean of `w`, and sheets of generated pictures and of training pictures."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from stylegan_cli.latents.people import z_of_seed
 from stylegan_cli.media.render import to_pixels
 from stylegan_cli.training.data import Pictures
 
-GRID_PIXELS = 1024  # about so many an edge
+GRID_PIXELS = 1024  # per edge, approximately
 CENTRE_SAMPLES = 4096
 
 
 @torch.no_grad()
 def centre(generator: Generator, classes: Tensor | None) -> None:
-    """Sets `w_avg` to the mean over many z, and over `classes` as often as they are in the data."""
+    """Sets `w_avg` to the mean over many z, and over `classes` as frequently as they are in the data."""
     z = torch.from_numpy(np.random.RandomState(0).randn(CENTRE_SAMPLES, generator.z_dim)).float()
     c = None
     if classes is not None:
@@ -28,7 +28,7 @@ def centre(generator: Generator, classes: Tensor | None) -> None:
 
 @torch.no_grad()
 def fakes(generator: Generator) -> Image.Image:
-    """A sheet of seeds 0, 1, 2, ... as `stylegan sample --psi 1` draws them; classes follow one another."""
+    """A sheet of seeds 0, 1, 2, ... as drawn by `stylegan sample --psi 1`, with all classes in turn."""
     count = grid_edge(generator.resolution) ** 2
     pictures = []
     for seed in range(count):
@@ -39,18 +39,18 @@ def fakes(generator: Generator) -> Image.Image:
 
 
 def reals(pictures: Pictures) -> Image.Image:
-    """A sheet of the first training pictures, from the beginning again where there are too few."""
+    """A sheet of the first training pictures, which are repeated if there are too few."""
     count = grid_edge(pictures.resolution) ** 2
     return tiled(np.stack([pictures[i % len(pictures)].transpose(1, 2, 0) for i in range(count)]))
 
 
 def grid_edge(resolution: int) -> int:
-    """Pictures along an edge of a sheet."""
+    """The number of pictures along an edge of a sheet."""
     return min(max(GRID_PIXELS // resolution, 2), 8)
 
 
 def tiled(pictures: np.ndarray) -> Image.Image:
-    """`[n * n, h, w, 3]` as one square picture."""
+    """`[n * n, h, w, 3]` uint8 as one picture of n x n."""
     count, height, width, channels = pictures.shape
     edge = round(count**0.5)
     rows = pictures.reshape(edge, edge, height, width, channels).transpose(0, 2, 1, 3, 4)

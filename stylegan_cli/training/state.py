@@ -1,4 +1,4 @@
-"""Everything that a run needs to go on as if it had never stopped. Random states are none: see `randomness`."""
+"""Everything that a run needs to continue as if it had never stopped. There are no random states: see `randomness`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stylegan_cli.hardware import PRECISIONS
 from stylegan_cli.training import networks
 from stylegan_cli.training.options import REG_INTERVALS, Options
 
-# Of a run whose losses or networks are not finite.
+# The advice for a run whose losses or networks are not finite.
 WAY_OUT = (
     "try a smaller --glr and --dlr or a larger --gamma, in a new --outdir, with --resume and this run's folder if it "
     "was good until then"
@@ -24,10 +24,10 @@ WAY_OUT = (
 
 @dataclass
 class Progress:
-    """How far a run is: steps, pictures that the discriminator has seen, and what training steers by itself.
+    """How far a run is: steps, pictures that the discriminator has seen, and values that training itself adjusts.
 
     `p` is the augmentation's probability; `signs` and `seen` are the sum and the number of signs of the scores of real
-    pictures since `p` last moved. `path_mean` is the running mean of path lengths.
+    pictures since `p` last changed. `path_mean` is the running mean of path lengths.
     """
 
     step: int = 0
@@ -45,7 +45,8 @@ class Progress:
 @dataclass
 class State:
     """The networks, the running average of the generator, the optimisers and the progress of one run. The scaler keeps
-    gradients of float16 within its range, and leaves out steps where they were not; in other types it does nothing."""
+    gradients in float16 within its range, and skips steps in which they overflowed; with other types it does
+    nothing."""
 
     generator: Generator
     discriminator: nn.Module
@@ -56,7 +57,7 @@ class State:
     progress: Progress = field(default_factory=Progress)
 
     def set_lod(self, lod: float) -> None:
-        """How many doublings the networks lack while they grow; of no meaning where they do not."""
+        """Sets how many doublings the networks lack while they grow; without effect if they do not."""
         for network in (self.generator, self.discriminator, self.average):
             network.lod = lod  # type: ignore[assignment]
 
@@ -73,21 +74,22 @@ class State:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all tensors once Adam has its two moments of what learns, which it has from the first step on."""
+        """Bytes of all tensors, including Adam's two moments for every trained parameter, which exist from the first
+        step on."""
         networks = sum(tensor.nbytes for _, network in self._networks() for tensor in network.state_dict().values())
         learning = (p for _, adam, _ in self._adams() for group in adam.param_groups for p in group["params"])
         return networks + 2 * sum(parameter.nbytes for parameter in learning)
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor], progress: Mapping[str, float]) -> None:
-        """Takes over what `tensors` and `asdict(progress)` gave."""
+        """Restores what `tensors` and `asdict(progress)` returned."""
         for name, network in self._networks():
             network.load_state_dict(below(tensors, name))
         for name, adam, network in self._adams():
             found = below(tensors, name)
             for key, parameter in network.named_parameters():
                 if f"{key}.step" in found:
-                    # Fused Adam walks through memory: its moments must lie there as the parameter does.
+                    # Fused Adam works in memory order: its moments must have the parameter's memory layout.
                     moments = {kind: torch.empty_like(parameter) for kind in ("exp_avg", "exp_avg_sq")}
                     for kind, moment in moments.items():
                         moment.copy_(found[f"{key}.{kind}"])
@@ -97,10 +99,10 @@ class State:
         self.progress = Progress(**progress)  # type: ignore[arg-type]
 
     def check(self) -> None:
-        """That it is fit to go on from."""
+        """Raises StyleganError if any tensor is not finite."""
         if not all(bool(tensor.isfinite().all()) for tensor in self.tensors().values()):
             raise StyleganError(
-                f"the networks hold numbers that are not finite after {self.progress.kimg:.1f} kimg; {WAY_OUT}"
+                f"the networks contain numbers that are not finite after {self.progress.kimg:.1f} kimg; {WAY_OUT}"
             )
 
     def _networks(self) -> Iterator[tuple[str, nn.Module]]:
@@ -111,12 +113,13 @@ class State:
 
 
 def below(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """What `State.tensors` calls `name.…`: `g`, `d` and `average` are networks."""
+    """The entries of `State.tensors` that begin with `name.`: `g`, `d` and `average` are networks."""
     return {key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
 
 
 def begin(options: Options, start: networks.Start, device: torch.device) -> State:
-    """The state of a new run; `start` is what other models give it to begin from."""
+    """The state of a new run; `start` are tensors of other models to start from. Raises UsageError if the whole
+    discriminator is frozen."""
     generator, discriminator = networks.build(options)
     networks.copy_matching(generator, start.generator)
     networks.copy_matching(discriminator, start.discriminator)
@@ -129,19 +132,20 @@ def begin(options: Options, start: networks.Start, device: torch.device) -> Stat
     for name, parameter in discriminator.named_parameters():
         parameter.requires_grad_(name not in frozen)
     if not any(parameter.requires_grad for parameter in discriminator.parameters()):
-        raise UsageError(f"--freezed {options.freezed} freezes the whole discriminator; leave it layers to learn with")
+        raise UsageError(f"--freezed {options.freezed} freezes the whole discriminator; use a smaller number")
     adams = adam(generator, options.g_interval), adam(discriminator, REG_INTERVALS["d"])
     scaler = torch.amp.GradScaler(device.type, init_scale=2.0**10, enabled=options.precision == "fp16")
     return State(generator, discriminator, average, *adams, scaler, Progress(p=options.p))
 
 
 def adam(network: nn.Module, reg_interval: int | None) -> torch.optim.Adam:
-    """Adam with beta1 0 and beta2 0.99, both to the power of the share of steps that are not regularisation, by which
-    also the learning rate is multiplied (StyleGAN2, appendix B: lazy regularisation)."""
+    """Adam with beta1 0 and beta2 0.99, both to the power of `lazy_share`, by which the learning rate is also
+    multiplied (StyleGAN2, appendix B: lazy regularisation)."""
     betas = 0.0, 0.99 ** lazy_share(reg_interval)
     learning = [p for p in network.parameters() if p.requires_grad]
     return torch.optim.Adam(learning, betas=betas, eps=1e-8, fused=learning[0].device.type in ("cpu", "cuda"))
 
 
 def lazy_share(interval: int | None) -> float:
+    """The fraction of steps that are not regularisation, which is done every `interval` steps (None: never)."""
     return 1.0 if interval is None else interval / (interval + 1)

@@ -172,7 +172,7 @@ def test_what_can_be_aligned_is_aligned(stylegan, her):
     result = stylegan("align", "letter.jpg", her, "night.png", "--size", 64)
     assert (result.exit_code, result.stdout) == (REST, "aligned/her-aligned.png\n")
     letter, _small, night, last = result.stderr.splitlines()
-    assert letter.startswith("Error: letter.jpg is no picture of a known format; ")
+    assert letter.startswith("Error: letter.jpg is not a picture of a known format; ")
     assert night.startswith("Error: no face was found in night.png; ")
     assert last == "Error: 2 of 3 photos could not be aligned."
 
@@ -280,11 +280,11 @@ def tiny(path):
 
 
 UNUSABLE = {
-    "text.jpg": (lambda path: path.write_text("Dear Ann,\n"), "text.jpg is no picture of a known format; use another"),
+    "text.jpg": (lambda path: path.write_text("Dear Ann,\n"), "text.jpg is not a picture of a known format; use"),
     "empty.jpg": (lambda path: path.touch(), "empty.jpg is empty; use another photo"),
     "cut.jpg": (cut_short, "cut.jpg is damaged ("),
     "corrupt.png": (corrupt, "corrupt.png is damaged ("),
-    "bomb.png": (bomb, "bomb.png has more than 178,956,970 pixels, which are too many; use another photo"),
+    "bomb.png": (bomb, "bomb.png has more than 178,956,970 pixels, which is too many; use another photo"),
     "nobody.png": (lambda path: Image.new("RGB", (300, 200), "white").save(path), "no face was found in nobody.png; "),
     "pixel.png": (lambda path: Image.new("RGB", (1, 1)).save(path), "no face was found in pixel.png; "),
     "tiny.png": (tiny, "the face in tiny.png is too small: its eyes are 10.2 pixels apart, but at least 16 are needed"),
@@ -306,9 +306,9 @@ def test_a_photo_that_cannot_be_used_costs_one_sentence(stylegan, here, name, wo
 WORDS = {
     "no photo": ([], "Missing argument"),
     "no such photo": (["nobody.png"], "there is no photo 'nobody.png'"),
-    "a folder": (["folder"], "folder is a folder; name the photos in it, like folder/*.jpg"),
+    "a folder": (["folder"], "folder is a folder; give the photos in it, like folder/*.jpg"),
     "both": (["her.png#2", "--all"], "her.png#2 is one face, and --all takes every face; leave out one of them"),
-    "face 0": (["her.png#0"], "faces on her.png are numbered from 1, the largest: there is no her.png#0"),
+    "face 0": (["her.png#0"], "there is no her.png#0: the faces in her.png are numbered from 1, the largest"),
     "no face": (["her.png#left"], "there is no her.png#left"),
     "a face too many": (["her.png#2"], "there is no her.png#2: the photo shows 1 face; --overview numbers them"),
     "size": (["her.png", "--size", 8], "--size"),

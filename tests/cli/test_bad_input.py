@@ -97,8 +97,8 @@ LATENTS = {
     "empty npz": ("a.npz", b"", "a.npz is empty"),
     "truncated": ("a.npy", npy(GOOD)[:-5], "a.npy cannot be read as latents"),
     "truncated npz": ("a.npz", npz(w=GOOD)[:-30], "a.npz cannot be read as latents"),
-    "text": ("a.npy", b"hello, hello", "a.npy cannot be read as latents (it is no NumPy file)"),
-    "text npz": ("a.npz", b"hello, hello", "a.npz cannot be read as latents (it is no NumPy file)"),
+    "text": ("a.npy", b"hello, hello", "a.npy cannot be read as latents (it is not a NumPy file)"),
+    "text npz": ("a.npz", b"hello, hello", "a.npz cannot be read as latents (it is not a NumPy file)"),
     "lying header": ("a.npy", lying_npy(10**13, W), "a.npy cannot be read as latents"),
     "negative shape": ("a.npy", lying_npy(-1, W), "a.npy cannot be read as latents"),
     "endless shape": ("a.npy", lying_npy(1 << 70, W), "a.npy cannot be read as latents"),
@@ -108,13 +108,13 @@ LATENTS = {
     "objects npz": ("a.npz", npz(w=np.array([{}])), "it holds Python objects, which are never loaded"),
     "shares of bytes": ("a.npz", raw_npz("tunings/shares", b"hello", w=GOOD), "a.npz cannot be read as latents"),
     "no key": ("a.npz", npz(latents=GOOD), "its keys are latents"),
-    "ints": ("a.npy", npy(GOOD.astype(int)), "a.npy holds int64 values; latents are floating-point numbers"),
+    "ints": ("a.npy", npy(GOOD.astype(int)), "a.npy holds int64 values, but latents are floating-point numbers"),
     "strings": ("a.npy", npy(GOOD.astype(str)), "latents are floating-point numbers"),
     "complex": ("a.npy", npy(GOOD.astype(complex)), "a.npy holds complex128 values"),
     "NaN": ("a.npy", npy(GOOD * np.nan), "a.npy holds NaN or infinite values"),
     "infinite": ("a.npz", npz(w=GOOD + np.inf), "a.npz holds NaN or infinite values"),
     "too large": ("a.npy", npy(GOOD.astype(float) + 1e300), "a.npy holds NaN or infinite values"),
-    "nobody": ("a.npy", npy(np.zeros((0, N, W))), "holds nobody"),
+    "nobody": ("a.npy", npy(np.zeros((0, N, W))), "contains nobody"),
     "shape": ("a.npy", npy(np.zeros((3, 5))), "a.npy has shape [3, 5]; this model takes [16], [13, 16] or"),
     "18 layers": ("a.npy", npy(np.eye(18, W)), "latents of 18 layers belong to another model"),
     "projected 18": ("projected_w.npz", npz(w=np.eye(18, W)[None]), "latents of 18 layers belong to another model"),
@@ -145,7 +145,7 @@ def test_latents(refused, here, name, content, said):
     ids=lambda words: words[0],
 )
 def test_missing_latents(refused, words):
-    assert "'nothing.npy' is nobody: there is no such file" in refused(USAGE, *words)
+    assert "'nothing.npy' names nobody: there is no such file" in refused(USAGE, *words)
 
 
 def test_the_cast_is_named_where_there_is_one(stylegan, ffhq):
@@ -162,7 +162,7 @@ def test_a_folder_is_nobody(refused, here):
 NO_PEOPLE = {
     "no face": (encode(Image.new("RGB", (80, 80)), "png"), "no face was found in a.png"),
     "a pixel": (encode(Image.new("RGB", (1, 1)), "png"), "no face was found in a.png"),
-    "text": (b"hello", "a.png is no picture of a known format"),
+    "text": (b"hello", "a.png is not a picture of a known format"),
     "empty": (b"", "a.png is empty"),
 }
 
@@ -279,13 +279,13 @@ WORDS = {
     "layer": (["mix", "--coarse", 1, "--layers", "20=2"], "layers 20: this model has the layers 0-12"),
     "layer endless": (["mix", "--coarse", 1, "--layers", f"{'9' * 5000}=2"], "all, none, or layers from 0-12"),
     "layer range": (["interpolate", 1, 2, "--layers", "0-13"], "this model has the layers 0-12"),
-    "backward range": (["mix", "--coarse", 1, "--layers", "3-1=2"], "layers 3-1 run backwards; say 1-3"),
+    "backward range": (["mix", "--coarse", 1, "--layers", "3-1=2"], "layers 3-1 are backwards; write 1-3"),
     "styles": (["mix", "--rows", 1, "--cols", 2, "--styles", "hair"], "there is no band or layer 'hair'"),
     "assignment": (["mix", "--coarse", 1, "--layers", "fine"], "--layers takes LAYERS=PERSON"),
     "compile": (["sample", "--compile", "maybe"], "--compile must be one of auto, on, off, not 'maybe'"),
     "shares of all layers": (["blend-parents", 1, 2, "--layers", "all=1", "--weight", 0.2], "leave out --weight"),
     "alike siblings": (["blend-parents", 1, 2, "--layers", "all=1", "-n", 2], "leave out --children"),
-    "a folder of photos": (["project", "."], ". is a folder; name the photos in it, like *.jpg"),
+    "a folder of photos": (["project", "."], ". is a folder; give the photos in it, like *.jpg"),
     "a data set that cannot move": (["sample", "-n", 2, "--dataset", "d", "--rotate", 9], "cannot move or turn faces"),
     "method": (["interpolate", 1, 2, "--method", "round"], "--method must be one of linear, spherical, cubic"),
     "easing": (["interpolate", 1, 2, "--easing", "hard"], "--easing must be one of linear, smooth, ease-in, ease-out"),
@@ -312,8 +312,8 @@ WORDS = {
     "three dots": (["edit", 1, "--age=-4...4"], "or a range like -4..4, not '-4...4'"),
     "seeds apart": (["sample", "--seeds", "1,", "2,", "3"], "--seeds takes one list with commas: 1,2,3"),
     "glasses": (["edit", 1, "--glasses", 2], "stylegan edit has no --glasses; use --direction glasses=2"),
-    "a folder of people": (["noise", "."], ". is a folder, and people are asked for one by one"),
-    "no cast": (["noise", "jon"], "'jon' is nobody: there is no such file, and this model has no cast"),
+    "a folder of people": (["noise", "."], ". is a folder, but people are named one by one"),
+    "no cast": (["noise", "jon"], "'jon' names nobody: there is no such file, and this model has no cast"),
     "no model": (["sample", "--model", ""], "unknown model ''; known are"),
     "a zip and a folder": (["sample", "--dataset", "d.zip/"], "d.zip is named like a .zip, but given as a folder"),
     "shares twice": (
@@ -332,7 +332,7 @@ WORDS = {
     "layers of one person": (["interpolate", 1, "--coarse", 2, "--layers", "fine"], "leave out --layers"),
     "styles of no figure": (["mix", "--coarse", 1, "--styles", "fine"], "leave out --styles"),
     "dataset and show": (["sample", "--dataset", "d", "--show"], "leave out"),
-    "person number": (["noise", "jon#1"], "is nobody"),
+    "person number": (["noise", "jon#1"], "names nobody"),
     "psi": (["sample", "--psi", 2.1], "--psi"),
     "psi below": (["mix", "--coarse", 1, "--trunc", -2.1], "--psi"),
     "psi nan": (["sample", "--psi", "nan"], "--psi"),
@@ -362,7 +362,7 @@ WORDS = {
     "argument": (["noise"], "PERSON"),
     "seeds word": (["sample", "--seeds", "a"], "seeds are numbers and ranges like 0,3,5-9, not 'a'"),
     "seeds open": (["sample", "--seeds", "5-"], "seeds are numbers and ranges like 0,3,5-9, not '5-'"),
-    "seeds backwards": (["sample", "--seeds", "9-3"], "the seed range 9-3 runs backwards; write 3-9"),
+    "seeds backwards": (["sample", "--seeds", "9-3"], "the seed range 9-3 is backwards; write 3-9"),
     "seeds negative": (["sample", "--seeds", "-1"], "seeds are numbers and ranges like 0,3,5-9, not '-1'"),
     "seeds large": (["sample", "--seeds", 2**32], "the seed 4294967296 is too large; seeds go from 0 to 4294967295"),
     "seeds empty": (["sample", "--seeds", ""], "seeds are numbers"),
@@ -397,7 +397,7 @@ SPHERICAL = ["interpolate", 1, "a.npy", "--method", "spherical"]
 @pytest.mark.parametrize("words", [["noise", "a.npy", "--jitter", 0.3], SPHERICAL, [*SPHERICAL, "--format", "png"]])
 def test_moving_in_z_needs_a_z(refused, here, words):
     np.save(here / "a.npy", GOOD)
-    assert "moves in Z, and a is known only by its w" in refused(REST, *words)
+    assert "moves in Z, but only the w of a is known" in refused(REST, *words)
 
 
 # Places

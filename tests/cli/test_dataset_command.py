@@ -51,8 +51,8 @@ def test_what_is_left_out_is_listed(stylegan, photos):
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
         "left out: gone.png cannot be read (No such file or directory)",
-        "left out: broken.png is no picture of a known format",
-        "left out: dot.png is 1 x 1 and would have to be enlarged, which --upscale does",
+        "left out: broken.png is not a picture of a known format",
+        "left out: dot.png is 1 x 1 and would have to be enlarged; use --upscale to allow that",
         "4 pictures of 16 x 16 pixels.",
     ]
     assert sorted(path.name for path in Path("out/00000").iterdir()) == [f"img0000000{i}.png" for i in range(4)]
@@ -123,7 +123,7 @@ def test_labels_are_needed_for_what_is_taken(stylegan, here):
     assert pictures("a.zip")[1]["labels"] == [["00000/img00000000.png", 3], ["00000/img00000001.png", 1]]
     result = stylegan("dataset", "six", "-o", "b.zip", "--size", 8)
     assert result.exit_code == 1
-    assert "dataset.json of six has labels, and none for 3.png; mend it" in result.stderr
+    assert "dataset.json in six has no label for 3.png; fix it" in result.stderr
     assert not (here / "b.zip").exists()
 
 
@@ -134,8 +134,8 @@ def test_no_size_is_needed_where_all_are_alike(stylegan, here):
     squares(here / "mixed", 16, 32)
     squares(here / "odd", 20)
     for source, code, said in (
-        ("mixed", 1, "1.png is 32 x 32, and the first picture 16 x 16; say --size, or take it out"),
-        ("odd", 2, "say --size"),
+        ("mixed", 1, "1.png is 32 x 32, but the first picture is 16 x 16; give --size, or remove it"),
+        ("odd", 2, "give --size"),
     ):
         result = stylegan("dataset", source, "-o", "b.zip")
         assert (result.exit_code, len(result.stderr.splitlines())) == (code, 1)
@@ -165,12 +165,12 @@ def test_a_size_that_no_model_has(stylegan, photos):
         (["photos", "-o", "out", "--size", "big"], 2, "--size takes pixels like 64"),
         (["photos", "-o", "out", "--size", "8x"], 2, "--size takes pixels like 64"),
         (["photos", "-o", "out", "--size", "9" * 5000], 2, "--size takes pixels like 64"),
-        (["photos", "-o", "out", "--size", "0"], 2, "sizes are 1 to"),
+        (["photos", "-o", "out", "--size", "0"], 2, "sizes are from 1 to"),
         (["photos", "-o", "out", "--width", "8"], 2, "--size, or --width and --height together"),
         (["photos", "-o", "out", "--width", "8", "--height", "8", "--size", "8"], 2, "--size, or --width and"),
         (["photos", "-o", "out.tar", "--size", "8"], 2, "data sets are .zip files or folders"),
         (["photos", "-o", "out", "--size", "8", "--format", "gif"], 2, "unknown format 'gif'"),
-        (["photos", "-o", "out", "--size", "8", "--labels", "csv"], 2, "no way 'csv'"),
+        (["photos", "-o", "out", "--size", "8", "--labels", "csv"], 2, "no label mode 'csv'"),
         (["photos", "-o", "photos", "--size", "8"], 1, "the folder photos is not empty"),
         (["photos", "-o", "photos", "--size", "8", "--force"], 1, "the folder photos is not empty"),
         (["photos", "-o", "photos/set", "--size", "8"], 2, "photos/set is inside photos: pictures would count twice"),
@@ -181,7 +181,7 @@ def test_a_size_that_no_model_has(stylegan, photos):
             "none of the 4 pictures in photos can be used: 16-bit.png is",
         ),
         (["empty", "-o", "out", "--size", "8"], 1, "there is no picture in empty"),
-        (["old.zip", "-o", "out", "--size", "8"], 1, "old.zip is neither a folder nor a zip"),
+        (["old.zip", "-o", "out", "--size", "8"], 1, "old.zip is neither a folder nor a readable zip"),
         (["photos", "-o", "out", "--size", "8", "--labels", "json"], 1, "there is no dataset.json in photos"),
     ],
 )

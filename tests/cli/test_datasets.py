@@ -158,15 +158,15 @@ def test_the_same_command_goes_on(stylegan, tiny_model, here, monkeypatch, name,
 
 
 OTHER = {
-    "--psi was 0.7, and is 0.5": ["--psi", 0.5],
-    "--seeds was 0-5, and is 0-6": ["-n", 7],
-    "--seeds was 0-5, and is 3-8": ["--seed", 3],
-    "--size was 8, and is 16": ["--size", 16],
-    "--format was png, and is jpg": ["--format", "jpg"],
-    "--noise was random, and is const": ["--noise", "const"],
-    "--seed was 0, and is 1": ["--seeds", "0-5", "--seed", 1],
-    "--cutoff was 2, and is 3": ["--cutoff", 3],
-    "--precision was fp32, and is bf16": ["--precision", "bf16"],
+    "--psi was 0.7, and is now 0.5": ["--psi", 0.5],
+    "--seeds was 0-5, and is now 0-6": ["-n", 7],
+    "--seeds was 0-5, and is now 3-8": ["--seed", 3],
+    "--size was 8, and is now 16": ["--size", 16],
+    "--format was png, and is now jpg": ["--format", "jpg"],
+    "--noise was random, and is now const": ["--noise", "const"],
+    "--seed was 0, and is now 1": ["--seeds", "0-5", "--seed", 1],
+    "--cutoff was 2, and is now 3": ["--cutoff", 3],
+    "--precision was fp32, and is now bf16": ["--precision", "bf16"],
 }
 
 
@@ -191,7 +191,7 @@ def test_another_model_is_refused(stylegan, tiny_model, monkeypatch, tmp_path):
     interrupted(stylegan, monkeypatch, 2, ctrl_c, *words, tiny_model)
     result = stylegan("sample", *words, tmp_path / "other.safetensors")
     assert result.exit_code == 2
-    assert re.search(r"--model was tiny \(\w{12}\), and is other \(\w{12}\)", result.stderr)
+    assert re.search(r"--model was tiny \(\w{12}\), and is now other \(\w{12}\)", result.stderr)
 
 
 def test_force_begins_anew(stylegan, tiny_model, monkeypatch, here, name):
@@ -230,7 +230,7 @@ def test_it_keeps_to_compiled_code(stylegan, tiny_model, monkeypatch, here):
     assert stylegan("sample", *words, "straight").exit_code == 0
     interrupted(stylegan, monkeypatch, 2, ctrl_c, *words, "data")
     refused = stylegan("sample", *words, "data", "--compile", "off")
-    assert (refused.exit_code, "--compile was on, and is off" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "--compile was on, and is now off" in refused.stderr) == (2, True)
     with monkeypatch.context() as patch:
         patch.setattr(compilation, "compile_synthesis", full_of_errors)
         refused = stylegan("sample", *words, "data")
@@ -259,7 +259,7 @@ def test_readers_of_a_data_set(stylegan, tiny_model, monkeypatch, name):
     words = ["-n", 4, "--size", 8, "--model", tiny_model, "--dataset", name]
     tiny = store.load(str(tiny_model))
     interrupted(stylegan, monkeypatch, 2, ctrl_c, *words)
-    with pytest.raises(StyleganError, match=r"unfinished.*the same stylegan sample"):
+    with pytest.raises(StyleganError, match=r"unfinished.*run the stylegan sample"):
         SampledFaces(Path(name), tiny)
     stylegan("sample", *words)
     faces = SampledFaces(Path(name), tiny)

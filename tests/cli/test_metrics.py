@@ -141,7 +141,7 @@ def test_path_length_needs_no_data(stylegan, made, tiny_model):
         (["made.zip", "made.zip", "--num", "3"], 2, "too few"),
         (["made.zip", "made.zip", "--filter", "nearest"], 2, "no resize filter 'nearest'"),
         (["made.zip", "made.zip", "--features", "vgg"], 2, "no features 'vgg'"),
-        (["tiny", "made.zip", "--metrics", "fid50k_full"], 2, "nearest is --metrics fd --features inception"),
+        (["tiny", "made.zip", "--metrics", "fid50k_full"], 2, "nearest: --metrics fd --features inception"),
         (["tiny", "made.zip", "--metrics", "ppl", "--psi", "0.5"], 2, "without truncation; leave out --psi"),
         (["tiny", "made.zip", "--class", "1"], 2, "has no classes"),
         (["made.zip", "made.zip", "--psi", "0.5"], 2, "neither side is a model; leave out --psi"),

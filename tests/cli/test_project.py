@@ -206,10 +206,10 @@ EARLY = {
     "ending": (["mix", "--coarse", "me.png", "--out", "a.mp4"], "unknown format 'mp4'"),
     "folder": (["mix", "--coarse", "me.png", "--out", "me.png/new/"], "me.png is a file, not a folder"),
     "latents": (["interpolate", "me.png", 1, "--out", "a.mp4", "--save-latents"], "a.npy exists"),
-    "somebody else": (["edit", "me.png", "zzz", "--direction", "age.npz=1"], "'zzz' is nobody"),
-    "parent": (["blend-parents", "me.png", "zzz"], "'zzz' is nobody"),
-    "band": (["mix", "--coarse", "me.png", "--fine", "zzz"], "'zzz' is nobody"),
-    "across": (["mix", "--rows", "me.png,zzz", "--cols", 1], "'zzz' is nobody"),
+    "somebody else": (["edit", "me.png", "zzz", "--direction", "age.npz=1"], "'zzz' names nobody"),
+    "parent": (["blend-parents", "me.png", "zzz"], "'zzz' names nobody"),
+    "band": (["mix", "--coarse", "me.png", "--fine", "zzz"], "'zzz' names nobody"),
+    "across": (["mix", "--rows", "me.png,zzz", "--cols", 1], "'zzz' names nobody"),
 }
 
 
@@ -279,7 +279,7 @@ def test_what_is_behind_a_face_stays_where_somebody_can_tell(works, photo, direc
     sentence = "The background may change with the face: "
     assert sentence not in told
     assert f"{sentence}could not fetch it; check the network.\n" in told_offline
-    assert f"{sentence}faces are looked at by OpenVINO, which is not installed: pip install" in told_without
+    assert f"{sentence}the scores of faces need OpenVINO, which is not installed; run pip install" in told_without
     assert (pixels("offline.png") == pixels("without.png")).all()
     corner = (slice(60, 90), slice(265, 285))  # of her wall, within the crop
     change = [np.abs(pixels(f"{name}.png").astype(int) - pixels(photo))[corner].mean() for name in ("kept", "without")]
@@ -498,7 +498,7 @@ def test_layers_are_looked_at_before_a_photo_is(stylegan, tiny_model, photo, dir
         ("interpolate me.png", "a film needs at least two people"),
         ("interpolate me.png 2 --layers nose", "there is no band or layer 'nose'"),
         ("mix --coarse me.png --layers 99=2", "layers 99: this model has the layers"),
-        ("mix --coarse me.png --layers 3-1=2", "layers 3-1 run backwards; say 1-3"),
+        ("mix --coarse me.png --layers 3-1=2", "layers 3-1 are backwards; write 1-3"),
         ("mix --rows me.png --cols 2 --styles nose", "there is no band or layer 'nose'"),
     ],
 )

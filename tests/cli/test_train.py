@@ -96,7 +96,7 @@ def test_a_subset_is_another_data_set(stylegan, faces, here):
         Pictures(here / "faces", None, subset=(20, 1))._names != Pictures(here / "faces", None, subset=(20, 0))._names
     )
     again = stylegan("train", "--data", "faces", "--outdir", "run", *words(subset=19, kimg=0.08))
-    assert (again.exit_code, "holds other pictures than it learned from" in again.stderr) == (2, True)
+    assert (again.exit_code, "contains other pictures than it was trained on" in again.stderr) == (2, True)
 
 
 def test_the_same_command_goes_on(stylegan, faces, here):
@@ -155,7 +155,7 @@ def test_a_run_needs_the_model_that_it_began_from_until_its_first_checkpoint(sty
     for path in (*(run / "checkpoints").iterdir(), run / "command.json", run / "network-snapshot.safetensors"):
         path.unlink()
     result = stylegan("train", "--data", "faces", "--outdir", run, "--device", "cpu")
-    assert (result.exit_code, "name the model that it began from with --resume" in result.stderr) == (1, True)
+    assert (result.exit_code, "give the model that it started from with --resume" in result.stderr) == (1, True)
 
 
 def test_a_model_without_its_checkpoints_is_not_replaced(stylegan, faces, here):
@@ -165,7 +165,7 @@ def test_a_model_without_its_checkpoints_is_not_replaced(stylegan, faces, here):
     before = {path.name: path.read_bytes() for path in (here / "run").iterdir()}
     result = stylegan("train", "--outdir", "run", "--kimg", 0.08)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "has lost the checkpoints that it could go on from; choose another --outdir, with --resume" in result.stderr
+    assert "the checkpoints to continue from are gone; choose another --outdir, with --resume" in result.stderr
     assert {path.name: path.read_bytes() for path in (here / "run").iterdir()} == before
 
 
@@ -239,7 +239,7 @@ def test_classes_are_kept_too(stylegan, here):
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.016))
     assert (result.exit_code, "continuing after 0.008 kimg" in result.stderr) == (0, True), result.stderr
     result = stylegan("train", "--outdir", "run", "--cond=0")
-    assert (result.exit_code, "the pictures have 0 classes, and had 3" in result.stderr) == (2, True)
+    assert (result.exit_code, "the pictures have 0 classes, but had 3" in result.stderr) == (2, True)
 
 
 def test_a_run_that_began_otherwise_is_not_resumed(stylegan, faces, tiny_model):
@@ -247,7 +247,7 @@ def test_a_run_that_began_otherwise_is_not_resumed(stylegan, faces, tiny_model):
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
     result = stylegan("train", "--outdir", "run", "--resume", "first")
     assert result.exit_code == 2
-    assert "run holds another run: it began from random weights, not from --resume first" in result.stderr
+    assert "run contains another run: it started from random weights, not from --resume first" in result.stderr
 
 
 @pytest.mark.slow
@@ -456,10 +456,10 @@ def test_a_run_without_its_film(stylegan, faces, monkeypatch):
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"gamma": 2}, "--gamma is 2, and was"),
-        ({"seed": 1}, "--seed is 1, and was 0"),
-        ({"cbase": 64}, "--cbase is 64, and was 128"),
-        ({"cfg": "stylegan1"}, "--cfg is stylegan1, and was stylegan2"),
+        ({"gamma": 2}, "--gamma is 2, but was"),
+        ({"seed": 1}, "--seed is 1, but was 0"),
+        ({"cbase": 64}, "--cbase is 64, but was 128"),
+        ({"cfg": "stylegan1"}, "--cfg is stylegan1, but was stylegan2"),
     ],
 )
 def test_another_run_in_the_same_folder(stylegan, faces, changed, sentence):
@@ -475,7 +475,7 @@ def test_another_preset(stylegan, faces):
     """What it filled in is the run's, and was not said."""
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
     result = stylegan("train", "--outdir", "run", "--preset", "paper")
-    assert (result.exit_code, "--preset is paper, and was auto; choose another" in result.stderr) == (2, True)
+    assert (result.exit_code, "--preset is paper, but was auto; choose another" in result.stderr) == (2, True)
     result = stylegan("train", "--outdir", "run", "--preset", "auto")
     assert result.exit_code == 0, result.stderr
 
@@ -484,7 +484,7 @@ def test_other_pictures_are_another_run(stylegan, faces, here):
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
     write_pictures(here / "others", count=20)
     result = stylegan("train", "--data", "others", "--outdir", "run", *words(kimg=0.008))
-    assert (result.exit_code, "holds other pictures than it learned from" in result.stderr) == (2, True)
+    assert (result.exit_code, "contains other pictures than it was trained on" in result.stderr) == (2, True)
 
 
 def test_a_batch_stays_split_as_it_was(stylegan, faces):
@@ -589,10 +589,10 @@ def test_classes_that_a_subset_lacks_are_still_there(stylegan, here):
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["--cfg", "stylegan1"], "is a stylegan2, and stylegan1 cannot begin from it"),
-        (["--cbase", "64"], "brings its own sizes; leave out --cbase"),
-        (["--resolution", "8"], "makes pictures of 16 pixels, and these have 8"),
-        (["--freezed", "2"], "brings no discriminator that --freezed could keep"),
+        (["--cfg", "stylegan1"], "is a stylegan2, which stylegan1 cannot start from"),
+        (["--cbase", "64"], "has sizes of its own; leave out --cbase"),
+        (["--resolution", "8"], "makes pictures of 16 pixels, but these have 8"),
+        (["--freezed", "2"], "has no discriminator for --freezed to freeze"),
     ],
 )
 def test_models_that_do_not_fit(stylegan, faces, more, sentence):
@@ -606,9 +606,9 @@ def test_models_that_do_not_fit(stylegan, faces, more, sentence):
 @pytest.mark.parametrize(
     ("name", "outdir", "sentence"),
     [
-        ("first", "first", "--resume first is the --outdir, which goes on by itself; leave out --resume"),
-        ("first/checkpoints/000000000008.safetensors", "second", "is a run's checkpoint; say --resume first to begin"),
-        ("", "second", "--resume names nothing; name a model or a run's folder, or leave it out"),
+        ("first", "first", "--resume first is the --outdir, which is continued anyway; leave out --resume"),
+        ("first/checkpoints/000000000008.safetensors", "second", "is a run's checkpoint; use --resume first to start"),
+        ("", "second", "--resume is empty; give a model or a run's folder, or leave it out"),
         ("faces", "second", "there is no model file faces"),
     ],
 )
@@ -622,14 +622,14 @@ def test_a_run_without_a_checkpoint(stylegan, faces):
     stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.008))
     shutil.rmtree("first/checkpoints")
     result = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", "first", "--kimg", 0.008)
-    assert (result.exit_code, "first is a run without a checkpoint yet" in result.stderr) == (1, True)
+    assert (result.exit_code, "first is a run that has no checkpoint yet" in result.stderr) == (1, True)
 
 
 def test_families_that_are_not_trained(stylegan, faces, tiny_model):
     for more in ([], ["--resolution", 16]):
         result = stylegan("train", "--data", "faces", "--outdir", "run", "--resume", tiny_model, *more)
         assert result.exit_code == 2
-        assert "is a mobilestylegan, which is not trained here; resume from a stylegan1 or stylegan2" in result.stderr
+        assert "is a mobilestylegan, which cannot be trained; resume from a stylegan1 or stylegan2" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -639,25 +639,25 @@ def test_families_that_are_not_trained(stylegan, faces, tiny_model):
         ({"preset": "fast"}, 2, "there is no preset 'fast'; presets are auto, paper, laptop"),
         ({"cfg": "stylegan4"}, 2, "there is no --cfg 'stylegan4'"),
         ({"cfg": "paper256"}, 2, "use stylegan1 or stylegan2, and --preset for sizes"),
-        ({"batch": 0}, 2, "--batch 0 is no whole number of pictures"),
-        ({"batch": 7.5}, 2, "--batch 7.5 is no whole number of pictures"),
-        ({"batch_gpu": "8:0.5,16:4"}, 2, "--batch-gpu 8:0.5,16:4 is no whole number of pictures"),
+        ({"batch": 0}, 2, "--batch 0 is not a whole number of pictures"),
+        ({"batch": 7.5}, 2, "--batch 7.5 is not a whole number of pictures"),
+        ({"batch_gpu": "8:0.5,16:4"}, 2, "--batch-gpu 8:0.5,16:4 is not a whole number of pictures"),
         ({"gamma": "strong"}, 2, "'strong' is neither a number nor numbers by resolution"),
-        ({"glr": -1}, 2, "'-1' holds a number that is less than 0"),
-        ({"gamma": "nan"}, 2, "'nan' holds a number that is less than 0"),
-        ({"stable_kimg": "8:-1,16:2", "cfg": "stylegan1"}, 2, "'8:-1,16:2' holds a number that is less than 0"),
+        ({"glr": -1}, 2, "'-1' contains a number that is less than 0"),
+        ({"gamma": "nan"}, 2, "'nan' contains a number that is less than 0"),
+        ({"stable_kimg": "8:-1,16:2", "cfg": "stylegan1"}, 2, "'8:-1,16:2' contains a number that is less than 0"),
         ({"freezed": 99}, 2, "--freezed 99 freezes the whole discriminator"),
         ({"batch": "many"}, 2, "neither a number nor numbers by resolution"),
-        ({"batch_gpu": 3}, 2, "--batch 8 is not made of parts of --batch-gpu 3"),
+        ({"batch_gpu": 3}, 2, "--batch 8 cannot be split into parts of --batch-gpu 3"),
         ({"batch": 6}, 2, "cannot be split into the groups of 4"),
         ({"aug": "some"}, 2, "there is no augmentation 'some'"),
-        ({"aug": "ada", "p": 0.5}, 2, "--p is for --aug fixed, and this is ada"),
+        ({"aug": "ada", "p": 0.5}, 2, "--p is for --aug fixed, but this is ada"),
         ({"subset": 25}, 1, "--subset 25: faces holds 24 pictures"),
-        ({"subset": 5}, 1, "--subset takes 5 pictures; training takes 16 at the very least"),
+        ({"subset": 5}, 1, "--subset takes 5 pictures, but training needs at least 16"),
         ({"augpipe": "all"}, 2, "there is no --augpipe 'all'"),
-        ({"metrics": "fid50k_full"}, 2, "training measures no 'fid50k_full'; --metrics are fd, kd, fd,kd or none"),
+        ({"metrics": "fid50k_full"}, 2, "training does not measure 'fid50k_full'; use --metrics fd, kd, fd,kd or none"),
         ({"precision": "fp8"}, 2, "there is no precision 'fp8'"),
-        ({"first_res": 12, "cfg": "stylegan1"}, 2, "--first-res 12 is no power of two"),
+        ({"first_res": 12, "cfg": "stylegan1"}, 2, "--first-res 12 is not a power of two"),
         ({"first_res": 32, "cfg": "stylegan1"}, 2, "--first-res 32 is more than the 16 pixels to grow to"),
         ({"cond": True}, 1, "--cond needs classes"),
         ({"resume": "nothing.pkl"}, 2, "there is no model file nothing.pkl"),
@@ -688,7 +688,7 @@ def test_a_folder_below_a_file(stylegan, faces, here, outdir):
 
 def test_a_folder_of_something_else(stylegan, faces):
     result = stylegan("train", "--data", "faces", "--outdir", "faces", *words())
-    assert (result.exit_code, "faces exists, and holds no run of stylegan train" in result.stderr) == (1, True)
+    assert (result.exit_code, "faces exists, but contains no run of stylegan train" in result.stderr) == (1, True)
 
 
 def test_a_file_that_is_no_model_to_resume(stylegan, faces, here):
@@ -699,7 +699,7 @@ def test_a_file_that_is_no_model_to_resume(stylegan, faces, here):
 def test_a_disk_without_room(stylegan, faces, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words())
-    assert (result.exit_code, "run has 0 MB left and this run needs" in result.stderr) == (1, True)
+    assert (result.exit_code, "run has 0 MB left, but this run needs" in result.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(("module", "what"), [(checkpoints, "checkpoints/0"), (modelfile, "network-snapshot.safete")])
@@ -746,7 +746,7 @@ def test_processes_that_see_different_disks(stylegan, here, monkeypatch):
     command = [*TORCHRUN, "elsewhere.py", "train", "--data", "faces", "--outdir", "run", *options, "--kimg", "0.016"]
     ended = subprocess.run(command, cwd=here, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
     assert ended.returncode == 1
-    sentence = "Error: the processes do not begin with the same checkpoints; every one must see the same --outdir and"
+    sentence = "Error: the processes do not start with the same checkpoints; all must see the same --outdir and"
     assert ended.stderr.count(sentence) == 1, ended.stderr
     assert tensors("one/run")[1]["nimg"] == 8 and not (here / "two/run").exists()
 

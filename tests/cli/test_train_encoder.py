@@ -63,7 +63,7 @@ def test_latents_that_do_not_belong(stylegan, tiny_model, faces, here):
     np.save(here / "faces-w.npy", np.zeros((39, 1, 16), np.float32))
     result = stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "40 pictures and the latents beside it 39" in result.stderr
+    assert "40 pictures, but there are 39 latents" in result.stderr
     np.save(here / "faces-w.npy", np.zeros((40, 5, 16), np.float32))
     assert "are no latents of tiny" in stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model).stderr
     for latents in (np.full((40, 1, 16), np.nan, np.float32), np.zeros((40, 1, 16), int)):
@@ -94,4 +94,4 @@ def test_what_is_no_data_set(stylegan, tiny_model, here):
     (here / "faces.zip").write_text("hello")
     result = stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "is no data set" in result.stderr
+    assert "is not a data set" in result.stderr

@@ -90,13 +90,13 @@ def endless(path):
 
 
 BROKEN = {
-    "text.jpg": (lambda path: path.write_text("This is a letter, not a photo."), "is no picture of a known format"),
+    "text.jpg": (lambda path: path.write_text("This is a letter, not a photo."), "is not a picture of a known format"),
     "empty.jpg": (lambda path: path.touch(), "is empty"),
-    "endless.jpg": (endless, "has 257 MiB, more than the 256 that are read"),
+    "endless.jpg": (endless, "has 257 MiB, more than the limit of 256"),
     "cut.jpg": (cut_off, "is damaged"),
     "cut.png": (cut_off, "is damaged"),
-    "bomb.png": (lambda path: bomb(path, 14_000), "pixels, which are too many"),
-    "huge.png": (lambda path: bomb(path, 1_000_000), "pixels, which are too many"),
+    "bomb.png": (lambda path: bomb(path, 14_000), "pixels, which is too many"),
+    "huge.png": (lambda path: bomb(path, 1_000_000), "pixels, which is too many"),
     "drawing.svg": (lambda path: path.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>"), "known format"),
 }
 

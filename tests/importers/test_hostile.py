@@ -136,11 +136,11 @@ def big(value: int) -> bytes:
 
 HUGE = 1 << 39
 LENGTHS = {
-    "short bytes": (b"B" + struct.pack("<I", 2**32 - 1) + b"x", "cut short: 4294967295 bytes"),
-    "long bytes": (b"\x8e" + struct.pack("<Q", 2**63) + b"x", "cut short: 9223372036854775808 bytes"),
-    "byte array": (b"\x96" + struct.pack("<Q", 2**40) + b"x", "cut short: 1099511627776 bytes"),
-    "text": (b"X" + struct.pack("<I", 2**31) + b"x", "cut short: 2147483648 bytes"),
-    "long text": (b"\x8d" + struct.pack("<Q", 2**62) + b"x", "cut short: 4611686018427387904 bytes"),
+    "short bytes": (b"B" + struct.pack("<I", 2**32 - 1) + b"x", "truncated: it announces 4294967295 bytes"),
+    "long bytes": (b"\x8e" + struct.pack("<Q", 2**63) + b"x", "truncated: it announces 9223372036854775808 bytes"),
+    "byte array": (b"\x96" + struct.pack("<Q", 2**40) + b"x", "truncated: it announces 1099511627776 bytes"),
+    "text": (b"X" + struct.pack("<I", 2**31) + b"x", "truncated: it announces 2147483648 bytes"),
+    "long text": (b"\x8d" + struct.pack("<Q", 2**62) + b"x", "truncated: it announces 4611686018427387904 bytes"),
     "long number": (b"\x8b" + struct.pack("<i", 2**31 - 1) + b"x", "unknown instruction 139"),
     "frame": (b"\x95" + struct.pack("<Q", 2**62), "IndexError"),  # a frame's length is not believed at all
 }
@@ -161,16 +161,16 @@ def test_lying_lengths(tmp_path: Path, which: str) -> None:
         (rebuilt(4, b"(" + big(HUGE) + b"t", b"(K\x01t"), "does not fit its 4 stored numbers"),
         (rebuilt(4, b"(" + big(HUGE) + b"t", b"(K\x00t"), "does not fit its 4 stored numbers"),
         (rebuilt(4, b"(" + big(HUGE) * 8 + b"t", b"(" + b"K\x00" * 8 + b"t"), "does not fit its 4 stored numbers"),
-        (rebuilt(4, b"(" + b"K\x02" * 64 + b"t", b"(" + b"K\x00" * 64 + b"t"), "not made of a few sizes"),
+        (rebuilt(4, b"(" + b"K\x02" * 64 + b"t", b"(" + b"K\x00" * 64 + b"t"), "has an impossible shape"),
         (rebuilt(4, b"(K\x04t", b"(K\x01t", big(HUGE)), "does not fit its 4 stored numbers"),
-        (rebuilt(4, b"(K\x04t", b"(K\x01t", big(-4)), "not made of a few sizes"),
-        (rebuilt(4, b"(J\xff\xff\xff\xfft", b"(K\x01t"), "not made of a few sizes"),
-        (rebuilt(4, b"(G\x40\x10\x00\x00\x00\x00\x00\x00t", b"(K\x01t"), "not made of a few sizes"),
+        (rebuilt(4, b"(K\x04t", b"(K\x01t", big(-4)), "has an impossible shape"),
+        (rebuilt(4, b"(J\xff\xff\xff\xfft", b"(K\x01t"), "has an impossible shape"),
+        (rebuilt(4, b"(G\x40\x10\x00\x00\x00\x00\x00\x00t", b"(K\x01t"), "has an impossible shape"),
         (PROTO + NUMPY + b"(K\x01(" + big(HUGE) + b"t" + FLOAT + b"\x89C\x04abcdtb.", "but has 4 bytes"),
         (PROTO + NUMPY + b"(K\x01(" + big(HUGE) * 7 + b"t" + FLOAT + b"\x89C\x04abcdtb.", "but has 4 bytes"),
         (
             PROTO + NUMPY + b"(K\x01(" + b"\x8a\xff" + b"\x7f" * 255 + b"t" + FLOAT + b"\x89C\x04abcdtb.",
-            "not made of a few sizes",
+            "has an impossible shape",
         ),
         (PROTO + NUMPY + b"(K\x01(K\x01t" + OBJECT + b"\x89]K\x01atb.", "type <O8, not of plain numbers"),
         (PROTO + name("numpy.core.multiarray", "scalar") + OBJECT + b"C\x08abcdefgh\x86R.", "type <O8, not of plain"),
@@ -265,7 +265,7 @@ def test_endless_values(tmp_path: Path, kind: str) -> None:
     refused(tmp_path, PROTO + built + b"}" + value + b"Ns.", f"a dict with a {what} as a key")
     refused(tmp_path, PROTO + built + DICT + b"]" + value + b"N\x86a\x85R.", f"a dict with a {what} as a key")
     keys = PROTO + built + b"](" + value + b"e."
-    refused(tmp_path, legacy(PROTO + b"N.", keys), "goes on as something else")
+    refused(tmp_path, legacy(PROTO + b"N.", keys), "its contents do not match")
     storage = PROTO + built + b"(" + short("storage") + name("torch", "FloatStorage") + value + b"NK\x00tQ."
     refused(tmp_path, legacy(storage, PROTO + b"]."), "storage of an unknown kind")
 
@@ -296,7 +296,7 @@ def test_modules_within_themselves(tmp_path: Path) -> None:
     module = name("torch_utils.persistence", "_reconstruct_persistent_obj") + meta + b"\x85R\x94"  # memo 4
     into_itself = short("x") + b"h\x03" + short("again") + b"h\x04s"
     refused(
-        tmp_path, PROTO + b"}" + short("G_ema") + module + b"s" + into_itself + b"s.", "not made of NVIDIA's modules"
+        tmp_path, PROTO + b"}" + short("G_ema") + module + b"s" + into_itself + b"s.", "not consist of NVIDIA's modules"
     )
 
 
@@ -306,7 +306,7 @@ def test_modules_without_end(tmp_path: Path) -> None:
     for _ in range(30):
         modules = {f"m{n}": module for n in range(100)}
         module = forge.Module({"state": {"_parameters": {}, "_buffers": {}, "_modules": modules}})
-    refused(tmp_path, forge.dumps({"G_ema": module}), "not made of NVIDIA's modules")
+    refused(tmp_path, forge.dumps({"G_ema": module}), "does not consist of NVIDIA's modules")
     modules = dict.fromkeys(map(str, range(10_001)))
     module = forge.Module({"state": {"_parameters": {}, "_buffers": {}, "_modules": modules}})
     refused(tmp_path, forge.dumps({"G_ema": module}), "more than 10000 modules")
@@ -367,7 +367,7 @@ def test_numpy_files(tmp_path: Path) -> None:
     refused(tmp_path, buffer.getvalue(), "give it where latents are asked for", ".pt")
     buffer = io.BytesIO()
     np.savez(buffer, w=np.zeros(4))
-    refused(tmp_path, buffer.getvalue(), "not one that torch.save wrote", ".pt")
+    refused(tmp_path, buffer.getvalue(), "was not written by torch.save", ".pt")
 
 
 def test_no_file(tmp_path: Path) -> None:
@@ -466,7 +466,7 @@ def storage_pickle(count: bytes, kind: str = "storage") -> bytes:
     return b"\x80\x02}" + short("g_ema") + b"}" + short("input.input") + tensor + b"ss."
 
 
-COMPRESSED, UNKNOWN, OTHER = "a compressed zip archive", "storage of an unknown kind", "not one that torch.save wrote"
+COMPRESSED, UNKNOWN, OTHER = "a compressed zip archive", "storage of an unknown kind", "was not written by torch.save"
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", "a.npy")
 
     monkeypatch.setattr(np, "load", denied)
-    with pytest.raises(StyleganError, match=r"a\.npy cannot be read \(Permission denied\); give a file that can be$"):
+    with pytest.raises(StyleganError, match=r"a\.npy cannot be read \(Permission denied\); use another file$"):
         files.read(tmp_path / "a.npy")
 
 
@@ -165,7 +165,7 @@ def test_a_header_that_python_s_parser_finds_too_much(tmp_path, wrap):
 
 def test_a_header_of_the_future(tmp_path):
     (tmp_path / "a.npy").write_bytes(np.lib.format.magic(9, 0) + bytes(100))
-    with pytest.raises(StyleganError, match="its header is of an unknown version"):
+    with pytest.raises(StyleganError, match="its header has an unknown version"):
         files.read(tmp_path / "a.npy")
 
 
@@ -183,7 +183,7 @@ def test_too_little_memory_is_no_fault_of_the_file(tmp_path, monkeypatch):
 def test_compressions_that_numpy_never_uses(tmp_path, compression):
     with zipfile.ZipFile(tmp_path / "a.npz", "w", compression) as archive:
         archive.writestr("w.npy", bytes(1000))
-    with pytest.raises(StyleganError, match="compressed as NumPy never does"):
+    with pytest.raises(StyleganError, match="a compression that NumPy never uses"):
         files.read(tmp_path / "a.npz")
 
 
@@ -246,7 +246,7 @@ def test_shares_that_belong_to_other_tunings_or_people(tmp_path, shares, tunings
     """Those without people or layers cost a file nothing, whatever number of tunings they name."""
     members = {f"tunings/{n}/{name}": array for n in range(tunings) for name, array in MAP.items()}
     np.savez(tmp_path / "a.npz", w=W[None], **{"tunings/shares": shares}, **members)
-    with pytest.raises(StyleganError, match=r"a\.npz cannot be read as latents \(its (tunings' )?shares are"):
+    with pytest.raises(StyleganError, match=r"a\.npz cannot be read as latents \(its (tunings' )?shares (are|do)"):
         files.read(tmp_path / "a.npz")
 
 

@@ -133,7 +133,7 @@ def test_somebody_in_a_file_of_several(tiny, resolve, here):
     with pytest.raises(UsageError, match=r"kids\.npy#0"):
         resolve("kids.npy")
     for text in ("kids.npy#3", "kids.npy#x", "kids.npy#-1", f"kids.npy#{'9' * 5000}"):
-        with pytest.raises(UsageError, match="holds 3 people"):
+        with pytest.raises(UsageError, match="contains 3 people"):
             resolve(text)
     assert resolve("kids.npy#2").label == "kids#2"
 
@@ -145,7 +145,7 @@ def test_only_the_one_who_is_asked_for_is_made(tiny, resolve, here, monkeypatch)
     made = []
     monkeypatch.setattr(people, "Person", lambda *given, **more: made.append(given) or Person(*given, **more))
     assert (resolve("many.npy#3").ws == 1).all()
-    for text, said in (("many.npy#100000", "holds 100000 people, numbered"), ("many.npy", "say which one")):
+    for text, said in (("many.npy#100000", "contains 100000 people, numbered"), ("many.npy", "choose one")):
         with pytest.raises(UsageError, match=said):
             resolve(text)
     assert len(made) == 1
@@ -171,7 +171,7 @@ def test_one_of_several_has_no_z_and_no_photo(tiny, resolve, here):
 def test_a_picture_holds_one_person(tiny, resolve, here):
     save_picture(tiny, here / "face.png", Face(torch.zeros(tiny.num_ws, tiny.w_dim)))
     assert resolve("face.png#0").label == "face"
-    with pytest.raises(UsageError, match=r"face\.png holds 1 people, numbered from 0"):
+    with pytest.raises(UsageError, match=r"face\.png contains 1 people, numbered from 0"):
         resolve("face.png#1")
 
 
@@ -199,7 +199,7 @@ def test_a_sheet_is_not_a_person(tiny, resolve, here):
 def test_other_endings_are_refused(resolve, here):
     (here / "jon.txt").write_text("hello")
     with pytest.raises(
-        UsageError, match=r"^jon\.txt is no latent file \(\.npy, \.npz, \.pt, \.pth\), and no picture of a kind"
+        UsageError, match=r"^jon\.txt is neither a latent file \(\.npy, \.npz, \.pt, \.pth\) nor a picture"
     ):
         resolve("jon.txt")
 

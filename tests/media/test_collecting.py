@@ -61,7 +61,7 @@ def test_labels_follow_their_pictures(tmp_path):
     run(folder, tmp_path / "out", classes, on_skip=lambda *why: skipped.append(why), mirror=True)
     pairs = list(zip([f"00000/img0000000{i}.png" for i in range(4)], [0, 0, 20, 20], strict=True))
     assert shades(tmp_path / "out") == ([(0, 0), (0, 0), (0, 2), (2, 0)], [list(pair) for pair in pairs])
-    assert skipped == [("0001.png", "is no picture of a known format")]
+    assert skipped == [("0001.png", "is not a picture of a known format")]
 
 
 def test_limit_counts_pictures_that_were_taken(tmp_path):

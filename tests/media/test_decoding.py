@@ -125,7 +125,7 @@ def test_profiles_are_converted_to_srgb():
 
 @pytest.mark.parametrize("content", [b"", b"text", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"])
 def test_what_is_no_picture(content):
-    with pytest.raises(UnusableError, match="no picture"):
+    with pytest.raises(UnusableError, match="not a picture"):
         decode(content)
 
 

@@ -111,7 +111,7 @@ def test_an_encoder_that_fails_is_one_sentence(tmp_path):
 
 def test_no_encoder_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: (_ for _ in ()).throw(RuntimeError("No exe found")))
-    with pytest.raises(StyleganError, match=r"films need ffmpeg, and there is none \(No exe found\); install it, or"):
+    with pytest.raises(StyleganError, match=r"films need ffmpeg, but none was found \(No exe found\); install it, or"):
         write_film(tmp_path / "film.mp4", FRAMES, 10, "mp4")
     assert list(tmp_path.iterdir()) == []
 
@@ -159,7 +159,7 @@ def test_a_rate_that_gifs_cannot_have_is_told_before_a_frame_is_drawn(tmp_path):
         pytest.fail("something was drawn")
         yield
 
-    with pytest.raises(UsageError, match="gif films have at most 50 frames a second, and this one has 60; use"):
+    with pytest.raises(UsageError, match="gif films have at most 50 frames per second, but this one has 60; use"):
         write_film(tmp_path / "film.gif", frames(), 60, "gif")
     assert list(tmp_path.iterdir()) == []
 

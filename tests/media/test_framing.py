@@ -78,8 +78,8 @@ def test_right_size_is_untouched():
     [
         ((64, 64, "crop"), "no transform 'crop'"),
         ((64, 64, "pad", "nearest"), "no resize filter 'nearest'"),
-        ((0, 0), "sizes are 1 to"),
-        ((9999, 9999), "sizes are 1 to"),
+        ((0, 0), "sizes are from 1 to"),
+        ((9999, 9999), "sizes are from 1 to"),
         ((64, 48), "square"),
         ((64, 64, "center-crop-wide"), "wide pictures"),
     ],

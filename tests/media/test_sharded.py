@@ -236,7 +236,7 @@ def test_other_manifests_are_none(tmp_path, text):
 def test_difference():
     now = {"model": {"name": "a", "sha256": "1" * 64}, "psi": 0.7, "size": None}
     assert difference(now, dict(now)) is None
-    assert difference(now | {"psi": 0.5}, now) == "--psi was 0.5, and is 0.7"
-    assert difference(now | {"size": 64}, now) == "--size was 64, and is not given"
+    assert difference(now | {"psi": 0.5}, now) == "--psi was 0.5, and is now 0.7"
+    assert difference(now | {"size": 64}, now) == "--size was 64, and is now not given"
     other = {"name": "a", "sha256": "2" * 64}
-    assert difference(now, now | {"model": other}) == "--model was a (111111111111), and is a (222222222222)"
+    assert difference(now, now | {"model": other}) == "--model was a (111111111111), and is now a (222222222222)"

@@ -91,7 +91,7 @@ def newer_zip():
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 no zip", b"text", newer_zip()])
 def test_no_zip(tmp_path, content):
     (tmp_path / "p.zip").write_bytes(content)
-    with pytest.raises(StyleganError, match="neither a folder nor a zip"):
+    with pytest.raises(StyleganError, match="neither a folder nor a readable zip"):
         listed(tmp_path / "p.zip")
 
 
@@ -111,7 +111,7 @@ def test_symbolic_links_are_followed_once(tmp_path):
 def test_pipes_are_no_files(tmp_path):
     fill(tmp_path / "photos", {"a.png": ""})
     os.mkfifo(tmp_path / "photos/pipe.png")
-    assert listed(tmp_path / "photos")[1] == [("pipe.png", "is no file")]
+    assert listed(tmp_path / "photos")[1] == [("pipe.png", "is not a file")]
 
 
 @pytest.mark.parametrize("name", ["../a.png", "/etc/a.png", "x/../../a.png", "x\\..\\a.png", "C:\\a.png", "C:a.png"])
@@ -140,7 +140,7 @@ def test_members_that_are_no_pictures(tmp_path):
     assert {name: reasons[name].split()[1:4] for name in reasons} == {
         "link.png": ["a", "symbolic", "link"],
         "bomb.png": ["300", "MiB,", "more"],
-        "inner.zip": ["a", "zip", "in"],
+        "inner.zip": ["a", "zip", "inside"],
         "secret.png": ["encrypted"],
     }
 
@@ -168,7 +168,7 @@ def test_labels_of_nvidias_layout(place, mode):
 def test_no_labels(place):
     with_json(place, {"labels": None})
     assert labels(place) == labels(place, "none") == Labels()
-    with pytest.raises(StyleganError, match="holds no labels"):
+    with pytest.raises(StyleganError, match="contains no labels"):
         labels(place, "json")
 
 
@@ -193,9 +193,9 @@ def test_folders_on_demand(place):
 @pytest.mark.parametrize(
     ("about", "message"),
     [
-        ({"labels": [["00000/img0.png", 1]]}, "labels for 1 of 2 pictures, and none for 00000/img1.png"),
+        ({"labels": [["00000/img0.png", 1]]}, "labels for 1 of 2 pictures, but none for 00000/img1.png"),
         ({"labels": [["elsewhere.png", 1]]}, "labels for 0 of 2 pictures"),
-        ({"labels": [["00000/img0.png", -1], ["00000/img1.png", 0]]}, "the class -1; classes are whole numbers"),
+        ({"labels": [["00000/img0.png", -1], ["00000/img1.png", 0]]}, "the class -1, but classes are whole numbers"),
         ({"labels": [["00000/img0.png", 1.5], ["00000/img1.png", 0]]}, "the class 1.5"),
         ({"labels": [["00000/img0.png", True], ["00000/img1.png", 0]]}, "the class True"),
         ({"labels": [["00000/img0.png", [0, 1]], ["00000/img1.png", 0]]}, r"the class \[0, 1\]"),
@@ -209,7 +209,7 @@ def test_folders_on_demand(place):
     ],
 )
 def test_labels_that_do_not_fit(place, about, message):
-    with pytest.raises(StyleganError, match=f"dataset.json of .*{message}"):
+    with pytest.raises(StyleganError, match=f"dataset.json in .*{message}"):
         labels(with_json(place, about))
 
 
@@ -217,9 +217,7 @@ def test_labels_of_too_many_bytes_are_not_read(place, monkeypatch):
     monkeypatch.setattr(sources, "MAX_LABELS", 20)
     with_json(place, {"labels": None, "of": "the year"})
     monkeypatch.setattr(sources, "LABEL", 9)  # for each of two pictures
-    with pytest.raises(
-        StyleganError, match=r"dataset.json of .* has 1 MiB, more than the 0 that are read; mend it, or"
-    ):
+    with pytest.raises(StyleganError, match=r"dataset.json in .* has 1 MiB, more than the limit of 0; fix it, or"):
         labels(place)
     monkeypatch.setattr(sources, "LABEL", 90)
     assert labels(place) == Labels()
@@ -230,7 +228,7 @@ def test_encrypted_labels(tmp_path):
         archive.writestr("a.png", "")
         archive.writestr("dataset.json", "{}")
         archive.getinfo("dataset.json").flag_bits |= 1
-    with pytest.raises(StyleganError, match=r"dataset.json of .* is encrypted; mend it"):
+    with pytest.raises(StyleganError, match=r"dataset.json in .* is encrypted; fix it"):
         labels(tmp_path / "p.zip")
 
 
@@ -241,7 +239,7 @@ def test_labels_that_are_not_there(place, mode, message):
 
 
 def test_a_way_to_labels_that_there_is_not(place):
-    with pytest.raises(UsageError, match="no way 'csv'"):
+    with pytest.raises(UsageError, match="no label mode 'csv'"):
         labels(fill(place, {"a.png": ""}), "csv")
 
 
@@ -251,7 +249,7 @@ def test_what_is_unfinished_is_no_source(tmp_path):
     (folder / "00000").mkdir(parents=True)
     Image.new("RGB", (8, 8)).save(folder / "00000/img00000000.png")
     (folder / "manifest.json").write_text('{"wishes": {}, "runs": []}')
-    with pytest.raises(StyleganError, match=r"faces is unfinished; the same stylegan sample"), open_source(folder):
+    with pytest.raises(StyleganError, match=r"faces is unfinished; run the stylegan sample"), open_source(folder):
         pass
     (folder / "dataset.json").write_text("{}")
     with open_source(folder) as source:

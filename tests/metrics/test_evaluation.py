@@ -132,10 +132,10 @@ def test_size_and_filter_matter(make_data, drawings):
     ("settings", "message"),
     [
         ({"metrics": ("vgg",)}, "no metric 'vgg'; metrics are fd, kd, pr, ppl$"),
-        ({"metrics": ("fid50k_full",)}, "are fd, kd, pr, ppl; nearest is --metrics fd --features inception$"),
-        ({"metrics": ("kid50k",)}, "nearest is --metrics kd --features inception$"),
-        ({"metrics": ("pr50k3_full",)}, "nearest is --metrics pr$"),
-        ({"metrics": ("ppl2_wend",)}, "nearest is --metrics ppl$"),
+        ({"metrics": ("fid50k_full",)}, "are fd, kd, pr, ppl; nearest: --metrics fd --features inception$"),
+        ({"metrics": ("kid50k",)}, "nearest: --metrics kd --features inception$"),
+        ({"metrics": ("pr50k3_full",)}, "nearest: --metrics pr$"),
+        ({"metrics": ("ppl2_wend",)}, "nearest: --metrics ppl$"),
         ({"filter": "nearest"}, "no resize filter"),
         ({"num": 10}, "10 pictures are too few"),
     ],
@@ -148,7 +148,7 @@ def test_settings_that_there_are_not(settings, message):
 @pytest.mark.parametrize("count", [1, 2 * MIN_PICTURES - 1])
 def test_too_few_pictures(make_data, count):
     data = DataSet(make_data(count, size=16))
-    with pytest.raises(StyleganError, match=f"give {count // 2} pictures a side to compare"):
+    with pytest.raises(StyleganError, match=f"give only {count // 2} pictures for each side"):
         judge(data)(data)
 
 

@@ -52,7 +52,7 @@ def test_nobody_takes_it_for_fid():
 
 
 def test_unknown_features():
-    with pytest.raises(UsageError, match="no features 'vgg'; say efficientnet or inception"):
+    with pytest.raises(UsageError, match="no features 'vgg'; use efficientnet or inception"):
         named("vgg", CPU, str)
 
 
@@ -121,7 +121,7 @@ class Harmful:
 
 def test_inceptions_file_is_not_run(fake_fidelity):
     fake_fidelity({"scale": Harmful()})
-    with pytest.raises(StyleganError, match=r"inception-2015-12-05-6726825d.pth is not .* delete it"):
+    with pytest.raises(StyleganError, match=r"inception-2015-12-05-6726825d.pth does not contain .* delete it"):
         InceptionFeatures(CPU, str)
 
 
@@ -129,13 +129,13 @@ def test_inceptions_file_is_checked_though_it_is_there(fake_fidelity):
     """All of it: here the end differs, and the name is right."""
     path = fake_fidelity({"scale": torch.tensor(2.0)})
     path.write_bytes(path.read_bytes() + b"more")
-    with pytest.raises(StyleganError, match=r"6726825d.pth is not the file .* its sha256 is \w{64}; delete it"):
+    with pytest.raises(StyleganError, match=r"6726825d.pth does not contain .* its sha256 is \w{64}; delete it"):
         InceptionFeatures(CPU, str)
 
 
 def test_what_is_fetched_for_inception_is_checked(fake_fidelity, monkeypatch, tmp_path):
     monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: Answer(b"another file"))
-    with pytest.raises(StyleganError, match=rf"nothing was kept; or put that file into {tmp_path}"):
+    with pytest.raises(StyleganError, match=rf"nothing was kept; or put the file into {tmp_path}"):
         InceptionFeatures(CPU, str)
     assert not list((tmp_path / "assets").iterdir())
 

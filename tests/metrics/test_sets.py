@@ -62,7 +62,7 @@ def save(folder, sizes):
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ([(16, 16), (16, 16), (32, 32)], "2.png in .* is 32 x 32, and 0.png 16 x 16; make a data set of it"),
+        ([(16, 16), (16, 16), (32, 32)], "2.png in .* is 32 x 32, but 0.png is 16 x 16; make a data set of it"),
         ([(16, 12)], "0.png in .* is 16 x 12; make a data set of it"),
     ],
 )
@@ -75,7 +75,7 @@ def test_pictures_that_do_not_belong_together(tmp_path, sizes, message):
 def test_a_broken_picture(tmp_path):
     folder = save(tmp_path / "data", [(16, 16)] * 3)
     (folder / "1.png").write_bytes(b"broken")
-    with pytest.raises(StyleganError, match=r"1.png in .* is no picture of a known format; make a data set"):
+    with pytest.raises(StyleganError, match=r"1.png in .* is not a picture of a known format; make a data set"):
         list(DataSet(folder).draw(3, 0, 0))
 
 
@@ -156,5 +156,5 @@ def test_what_pictures_depend_on(make_data, tiny):
 
 
 def test_classes_that_the_model_has_not():
-    with pytest.raises(StyleganError, match="classes up to 5, and unnamed has 0-2"):
+    with pytest.raises(StyleganError, match="classes up to 5, but unnamed has 0-2"):
         Made(Coloured(), classes={"a": 0, "b": 5})

@@ -19,7 +19,7 @@ def test_names(names, found):
 
 @pytest.mark.parametrize("names", ["fid50k_full", "pr", "ppl", "fd,none", ""])
 def test_names_that_are_none(names):
-    with pytest.raises(UsageError, match=r"--metrics are fd, kd, fd,kd or none"):
+    with pytest.raises(UsageError, match=r"use --metrics fd, kd, fd,kd or none"):
         watching.metrics_of(names)
 
 

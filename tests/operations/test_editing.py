@@ -156,7 +156,7 @@ def test_keeping_what_an_edit_is_about_leaves_nothing():
     nearly = Direction("man", gender.vector + 0.05 * direction().vector)
     copy = Direction("gender", gender.vector, origin=Origin("tiny", "0" * 64))
     for edited in (nearly, copy):
-        with pytest.raises(UsageError, match=f"keeping gender leaves nothing of the direction {edited.name}, which"):
+        with pytest.raises(UsageError, match=f"keeping gender leaves nothing of the direction {edited.name}, because"):
             editing.keeping(edited, [gender])
 
 
@@ -190,6 +190,6 @@ def test_the_limit_is_reached_and_not_passed(tiny, limit, amount):
 
 
 def test_who_is_beyond_the_limit_already(tiny, jon):
-    advice = r"typical distances from the average face before any edit; give a --max-drift above that$"
+    advice = r"typical distances from the average face before any edit; use a larger --max-drift$"
     with pytest.raises(StyleganError, match=advice):
         editing.limited(tiny, editing.ruler(tiny), jon, [Edit(direction(), 1)], 0.1)

@@ -59,7 +59,7 @@ def test_tracks_of_different_lengths_end_together(tiny, people):
 
 def test_spherical_interpolation_asks_for_z(tiny, people):
     known_by_w = Person("photo", people[0].ws)
-    with pytest.raises(StyleganError, match="photo is known only by its w"):
+    with pytest.raises(StyleganError, match="only the w of photo is known"):
         film(tiny, (known_by_w, people[1]), method="spherical").face(1)
 
 

@@ -48,5 +48,5 @@ def test_jitter_grows_with_eps(tiny):
 
 
 def test_jitter_asks_for_z():
-    with pytest.raises(StyleganError, match="known only by its w"):
+    with pytest.raises(StyleganError, match="but only the w of"):
         next(variation.jitter(None, Person("photo", torch.zeros(4, 8)), 0.1, 0, 1))

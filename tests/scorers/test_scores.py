@@ -102,7 +102,7 @@ def test_assets_are_those_of_the_scores_asked_for():
 
 
 def test_unknown_scores_are_named():
-    with pytest.raises(UsageError, match="there is no score 'beauty'; there are age, gender"):
+    with pytest.raises(UsageError, match="there is no score 'beauty'; scores are age, gender"):
         Scorers(["age", "beauty"])
 
 

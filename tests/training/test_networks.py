@@ -51,7 +51,7 @@ def test_classes_are_new_to_a_model_without(larger):
 
 
 def test_a_model_of_another_family(larger):
-    with pytest.raises(UsageError, match=r"is a stylegan1, and stylegan2 cannot begin from it; .* --cfg stylegan1"):
+    with pytest.raises(UsageError, match=r"is a stylegan1, which stylegan2 cannot start from; .* --cfg stylegan1"):
         resumed("imp_sg1tf_32_cond3.pkl", larger, cfg="stylegan2")
 
 

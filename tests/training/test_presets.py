@@ -26,7 +26,7 @@ def planned(found, preset="auto", processes=1, **said):
 @pytest.mark.parametrize("cfg", [None, "stylegan1", "stylegan2"])
 def test_every_preset_makes_networks(found, preset, cfg):
     if (preset, cfg) == ("laptop", "stylegan2"):
-        with pytest.raises(UsageError, match="the preset laptop is one of stylegan1, and this is to be a stylegan2"):
+        with pytest.raises(UsageError, match="the preset laptop is for stylegan1, not for stylegan2"):
             planned(found, preset, cfg=cfg)
         return
     said = {} if cfg is None else {"cfg": cfg}
@@ -61,21 +61,21 @@ def test_on_a_gpu_each_process_takes_its_share_at_once(found):
     ("said", "processes", "sentence"),
     [
         ({"batch": "15"}, 2, "--batch 15 cannot be shared by 2 processes"),
-        ({"batch": "16"}, 4, "16 in parts of --batch-gpu 8 pictures cannot be shared by 4 .* choose --batch-gpu 4,"),
-        ({"batch": "12"}, 2, "12 in parts of --batch-gpu 12 pictures cannot be shared by 2 .* choose --batch-gpu 3,"),
-        ({"batch": "20", "batch_gpu": "20"}, 2, "choose --batch-gpu 2,"),
-        ({"batch": "15", "batch_gpu": "3"}, 2, "--batch 15 cannot be shared by 2 processes; choose a multiple"),
+        ({"batch": "16"}, 4, "16 in parts of --batch-gpu 8 pictures cannot be shared by 4 .* with --batch-gpu 4,"),
+        ({"batch": "12"}, 2, "12 in parts of --batch-gpu 12 pictures cannot be shared by 2 .* with --batch-gpu 3,"),
+        ({"batch": "20", "batch_gpu": "20"}, 2, "with --batch-gpu 2,"),
+        ({"batch": "15", "batch_gpu": "3"}, 2, "--batch 15 cannot be shared by 2 processes; use a multiple"),
         (
             {"batch": "8:32,16:16", "cfg": "stylegan1"},
             4,
-            "choose --batch-gpu 8:8,16:4, from the beginning, or fewer processes",
+            "start a new run with --batch-gpu 8:8,16:4, or use fewer processes",
         ),
     ],
 )
 def test_processes_that_cannot_share_a_batch(found, said, processes, sentence):
     with pytest.raises(UsageError, match=sentence):
         planned(found, processes=processes, **said)
-    if word := re.search("choose --batch-gpu ([0-9:,]*[0-9])", sentence):
+    if word := re.search("with --batch-gpu ([0-9:,]*[0-9])", sentence):
         assert planned(found, processes=processes, **said | {"batch_gpu": word[1]}).batch_gpu == word[1]
 
 
@@ -97,8 +97,8 @@ def test_the_paper_preset_is_that_of_its_paper(found):
     ("said", "sentence"),
     [
         ({"aug": "none", "augpipe": "bg"}, "--augpipe is for --aug ada or fixed"),
-        ({"aug": "fixed", "target": 0.5}, "--target is for --aug ada, and this is fixed"),
-        ({"aug": "ada", "p": 0.5}, "--p is for --aug fixed, and this is ada"),
+        ({"aug": "fixed", "target": 0.5}, "--target is for --aug ada, but this is fixed"),
+        ({"aug": "ada", "p": 0.5}, "--p is for --aug fixed, but this is ada"),
         ({"cfg": "stylegan2", "first_res": 8}, "--first-res is for --cfg stylegan1"),
     ],
 )
@@ -134,7 +134,7 @@ def test_float16_clamps_stylegan2(found):
 def test_damaged_options(found, old, new):
     text = planned(found).dumps().encode()
     assert old in text
-    with pytest.raises(StyleganError, match=r"training_options\.json cannot be read, as it is damaged"):
+    with pytest.raises(StyleganError, match=r"training_options\.json is damaged and cannot be read"):
         Options.loads(text.replace(old, new, 1))
 
 
@@ -142,8 +142,8 @@ def test_options_of_a_newer_version_are_refused_by_name(found):
     """Without them the run would go on as another one."""
     text = planned(found).dumps()
     with pytest.raises(
-        StyleganError, match=r"names 'warm_up', which this version does not know; go on with the version"
+        StyleganError, match=r"contains 'warm_up', which this version does not know; continue with the version"
     ):
         Options.loads(text.replace('"seed"', '"warm_up": 9, "seed"'))
-    with pytest.raises(StyleganError, match="cannot be read, as it is damaged"):
+    with pytest.raises(StyleganError, match="is damaged and cannot be read"):
         Options.loads("[]")
