@@ -8,7 +8,7 @@ import filelock
 import pytest
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import alone, file_digest, write_bytes
+from stylegan_cli.files import alone, claim, claims, file_digest, replacing, write_bytes
 
 
 @pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL])
@@ -51,3 +51,31 @@ def test_a_digest_takes_little_memory(tmp_path):
     tracemalloc.stop()
     assert found == hashlib.sha256(content).hexdigest()
     assert peak < 2 << 20
+
+
+def test_files_may_be_read_by_whom_all_new_files_may(tmp_path):
+    """Though some writers, like safetensors', let only their owner."""
+    with replacing(tmp_path / "model") as part:
+        part.write_bytes(b"weights")
+        part.chmod(0o600)
+    (tmp_path / "other").touch()
+    assert (tmp_path / "model").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_a_name_may_be_claimed_again_by_whom_it_belongs_to(tmp_path):
+    with claims():
+        assert claim(tmp_path / "a.png") and claim(tmp_path / "a.png")
+        with alone(tmp_path / ".b.png.claim.lock", "is claimed"):
+            assert not claim(tmp_path / "b.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_in_folders_that_cannot_be_written_to_are_nobodys(tmp_path, monkeypatch):
+    """Else one name after the other would be tried, for ever."""
+
+    def refuse(self):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    with claims():
+        assert claim(tmp_path / "a.png")

@@ -34,3 +34,8 @@ def test_pictures_are_rgb_whatever_the_network_draws(family, channels):
     assert [list(images.shape) for images in drawn] == [[1, 3, 64, 64], [2, 3, 64, 64]]
     if channels == 1:
         assert torch.equal(drawn[0][:, 0], drawn[0][:, 2])
+
+
+def test_a_cutoff_of_0_truncates_nothing(tiny):
+    ws = torch.randn(3, tiny.num_ws, tiny.w_dim)
+    assert torch.equal(tiny.truncate(ws, 0.5, cutoff=0), ws)

@@ -34,3 +34,9 @@ def test_random_noise_is_standard_normal():
     drawn = Noise("random", 0).map(0, torch.zeros(512, 512))
     assert drawn.mean().item() == pytest.approx(0, abs=0.01)
     assert drawn.std().item() == pytest.approx(1, abs=0.01)
+
+
+def test_neighbouring_seeds_share_no_map():
+    """Not even in neighbouring layers."""
+    maps = [Noise("random", seed).map(layer, CONST) for seed in range(4) for layer in range(4)]
+    assert len({one.sum().item() for one in maps}) == 16

@@ -46,8 +46,8 @@ class PictureSet(ABC):
 
 class DataSet(PictureSet):
     """A folder or zip of square pictures of one size, as made by `stylegan dataset`. With a smaller `resolution` the
-    pictures are shrunk by a whole factor, as in training at that resolution. `only` keeps the pictures of this class, if
-    they have classes. Reading raises StyleganError if a picture is damaged or has another size."""
+    pictures are shrunk by a whole factor, as in training at that resolution. `only` keeps the pictures of this class,
+    if they have classes. Reading raises StyleganError if a picture is damaged or has another size."""
 
     def __init__(self, path: Path, resolution: int | None = None, only: int | None = None) -> None:
         self.path, self.title = path, str(path)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from small_families import make
 
 from stylegan_cli import importers
 from stylegan_cli.architectures import build_discriminator
@@ -235,3 +236,39 @@ def test_every_layers_activations_are_the_originals(name):
     generator.synthesis(generator.broadcast(found["w"][:1]))
     for layer, activation in expected.items():
         close(seen[layer], activation, 1e-4)
+
+
+def test_classes_are_normalised_by_themselves_or_joined_with_z():
+    """By themselves in NVIDIA's PyTorch code, together with z in TensorFlow's (`normalize_latents`)."""
+    z, c = torch.randn(3, 4), torch.eye(3)
+    for label_input, layer in (("embed", "embed"), ("concat", "label")):
+        sizes = {"resolution": 8, "channel_max": 4, "z_dim": 4, "w_dim": 4, "c_dim": 3, "mapping_layers": 2}
+        generator = StyleGAN2(Config(**sizes, label_input=label_input)).requires_grad_(False)
+        before, stretched = generator.mapping(z, c), generator.mapping(5 * z, c)
+        assert torch.allclose(stretched, before, atol=1e-5) == (label_input == "embed")
+        for name, tensor in generator.named_parameters():
+            if name.startswith(f"mapping.{layer}."):
+                tensor *= 5
+        close(generator.mapping(5 * z, c), before, 1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet"])
+def test_style_weights_are_of_all_that_a_layers_w_drives(architecture):
+    generator = make("stylegan2", architecture=architecture)
+    driven = {i: [] for i in range(generator.num_ws)}
+    for name, module in generator.named_modules():
+        if name.startswith("synthesis.") and name.endswith(".affine"):
+            module.register_forward_hook(lambda layer, w, _: driven[round(w[0].mean().item())].append(layer.weight))
+    with torch.no_grad():
+        generator.synthesis(torch.arange(generator.num_ws)[None, :, None].float().expand(-1, -1, generator.w_dim))
+    for found, weights in zip(generator.style_weights(), driven.values(), strict=True):
+        assert torch.equal(found, torch.cat(weights))
+
+
+def test_a_joint_discriminator_has_a_score_for_each_class():
+    config = DiscriminatorConfig(resolution=8, channel_base=64, channel_max=8, c_dim=3, label_input="concat")
+    judge, image = Discriminator(config).requires_grad_(False), torch.randn(1, 3, 8, 8)
+    before = [judge(image, one[None]).item() for one in torch.eye(3)]
+    judge.b4.out.weight[1], judge.b4.out.bias[1] = 0, 7
+    assert [judge(image, one[None]).item() for one in torch.eye(3)] == [before[0], 7, before[2]]
+    assert len({*before}) == 3

@@ -204,6 +204,9 @@ def test_labels():
     assert not torch.equal(w[0], w[1])
     with pytest.raises(UsageError, match="3 classes"):
         generator.mapping(z)
+    for index in (-1, 3):
+        with pytest.raises(UsageError, match="has the classes 0-2"):
+            generator.choose_class(index)
     generator.choose_class(1)
     close(generator.mapping(z[:1]), w[1:2], 1e-6)
 
@@ -232,3 +235,17 @@ def test_no_band_is_empty(resolution):
 def test_margins_may_be_zero():
     generator = StyleGAN3(Config(**(asdict(TINY_R) | {"margin_size": 0})))
     assert generator.synthesis(torch.randn(1, generator.num_ws, 8)).shape == (1, 3, 32, 32)
+
+
+@torch.no_grad()
+def test_nothing_leaves_its_clamp():
+    """The filter behind the nonlinearity overshoots a little; the picture is clamped before it is scaled."""
+    generator, found = StyleGAN3(Config(**(asdict(TINY_R) | {"conv_clamp": 0.01}))), []
+    for layer in generator.modules():
+        if isinstance(layer, SynthesisLayer):
+            layer.register_forward_hook(lambda _, __, out: found.append(out.abs().max().item()))
+    generator.state_dict()["synthesis.L6_32_3.bias"].fill_(7)
+    picture = generator.synthesis(torch.randn(1, generator.num_ws, 8))
+    assert len(found) == 6
+    assert 0.001 < max(found) < 0.02
+    assert picture.abs().max().item() == pytest.approx(0.01 * 0.25)

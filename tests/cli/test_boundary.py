@@ -46,6 +46,19 @@ def test_sentences(capsys, error, code, sentence):
     assert capsys.readouterr().err.startswith(f"Error: {sentence}")
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "Stopped. What was finished is kept, nothing is half-written.\n"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, ""),
+    ],
+)
+def test_ends_that_are_no_errors(capsys, error, code, said):
+    with pytest.raises(typer.Exit) as ended, boundary():
+        raise error
+    assert (ended.value.exit_code, capsys.readouterr().err) == (code, said)
+
+
 def test_debugging_shows_where(monkeypatch):
     monkeypatch.setenv("STYLEGAN_DEBUG", "1")
     with pytest.raises(StyleganError), boundary():

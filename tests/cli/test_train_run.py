@@ -1,10 +1,13 @@
 """What ends a training run, and who tells of it."""
 
+import signal
+
 import pytest
 import torch
 import typer
 from small_runs import words, write_pictures
 
+from stylegan_cli.cli.stopping import asked_to_stop
 from stylegan_cli.cli.train_run import TooLargeError, one_voice
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.parallel import World
@@ -39,3 +42,17 @@ def test_what_befell_one_process_it_tells_itself():
         raise StyleganError("all know")
     with pytest.raises(TooLargeError), one_voice(other):
         raise TooLargeError("nobody else knows")
+
+
+def test_only_another_ctrl_c_ends_at_once():
+    """A second SIGTERM, as of a scheduler that asks every process of a group, waits for the present step, too."""
+    with asked_to_stop() as asked:
+        assert not asked()
+        try:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:  # which would end pytest
+            pytest.fail("ended at once")
+        assert asked()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

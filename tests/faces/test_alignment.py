@@ -198,3 +198,18 @@ def test_beyond_is_told_for_each_side():
     assert cut.beyond() == pytest.approx([10, 0, 0, 20])
     assert cut.beyond(0.25) == pytest.approx([0, 0, 0, 5])
     assert placed((100, 80), (50, 40), 60).beyond().any() == np.False_
+
+
+def test_what_is_missing_comes_out_of_the_photo_backwards():
+    """A bar near the edge comes again beyond it, as far from it."""
+    photo = np.full((192, 115, 3), 100, np.uint8)
+    photo[:, 95:105] = 250
+    crop = np.asarray(alignment.crop(Image.fromarray(photo), placed((115, 192), (96, 96), 192), 192), float)
+    columns = crop.mean(axis=(0, 2))
+    assert columns[125:133].mean() > columns[113:117].mean() + 30
+    assert columns[140:].max() < 130
+
+
+def test_places_on_photos_of_different_sizes_are_not_the_same():
+    assert CUT.is_near(replace(CUT, face=1, photo=""))
+    assert not CUT.is_near(replace(CUT, size=(301, 200)))

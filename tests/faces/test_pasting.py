@@ -269,3 +269,14 @@ def test_a_black_and_white_photo_stays_one(photo):
     assert np.ptp(pasted, axis=2).max() == 0
     assert np.ptp(values(pasting.paste(photo, edited, cut, face)), axis=2).max() > 50
     assert (pasted != values(grey)).any()
+
+
+def test_what_was_drawn_otherwise_casts_no_light_around_it(photo):
+    """A hat that the generator did not draw, or drew: its colours are not those of the light on the face."""
+    cut = placed(SIZE, CENTRE, EDGE)
+    drawn_so = alignment.crop(photo, cut, 256)
+    drawn_so.paste((0, 255, 0), (80, 60, 176, 110))
+    change = values(pasting.paste(photo, drawn_so, cut, drawn_so)) - values(photo)
+    across, down = places(cut)
+    below = (np.abs(across) < 0.15) & (np.abs(down) < 0.05)
+    assert np.abs(change[below].mean(axis=0)).max() < 12

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from stylegan_cli import architectures, importers, modelfile
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.importers import rosinality
+from stylegan_cli.importers import configs, rosinality
 
 NAMES = json.loads((Path(__file__).parents[1] / "golden" / "imp_names.json").read_text())
 TAPS = torch.tensor([1.0, 3.0, 3.0, 1.0])
@@ -209,6 +209,16 @@ def test_classes_of_tensorflow(tmp_path: Path, layers: int) -> None:
             assert checkpoint.discriminator.config["mapping_layers"] == layers
 
 
+@pytest.mark.parametrize(("built", "group"), [("D_main", configs.WHOLE_BATCH), ("D_stylegan2", 4)])
+def test_what_tensorflow_discriminators_were_built_with_by_default(tmp_path: Path, built: str, group: int) -> None:
+    names = json.loads(json.dumps(NAMES["sg2tf_64.pkl"]))
+    generator, judge = tensorflow(names["Gs"]), names["D"] | {"build_func_name": built}
+    judge["static_kwargs"] = {k: v for k, v in judge["static_kwargs"].items() if k != "mbstd_group_size"}
+    found = importers.read(write(tmp_path, forge.dumps((generator, tensorflow(judge), generator)))).discriminator
+    assert found is not None
+    assert (found.config["mbstd_group_size"], found.config["mapping_lr_multiplier"]) == (group, 0.1)
+
+
 def grown(network: dict[str, Any], lod: float) -> forge.Network:
     """A StyleGAN2 of the configurations B to D: a head for each resolution, named as StyleGAN's, and no shortcuts."""
     kept = {}
@@ -311,6 +321,13 @@ def test_export_has_rosinality_s_names() -> None:
 def test_export_refuses_what_rosinality_does_not_know(changes: dict[str, Any]) -> None:
     with pytest.raises(StyleganError, match="rosinality's layout"):
         rosinality.export(stylegan2(**changes))
+
+
+def test_exported_filters_make_up_for_the_zeros_that_upsampling_inserts() -> None:
+    """Theirs are used as they are stored: with another sum every layer would draw darker or lighter."""
+    kernels = [value for name, value in rosinality.export(stylegan2())["g_ema"].items() if name.endswith("kernel")]
+    assert len(kernels) == 4
+    assert all(torch.equal(kernel, 4 * KERNEL / KERNEL.sum()) for kernel in kernels)
 
 
 def test_export_leaves_the_clamp_out(tmp_path: Path) -> None:

@@ -272,3 +272,17 @@ def test_the_keys_found_are_named(tmp_path):
     np.savez(tmp_path / "a.npz", latents=W, faces=W)
     with pytest.raises(StyleganError, match="its keys are latents, faces"):
         files.read(tmp_path / "a.npz")
+
+
+def test_latents_that_cannot_be_written_leave_those_that_were_there(tmp_path, monkeypatch):
+    def full(file, **_):
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    path, about = tmp_path / "a.npz", {"model": {"name": "m", "sha256": "abc"}}
+    files.write_npz(path, W[None], about)
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_npz(path, W[None] + 1, about)
+    assert list(tmp_path.iterdir()) == [path]
+    assert np.array_equal(files.read(path).array, W[None])

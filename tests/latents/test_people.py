@@ -81,3 +81,11 @@ def test_layers_of_another_model_are_refused_with_the_reason(tiny):
 def test_shapes_that_fit_nobody_are_refused(tiny, shape):
     with pytest.raises(StyleganError, match="shape"):
         from_array(tiny, np.zeros(shape), "x")
+
+
+def test_a_cutoff_spares_the_finer_layers(tiny, monkeypatch):
+    whole = from_seed(tiny, 5, 1.0).ws
+    monkeypatch.setattr(tiny, "cutoff", 2)
+    cut = from_seed(tiny, 5, 0.5).ws
+    torch.testing.assert_close(cut[:2], (whole[:2] + tiny.w_avg) / 2)
+    assert torch.equal(cut[2:], whole[2:])

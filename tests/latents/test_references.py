@@ -108,6 +108,24 @@ def test_saved_person_keeps_z_and_psi(tiny, resolve, here):
     assert again.psi == 0.4
 
 
+@pytest.mark.parametrize("name", ["cutoff", "chosen_class"])
+def test_z_is_known_where_it_leads_to_the_same_person(tiny, resolve, here, monkeypatch, name):
+    """Of another cutoff or class it would lead to somebody else."""
+    person = from_seed(tiny, 3, 0.4)
+
+    def save():
+        about = {"model": tiny.origin.to_plain(), "truncation": people.truncation(tiny)}
+        files.write_npz(here / "a.npz", person.ws[None].numpy(), about, person.z.numpy(), 0.4)
+
+    save()
+    assert resolve("a.npz").z is not None
+    for other in (1, 2):
+        monkeypatch.setattr(tiny, name, other)
+        assert resolve("a.npz").z is None
+        save()
+        assert resolve("a.npz").z is not None
+
+
 def test_cast_by_name_and_by_file_name(tiny, resolve, here, tmp_path):
     np.save(tmp_path / "jon.npy", np.ones(tiny.w_dim))
     cast = {"jon": tmp_path / "jon.npy"}

@@ -168,3 +168,15 @@ def test_the_fastest_gif(tmp_path):
     write_film(tmp_path / "film.gif", FRAMES, 50, "gif")
     with Image.open(tmp_path / "film.gif") as image:
         assert [frame.info["duration"] for frame in ImageSequence.Iterator(image)] == [20] * len(FRAMES)
+
+
+def test_who_is_interrupted_leaves_no_encoder_behind(tmp_path, monkeypatch):
+    encoder = Gone(0)
+    ended = []
+    encoder.write, encoder.close = (lambda _: None), (lambda: None)
+    encoder.kill, encoder.wait = (lambda: ended.append("killed")), (lambda: ended.append("gone"))
+    monkeypatch.setattr(film, "_start", lambda *_: encoder)
+    with pytest.raises(KeyboardInterrupt), filming(tmp_path / "film.mp4", 10, "mp4") as add:
+        add(FRAMES[0])
+        raise KeyboardInterrupt
+    assert ended == ["killed", "gone"]

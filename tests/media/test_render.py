@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from small_families import make
 
 from stylegan_cli.latents.people import from_seed
 from stylegan_cli.media.render import GAP, MAX_LINES, render, to_pixels
@@ -129,3 +130,17 @@ def test_a_heatmap_is_the_standard_deviation(tiny, faces):
     order = pixels(render(tiny, Heatmap(faces[0].ws, noise, 6)))[..., 1].astype(float)  # green rises all the way
     low, high = deviation < deviation.quantile(0.2), deviation > deviation.quantile(0.8)
     assert order[low.numpy()].max() < order[high.numpy()].min()
+
+
+@torch.inference_mode()
+def test_every_face_is_moved_and_turned_by_itself():
+    generator = make("stylegan3").prepare(torch.device("cpu"), torch.float32)
+    ws = torch.randn(generator.num_ws, generator.w_dim)
+    still, moved = Face(ws), Face(ws, translate=(0.25, 0.1), rotate=30.0)
+    before = pixels(render(generator, still))
+    generator.set_transform((0.25, 0.1), 30.0)
+    expected = to_pixels(generator.synthesis(ws[None]))[0]
+    generator.set_transform()
+    assert np.array_equal(pixels(render(generator, moved)), expected)
+    assert np.array_equal(pixels(render(generator, still)), before)
+    assert not np.array_equal(expected, before)

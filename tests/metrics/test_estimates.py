@@ -55,3 +55,9 @@ def test_slabs_are_all_rows():
 
 def test_within_bounds():
     assert Estimate(0.9, 0.7, 1.1).within(0, 1) == Estimate(0.9, 0.7, 1)
+
+
+def test_the_interval_of_ten_values_is_students():
+    """1 to 10: mean 5.5, standard error 0.9574; nine degrees of freedom."""
+    found = from_blocks(np.arange(1.0, GROUPS + 1))
+    assert (found.value, found.low, found.high) == pytest.approx((5.5, 3.3341, 7.6659), abs=1e-4)

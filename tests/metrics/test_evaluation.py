@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from plain_features import Means
 
 from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.metrics import precision_recall
 from stylegan_cli.metrics.evaluation import MIN_PICTURES, Judge, Settings
 from stylegan_cli.metrics.features import EfficientNetFeatures
 from stylegan_cli.metrics.sets import DataSet, Made
@@ -40,6 +42,12 @@ def test_a_data_set_by_itself_is_compared_by_halves(drawings):
     measures = report.as_dict()["measures"]
     assert measures["kd"]["low"] < 0 < measures["kd"]["high"]
     assert all(0 <= measures[name]["low"] < measures[name]["value"] <= 1 for name in ("precision", "recall"))
+
+
+def test_a_data_set_is_known_under_other_names(make_data, tmp_path):
+    path = make_data(120)
+    (tmp_path / "link.zip").symlink_to(path)
+    assert judge(DataSet(path), num=1000).counts(DataSet(tmp_path / "link.zip")) == (60, 60)
 
 
 def test_equal_sets_of_pictures(make_data, drawings):
@@ -155,3 +163,10 @@ def test_too_few_pictures(make_data, count):
 def test_data_have_no_paths(drawings):
     with pytest.raises(UsageError, match=r"path length .* is measured on a model"):
         judge(drawings, metrics=("ppl",))(drawings)
+
+
+def test_no_interval_of_shares_goes_beyond_0_and_1(make_data, drawings, monkeypatch):
+    values = np.array([[0.99, 0.01], *[[0.9, 0.1], [1.0, 0.0]] * 5])
+    monkeypatch.setattr(precision_recall, "precision_recall", lambda *_: values)
+    measures = judge(drawings, metrics=("pr",))(DataSet(make_data(60, first=500))).as_dict()["measures"]
+    assert (measures["precision"]["high"], measures["recall"]["low"]) == (1, 0)

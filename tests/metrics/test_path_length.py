@@ -49,3 +49,9 @@ def test_coarse_arithmetic_is_refused(tiny, monkeypatch):
     monkeypatch.setattr(tiny, "dtype", torch.bfloat16)
     with pytest.raises(UsageError, match="--precision fp32"):
         lengths(tiny, 1)
+
+
+def test_every_path_has_noise_of_its_own(tiny):
+    _, second = Made(tiny).ends(2, 0)
+    alone = path_lengths(tiny, perceptual.network(CPU), [second], 1, ignore)
+    assert lengths(tiny, 2)[1] == alone[0] != path_lengths(tiny, perceptual.network(CPU), [second], 0, ignore)[0]

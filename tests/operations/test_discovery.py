@@ -2,6 +2,7 @@
 
 import importlib
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -246,3 +247,24 @@ def test_layers_that_drive_nothing():
 def test_the_sign_is_always_the_same(find):
     vectors, _ = find(make_tiny())
     assert (vectors.gather(1, vectors.abs().argmax(dim=1, keepdim=True)) > 0).all()
+
+
+def test_refining_leans_against_the_mean_of_both_sides():
+    leaks, moved = [], Moved({"a": 2.0, "b": 1.0}, {"a": 4.0, "b": 0.4})
+    fitted = SimpleNamespace(
+        responses={"a": torch.ones(D).double()},
+        direction=lambda _target, _kept, against: leaks.append(against["b"]) or torch.eye(D)[0],
+    )
+    discovery.refine(fitted, "a", ["b"], 3, 2, lambda _step: moved)
+    assert leaks == pytest.approx([0, 0.3, 0.6])
+
+
+def test_a_way_is_halfway_between_the_gradient_and_the_difference_of_means():
+    """Which grow by the first and the second power of how wide `w` is, beside the gradient."""
+    w = torch.randn(N, D, generator=RANDOM) * SPREAD
+    score = w[:, 0] + w[:, 8]
+    fitted = discovery.fit(w, {"a": score})
+    gradient, way = fitted.responses["a"], fitted.direction("a", [], {})
+    means = w[score > 0].mean(dim=0) - w[score < 0].mean(dim=0)
+    between = math.sqrt(gradient[8] / gradient[0] * means[8] / means[0])
+    assert (way[8] / way[0]).item() == pytest.approx(between, rel=0.1)

@@ -193,3 +193,8 @@ def test_who_is_beyond_the_limit_already(tiny, jon):
     advice = r"typical distances from the average face before any edit; use a larger --max-drift$"
     with pytest.raises(StyleganError, match=advice):
         editing.limited(tiny, editing.ruler(tiny), jon, [Edit(direction(), 1)], 0.1)
+
+
+def test_each_layer_goes_its_own_way_in_w_plus(tiny, jon):
+    own = Direction("d", torch.randn(L, D, generator=RANDOM))
+    torch.testing.assert_close(editing.edited(tiny, jon, [Edit(own, 2)]).ws, jon.ws + 2 * own.vector)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.latents.people import Person, from_seed
+from stylegan_cli.latents.people import Person, from_seed, from_z
 from stylegan_cli.operations.interpolation import EASINGS, METHODS, Film, Track, catmull_rom, slerp
 
 
@@ -72,3 +72,31 @@ def test_slerp_keeps_the_norm_and_halves_the_angle():
 def test_catmull_rom_is_exact_on_straight_lines():
     points = [torch.tensor([float(i)]) for i in range(4)]
     torch.testing.assert_close(catmull_rom(*points, 0.25), torch.tensor([1.25]))
+
+
+@pytest.mark.parametrize(
+    ("easing", "slow"), [("linear", ""), ("smooth", "both"), ("ease-in", "in"), ("ease-out", "out")]
+)
+def test_easings_are_slow_where_they_say(easing, slow):
+    first, last = EASINGS[easing](0.01) / 0.01, (1 - EASINGS[easing](0.99)) / 0.01
+    assert [first < 0.1, last < 0.1] == [slow in ("in", "both"), slow in ("out", "both")]
+    assert EASINGS[easing](0.5) == {"in": 0.25, "out": 0.75}.get(slow, 0.5)
+
+
+def test_spherical_interpolation_goes_from_psi_to_psi(tiny):
+    a, b = from_seed(tiny, 1, 0.5), from_seed(tiny, 2, 0.9)
+    made = film(tiny, (a, b), method="spherical").face(2)
+    torch.testing.assert_close(made.ws, from_z(tiny, slerp(a.z, b.z, 0.5), 0.7, "").ws)
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_cubic_film_turns_no_corner(tiny, people, loop):
+    """It passes people as fast as it came, in the same direction; a loop does at its seam, too."""
+
+    def corners(method):
+        made = film(tiny, people, 100, method=method, loop=loop)
+        places = (100, 200, 300) if loop else (100,)
+        before, at, after = ([made.face((i + step) % len(made)).ws for i in places] for step in (-1, 0, 1))
+        return [((a + c - 2 * b).norm() / (b - a).norm()).item() for a, b, c in zip(before, at, after, strict=True)]
+
+    assert max(corners("cubic")) < 0.3 < min(corners("linear"))

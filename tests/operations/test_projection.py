@@ -108,3 +108,93 @@ def test_the_report_knows_the_distances_ends():
     assert projection.report(grey, black)["psnr"] == pytest.approx(6.02, abs=0.01)
     assert projection.report(2 * black, black)["psnr"] == math.inf  # a picture shows no more than black
     assert projection.report(black, black) == {"distance": 0, "psnr": math.inf}
+
+
+def test_without_a_guess_it_starts_at_the_person_of_its_seed_who_is_most_alike(tiny):
+    """One of four, half truncated; or at the average face."""
+    for seed, start in ((7, people.from_seed(tiny, 7, 0.5).ws), (100, tiny.broadcast(tiny.w_avg[None])[0])):
+        with torch.inference_mode():
+            photo = tiny.synthesis(start[None]).clone()
+        found = projection.project(tiny, photo, None, Settings(steps=0, seed=5))
+        assert found.steps == 0
+        torch.testing.assert_close(found.ws, start, atol=1e-3, rtol=0)
+        if seed == 7:
+            other = projection.project(tiny, photo, None, Settings(steps=0, seed=8))
+            assert (other.ws - start).abs().max() > 0.03
+
+
+def test_usual_faces_are_preferred(tiny, photo, monkeypatch):
+    space, strangeness = Whitened(tiny), []
+    guess = people.from_seed(tiny, 2, 1.5).ws[:1]
+    for weight in (0.0, 10.0):
+        monkeypatch.setattr(projection, "STRANGENESS", weight)
+        found = projection.project(tiny, photo, guess, Settings(steps=12)).ws
+        strangeness.append(space.coordinates(found).square().mean().item())
+    assert strangeness[1] < 0.97 * strangeness[0]
+
+
+def test_the_rate_rises_rests_and_falls():
+    one, other = (torch.zeros(1, requires_grad=True) for _ in range(2))
+    optimiser = torch.optim.Adam([{"params": [one], "lr": 0.1}, {"params": [other], "lr": 0.01}])
+    rates = []
+    for done in range(1, 21):
+        projection.set_rate(optimiser, done, 20)
+        rates.append([group["lr"] for group in optimiser.param_groups])
+    rise, rest, fall = [0.2, 0.4, 0.6, 0.8], [1.0] * 7, [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
+    for peak, found in zip((0.1, 0.01), zip(*rates, strict=True), strict=True):
+        assert found == pytest.approx([peak * share for share in rise + rest + fall])
+
+
+def test_the_middle_is_where_aligned_pictures_have_the_face():
+    """From the brow to the chin; as much on the left as on the right."""
+    y, x = torch.meshgrid(*[(torch.arange(200) + 0.5) / 200] * 2, indexing="ij")
+    shown = projection.middle(torch.stack([x, y, x])[None])[0]
+    assert shown.shape == (3, 256, 256)
+    assert shown[0, 128, [0, -1]].tolist() == pytest.approx([0.2, 0.8], abs=0.01)
+    assert shown[1, [0, -1], 128].tolist() == pytest.approx([0.28, 0.875], abs=0.01)
+
+
+def test_what_is_unlike_in_the_face_counts_more_than_beside_it():
+    photo = torch.zeros(1, 3, 256, 256)
+    likeness, grain = Likeness(photo), torch.randn(3, 40, 40, generator=torch.Generator().manual_seed(0)) * 0.3
+    found = []
+    for top, left in ((130, 108), (4, 4)):
+        image = photo.clone()
+        image[0, :, top : top + 40, left : left + 40] = grain
+        loss, distance = likeness.loss(image)
+        found.append((loss - distance).item())
+    assert found[0] > 2 * found[1] > 0
+
+
+@pytest.fixture(scope="module")
+def tuned_noise(tiny, photo):
+    """The noise maps of a tuning, as they are drawn with, and those that they replace."""
+    fitted = pivotal.tune(tiny, photo, people.from_seed(tiny, 1, 0.4).ws, pivotal.Settings(steps=15))
+    state = tiny.state_dict()
+    return [(state[name] + levels * step, state[name]) for name, (levels, step) in fitted.noise.items()]
+
+
+def test_tuned_noise_keeps_its_mean_and_deviation(tuned_noise):
+    for fitted, before in tuned_noise:
+        assert not torch.equal(fitted, before)
+        assert fitted.mean().item() == pytest.approx(before.mean().item(), abs=0.01)
+        assert fitted.std().item() == pytest.approx(before.std().item(), rel=0.02)
+
+
+def test_tuned_noise_stays_noise(tiny, photo, tuned_noise, monkeypatch):
+    monkeypatch.setattr(pivotal, "NOISE_LIKE", 0.0)
+    free = pivotal.tune(tiny, photo, people.from_seed(tiny, 1, 0.4).ws, pivotal.Settings(steps=15)).noise
+    state = tiny.state_dict()
+    unlike = sum(pivotal.structure(state[name] + levels * step) for name, (levels, step) in free.items())
+    assert sum(pivotal.structure(fitted) for fitted, _ in tuned_noise) < 0.8 * unlike
+
+
+def test_structure_is_seen_in_both_directions_and_at_every_scale():
+    rows = torch.randn(32, 1, generator=torch.Generator().manual_seed(0)).expand(32, 32)
+    across, down = (pivotal.structure(noise).item() for noise in (rows, rows.T))
+    assert across == pytest.approx(down)
+    assert across > 0.5
+    # Neighbours tell nothing of each other here, but for what they have in common: means of four are all 1. Doubled, as
+    # noise would have to be to keep its variance, they are 2, and their correlation 4.
+    chequered = (torch.arange(16)[:, None] + torch.arange(16)) % 2 * 2.0
+    assert pivotal.structure(chequered).item() == pytest.approx(2 * 4**2)

@@ -7,6 +7,7 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.latents.people import Person, from_seed
 from stylegan_cli.operations import variation
 from stylegan_cli.pictures import WHOLE
+from stylegan_cli.tuning import Tuning, whole
 
 
 def test_noise_goes_to_the_bands_named_and_to_no_others():
@@ -50,3 +51,18 @@ def test_jitter_grows_with_eps(tiny):
 def test_jitter_asks_for_z():
     with pytest.raises(StyleganError, match="but only the w of"):
         next(variation.jitter(None, Person("photo", torch.zeros(4, 8)), 0.1, 0, 1))
+
+
+def test_every_jitter_goes_its_own_way(tiny):
+    """The seed of each counts up from the first one's."""
+    person = from_seed(tiny, 3, 0.7)
+    several = [moved.ws for moved in variation.jitter(tiny, person, 0.5, 5, 3)]
+    alone = [next(variation.jitter(tiny, person, 0.5, seed, 1)).ws for seed in (5, 6, 7)]
+    assert all(map(torch.equal, several, alone))
+    assert not torch.equal(several[0], several[1]) and not torch.equal(several[1], several[2])
+
+
+def test_a_heat_map_is_of_the_person_as_tuned():
+    tuned = whole(Tuning({}, {}), 4)
+    map_ = variation.heatmap(Person("photo", torch.zeros(4, 8), tuned=tuned), {"fine"}, 1.0, 7, 3)
+    assert (map_.tuned, map_.count, map_.noise) == (tuned, 3, variation.noise_in({"fine"}, 7))

@@ -138,3 +138,11 @@ def test_gradients_of_weights_are_left_out_where_they_would_be_thrown_away():
     assert sum(event.name == "aten::convolution_backward" for event in profile.events()) == 1
     second = [torch.autograd.grad(gradient.square().sum(), (x, weight)) for gradient in (found, expected)]
     same([found, *second[0]], [expected, *second[1]], 1e-5)
+
+
+def test_gradients_of_weights_count_again_after_an_error():
+    x, weight, bias = given(conv2d, (6, 4, 3, 3), torch.float32, LAYOUTS[0])
+    with pytest.raises(ValueError, match="no memory"), no_weight_gradients():
+        raise ValueError("no memory")
+    (found,) = torch.autograd.grad(conv2d(x, weight, bias).square().sum(), weight)
+    assert found.any()

@@ -70,6 +70,12 @@ def test_blits_move_whole_pixels(images, inverse, expected):
     torch.testing.assert_close(middle(found), middle(expected(images)), atol=0.03, rtol=0)
 
 
+def test_beyond_their_edges_pictures_go_on_mirrored(images):
+    found = A.warp(images, A.translation(angles(8 / 32), angles(0.0)).expand(4, -1, -1))
+    expected = torch.cat([images[..., 8:], images[..., 23:31].flip(3)], dim=3)
+    torch.testing.assert_close(found[..., 4:-4, :-4], expected[..., 4:-4, :-4], atol=0.05, rtol=0)
+
+
 def test_warps_undo_each_other(images):
     matrix = A.rotation(angles(0.3)) @ A.scaling(angles(1.1), angles(0.9)) @ A.translation(angles(0.05), angles(-0.02))
     there = A.warp(images, matrix.expand(4, -1, -1))

@@ -165,3 +165,9 @@ def test_fingerprints_tell_data_apart(tmp_path, pictures, classed):
     found = [Pictures(pictures, None), Pictures(fewer, None), Pictures(others, None), Pictures(classed, None, True)]
     assert len({one.fingerprint for one in found}) == 4
     assert Pictures(write_pictures(tmp_path / "same"), None).fingerprint == found[0].fingerprint
+
+
+def test_a_subset_is_drawn_by_chance_from_the_seed(pictures):
+    first, again, other = (Pictures(pictures, None, subset=(16, seed)) for seed in (0, 0, 1))
+    assert len(first) == 16
+    assert first.fingerprint == again.fingerprint != other.fingerprint

@@ -129,3 +129,20 @@ def test_disturbed_pictures_stay_pictures_and_differ(size):
     assert disturbed.shape == images.shape
     assert disturbed.abs().max() <= 1
     assert (disturbed[0] - disturbed[1]).abs().mean() > 0.05
+
+
+def test_it_learns_from_disturbed_pictures_and_keeps_a_running_average(tiny, faces, monkeypatch):
+    seen, shares = [], []
+    monkeypatch.setattr(training, "disturb", lambda images: seen.append(len(images)) or images)
+    monkeypatch.setattr(training, "_follow", lambda _average, _newest, share: shares.append(share))
+    training.train(tiny, faces[0], faces[1], Settings(epochs=1, batch=16), lambda *_: None)
+    assert set(seen) == {16}
+    assert len(seen) == len(shares) > 1
+    assert shares[0] == 0 and shares == sorted(shares)  # the first step's encoder, then ever longer means
+
+
+def test_the_average_keeps_its_share():
+    average, newest = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    before = average.weight.detach().clone()
+    training._follow(average, newest, 0.75)
+    torch.testing.assert_close(average.weight, 0.75 * before + 0.25 * newest.weight)

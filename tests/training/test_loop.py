@@ -10,6 +10,7 @@ from small_trainers import learned, steps, trainer_of
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.hardware import PRECISIONS
 from stylegan_cli.training import checkpoints, losses, networks
+from stylegan_cli.training.data import DamagedError
 from stylegan_cli.training.loop import MEASURED, SMALLEST_SCALE, Moment, Pace, train
 
 
@@ -35,18 +36,18 @@ def test_everything_learns(pictures, cfg):
     "said",
     [
         {"cfg": "stylegan1"},
-        {"aug": "ada", "ada_kimg": 0.1},
+        {"aug": "ada", "ada_kimg": 0.1, "target": -1.0},
         {"mirror": True},
         {"warmup_kimg": 0.04},
     ],
 )
 def test_going_on_is_the_same_as_never_having_stopped(tmp_path, pictures, said):
     straight = steps(trainer_of(pictures, **said), 9)
-    first = steps(trainer_of(pictures, **said), 4)
+    first = steps(trainer_of(pictures, **said), 3)  # between two moves of the augmentation's probability
     checkpoints.save(first.state, tmp_path)
     second = trainer_of(pictures, **said)
     second.state.load(*checkpoints.newest(tmp_path))
-    steps(second, 5)
+    steps(second, 6)
     assert asdict(second.state.progress) == asdict(straight.state.progress)
     assert same(weights(second), weights(straight))
 
@@ -245,3 +246,21 @@ def test_adam_forgets_as_fast_as_without_regularisation(pictures, pl_weight, sha
     state = trainer_of(pictures, pl_weight=pl_weight).state
     assert state.g_adam.param_groups[0]["betas"] == pytest.approx((0, 0.99**share))
     assert state.d_adam.param_groups[0]["betas"] == pytest.approx((0, 0.99 ** (16 / 17)))
+
+
+def test_what_was_learned_before_a_damaged_picture_is_kept(pictures, monkeypatch):
+    trainer, snapshots = trainer_of(pictures), []
+    take = trainer.loader.take
+
+    def take_until_16(positions, device):
+        if trainer.state.progress.nimg == 16:
+            raise DamagedError("000.png is damaged")
+        return take(positions, device)
+
+    monkeypatch.setattr(trainer.loader, "take", take_until_16)
+    with pytest.raises(DamagedError):
+        train(
+            trainer, Pace(1), lambda _: None, lambda: snapshots.append(trainer.state.progress.nimg),
+            lambda: False, lambda: None,
+        )  # fmt: skip
+    assert snapshots == [16]

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 from small_runs import write_pictures
+from small_trainers import trainer_of
 
 from stylegan_cli import importers
 from stylegan_cli.architectures import build_discriminator
 from stylegan_cli.errors import UsageError
-from stylegan_cli.training import networks, presets
+from stylegan_cli.training import checkpoints, networks, presets
 from stylegan_cli.training.data import Pictures
+from stylegan_cli.training.folder import RunFolder
+from stylegan_cli.training.resuming import open_resumed
 from stylegan_cli.training.state import begin
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -73,3 +76,13 @@ def test_some_feature_map_is_left(cfg):
     assert networks.new_configs(cfg, 16, 0, sizes).generator["resolution"] == 16
     with pytest.raises(UsageError, match="--cbase 16 leaves no feature map at 32 pixels"):
         networks.new_configs(cfg, 32, 0, sizes)
+
+
+def test_a_run_that_is_still_growing_is_resumed_as_far_as_it_has_grown(tmp_path, pictures):
+    trainer, run = trainer_of(pictures, cfg="stylegan1"), RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    trainer.state.progress.nimg = 32
+    run.begin(trainer.options, 0)
+    checkpoints.save(trainer.state, run.checkpoints)
+    found = open_resumed(str(run.path), tmp_path / "other").generator
+    assert found.config["lod"] == trainer.options.growth.lod(0.032) == 0.5

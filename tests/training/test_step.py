@@ -7,6 +7,7 @@ by plain gradient descent.
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -143,6 +144,28 @@ def test_a_batch_is_the_mean_of_its_parts(part):
     torch.testing.assert_close(learned(parts), learned(whole))
 
 
+def test_every_part_has_its_own_classes():
+    reals, seen = noise(), []
+    trainer = trainer_of(reals, batch_gpu="2", glr="0", dlr="0")
+    take = trainer.loader.take
+    trainer.loader.take = lambda where, device: Batch(take(where, device).images, torch.tensor(where)[:, None])
+    trainer.state.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given))
+    trainer.step()
+    judged = [(images, classes[:, 0]) for images, classes in seen if classes is not None]
+    assert len(judged) == 2 * 4  # also for R1
+    assert all(torch.equal(images, reals[classes]) for images, classes in judged)
+
+
+def test_classes_are_generated_as_often_as_they_are_in_the_data(monkeypatch):
+    monkeypatch.setattr(Reals, "pictures", SimpleNamespace(classes=np.array([2, 2, 2, 0])))
+    monkeypatch.setattr(Maker, "one_hot", lambda _, classes: F.one_hot(classes, 3), raising=False)
+    trainer, seen = trainer_of(noise(400), glr="0", dlr="0"), []
+    trainer.state.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given[1]))
+    trainer.step()
+    drawn = torch.cat([classes for classes in seen if classes is not None]).float().mean(dim=0)
+    assert drawn.tolist() == pytest.approx([0.25, 0, 0.75], abs=0.05)
+
+
 class Apart(World):
     """One of several processes, which hears nothing of the others."""
 
@@ -217,6 +240,16 @@ def test_styles_mix_among_the_layers_that_are_there():
     styles = torch.cat(trainer.state.generator.styles)[:, :, 0]
     assert (styles[:, 0] != styles[:, 3]).all()
     assert len({(row[:4] == row[0]).sum().item() for row in styles}) == 3  # wherever it may be
+
+
+def test_every_step_draws_other_people():
+    """And every phase of one."""
+    trainer = trainer_of(noise(2), chance=True, pl_weight=2.0, glr="0", dlr="0")
+    for _ in range(3):
+        trainer.step()
+    drawn = torch.cat(trainer.state.generator.styles)[:, 0, 0]
+    assert len(drawn) == 2 * 3 * 2 + 1  # two phases a step, and path lengths in the first
+    assert len(drawn.unique()) == len(drawn)
 
 
 @pytest.mark.parametrize("nimg", [0, 100, 10_000])
