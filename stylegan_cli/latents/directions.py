@@ -145,21 +145,19 @@ def _layers(words: object, generator: Generator, path: Path) -> str:
 
 def _vector(generator: Generator, array: np.ndarray, path: Path) -> Tensor:
     array = np.asarray(array)
-    while array.ndim > 1 and len(array) == 1:
+    if array.ndim == 3 and len(array) == 1:
         array = array[0]
     if array.dtype.kind != "f":
         raise StyleganError(f"{path} holds {array.dtype} values; directions are floating-point numbers")
-    if array.ndim == 3 or (array.ndim == 2 and array.shape[1] == generator.w_dim and _are_several(array, generator)):
+    if array.ndim == 3 or (array.ndim == 2 and _are_several(array)):
         raise StyleganError(f"{path} holds {len(array)} directions; save the one you want in a file of its own")
     people.check_shape(generator, array, str(path))
     return people.from_array(generator, array, str(path))[0].ws
 
 
-def _are_several(rows: np.ndarray, generator: Generator) -> bool:
-    """Whether rows `[k, w_dim]` are directions each, and not the layers of one: eigenvectors are at right angles, and
-    what moves a layer is much like what moves the next."""
-    if len(rows) != generator.num_ws:
-        return True
-    lengths = np.linalg.norm(rows, axis=1)
+def _are_several(rows: np.ndarray) -> bool:
+    """Whether rows `[k, w_dim]` are directions, as SeFa and GANSpace find them, and not the layers of one: eigenvectors
+    are at right angles to each other."""
+    lengths = np.linalg.norm(rows.astype(np.float64), axis=1)
     angles = rows @ rows.T / np.maximum(np.outer(lengths, lengths), 1e-12)
-    return bool(lengths.all() and np.abs(angles - np.eye(len(rows))).max() < 1e-3)
+    return len(rows) > 1 and bool(np.abs(angles - np.eye(len(rows))).max() < 1e-3)

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import http.server
+import json
 import threading
 from pathlib import Path
 
@@ -120,6 +121,9 @@ def test_classes(stylegan, tmp_path):
     refused(stylegan("sample", "--model", path, "-n", 2, "--dataset", "d"), 2, "choose one with --class")
     assert not Path("d").exists()
     assert "classes       0-2\n" in stylegan("models", "show", path).stdout
+    done(stylegan("sample", "--model", path, "-n", 2, "--class", 1, "--dataset", "ones", "--size", 8))
+    labels = json.loads(Path("ones/dataset.json").read_text())["labels"]
+    assert labels == [["00000/img00000000.png", 1], ["00000/img00000001.png", 1]]
     seen = [
         np.array(Image.open(done(stylegan("sample", "--seeds", 1, "--model", path, "--class", c))[0])) for c in (0, 1)
     ]
@@ -141,7 +145,7 @@ def test_added_models_have_names(stylegan, files, own_models):
     assert "mine\there" in stylegan("models", "list").stdout
     a, b = (done(stylegan("sample", "--seeds", 1, "--model", m))[0] for m in ("mine", files["stylegan2"]))
     assert np.array_equal(np.array(Image.open(a)), np.array(Image.open(b)))
-    refused(stylegan("models", "add", files["stylegan1"], "--name", "mine"), 1, "called mine already")
+    refused(stylegan("models", "add", files["stylegan1"], "--name", "mine"), 1, "already a model called mine")
     refused(stylegan("models", "add", files["stylegan1"], "--name", "../x"), 2, "cannot be a model's name")
     found = store.own_directions("mine")
     found.mkdir(parents=True)
@@ -270,3 +274,13 @@ def test_missing_url(stylegan, server, own_models):
     result = stylegan("sample", "--model", f"{server}/nothing.pkl#sha256={'0' * 64}")
     assert result.exit_code == 1
     assert "could not fetch" in result.stderr
+
+
+def test_truncation_that_would_do_nothing(stylegan, files):
+    model = ("--model", files["stylegan1"])
+    done(stylegan("sample", "--seeds", 1, "--save-latents", "--out", "one.png", *model))
+    for people in (("one.npz",), ("--latents", "one.npz")):
+        refused(stylegan("sample", *people, "--psi", 0.5, *model), 2, "latents are used unchanged; leave out --psi")
+        refused(stylegan("sample", *people, "--cutoff", 2, *model), 2, "latents are used unchanged; leave out --cutoff")
+    done(stylegan("sample", "1,one.npz", "--psi", 0.5, *model))
+    refused(stylegan("sample", "--cutoff", 99, *model), 2, "--cutoff 99")

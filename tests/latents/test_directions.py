@@ -86,7 +86,7 @@ def test_half_precision_and_the_old_format(tiny, tmp_path):
     [
         (torch.ones(18, 16), "18 layers belong to another model"),
         (torch.ones(1, 512), r"has shape \[1, 512\]"),
-        (torch.ones(2, 13, 16), "contains 2 vectors"),
+        (torch.ones(2, 13, 16), "holds 2 directions"),
         (torch.full((16,), torch.nan), "NaN"),
         ({"direction": torch.ones(16)}, "neither a single tensor"),
         (torch.ones(16, dtype=torch.int64), None),
@@ -182,3 +182,15 @@ def test_names_files_and_what_is_neither(written, tiny):
         directions.resolve("nowhere.pt", tiny, known)
     with pytest.raises(UsageError, match=r"no direction file age\.pt; age is one of the model's own"):
         directions.resolve("age.pt", tiny, known)
+
+
+def test_several_directions_are_not_the_layers_of_one(tiny, tmp_path):
+    """Eigenvectors, as SeFa and GANSpace store them, even if there are as many as layers."""
+    vectors = np.linalg.qr(RNG.normal(size=(tiny.w_dim, tiny.w_dim)))[0].astype(np.float32)
+    for count in (3, tiny.num_ws):
+        np.save(tmp_path / "factors.npy", vectors[:count])
+        with pytest.raises(StyleganError, match=f"holds {count} directions; save the one you want"):
+            directions.read(tmp_path / "factors.npy", tiny)
+    own = RNG.normal(size=tiny.w_dim) + 0.1 * RNG.normal(size=(tiny.num_ws, tiny.w_dim))
+    np.save(tmp_path / "layers.npy", own.astype(np.float32))
+    assert directions.read(tmp_path / "layers.npy", tiny).space == "W+"

@@ -119,6 +119,10 @@ def test_profiles_are_converted_to_srgb():
     swapped = bytearray(lab.replace(b"sRGB", b"test").replace("sRGB".encode("utf-16-be"), "test".encode("utf-16-be")))
     swapped[red : red + 4], swapped[green : green + 4] = b"gXYZ", b"rXYZ"
     assert np.abs(colours(encoded(image, "PNG", icc_profile=bytes(swapped))) - (100, 200, 50)).max() <= 2
+    clear = image.convert("RGBA")
+    clear.putpixel((0, 0), (0, 0, 0, 0))
+    found = colours(encoded(clear, "PNG", icc_profile=bytes(swapped))).reshape(-1, 3)
+    assert np.abs(found[1:] - (100, 200, 50)).max() <= 2 and (found[0] == 255).all()
     for profile in (lab, b"nonsense"):
         assert (colours(encoded(image, "PNG", icc_profile=profile)) == (200, 100, 50)).all()
 

@@ -197,6 +197,15 @@ def test_a_film_in_the_making_beside_it_stays(tmp_path):
     assert sorted(path.name for path in tmp_path.glob(".*")) == [".film.12.part.gif", ".film.gif.lock"]
 
 
+def test_pictures_of_somebody_else_beside_them(tmp_path):
+    """Whose numbers are too large."""
+    dataset = begin(tmp_path / "faces")
+    (dataset.folder / "00000").mkdir(exist_ok=True)
+    (dataset.folder / "00000" / f"img{COUNT + 2:08d}.png").write_bytes(b"")
+    assert dataset.there() == 0
+    dataset.close()
+
+
 def test_who_lost_its_latents_begins_anew(tmp_path):
     dataset = begin(tmp_path / "faces")
     add(dataset, 0, 2)

@@ -5,6 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import small_families
 import torch
 from PIL import Image
 
@@ -160,3 +161,24 @@ def test_what_pictures_depend_on(make_data, tiny):
 def test_classes_that_the_model_has_not():
     with pytest.raises(StyleganError, match="classes up to 5, but unnamed has 0-2"):
         Made(Coloured(), classes={"a": 0, "b": 5})
+
+
+def test_pictures_of_one_class(make_data):
+    data = DataSet(make_data(20, size=16, labels=[0, 1, 1, 2]), only=1)
+    assert data.about() == {"pictures": 10, "resolution": 16, "class": 1}
+    everybody = DataSet(data.path)
+    ones = [i for i in range(20) if i % 4 in (1, 2)]
+    assert sorted(prints(data.draw(10, 0, 0))) == sorted(
+        one for i, one in enumerate(prints(everybody.draw(20, 0, 0))) if i in ones
+    )
+    with pytest.raises(StyleganError, match="is of class 7"):
+        DataSet(data.path, only=7)
+    assert DataSet(make_data(4, size=16), only=7).about() == {"pictures": 4, "resolution": 16}  # without classes
+
+
+def test_z_does_not_depend_on_the_classes_that_there_are():
+    generator = small_families.make("stylegan2", c_dim=3)
+    drawn = []
+    for classes in ({"a": 0, "b": 1}, {"a": 2}):
+        drawn.append([z for z, _ in Made(generator, classes=classes).ends(3, 0)])
+    assert all(map(torch.equal, *drawn))

@@ -139,6 +139,10 @@ def test_the_best_model_is_kept(options, run):
         run.snapshot.write_text(f"model of {value}")
         run.measure([metric(value), metric(-value, "kd")], state, options)
     assert (run.path / "network-best.safetensors").read_text() == "model of 1.0"
+    for value, best in ((5.0, 1.0), (6.0, 1.0), (4.0, 4.0)):  # by another metric: nobody knows how good the best is
+        run.snapshot.write_text(f"model of {value}")
+        run.measure([metric(value, "pr")], state, options)
+        assert (run.path / "network-best.safetensors").read_text() == f"model of {best}"
 
 
 def test_metrics_are_kept_as_the_log_is(options, run):

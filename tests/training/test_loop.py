@@ -130,6 +130,16 @@ def test_augmentation_is_steered_by_real_scores(pictures):
     assert trainer.state.progress.seen == 0
 
 
+def test_augmentation_waits_for_the_generator(pictures):
+    """Which a new discriminator tells from pictures at once, without knowing any by heart."""
+    trainer = trainer_of(pictures, aug="ada", ada_kimg=0.1, target=-2.0, warmup_kimg=0.05)
+    found = []
+    for _ in range(12):
+        trainer.step()
+        found.append(trainer.state.progress.p)
+    assert found[5] == 0 < found[-1]  # six steps are 0.048 kimg
+
+
 def test_losses_that_are_not_finite_stop_training(pictures):
     trainer = trainer_of(pictures)
     with torch.no_grad():

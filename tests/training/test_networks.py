@@ -51,6 +51,21 @@ def test_classes_are_new_to_a_model_without(larger):
     assert (checkpoint.generator.config["c_dim"], state.generator.c_dim, options.c_dim) == (0, 2, 2)
     name = "synthesis.b8.conv0.weight"
     assert torch.equal(state.average.state_dict()[name], checkpoint.generator.tensors[name])
+    assert options.warmup_kimg == presets.WARMUP  # the discriminator's last layer is new
+
+
+def test_seeds_keep_their_faces_when_classes_come_or_go(larger):
+    """StyleGAN2 normalises z alone; and StyleGAN's joint normalisation scales what the first layer sees."""
+    checkpoint, _, state = resumed("imp_sg2ada_c_32_clamp.pkl", larger, labelled=True)
+    before, z = importers.generator(checkpoint, "x"), torch.randn(4, state.average.z_dim)
+    c = state.average.one_hot(torch.tensor([0, 1, 0, 1]))
+    with torch.no_grad():
+        torch.testing.assert_close(state.average.mapping(z, c), before.mapping(z), atol=1e-5, rtol=1e-4)
+    checkpoint, options, state = resumed("imp_sg1tf_32_cond3.pkl", larger)
+    kept = state.average.state_dict()["mapping.fc0.weight"]
+    first = checkpoint.generator.tensors["mapping.fc0.weight"]
+    torch.testing.assert_close(kept, first[:, : kept.shape[1]] * (kept.shape[1] / first.shape[1]) ** 0.5)
+    assert options.warmup_kimg == presets.WARMUP
 
 
 def test_a_model_of_another_family(larger):

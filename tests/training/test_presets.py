@@ -86,6 +86,13 @@ def test_auto_grows_with_the_gpus_that_there_are(found):
         assert options.discriminator["mbstd_group_size"] == 4
 
 
+def test_auto_follows_a_batch_that_is_said(found):
+    """As NVIDIA's StyleGAN3 has it: what is typed with its --batch is the same run."""
+    options = planned(found, batch="8")
+    assert (options.batch, options.ema_kimg, options.gamma) == ("8", 2.5, "0.0064")
+    assert planned(found, batch="8", gamma="1").gamma == "1"
+
+
 def test_the_paper_preset_is_that_of_its_paper(found):
     one, two = (planned(found, "paper", cfg=cfg) for cfg in ("stylegan1", "stylegan2"))
     assert (one.batch, one.batch_at(16), one.glr[:5]) == ("8:256,16:128,32:64,64:32", 128, "0.001")
