@@ -50,15 +50,18 @@ def open_edits(
     """Edits from directions' names or files, each without the part that would move the attributes to `keep`."""
     from stylegan_cli import store
     from stylegan_cli.latents.selection import parse_layers
-    from stylegan_cli.operations.editing import Edit, keeping, keeps
+    from stylegan_cli.operations.editing import Edit, is_same, keeping, keeps
 
     if layers is not None:
         parse_layers(layers, studio.generator.layers)  # fails before minutes are spent on a photo
     known = store.directions(model)
     kept = [open_direction(studio, name, known) for name in keep]
+    moved = [(open_direction(studio, name, known), amount) for name, amount in amounts]
+    for other in kept:
+        if all(is_same(other, direction) for direction, _ in moved):
+            raise UsageError(f"--keep {other.name} would keep the only thing that is edited; leave it out")
     edits = []
-    for name, amount in amounts:
-        direction = open_direction(studio, name, known)
+    for direction, amount in moved:
         if not studio.output.quiet and (already := [other.name for other in kept if keeps(direction, other)]):
             tell(
                 f"{direction.name} already moves {' and '.join(already)} as little as possible on average, so --keep "

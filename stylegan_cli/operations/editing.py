@@ -50,7 +50,7 @@ def keeping(direction: Direction, kept: Sequence[Direction]) -> Direction:
     the same name. Attributes that it was already found to keep are not corrected again: that was measured on people,
     and a second, linear correction would undo it. Raises UsageError if almost nothing is left.
     """
-    others = [other for other in kept if not _same(other, direction) and not keeps(direction, other)]
+    others = [other for other in kept if not is_same(other, direction) and not keeps(direction, other)]
     if not others:
         return direction
     vectors = torch.stack([other.vector for other in others], dim=1).double()  # [num_ws, k, w_dim]
@@ -73,7 +73,8 @@ def keeps(direction: Direction, other: Direction) -> bool:
     return found_alike and other.name in direction.found.get("kept", ())
 
 
-def _same(one: Direction, other: Direction) -> bool:
+def is_same(one: Direction, other: Direction) -> bool:
+    """Whether two directions are one, of the same model."""
     return one.name == other.name and one.origin == other.origin and torch.equal(one.vector, other.vector)
 
 

@@ -66,7 +66,7 @@ def test_negative_amounts_are_no_options(stylegan, tiny_model, words):
     result = stylegan("edit", 1, *words, "--model", tiny_model)
     assert result.exit_code == 2
     assert result.stderr == (
-        "Error: there is no direction 'age': tiny has none yet; find more with 'stylegan directions', or give a file.\n"
+        "Error: there is no direction 'age': tiny has none yet; find more with 'stylegan directions', or give a direction file.\n"
     )
 
 
@@ -100,6 +100,7 @@ def test_what_is_no_amount(stylegan, tiny_model, amount):
         (["--direction", "age.npz"], "--direction takes NAME=AMOUNT"),
         (["--direction", "nothing.pt=1"], "there is no direction file nothing.pt"),
         (["--direction", "age.npz=1", "--keep", "beauty"], "there is no direction 'beauty'"),
+        (["--direction", "age.npz=1", "--keep", "age.npz"], "--keep age would keep the only thing that is edited"),
         (["--direction", "age.npz=1", "--layers", "nose"], "there is no band or layer 'nose'"),
         (["--direction", "age.npz=1", "--steps", "3", "--out", "a.mp4"], "--steps draws a strip"),
         (["--direction", "age.npz=1", "--frames", "3", "2"], "a film shows one person"),
