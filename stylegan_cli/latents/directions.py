@@ -59,7 +59,7 @@ def resolve(text: str, generator: Generator, known: Mapping[str, Path]) -> Direc
         have = f"has {', '.join(known)}" if known else "has none yet"
         raise UsageError(
             f"there is no direction {text!r}: {generator.origin.name} {have}; find more with 'stylegan directions', or "
-            "give a direction file"
+            "give a file"
         )
     return read(known[text], generator)
 

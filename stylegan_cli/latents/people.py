@@ -128,7 +128,7 @@ def check_shape(generator: Generator, array: np.ndarray, label: str) -> None:
     ):
         raise StyleganError(f"{label} has shape {list(array.shape)}; {_shapes(generator)}{_foreign(generator, array)}")
     if array.size == 0:
-        raise StyleganError(f"{label} is empty: it has shape {list(array.shape)} and contains nobody")
+        raise StyleganError(f"{label} is empty: it has shape {list(array.shape)} and contains no people")
 
 
 def _as_float32(array: np.ndarray, label: str) -> np.ndarray:

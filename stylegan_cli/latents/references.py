@@ -59,7 +59,7 @@ def _listed(text: str) -> Iterator[str]:
     is_one = is_file(name) and "," not in number
     parts = [text] if is_one else [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
-        raise UsageError(f"{text!r} names nobody; give seeds, latents, pictures or names, with commas: 3,5-9,jon")
+        raise UsageError(f"{text!r} contains no people; give seeds, latents, pictures or names, like 3,5-9,jon")
     for part in parts:
         if (match := re.fullmatch(r"(.*#)?(\d+-\d+)", part)) and not is_file(part):
             yield from (f"{match[1] or ''}{number}" for number in parse_seeds(match[2])[0])
@@ -153,7 +153,7 @@ def find(name: str, cast: Mapping[str, Path]) -> Path:
     if name and is_folder(name):
         raise UsageError(f"{name} is a folder, but people are named one by one; give the files in it")
     known = f", and the model's cast is {', '.join(cast)}" if cast else ", and this model has no cast"
-    raise UsageError(f"{name!r} names nobody: there is no such file{known}")
+    raise UsageError(f"unknown person {name!r}: there is no such file{known}")
 
 
 def _seed(digits: str) -> int:

@@ -83,7 +83,7 @@ def _read_ws(path: Path, generator: Generator) -> np.ndarray:
             "sampled it with --model"
         )
     if not all(map(_is_finite, (ws[first : first + ROWS] for first in range(0, len(ws), ROWS)))):
-        raise StyleganError(f"{path} holds values that are not finite floating-point numbers; sample it again")
+        raise StyleganError(f"{path} holds NaN, infinite or non-floating-point values; sample it again")
     return ws
 
 

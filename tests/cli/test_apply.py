@@ -79,7 +79,7 @@ def test_who_fails_does_not_stop_the_others(apply):
     assert result.exit_code == 1
     assert result.stdout.split() == ["edited/1.png", "edited/2.png"]
     assert "broken.npy cannot be read" in result.stderr
-    assert "'nobody' names nobody" in result.stderr
+    assert "unknown person 'nobody'" in result.stderr
     assert result.stderr.splitlines()[-1] == "Error: 2 of 4 people could not be edited: broken.npy, nobody."
 
 

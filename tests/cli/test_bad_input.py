@@ -114,7 +114,7 @@ LATENTS = {
     "NaN": ("a.npy", npy(GOOD * np.nan), "a.npy holds NaN or infinite values"),
     "infinite": ("a.npz", npz(w=GOOD + np.inf), "a.npz holds NaN or infinite values"),
     "too large": ("a.npy", npy(GOOD.astype(float) + 1e300), "a.npy holds NaN or infinite values"),
-    "nobody": ("a.npy", npy(np.zeros((0, N, W))), "contains nobody"),
+    "nobody": ("a.npy", npy(np.zeros((0, N, W))), "contains no people"),
     "shape": ("a.npy", npy(np.zeros((3, 5))), "a.npy has shape [3, 5]; this model takes [16], [13, 16] or"),
     "18 layers": ("a.npy", npy(np.eye(18, W)), "latents of 18 layers belong to another model"),
     "projected 18": ("projected_w.npz", npz(w=np.eye(18, W)[None]), "latents of 18 layers belong to another model"),
@@ -145,7 +145,7 @@ def test_latents(refused, here, name, content, said):
     ids=lambda words: words[0],
 )
 def test_missing_latents(refused, words):
-    assert "'nothing.npy' names nobody: there is no such file" in refused(USAGE, *words)
+    assert "unknown person 'nothing.npy': there is no such file" in refused(USAGE, *words)
 
 
 def test_the_cast_is_named_where_there_is_one(stylegan, ffhq):
@@ -187,7 +187,7 @@ def damaged_avif():
 PICTURES = {
     "no recipe": (encode(Image.new("RGB", (8, 8)), "png"), "is a picture without a recipe"),
     "text": (b"hello", "cannot be read as a picture"),
-    "empty": (b"", "cannot be read as a picture (it is of no known format); use another copy of it"),
+    "empty": (b"", "cannot be read as a picture (its format is unknown); use another copy of it"),
     "damaged avif": (damaged_avif(), "cannot be read as a picture (Failed to decode image"),
     "damaged recipe": (encode(Image.new("RGB", (8, 8)), "png", '{"format": 1'), "has a damaged recipe"),
     "other format": (
@@ -260,7 +260,7 @@ def test_a_sheet_is_nobody(refused, tiny_stylegan):
 WORDS = {
     "model": (["sample", "--model", "celeba"], "unknown model 'celeba'; known models are faces-64, ffhq"),
     "model file": (["sample", "--model", "no.safetensors"], "there is no model file no.safetensors"),
-    "precision": (["sample", "--precision", "fp8"], "there is no precision 'fp8'; say auto, fp32, bf16, fp16"),
+    "precision": (["sample", "--precision", "fp8"], "there is no precision 'fp8'; precisions are auto, fp32, bf16"),
     "device": (["sample", "--device", "tpu"], "there is no device 'tpu'"),
     "format": (["sample", "--format", "bmp"], "unknown format 'bmp'; formats are png, webp, jpg"),
     "ending": (["sample", "--out", "a.bmp"], "unknown format 'bmp'; formats are png, webp, jpg"),
@@ -290,7 +290,7 @@ WORDS = {
     "method": (["interpolate", 1, 2, "--method", "round"], "--method must be one of linear, spherical, cubic"),
     "easing": (["interpolate", 1, 2, "--easing", "hard"], "--easing must be one of linear, smooth, ease-in, ease-out"),
     "one person": (["interpolate", 1], "needs at least two people"),
-    "nobody": (["interpolate", ","], "names nobody"),
+    "nobody": (["interpolate", ","], "contains no people"),
     "mix without bands": (["mix", "1", "2"], "say what each person gives: stylegan mix --coarse 1 --fine 2"),
     "rows of words": (["mix", "--rows", "1", "2", "--cols", "3"], "with commas: --rows 1,2,3 --cols jon,dany"),
     "mix of one": (["mix", "1"], "say what each person gives: stylegan mix --coarse 1 --fine 42"),
@@ -313,7 +313,7 @@ WORDS = {
     "seeds apart": (["sample", "--seeds", "1,", "2,", "3"], "--seeds takes one list with commas: 1,2,3"),
     "glasses": (["edit", 1, "--glasses", 2], "stylegan edit has no --glasses; use --direction glasses=2"),
     "a folder of people": (["noise", "."], ". is a folder, but people are named one by one"),
-    "no cast": (["noise", "jon"], "'jon' names nobody: there is no such file, and this model has no cast"),
+    "no cast": (["noise", "jon"], "unknown person 'jon': there is no such file, and this model has no cast"),
     "no model": (["sample", "--model", ""], "unknown model ''; known are"),
     "a zip and a folder": (["sample", "--dataset", "d.zip/"], "d.zip is named like a .zip, but given as a folder"),
     "shares twice": (
@@ -332,7 +332,7 @@ WORDS = {
     "layers of one person": (["interpolate", 1, "--coarse", 2, "--layers", "fine"], "leave out --layers"),
     "styles of no figure": (["mix", "--coarse", 1, "--styles", "fine"], "leave out --styles"),
     "dataset and show": (["sample", "--dataset", "d", "--show"], "leave out"),
-    "person number": (["noise", "jon#1"], "names nobody"),
+    "person number": (["noise", "jon#1"], "unknown person 'jon'"),
     "psi": (["sample", "--psi", 2.1], "--psi"),
     "psi below": (["mix", "--coarse", 1, "--trunc", -2.1], "--psi"),
     "psi nan": (["sample", "--psi", "nan"], "--psi"),

@@ -158,7 +158,7 @@ def test_every_ending_is_of_films_or_pictures():
     [
         ((1, 2, "--coarse", 3, "--middle", 4, "--fine", 5), "no layer is left to move from person to person"),
         ((1, 2, "--layers", "coarse", "--coarse", 3), "no layer is left to move from person to person"),
-        ((1, "--coarse", ""), "names nobody"),
+        ((1, "--coarse", ""), "contains no people"),
     ],
 )
 def test_nobody_is_left_out_without_a_word(stylegan, tiny_model, words, said):

@@ -206,10 +206,10 @@ EARLY = {
     "ending": (["mix", "--coarse", "me.png", "--out", "a.mp4"], "unknown format 'mp4'"),
     "folder": (["mix", "--coarse", "me.png", "--out", "me.png/new/"], "me.png is a file, not a folder"),
     "latents": (["interpolate", "me.png", 1, "--out", "a.mp4", "--save-latents"], "a.npy exists"),
-    "somebody else": (["edit", "me.png", "zzz", "--direction", "age.npz=1"], "'zzz' names nobody"),
-    "parent": (["blend-parents", "me.png", "zzz"], "'zzz' names nobody"),
-    "band": (["mix", "--coarse", "me.png", "--fine", "zzz"], "'zzz' names nobody"),
-    "across": (["mix", "--rows", "me.png,zzz", "--cols", 1], "'zzz' names nobody"),
+    "somebody else": (["edit", "me.png", "zzz", "--direction", "age.npz=1"], "unknown person 'zzz'"),
+    "parent": (["blend-parents", "me.png", "zzz"], "unknown person 'zzz'"),
+    "band": (["mix", "--coarse", "me.png", "--fine", "zzz"], "unknown person 'zzz'"),
+    "across": (["mix", "--rows", "me.png,zzz", "--cols", 1], "unknown person 'zzz'"),
 }
 
 
@@ -533,7 +533,7 @@ REFUSED = {
     ),
     "no such face": (["project", "me.png#2"], "there is no me.png#2: the photo shows 1 face"),
     "no face": (["project", "sky.png"], "no face was found in sky.png"),
-    "text": (["project", "text.jpg"], "text.jpg is no picture"),
+    "text": (["project", "text.jpg"], "text.jpg is not a picture"),
     "a truncated photo": (["project", "cut.jpg"], "cut.jpg is damaged"),
     "paste frames": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--frames", 2, "-o", "frames"],
