@@ -314,7 +314,7 @@ WORDS = {
     "glasses": (["edit", 1, "--glasses", 2], "stylegan edit has no --glasses; use --direction glasses=2"),
     "a folder of people": (["noise", "."], ". is a folder, but people are named one by one"),
     "no cast": (["noise", "jon"], "unknown person 'jon': there is no such file, and this model has no cast"),
-    "no model": (["sample", "--model", ""], "unknown model ''; known are"),
+    "no model": (["sample", "--model", ""], "unknown model ''; known models are"),
     "a zip and a folder": (["sample", "--dataset", "d.zip/"], "d.zip is named like a .zip, but given as a folder"),
     "shares twice": (
         ["blend-parents", 1, 2, "--coarse", 0, "--middle", 0, "--fine", 0, "--seed", 3],

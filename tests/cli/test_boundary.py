@@ -49,7 +49,7 @@ def test_sentences(capsys, error, code, sentence):
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
-        (KeyboardInterrupt(), 130, "Stopped. What was finished is kept, nothing is half-written.\n"),
+        (KeyboardInterrupt(), 130, "Stopped. Finished results are kept; nothing is half-written.\n"),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, ""),
     ],
 )

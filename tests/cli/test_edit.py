@@ -66,8 +66,7 @@ def test_negative_amounts_are_no_options(stylegan, tiny_model, words):
     result = stylegan("edit", 1, *words, "--model", tiny_model)
     assert result.exit_code == 2
     assert result.stderr == (
-        "Error: there is no direction 'age': tiny has none yet; find more with 'stylegan directions', or give a "
-        "direction file.\n"
+        "Error: there is no direction 'age': tiny has none yet; find more with 'stylegan directions', or give a file.\n"
     )
 
 

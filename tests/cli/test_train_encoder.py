@@ -86,7 +86,9 @@ def test_a_damaged_picture(stylegan, tiny_stylegan, tiny_model, here, data):
         path.write_bytes(content)
     result = stylegan("train-encoder", "--data", data, "--model", tiny_model, "--batch", 8, "--epochs", 2)
     assert (result.exit_code, result.stdout) == (1, "")
-    sentence = "img00000007.png in faces is damaged (" if data == "faces" else "in faces.zip cannot be read (Bad CRC-32"
+    sentence = (
+        "img00000007.png in faces is damaged (" if data == "faces" else "in faces.zip cannot be unpacked (Bad CRC-32"
+    )
     assert sentence in result.stderr and "; sample it again." in result.stderr
 
 
@@ -94,4 +96,4 @@ def test_what_is_no_data_set(stylegan, tiny_model, here):
     (here / "faces.zip").write_text("hello")
     result = stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "is not a data set" in result.stderr
+    assert "is neither a folder nor a readable zip" in result.stderr

@@ -74,7 +74,7 @@ def test_one_that_was_written_badly_is_told_and_replaces_none(state, tmp_path, m
         checkpoints.save(state, tmp_path)
     monkeypatch.setattr(checkpoints, "save_file", lambda _tensors, part, _metadata: part.write_bytes(b"damaged"))
     state.progress.nimg = 24
-    with pytest.raises(StyleganError, match="was not written as it should be; look after the disk"):
+    with pytest.raises(StyleganError, match="was not written correctly; check the disk"):
         checkpoints.save(state, tmp_path)
     left = map(checkpoints.read, checkpoints.found(tmp_path))
     assert [content and content[1]["nimg"] for content in left] == [8, 16, None]
