@@ -12,6 +12,7 @@ from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.faces import alignment, pasting, photos
 from stylegan_cli.faces.alignment import Alignment
+from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import file_digest
 from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person
@@ -31,7 +32,9 @@ def pasting_into(studio: Studio, photo: Photo, before: Sequence[Person], is_only
     """A function that puts edited faces, one for each person `before`, into the photo where these were found. An only
     person (`is_only`) may also take the place of the face that the photo names, or of the largest."""
     empty, quiet = photos.read(photo.path), studio.output.quiet
-    cuts = [_place_of(person, empty, photo, is_only, quiet) for person in before]
+    found = darkroom.faces_on(empty, quiet)
+    cuts = [_place_of(person, found, empty, photo, is_only, quiet) for person in before]
+    faces_there = [alignment.alignment(face, empty.size) for face in found]
     if len({cut.quad for cut in cuts}) < len(cuts):
         raise UsageError(f"two of these people are the same face in {photo.path}; name each person once")
     look = _silhouette(quiet)
@@ -43,19 +46,21 @@ def pasting_into(studio: Studio, photo: Photo, before: Sequence[Person], is_only
     def paste(*faces: Image.Image) -> Image.Image:
         image = empty
         for face, cut, reference in zip(faces, cuts, unedited, strict=True):
-            image = pasting.paste(image, face, cut, reference, look)
+            others = [other for other in (*faces_there, *cuts) if not other.is_near(cut)]
+            image = pasting.paste(image, face, cut, reference, look, others)
         return image
 
     return paste
 
 
-def _place_of(person: Person, image: Image.Image, photo: Photo, is_only: bool, quiet: bool) -> Alignment:
-    """A person's place in a photo."""
+def _place_of(
+    person: Person, found: Sequence[Detection], image: Image.Image, photo: Photo, is_only: bool, quiet: bool
+) -> Alignment:
+    """A person's place in a photo, in which these faces were `found`."""
     path = photo.path
     cut = None if is_only and photo.face else _found_at(person)
     if cut and cut.photo == file_digest(path):
         return cut
-    found = darkroom.faces_on(image, quiet)
     # Perhaps the same photo, saved again.
     if cut and cut.size == image.size and (again := alignment.same_place(found, cut, file_digest(path))):
         return again

@@ -9,7 +9,7 @@ if a silhouette separates people from it; the generator draws a new background w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -27,6 +27,7 @@ OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # where they fade in, on 
 EDITED = (6.0, 24.0)  # changes of colour (of 255) by an edit up to which details are the photo's, from which the face's
 COLOUR_SIZE = 64  # pixels of the crops that colours are compared on
 WIDER = 7  # of these pixels: by how much edits and people are widened, to include loose hair
+BETWEEN = 0.04  # fractions of the crop: half the width of the border between two faces
 CAST = 32.0  # colours that differ by more (of 255) are an edit rather than a colour cast
 GRAIN = 10.0  # differences of colour (of 255) that are noise
 COARSEST, FINEST = 24, 1024  # pixels across a crop in the coarsest band and in the finest
@@ -42,6 +43,7 @@ def paste(
     alignment: Alignment,
     reference: Image.Image | None,
     silhouette: Silhouette | None = None,
+    others: Sequence[Alignment] = (),
 ) -> Image.Image:
     """The RGB photo with `face`, the edited crop of any size, in its place. Pixels farther than MARGIN from the crop,
     and those around it that the edit does not reach, keep their values.
@@ -49,7 +51,8 @@ def paste(
     `reference` is the crop before the edit, as the generator draws it. The difference between its colours and the
     photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
     Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's,
-    everything that the photo shows of the person within the crop is replaced.
+    everything that the photo shows of the person within the crop is replaced. What is nearer to `others`, the places of
+    the other faces in the photo, is theirs, and stays as it is.
     """
     is_other = reference is None
     reference = crop(photo, alignment, face.width) if reference is None else reference
@@ -63,7 +66,8 @@ def paste(
     there, here = _people(before, face, inner, silhouette)
     people = there.copy()
     people[inner, inner] = np.maximum(there[inner, inner], here)
-    near = _widened(people)
+    own = _own(alignment, others, _places(corners, len(before)))
+    near = _widened(people) * own
     rest, sharp = _step(_distance(size), *RIM), _sharp(alignment, size) * near[inner, inner]
     edited = np.maximum(_step(_distance(size, AXES, POWER), *FACE), _resized(_edited(face, reference), size))
     ours = edited * sharp * rest
@@ -78,7 +82,9 @@ def paste(
     new = np.asarray(face.resize((size, size), Image.Resampling.LANCZOS), np.float32)
     cast = _cast(before[inner, inner], face, reference, there[inner, inner], here, visible)
     missing = new + _resized(cast, size) - (before + change)[inner, inner]
-    change[inner, inner] += _blended(missing, ours, max(round(math.log2(size / COARSEST)), 1)) * rest
+    change[inner, inner] += (
+        _blended(missing, ours, max(round(math.log2(size / COARSEST)), 1)) * rest * own[inner, inner]
+    )
     mask = _framed(ours, border)
     return _drawn(photo, corners, change + mask * before, mask)
 
@@ -202,21 +208,36 @@ def _sharp(alignment: Alignment, size: int) -> np.ndarray:
     """How sharp the crop is, `[size, size, 1]`: near a photo's edge beyond which it is mirrored, the crop is blurred;
     the value falls to 0 at the edge. There details are better taken from the photo."""
     blur = np.minimum(alignment.beyond(), alignment.edge * BLUR).clip(1e-6)
-    places = _places(alignment, size)
+    places = _places(alignment.corners, size)
     within = np.concatenate([places, alignment.size - places], axis=2) / blur
     return within.min(axis=2, keepdims=True).clip(0, 1).astype(np.float32)
 
 
 def _visible(alignment: Alignment) -> np.ndarray:
     """Which places of a crop, `[COLOUR_SIZE, COLOUR_SIZE, 1]`, are in the photo and not in its mirror image."""
-    places = _places(alignment, COLOUR_SIZE)
+    places = _places(alignment.corners, COLOUR_SIZE)
     return np.asarray(((places >= 0) & (places < alignment.size)).all(axis=2, keepdims=True), np.float32)
 
 
-def _places(alignment: Alignment, size: int) -> np.ndarray:
-    """Where in the photo the crop's pixels are: `[size, size, 2]`."""
+def _own(alignment: Alignment, others: Sequence[Alignment], places: np.ndarray) -> np.ndarray:
+    """Which of the photo's `places` `[n, n, 2]` belong to this face, 0 to 1: those nearer to its middle than to that of
+    any other, in units of each face's crop."""
+    own = np.ones((*places.shape[:2], 1), np.float32)
+    for other in others:
+        nearer = _from_middle(other, places) - _from_middle(alignment, places)
+        own *= _step(nearer, -BETWEEN, BETWEEN)
+    return own
+
+
+def _from_middle(alignment: Alignment, places: np.ndarray) -> np.ndarray:
+    """How far `places` `[n, n, 2]` are from a face, in crops' edges: `[n, n, 1]`."""
+    return np.asarray(np.linalg.norm(places - alignment.corners.mean(axis=0), axis=2, keepdims=True) / alignment.edge)
+
+
+def _places(corners: np.ndarray, size: int) -> np.ndarray:
+    """Where in the photo the pixels of a square with these corners are: `[size, size, 2]`."""
     share = (np.arange(size) + 0.5) / size
-    return geometry.inside(alignment.corners, np.stack(np.meshgrid(share, share), axis=2))
+    return geometry.inside(corners, np.stack(np.meshgrid(share, share), axis=2))
 
 
 def _step(values: np.ndarray, zero: float, one: float) -> np.ndarray:

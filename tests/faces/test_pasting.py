@@ -82,6 +82,26 @@ def test_of_who_was_there_nothing_is_left_beside_somebody_else(photo, faces):
     assert not changed[distance(cut) > 0.5].any()
 
 
+@pytest.mark.parametrize("is_other", [False, True])
+def test_faces_beside_it_stay(photo, is_other):
+    """What is nearer to them, in units of each face, is theirs: also of somebody small."""
+    cut = placed(SIZE, CENTRE, EDGE)
+    large, small = (
+        placed(SIZE, (CENTRE[0] + 110, CENTRE[1]), EDGE),
+        placed(SIZE, (CENTRE[0] - 70, CENTRE[1]), EDGE // 4),
+    )
+    reference = None if is_other else alignment.crop(photo, cut, 256)
+    lime = Image.new("RGB", (256, 256), "lime")
+    x = (np.arange(SIZE[0]) + 0.5 - CENTRE[0]) / EDGE
+    row = [(values(one) != values(photo)).any(axis=2)[CENTRE[1]] for one in (
+        pasting.paste(photo, lime, cut, reference), pasting.paste(photo, lime, cut, reference, None, [large, small])
+    )]  # fmt: skip
+    theirs = (np.abs(x + 70 / EDGE) < 0.06) | (x > 110 / EDGE / 2 + 2 * pasting.BETWEEN)
+    assert row[0][theirs & (np.abs(x) < 0.45)].all()
+    assert not row[1][theirs].any()
+    assert row[1][np.abs(x) < 0.25].all()
+
+
 def test_the_photo_given_is_left_as_it_is(photo):
     before = photo.copy()
     lime = Image.new("RGB", (64, 64), "lime")
