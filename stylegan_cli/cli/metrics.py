@@ -108,7 +108,7 @@ def metrics(
         return Made(generator, 1.0 if psi is None else psi, classes)
 
     if "ppl" in settings.metrics:
-        check_unused("path length is measured without truncation", {"--psi": psi})
+        check_unused("path length is measured without truncation", {"--psi": None if psi == 1 else psi})
     judged_by = None if reference_name is None else opened(reference_name)
     judged = opened(judged_name, judged_by.classes if isinstance(judged_by, DataSet) else None)
     if isinstance(judged, DataSet) and isinstance(judged_by, DataSet):

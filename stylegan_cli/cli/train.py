@@ -62,7 +62,11 @@ class Choices:
     freezed: Annotated[int | None, _open("Layers of the discriminator to freeze.", _AUGMENTATION, min=0)] = None
     warmup_kimg: Annotated[
         float | None,
-        _open("Kimg in which the discriminator learns alone: 50 if --resume has none.", _AUGMENTATION, min=0),
+        _open(
+            "Kimg in which the discriminator learns alone: 50 if --resume has none, or one for other classes.",
+            _AUGMENTATION,
+            min=0,
+        ),
     ] = None
 
     def said(self) -> dict[str, Any]:

@@ -120,23 +120,21 @@ def test_frozen_layers_of_stylegan1(pictures):
     assert layers == {"fromrgb.2", "blocks.2.conv0", "blocks.2.conv1", "fromrgb.1"}
 
 
+def probabilities(trainer):
+    """The augmentation's, after each of 12 steps."""
+    return [steps(trainer, 1).state.progress.p for _ in range(12)]
+
+
 def test_augmentation_is_steered_by_real_scores(pictures):
     trainer = trainer_of(pictures, aug="ada", ada_kimg=0.1, target=-0.5, seed=1)
-    found = []
-    for _ in range(12):
-        trainer.step()
-        found.append(trainer.state.progress.p)
+    found = probabilities(trainer)
     assert found[2] == 0 < found[3] == found[4]  # every fourth step moves it
     assert trainer.state.progress.seen == 0
 
 
 def test_augmentation_waits_for_the_generator(pictures):
     """Which a new discriminator tells from pictures at once, without knowing any by heart."""
-    trainer = trainer_of(pictures, aug="ada", ada_kimg=0.1, target=-2.0, warmup_kimg=0.05)
-    found = []
-    for _ in range(12):
-        trainer.step()
-        found.append(trainer.state.progress.p)
+    found = probabilities(trainer_of(pictures, aug="ada", ada_kimg=0.1, target=-2.0, warmup_kimg=0.05))
     assert found[5] == 0 < found[-1]  # six steps are 0.048 kimg
 
 
