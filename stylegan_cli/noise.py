@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from stylegan_cli.bands import band_of
+from stylegan_cli.plain import made
 
 MODES = ("const", "random", "none")
 
@@ -26,6 +29,14 @@ class Noise:
     coarse: float = 1.0
     middle: float = 1.0
     fine: float = 1.0
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Noise:
+        """The noise that `dataclasses.asdict` made plain. Raises ValueError if the values make no sense."""
+        noise = made(cls, plain, {})
+        if noise.mode not in MODES:
+            raise ValueError(f"unknown noise mode {noise.mode}")
+        return noise
 
     def map(self, layer: int, const: Tensor) -> Tensor | None:
         """The noise map `[h, w]` of one layer, or None if it has none.

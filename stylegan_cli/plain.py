@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+Value = TypeVar("Value")
 
 
 def misfits(kind: type, values: Mapping[str, Any]) -> list[str]:
@@ -18,3 +21,17 @@ def _fits(hint: Any, value: Any) -> bool:
         return isinstance(value, list | tuple) and all(_fits(get_args(hint)[0], one) for one in value)
     checked = {float: float | int, float | None: float | int | None, dict[str, Any]: dict}
     return isinstance(value, checked.get(hint, hint))
+
+
+def made(kind: type[Value], values: Mapping[str, Any], limits: Mapping[str, float], **parts: Any) -> Value:
+    """A dataclass made of `parts` and plain `values`. Raises ValueError if one of those does not have its field's type,
+    is not finite, is above its limit, or is a negative integer."""
+    wrong = misfits(kind, values)
+    for name, value in values.items():
+        if isinstance(value, int | float) and not (math.isfinite(value) and value <= limits.get(name, math.inf)):
+            wrong.append(name)
+        if type(value) is int and value < 0:
+            wrong.append(name)
+    if wrong:
+        raise ValueError(f"its {wrong[0]} is {values[wrong[0]]!r}")
+    return kind(**values, **parts)

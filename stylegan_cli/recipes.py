@@ -12,7 +12,7 @@ import math
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,10 +21,10 @@ from PIL import Image
 from stylegan_cli import __version__
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Origin
-from stylegan_cli.noise import MODES, Noise
+from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import WHOLE, Cell, Face, Heatmap, Picture, Sheet, cells_of
 from stylegan_cli.pillow import BROKEN_PICTURE, CHUNK, EXIF_DESCRIPTION, in_words
-from stylegan_cli.plain import misfits
+from stylegan_cli.plain import made
 from stylegan_cli.tuning import Term, Tuned, Tuning
 
 FORMAT = 1
@@ -38,8 +38,6 @@ DAMAGE = (
     *(zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError),
     *(RecursionError, OverflowError, MemoryError),
 )
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def loads(text: str, owner: str) -> Recipe:
         stored = _stored_from_plain(plain.pop("latents"))
         if (values := _layers(plain["picture"]) * stored.rows.shape[1]) > MAX_LATENTS:
             raise ValueError(f"its faces have {values} values")
-        return _make(Recipe, plain, picture=_picture_from_plain(plain.pop("picture"), stored))
+        return made(Recipe, plain, LIMITS, picture=_picture_from_plain(plain.pop("picture"), stored))
     except DAMAGE as error:
         raise StyleganError(f"{owner} has a damaged recipe ({error}); make the picture again") from None
 
@@ -239,7 +237,7 @@ def _picture_from_plain(plain: dict[str, Any], stored: _Stored) -> Picture:
         raise ValueError("its sheet is empty")
     if not all(isinstance(name, str) for name in names) or len(names) not in (0, len(rows)):
         raise ValueError("its row names are invalid")
-    return _make(Sheet, {"centred": plain.get("centred", False)}, rows=rows, names=names)
+    return made(Sheet, {"centred": plain.get("centred", False)}, LIMITS, rows=rows, names=names)
 
 
 def _cell_from_plain(plain: dict[str, Any], stored: _Stored) -> Cell:
@@ -249,30 +247,15 @@ def _cell_from_plain(plain: dict[str, Any], stored: _Stored) -> Cell:
         raise ValueError(f"its faces' lists of rows have {rows.ndim} dimensions")
     ws = torch.from_numpy(stored.rows[rows])
     tuned = stored.tuned(plain.pop("tuned", []))
-    noise = _make(Noise, plain.pop("noise"))
-    if noise.mode not in MODES:
-        raise ValueError(f"unknown noise mode {noise.mode}")
+    noise = Noise.from_plain(plain.pop("noise"))
     if "count" in plain:
         if plain["count"] < 1:
             raise ValueError(f"its count is {plain['count']}")
-        return _make(Heatmap, plain, ws=ws, noise=noise, tuned=tuned)
+        return made(Heatmap, plain, LIMITS, ws=ws, noise=noise, tuned=tuned)
     x, y = map(float, plain.pop("translate", (0, 0)))
     if not (math.isfinite(x) and math.isfinite(y)):
         raise ValueError("its translation is not finite")
     left, top, width = map(float, plain.pop("part", WHOLE))
     if not (0 <= left <= 1 - width and 0 <= top <= 1 - width and width > 0):
         raise ValueError("the part of it to show lies outside it")
-    return _make(Face, plain, ws=ws, noise=noise, tuned=tuned, translate=(x, y), part=(left, top, width))
-
-
-def _make(kind: type[Value], plain: dict[str, Any], **parts: Any) -> Value:
-    """A dataclass made of `parts` and `plain` values; those must have their fields' types and be within LIMITS."""
-    wrong = misfits(kind, plain)
-    for name, value in plain.items():
-        if isinstance(value, int | float) and not (math.isfinite(value) and value <= LIMITS.get(name, math.inf)):
-            wrong.append(name)
-        if type(value) is int and value < 0:
-            wrong.append(name)
-    if wrong:
-        raise ValueError(f"its {wrong[0]} is {plain[wrong[0]]!r}")
-    return kind(**plain, **parts)
+    return made(Face, plain, LIMITS, ws=ws, noise=noise, tuned=tuned, translate=(x, y), part=(left, top, width))

@@ -83,7 +83,9 @@ def save_film(
     names = [f"frame{i:05d}" for i in range(len(film))]
 
     def work(name: str, picture: Face | Sheet) -> Work:
-        return Work(picture, () if isinstance(picture, Sheet) else (Person(name, picture.ws, tuned=picture.tuned),))
+        if isinstance(picture, Sheet):
+            return Work(picture)
+        return Work(picture, (Person(name, picture.ws, noise=picture.noise, tuned=picture.tuned),))
 
     studio.save(names, map(work, names, film), "film", len(film) * film.cells)
 

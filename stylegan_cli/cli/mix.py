@@ -1,5 +1,6 @@
 """`stylegan mix`: style mixing."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -32,7 +33,7 @@ def mix(
         list[str] | None,
         typer.Option(metavar="LAYERS=PERSON", help="Single layers: 8-12=sansa. Repeatable.", show_default=False),
     ] = None,
-    noise: NoiseMode = "const",
+    noise: NoiseMode = None,
     seed: Seed = 0,
     rows: Annotated[
         str | None, typer.Option(metavar="PEOPLE", help="Figure: people for the rows.", show_default=False)
@@ -73,12 +74,12 @@ def mix(
         )
     if not rows:
         check_unused("--styles is for the figure, which needs --rows and --cols", {"--styles": styles})
-    if not rows and not named:
+    if not rows and not named and not layers:
         raise UsageError(
             "name a person for at least one of --coarse, --middle, --fine; or draw a figure with --rows and --cols"
         )
 
-    from stylegan_cli.cli.studio import Studio, Work
+    from stylegan_cli.cli.studio import Studio, Work, portrait
     from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.media.encode import FORMATS
     from stylegan_cli.noise import MODES, Noise
@@ -86,29 +87,38 @@ def mix(
     from stylegan_cli.pictures import faces_to_compute
 
     check_word("--noise", noise, MODES)
-    pixels = Noise(noise, seed)
     studio = Studio(generation, output)
     studio.check_noise(noise)
     order = studio.generator.layers
     if rows and cols:
         chosen = parse_layers("coarse" if styles is None else styles, order)
         down, across = studio.people(rows), studio.people(cols)
+        if noise is not None:
+            down, across = ([replace(one, noise=Noise(noise, seed)) for one in group] for group in (down, across))
         mixed = [mixing.swap(row, col, chosen) for row in down for col in across]
-        figure = mixing.figure(down, across, chosen, pixels)
+        figure = mixing.figure(down, across, chosen)
         if output.out and not places.is_file_name(output.out, FORMATS):
             names = places.result_names([f"{row.label}-{col.label}" for row in down for col in across])
             studio.check_sheet(figure)
-            works = [*(Work(person.face(pixels), (person,)) for person in mixed), Work(figure, mixed)]
+            works = [*map(portrait, mixed), Work(figure, mixed)]
             studio.save([*names, "mix"], works, faces=len(mixed) + faces_to_compute(figure))
         else:
             studio.save_sheet("mix", figure, mixed)
         return
     explicit = [(parse_layers(which, order), who) for which, who in map(_assignment, layers or [])]
+    free = set(range(len(order))) - {index for indices, _ in explicit for index in indices}
+    if free and not named:
+        raise UsageError(
+            f"--layers names nobody for {len(free)} of {len(order)} layers, such as layer {min(free)}; name a person "
+            "with --coarse, --middle or --fine as well"
+        )
     givers = studio.persons([*named.values(), *(who for _, who in explicit)])
     bands, others = givers[: len(named)], givers[len(named) :]
     extra = [(indices, other) for (indices, _), other in zip(explicit, others, strict=True)]
     person = mixing.mix(order, dict(zip(named, bands, strict=True)), extra)
-    studio.save(["mix"], [Work(person.face(pixels), (person,))])
+    if noise is not None:
+        person = replace(person, noise=Noise(noise, seed))
+    studio.save(["mix"], [portrait(person)])
 
 
 def _assignment(text: str) -> tuple[str, str]:

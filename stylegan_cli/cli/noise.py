@@ -53,6 +53,8 @@ def noise(
     ways = [name for name, on in (("--panels", panels), ("--heatmap", heatmap), ("--jitter", jitter is not None)) if on]
     if len(ways) > 1:
         raise UsageError(f"{' and '.join(ways)} exclude each other; give one of them")
+    if heatmap and (layers == "none" or strength == 0):
+        raise UsageError("--heatmap shows what noise changes, but here there is none; leave out --layers or --strength")
     if grid and (panels or heatmap):
         raise UsageError(f"{ways[0]} makes one picture already; leave out --grid")
     if heatmap and count == 1:
@@ -62,7 +64,7 @@ def noise(
     if jitter is not None:
         check_unused("--jitter changes z, not the noise", {"--layers": layers, "--strength": strength})
 
-    from stylegan_cli.cli.studio import Studio, Work
+    from stylegan_cli.cli.studio import Studio, Work, portrait
     from stylegan_cli.latents.selection import parse_bands
     from stylegan_cli.operations import variation
     from stylegan_cli.pictures import contact_sheet
@@ -82,13 +84,11 @@ def noise(
         studio.save(["noise-heatmap"], [Work(picture, (who,))], faces=number)
         return
     if jitter is not None:
-        people = variation.jitter(studio.generator, who, jitter, seed, number)
-        varied = ((other.face(), other) for other in people)
+        varied = variation.jitter(studio.generator, who, jitter, seed, number)
     else:
-        varied = ((face, who) for face in variation.with_noise(who, bands, strength, seed, number))
+        varied = variation.with_noise(who, bands, strength, seed, number)
     if grid:
-        faces, shown = zip(*varied, strict=True)
-        studio.save_sheet("noise", contact_sheet(faces), shown)
+        shown = list(varied)
+        studio.save_sheet("noise", contact_sheet([other.face() for other in shown]), shown)
     else:
-        names = [f"noise-{seed + i}" for i in range(number)]
-        studio.save(names, (Work(face, (other,)) for face, other in varied), "noise")
+        studio.save([f"noise-{seed + i}" for i in range(number)], map(portrait, varied), "noise")

@@ -157,7 +157,14 @@ Grid = Annotated[
     ),
 ]
 NoiseMode = Annotated[
-    str, typer.Option("--noise", "--noise-mode", help="Per-pixel noise: const, random (from --seed) or none.")
+    str | None,
+    typer.Option(
+        "--noise",
+        "--noise-mode",
+        show_default=False,
+        help="Per-pixel noise: const (the model's own), random (from --seed) or none. By default const, or what the "
+        "person was saved with.",
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The seed for everything random.")]
 
@@ -218,9 +225,9 @@ def check_unused(why: str, options: Mapping[str, object]) -> None:
         raise UsageError(f"{why}; leave out {' and '.join(given)}")
 
 
-def check_word(option: str, word: str, known: Collection[str]) -> None:
-    """Checks that an option's value is one of those that are known."""
-    if word not in known:
+def check_word(option: str, word: str | None, known: Collection[str]) -> None:
+    """Checks that an option's value, if one was given, is one of those that are known."""
+    if word is not None and word not in known:
         raise UsageError(f"{option} must be one of {', '.join(known)}, not {word!r}")
 
 

@@ -21,6 +21,7 @@ from stylegan_cli.scorers.scores import SCORES, Scorers, available
 from stylegan_cli.scorers.silhouette import SILHOUETTE
 
 FAR = 1.5  # typical distances from the average face; the model's own people are at 1, and edits by 4 stay below
+LONG = 0.7  # typical distances that an edit moves: the default model's faces bear 6 in its own directions, but not 8
 NOTABLY = 1.1  # times as far as before: photos can be far to begin with
 SMALLEST = 128  # pixels: for smaller faces, scores and identity mean nothing
 DIGITS = {"years": 0, "degrees": 0, "log-odds": 1, "ratio": 2}  # after the point, by the score's unit
@@ -55,9 +56,12 @@ class Prices:
         """The edits as far as --max-drift lets this person go."""
         if self.max_drift is None:
             return edits
-        allowed, share = editing.limited(self.studio.generator, self.ruler, person, edits, self.max_drift)
-        if share < 1 and not self.studio.output.quiet:
-            tell(f"{person.label}: --max-drift {self.max_drift:g} stops the edit at {share:.0%} of its amounts.")
+        allowed = editing.limited(self.studio.generator, self.ruler, person, edits, self.max_drift)
+        stops = [
+            editing.caption(allowed, at) for at in editing.ends(edits) if _amounts(allowed, at) != _amounts(edits, at)
+        ]
+        if stops and not self.studio.output.quiet:
+            tell(f"{person.label}: --max-drift {self.max_drift:g} stops the edit at {' and at '.join(stops)}.")
         return allowed
 
     def tell(self, people: Sequence[Person], edits: Sequence[Sequence[Edit]]) -> None:
@@ -65,19 +69,20 @@ class Prices:
         if self.studio.output.quiet:
             return
         scorers, identity = self._judges()
-        is_far = False
+        is_extreme = False
         with progress("checking what changed", len(people), quiet=False) as advance:
             for person, own in zip(people, edits, strict=True):
                 before = self._look(person, scorers, identity)
-                for at in (0.0, 1.0) if any(edit.start for edit in own) else (1.0,):
+                for at in editing.ends(own):
                     end = editing.edited(self.studio.generator, person, own, at)
                     after = self._look(end, scorers, identity)
                     wanted = {edit.direction.name for edit in own}
                     tell(f"{person.label}, {end.label}: {', '.join(_changes(before, after, wanted))}.")
-                    is_far = is_far or after.drift > max(FAR, NOTABLY * before.drift) or before.is_face > after.is_face
+                    is_long = self.ruler.length(end.ws - person.ws) > LONG
+                    is_extreme = is_extreme or is_long or _is_lost(before, after)
                 advance()
-        if is_far:
-            tell("The model knows no faces this far from average: use smaller amounts (3 is a lot), or --max-drift.")
+        if is_extreme:
+            tell("Faces are often ruined by edits this large: use smaller amounts (3 is a lot), or --max-drift.")
 
     def _look(self, person: Person, scorers: Scorers | None, identity: Identity | None) -> Look:
         drift = self.ruler.drift(person.ws)
@@ -126,6 +131,15 @@ def _changes(before: Look, after: Look, wanted: Collection[str]) -> Iterator[str
     elif before.who is not None and after.who is not None:
         distance = Identity.distance(before.who, after.who)
         yield f"identity distance {distance:.2f} (from {SAME_PERSON:g} on, it is a different person)"
+
+
+def _is_lost(before: Look, after: Look) -> bool:
+    """Whether someone is now where the model knows no faces."""
+    return after.drift > max(FAR, NOTABLY * before.drift) or before.is_face > after.is_face
+
+
+def _amounts(edits: Sequence[Edit], at: float) -> list[float]:
+    return [edit.amount(at) for edit in edits]
 
 
 def _moved(before: Look, after: Look, name: str) -> float:

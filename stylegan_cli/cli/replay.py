@@ -143,6 +143,8 @@ def _lines_of_latents(latents: "Latents") -> "Iterator[str]":
         yield f"model       {latents.origin.name} (sha256 {latents.origin.sha256})"
     if latents.z is not None:
         yield f"seed's z    truncated by {latents.psi:g}"
+    for noise in dict.fromkeys(latents.noise):
+        yield f"noise       {_in_words(noise)}"
     if any(latents.tuned):
         yield "tuned       the model changes a little for them"
     for key in ("photo", "report"):

@@ -51,7 +51,7 @@ def sample(
             show_default=False,
         ),
     ] = None,
-    noise: NoiseMode = "const",
+    noise: NoiseMode = None,
     seed: Seed = 0,
     translate: Annotated[str, typer.Option(metavar="X,Y", help="StyleGAN3: move faces, in picture widths.")] = "0,0",
     rotate: Annotated[float, typer.Option(metavar="DEG", help="StyleGAN3: turn faces counter-clockwise.")] = 0.0,
@@ -105,38 +105,38 @@ def sample(
     check_word("--noise", noise, MODES)
     moved = _pair(translate)
 
-    def face(person: "Person", number: int) -> "Face":
+    def noisy(person: "Person", number: int) -> "Person":
         """Random noise depends on the `number`, and not on who else is drawn."""
-        return replace(person.face(Noise(noise, seed + number)), translate=moved, rotate=rotate)
+        return person if noise is None else replace(person, noise=Noise(noise, seed + number))
+
+    def face(person: "Person") -> "Face":
+        return replace(person.face(), translate=moved, rotate=rotate)
 
     ranges = references.parse_seeds(f"{seed}-{seed + (count or 1) - 1}" if seeds is None else seeds)
     if dataset:
         from stylegan_cli.cli.sample_dataset import sample_dataset
 
         drawn_from = {"seed": seed} if noise == "random" else {}
-        wishes = {"noise": noise, **drawn_from, "translate": list(moved), "rotate": rotate}
-        sample_dataset(dataset, generation, output, ranges, face, wishes)
+        wishes = {"noise": noise or "const", **drawn_from, "translate": list(moved), "rotate": rotate}
+        sample_dataset(dataset, generation, output, ranges, lambda *one: face(noisy(*one)), wishes)
         return
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("several processes can only make a data set; name one with --dataset")
     studio = Studio(generation, output)
     studio.check_noise(noise)
     if persons or latents:
-        known = list(_known(studio, persons, latents))
-        names: Iterable[str] = result_names([person.label for _, person in known])
-        numbered: Iterable[tuple[int, Person]] = known
-        total = len(known)
+        shown: Iterable[Person] = [noisy(person, number) for number, person in _known(studio, persons, latents)]
+        labels = [person.label for person in shown]
     else:
-        names = (f"seed{number:04d}" for number in chain(*ranges))
-        numbered = ((number, people.from_seed(studio.generator, number, studio.psi)) for number in chain(*ranges))
-        total = sum(map(len, ranges))
-    check_count(total)
+        check_count(sum(map(len, ranges)))
+        shown = (noisy(people.from_seed(studio.generator, n, studio.psi), n) for n in chain(*ranges))
+        labels = [f"seed{number:04d}" for number in chain(*ranges)]
+    check_count(len(labels))
     if grid:
-        shown = list(numbered)
-        sheet = contact_sheet([face(person, number) for number, person in shown], columns)
-        studio.save_sheet("sheet", sheet, [person for _, person in shown])
+        shown = list(shown)
+        studio.save_sheet("sheet", contact_sheet(list(map(face, shown)), columns), shown)
     else:
-        studio.save(list(names), (Work(face(person, number), (person,)) for number, person in numbered), "faces")
+        studio.save(result_names(labels), (Work(face(person), (person,)) for person in shown), "faces")
 
 
 def _has_seeds(person: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from stylegan_cli.latents.people import Person, truncation
 from stylegan_cli.media.background import Background
 from stylegan_cli.media.encode import FORMATS, check_edges, encode, has_room
 from stylegan_cli.media.render import page_size, render
+from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Picture, Sheet, faces_to_compute
 from stylegan_cli.recipes import Recipe, dumps, fits
 
@@ -115,7 +116,7 @@ class Studio:
         if self.saves_latents:
             places.check_file(out.with_suffix(".npz"), self.output.force)
 
-    def check_noise(self, mode: str) -> None:
+    def check_noise(self, mode: str | None) -> None:
         """Checks that random noise would be visible."""
         if mode == "random" and not self.generator.has_noise:
             raise UsageError(f"{self.model} has no per-pixel noise (StyleGAN3 has none); leave out --noise random")
@@ -220,6 +221,8 @@ class Studio:
         space, model = "W" if bool((ws == ws[:, :1]).all()) else "W+", self.generator.origin.to_plain()
         about = {"space": space, "model": model, "command": command_line(), "photo": _photo(people), **more}
         about["truncation"] = truncation(self.generator)
+        if any(person.noise != Noise() for person in people):
+            about["noise"] = [asdict(person.noise) for person in people]
         z = people[0].z if len(people) == 1 else None
         tuned = [person.tuned for person in people]
         files.write_npz(path, ws, about, None if z is None else z.numpy(), people[0].psi, tuned)

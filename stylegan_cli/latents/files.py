@@ -24,6 +24,7 @@ from stylegan_cli import importers
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Origin
+from stylegan_cli.noise import Noise
 from stylegan_cli.tuning import Term, Tuned, Tuning
 
 ENDINGS = (".npy", ".npz")
@@ -39,12 +40,13 @@ READ_HEADER = {b"\x01\x00": np.lib.format.read_array_header_1_0, b"\x02\x00": np
 @dataclass(frozen=True)
 class Latents:
     """The contents of a latent file: the array as stored, and in `.npz` files perhaps `z` `[z_dim]`, `psi`, the model,
-    each person's tunings, and what else the file says `about` itself."""
+    each person's noise and tunings, and what else the file says `about` itself."""
 
     array: np.ndarray
     z: np.ndarray | None = None
     psi: float = 1.0
     origin: Origin | None = None
+    noise: tuple[Noise, ...] = ()
     tuned: tuple[Tuned, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
 
@@ -56,7 +58,8 @@ class Latents:
     def only(self, number: int) -> Latents:
         """The latents of one person."""
         array = self.array[number] if self.array.ndim == 3 else self.array
-        return replace(self, array=array, tuned=self.tuned[number : number + 1])
+        one = slice(number, number + 1)
+        return replace(self, array=array, noise=self.noise[one], tuned=self.tuned[one])
 
 
 def read(path: Path) -> Latents:
@@ -175,6 +178,8 @@ def _read_npz(path: Path) -> Latents:
             about = dict(json.loads(str(file["about"])))
             origin = Origin.from_plain(about["model"])
         stored = Latents(array, origin=origin, about=about)
+        if "noise" in about:
+            stored = replace(stored, noise=_noise_from_plain(about["noise"], stored.count))
         if "tunings/shares" in file:
             stored = replace(stored, tuned=_tuned_from_arrays(file, stored.count))
         if not ("z" in file and "psi" in file):
@@ -214,6 +219,12 @@ def _tuned_from_arrays(arrays: Mapping[str, np.ndarray], people: int) -> tuple[T
         tuple(Term(tuning, tuple(map(float, row))) for tuning, row in zip(tunings, person, strict=True) if row.any())
         for person in shares
     )
+
+
+def _noise_from_plain(plain: Any, people: int) -> tuple[Noise, ...]:
+    if not isinstance(plain, list) or len(plain) != people or not all(isinstance(one, dict) for one in plain):
+        raise ValueError("its noise does not match its latents")
+    return tuple(map(Noise.from_plain, plain))
 
 
 def _short(error: Exception) -> str:

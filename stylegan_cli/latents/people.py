@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,21 +25,22 @@ class Person:
     """`ws` `[num_ws, w_dim]` float32 on the CPU, as the synthesis network takes them.
 
     `z` `[z_dim]` and the `psi` that truncated it are known only for people who came from a seed: moving in Z
-    (spherical interpolation, jitter) needs them. `tuned` is how a photo changed the generator; `photo` says which photo
-    they come from, and where in it, as their file does: the `file`'s name, the face's `alignment`, and whether they
-    were `edited` since.
+    (spherical interpolation, jitter) needs them. `noise` is what they are drawn with. `tuned` is how a photo changed
+    the generator; `photo` says which photo they come from, and where in it, as their file does: the `file`'s name, the
+    face's `alignment`, and whether they were `edited` since.
     """
 
     label: str
     ws: Tensor
     z: Tensor | None = None
     psi: float = 1.0
+    noise: Noise = field(default_factory=Noise)
     tuned: Tuned = ()
     photo: Mapping[str, Any] | None = None
 
-    def face(self, noise: Noise = Noise(), caption: str | None = None) -> Face:  # noqa: B008 (frozen)
+    def face(self, caption: str | None = None) -> Face:
         """The picture of this person, with `caption` or else the label below it."""
-        return Face(self.ws, noise, self.label if caption is None else caption, self.tuned)
+        return Face(self.ws, self.noise, self.label if caption is None else caption, self.tuned)
 
     def needs_z(self, purpose: str) -> Tensor:
         """`z` `[z_dim]`; raises StyleganError, which begins with `purpose`, if it is not known."""
@@ -103,9 +104,10 @@ def z_from_array(generator: Generator, array: np.ndarray, label: str) -> Tensor:
 
 
 def lerp(a: Person, b: Person, shares: Tensor, label: str) -> Person:
-    """A person between two: `shares` `[num_ws]` of `b` in each layer; 0 is exactly `a` and 1 exactly `b`."""
+    """A person between two, with the noise of `a`: `shares` `[num_ws]` of `b` in each layer; with 0 its `w` is exactly
+    that of `a`, with 1 that of `b`."""
     tuned = blend([(a.tuned, (1 - shares).tolist()), (b.tuned, shares.tolist())]) if a.tuned or b.tuned else ()
-    return Person(label, a.ws.lerp(b.ws, shares[:, None]), tuned=tuned)
+    return Person(label, a.ws.lerp(b.ws, shares[:, None]), noise=a.noise, tuned=tuned)
 
 
 def one_w(generator: Generator, array: np.ndarray) -> np.ndarray:

@@ -120,6 +120,8 @@ def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | N
         number = choose(count)
         label, stored = label if count == 1 else f"{label}#{number}", stored.only(number)
     everybody = people.from_array(generator, stored.array, label, str(path))
+    if stored.noise:
+        everybody = [replace(person, noise=noise) for person, noise in zip(everybody, stored.noise, strict=True)]
     if stored.tuned:
         everybody = people.with_tunings(generator, everybody, stored.tuned)
     if count != 1:
@@ -137,7 +139,8 @@ def _from_picture(path: Path, generator: Generator) -> Person:
     recipe.check_model(generator, str(path))
     if not isinstance(recipe.picture, Face):
         raise StyleganError(f"{path} is a sheet or a heat map; use the picture of one person, or saved latents")
-    return Person(path.stem, recipe.picture.ws, tuned=recipe.picture.tuned, photo=recipe.photo)
+    shown = recipe.picture
+    return Person(path.stem, shown.ws, noise=shown.noise, tuned=shown.tuned, photo=recipe.photo)
 
 
 def find(name: str, cast: Mapping[str, Path]) -> Path:

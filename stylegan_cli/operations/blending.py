@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -40,8 +41,9 @@ def share_by_layer(
 
 
 def blend(first: Person, second: Person, shares: Tensor, label: str = "child") -> Person:
-    """The child; where `shares` `[num_ws]` is 1 it is exactly the first parent, where 0 exactly the second."""
-    return lerp(second, first, shares, label)
+    """The child, with the first parent's noise; where `shares` `[num_ws]` is 1 its `w` is exactly the first parent's,
+    where 0 exactly the second's."""
+    return replace(lerp(second, first, shares, label), noise=first.noise)
 
 
 def family(first: Person, second: Person, children: Sequence[Person]) -> Sheet:

@@ -108,6 +108,11 @@ def caption(edits: Sequence[Edit], at: float = 1.0) -> str:
     return ", ".join(f"{name} {round(amount, 2) or amount:+g}" if amount else f"{name} 0" for name, amount in amounts)
 
 
+def ends(edits: Sequence[Edit]) -> tuple[float, ...]:
+    """The fractions of the edits' way at which something is asked for: its end, and in a range also its start."""
+    return (0.0, 1.0) if any(edit.start for edit in edits) else (1.0,)
+
+
 def strip(generator: Generator, person: Person, edits: Sequence[Edit], steps: int) -> list[Person]:
     """The person at `steps` evenly spaced points of the edits' way, from its start to its end."""
     return [edited(generator, person, edits, i / (steps - 1)) for i in range(steps)]
@@ -165,8 +170,13 @@ class Ruler:
         """The mean over the layers of `ws` `[num_ws, w_dim]`."""
         return float((ws - self.w_avg).norm(dim=1).mean()) / self.typical
 
+    def length(self, by: Tensor) -> float:
+        """How long the movement `by` `[num_ws, w_dim]` is, in the layer that moves most."""
+        return float(by.norm(dim=1).max()) / self.typical
+
     def share(self, ws: Tensor, by: Tensor, limit: float) -> float:
-        """The largest fraction of the movement `by` that keeps the drift within `limit`, 0 to 1; `ws` are within it."""
+        """The largest fraction of the movement `by` that ends within `limit`, 0 to 1; if that is not all of it, `ws`
+        must be within the limit."""
         if self.drift(ws + by) <= limit:
             return 1.0
         # The drift is convex along a line: starting within the limit, it exceeds it only once.
@@ -181,15 +191,21 @@ def ruler(generator: Generator) -> Ruler:
     return Ruler(generator.w_avg.cpu(), typical_distance(generator))
 
 
-def limited(
-    generator: Generator, ruler: Ruler, person: Person, edits: Sequence[Edit], limit: float
-) -> tuple[list[Edit], float]:
-    """The edits with amounts scaled down until the person's drift stays within `limit`, and the smallest scale. Raises
-    StyleganError if the person is beyond the limit before any edit."""
-    if ruler.drift(person.ws) > limit:
+def limited(generator: Generator, ruler: Ruler, person: Person, edits: Sequence[Edit], limit: float) -> list[Edit]:
+    """The edits with amounts scaled down until the person's drift is within `limit` wherever the edits end. Raises
+    StyleganError if even the person before any edit is beyond it."""
+    start, stop = (
+        _allowed(ruler, person, movement(generator, edits, at), limit) if at in ends(edits) else 1.0
+        for at in (0.0, 1.0)
+    )
+    return [replace(edit, start=edit.start * start, stop=edit.stop * stop) for edit in edits]
+
+
+def _allowed(ruler: Ruler, person: Person, by: Tensor, limit: float) -> float:
+    """The fraction of the movement `by` that a person may go."""
+    if ruler.drift(person.ws + by) > limit and ruler.drift(person.ws) > limit:
         raise StyleganError(
             f"{person.label} is {ruler.drift(person.ws):.2f} typical distances from the average face before any edit; "
             f"use a larger --max-drift"
         )
-    start, stop = (ruler.share(person.ws, movement(generator, edits, at), limit) for at in (0.0, 1.0))
-    return [replace(edit, start=edit.start * start, stop=edit.stop * stop) for edit in edits], min(start, stop)
+    return ruler.share(person.ws, by, limit)

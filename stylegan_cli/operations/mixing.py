@@ -11,7 +11,6 @@ from stylegan_cli.bands import BANDS
 from stylegan_cli.generator import Layer
 from stylegan_cli.latents.people import Person, lerp
 from stylegan_cli.latents.selection import in_bands
-from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Cell, Sheet
 
 
@@ -20,14 +19,14 @@ def mix(
 ) -> Person:
     """A person with each band from the person given for it, then the `extra` layers from theirs.
 
-    Bands for which nobody is given come from the person of the coarsest band given (there must be at least one).
+    Bands for which nobody is given, and the noise, come from the person of the coarsest band given; if there is none,
+    the `extra` layers must be all layers.
     """
-    mixed = next(bands[band] for band in BANDS if band in bands)
-    for band, person in bands.items():
-        mixed = swap(mixed, person, in_bands(layers, (band,)))
-    for indices, person in extra:
+    parts = [(in_bands(layers, (band,)), bands[band]) for band in BANDS if band in bands] + list(extra)
+    mixed = parts[0][1]
+    for indices, person in parts:
         mixed = swap(mixed, person, indices)
-    return replace(mixed, label=" + ".join(person.label for person in bands.values()))
+    return replace(mixed, label=" + ".join(dict.fromkeys(person.label for _, person in parts)))
 
 
 def swap(person: Person, source: Person, indices: Sequence[int]) -> Person:
@@ -37,11 +36,10 @@ def swap(person: Person, source: Person, indices: Sequence[int]) -> Person:
     return lerp(person, source, shares, person.label)
 
 
-def figure(rows: Sequence[Person], cols: Sequence[Person], indices: Sequence[int], noise: Noise = Noise()) -> Sheet:  # noqa: B008 (frozen)
+def figure(rows: Sequence[Person], cols: Sequence[Person], indices: Sequence[int]) -> Sheet:
     """The paper's figure 3: every row's person with the layers `indices` of every column's person."""
-    top: list[Cell | None] = [None, *(col.face(noise) for col in cols)]
+    top: list[Cell | None] = [None, *(col.face() for col in cols)]
     body: list[list[Cell | None]] = [
-        [row.face(noise, caption=""), *(swap(row, col, indices).face(noise, caption="") for col in cols)]
-        for row in rows
+        [row.face(caption=""), *(swap(row, col, indices).face(caption="") for col in cols)] for row in rows
     ]
     return Sheet(tuple(map(tuple, [top, *body])), ("", *(row.label for row in rows)))

@@ -12,7 +12,7 @@ from stylegan_cli.bands import BANDS
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents.people import Person, from_z
 from stylegan_cli.noise import Noise
-from stylegan_cli.pictures import Face, Heatmap, Sheet
+from stylegan_cli.pictures import Heatmap, Sheet
 
 PANELS = {"all layers": BANDS, "no noise": (), "fine only": ("fine",), "coarse, middle": ("coarse", "middle")}
 HAIR = (0.25, 0.0, 0.5)  # where it is in pictures aligned like FFHQ's: the upper middle
@@ -23,16 +23,17 @@ def noise_in(bands: Collection[str], seed: int, strength: float = 1.0) -> Noise:
     return Noise("random", seed, **{band: strength if band in bands else 0.0 for band in BANDS})
 
 
-def with_noise(person: Person, bands: Collection[str], strength: float, seed: int, count: int) -> Iterator[Face]:
-    """`count` pictures of a person that differ in the noise of these bands only; seeds count up from `seed`."""
+def with_noise(person: Person, bands: Collection[str], strength: float, seed: int, count: int) -> Iterator[Person]:
+    """A person `count` times, with different noise in these bands only; seeds count up from `seed`."""
     for i in range(count):
-        yield person.face(noise_in(bands, seed + i, strength), f"noise {seed + i}")
+        yield replace(person, label=f"noise {seed + i}", noise=noise_in(bands, seed + i, strength))
 
 
 def panels(person: Person, seed: int, strength: float = 1.0) -> Sheet:
     """The paper's figure 5: noise in all layers, in none, in those of 64 pixels and more, in those below. The second
     row shows the hair of the first row."""
-    faces = [person.face(noise_in(bands, seed, strength), "") for bands in PANELS.values()]
+    varied = [replace(person, noise=noise_in(bands, seed, strength)) for bands in PANELS.values()]
+    faces = [one.face(caption="") for one in varied]
     hair = [replace(face, part=HAIR, caption=caption) for face, caption in zip(faces, PANELS, strict=True)]
     return Sheet((tuple(faces), tuple(hair)))
 
@@ -48,4 +49,7 @@ def jitter(generator: Generator, person: Person, eps: float, seed: int, count: i
     z = person.needs_z("jitter")
     for i in range(count):
         step = np.random.default_rng([seed + i]).standard_normal(len(z), dtype=np.float32)
-        yield from_z(generator, z + eps * torch.from_numpy(step), person.psi, f"{person.label} + {eps:g} eps{seed + i}")
+        moved = from_z(
+            generator, z + eps * torch.from_numpy(step), person.psi, f"{person.label} + {eps:g} eps{seed + i}"
+        )
+        yield replace(moved, noise=person.noise)

@@ -294,6 +294,12 @@ WORDS = {
     "mix without bands": (["mix", "1", "2"], "say what each person gives: stylegan mix --coarse 1 --fine 2"),
     "rows of words": (["mix", "--rows", "1", "2", "--cols", "3"], "with commas: --rows 1,2,3 --cols jon,dany"),
     "mix of one": (["mix", "1"], "say what each person gives: stylegan mix --coarse 1 --fine 42"),
+    "not all layers": (
+        ["mix", "--layers", "coarse=3", "--layers", "fine=4"],
+        "names nobody for",
+    ),
+    "a heat map of no noise": (["noise", 1, "--heatmap", "--layers", "none"], "shows what noise changes"),
+    "a heat map of weak noise": (["noise", 1, "--heatmap", "--strength", 0], "shows what noise changes"),
     "no bands": (["mix"], "name a person for at least one of --coarse, --middle, --fine"),
     "half a figure": (["mix", "--rows", 1], "needs both --rows and --cols"),
     "figure and bands": (["mix", "--rows", 1, "--cols", 2, "--fine", 3], "leave out"),

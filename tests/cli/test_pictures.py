@@ -235,6 +235,35 @@ def test_noise_variations_share_the_person_and_differ_in_pixels(tiny_stylegan):
     assert all(torch.equal(ws_of(path), ws_of(made[0])) for path in made)
 
 
+@pytest.mark.parametrize("saved", ["noise/noise-1.png", "noise/noise-1.npz", "three.npz#1"])
+def test_a_variation_that_was_chosen_is_kept(tiny_stylegan, saved):
+    """Whether the picture is used as a person, or the latents saved with it, alone or with others."""
+    tiny_stylegan("noise", 42, "-n", 3, "--size", 32, "--save-latents")
+    tiny_stylegan("noise", 42, "-n", 3, "--size", 32, "--grid", "--save-latents", "--out", "three.png")
+    (again,) = tiny_stylegan("sample", saved, "--size", 32, "--out", "again.png")
+    assert np.array_equal(pixels(again), pixels("noise/noise-1.png"))
+    (mixed,) = tiny_stylegan("mix", "--coarse", saved, "--fine", 1, "--size", 32)
+    assert recipes.read(mixed).picture.noise == recipes.read(Path("noise/noise-1.png")).picture.noise
+    (plain,) = tiny_stylegan("sample", saved, "--size", 32, "--noise", "const", "--out", "plain.png")
+    (seed,) = tiny_stylegan("sample", 42, "--size", 32, "--out", "seed.png")
+    assert np.array_equal(pixels(plain), pixels(seed))
+
+
+def test_a_seed_given_twice_has_two_pictures(tiny_stylegan):
+    made = tiny_stylegan("sample", "--seeds", "4,2,4", "--size", 16)
+    assert [path.name for path in made] == ["seed0004-1.png", "seed0002.png", "seed0004-2.png"]
+    assert all(path.is_file() for path in made)
+
+
+def test_mixing_by_layers_only(tiny_stylegan):
+    tiny_stylegan("mix", "--layers", "coarse=3", "--layers", "middle,fine=4", "--size", 16, "--out", "layers.png")
+    tiny_stylegan("mix", "--coarse", 3, "--middle", 4, "--fine", 4, "--size", 16, "--out", "bands.png")
+    assert np.array_equal(pixels("layers.png"), pixels("bands.png"))
+    assert (
+        recipes.read(Path("layers.png")).picture.caption == "3 + 4" == recipes.read(Path("bands.png")).picture.caption
+    )
+
+
 def test_noise_in_no_layer_is_no_noise(tiny_stylegan):
     made = tiny_stylegan("noise", 42, "--layers", "none", "-n", 2)
     silent = tiny_stylegan("noise", 42, "--strength", 0, "-n", 1)

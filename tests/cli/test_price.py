@@ -4,9 +4,11 @@ from math import nan
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from stylegan_cli.cli import price
 from stylegan_cli.cli.price import Look
+from stylegan_cli.latents.people import Person
 from stylegan_cli.scorers.scores import SCORES
 
 
@@ -48,18 +50,20 @@ def test_every_unit_is_known():
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "is_told"), [(0.9, 1.4, False), (1.4, 1.6, True), (1.6, 1.62, False), (4, 9, True)]
+    ("start", "end", "by", "is_told"),
+    [(0.9, 1.4, 6, False), (1.4, 1.6, 1, True), (1.6, 1.62, 1, False), (4, 9, 1, True), (0.9, 0.9, 8, True)],
 )
-def test_whoever_goes_far_is_told_and_whoever_was_there_is_not(monkeypatch, capsys, start, end, is_told):
-    """Photos begin where no sampled person is."""
+def test_whoever_goes_far_is_told_and_whoever_was_there_is_not(monkeypatch, capsys, start, end, by, is_told):
+    """Photos begin where no sampled person is; whoever crosses the average face is near it, but has gone far."""
     prices = price.Prices(SimpleNamespace(output=SimpleNamespace(quiet=False), generator=None), None)
     looks = iter([Look(start), Look(end)])
     monkeypatch.setattr(prices, "_judges", lambda: (None, None))
     monkeypatch.setattr(prices, "_look", lambda *_: next(looks))
-    monkeypatch.setattr(price.editing, "edited", lambda *_: SimpleNamespace(label="age +2"))
+    monkeypatch.setattr(price.editing, "ruler", lambda _: price.Ruler(torch.zeros(4), typical=10))
+    monkeypatch.setattr(price.editing, "edited", lambda *_: Person("age +2", torch.tensor([[by, 0, 0, 0.0]] * 3)))
     edit = SimpleNamespace(start=0, direction=SimpleNamespace(name="age"))
-    prices.tell([SimpleNamespace(label="me")], [[edit]])
-    assert ("The model knows no faces this far" in capsys.readouterr().err) is is_told
+    prices.tell([Person("me", torch.zeros(3, 4))], [[edit]])
+    assert ("Faces are often ruined by edits this large" in capsys.readouterr().err) is is_told
 
 
 def test_one_wheel_is_fetched_once(monkeypatch):

@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import zipfile
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.latents import files
+from stylegan_cli.noise import Noise
 
 W = np.random.default_rng(0).normal(size=(13, 16)).astype(np.float32)
 
@@ -216,6 +218,28 @@ def test_npz_of_other_contents(tmp_path, members):
     np.savez(tmp_path / "a.npz", **members)
     with pytest.raises(StyleganError, match=r"a\.npz"):
         files.read(tmp_path / "a.npz")
+
+
+NOISE = {"mode": "random", "seed": 3, "coarse": 0.0, "middle": 1.0, "fine": 2.0}
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [{}, NOISE, [], [NOISE, NOISE], [5], [NOISE | {"mode": "loud"}], [NOISE | {"fine": "x"}], [NOISE | {"seed": -1}],
+     [NOISE | {"hue": 1}], [NOISE | {"fine": float("nan")}]],
+)  # fmt: skip
+def test_noise_that_makes_no_sense(tmp_path, noise):
+    about = json.dumps({"model": {"name": "m", "sha256": "0"}, "noise": noise})
+    np.savez(tmp_path / "a.npz", w=W[None], about=about)
+    with pytest.raises(StyleganError, match=r"a\.npz cannot be read as latents"):
+        files.read(tmp_path / "a.npz")
+
+
+def test_everybody_has_their_own_noise(tmp_path):
+    about = {"model": {"name": "m", "sha256": "0"}, "noise": [asdict(Noise("random", n, fine=0.5)) for n in range(3)]}
+    files.write_npz(tmp_path / "a.npz", np.stack([W] * 3), about)
+    assert files.read(tmp_path / "a.npz").noise == tuple(Noise("random", n, fine=0.5) for n in range(3))
+    assert files.read(tmp_path / "a.npz").only(1).noise == (Noise("random", 1, fine=0.5),)
 
 
 def test_a_member_that_is_no_array(tmp_path):

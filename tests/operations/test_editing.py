@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.generator import Origin
 from stylegan_cli.latents.directions import Direction
-from stylegan_cli.latents.people import from_seed
+from stylegan_cli.latents.people import Person, from_seed
 from stylegan_cli.operations import editing
 from stylegan_cli.operations.editing import Edit
 
@@ -179,14 +179,27 @@ def test_drift_is_one_for_the_models_own_people_on_average(tiny):
 @given(st.floats(0.5, 3), st.floats(-50, 50))
 def test_the_limit_is_reached_and_not_passed(tiny, limit, amount):
     ruler, jon = editing.ruler(tiny), from_seed(tiny, 1, 0.3)
-    edits, share = editing.limited(tiny, ruler, jon, [Edit(direction(), amount, -amount)], limit)
-    for at in (0.0, 1.0):
-        assert ruler.drift(editing.edited(tiny, jon, edits, at).ws) <= limit * (1 + 1e-5)
-    if share < 1:
-        ends = [ruler.drift(editing.edited(tiny, jon, edits, at).ws) for at in (0.0, 1.0)]
-        assert max(ends) == pytest.approx(limit, rel=1e-4)
-    else:
-        assert edits[0].stop == amount
+    edits = editing.limited(tiny, ruler, jon, [Edit(direction(), amount, -amount)], limit)
+    for at, wanted in ((0.0, -amount), (1.0, amount)):
+        drift = ruler.drift(editing.edited(tiny, jon, edits, at).ws)
+        assert drift <= limit * (1 + 1e-5)
+        assert edits[0].amount(at) == pytest.approx(wanted) or drift == pytest.approx(limit, rel=1e-4)
+
+
+def test_a_limit_lets_people_come_back(tiny):
+    """Only where edits end counts: someone who is beyond the limit may be edited to be within it."""
+    ruler, step = editing.ruler(tiny), direction()
+    far = Person("far", tiny.w_avg + 20 * step.vector.expand(L, D))
+    assert ruler.drift(far.ws) > 0.5
+    assert [edit.stop for edit in editing.limited(tiny, ruler, far, [Edit(step, -20.0)], 0.5)] == [-20]
+    with pytest.raises(StyleganError, match="before any edit"):
+        editing.limited(tiny, ruler, far, [Edit(step, -20.0, 1.0)], 0.5)
+
+
+def test_the_longest_layer_is_how_long_a_movement_is(tiny):
+    ruler, by = editing.ruler(tiny), torch.zeros(L, D)
+    by[1, 0], by[2, 3] = 3.0, -4.0
+    assert ruler.length(by) == pytest.approx(4 / ruler.typical)
 
 
 def test_who_is_beyond_the_limit_already(tiny, jon):

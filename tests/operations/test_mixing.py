@@ -1,10 +1,13 @@
 """Mixing, blending and interpolation as algebra: no network is run here."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from stylegan_cli.latents.people import Person
+from stylegan_cli.noise import Noise
 from stylegan_cli.operations import blending, mixing
 
 
@@ -38,6 +41,26 @@ def test_explicit_layers_win(tiny, people):
     mixed = mixing.mix(tiny.layers, {"coarse": a}, [((0, 2), b)]).ws
     assert torch.equal(mixed[[0, 2]], b.ws[[0, 2]])
     assert torch.equal(mixed[1], a.ws[1])
+
+
+def test_single_layers_need_nobody_else_if_they_are_all_layers(tiny, people):
+    a, b, _ = people
+    rest = tuple(range(1, tiny.num_ws))
+    mixed = mixing.mix(tiny.layers, {}, [((0,), a), (rest, b), ((1,), a)])
+    assert torch.equal(mixed.ws[:2], a.ws[:2])
+    assert torch.equal(mixed.ws[2:], b.ws[2:])
+    assert mixed.label == "a + b"
+
+
+def test_the_noise_is_that_of_the_coarsest_person(tiny, people):
+    a, b, c = (replace(person, noise=Noise("random", i)) for i, person in enumerate(people))
+    assert mixing.mix(tiny.layers, {"fine": c, "middle": b}, [((0,), a)]).noise == b.noise
+    assert [cell.noise.seed for row in mixing.figure([a, b], [c], (0,)).rows for cell in row if cell] == [2, 0, 0, 1, 1]
+
+
+def test_a_child_has_its_first_parent_s_noise(people):
+    a, b = (replace(person, noise=Noise("random", i)) for i, person in enumerate(people[:2]))
+    assert blending.blend(a, b, torch.full((len(a.ws),), 0.3)).noise == a.noise
 
 
 def test_the_figure_has_a_header_row_and_column(people):

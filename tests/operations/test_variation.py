@@ -17,9 +17,9 @@ def test_noise_goes_to_the_bands_named_and_to_no_others():
 
 def test_variations_share_latents_and_differ_in_seed(tiny):
     person = from_seed(tiny, 0, 0.7)
-    faces = list(variation.with_noise(person, {"fine"}, 1.0, 5, 3))
-    assert [face.noise.seed for face in faces] == [5, 6, 7]
-    assert all(torch.equal(face.ws, person.ws) for face in faces)
+    varied = list(variation.with_noise(person, {"fine"}, 1.0, 5, 3))
+    assert [one.noise.seed for one in varied] == [5, 6, 7]
+    assert all(torch.equal(one.ws, person.ws) for one in varied)
 
 
 def test_panels_are_the_papers():
