@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,23 @@ def test_imports_point_down(path):
     assert floor is not None, f"{here} has no floor: add it to FLOORS"
     allowed = set().union(*FLOORS[:floor], {here, "__version__"})
     assert imported_rooms(ast.parse(path.read_text(encoding="utf-8"))) <= allowed
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_nobody_imports_in_circles():
+    """Not even inside functions, or for types only."""
+    modules = set(map(module, SOURCES)) - {"stylegan_cli"}
+    imports = {}
+    for path in SOURCES:
+        nodes = [
+            node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)
+        ]
+        names = {(f"{node.module}.{alias.name}", node.module) for node in nodes for alias in node.names}
+        imports[module(path)] = {one if one in modules else other for one, other in names} & modules
+    TopologicalSorter(imports).prepare()
 
 
 def test_nobody_imports_click():

@@ -53,6 +53,7 @@ def apply(
     """
     steps = read_steps(recipe)
 
+    from stylegan_cli.cli import casting
     from stylegan_cli.cli.price import Prices
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.latents.references import split
@@ -74,7 +75,7 @@ def apply(
     prices = Prices(studio, max_drift)
 
     def limited(text: str) -> "tuple[Person, list[Edit]]":
-        person = studio.person(text)
+        person = casting.one(studio, text)
         return person, prices.limited(person, edits)
 
     ready = each(texts, limited)

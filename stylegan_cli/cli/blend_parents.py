@@ -67,6 +67,7 @@ def blend_parents(
         raise UsageError("with --weight, or shares for all bands, all siblings would be the same; leave out --children")
 
     from stylegan_cli.bands import BANDS
+    from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio, Work, portrait
     from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.media.encode import FORMATS
@@ -80,7 +81,7 @@ def blend_parents(
         idle = {"--weight": weight, "--seed": seed, "--children": children > 1}
         check_unused("all layers have their shares already", idle)
     studio.check_out(1 if grid else children)
-    one, other = studio.persons([first, second])
+    one, other = casting.several(studio, [first, second])
     given = {band: share for band, share in zip(BANDS, (coarse, middle, fine), strict=True) if share is not None}
     by_chance = weight is None and (seed is not None or children > 1)
 

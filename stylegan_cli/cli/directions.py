@@ -74,6 +74,7 @@ def show(
     Example: stylegan directions show age --on jon,dany
     """
     from stylegan_cli import store
+    from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.operations import editing
 
@@ -83,7 +84,7 @@ def show(
         for line in _facts(direction):
             tell(line)
     edits = [editing.Edit(direction, amount, -amount)]
-    people = studio.people(on)
+    people = casting.listed(studio, on)
     strips = [editing.strip(studio.generator, person, edits, steps) for person in people]
     names = [person.label for person in people] if len(people) > 1 else []
     # Named as the user called it: the name in the file is not trusted, and could lead out of this folder.
@@ -248,7 +249,7 @@ def discover(
     """
     check_word("--method", method, METHODS)
 
-    from stylegan_cli.cli import finding
+    from stylegan_cli.cli import casting, finding
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import directions
     from stylegan_cli.latents.directions import Direction
@@ -263,7 +264,7 @@ def discover(
     places.check_file(folder / f"sheet.{ending}", output.force)
     studio = Studio(generation, replace(output, out=folder))
     generator = studio.generator
-    chosen, person = finding.moved_layers(layers, generator), studio.person(on)
+    chosen, person = finding.moved_layers(layers, generator), casting.one(studio, on)
     found: dict[str, object] = {"command": command_line(), "method": method}
     if method == "sefa":
         check_unused("sefa samples no people", {"--samples": samples})

@@ -179,6 +179,7 @@ def edit(
     if paste and film in FRAMES:
         raise UsageError("--paste makes films in one file, like --out film.mp4")
 
+    from stylegan_cli.cli import casting
     from stylegan_cli.cli.price import SMALLEST, Prices
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.latents import references
@@ -198,7 +199,7 @@ def edit(
     check_paste(paste, output, texts)
     studio.check_out(1 if is_strip or paste else len(texts))
     edits = open_edits(studio, generation.model, amounts, attributes.layers, split_names(attributes.keep))
-    before = studio.persons(texts)
+    before = casting.several(studio, texts)
     if identity:
         fetch(Identity.assets, output.quiet)
     prices = Prices(studio, attributes.max_drift)

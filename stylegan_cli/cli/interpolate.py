@@ -71,6 +71,7 @@ def interpolate(
         raise UsageError("name people in order (jon 3 5-9), or use --seeds without people")
 
     from stylegan_cli.bands import BANDS
+    from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.references import parse_seeds, split
     from stylegan_cli.latents.selection import in_bands, parse_layers
@@ -96,8 +97,10 @@ def interpolate(
     moving = tuple(index for index in parse_layers("all" if layers is None else layers, order) if index not in own)
     if len(names) > 1 and not moving:
         raise UsageError("no layer is left to move from person to person; leave out --layers, a band, or all but one")
-    main = studio.persons(names)
-    bands = [Track(in_bands(order, (band,)), (main[0], *studio.people(given))) for band, given in targets.items()]
+    main = casting.several(studio, names)
+    bands = [
+        Track(in_bands(order, (band,)), (main[0], *casting.listed(studio, given))) for band, given in targets.items()
+    ]
     each, films = len(main) // (columns * rows), []
     for first in range(0, len(main), each):
         shown = tuple(main[first : first + each])

@@ -79,6 +79,7 @@ def mix(
             "name a person for at least one of --coarse, --middle, --fine; or draw a figure with --rows and --cols"
         )
 
+    from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio, Work, portrait
     from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.media.encode import FORMATS
@@ -92,7 +93,7 @@ def mix(
     order = studio.generator.layers
     if rows and cols:
         chosen = parse_layers("coarse" if styles is None else styles, order)
-        down, across = studio.people(rows), studio.people(cols)
+        down, across = casting.listed(studio, rows), casting.listed(studio, cols)
         if noise is not None:
             down, across = ([replace(one, noise=Noise(noise, seed)) for one in group] for group in (down, across))
         mixed = [mixing.swap(row, col, chosen) for row in down for col in across]
@@ -112,7 +113,7 @@ def mix(
             f"--layers names nobody for {len(free)} of {len(order)} layers, such as layer {min(free)}; name a person "
             "with --coarse, --middle or --fine as well"
         )
-    givers = studio.persons([*named.values(), *(who for _, who in explicit)])
+    givers = casting.several(studio, [*named.values(), *(who for _, who in explicit)])
     bands, others = givers[: len(named)], givers[len(named) :]
     extra = [(indices, other) for (indices, _), other in zip(explicit, others, strict=True)]
     person = mixing.mix(order, dict(zip(named, bands, strict=True)), extra)

@@ -64,6 +64,7 @@ def noise(
     if jitter is not None:
         check_unused("--jitter changes z, not the noise", {"--layers": layers, "--strength": strength})
 
+    from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio, Work, portrait
     from stylegan_cli.latents.selection import parse_bands
     from stylegan_cli.operations import variation
@@ -75,7 +76,7 @@ def noise(
         raise UsageError(f"{generation.model} has no per-pixel noise (StyleGAN3 has none); use --jitter instead")
     number = count or (32 if heatmap else 4)
     studio.check_out(1 if panels or heatmap or grid else number)
-    who = studio.person(person)
+    who = casting.one(studio, person)
     if panels:
         studio.save_sheet("noise-panels", variation.panels(who, seed, strength), [who])
         return

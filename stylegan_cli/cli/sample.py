@@ -147,11 +147,12 @@ def _has_seeds(person: str) -> bool:
 def _known(studio: "Studio", persons: list[str] | None, latents: Path | None) -> "Iterator[tuple[int, Person]]":
     """People by their references, or all in a file; each with the number for random noise: a seed, the place in the
     file, or 0."""
+    from stylegan_cli.cli import casting
     from stylegan_cli.latents import references
 
     if persons:
         texts = references.split(*persons)
-        for text, person in zip(texts, studio.persons(texts), strict=True):
+        for text, person in zip(texts, casting.several(studio, texts), strict=True):
             yield int(text) if text.isdecimal() else 0, person
     else:
         yield from enumerate(references.from_file(references.find(str(latents), studio.cast), studio.generator))

@@ -28,7 +28,7 @@ from stylegan_cli.cli.options import (
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import write_bytes
 from stylegan_cli.generator import Generator
-from stylegan_cli.latents import files, references
+from stylegan_cli.latents import files
 from stylegan_cli.latents.people import Person, truncation
 from stylegan_cli.media.background import Background
 from stylegan_cli.media.encode import FORMATS, check_edges, encode, has_room
@@ -120,23 +120,6 @@ class Studio:
         """Checks that random noise would be visible."""
         if mode == "random" and not self.generator.has_noise:
             raise UsageError(f"{self.model} has no per-pixel noise (StyleGAN3 has none); leave out --noise random")
-
-    def person(self, text: str) -> Person:
-        """The person a reference means; a person in a photo is first found in the model."""
-        if photo := references.photo(text):
-            from stylegan_cli.cli import darkroom
-
-            return darkroom.person(self, photo)
-        return references.resolve(text, self.generator, self.psi, self.cast)
-
-    def persons(self, texts: Sequence[str]) -> list[Person]:
-        """Several people. Photos come last: errors in the others are reported before minutes are spent."""
-        others = {text: self.person(text) for text in texts if not references.photo(text)}
-        return [others.get(text) or self.person(text) for text in texts]
-
-    def people(self, *texts: str) -> list[Person]:
-        """Everybody in comma-separated lists."""
-        return self.persons(references.split(*texts))
 
     @cached_property
     def format(self) -> str:
