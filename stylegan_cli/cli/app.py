@@ -42,8 +42,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
-        "A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool, a photo (me.jpg), "
-        "or a name from the model's cast (jon, dany, jaime, cersei, drogo, tyrion, arya, sansa)."
+        "A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool (mix.png, "
+        "sheet.png#2), a photo (me.jpg, party.jpg#2), or a name from the model's cast (jon, dany, jaime, cersei, "
+        "drogo, tyrion, arya, sansa)."
     ),
 )
 SETTINGS = {mix: {"allow_extra_args": True}}  # it has its own message about people without options

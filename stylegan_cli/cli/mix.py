@@ -55,8 +55,8 @@ def mix(
     With --rows and --cols it draws the figure of the StyleGAN paper: the person of each row with the styles of the
     person of each column. If --out is a folder, it also writes each pair as a picture.
 
-    A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool, a photo (me.jpg), or a
-    name from the model's cast (jon, dany, ...). PEOPLE are several of them, with commas: 3,5-9,jon.
+    A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool (sheet.png#2), a photo
+    (me.jpg), or a name from the model's cast (jon, dany, ...). PEOPLE are several of them, with commas: 3,5-9,jon.
 
     Examples: stylegan mix --coarse jon --fine dany; stylegan mix --rows 1,2,3 --cols jon,dany --styles middle
     """

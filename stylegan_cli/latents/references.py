@@ -1,7 +1,8 @@
 """References: how a person is named on the command line, the same in every command.
 
-A seed (`42`), a latent file (`jon.npy`, `projected_w.npz`, `many.npz#3`), a picture made by this tool, a photo
-(`me.jpg`, `party.jpg#2`), or a name from the model's cast. If there is no file `jon.npy`, that means the cast's jon.
+A seed (`42`), a latent file (`jon.npy`, `projected_w.npz`, `many.npz#3`), a picture made by this tool (`sheet.png#2`),
+a photo (`me.jpg`, `party.jpg#2`), or a name from the model's cast. If there is no file `jon.npy`, that means the cast's
+jon. Latents are numbered from 0, as in arrays; faces in pictures from 1.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, people
 from stylegan_cli.latents.named import Photo, is_file, is_folder, numbered
 from stylegan_cli.latents.people import Person
-from stylegan_cli.pictures import Face
+from stylegan_cli.pictures import Face, cells_of
 
 MOST = 10_000  # people in a list
 LONGEST = 20  # digits of a number; Python refuses to convert thousands
@@ -73,22 +74,24 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
     if text.isdecimal():
         return people.from_seed(generator, _seed(text), psi)
     name, number = numbered(text)
+    path = find(name, cast)
+    first = 1 if _is_picture(path) else 0
 
     def choose(count: int) -> int:
-        if number and not (number.isdecimal() and len(number) <= LONGEST and int(number) < count):
-            raise UsageError(f"there is no {text}: {name} contains {count} people, numbered from 0")
+        if number and not (number.isdecimal() and len(number) <= LONGEST and first <= int(number) < first + count):
+            raise UsageError(f"there is no {text}: {name} contains {_people(count)}, numbered from {first}")
         if count != 1 and not number:
-            raise UsageError(f"{text} contains {count} people; choose one, for example {text}#0")
-        return int(number or 0)
+            raise UsageError(f"{text} contains {_people(count)}; choose one, for example {text}#{first}")
+        return int(number or first) - first
 
-    (person,) = from_file(find(name, cast), generator, choose)
+    (person,) = from_file(path, generator, choose)
     return person
 
 
 def photo(text: str) -> Photo | None:
     """The photo that `text` names (a picture file not made by this tool), with the face's number; else None."""
     name, _ = numbered(text)
-    is_picture = Path(name).suffix.lower() in PICTURES and is_file(name)
+    is_picture = _is_picture(Path(name)) and is_file(name)
     return Photo.named(text) if is_picture and not recipes.has_recipe(Path(name)) else None
 
 
@@ -98,13 +101,14 @@ def photos(texts: Sequence[str]) -> list[Photo]:
 
 
 def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | None = None) -> list[Person]:
-    """All people in a latent file, or the one person in a picture made by this tool.
+    """All people in a latent file, or in a picture made by this tool.
 
-    `choose` takes the number of people and returns which one is wanted: of a million, only that one is then made.
+    `choose` takes the number of people and returns which one is wanted, counted from 0: of a million, only that one is
+    then made.
     """
-    if path.suffix.lower() in PICTURES:
-        everybody = [_from_picture(path, generator)]
-        return everybody if choose is None else [everybody[choose(1)]]
+    if _is_picture(path):
+        everybody = _from_picture(path, generator)
+        return everybody if choose is None else [everybody[choose(len(everybody))]]
     if path.suffix.lower() not in files.ENDINGS + files.TORCH:
         raise UsageError(
             f"{path} is neither a latent file ({', '.join(files.ENDINGS + files.TORCH)}) nor a picture that can be "
@@ -134,13 +138,27 @@ def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | N
     return [one]
 
 
-def _from_picture(path: Path, generator: Generator) -> Person:
+def _from_picture(path: Path, generator: Generator) -> list[Person]:
+    """Everybody in a picture made by this tool, in reading order."""
     recipe = recipes.read(path)
     recipe.check_model(generator, str(path))
-    if not isinstance(recipe.picture, Face):
-        raise StyleganError(f"{path} is a sheet or a heat map; use the picture of one person, or saved latents")
-    shown = recipe.picture
-    return Person(path.stem, shown.ws, noise=shown.noise, tuned=shown.tuned, photo=recipe.photo)
+    faces = [cell for cell in cells_of(recipe.picture) if isinstance(cell, Face)]
+    if not faces:
+        raise StyleganError(f"{path} is a heat map, which shows no person; use a picture of the person, or latents")
+    labels = [path.stem] if len(faces) == 1 else [f"{path.stem}#{number}" for number in range(1, len(faces) + 1)]
+    return [
+        Person(label, face.ws, noise=face.noise, tuned=face.tuned, photo=recipe.photo)
+        for label, face in zip(labels, faces, strict=True)
+    ]
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a file is a picture by its name."""
+    return path.suffix.lower() in PICTURES
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count} people"
 
 
 def find(name: str, cast: Mapping[str, Path]) -> Path:
@@ -155,6 +173,8 @@ def find(name: str, cast: Mapping[str, Path]) -> Path:
             return cast[member]
     if name and is_folder(name):
         raise UsageError(f"{name} is a folder, but people are named one by one; give the files in it")
+    if name and is_file(saved := f"{name}.npz"):
+        raise UsageError(f"unknown person {name!r}: there is no such file; did you mean {saved}?")
     known = f", and the model's cast is {', '.join(cast)}" if cast else ", and this model has no cast"
     raise UsageError(f"unknown person {name!r}: there is no such file{known}")
 

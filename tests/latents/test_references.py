@@ -15,7 +15,8 @@ from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person, from_seed
 from stylegan_cli.media.encode import FORMATS, encode
 from stylegan_cli.media.render import render
-from stylegan_cli.pictures import Face, Sheet
+from stylegan_cli.noise import Noise
+from stylegan_cli.pictures import Face, Heatmap, Sheet
 from stylegan_cli.recipes import Recipe, dumps
 
 
@@ -186,11 +187,12 @@ def test_one_of_several_has_no_z_and_no_photo(tiny, resolve, here):
     assert (person.label, person.psi, person.photo) == ("a", 0.4, {"file": "me.jpg"})
 
 
-def test_a_picture_holds_one_person(tiny, resolve, here):
+def test_a_picture_of_one_person(tiny, resolve, here):
     save_picture(tiny, here / "face.png", Face(torch.zeros(tiny.num_ws, tiny.w_dim)))
-    assert resolve("face.png#0").label == "face"
-    with pytest.raises(UsageError, match=r"face\.png contains 1 people, numbered from 0"):
-        resolve("face.png#1")
+    assert resolve("face.png#1").label == "face"
+    for number in (0, 2):
+        with pytest.raises(UsageError, match=r"face\.png contains 1 person, numbered from 1"):
+            resolve(f"face.png#{number}")
 
 
 def test_latents_of_another_model(tiny, resolve, here):
@@ -207,11 +209,33 @@ def test_a_broken_z_is_refused(tiny, resolve, here, z):
         resolve("a.npz")
 
 
-def test_a_sheet_is_not_a_person(tiny, resolve, here):
-    face = Face(torch.zeros(tiny.num_ws, tiny.w_dim))
-    save_picture(tiny, here / "sheet.png", Sheet(((face, face),)))
-    with pytest.raises(StyleganError, match="is a sheet or a heat map"):
+def test_somebody_on_a_sheet(tiny, resolve, here):
+    """Faces are numbered from 1 in reading order, like those in photos; empty places and heat maps do not count."""
+    one, two, three = (Face(torch.full((tiny.num_ws, tiny.w_dim), n / 8), Noise("random", n)) for n in (1, 2, 3))
+    heat = Heatmap(one.ws, one.noise, 2)
+    save_picture(tiny, here / "sheet.png", Sheet(((None, one, two), (heat, three))))
+    for number, face in enumerate((one, two, three), start=1):
+        person = resolve(f"sheet.png#{number}")
+        assert torch.equal(person.ws, face.ws)
+        assert (person.label, person.noise) == (f"sheet#{number}", face.noise)
+    with pytest.raises(UsageError, match=r"sheet\.png contains 3 people; choose one, for example sheet\.png#1"):
         resolve("sheet.png")
+    for number in ("0", "4", "x"):
+        with pytest.raises(UsageError, match=r"sheet\.png contains 3 people, numbered from 1"):
+            resolve(f"sheet.png#{number}")
+
+
+def test_a_heat_map_is_not_a_person(tiny, resolve, here):
+    save_picture(tiny, here / "heat.png", Heatmap(torch.zeros(tiny.num_ws, tiny.w_dim), Noise("random"), 2))
+    with pytest.raises(StyleganError, match="is a heat map, which shows no person"):
+        resolve("heat.png")
+
+
+def test_latents_without_their_ending(tiny, resolve, here, tmp_path):
+    """They are not taken for what is meant: tomorrow the cast may have that name."""
+    np.savez(here / "me.npz", w=np.zeros(tiny.w_dim))
+    with pytest.raises(UsageError, match=r"unknown person 'me': there is no such file; did you mean me\.npz\?"):
+        resolve("me")
 
 
 def test_other_endings_are_refused(resolve, here):
