@@ -110,8 +110,9 @@ def read(path: Path) -> Recipe:
     text = _text(path)
     if not text:
         raise StyleganError(
-            f"{path} is a picture without a recipe, so its latents are unknown: a photo, one with a pasted face, or "
-            "one saved again by another program; use the picture as this tool made it, or latents (--save-latents)"
+            f"{path} is a picture without a recipe, so its latents are unknown: a photo, a film, one with a pasted "
+            "face, or one saved again by another program; use the picture as this tool made it, or latents "
+            "(--save-latents)"
         )
     return loads(text, str(path))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,5 +123,5 @@ def _write_film(
                 advance()
                 yield np.asarray(image)
 
-        write_film(path, draw(), fps, ending, studio.background())
+        write_film(path, draw(), fps, ending, studio.background(), json.dumps(studio.circumstances()))
     data(path)

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,10 +11,10 @@ from stylegan_cli.bands import BANDS
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, escaped, tell
 from stylegan_cli.cli.options import Generation, Output, command
-from stylegan_cli.errors import UsageError
+from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from stylegan_cli.latents.files import Latents
     from stylegan_cli.noise import Noise
@@ -59,7 +59,10 @@ def replay(
     from stylegan_cli import recipes, store
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.media.encode import FORMATS
+    from stylegan_cli.media.film import TOLD
 
+    if places.ending(picture) in TOLD:
+        raise UsageError(f"{picture} is a film; to make it again, run its command: {_made(picture)['command']}")
     recipe = recipes.read(picture)
     if model is None and recipe.model not in store.models():
         raise UsageError(f"{picture} was made with the model file {recipe.model}; name that file with --model")
@@ -78,18 +81,29 @@ def replay(
 def show(
     picture: Annotated[
         Path,
-        typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A picture made by this tool, or latents."),
+        typer.Argument(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="A picture or film (mp4, webm) made by this tool, or latents.",
+        ),
     ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON: the whole recipe with its latents, or the facts about latents.")
     ] = False,
 ) -> None:
-    """Print the recipe in a picture (command, model, precision, people, noise), the place of an aligned face, or the
-    facts about a latents file."""
+    """Print the recipe in a picture (command, model, precision, people, noise), the place of an aligned face, the
+    command that made a film, or the facts about a latents file."""
     from stylegan_cli import recipes
     from stylegan_cli.faces import alignment
     from stylegan_cli.latents import files
+    from stylegan_cli.media.film import TOLD
 
+    if places.ending(picture) in TOLD:
+        made = _made(picture)
+        for line in [json.dumps(made)] if as_json else _circumstances(made):
+            data(escaped(line))
+        return
     if picture.suffix.lower() in files.ENDINGS + files.TORCH:
         latents = files.read(picture)
         for line in [json.dumps(latents.about)] if as_json else _lines_of_latents(latents):
@@ -118,10 +132,7 @@ def _device(recipe: "Recipe", quiet: bool) -> str:
 def _lines(recipe: "Recipe") -> "Iterator[str]":
     from stylegan_cli.pictures import Sheet, cells_of
 
-    yield f"command     {recipe.command}"
-    yield f"version     {recipe.version}"
-    yield f"model       {recipe.model} (sha256 {recipe.sha256})"
-    yield f"precision   {recipe.precision} on {recipe.device}{', compiled' if recipe.compiled else ''}"
+    yield from _circumstances(vars(recipe))
     yield f"face size   {recipe.size or 'as the model makes it'}"
     cells = list(cells_of(recipe.picture))
     if isinstance(recipe.picture, Sheet) and any(recipe.picture.names):
@@ -131,6 +142,26 @@ def _lines(recipe: "Recipe") -> "Iterator[str]":
         different, layers = len(cell.ws.unique(dim=0)), len(cell.ws)
         styles = f"one w for all {layers} layers" if different == 1 else f"{different} different w in {layers} layers"
         yield f"  {cell.caption or '(no caption)'}: {styles}; {_in_words(cell.noise)}{_moved(cell)}"
+
+
+def _made(film: Path) -> dict[str, Any]:
+    """How a film was made. Raises StyleganError if it does not say so."""
+    from stylegan_cli.media.film import text_of
+
+    try:
+        made: dict[str, Any] = json.loads(text_of(film))
+        list(_circumstances(made))  # everything is there
+    except (ValueError, KeyError, TypeError):
+        raise StyleganError(f"{film} does not say how it was made; only films made by this tool do") from None
+    return made
+
+
+def _circumstances(made: "Mapping[str, Any]") -> "Iterator[str]":
+    """How something was made, by `Recipe`'s names."""
+    yield f"command     {made['command']}"
+    yield f"version     {made['version']}"
+    yield f"model       {made['model']} (sha256 {made['sha256']})"
+    yield f"precision   {made['precision']} on {made['device']}{', compiled' if made['compiled'] else ''}"
 
 
 def _lines_of_latents(latents: "Latents") -> "Iterator[str]":

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from stylegan_cli import compilation, hardware, store
+from stylegan_cli import __version__, compilation, hardware, store
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data, fetching, progress, prose, tell
 from stylegan_cli.cli.options import (
@@ -184,19 +184,14 @@ class Studio:
                 tell(f"Drawing without --compile: {error}.")
 
     def recipe(self, work: Work, size: int | None) -> Recipe:
-        origin = self.generator.origin
-        return Recipe(
-            work.picture,
-            origin.name,
-            origin.sha256,
-            self.precision,
-            self.generator.device.type,
-            size,
-            command_line(),
-            threads=torch.get_num_threads(),
-            compiled=self.is_compiled,
-            photo=_photo(work.people),
-        )
+        threads, photo = torch.get_num_threads(), _photo(work.people)
+        return Recipe(work.picture, size=size, threads=threads, photo=photo, **self.circumstances())
+
+    def circumstances(self) -> dict[str, Any]:
+        """How results of this run are made, by names of fields in `Recipe`."""
+        origin, device = self.generator.origin, self.generator.device.type
+        made_by = {"model": origin.name, "sha256": origin.sha256, "precision": self.precision, "device": device}
+        return {"command": command_line(), "version": __version__, **made_by, "compiled": self.is_compiled}
 
     def save_latents(self, path: Path, people: Sequence[Person], **more: object) -> None:
         """Writes people's `w` as `.npz`, with `more` facts about them; a single person keeps the z they came from."""

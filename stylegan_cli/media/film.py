@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,8 @@ CODECS = {
     "gif": ("-filter_complex", _PALETTE, "-loop", "0"),
     "webp": ("-c:v", "libwebp_anim", "-quality", "90", "-loop", "0", "-pix_fmt", "yuv420p"),
 }
+# These can hold a text; so long a text is not passed to ffmpeg, because systems limit the length of a command.
+TOLD, LONGEST_TEXT = ("mp4", "webm"), 8000
 # GIF counts time in hundredths of a second; frames shorter than two of them are shown for ten by browsers.
 FASTEST = {"gif": 50}
 # Error codes of a pipe whose reader has gone; the second is Windows's.
@@ -51,25 +54,32 @@ def check_rate(format: str, fps: float) -> None:
 
 
 def write_film(
-    path: Path, frames: Iterable[np.ndarray], fps: float, format: str, background: Background | None = None
+    path: Path,
+    frames: Iterable[np.ndarray],
+    fps: float,
+    format: str,
+    background: Background | None = None,
+    text: str = "",
 ) -> None:
     """Encodes frames `[h, w, 3]` uint8 (at least one); the film gets its name only when it is complete. `background`
-    decides when frames are encoded, if drawing them takes time. Raises StyleganError if ffmpeg fails or is missing."""
-    with filming(path, fps, format) as add, background or Background() as turns:
+    decides when frames are encoded, if drawing them takes time. `text` can be read again with `text_of`, if the format
+    can hold it. Raises StyleganError if ffmpeg fails or is missing."""
+    with filming(path, fps, format, text) as add, background or Background() as turns:
         for frame in frames:
             turns.submit(partial(np.ascontiguousarray, frame), add)
 
 
 @contextmanager
-def filming(path: Path, fps: float, format: str) -> Iterator[Callable[[np.ndarray], None]]:
+def filming(path: Path, fps: float, format: str, text: str = "") -> Iterator[Callable[[np.ndarray], None]]:
     """`write_film`, for frames that are not an iterable: yields a function that takes the next frame."""
     check_rate(format, fps)
+    told = ("-metadata", f"comment={text}") if text and format in TOLD and len(text) <= LONGEST_TEXT else ()
     with replacing_alone(path) as part, tempfile.TemporaryFile() as complaints:
         encoder: subprocess.Popen[bytes] | None = None
 
         def add(frame: np.ndarray) -> None:
             nonlocal encoder
-            encoder = encoder or _start(part, frame.shape, fps, format, complaints)
+            encoder = encoder or _start(part, frame.shape, fps, (*CODECS[format], *told), complaints)
             assert encoder.stdin is not None
             try:
                 encoder.stdin.write(np.ascontiguousarray(frame).data)
@@ -88,6 +98,16 @@ def filming(path: Path, fps: float, format: str) -> Iterator[Callable[[np.ndarra
                 encoder.wait()
 
 
+def text_of(path: Path) -> str:
+    """The text in a film; empty if there is none. Raises StyleganError if it cannot be read as a film."""
+    command = [_ffmpeg(), "-loglevel", "error", "-i", f"file:{path}", "-f", "ffmetadata", "-"]
+    read = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    if read.returncode:
+        raise StyleganError(f"{path} cannot be read as a film; use another copy of it")
+    found = re.search(r"^comment=((?:[^\\\n]|\\.)*)", read.stdout, re.IGNORECASE | re.MULTILINE | re.DOTALL)
+    return re.sub(r"\\(.)", r"\1", found[1], flags=re.DOTALL) if found else ""
+
+
 def _ffmpeg() -> str:
     try:
         return imageio_ffmpeg.get_ffmpeg_exe()
@@ -98,12 +118,12 @@ def _ffmpeg() -> str:
 
 
 def _start(
-    part: Path, shape: tuple[int, ...], fps: float, format: str, complaints: IO[bytes]
+    part: Path, shape: tuple[int, ...], fps: float, options: Sequence[str], complaints: IO[bytes]
 ) -> subprocess.Popen[bytes]:
     height, width, _ = shape
     source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-")
     # As a file, whatever its name: ffmpeg takes what precedes a colon for a protocol.
-    command = [_ffmpeg(), "-y", "-loglevel", "error", *source, *CODECS[format], f"file:{part}"]
+    command = [_ffmpeg(), "-y", "-loglevel", "error", *source, *options, f"file:{part}"]
     # In a session of its own, so that Ctrl-C reaches us and not the encoder. (Windows ignores this.)
     return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=complaints, start_new_session=True)
 

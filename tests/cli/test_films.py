@@ -1,5 +1,6 @@
 """`stylegan interpolate` on the tiny model."""
 
+import json
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -9,11 +10,11 @@ import torch
 from looking import pixels, size_of
 from PIL import Image
 
-from stylegan_cli import recipes
+from stylegan_cli import __version__, recipes
 from stylegan_cli.cli.filming import FILMS, FRAMES
 from stylegan_cli.files import replacing_alone
 from stylegan_cli.media.encode import FORMATS
-from stylegan_cli.media.film import CODECS
+from stylegan_cli.media.film import CODECS, write_film
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
@@ -31,6 +32,27 @@ def test_number_of_frames(tiny_stylegan, ending, loop, frames):
     """Three people: two ways between them and the last frame, or three ways round."""
     (film,) = tiny_stylegan("interpolate", 1, 2, 3, "--frames", 3, "--size", 32, "--out", f"film.{ending}", *loop)
     assert count(film) == frames
+
+
+def test_films_say_how_they_were_made(tiny_stylegan, stylegan):
+    tiny_stylegan("interpolate", 1, 2, "--frames", 1, "--size", 16, "--out", "a=b; c.mp4")
+    made = json.loads(stylegan("show", "a=b; c.mp4", "--json").stdout)
+    assert made["command"].startswith("stylegan interpolate 1 2 --frames 1 --size 16 --out 'a=b; c.mp4' --model ")
+    told = stylegan("show", "a=b; c.mp4").stdout.splitlines()
+    assert told[:2] == [f"command     {made['command']}", f"version     {__version__}"]
+    assert [line.split()[:2] for line in told[2:]] == [["model", "tiny"], ["precision", made["precision"]]]
+    result = stylegan("replay", "a=b; c.mp4")
+    assert result.exit_code == 2
+    assert f"is a film; to make it again, run its command: {made['command']}" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["", "[]", "5", "{}", '{"command": "stylegan"}', "hello"])
+@pytest.mark.parametrize("words", [["show"], ["show", "--json"], ["replay"]], ids=" ".join)
+def test_films_of_others(stylegan, here, text, words):
+    write_film(here / "a.mp4", [np.zeros((16, 16, 3), np.uint8)], 10, "mp4", text=text)
+    result = stylegan(*words, "a.mp4")
+    assert (result.exit_code, "a.mp4 does not say how it was made" in result.stderr) == (1, True)
+    assert result.stdout == ""
 
 
 def test_films_side_by_side(tiny_stylegan, stylegan, tiny_model):

@@ -1,6 +1,7 @@
 """Films: every format decodes to the frames that went in; a film that fails leaves nothing."""
 
 import errno
+import json
 import subprocess
 
 import imageio_ffmpeg
@@ -35,6 +36,23 @@ def test_frames_in_frames_out(tmp_path, format):
         assert frame.shape == expected.shape
         assert np.abs(frame.astype(int) - expected).mean() < 8
     assert list(tmp_path.iterdir()) == [path]
+
+
+TEXT = json.dumps({"command": r"stylegan x 'a b' --c=d; #1 \n é\\", "n": 1}, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("format", film.TOLD)
+@pytest.mark.parametrize("text", [TEXT, "a\nb=c\ntitle=d", "", "x" * 8001])
+def test_films_hold_a_text(tmp_path, format, text):
+    path = tmp_path / f"film.{format}"
+    write_film(path, FRAMES, 10, format, text=text)
+    assert film.text_of(path) == (text if len(text) < 8001 else "")
+
+
+def test_what_is_not_a_film_holds_no_text(tmp_path):
+    (tmp_path / "film.mp4").write_bytes(b"hello")
+    with pytest.raises(StyleganError, match=r"film\.mp4 cannot be read as a film"):
+        film.text_of(tmp_path / "film.mp4")
 
 
 @pytest.mark.parametrize("format", ["mp4", "webm"])
