@@ -18,10 +18,10 @@ from stylegan_cli.errors import StyleganError
 
 PICTURES = (  # endings of picture files that can be read
     *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
-    *(".jp2", ".j2k", ".jpx", ".tga", ".avif", ".mpo", ".jfif"),
+    *(".jp2", ".j2k", ".jpx", ".tga", ".avif", ".heic", ".heif", ".mpo", ".jfif"),
 )
-UNREAD = (  # and of those that cannot: the formats of phones and cameras
-    *(".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
+UNREAD = (  # and of those that cannot: the raw formats of cameras
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
 )
 # Lock files have this name or ending; the holder removes its own unless it is killed.
 LOCK = ".lock"

@@ -112,7 +112,7 @@ def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | N
     if path.suffix.lower() not in files.ENDINGS + files.TORCH:
         raise UsageError(
             f"{path} is neither a latent file ({', '.join(files.ENDINGS + files.TORCH)}) nor a picture that can be "
-            "read; save other formats (HEIC, raw) as JPEG or PNG"
+            "read; save other formats, such as raw ones, as JPEG or PNG"
         )
     stored = files.read(path)
     if stored.origin:

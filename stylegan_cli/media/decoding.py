@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -13,7 +13,7 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.pillow import BROKEN_PICTURE, in_words
 
 # Not everything that Pillow opens: some formats run other programs (EPS), others are not photos or drawings.
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000", "TGA", "AVIF")
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000", "TGA", "AVIF", "HEIF")
 MAX_PIXELS = 89_478_485  # Pillow considers more an attack
 MAX_BYTES = 1 << 28  # of a file
 STRIP = 256  # rows converted at once
@@ -58,7 +58,17 @@ def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
 
 def _opened(content: bytes) -> Image.Image:
+    if content[4:8] == b"ftyp":  # of the family that HEIF belongs to
+        _learn_heif()
     return Image.open(io.BytesIO(content), formats=[name for name in FORMATS if name in Image.OPEN])
+
+
+@cache
+def _learn_heif() -> None:
+    """Lets Pillow open what iPhones save."""
+    from pi_heif import register_heif_opener
+
+    register_heif_opener()
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -4,6 +4,7 @@ import io
 import struct
 import tracemalloc
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image, ImageCms
 from stylegan_cli.media.decoding import UnusableError, decode
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
+GOLDEN = Path(__file__).parents[1] / "golden"
 GREYS = np.linspace(0, 65535, 64).reshape(8, 8)
 
 
@@ -125,6 +127,35 @@ def test_profiles_are_converted_to_srgb():
     assert np.abs(found[1:] - (100, 200, 50)).max() <= 2 and (found[0] == 255).all()
     for profile in (lab, b"nonsense"):
         assert (colours(encoded(image, "PNG", icc_profile=profile)) == (200, 100, 50)).all()
+
+
+PHONE = (GOLDEN / "phone.heic").read_bytes()
+
+
+def test_photos_of_iphones():
+    """Upright, although they are stored lying on their side."""
+    with Image.open(GOLDEN / "faces" / "laughing.jpg") as image:
+        expected = np.asarray(image.crop((0, 0, 192, 160))).astype(int)
+    assert np.abs(colours(PHONE) - expected).mean() < 5
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_damaged_photos_of_iphones_say_so(data):
+    content = bytearray(PHONE[: data.draw(st.integers(12, len(PHONE)))])
+    for _ in range(data.draw(st.integers(0, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        assert decode(bytes(content)).mode == "RGB"
+    except UnusableError as error:
+        assert len(str(error).splitlines()) == 1
+
+
+def test_a_bomb_of_iphones():
+    """Its header says 65,536 x 65,536 pixels."""
+    size = PHONE.index(b"ispe") + 8
+    with pytest.raises(UnusableError, match="too many"):
+        decode(PHONE[:size] + struct.pack(">II", 1 << 16, 1 << 16) + PHONE[size + 8 :])
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"])

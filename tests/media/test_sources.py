@@ -52,10 +52,10 @@ def test_pictures_by_their_endings_in_order(place):
 
 
 def test_pictures_of_kinds_that_are_not_read_are_listed(place):
-    fill(place, {"a.png": "a", "b.HEIC": "b", "raw/c.cr2": "c", "._b.HEIC": ""})
+    fill(place, {"a.png": "a", "b.DNG": "b", "raw/c.cr2": "c", "._b.DNG": ""})
     names, refused = listed(place)
     assert names == ["a.png"]
-    assert sorted(name for name, _ in refused) == ["b.HEIC", "raw/c.cr2"]
+    assert sorted(name for name, _ in refused) == ["b.DNG", "raw/c.cr2"]
     assert all("save it as JPEG or PNG" in reason for _, reason in refused)
 
 
