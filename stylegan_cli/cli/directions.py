@@ -9,7 +9,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data as print_data
-from stylegan_cli.cli.console import escaped, progress, tell
+from stylegan_cli.cli.console import escaped, tell
 from stylegan_cli.cli.edits import FARTHEST, open_direction, split_names
 from stylegan_cli.cli.options import (
     Force,
@@ -168,7 +168,6 @@ def find(
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import directions
     from stylegan_cli.media.sampled import SampledFaces
-    from stylegan_cli.operations import discovery
 
     finding.check_seeds(range(seed, seed + count + people))
     names = targets or ["direction"] if name is None else [name]
@@ -181,29 +180,21 @@ def find(
         finding.check_sizes(studio, faces)
     elif studio.generator.resolution < SMALLEST:
         score = None  # what else changes cannot be seen
+    # Edits are made on people drawn with --psi, whatever the direction was learned from: never from these.
+    walkers = range(seed + count, seed + count + people)
+    search = finding.Search(targets or names, kept, chosen, amount, rounds, walkers)
     if score:
-        studio.speed_up((0 if faces else count) + people * (1 + 2 * len(names) * (rounds + 1)))
+        studio.speed_up((0 if faces else count) + search.faces)
     if having and lacking:
         sample = finding.in_folders(studio, having, lacking, names[0])
     elif faces:
         sample = finding.in_data(faces, count)
     else:
         sample = finding.of_seeds(studio, range(seed, seed + count))
-    scores = finding.scored(sample, score, quiet)
-    attributes, learned = targets or names, {**scores, **sample.labels}
-    fitted = discovery.fit(sample.w, {one: learned[one] for one in [*attributes, *kept]})
-    # Edits are made on people drawn with --psi, whatever the direction was learned from: never from these.
-    walkers = finding.of_seeds(studio, range(seed + count, seed + count + people)).w
-    with progress("measuring", people * (1 + 2 * len(names) * (rounds + 1)), quiet) as advance:
-        walk = finding.Walk(studio, score, walkers, chosen, finding.units(scores), advance)
-        refined = [
-            finding.refined(fitted, target, [one for one in kept if one != target], amount, rounds, walk)
-            for target in attributes
-        ]
     about = {"command": command_line(), "people": len(sample.w)}
     found = [
         replace(direction, name=own, layers=layers, found={**about, **direction.found})
-        for own, direction in zip(names, refined, strict=True)
+        for own, direction in zip(names, finding.find(studio, search, sample, score), strict=True)
     ]
     for path, direction in zip(paths, found, strict=True):
         directions.write(path, direction, studio.generator.origin)

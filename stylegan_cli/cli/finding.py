@@ -1,4 +1,4 @@
-"""The parts of `stylegan directions find`: people and their scores, and the report on the result."""
+"""Finding directions: people and their scores, the search, and the report on its result."""
 
 from __future__ import annotations
 
@@ -156,19 +156,48 @@ class Walk:
         return seen
 
 
-def refined(
-    fitted: discovery.Fit, target: str, kept: Sequence[str], amount: float, rounds: int, walk: Walk
-) -> Direction:
-    """The direction of an attribute that leaves `kept` scores alone, corrected by what a `walk` along it shows."""
-    vector, moved = discovery.refine(fitted, target, kept, amount, rounds, walk.measure)
+@dataclass(frozen=True)
+class Search:
+    """What to find: directions of the `targets` that leave the `kept` scores alone and move some `layers`. They are
+    measured by moving the people of the seeds `walkers` by `amount`, both ways, and corrected in some `rounds`."""
+
+    targets: Sequence[str]
+    kept: Sequence[str]
+    layers: Sequence[int]
+    amount: float
+    rounds: int
+    walkers: range
+
+    @property
+    def faces(self) -> int:
+        """How many faces are drawn and scored to measure."""
+        return len(self.walkers) * (1 + 2 * len(self.targets) * (self.rounds + 1))
+
+
+def find(studio: Studio, search: Search, sample: Sample, score: Score | None) -> list[Direction]:
+    """The directions, one for each target, learned from a sample."""
+    quiet = studio.output.quiet
+    scores = scored(sample, score, quiet)
+    learned = {**scores, **sample.labels}
+    fitted = discovery.fit(sample.w, {name: learned[name] for name in (*search.targets, *search.kept)})
+    walkers = of_seeds(studio, search.walkers).w
+    with progress("measuring", search.faces, quiet) as advance:
+        walk = Walk(studio, score, walkers, search.layers, units(scores), advance)
+        return [_found(fitted, target, search, walk) for target in search.targets]
+
+
+def _found(fitted: discovery.Fit, target: str, search: Search, walk: Walk) -> Direction:
+    """The direction of a target, corrected by what a walk along it shows."""
+    kept = [name for name in search.kept if name != target]
+    vector, moved = discovery.refine(fitted, target, kept, search.amount, search.rounds, walk.measure)
     quality = {"accuracy": fitted.accuracy[target], "R squared": fitted.explained[target]}
     return Direction(
         target,
         vector.expand(walk.studio.generator.num_ws, -1),
         title=SCORES[target].title if target in SCORES else "found from examples",
         response=fitted.responses[target].float(),
-        found={"kept": list(kept)},
-        scores=quality | {"amount": amount, "ahead": moved.ahead, "behind": moved.behind},
+        found={"kept": kept},
+        scores=quality | {"amount": search.amount, "ahead": moved.ahead, "behind": moved.behind},
     )
 
 
