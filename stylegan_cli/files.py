@@ -27,22 +27,26 @@ UNREAD = (  # and of those that cannot: the raw formats of cameras
 LOCK = ".lock"
 # The names that this process has claimed, and what keeps others from them.
 _claimed, _claims = set[Path](), ExitStack()
+# With these errors only writing fails; what is read or sent meanwhile never does.
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+UNWRITABLE = (*NO_SPACE, errno.EFBIG, errno.EROFS)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary name beside `path`, with the same ending, and makes the folder if needed; the temporary file
-    replaces `path` only if the block succeeds."""
+    replaces `path` only if the block succeeds. Raises `StyleganError`, with the reason, if `path` cannot be written."""
     part = part_of(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        part.touch()
-        mode = part.stat().st_mode
-        yield part
-        part.chmod(mode)  # safetensors makes files that only their owner may read
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with telling_why(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.touch()
+            mode = part.stat().st_mode
+            yield part
+            part.chmod(mode)  # safetensors makes files that only their owner may read
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def part_of(path: Path) -> Path:
@@ -50,7 +54,7 @@ def part_of(path: Path) -> Path:
     return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Writes a file completely or not at all, as `replacing` does."""
     with replacing(path) as part:
         part.write_bytes(content)
@@ -68,16 +72,22 @@ def replacing_alone(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def telling_why(path: Path) -> Iterator[None]:
-    """Raises `StyleganError`, with the reason, if `path` cannot be written."""
+    """Raises `StyleganError`, with the reason, if `path` cannot be written. Errors about other files pass unchanged."""
     try:
         yield
-    except (SafetensorError, OSError, StyleganError) as error:
-        if getattr(error, "errno", None) == errno.ENOSPC or f"os error {errno.ENOSPC}" in str(error):
+    except (SafetensorError, OSError) as error:
+        said, number = str(error), getattr(error, "errno", None)
+        if number in NO_SPACE or f"os error {errno.ENOSPC}" in said:
             raise StyleganError(f"there is no space left to write {path}; free some space") from None
-        if isinstance(error, StyleganError):
+        if isinstance(error, OSError) and number not in UNWRITABLE and not _concerns(error, path):
             raise
-        why = getattr(error, "strerror", None) or error
-        raise StyleganError(f"{path} could not be written ({why})") from None
+        why = getattr(error, "strerror", None) or said
+        raise StyleganError(f"{path} could not be written ({why}); choose another name or place") from None
+
+
+def _concerns(error: OSError, path: Path) -> bool:
+    """Whether an error is about `path`, its temporary file, or a folder above them."""
+    return isinstance(error.filename, str) and Path(error.filename) in (path, part_of(path), *path.parents)
 
 
 @contextmanager

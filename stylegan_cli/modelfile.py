@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from stylegan_cli.files import replacing, telling_why
+from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator
 
 
@@ -34,7 +34,7 @@ def save(generator: Generator, path: Path, notes: Mapping[str, Any], dtype: torc
         "sha256": digest(generator.family, config, tensors),
         "notes": json.dumps(dict(notes)),
     }
-    with telling_why(path), replacing(path) as part:
+    with replacing(path) as part:
         save_file(tensors, part, metadata)
 
 

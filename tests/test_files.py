@@ -6,6 +6,7 @@ import tracemalloc
 
 import filelock
 import pytest
+from safetensors import SafetensorError
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import alone, claim, claims, file_digest, replacing, write_bytes
@@ -40,6 +41,53 @@ def test_a_file_is_written_whole_into_a_new_folder(tmp_path):
     for content in (b"one", b"two"):
         write_bytes(path, content)
         assert ([*path.parent.iterdir()], path.read_bytes()) == ([path], content)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_there_is_no_space(tmp_path, error):
+    with (
+        pytest.raises(StyleganError, match=r"^there is no space left to write .*/a\.bin; free some space$"),
+        replacing(tmp_path / "a.bin") as part,
+    ):
+        part.write_bytes(b"half")
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "why"), [("a" * 250, "File name too long"), ("file/new/a.bin", "Not a directory")])
+def test_files_that_cannot_be_written(tmp_path, name, why):
+    (tmp_path / "file").touch()
+    with pytest.raises(StyleganError, match=rf"{name} could not be written \({why}\); choose another name or place$"):
+        write_bytes(tmp_path / name, b"")
+
+
+def test_permissions_are_those_of_the_file_and_not_of_its_temporary_one(tmp_path):
+    with (
+        pytest.raises(StyleganError, match=r"/a\.bin could not be written \(Permission denied\); choose another"),
+        replacing(tmp_path / "a.bin") as part,
+    ):
+        raise PermissionError(errno.EACCES, "Permission denied", str(part))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "photo.jpg"),
+        BrokenPipeError(errno.EPIPE, "Broken pipe"),
+        TimeoutError("timed out"),
+    ],
+)
+def test_what_fails_beside_the_writing_is_told_as_it_is(tmp_path, error):
+    with pytest.raises(type(error)) as caught, replacing(tmp_path / "a.bin"):
+        raise error
+    assert caught.value is error
 
 
 def test_a_digest_takes_little_memory(tmp_path):

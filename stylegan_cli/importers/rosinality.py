@@ -3,6 +3,7 @@ and the same generator as the `decoder` of encoders that are built on it (pSp, e
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
@@ -16,7 +17,7 @@ from torch import Tensor
 from stylegan_cli import architectures
 from stylegan_cli.architectures.stylegan2 import Config
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import replacing
+from stylegan_cli.files import write_bytes
 from stylegan_cli.generator import Generator
 from stylegan_cli.importers import configs
 from stylegan_cli.importers.checkpoint import Draft, Drafts, Network
@@ -135,8 +136,10 @@ def save(generator: Generator, path: Path) -> None:
     """Writes a StyleGAN2 generator as a `.pt` file for rosinality's code and projects built on it. Those have no
     `conv_clamp`: values of feature maps beyond it, which are rare, are not clamped there."""
     network = Network(generator.family, asdict(generator.config), generator.state_dict())
-    with replacing(path) as part:
-        torch.save(export(network), part)
+    # In a file that torch opens it stores the file's name, here a temporary one, and it reports a full disk in riddles.
+    content = io.BytesIO()
+    torch.save(export(network), content)
+    write_bytes(path, content.getbuffer())
 
 
 def export(network: Network) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import subprocess
 import tempfile
@@ -138,4 +139,6 @@ def _finish(encoder: subprocess.Popen[bytes], path: Path, complaints: IO[bytes])
     if code := encoder.wait():
         complaints.seek(0)
         lines = complaints.read().decode(errors="replace").strip().splitlines() or [f"it ended with code {code}"]
+        if any(os.strerror(errno.ENOSPC) in line for line in lines):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         raise StyleganError(f"ffmpeg could not write {path}: {lines[-1]}")

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import LOCK, alone, is_leftover, replacing_alone, sweep, write_bytes
+from stylegan_cli.files import LOCK, alone, is_leftover, replacing_alone, sweep, telling_why, write_bytes
 from stylegan_cli.latents.files import writing_npy
 from stylegan_cli.media.dataset import (
     FOLDER_SIZE,
@@ -97,7 +97,8 @@ class ShardedDataset:
     @contextmanager
     def adding(self) -> Iterator[Callable[[int, bytes, np.ndarray], None]]:
         """Yields a function that writes a picture, given its number, the encoded picture and its latents (`shape`)."""
-        with (self.folder / LATENTS).open("r+b") as latents:
+        path = self.folder / LATENTS
+        with telling_why(path), path.open("r+b") as latents:
             np.lib.format.read_magic(latents)
             np.lib.format.read_array_header_1_0(latents)
             start, row = latents.tell(), 4 * self.shape[0] * self.shape[1]

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import replacing, telling_why
+from stylegan_cli.files import replacing
 from stylegan_cli.modelfile import digest
 from stylegan_cli.training.state import State
 
@@ -28,7 +28,7 @@ def save(state: State, folder: Path) -> Path:
     tensors, progress = state.tensors(), json.dumps(asdict(state.progress))
     path = folder / f"{state.progress.nimg:012d}{ENDING}"
     metadata = {"progress": progress, "sha256": digest("training", progress, tensors)}
-    with telling_why(path), replacing(path) as part:
+    with replacing(path) as part:
         save_file(tensors, part, metadata)
         with part.open("rb+") as file:
             os.fsync(file.fileno())

@@ -133,7 +133,7 @@ class RunFolder:
         before = [line["value"] for line in self.measured() if line["name"] == first["name"]]
         # By a metric that is new to the run nobody knows how good the best one is.
         if (before or not (self.path / BEST).exists()) and all(first["value"] <= value for value in before):
-            with telling_why(self.path / BEST), replacing(self.path / BEST) as part:
+            with replacing(self.path / BEST) as part:
                 shutil.copyfile(self.snapshot, part)
         self._append(METRICS, [{"kimg": progress.kimg, "nimg": progress.nimg, **metric} for metric in metrics])
         if self._board:
@@ -186,8 +186,7 @@ class RunFolder:
             state.set_lod(lod)
             average.config = replace(average.config, lod=lod)
         snapshots.centre(average, classes)
-        with telling_why(self.snapshot):
-            modelfile.save(average, self.snapshot, {**notes, "kimg": state.progress.kimg})
+        modelfile.save(average, self.snapshot, {**notes, "kimg": state.progress.kimg})
         self._save_image(self.path / f"{FAKES}{state.progress.nimg // 1000:06d}.png", snapshots.fakes(average))
         self._report(options)
         checkpoints.save(state, self.checkpoints)
@@ -206,11 +205,11 @@ class RunFolder:
         self._write(self.path / REPORT, report.html(options, self.lines(), self.measured(), self.sheets()))
 
     def _save_image(self, path: Path, image: Image.Image) -> None:
-        with telling_why(path), replacing(path) as part:
+        with replacing(path) as part:
             image.save(part, "PNG")
 
     def _write(self, path: Path, text: str) -> None:
-        with telling_why(path), replacing(path) as part:
+        with replacing(path) as part:
             part.write_text(text, encoding="utf-8")
 
 

@@ -459,17 +459,17 @@ def test_a_read_only_folder(refused, here, monkeypatch, place):
     assert "the folder locked cannot be written to" in refused(REST, "sample", option, f"locked/{place}")
 
 
-FULL = [
-    ["sample", "--out", "a.png"],
-    ["sample", "-n", 3, "--out", "new"],
-    ["sample", "--out", "a.png", "--save-latents"],
-    ["sample", "-n", 3, "--dataset", "d.zip"],
-    ["blend-parents", 1, 2],
-]
+FULL = {
+    "a.png": ["sample", "--out", "a.png"],
+    "new/seed0000.png": ["sample", "-n", 3, "--out", "new"],
+    "b.png": ["sample", "--out", "b.png", "--save-latents"],
+    "d.zip.part/manifest.json": ["sample", "-n", 3, "--dataset", "d.zip"],
+    "child.png": ["blend-parents", 1, 2, "--out", "child.png"],
+}
 
 
-@pytest.mark.parametrize("words", FULL, ids=lambda words: " ".join(map(str, words)))
-def test_a_full_disk(stylegan, tiny_model, here, monkeypatch, words):
+@pytest.mark.parametrize(("first", "words"), FULL.items())
+def test_a_full_disk(stylegan, tiny_model, here, monkeypatch, first, words):
     """Nothing but perhaps a new, empty folder is left when the first write fails."""
 
     def full(*_):
@@ -479,7 +479,7 @@ def test_a_full_disk(stylegan, tiny_model, here, monkeypatch, words):
     monkeypatch.setattr("zipfile.ZipFile.writestr", full)
     result = stylegan(*words, "--model", tiny_model)
     assert result.exit_code == REST
-    assert sentence(result.stderr) == "No space left on device"
+    assert sentence(result.stderr) == f"there is no space left to write {first}; free some space"
     assert [path for path in here.rglob("*") if path.is_file()] == []
 
 

@@ -219,5 +219,8 @@ def test_no_space_left(stylegan, photos, here, monkeypatch):
 
     monkeypatch.setattr(zipfile.ZipFile, "writestr", writestr)
     result = stylegan("dataset", "photos", "-o", "out.zip", "--size", 8)
-    assert (result.exit_code, result.stderr) == (1, "Error: No space left on device.\n")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: there is no space left to write out.zip; free some space.\n",
+    )
     assert [path.name for path in here.iterdir()] == ["photos"]

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import http.server
 import json
+import resource
 import threading
 from pathlib import Path
 
@@ -213,6 +214,25 @@ def test_rosinality_round_trip(stylegan, files):
     a, b = (done(stylegan("sample", "--seeds", 1, "--model", m))[0] for m in ("theirs.pt", files["stylegan2"]))
     difference = np.abs(np.array(Image.open(a), np.int32) - np.array(Image.open(b), np.int32))
     assert difference.max() <= 1
+
+
+def test_rosinalitys_file_depends_on_the_model_alone(stylegan, files, here):
+    """And not on its name, or on this process."""
+    for name in ("one.pt", "another.pt"):
+        stylegan("models", "convert", files["stylegan2"], name)
+    assert (here / "one.pt").read_bytes() == (here / "another.pt").read_bytes()
+
+
+def test_rosinalitys_file_on_a_full_disk(stylegan, files, here):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        result = stylegan("models", "convert", files["stylegan2"], "x.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: x.pt could not be written (File too large); choose another name or place.\n"
+    assert list(here.iterdir()) == []
 
 
 def test_only_stylegan2_converts_to_rosinality(stylegan, files, here):

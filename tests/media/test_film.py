@@ -127,6 +127,15 @@ def test_an_encoder_that_fails_is_one_sentence(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_that_is_full_for_the_encoder(tmp_path, monkeypatch):
+    encoder = tmp_path / "encoder"
+    encoder.write_text("#!/bin/sh\necho 'file:x: No space left on device' >&2\necho 'Conversion failed!' >&2\nexit 1\n")
+    encoder.chmod(0o755)
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: str(encoder))
+    with pytest.raises(StyleganError, match=r"no space left to write .*film\.mp4; free some space"):
+        write_film(tmp_path / "film.mp4", FRAMES, 10, "mp4")
+
+
 def test_no_encoder_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: (_ for _ in ()).throw(RuntimeError("No exe found")))
     with pytest.raises(StyleganError, match=r"films need ffmpeg, but none was found \(No exe found\); install it, or"):
