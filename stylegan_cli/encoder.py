@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from stylegan_cli import tensorfile
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator, Origin
@@ -80,24 +80,22 @@ def save(encoder: Encoder, path: Path, notes: dict[str, object]) -> None:
 def model_of(path: Path) -> str | None:
     """The SHA-256 of the model that the encoder in a file was trained for; None if there is no encoder, or no hash."""
     try:
-        with safe_open(path, "pt") as file:
-            return str(json.loads((file.metadata() or {})["model"])["sha256"])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return str(json.loads(tensorfile.read_metadata(path)["model"])["sha256"])
+    except (OSError, KeyError, TypeError, ValueError):
         return None
 
 
 def load(path: Path, generator: Generator) -> Encoder:
     """The encoder in a file. Raises `StyleganError` if it is damaged or was trained for another generator."""
     try:
-        with safe_open(path, "pt") as file:
-            about = file.metadata() or {}
-            config = Config(**json.loads(about["encoder"]))
-            origin = Origin.from_plain(json.loads(about["model"]))
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        about, halves = tensorfile.read(path)
+        config = Config(**json.loads(about["encoder"]))
+        origin = Origin.from_plain(json.loads(about["model"]))
+        tensors = {name: tensor.float() for name, tensor in halves.items()}
         encoder = Encoder(_checked(config), "meta")
         if _shapes(tensors) != _shapes(encoder.state_dict()):
             raise ValueError("its tensors do not have the sizes that it declares")
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise StyleganError(f"{path} is not an encoder of this tool ({error}); train one with train-encoder") from None
     origin.check(generator.origin, f"{path} was trained for", "move it away, or train one for that with train-encoder")
     encoder.load_state_dict(tensors, assign=True)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from stylegan_cli import tensorfile
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator
 
@@ -41,9 +41,8 @@ def save(generator: Generator, path: Path, notes: Mapping[str, Any], dtype: torc
 def is_native(path: Path) -> bool:
     """Whether a file is one that `save` wrote."""
     try:
-        with safe_open(path, "pt") as file:
-            return "architecture" in (file.metadata() or {})
-    except (SafetensorError, OSError):
+        return "architecture" in tensorfile.read_metadata(path)
+    except (ValueError, OSError):
         return False
 
 

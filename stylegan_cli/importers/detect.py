@@ -16,8 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stylegan_cli import tensorfile
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.importers import genforce, nvidia_tensorflow, nvidia_torch, rosinality, safetensors_file, torchfile
+from stylegan_cli.importers import genforce, nvidia_tensorflow, nvidia_torch, rosinality, torchfile
 from stylegan_cli.importers.checkpoint import Checkpoint, Draft, Drafts, Network, check
 from stylegan_cli.importers.stored import RefusedError, Stored, shown
 from stylegan_cli.importers.unpickle import Record
@@ -41,7 +42,7 @@ def read(path: Path) -> Checkpoint:
     fails."""
     with _refusing(path, "another model"):
         data = _map(path)
-        return _native(path, data) if safetensors_file.looks_like(data) else _foreign(path, data)
+        return _native(path) if _is_safetensors(data) else _foreign(path, data)
 
 
 def read_tensor(path: Path) -> Tensor:
@@ -104,8 +105,16 @@ def _map(path: Path) -> memoryview:
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def _native(path: Path, data: memoryview) -> Checkpoint:
-    metadata, tensors = safetensors_file.read(path, data)
+def _is_safetensors(data: memoryview) -> bool:
+    """Whether a file begins with the length of its header in eight bytes, then JSON."""
+    return len(data) > 9 and data[8] == ord("{") and int.from_bytes(data[:8], "little") < 1 << 40
+
+
+def _native(path: Path) -> Checkpoint:
+    try:
+        metadata, tensors = tensorfile.read(path)
+    except ValueError as error:
+        raise RefusedError(str(error)) from error
     if missing := {"architecture", "config", "sha256"} - set(metadata):
         raise RefusedError(f"it is a safetensors file without {', '.join(sorted(missing))} in its header")
     family, config = metadata["architecture"], metadata["config"]

@@ -8,10 +8,10 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from stylegan_cli import tensorfile
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import replacing
 from stylegan_cli.modelfile import digest
@@ -62,12 +62,10 @@ def found(folder: Path) -> list[Path]:
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, float]] | None:
     """Tensors and progress, or None if the file is damaged."""
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        metadata, tensors = tensorfile.read(path)
         progress = metadata["progress"]
         if digest("training", progress, tensors) != metadata["sha256"]:
             return None
         return tensors, json.loads(progress)
-    except (SafetensorError, OSError, KeyError, ValueError):
+    except (OSError, KeyError, ValueError):
         return None
