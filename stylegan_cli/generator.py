@@ -138,15 +138,14 @@ class Generator(nn.Module, ABC):
         """One `w` `[n, w_dim]` for all layers: `[n, num_ws, w_dim]`, a view that takes no memory of its own."""
         return w.unsqueeze(1).expand(-1, self.num_ws, -1)
 
-    def truncate(self, ws: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
+    def truncate(self, ws: Tensor, psi: float) -> Tensor:
         """The truncation trick (StyleGAN, section 2.1 and appendix B) on `ws` `[..., num_ws, w_dim]`, or one `w` as
-        `[n, w_dim]` without a cutoff: `w_avg + psi * (w - w_avg)` on the layers below `cutoff`, by default
-        `self.cutoff`; on all of them if both are None."""
-        cutoff = self.cutoff if cutoff is None else cutoff
+        `[n, w_dim]` without a cutoff: `w_avg + psi * (w - w_avg)` on the layers below `self.cutoff`, or on all of them
+        if that is None."""
         if psi == 1:
             return ws
         truncated = ws.clone()
-        truncated[..., :cutoff, :] = self.w_avg.lerp(ws[..., :cutoff, :], psi)
+        truncated[..., : self.cutoff, :] = self.w_avg.lerp(ws[..., : self.cutoff, :], psi)
         return truncated
 
     def prepare(self, device: torch.device, dtype: torch.dtype) -> Generator:

@@ -34,7 +34,11 @@ class Const:
 
 def generator(members: Sequence[bytes], w_avg: np.ndarray) -> MobileStyleGAN:
     """The generator from the contents of `MEMBERS`, with the `w_avg` `[w_dim]` that these files lack. Raises
-    StyleganError if a constant is missing."""
+    StyleganError if a constant is missing.
+
+    `w_avg` is shipped, not computed on each machine, because rounding differs: the model's hash must be the same for
+    all.
+    """
     mapping_xml, mapping_bin, synthesis_xml, synthesis_bin = members
     tensors = _mapping(list(_constants(mapping_xml, mapping_bin)))
     tensors |= _synthesis(list(_constants(synthesis_xml, synthesis_bin)))
@@ -42,16 +46,6 @@ def generator(members: Sequence[bytes], w_avg: np.ndarray) -> MobileStyleGAN:
         model = MobileStyleGAN(Config())
     model.load_state_dict(tensors | {"w_avg": _tensor(w_avg)}, assign=True)
     return model
-
-
-def mean_w(model: MobileStyleGAN, count: int = 100_000, seed: int = 0) -> Tensor:
-    """The mean of `w` over `count` draws of `z` from one seed, `[w_dim]`. It made the `w_avg.npy` beside the card.
-
-    That is shipped, not computed on each machine, because rounding differs: the model's hash must be the same for all.
-    """
-    z = np.random.RandomState(seed).randn(count, model.z_dim).astype(np.float32)
-    with torch.inference_mode():
-        return model.mapping(torch.from_numpy(z)).double().mean(dim=0).float()
 
 
 def _constants(graph: bytes, values: bytes) -> Iterator[Const]:

@@ -48,19 +48,6 @@ def modulated_conv2d(
     return x * demodulation if bias is None else torch.addcmul(bias[:, None, None], x, demodulation)
 
 
-def reference(
-    x: Tensor, weight: Tensor, style: Tensor, demodulate: bool = True, up_filter: Tensor | None = None
-) -> Tensor:
-    """The definition, sample by sample; `modulated_conv2d` must give the same."""
-    pictures = []
-    for one, scales in zip(x, style, strict=True):
-        w = weight * scales[None, :, None, None]  # equation 1
-        if demodulate:
-            w = w / (w.square().sum(dim=(1, 2, 3), keepdim=True) + EPS).sqrt()  # equation 3
-        pictures.append(_convolve(one[None], w, up_filter))
-    return torch.cat(pictures)
-
-
 def folded(weight: Tensor, style: Tensor, demodulate: bool) -> Tensor:
     """The weights `[o, i, k, k]` of one sample (equations 1 and 3); `style` is `[1, i]`."""
     weight = weight * style[0, :, None, None]
