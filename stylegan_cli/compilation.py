@@ -18,14 +18,15 @@ import torch
 from torch import Tensor
 
 from stylegan_cli import __version__
-from stylegan_cli.assets import cache_folder
 from stylegan_cli.errors import StyleganError, first_line
 from stylegan_cli.files import write_bytes
+from stylegan_cli.folders import cache_folder
 from stylegan_cli.generator import Generator
 from stylegan_cli.hardware import cpu_features
 from stylegan_cli.noise import Noise
 from stylegan_cli.ops.constants import hold_when_compiled
 from stylegan_cli.plain import misfits
+from stylegan_cli.psnr import psnr
 
 Synthesis = Callable[..., Tensor]
 CHOICES = ("auto", "on", "off")
@@ -138,12 +139,6 @@ def compile_where_it_pays(generator: Generator, precision: str, faces: int) -> b
     if not found.pays:
         undo(generator)
     return found.pays
-
-
-def psnr(one: Tensor, other: Tensor) -> float:
-    """How close two pictures in [-1, 1] are, in dB; not-a-number if one of them contains one."""
-    error = (one.clamp(-1, 1).cpu().double() - other.clamp(-1, 1).cpu().double()).square().mean()
-    return float(10 * torch.log10(4 / error))
 
 
 def _check(generator: Generator, eager: Synthesis, synthesis: Synthesis) -> None:

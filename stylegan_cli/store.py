@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 from stylegan_cli.assets import (
     Progress,
     Wheel,
-    cache_folder,
-    data_folder,
     download,
     no_progress,
     read_local_wheel,
@@ -24,6 +22,7 @@ from stylegan_cli.assets import (
 )
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import replacing, write_bytes
+from stylegan_cli.folders import cache_folder, data_folder
 
 if TYPE_CHECKING:
     from stylegan_cli.generator import Generator

@@ -12,6 +12,7 @@ from stylegan_cli import compilation
 from stylegan_cli.compilation import Verdict
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.noise import Noise
+from stylegan_cli.psnr import psnr
 
 
 @pytest.fixture
@@ -126,4 +127,4 @@ def test_a_real_compiler_draws_the_same(tiny, cache, monkeypatch):
     compilation.compile_synthesis(tiny)
     ws = tiny.broadcast(torch.randn(2, tiny.w_dim))
     with torch.inference_mode():
-        assert compilation.psnr(tiny.synthesis(ws), eager(ws)) > compilation.CLOSE_ENOUGH
+        assert psnr(tiny.synthesis(ws), eager(ws)) > compilation.CLOSE_ENOUGH

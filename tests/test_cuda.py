@@ -6,11 +6,12 @@ import torch
 from tiny_generator import make_tiny
 
 from stylegan_cli import compilation, modelfile, tuning
-from stylegan_cli.compilation import CLOSE_ENOUGH, psnr
+from stylegan_cli.compilation import CLOSE_ENOUGH
 from stylegan_cli.metrics.evaluation import MIN_PICTURES, Judge, Settings
 from stylegan_cli.metrics.features import EfficientNetFeatures
 from stylegan_cli.metrics.sets import Made
 from stylegan_cli.noise import Noise
+from stylegan_cli.psnr import psnr
 from stylegan_cli.tuning import Tuning
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")

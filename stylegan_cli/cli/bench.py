@@ -84,6 +84,7 @@ def _measured(
     """The rows of one model in one precision; compiled ones last, if it can be compiled here."""
     from stylegan_cli import compilation, hardware
     from stylegan_cli.cli.studio import open_generator
+    from stylegan_cli.psnr import psnr
 
     generator, precision = open_generator(choice, quiet)
     if generator.c_dim:
@@ -100,7 +101,7 @@ def _measured(
         for batch in batches:
             each = compilation.seconds_a_picture(generator, batch, seconds)
             taken.setdefault(is_compiled, each)
-            close = compilation.psnr(_average(generator), reference)
+            close = psnr(_average(generator), reference)
             told = None if close == inf else 0.0 if isnan(close) else close
             yield Row(generator.origin.name, generator.resolution, precision, batch, is_compiled, each, 1 / each, told)
     if compiled:

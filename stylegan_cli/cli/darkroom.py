@@ -15,7 +15,6 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from stylegan_cli import encoder, store, tuning
-from stylegan_cli.assets import cache_folder
 from stylegan_cli.cli.console import Advance, fetch, progress, tell
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError, UsageError
@@ -23,6 +22,7 @@ from stylegan_cli.faces import alignment, detection, photos
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import file_digest
+from stylegan_cli.folders import cache_folder
 from stylegan_cli.latents import references
 from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person

@@ -24,8 +24,8 @@ def doctor() -> None:
     import torch
 
     from stylegan_cli import __version__, hardware, store
-    from stylegan_cli.assets import cache_folder, data_folder
     from stylegan_cli.files import nearest_existing
+    from stylegan_cli.folders import cache_folder, data_folder
 
     device = hardware.choose_device("auto")
     problems: list[str] = []

@@ -125,9 +125,10 @@ def add(
 def remove(name: Annotated[str, typer.Argument(metavar="MODEL", help="A model that you have added.")]) -> None:
     """Delete a model that you have added."""
     from stylegan_cli import store
+    from stylegan_cli.folders import data_folder
 
     data(store.remove(name))
-    directions = store.data_folder() / "directions" / name
+    directions = data_folder() / "directions" / name
     if any(directions.glob("*.npz")):
         tell(f"The directions that you found for it are kept, in {directions}.")
 

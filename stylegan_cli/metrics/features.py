@@ -18,9 +18,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from stylegan_cli.assets import cache_folder, download
+from stylegan_cli.assets import download
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import file_digest
+from stylegan_cli.folders import cache_folder
 from stylegan_cli.hardware import exact_float32
 from stylegan_cli.scorers import perceptual
 

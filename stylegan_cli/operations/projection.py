@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylegan_cli.compilation import psnr
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents.people import z_of_seed
+from stylegan_cli.psnr import psnr
 from stylegan_cli.scorers import perceptual
 
 SPACES = ("w", "w+")
