@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from stylegan_cli import __version__
-from stylegan_cli.errors import StyleganError, first_line
+from stylegan_cli.errors import MALFORMED, StyleganError, first_line
 from stylegan_cli.files import write_bytes
 from stylegan_cli.folders import cache_folder
 from stylegan_cli.generator import Generator
@@ -177,7 +177,7 @@ def _read(path: Path) -> dict[str, Any]:
     """The stored measurements; empty if they cannot be read, because they can be made again."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, *MALFORMED):
         return {}
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from stylegan_cli import tensorfile
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import MALFORMED, StyleganError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.scorers.perceptual import EfficientNetLite0, shrink
@@ -81,7 +81,7 @@ def model_of(path: Path) -> str | None:
     """The SHA-256 of the model that the encoder in a file was trained for; None if there is no encoder, or no hash."""
     try:
         return str(json.loads(tensorfile.read_metadata(path)["model"])["sha256"])
-    except (OSError, KeyError, TypeError, ValueError):
+    except (OSError, *MALFORMED):
         return None
 
 
@@ -95,7 +95,7 @@ def load(path: Path, generator: Generator) -> Encoder:
         encoder = Encoder(_checked(config), "meta")
         if _shapes(tensors) != _shapes(encoder.state_dict()):
             raise ValueError("its tensors do not have the sizes that it declares")
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (RuntimeError, *MALFORMED) as error:
         raise StyleganError(f"{path} is not an encoder of this tool ({error}); train one with train-encoder") from None
     origin.check(generator.origin, f"{path} was trained for", "move it away, or train one for that with train-encoder")
     encoder.load_state_dict(tensors, assign=True)

@@ -1,5 +1,11 @@
 """The two kinds of error that a user can fix. Each is one sentence: what happened, what was found, what to do."""
 
+import struct
+
+# What code raises that trusts the contents of a file when these are not what they seem, whatever the format.
+# (RecursionError: Python's JSON reader, on thousands of brackets.)
+MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, struct.error)
+
 
 class StyleganError(Exception):
     """An input to the tool, or its environment, is not as it must be (exit code 1)."""

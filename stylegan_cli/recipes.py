@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from stylegan_cli import __version__
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import MALFORMED, StyleganError
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import WHOLE, Cell, Face, Heatmap, Picture, Sheet, cells_of
@@ -34,10 +34,7 @@ ARRAY_KINDS = ("<f2", "|i1", "<f4")
 # the latents of all faces, and the fields.
 MAX_TUNED, MAX_LATENTS = 1 << 26, 1 << 27
 LIMITS = {"size": 8192, "threads": 1024, "count": 100_000}
-DAMAGE = (
-    *(zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError),
-    *(RecursionError, OverflowError, MemoryError),
-)
+DAMAGE = (*MALFORMED, zlib.error, MemoryError)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from stylegan_cli.assets import (
     read_local_wheel,
     read_wheel,
 )
-from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.files import replacing, write_bytes
 from stylegan_cli.folders import cache_folder, data_folder
 
@@ -34,8 +34,6 @@ ENCODER = f"encoder{NATIVE}"
 UNKNOWN_LICENCE = "its maker's"
 # The model file that a training run's folder stands for.
 SNAPSHOT = f"network-snapshot{NATIVE}"
-# What reading a JSON file with unexpected contents may raise.
-NOT_WHAT_IT_SEEMS = (ValueError, AttributeError, TypeError, RecursionError)
 # Part of a converted file's name: if the conversion changes, a new file is made and the old one is not used.
 CONVERSION = 1
 
@@ -60,7 +58,7 @@ class Model:
             return about
         except OSError as error:
             raise self._unreadable(error.strerror or "it is not a file") from None
-        except NOT_WHAT_IT_SEEMS:
+        except MALFORMED:
             raise self._unreadable() from None
 
     @cached_property

@@ -111,7 +111,7 @@ def test_a_damaged_verdict_is_none(tiny, cache, entry):
     assert compilation.verdict(tiny, "fp32") is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "7"])
+@pytest.mark.parametrize("text", ["", "{", "[1]", "7", "[" * 100_000], ids=range(5))
 def test_verdicts_that_cannot_be_read_are_none(tiny, cache, text):
     compilation.keep_verdict(tiny, "fp32", Verdict(0.2, 0.1))
     (cache / "compiled/verdicts.json").write_text(text)

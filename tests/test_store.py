@@ -239,7 +239,10 @@ def test_a_run_is_added_with_its_encoder(tiny_model, tmp_path, monkeypatch):
     kept = tmp_path / "models/mine/encoder.safetensors"
     assert kept.read_bytes() == (run / "encoder.safetensors").read_bytes()
     assert store.load("mine").origin.sha256 == sha256  # by which the encoder knows it
-    for other in (save({"x": torch.zeros(1)}, {"model": json.dumps({"name": "run", "sha256": "0" * 64})}), b"none"):
+    others = (
+        save({"x": torch.zeros(1)}, {"model": model}) for model in ('{"name": "x", "sha256": "0"}', "[" * 100_000)
+    )
+    for other in (*others, b"none"):
         (run / "encoder.safetensors").write_bytes(other)
         store.add(run, "mine", force=True)
         assert kept.exists()  # it is of this very model

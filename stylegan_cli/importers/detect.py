@@ -7,7 +7,6 @@ import errno
 import json
 import mmap
 import stat
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from stylegan_cli import tensorfile
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import MALFORMED, StyleganError
 from stylegan_cli.importers import genforce, nvidia_tensorflow, nvidia_torch, rosinality, torchfile
 from stylegan_cli.importers.checkpoint import Checkpoint, Draft, Drafts, Network, check
 from stylegan_cli.importers.stored import RefusedError, Stored, shown
@@ -33,8 +32,6 @@ STRANGERS = {
     b"version https://git-lfs": "a Git LFS pointer: fetch the file itself with 'git lfs pull'",
     b"\x1f\x8b": "a gzip file: unpack it first",
 }
-# Exceptions that malformed contents raise in code that trusts them (RecursionError: in Python's JSON reader).
-DAMAGE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, struct.error)
 
 
 def read(path: Path) -> Checkpoint:
@@ -83,7 +80,7 @@ def _refusing(path: Path, instead: str) -> Iterator[None]:
         raise StyleganError(
             f"{path} was refused: {error}; nothing in it was run, use another copy or {instead}"
         ) from error
-    except DAMAGE as error:
+    except MALFORMED as error:
         raise StyleganError(
             f"{path} was refused: it is damaged or not what it seems ({type(error).__name__} while reading it); "
             f"nothing in it was run, use another copy or {instead}"

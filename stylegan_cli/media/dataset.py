@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import MALFORMED, StyleganError
 from stylegan_cli.files import LOCK, alone, part_of, replacing_alone, sweep, write_bytes
 
 LABELS = "dataset.json"
@@ -50,7 +50,7 @@ def unfinished(path: Path) -> dict[str, Any] | None:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return manifest if manifest.keys() >= {"wishes", "runs"} else None
-    except (OSError, ValueError, AttributeError):
+    except (OSError, *MALFORMED):
         return None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import MALFORMED, StyleganError
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.latents import files
 from stylegan_cli.media.dataset import LABELS
@@ -67,7 +67,7 @@ class SampledFaces:
             return None
         try:
             return Origin.from_plain(json.loads(self._source.read(LABELS))["model"])
-        except (KeyError, TypeError, ValueError, UnusableError):
+        except (UnusableError, *MALFORMED):
             return None
 
 

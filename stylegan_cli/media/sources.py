@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.files import PICTURES, UNREAD, is_leftover
 from stylegan_cli.media.dataset import LABELS, check_finished
 from stylegan_cli.media.decoding import MAX_BYTES, UnusableError, too_large
@@ -218,7 +218,7 @@ def _from_json(source: Source, required: bool, complete: bool) -> Labels:
         pairs = about["labels"]
         classes = None if pairs is None else {str(name): number for name, number in pairs}
         names = tuple(map(str, about.get("classes") or ()))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except MALFORMED:
         raise StyleganError(
             f'{where} is not {{"labels": [["name.png", class], ...]}}; fix it, or use stylegan dataset --labels none'
         ) from None
