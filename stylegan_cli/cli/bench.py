@@ -64,7 +64,7 @@ def bench(
     sizes = _sizes(batches)
     named = [model.strip() for model in models.split(",")]
     for model in named:
-        store.check(model)
+        store.source(model)  # before others are measured
     plan = [(model, precision) for model in named for precision in chosen]
     rows: list[Row] = []
     try:

@@ -105,7 +105,7 @@ def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage, keep: Ca
 
 def person(studio: Studio, photo: Photo) -> Person:
     """The person in a photo, with the best likeness possible; found once, and then kept in the cache."""
-    wanted, generator, guesses = Wanted(), studio.generator, store.encoder(studio.model)
+    wanted, generator, guesses = Wanted(), studio.generator, store.source(studio.model).encoder
     key = [
         *(VERSION, file_digest(photo.path), photo.face or 1, asdict(wanted), asdict(pivotal.Settings())),
         *(studio.precision, generator.origin.sha256, generator.chosen_class, guesses and file_digest(guesses)),
@@ -220,7 +220,7 @@ def _tensor(studio: Studio, shot: Shot) -> Tensor:
 
 def _guess(studio: Studio, photo: Tensor) -> Tensor | None:
     """The encoder's `w`, if the model has an encoder."""
-    path = store.encoder(studio.model)
+    path = store.source(studio.model).encoder
     if path is None:
         return None
     if encoder.model_of(path) not in (None, studio.generator.origin.sha256):  # None: `load` says what is wrong

@@ -49,7 +49,7 @@ def list_directions(
     from stylegan_cli import store
     from stylegan_cli.latents.directions import title
 
-    known = store.directions(model)
+    known = store.source(model).directions
     if not known:
         tell(f"{model} has no directions yet; make some with stylegan directions find or discover.")
     for name, path in known.items():
@@ -79,7 +79,7 @@ def show(
     from stylegan_cli.operations import editing
 
     studio = Studio(generation, output)
-    direction = open_direction(studio, name, store.directions(generation.model))
+    direction = open_direction(studio, name, store.source(generation.model).directions)
     if not output.quiet:
         for line in _facts(direction):
             tell(line)

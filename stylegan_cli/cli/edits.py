@@ -54,7 +54,7 @@ def open_edits(
 
     if layers is not None:
         parse_layers(layers, studio.generator.layers)  # fails before minutes are spent on a photo
-    known = store.directions(model)
+    known = store.source(model).directions
     kept = [open_direction(studio, name, known) for name in keep]
     moved = [(open_direction(studio, name, known), amount) for name, amount in amounts]
     for other in kept:

@@ -43,7 +43,7 @@ def destinations(model: str, names: Sequence[str], out: Path | None, force: bool
         return [places.check_file(out, force)]
     if out is not None:
         places.check_folder_name(out, f"directions are .{ENDING} files")
-    folder = out or store.own_directions(model)
+    folder = out or store.source(model).own_directions
     return [places.check_file(folder / f"{name}.{ENDING}", force) for name in names]
 
 

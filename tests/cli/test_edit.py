@@ -190,7 +190,7 @@ def test_layers(edit, tiny):
 
 def test_the_users_own_directions_have_names(tiny_stylegan, tiny_model, age, here, monkeypatch):
     monkeypatch.setenv("STYLEGAN_DATA", str(here / "data"))
-    folder = store.own_directions(str(tiny_model))
+    folder = store.source(str(tiny_model)).own_directions
     assert folder.is_relative_to(here / "data")
     folder.mkdir(parents=True)
     (here / "age.npz").rename(folder / "age.npz")

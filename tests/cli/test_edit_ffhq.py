@@ -35,7 +35,7 @@ def works(stylegan):
 def test_shipped_directions(works, ffhq):
     lines, _ = works("directions list")
     assert [line.split("\t")[0] for line in lines] == SHIPPED
-    for name, path in store.directions("ffhq").items():
+    for name, path in store.source("ffhq").directions.items():
         direction = directions.read(path, ffhq)
         assert direction.name == name
         assert direction.vector[0].norm() == pytest.approx(1, abs=1e-3)
@@ -103,7 +103,7 @@ def test_directions_move_their_own_score_and_not_the_others(ffhq):
 
     here = scores()
     for own, name in enumerate(names):
-        direction = directions.read(store.directions("ffhq")[name], ffhq)
+        direction = directions.read(store.source("ffhq").directions[name], ffhq)
         behind, ahead = (scores(Edit(direction, amount)) for amount in (-3, 3))
         assert behind[own] < here[own] < ahead[own], name
         for moved in (ahead - here, here - behind):

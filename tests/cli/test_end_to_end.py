@@ -62,7 +62,7 @@ def test_blend_parents(works, here):
     assert works("blend-parents jon.npy dany.npy") == ["family/child.png", "family/family.png"]
     assert pixels("family/child.png").shape == (1024, 1024, 3)
     assert looks_like_a_face(pixels("family/child.png"))
-    jon, dany = (np.load(store.cast("ffhq")[name])["w"] for name in ("jon", "dany"))
+    jon, dany = (np.load(store.source("ffhq").cast[name])["w"] for name in ("jon", "dany"))
     child = np.load("family/child.npz")["w"]
     assert child.shape == (1, 22, 512)
     np.testing.assert_allclose(child, np.broadcast_to((jon + dany) / 2, child.shape), atol=1e-5)
@@ -85,7 +85,7 @@ def test_interpolate(works):
 
 
 def test_everybody_of_the_cast(works):
-    for name in store.cast("ffhq"):
+    for name in store.source("ffhq").cast:
         assert works(f"sample --latents {name} --size 64 --out {name}.png") == [f"{name}.png"]
         assert pixels(f"{name}.png").std() > 20
 

@@ -148,7 +148,7 @@ def test_added_models_have_names(stylegan, files, own_models):
     assert np.array_equal(np.array(Image.open(a)), np.array(Image.open(b)))
     refused(stylegan("models", "add", files["stylegan1"], "--name", "mine"), 1, "already a model called mine")
     refused(stylegan("models", "add", files["stylegan1"], "--name", "../x"), 2, "cannot be a model's name")
-    found = store.own_directions("mine")
+    found = store.source("mine").own_directions
     found.mkdir(parents=True)
     (found / "smile.npz").touch()
     assert f"The directions that you found for it are kept, in {found}." in stylegan("models", "remove", "mine").stderr

@@ -398,7 +398,7 @@ def test_a_new_name_is_new_with_all_that_comes_beside_it(works, photo):
 def test_an_encoder_of_another_state_of_the_model_is_left_alone(works, photo, tmp_path, monkeypatch):
     metadata = {"model": json.dumps({"name": "tiny", "sha256": "0" * 64})}
     save_file({"x": torch.zeros(1)}, tmp_path / "encoder.safetensors", metadata)
-    monkeypatch.setattr(store, "encoder", lambda _: tmp_path / "encoder.safetensors")
+    monkeypatch.setattr(store.Source, "encoder", tmp_path / "encoder.safetensors")
     _, told = works("project", photo, "--steps", 1)
     assert "encoder.safetensors was trained for another version of this model; the search starts without it." in told
 
