@@ -86,11 +86,13 @@ def download(url: str, sha256: str, path: Path, progress: Progress = no_progress
                 sha.update(block)
                 done += len(block)
                 progress(done, total)
+            if done < total:
+                raise StyleganError(f"the connection to {url} ended after {done} of {total} bytes; try again")
             if sha.hexdigest() != sha256:
                 raise StyleganError(
                     f"{url} does not have the expected sha256: it has {sha.hexdigest()}, not {sha256}; nothing was kept"
                 )
-    except (urllib.error.URLError, TimeoutError, http.client.HTTPException, ValueError) as error:
+    except (urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException, ValueError) as error:
         raise StyleganError(f"could not fetch {url} ({error}); check the address and the network") from None
 
 

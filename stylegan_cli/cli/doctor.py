@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,12 +21,13 @@ MOVE_CACHE, MOVE_DATA = (f"move the {what} with STYLEGAN_{what.upper()}" for wha
 
 @command
 def doctor() -> None:
-    """Check the environment: device, precision, threads, model cache, ffmpeg, write permission."""
+    """Check the environment: device, precision, threads, folders and their space, models, scorers, ffmpeg."""
     import torch
 
     from stylegan_cli import __version__, hardware, store
     from stylegan_cli.files import nearest_existing
     from stylegan_cli.folders import cache_folder, data_folder
+    from stylegan_cli.scorers.runtime import installed
 
     device = hardware.choose_device("auto")
     problems: list[str] = []
@@ -38,6 +40,7 @@ def doctor() -> None:
         "cache": f"{cache} ({_writable(nearest_existing(cache), problems, MOVE_CACHE)})",
         "data": f"{own} ({_writable(nearest_existing(own), problems, MOVE_DATA)})",
         "models": ", ".join(f"{model.name} ({_presence(model, problems)})" for model in store.models().values()),
+        "scorers": "here" if installed() else "not installed (pip install 'stylegan-cli[scorers]')",
         "ffmpeg": _ffmpeg(problems),
         "here": f"{Path.cwd()} ({_writable(Path.cwd(), problems, 'work in another one')})",
     }
@@ -74,7 +77,7 @@ def _presence(model: "Model", problems: list[str]) -> str:
 
 def _writable(folder: Path, problems: list[str], instead: str) -> str:
     if folder.is_dir() and os.access(folder, os.W_OK):
-        return "writable"
+        return f"writable, {shutil.disk_usage(folder).free / 1e9:,.1f} GB free"
     problems.append(f"{folder} cannot be written to; change its permissions, or {instead}")
     return "not writable"
 

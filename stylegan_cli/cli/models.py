@@ -35,7 +35,7 @@ def list_models() -> None:
 @app.command()
 @command
 def show(name: Name = "ffhq") -> None:
-    """Show a model: family, sizes, layers with their bands, hash, source and licence."""
+    """Show a model: family, sizes, what comes with it, hash, source, licence, and layers with their bands."""
     from stylegan_cli import store
     from stylegan_cli.cli.studio import open_generator
 
@@ -53,8 +53,11 @@ def show(name: Name = "ffhq") -> None:
         "latents": f"z [{generator.z_dim}], w [{generator.w_dim}], ws [{generator.num_ws}, {generator.w_dim}]",
         "noise": "yes" if generator.has_noise else "no",
         "cast": ", ".join(source.cast) or "none",
+        "directions": ", ".join(source.directions) or "none",
+        "encoder": source.encoder or "none",
         "sha256": generator.origin.sha256,
         "file": source.path,
+        "size": f"{source.path.stat().st_size / 1e6:,.1f} MB",
     }
     # The notes come from whoever made the file: they add to what was found, and never replace it.
     for key, value in (about | notes | about).items():

@@ -29,6 +29,8 @@ STRANGERS = {
     b"\x93numpy": "a NumPy array: give it where latents are asked for",
     b"<!doctype": "a web page: the download failed",
     b"<html": "a web page: the download failed",
+    b"<?xml": "a server's error message: the download failed",
+    b"{": "a server's error message: the download failed",
     b"version https://git-lfs": "a Git LFS pointer: fetch the file itself with 'git lfs pull'",
     b"\x1f\x8b": "a gzip file: unpack it first",
 }
@@ -113,7 +115,7 @@ def _native(path: Path) -> Checkpoint:
     except ValueError as error:
         raise RefusedError(str(error)) from error
     if missing := {"architecture", "config", "sha256"} - set(metadata):
-        raise RefusedError(f"it is a safetensors file without {', '.join(sorted(missing))} in its header")
+        raise RefusedError(f"it is another program's safetensors file: its header has no {', '.join(sorted(missing))}")
     family, config = metadata["architecture"], metadata["config"]
     if digest(family, config, tensors) != metadata["sha256"]:
         raise RefusedError("its contents do not match its sha256: it is damaged")
@@ -154,6 +156,8 @@ def _tree(path: Path, data: memoryview) -> Any:
         return torchfile.read_zip(path, data)
     if start[0] == 0x80 and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return torchfile.read_pickle(data)
+    if bytes(data[257:262]) == b"ustar":
+        raise RefusedError("it is a tar archive: unpack it first")
     for begin, what in STRANGERS.items():
         if start.lstrip().lower().startswith(begin):
             raise RefusedError(f"it is {what}")
@@ -176,4 +180,6 @@ def _drafts(tree: Any) -> Drafts:
             return genforce.read(models)
     elif "network" in kinds:
         return nvidia_tensorflow.read(tree)
+    elif isinstance(tree, Stored):
+        raise RefusedError("it is a single tensor: give it where latents or directions are asked for")
     raise RefusedError(f"it holds no network of a known kind (known files: {KNOWN})")

@@ -1,5 +1,7 @@
 """Every command with the real default model, in an empty folder, as a user would type it."""
 
+import re
+
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -117,8 +119,10 @@ def test_models(works):
 
 def test_doctor(works):
     lines = works("doctor")
-    topics = [line.split()[0] for line in lines[:9]]
-    assert topics == ["stylegan", "device", "precision", "threads", "cache", "data", "models", "ffmpeg", "here"]
+    topics = [line.split()[0] for line in lines[:-1]]
+    names = "stylegan device precision threads cache data models scorers ffmpeg here"
+    assert topics == names.split()
+    assert re.search(r"\(writable, [\d,]+\.\d GB free\)$", lines[4])
     assert "ffhq (here)" in lines[6]
     assert lines[-1] == "Everything is in place."
 

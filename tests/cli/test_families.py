@@ -166,6 +166,20 @@ def test_show_tells_layers_and_hash(stylegan, files):
     assert shown.splitlines()[-1].split() == ["9", "64", "fine", "8"]
 
 
+def test_show_tells_what_comes_with_a_model(stylegan, files, own_models):
+    shown = stylegan("models", "show", files["stylegan1"]).stdout
+    assert "directions    none\nencoder       none\n" in shown
+    assert f"size          {files['stylegan1'].stat().st_size / 1e6:.1f} MB\n" in shown
+    source = store.source(str(files["stylegan1"]))
+    source.own_directions.mkdir(parents=True)
+    (source.own_directions / "hair.npz").touch()
+    encoder = files["stylegan1"].with_name("encoder.safetensors")
+    encoder.touch()
+    shown = stylegan("models", "show", files["stylegan1"]).stdout
+    encoder.unlink()
+    assert f"directions    hair\nencoder       {encoder}\n" in shown
+
+
 def test_show_tells_the_licence(stylegan, files, own_models, tmp_path):
     """Of named models it is in their folder; a model that is added keeps what its file says."""
     generator = store.load(str(files["stylegan1"]))
@@ -288,6 +302,15 @@ def test_models_by_url(stylegan, files, server, own_models, tmp_path):
     assert kept == [f"{pin[:12]}-stylegan1.safetensors"]
     assert done(stylegan("models", "pull", f"{url}#sha256={pin}")) == [place]
     refused(stylegan("models", "pull", files["stylegan1"]), 2, "is a file: there is nothing to fetch")
+
+
+def test_a_connection_that_ends_too_early(stylegan, files, server, own_models, monkeypatch, tmp_path):
+    whole = files["stylegan1"].read_bytes()
+    monkeypatch.setattr(QuietHandler, "copyfile", lambda _, source, answer: answer.write(source.read(1000)))
+    pin = hashlib.sha256(whole).hexdigest()
+    result = stylegan("models", "pull", f"{server}/stylegan1.safetensors#sha256={pin}", "-q")
+    refused(result, 1, f"stylegan1.safetensors ended after 1000 of {len(whole)} bytes; try again")
+    assert list((tmp_path / "cache/downloads").iterdir()) == []
 
 
 def test_missing_url(stylegan, server, own_models):

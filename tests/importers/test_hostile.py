@@ -354,6 +354,10 @@ def test_short_files(tmp_path: Path, content: bytes, said: str) -> None:
         (b"\r\n\n  <HTML><HEAD>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         (b"\x1f\x8b\x08" + b"\x00" * 50, "gzip"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied", "a server's error message: the download failed"),
+        (b'{"error": "Not found"}', "a server's error message: the download failed"),
+        (b"g_ema.pt" + b"\x00" * 249 + b"ustar\x0000" + b"\x00" * 249, "tar archive: unpack it"),
+        (forge.zipped(torch.zeros(1, 8)), "a single tensor: give it where latents or directions are asked for"),
         (b"x" + random.Random(0).randbytes(4096), "its format is unknown"),
     ],
 )
@@ -534,7 +538,10 @@ def header(entries: dict[str, Any], data: bytes = b"", length: int | None = None
     return struct.pack("<Q", len(text) if length is None else length) + text + data
 
 
-DAMAGED, INCOMPLETE = "a damaged safetensors file", "without architecture, config, sha256"
+DAMAGED, INCOMPLETE = (
+    "a damaged safetensors file",
+    "another program's safetensors file: its header has no architecture, config, sha256",
+)
 
 
 @pytest.mark.parametrize(
