@@ -46,8 +46,10 @@ class Pace:
 
 @dataclass(frozen=True)
 class Tick:
-    """How training went since the last tick. `means` are those of MEASURED that were computed; `wait` is the fraction
-    of time spent waiting for the loader; `memory` is the peak so far, in MB."""
+    """How training went since the last tick. `means` are those of MEASURED that were computed; `glr` and `dlr` are the
+    learning rates of its last step, as the user gave them; `path_mean` is the running mean of path lengths, None
+    without their regularisation; `wait` is the fraction of time spent waiting for the loader; `memory` is the peak so
+    far, in MB."""
 
     nimg: int
     seconds: float
@@ -55,7 +57,10 @@ class Tick:
     lod: float
     resolution: int
     batch: int
+    glr: float
+    dlr: float
     p: float
+    path_mean: float | None
     wait: float
     memory: float
     means: dict[str, float]
@@ -93,7 +98,7 @@ class Trainer:
         self.options, self.state, self.loader, self.world, self.device = options, state, loader, world, device
         self.sums = torch.zeros(len(MEASURED), 2)  # of the last step, over all processes: sums and counts
         self.asked_to_stop = False
-        self._rates = {"g": ByResolution.parse(options.glr), "d": ByResolution.parse(options.dlr)}
+        self.rates = {"g": ByResolution.parse(options.glr), "d": ByResolution.parse(options.dlr)}
         self._shares = {"g": lazy_share(options.g_interval), "d": lazy_share(REG_INTERVALS["d"])}
         self._gamma = ByResolution.parse(options.gamma)
         self._now = Moment.of(options, state.progress.nimg)
@@ -143,7 +148,7 @@ class Trainer:
         state, now = self.state, self._now
         adam, other = (state.g_adam, state.discriminator) if who == "g" else (state.d_adam, state.generator)
         (group,) = adam.param_groups
-        group["lr"] = self._rates[who].at(now.resolution) * self._shares[who]
+        group["lr"] = self.rates[who].at(now.resolution) * self._shares[who]
         other.requires_grad_(False)
         for parameter in group["params"]:
             parameter.requires_grad_(True)
@@ -319,7 +324,8 @@ class Clock:
         self._began, self.sums = time.perf_counter(), torch.zeros(len(MEASURED), 2)
 
     def tick(self, moment: Moment) -> Tick:
-        progress, seconds = self._trainer.state.progress, time.perf_counter() - self._began
+        trainer, seconds = self._trainer, time.perf_counter() - self._began
+        progress = trainer.state.progress
         return Tick(
             nimg=progress.nimg,
             seconds=seconds,
@@ -327,9 +333,12 @@ class Clock:
             lod=moment.lod,
             resolution=moment.resolution,
             batch=moment.batch,
+            glr=trainer.rates["g"].at(moment.resolution),
+            dlr=trainer.rates["d"].at(moment.resolution),
             p=progress.p,
-            wait=(self._trainer.loader.waited - self._waited) / seconds,
-            memory=memory(self._trainer.device),
+            path_mean=progress.path_mean if trainer.options.pl_weight else None,
+            wait=(trainer.loader.waited - self._waited) / seconds,
+            memory=memory(trainer.device),
             means=means_of(self.sums),
         )
 

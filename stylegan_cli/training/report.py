@@ -27,7 +27,7 @@ CHARTS = (
     ("Scores", {"score_real": "real", "score_fake": "generated"}),
     ("Overfitting", {"r_t": "r_t", "p": "augmentation p"}),
     ("Gradient penalty (R1)", {"r1": "R1"}),
-    ("Path length", {"path_length": "path length"}),
+    ("Path length", {"path_length": "path length", "path_mean": "running mean"}),
     ("Resolution still missing (lod)", {"lod": "lod"}),
     ("Pictures a second", {"images_per_second": "pictures a second"}),
 )

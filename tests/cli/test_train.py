@@ -57,6 +57,7 @@ def test_from_pictures_to_a_model_that_verbs_take(stylegan, faces, here, cfg):
     lines = [json.loads(line) for line in (here / "run/log.jsonl").read_text().splitlines()]
     assert [line["kimg"] for line in lines] == [0.04, 0.08]
     assert {"loss_g", "loss_d", "r_t", "p", "images_per_second", "memory", "wait"} <= lines[0].keys()
+    assert (lines[0]["glr"], lines[0]["dlr"], lines[0]["path_mean"] is None) == (0.0025, 0.0025, cfg == "stylegan1")
     page = (here / "run/report.html").read_text()
     assert "<svg" in page and "data:image/webp" in page and "http" not in page
     drawn = stylegan("sample", "--seeds", "1", "--model", "run/network-snapshot.safetensors", "--out", "one.png")

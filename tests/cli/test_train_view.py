@@ -15,7 +15,7 @@ GROWING, GROWN = Growth(8, 64, STABLE, FADE), Growth(64, 64, STABLE, FADE)
 
 def tick_of(kimg, resolution, rate=100.0):
     means = {"loss_g": 1.0, "loss_d": 1.0, "sign_real": 0.0}
-    return Tick(int(kimg * 1000), 1.0, rate, 0.0, resolution, 16, 0.0, 0.0, 1.0, means)
+    return Tick(int(kimg * 1000), 1.0, rate, 0.0, resolution, 16, 0.002, 0.002, 0.0, None, 0.0, 1.0, means)
 
 
 def left(growth, kimg, resolution):

@@ -27,7 +27,9 @@ def options(pictures):
 
 
 def tick(nimg):
-    return Tick(nimg, 1.0, 8.0, 0.0, 16, 8, 0.25, 0.01, 100.0, {"loss_g": 0.5 + nimg, "sign_real": 0.1})
+    return Tick(
+        nimg, 1.0, 8.0, 0.0, 16, 8, 0.002, 0.002, 0.25, None, 0.01, 100.0, {"loss_g": 0.5 + nimg, "sign_real": 0.1}
+    )
 
 
 def test_going_back_forgets_later_lines(options, tmp_path):

@@ -189,6 +189,25 @@ def test_path_lengths_have_a_running_mean(pictures):
     assert trainer.state.progress.path_mean == pytest.approx(0.01 * sum_ / count)
 
 
+def ticks_of(trainer, kimg, tick):
+    ticks = []
+    train(trainer, Pace(kimg, tick), ticks.append, lambda: None, lambda: False, lambda: None)
+    return ticks
+
+
+def test_a_tick_tells_the_learning_rates_of_its_resolution(pictures):
+    """Without what lazy regularisation makes of them."""
+    ticks = ticks_of(trainer_of(pictures, cfg="stylegan1", glr="8:0.001,16:0.002", dlr="0.003"), 0.032, 0.016)
+    assert [(tick.resolution, tick.glr, tick.dlr) for tick in ticks] == [(8, 0.001, 0.003), (16, 0.002, 0.003)]
+
+
+@pytest.mark.parametrize("pl_weight", [2.0, 0.0])
+def test_a_tick_tells_the_mean_of_path_lengths_if_there_is_one(pictures, pl_weight):
+    trainer = trainer_of(pictures, pl_weight=pl_weight)
+    (tick,) = ticks_of(trainer, 0.008, 0.008)
+    assert tick.path_mean == (trainer.state.progress.path_mean if pl_weight else None) != 0
+
+
 def test_a_fixed_probability_stays(pictures):
     trainer = steps(trainer_of(pictures, aug="fixed", p=0.5), 5)
     assert trainer.state.progress.p == 0.5
