@@ -15,6 +15,7 @@ from stylegan_cli.cli.train_results import make_film, measure, open_watch
 from stylegan_cli.cli.train_view import View
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.metrics import watching
+from stylegan_cli.training import snapshots
 from stylegan_cli.training.data import DamagedError, Loader
 from stylegan_cli.training.loop import Pace, Tick, Trainer, train
 
@@ -65,7 +66,8 @@ def run_to_end(
                 view.tick(tick)
 
             def on_snapshot() -> None:
-                run.publish(state, options, notes, pictures)
+                snapshots.complete(state, options, pictures)
+                run.publish(state, options, notes)
                 is_over = stopping() or state.progress.kimg >= pace.kimg
                 if watch and not is_over and watching.is_due(run.lines(), run.measured()):
                     measure(watch, session, view, stopping)

@@ -20,11 +20,10 @@ import json
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 
 from stylegan_cli import modelfile
@@ -175,19 +174,11 @@ class RunFolder:
             found.append(values)
         return found
 
-    def publish(self, state: State, options: Options, notes: dict[str, Any], pictures: Pictures) -> None:
-        """Writes the model, the sheet and the report, and last a checkpoint: if the process is killed before that, they
+    def publish(self, state: State, options: Options, notes: dict[str, Any]) -> None:
+        """Writes the model, a sheet and the report, and last a checkpoint: if the process is killed before that, they
         are made again."""
-        state.check()
-        average = state.average
-        classes = None if pictures.classes is None else torch.from_numpy(pictures.classes)
-        lod = options.growth.lod(state.progress.kimg)
-        if options.cfg == "stylegan1":
-            state.set_lod(lod)
-            average.config = replace(average.config, lod=lod)
-        snapshots.centre(average, classes)
-        modelfile.save(average, self.snapshot, {**notes, "kimg": state.progress.kimg})
-        self._save_image(self.path / f"{FAKES}{state.progress.nimg // 1000:06d}.png", snapshots.fakes(average))
+        modelfile.save(state.average, self.snapshot, {**notes, "kimg": state.progress.kimg})
+        self._save_image(self.path / f"{FAKES}{state.progress.nimg // 1000:06d}.png", snapshots.fakes(state.average))
         self._report(options)
         checkpoints.save(state, self.checkpoints)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from PIL import Image
@@ -11,9 +13,22 @@ from stylegan_cli.generator import Generator
 from stylegan_cli.latents.people import z_of_seed
 from stylegan_cli.media.render import to_pixels
 from stylegan_cli.training.data import Pictures
+from stylegan_cli.training.options import Options
+from stylegan_cli.training.state import State
 
 GRID_PIXELS = 1024  # per edge, approximately
 CENTRE_SAMPLES = 4096
+
+
+def complete(state: State, options: Options, pictures: Pictures) -> None:
+    """Makes the running average a model of its own: it knows how far it has grown, and its `w_avg`. Raises
+    StyleganError if any tensor of the state is not finite."""
+    state.check()
+    if options.cfg == "stylegan1":
+        lod = options.growth.lod(state.progress.kimg)
+        state.set_lod(lod)
+        state.average.config = replace(state.average.config, lod=lod)
+    centre(state.average, None if pictures.classes is None else torch.from_numpy(pictures.classes))
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from PIL import Image
 
 from stylegan_cli import store
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.training import folder, presets, report
+from stylegan_cli.training import folder, presets, report, snapshots
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.folder import RunFolder
 from stylegan_cli.training.loop import Tick
@@ -200,13 +200,22 @@ def test_what_is_published_knows_its_centre(options, pictures, tmp_path):
         dict(state.average.named_parameters())["mapping.fc0.bias"].fill_(300.0)
         w = state.average.mapping(torch.randn(4000, 4))
     assert w.mean() > 1
-    run.publish(state, options, {}, Pictures(pictures, None))
+    snapshots.complete(state, options, Pictures(pictures, None))
+    run.publish(state, options, {})
     centre = store.load(str(run.snapshot)).prepare(CPU, torch.float32).w_avg
     torch.testing.assert_close(centre, w.mean(dim=0), atol=0.05, rtol=0.05)
     run.close()
 
 
-def test_room_is_asked_for_what_a_run_writes(options, pictures, tmp_path, monkeypatch):
+def test_to_publish_changes_nothing_that_is_learned(options, run):
+    state = begin(options, Start(), CPU)
+    before = state.tensors()
+    run.publish(state, options, {})
+    after = state.tensors()
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+
+
+def test_room_is_asked_for_what_a_run_writes(options, tmp_path, monkeypatch):
     """Three checkpoints with Adam's moments and two models, before the first step; less what is there already."""
     run, state, learned = RunFolder(tmp_path / "run"), begin(options, Start(), CPU), begin(options, Start(), CPU)
     for adam in (learned.g_adam, learned.d_adam):
@@ -225,7 +234,7 @@ def test_room_is_asked_for_what_a_run_writes(options, pictures, tmp_path, monkey
         check(0.98 * needed)
     run.lock()
     run.begin(options, 0)
-    run.publish(learned, options, {}, Pictures(pictures, None))
+    run.publish(learned, options, {})
     run.close()
     there = sum(path.stat().st_size for path in (run.snapshot, *run.checkpoints.iterdir()))
     check(1.02 * needed - there)
