@@ -8,6 +8,7 @@ checkpoints/                  the complete state to continue from; the last two
 network-snapshot.safetensors  the generator's running average: a model file like any other
 network-best.safetensors      the same at the time when the first of its metrics was lowest
 fakes000040.png               what it makes after 40 kimg, always from the same latents; reals.png for comparison
+fakes000040.512.png           the same after 40.512 kimg, where training was stopped, or ticks are short
 report.html                   curves and pictures in one file
 training.mp4                  the sheets of fakes as a film
 events.out.tfevents...        the curves for TensorBoard, if it is installed
@@ -17,6 +18,7 @@ events.out.tfevents...        the curves for TensorBoard, if it is installed
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -34,7 +36,7 @@ from stylegan_cli.store import SNAPSHOT
 from stylegan_cli.training import asked, checkpoints, film, report, snapshots
 from stylegan_cli.training.board import Board
 from stylegan_cli.training.data import Pictures
-from stylegan_cli.training.loop import Tick
+from stylegan_cli.training.loop import Moment, Tick
 from stylegan_cli.training.options import Options
 from stylegan_cli.training.state import State
 
@@ -178,7 +180,8 @@ class RunFolder:
         """Writes the model, a sheet and the report, and last a checkpoint: if the process is killed before that, they
         are made again."""
         modelfile.save(state.average, self.snapshot, {**notes, "kimg": state.progress.kimg})
-        self._save_image(self.path / f"{FAKES}{state.progress.nimg // 1000:06d}.png", snapshots.fakes(state.average))
+        name = f"{FAKES}{stamp(options, state.progress.nimg)}.png"
+        self._save_image(self.path / name, snapshots.fakes(state.average))
         self._report(options)
         checkpoints.save(state, self.checkpoints)
 
@@ -186,11 +189,11 @@ class RunFolder:
         """A sheet of the first training pictures."""
         self._save_image(self.path / REALS, snapshots.reals(pictures))
 
-    def sheets(self) -> list[tuple[int, Path]]:
-        """The sheets of fakes, with their kimg. Other files in the folder are ignored, so that they cannot end a
-        run."""
-        named = ((path.stem.removeprefix(FAKES), path) for path in sorted(self.path.glob(f"{FAKES}[0-9]*.png")))
-        return [(int(kimg), path) for kimg, path in named if kimg.isdecimal() and _is_picture(path)]
+    def sheets(self) -> list[tuple[float, Path]]:
+        """The sheets of fakes, with their kimg, in this order. Other files in the folder are ignored, so that they
+        cannot end a run."""
+        named = ((re.fullmatch(rf"{FAKES}(\d+(\.\d+)?)\.png", path.name), path) for path in self.path.iterdir())
+        return sorted((float(name[1]), path) for name, path in named if name and _is_picture(path))
 
     def _report(self, options: Options) -> None:
         self._write(self.path / REPORT, report.html(options, self.lines(), self.measured(), self.sheets()))
@@ -202,6 +205,13 @@ class RunFolder:
     def _write(self, path: Path, text: str) -> None:
         with replacing(path) as part:
             part.write_text(text, encoding="utf-8")
+
+
+def stamp(options: Options, nimg: int) -> str:
+    """The kimg in a file's name, with decimals only if an earlier step was already within the same kimg: at most one
+    file has a short name, and the others have different ones."""
+    kimg, rest = divmod(nimg, 1000)
+    return f"{kimg:06d}" if rest < Moment.of(options, nimg).batch else f"{kimg:06d}.{rest:03d}"
 
 
 def _rounded(value: Any) -> Any:

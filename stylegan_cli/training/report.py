@@ -45,7 +45,7 @@ def html(
     options: Options,
     lines: Sequence[dict[str, Any]],
     measured: Sequence[dict[str, Any]],
-    sheets: Sequence[tuple[int, Path]],
+    sheets: Sequence[tuple[float, Path]],
 ) -> str:
     """The page for a run with these log `lines`, `measured` metrics and `sheets` of fakes (kimg and file), which are
     shown newest first."""
@@ -54,7 +54,8 @@ def html(
     told = f"{last.get('kimg', 0):,.1f} thousand pictures seen in {hours:.2f} hours of training"
     charts = _metrics(measured) + "".join(_chart(title, keys, lines) for title, keys in CHARTS)
     figures = "".join(
-        f'<figure><img src="{_data_uri(path)}" alt="Generated pictures"><figcaption>{kimg:,} kimg</figcaption></figure>'
+        f'<figure><img src="{_data_uri(path)}" alt="Generated pictures">'
+        f"<figcaption>{kimg:,.10g} kimg</figcaption></figure>"
         for kimg, path in reversed(spread(sheets, SHEETS))
     )
     title = f"Training of a {options.cfg} at {options.resolution} pixels"

@@ -52,7 +52,7 @@ def test_from_pictures_to_a_model_that_verbs_take(stylegan, faces, here, cfg):
     assert "24 pictures" in result.stderr
     assert {path.name for path in (here / "run").iterdir()} == {
         *("training_options.json", "command.json", "log.jsonl", "checkpoints", "network-snapshot.safetensors"),
-        *("fakes000000.png", "reals.png", "report.html"),
+        *("fakes000000.040.png", "fakes000000.080.png", "training.mp4", "reals.png", "report.html"),
     }
     lines = [json.loads(line) for line in (here / "run/log.jsonl").read_text().splitlines()]
     assert [line["kimg"] for line in lines] == [0.04, 0.08]

@@ -251,6 +251,18 @@ def test_a_film_needs_two_sheets(options, tmp_path):
     assert [path.name for path in tmp_path.glob("*.mp4")] == ["training.mp4"]
 
 
+def test_every_snapshot_has_a_sheet_of_its_own(options, run):
+    """The first one within a kimg is called as NVIDIA's are."""
+    for nimg in (1000, 1008, 1992, 2000, 2008, 12000):
+        state = begin(options, Start(), CPU)
+        state.progress.nimg = nimg
+        run.publish(state, options, {})
+    names = ["000001", "000001.008", "000001.992", "000002", "000002.008", "000012"]
+    assert run.sheets() == [(float(name), run.path / f"fakes{name}.png") for name in names]
+    page = (run.path / "report.html").read_text()
+    assert ">1.008 kimg<" in page and ">12 kimg<" in page
+
+
 def test_other_files_end_no_run(tmp_path):
     """A copy that a file manager made, and what is no picture."""
     Image.new("RGB", (8, 8)).save(tmp_path / "fakes000003.png")
