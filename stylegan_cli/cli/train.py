@@ -166,6 +166,13 @@ def train(
     ] = None,
     tick: Annotated[float | None, typer.Option(min=0.001, help="Kimg between log lines.", show_default=False)] = None,
     snap: Annotated[int, typer.Option(min=1, help="Ticks between snapshots.")] = 10,
+    keep_snapshots: Annotated[
+        bool,
+        typer.Option(
+            "--keep-snapshots/--no-keep-snapshots",
+            help="Also keep the model of every snapshot: network-snapshot-000200.safetensors.",
+        ),
+    ] = False,
     metrics: Annotated[
         str, typer.Option(help="fd, kd, fd,kd or none; measured at some snapshots (5 % of the time) and at the end.")
     ] = "fd",
@@ -215,7 +222,7 @@ def train(
     said |= {} if precision == "auto" else {"precision": hardware.choose_precision(precision, chosen)}
     world, where = parallel.join(chosen)
     quiet = quiet or not world.leads
-    with one_voice(world), closing(RunFolder(outdir)) as run:
+    with one_voice(world), closing(RunFolder(outdir, keep_snapshots)) as run:
         if _is_recalled(context, "resume") and checkpoints.found(run.checkpoints):
             resume = None  # the run already holds what it took from there
         with world.together():
@@ -233,7 +240,7 @@ def train(
             world.leave()
             return
         given = _given(context)
-        opened(session, world)
+        opened(session, world, pace)
         with world.together():
             # The options of a call that has nothing to do are not recorded.
             if world.leads and session.state.progress.kimg < pace.kimg:

@@ -6,6 +6,7 @@ log.jsonl                     a line of measurements every tick
 metrics.jsonl                 a line for each metric whenever it is computed
 checkpoints/                  the complete state to continue from; the last two
 network-snapshot.safetensors  the generator's running average: a model file like any other
+network-snapshot-000040...    the same after 40 kimg, with --keep-snapshots
 network-best.safetensors      the same at the time when the first of its metrics was lowest
 fakes000040.png               what it makes after 40 kimg, always from the same latents; reals.png for comparison
 fakes000040.512.png           the same after 40.512 kimg, where training was stopped, or ticks are short
@@ -36,17 +37,17 @@ from stylegan_cli.store import SNAPSHOT
 from stylegan_cli.training import asked, checkpoints, film, report, snapshots
 from stylegan_cli.training.board import Board
 from stylegan_cli.training.data import Pictures
-from stylegan_cli.training.loop import Moment, Tick
+from stylegan_cli.training.loop import Moment, Pace, Tick
 from stylegan_cli.training.options import Options
 from stylegan_cli.training.state import State
 
 OPTIONS, LOG, METRICS = "training_options.json", "log.jsonl", "metrics.jsonl"
 BEST = "network-best.safetensors"
 REPORT, FILM = "report.html", "training.mp4"
-REALS, FAKES = "reals.png", "fakes"
+REALS, FAKES, KEPT = "reals.png", "fakes", f"{Path(SNAPSHOT).stem}-"
 # The beginnings of temporary names of a run's files.
 NAMES = (OPTIONS, asked.FILE, LOG, METRICS, SNAPSHOT, BEST, REPORT, FILM, REALS)
-OURS = (f".{FAKES}", *(f".{Path(name).stem}." for name in NAMES))
+OURS = (f".{FAKES}", f".{KEPT}", *(f".{Path(name).stem}." for name in NAMES))
 # The keys that every line of these has.
 ENTRIES = {
     LOG: {"kimg", "nimg", "seconds"},
@@ -55,10 +56,10 @@ ENTRIES = {
 
 
 class RunFolder:
-    """The files of one run."""
+    """The files of one run. With `keeps`, older models stay beside the current one."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, keeps: bool = False) -> None:
+        self.path, self.keeps = path, keeps
         self.checkpoints, self.snapshot = path / "checkpoints", path / SNAPSHOT
         self._board: Board | None = None
         self._held = ExitStack()
@@ -134,8 +135,7 @@ class RunFolder:
         before = [line["value"] for line in self.measured() if line["name"] == first["name"]]
         # By a metric that is new to the run nobody knows how good the best one is.
         if (before or not (self.path / BEST).exists()) and all(first["value"] <= value for value in before):
-            with replacing(self.path / BEST) as part:
-                shutil.copyfile(self.snapshot, part)
+            _copy(self.snapshot, self.path / BEST)
         self._append(METRICS, [{"kimg": progress.kimg, "nimg": progress.nimg, **metric} for metric in metrics])
         if self._board:
             self._board.add("metrics", {metric["name"]: metric["value"] for metric in metrics}, progress.nimg)
@@ -179,9 +179,11 @@ class RunFolder:
     def publish(self, state: State, options: Options, notes: dict[str, Any]) -> None:
         """Writes the model, a sheet and the report, and last a checkpoint: if the process is killed before that, they
         are made again."""
+        name = stamp(options, state.progress.nimg)
         modelfile.save(state.average, self.snapshot, {**notes, "kimg": state.progress.kimg})
-        name = f"{FAKES}{stamp(options, state.progress.nimg)}.png"
-        self._save_image(self.path / name, snapshots.fakes(state.average))
+        if self.keeps:
+            _copy(self.snapshot, self.path / f"{KEPT}{name}{self.snapshot.suffix}")
+        self._save_image(self.path / f"{FAKES}{name}.png", snapshots.fakes(state.average))
         self._report(options)
         checkpoints.save(state, self.checkpoints)
 
@@ -214,16 +216,23 @@ def stamp(options: Options, nimg: int) -> str:
     return f"{kimg:06d}" if rest < Moment.of(options, nimg).batch else f"{kimg:06d}.{rest:03d}"
 
 
+def _copy(path: Path, other: Path) -> None:
+    with telling_why(other), replacing(other) as part:
+        shutil.copyfile(path, part)
+
+
 def _rounded(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def check_room(run: RunFolder, state: State) -> None:
+def check_room(run: RunFolder, state: State, pace: Pace) -> None:
     """Raises `StyleganError` unless a run's checkpoints, one more than are kept, and its newest and best model fit on
-    the disk; existing ones are replaced."""
+    the disk, and if it keeps models, those that are still to come; existing ones are replaced."""
     model = sum(tensor.nbytes for tensor in state.average.state_dict().values())
-    there = [path for path in (*checkpoints.found(run.checkpoints), run.snapshot, run.path / BEST) if path.is_file()]
-    needed = (checkpoints.KEPT + 1) * state.nbytes + 2 * model - sum(path.stat().st_size for path in there)
+    saved = checkpoints.found(run.checkpoints)
+    models = 2 + (pace.snapshots(int(saved[-1].stem) / 1000 if saved else 0.0) if run.keeps else 0)
+    there = [path for path in (*saved, run.snapshot, run.path / BEST) if path.is_file()]
+    needed = (checkpoints.KEPT + 1) * state.nbytes + models * model - sum(path.stat().st_size for path in there)
     folder, free = run.path, shutil.disk_usage(nearest_existing(run.path)).free
     if free < needed:
         raise StyleganError(

@@ -8,6 +8,7 @@ that it does not matter which process computes which part.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -42,6 +43,11 @@ class Pace:
     kimg: float
     tick: float = 4.0
     snap: int = 10
+
+    def snapshots(self, done: float) -> int:
+        """How many snapshots there will be after `done` kimg."""
+        span = self.tick * self.snap
+        return math.ceil(self.kimg / span) - math.floor(done / span) if done < self.kimg else 0
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from stylegan_cli.parallel import World, check_apart
 from stylegan_cli.training import asked, checkpoints, presets
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.folder import RunFolder, check_room
+from stylegan_cli.training.loop import Pace
 from stylegan_cli.training.networks import Start, sizes_of, start_of
 from stylegan_cli.training.options import Options
 from stylegan_cli.training.state import State, begin
@@ -78,13 +79,13 @@ def planned(
     return Session(run, options, pictures, state, pace, has_start=bool(wishes.resumed or not options.resume))
 
 
-def opened(session: Session, world: World) -> None:
-    """Opens the run's folder, and loads the state where it stopped. The leader locks the folder before any process
-    reads what another might be writing there. Raises StyleganError if that is impossible."""
+def opened(session: Session, world: World, pace: Pace) -> None:
+    """Opens the run's folder for training at this pace, and loads the state where it stopped. The leader locks the
+    folder before any process reads what another might be writing there. Raises StyleganError if that is impossible."""
     run, options, state = session.run, session.options, session.state
     with world.together():
         if world.leads:
-            check_room(run, state)
+            check_room(run, state, pace)
             run.lock()
             run.check_whole()
     with world.together():

@@ -112,6 +112,23 @@ def test_the_same_command_goes_on(stylegan, faces, here):
     assert len(checkpoints.found(here / "run/checkpoints")) == 2
 
 
+def test_every_snapshots_model_is_kept_if_wanted(stylegan, faces, here):
+    """Also after going on, and just as without a pause; the current model is the newest of them."""
+    stylegan("train", "--data", "faces", "--outdir", "straight", *words(keep_snapshots=True, kimg=0.12))
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(keep_snapshots=True, kimg=0.04))
+    assert stylegan("train", "--outdir", "run", "--kimg", 0.12).exit_code == 0
+    for run in ("run", "straight"):
+        kept = sorted((here / run).glob("network-snapshot-*"))
+        assert [path.stem[-10:] for path in kept] == ["000000.040", "000000.080", "000000.120"]
+        assert [importers.read(path).notes["kimg"] for path in kept] == [0.04, 0.08, 0.12]
+        assert kept[-1].read_bytes() == (here / run / "network-snapshot.safetensors").read_bytes()
+    for path in kept:
+        one, other = load_file(path), load_file(here / "run" / path.name)
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    stylegan("train", "--outdir", "run", "--no-keep-snapshots", "--kimg", 0.16)
+    assert len(list((here / "run").glob("network-snapshot-*"))) == 3
+
+
 def test_a_runs_folder_is_enough_to_go_on(stylegan, faces, here, monkeypatch):
     """What is left open is as it was when the run began, wherever the user is by now."""
     stylegan("train", "--data", "faces", "--outdir", "straight", *words(aug="fixed", mirror=True))

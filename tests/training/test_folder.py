@@ -13,7 +13,7 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.training import folder, presets, report, snapshots
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.folder import RunFolder
-from stylegan_cli.training.loop import Tick
+from stylegan_cli.training.loop import Pace, Tick
 from stylegan_cli.training.networks import Start
 from stylegan_cli.training.state import begin
 
@@ -86,7 +86,7 @@ def test_what_a_killed_process_left_is_swept_away(options, tmp_path):
     run.begin(options, 0)
     run.close()
     names = ["network-snapshot.77.part.safetensors", "report.77.part.html", "fakes000001.77.part.png"]
-    names += ["log.77.part.jsonl", "training.77.part.mp4"]
+    names += ["log.77.part.jsonl", "training.77.part.mp4", "network-snapshot-000001.77.part.safetensors"]
     left = [run.path / f".{name}" for name in names] + [run.checkpoints / ".000000000008.77.part.safetensors"]
     others = [run.path / ".mix.77.part.png", run.path / ".notes", run.checkpoints / "000000000008.safetensors"]
     for path in left + others:
@@ -223,11 +223,12 @@ def test_room_is_asked_for_what_a_run_writes(options, tmp_path, monkeypatch):
             parameter.grad = torch.zeros_like(parameter)
         adam.step()
     checkpoint = sum(tensor.nbytes for tensor in learned.tensors().values())
-    needed = 3 * checkpoint + 2 * sum(tensor.nbytes for tensor in state.average.state_dict().values())
+    model = sum(tensor.nbytes for tensor in state.average.state_dict().values())
+    needed = 3 * checkpoint + 2 * model
 
     def check(free):
         monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2 * free, free, free))
-        folder.check_room(run, state)
+        folder.check_room(run, state, Pace(0.1, 0.02, 2))
 
     check(1.02 * needed)
     with pytest.raises(StyleganError, match="MB left, but this run needs"):
@@ -240,6 +241,11 @@ def test_room_is_asked_for_what_a_run_writes(options, tmp_path, monkeypatch):
     check(1.02 * needed - there)
     with pytest.raises(StyleganError, match="MB left, but this run needs"):
         check(0.98 * needed - there)
+    run.keeps = True
+    needed += 3 * model - there
+    check(1.02 * needed)
+    with pytest.raises(StyleganError, match="MB left, but this run needs"):
+        check(0.98 * needed)
 
 
 def test_a_film_needs_two_sheets(options, tmp_path):

@@ -171,6 +171,12 @@ def test_ticks_snapshots_and_the_end(pictures):
     assert len(counted) == 13
 
 
+@pytest.mark.parametrize(("done", "count"), [(0, 3), (30, 3), (40, 2), (79, 2), (80, 1), (99, 1), (100, 0), (200, 0)])
+def test_how_many_snapshots_there_will_be(done, count):
+    """After 40, 80 and 100 kimg."""
+    assert Pace(100, 4, 10).snapshots(done) == count
+
+
 def test_stopping_keeps_what_there_is(pictures):
     trainer = trainer_of(pictures)
     snapshots = []
