@@ -159,8 +159,8 @@ def train(
         str | None,
         typer.Option(
             metavar="MODEL|RUN",
-            help="Start from a StyleGAN or StyleGAN2 of the same resolution: a model, or a run's folder, which also "
-            "has the discriminator.",
+            help="Start from a StyleGAN or StyleGAN2 of the same resolution: a model, or a run's folder. In there, the "
+            "newest and the best model also have their discriminator.",
             show_default=False,
         ),
     ] = None,

@@ -138,7 +138,7 @@ class View:
 def hints_on_resume(name: str, resumed: Checkpoint, c_dim: int) -> Iterator[str]:
     """What a run with `c_dim` classes cannot take from the model that it begins from."""
     if resumed.discriminator is None:
-        yield f"{name} has no discriminator, so a new one starts at random; a run's folder has one."
+        yield f"{name} has no discriminator, so a new one starts at random; a run's folder and its best model have one."
     elif begins_judging(resumed, c_dim):
         had = resumed.discriminator.config.get("c_dim", 0)
         yield (

@@ -19,6 +19,7 @@ from stylegan_cli.training.state import State
 
 KEPT = 2
 ENDING = ".safetensors"
+BEST = f"best{ENDING}"  # a copy of the one that belongs to the best model, to start another run from
 
 
 def save(state: State, folder: Path) -> Path:
@@ -26,7 +27,7 @@ def save(state: State, folder: Path) -> Path:
     were damaged, and the run continued from before them. Raises StyleganError, and removes none, if it cannot be
     written."""
     tensors, progress = state.tensors(), json.dumps(asdict(state.progress))
-    path = folder / f"{state.progress.nimg:012d}{ENDING}"
+    path = path_of(folder, state.progress.nimg)
     metadata = {"progress": progress, "sha256": digest("training", progress, tensors)}
     with replacing(path) as part:
         save_file(tensors, part, metadata)
@@ -54,8 +55,13 @@ def newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, float]] | None:
     return None
 
 
+def path_of(folder: Path, nimg: int) -> Path:
+    """The file of the checkpoint after `nimg` pictures."""
+    return folder / f"{nimg:012d}{ENDING}"
+
+
 def found(folder: Path) -> list[Path]:
-    """Checkpoint files, oldest first."""
+    """Checkpoint files to continue from, oldest first."""
     return sorted(path for path in folder.glob(f"*{ENDING}") if path.stem.isdecimal())
 
 

@@ -4,7 +4,7 @@ training_options.json         everything that the result depends on
 command.json                  the options that the user gave
 log.jsonl                     a line of measurements every tick
 metrics.jsonl                 a line for each metric whenever it is computed
-checkpoints/                  the complete state to continue from; the last two
+checkpoints/                  the complete state to continue from: the last two; best.safetensors, that of network-best
 network-snapshot.safetensors  the generator's running average: a model file like any other
 network-snapshot-000040...    the same after 40 kimg, with --keep-snapshots
 network-best.safetensors      the same at the time when the first of its metrics was lowest
@@ -130,11 +130,13 @@ class RunFolder:
 
     def measure(self, metrics: Sequence[dict[str, Any]], state: State, options: Options) -> None:
         """Adds lines about the current model, which must be published, each with a `name`, a `title`, a `value`, its
-        `floor` and the `seconds` that all took. The model is kept if it is the best so far by the first metric."""
+        `floor` and the `seconds` that all took. The model and its checkpoint are kept if it is the best so far by the
+        first metric."""
         progress, (first, *_) = state.progress, metrics
         before = [line["value"] for line in self.measured() if line["name"] == first["name"]]
         # By a metric that is new to the run nobody knows how good the best one is.
         if (before or not (self.path / BEST).exists()) and all(first["value"] <= value for value in before):
+            _copy(checkpoints.path_of(self.checkpoints, progress.nimg), self.checkpoints / checkpoints.BEST)
             _copy(self.snapshot, self.path / BEST)
         self._append(METRICS, [{"kimg": progress.kimg, "nimg": progress.nimg, **metric} for metric in metrics])
         if self._board:
@@ -226,13 +228,14 @@ def _rounded(value: Any) -> Any:
 
 
 def check_room(run: RunFolder, state: State, pace: Pace) -> None:
-    """Raises `StyleganError` unless a run's checkpoints, one more than are kept, and its newest and best model fit on
-    the disk, and if it keeps models, those that are still to come; existing ones are replaced."""
+    """Raises `StyleganError` unless a run's checkpoints, one more than are kept and the best one, and its newest and
+    best model fit on the disk, and if it keeps models, those that are still to come; existing ones are replaced."""
     model = sum(tensor.nbytes for tensor in state.average.state_dict().values())
     saved = checkpoints.found(run.checkpoints)
     models = 2 + (pace.snapshots(int(saved[-1].stem) / 1000 if saved else 0.0) if run.keeps else 0)
-    there = [path for path in (*saved, run.snapshot, run.path / BEST) if path.is_file()]
-    needed = (checkpoints.KEPT + 1) * state.nbytes + models * model - sum(path.stat().st_size for path in there)
+    replaced = (*saved, run.checkpoints / checkpoints.BEST, run.snapshot, run.path / BEST)
+    there = [path for path in replaced if path.is_file()]
+    needed = (checkpoints.KEPT + 2) * state.nbytes + models * model - sum(path.stat().st_size for path in there)
     folder, free = run.path, shutil.disk_usage(nearest_existing(run.path)).free
     if free < needed:
         raise StyleganError(

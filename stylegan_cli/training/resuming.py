@@ -1,16 +1,22 @@
-"""What `--resume` names: a model file, or the folder of another run, which also contains its discriminator."""
+"""What `--resume` names: a model, or the folder of another run, whose checkpoints also contain the discriminator and
+the generator that is not averaged. Optimisers are not taken: with beta1 0 and beta2 0.99, they only remember some 100
+steps."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+
+import torch
+from torch import Tensor
 
 from stylegan_cli import importers, store
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.importers import Checkpoint, Network
 from stylegan_cli.training import checkpoints
 from stylegan_cli.training.folder import OPTIONS, RunFolder
-from stylegan_cli.training.options import CFGS
+from stylegan_cli.training.options import CFGS, Options
 from stylegan_cli.training.state import below
 
 
@@ -26,7 +32,7 @@ def open_resumed(name: str, outdir: Path) -> Checkpoint:
         raise UsageError(f"--resume {name} is the --outdir, which is continued anyway; leave out --resume")
     if path.parent.name == "checkpoints" and (run := path.parent.parent / OPTIONS).is_file():
         raise UsageError(f"--resume {name} is a run's checkpoint; use --resume {run.parent} to start from the newest")
-    checkpoint = _of_run(path) if (path / OPTIONS).is_file() else importers.read(store.source(name).fetch())
+    checkpoint = _of_run(path) if (path / OPTIONS).is_file() else _of_file(store.locate(name))
     if (family := checkpoint.generator.family) not in CFGS:
         raise UsageError(f"--resume {name} is a {family}, which cannot be trained; resume from a {' or '.join(CFGS)}")
     return checkpoint
@@ -48,9 +54,30 @@ def _of_run(folder: Path) -> Checkpoint:
     generator = dict(options.generator)
     if options.cfg == "stylegan1":
         generator["lod"] = options.growth.lod(progress["nimg"] / 1000)
-    average, training, judge = (
-        Network(options.cfg, config, below(tensors, part))
-        for part, config in (("average", generator), ("g", generator), ("d", options.discriminator))
-    )
-    identity = hashlib.sha256(options.dumps().encode()).hexdigest()
+    average = Network(options.cfg, generator, below(tensors, "average"))
+    return _complete(average, tensors, options, hashlib.sha256(options.dumps().encode()).hexdigest())
+
+
+def _of_file(path: Path) -> Checkpoint:
+    """A model file. If it is in its run's folder, it has the other networks, too, as long as there is the checkpoint
+    that was written with it: that of the newest model, or the best."""
+    model, run = importers.read(path), RunFolder(path.parent)
+    options = run.options() if (run.path / OPTIONS).is_file() else None
+    if options is None:
+        return model
+    for written in (*reversed(checkpoints.found(run.checkpoints)), run.checkpoints / checkpoints.BEST):
+        content = checkpoints.read(written)
+        if content and _equal(below(content[0], "average"), model.generator.tensors):
+            return _complete(model.generator, content[0], options, model.identity)
+    return model
+
+
+def _complete(average: Network, tensors: Mapping[str, Tensor], options: Options, identity: str) -> Checkpoint:
+    """A running average with the other networks from the tensors of the checkpoint that it is from."""
+    training = Network(options.cfg, average.config, below(tensors, "g"))
+    judge = Network(options.cfg, options.discriminator, below(tensors, "d"))
     return Checkpoint("run", average, judge, training, sha256=identity)
+
+
+def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

@@ -18,7 +18,7 @@ from stylegan_cli.training.options import REG_INTERVALS, Options
 # The advice for a run whose losses or networks are not finite.
 WAY_OUT = (
     "try a smaller --glr and --dlr or a larger --gamma, in a new --outdir, with --resume and this run's folder if it "
-    "was good until then"
+    "was good until then, or else its network-best.safetensors"
 )
 
 

@@ -29,6 +29,8 @@ from stylegan_cli.metrics.sets import DataSet
 from stylegan_cli.training import checkpoints
 from stylegan_cli.training.data import Loader, Pictures
 
+METRIC = {"name": "fd", "title": "FD-means", "floor": 1.0, "num": 50, "seconds": 0.1}
+
 
 @pytest.fixture
 def faces(here):
@@ -38,6 +40,11 @@ def faces(here):
 def tensors(run):
     """What a run has learned, and how far it is."""
     return checkpoints.newest(Path(run) / "checkpoints")
+
+
+def checkpoint_of(run, nimg):
+    (path,) = (path for path in Path(run, "checkpoints").iterdir() if checkpoints.read(path)[1]["nimg"] == nimg)
+    return path
 
 
 def alike(run, other):
@@ -529,7 +536,7 @@ def test_damaged_checkpoints_are_passed_over(stylegan, faces, here):
 
 def test_transfer_from_another_model(stylegan, faces, here):
     stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.04))
-    model = "first/network-snapshot.safetensors"
+    model = shutil.copy("first/network-snapshot.safetensors", "model.safetensors")
     sizes = ("--kimg", "0", "--batch", "8", "--device", "cpu")
     result = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", model, *sizes, "--kimg", 0.008)
     assert result.exit_code == 0, result.stderr
@@ -542,6 +549,34 @@ def test_transfer_from_another_model(stylegan, faces, here):
     assert "For 50 kimg the discriminator learns alone" in result.stderr
     again = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", model, *sizes, "--kimg", 0.016)
     assert (again.exit_code, "begins at random" in again.stderr) == (0, False)
+
+
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+def test_transfer_from_a_runs_models(stylegan, many, monkeypatch, cfg):
+    """The best one and the newest have their discriminator, in the run's folder only; others are alone."""
+    monkeypatch.setattr(watching, "is_due", lambda *_: True)
+    values = iter([7.0, 3.0, 5.0, 6.0])
+    monkeypatch.setattr(watching.Watch, "__call__", lambda *_: [METRIC | {"value": next(values)}])
+    stylegan("train", "--data", "many", "--outdir", "first", *words(cfg=cfg, kimg=0.16, keep_snapshots=True))
+    shutil.copy("first/network-best.safetensors", "alone.safetensors")
+    more = ("--batch", 8, "--device", "cpu", "--glr", 0, "--dlr", 0, "--ema-kimg", 9, "--kimg", 0.008)
+    for name, nimg in {
+        "first/network-best.safetensors": 80,
+        "first/network-snapshot-000000.080.safetensors": 80,
+        "first/network-snapshot.safetensors": 160,
+        "first/network-snapshot-000000.040.safetensors": None,
+        "alone.safetensors": None,
+    }.items():
+        outdir = f"after {Path(name).stem}"
+        result = stylegan("train", "--data", "many", "--outdir", outdir, "--resume", name, *more, "--metrics", "none")
+        assert result.exit_code == 0, result.stderr
+        assert ("no discriminator" in result.stderr) == (nimg is None)
+        if nimg:
+            first, second = checkpoints.read(checkpoint_of("first", nimg))[0], tensors(outdir)[0]
+            learned = [key for key in first if key.partition(".")[0] in ("g", "d", "average") and "w_avg" not in key]
+            assert len({key.partition(".")[0] for key in learned}) == 3
+            for key in learned:
+                torch.testing.assert_close(second[key], first[key], atol=1e-3, rtol=1e-3, msg=key)
 
 
 @pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
@@ -580,7 +615,8 @@ def test_transfer_from_a_run_that_was_growing(stylegan, faces):
     """What has not learned yet is faded in again."""
     stylegan("train", "--data", "faces", "--outdir", "first", *words(cfg="stylegan1", kimg=0.024))
     more = ("--batch", 8, "--device", "cpu", "--kimg", 0.008)
-    for name in ("first", "first/network-snapshot.safetensors"):
+    alone = shutil.copy("first/network-snapshot.safetensors", "alone.safetensors")
+    for name in ("first", "first/network-snapshot.safetensors", alone):
         result = stylegan("train", "--data", "faces", "--outdir", f"after {Path(name).name}", "--resume", name, *more)
         assert result.exit_code == 0, result.stderr
         assert json.loads(Path(f"after {Path(name).name}/training_options.json").read_text())["first_res"] == 8
@@ -615,7 +651,7 @@ def test_classes_that_a_subset_lacks_are_still_there(stylegan, here):
 )
 def test_models_that_do_not_fit(stylegan, faces, more, sentence):
     stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.008))
-    model = "first/network-snapshot.safetensors"
+    model = shutil.copy("first/network-snapshot.safetensors", "model.safetensors")
     result = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", model, "--kimg", 0.008, *more)
     assert (result.exit_code, sentence in result.stderr) == (2, True), result.stderr
     assert not Path("second").exists()

@@ -10,7 +10,7 @@ from PIL import Image
 
 from stylegan_cli import store
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.training import folder, presets, report, snapshots
+from stylegan_cli.training import checkpoints, folder, presets, report, snapshots
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.folder import RunFolder
 from stylegan_cli.training.loop import Pace, Tick
@@ -87,7 +87,9 @@ def test_what_a_killed_process_left_is_swept_away(options, tmp_path):
     run.close()
     names = ["network-snapshot.77.part.safetensors", "report.77.part.html", "fakes000001.77.part.png"]
     names += ["log.77.part.jsonl", "training.77.part.mp4", "network-snapshot-000001.77.part.safetensors"]
-    left = [run.path / f".{name}" for name in names] + [run.checkpoints / ".000000000008.77.part.safetensors"]
+    left = [run.path / f".{name}" for name in names] + [
+        run.checkpoints / f".{name}.77.part.safetensors" for name in ("000000000008", "best")
+    ]
     others = [run.path / ".mix.77.part.png", run.path / ".notes", run.checkpoints / "000000000008.safetensors"]
     for path in left + others:
         path.write_bytes(b"half")
@@ -139,8 +141,12 @@ def test_the_best_model_is_kept(options, run):
     state = begin(options, Start(), CPU)
     for value in (3.0, 1.0, 2.0):
         run.snapshot.write_text(f"model of {value}")
+        state.progress.nimg += 8
+        checkpoints.save(state, run.checkpoints)
         run.measure([metric(value), metric(-value, "kd")], state, options)
     assert (run.path / "network-best.safetensors").read_text() == "model of 1.0"
+    assert checkpoints.read(run.checkpoints / "best.safetensors")[1]["nimg"] == 16
+    assert [int(path.stem) for path in checkpoints.found(run.checkpoints)] == [16, 24]
     for value, best in ((5.0, 1.0), (6.0, 1.0), (4.0, 4.0)):  # by another metric: nobody knows how good the best is
         run.snapshot.write_text(f"model of {value}")
         run.measure([metric(value, "pr")], state, options)
@@ -152,6 +158,7 @@ def test_metrics_are_kept_as_the_log_is(options, run):
     assert run.measured() == []
     for nimg in (8, 16, 24):
         state.progress.nimg = nimg
+        checkpoints.save(state, run.checkpoints)
         run.measure([metric(100.123456789 - nimg), metric(0.5, "kd")], state, options)
     assert [(line["nimg"], line["value"]) for line in run.measured()[::2]] == [
         (8, 92.1235),
@@ -179,7 +186,8 @@ def test_the_chart_of_a_metric_has_its_floor(options):
 
 @pytest.mark.parametrize("line", ["{", '{"kimg": 0.016, "nimg": 16, "value": 1.0, "seconds": 2.0}'])
 def test_metrics_end_before_what_is_none(options, run, line):
-    run.measure([metric(1.0)], begin(options, Start(), CPU), options)
+    checkpoints.save(state := begin(options, Start(), CPU), run.checkpoints)
+    run.measure([metric(1.0)], state, options)
     with (run.path / "metrics.jsonl").open("a") as file:
         file.write(f"{line}\n")
     assert [line["value"] for line in run.measured()] == [1.0]
@@ -216,7 +224,7 @@ def test_to_publish_changes_nothing_that_is_learned(options, run):
 
 
 def test_room_is_asked_for_what_a_run_writes(options, tmp_path, monkeypatch):
-    """Three checkpoints with Adam's moments and two models, before the first step; less what is there already."""
+    """Four checkpoints with Adam's moments and two models, before the first step; less what is there already."""
     run, state, learned = RunFolder(tmp_path / "run"), begin(options, Start(), CPU), begin(options, Start(), CPU)
     for adam in (learned.g_adam, learned.d_adam):
         for parameter in adam.param_groups[0]["params"]:
@@ -224,7 +232,7 @@ def test_room_is_asked_for_what_a_run_writes(options, tmp_path, monkeypatch):
         adam.step()
     checkpoint = sum(tensor.nbytes for tensor in learned.tensors().values())
     model = sum(tensor.nbytes for tensor in state.average.state_dict().values())
-    needed = 3 * checkpoint + 2 * model
+    needed = 4 * checkpoint + 2 * model
 
     def check(free):
         monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2 * free, free, free))
