@@ -166,11 +166,11 @@ def train(
     ] = None,
     tick: Annotated[float | None, typer.Option(min=0.001, help="Kimg between log lines.", show_default=False)] = None,
     snap: Annotated[int, typer.Option(min=1, help="Ticks between snapshots.")] = 10,
-    keep_snapshots: Annotated[
+    keep_all: Annotated[
         bool,
         typer.Option(
-            "--keep-snapshots/--no-keep-snapshots",
-            help="Also keep the model of every snapshot: network-snapshot-000200.safetensors.",
+            "--keep-all/--no-keep-all",
+            help="Keep every snapshot's model (network-snapshot-000200.safetensors), not only the newest and the best.",
         ),
     ] = False,
     metrics: Annotated[
@@ -222,7 +222,7 @@ def train(
     said |= {} if precision == "auto" else {"precision": hardware.choose_precision(precision, chosen)}
     world, where = parallel.join(chosen)
     quiet = quiet or not world.leads
-    with one_voice(world), closing(RunFolder(outdir, keep_snapshots)) as run:
+    with one_voice(world), closing(RunFolder(outdir, keep_all)) as run:
         if _is_recalled(context, "resume") and checkpoints.found(run.checkpoints):
             resume = None  # the run already holds what it took from there
         with world.together():

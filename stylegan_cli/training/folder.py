@@ -6,7 +6,7 @@ log.jsonl                     a line of measurements every tick
 metrics.jsonl                 a line for each metric whenever it is computed
 checkpoints/                  the complete state to continue from: the last two; best.safetensors, that of network-best
 network-snapshot.safetensors  the generator's running average: a model file like any other
-network-snapshot-000040...    the same after 40 kimg, with --keep-snapshots
+network-snapshot-000040...    the same after 40 kimg, with --keep-all
 network-best.safetensors      the same at the time when the first of its metrics was lowest
 fakes000040.png               what it makes after 40 kimg, always from the same latents; reals.png for comparison
 fakes000040.512.png           the same after 40.512 kimg, where training was stopped, or ticks are short

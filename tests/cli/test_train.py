@@ -121,8 +121,8 @@ def test_the_same_command_goes_on(stylegan, faces, here):
 
 def test_every_snapshots_model_is_kept_if_wanted(stylegan, faces, here):
     """Also after going on, and just as without a pause; the current model is the newest of them."""
-    stylegan("train", "--data", "faces", "--outdir", "straight", *words(keep_snapshots=True, kimg=0.12))
-    stylegan("train", "--data", "faces", "--outdir", "run", *words(keep_snapshots=True, kimg=0.04))
+    stylegan("train", "--data", "faces", "--outdir", "straight", *words(keep_all=True, kimg=0.12))
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(keep_all=True, kimg=0.04))
     assert stylegan("train", "--outdir", "run", "--kimg", 0.12).exit_code == 0
     for run in ("run", "straight"):
         kept = sorted((here / run).glob("network-snapshot-*"))
@@ -132,7 +132,7 @@ def test_every_snapshots_model_is_kept_if_wanted(stylegan, faces, here):
     for path in kept:
         one, other = load_file(path), load_file(here / "run" / path.name)
         assert all(torch.equal(one[key], other[key]) for key in one)
-    stylegan("train", "--outdir", "run", "--no-keep-snapshots", "--kimg", 0.16)
+    stylegan("train", "--outdir", "run", "--no-keep-all", "--kimg", 0.16)
     assert len(list((here / "run").glob("network-snapshot-*"))) == 3
 
 
@@ -557,7 +557,7 @@ def test_transfer_from_a_runs_models(stylegan, many, monkeypatch, cfg):
     monkeypatch.setattr(watching, "is_due", lambda *_: True)
     values = iter([7.0, 3.0, 5.0, 6.0])
     monkeypatch.setattr(watching.Watch, "__call__", lambda *_: [METRIC | {"value": next(values)}])
-    stylegan("train", "--data", "many", "--outdir", "first", *words(cfg=cfg, kimg=0.16, keep_snapshots=True))
+    stylegan("train", "--data", "many", "--outdir", "first", *words(cfg=cfg, kimg=0.16, keep_all=True))
     shutil.copy("first/network-best.safetensors", "alone.safetensors")
     more = ("--batch", 8, "--device", "cpu", "--glr", 0, "--dlr", 0, "--ema-kimg", 9, "--kimg", 0.008)
     for name, nimg in {
