@@ -27,6 +27,7 @@ from stylegan_cli.training.randomness import seed_of
 
 FEWEST = 16
 SMALLEST = 8  # pixels
+THREADS = 2  # that read ahead
 CACHE = 1 << 30  # the maximum number of bytes of decoded pictures to keep
 
 
@@ -195,16 +196,15 @@ def _order(seed: int, epoch: int, count: int) -> np.ndarray:
 class Loader:
     """Reads batches ahead on other threads. `waited` is the time in seconds that training waited for it."""
 
-    def __init__(self, pictures: Pictures, seed: int, mirror: bool, threads: int = 2) -> None:
+    def __init__(self, pictures: Pictures, seed: int, mirror: bool) -> None:
         self.pictures, self.mirror, self.waited = pictures, mirror, 0.0
-        self._seed, self._threads = seed, threads
-        self._pool = ThreadPoolExecutor(threads)
+        self._seed, self._pool = seed, ThreadPoolExecutor(THREADS)
         self._coming: tuple[Sequence[int], list[Future[np.ndarray]]] | None = None
 
     def start(self, positions: Sequence[int]) -> None:
         """Starts reading the pictures at these positions in the endless order of pictures."""
         indices = [self.index(position) for position in positions]
-        parts = [indices[i :: self._threads] for i in range(self._threads)]
+        parts = [indices[i::THREADS] for i in range(THREADS)]
         self._coming = positions, [self._pool.submit(self._read, part) for part in parts]
 
     def take(self, positions: Sequence[int], device: torch.device) -> Batch:
@@ -218,7 +218,7 @@ class Loader:
         self._coming = None
         pixels = np.empty((len(positions), *parts[0].shape[1:]), np.uint8)
         for i, part in enumerate(parts):
-            pixels[i :: self._threads] = part
+            pixels[i::THREADS] = part
         images = torch.from_numpy(pixels).to(device).contiguous(memory_format=torch.channels_last)
         return Batch(images.float() / 127.5 - 1, self._labels(positions, device))
 

@@ -49,11 +49,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Step:
-    """The `loss` of a step, and at the end of an epoch that of the `held_out` pictures, without disturbances."""
+    """How many steps are done, and at the end of an epoch the loss of the `held_out` pictures, without disturbances."""
 
     done: int
     total: int
-    loss: float
     held_out: float | None = None
 
 
@@ -91,7 +90,7 @@ def train(
             optimiser.step()
             _follow(average, encoder, min(EMA, done / (done + 10)))
             seen = evaluate(average, pictures, w, range(count, len(w))) if i + 1 == steps else None
-            on_step(Step(done + 1, total, loss.item(), seen), average)
+            on_step(Step(done + 1, total, seen), average)
     return average
 
 

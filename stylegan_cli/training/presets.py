@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -42,7 +42,7 @@ def values_of(
     if cfg is not None and cfg not in CFGS:
         raise UsageError(f"there is no --cfg {cfg!r}; use {' or '.join(CFGS)}, and choose sizes with --preset")
     usual = cfg or "stylegan2"
-    values = {"cfg": usual} | COMMON | PRESETS[preset](resolution, usual, gpus, batch)
+    values = {"cfg": usual} | COMMON | PRESETS[preset](Situation(resolution, usual, gpus, batch))
     if cfg not in (None, values["cfg"]):
         raise UsageError(f"the preset {preset} is for {values['cfg']}, not for {cfg}; choose another")
     if values["cfg"] == "stylegan1":
@@ -188,30 +188,40 @@ def _fit(options: Options, processes: int) -> ByResolution:
     return ByResolution(tuple(parts))
 
 
-def _auto(resolution: int, _cfg: str, gpus: int, said: float | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Situation:
+    """What presets depend on: pixels, family, number of GPUs, and the pictures in a batch, if the user named them."""
+
+    resolution: int
+    cfg: str
+    gpus: int
+    batch: float | None
+
+
+def _auto(at: Situation) -> dict[str, Any]:
     """By resolution and number of GPUs, like NVIDIA's `auto`; each GPU gets the same number of pictures, in whole
-    groups. If the user `said` how large a batch is, what depends on it follows."""
-    each = max(min(4096 // resolution, 32, 64 // gpus), 1)
+    groups. What depends on the batch follows the user's."""
+    each = max(min(4096 // at.resolution, 32, 64 // at.gpus), 1)
     group = min(each, 4)
-    batch = said or (each - each % group) * gpus
-    rate = "0.002" if resolution >= 1024 else "0.0025"
+    batch = at.batch or (each - each % group) * at.gpus
+    rate = "0.002" if at.resolution >= 1024 else "0.0025"
     return {
-        "cbase": 32768 if resolution >= 512 else 16384, "map_depth": 2, "batch": f"{batch:g}", "glr": rate, "dlr": rate,
-        "gamma": f"{0.0002 * resolution**2 / batch:.4g}", "ema_kimg": batch * 10 / 32, "aug": "ada",
+        "cbase": 32768 if at.resolution >= 512 else 16384, "map_depth": 2, "batch": f"{batch:g}", "glr": rate,
+        "dlr": rate, "gamma": f"{0.0002 * at.resolution**2 / batch:.4g}", "ema_kimg": batch * 10 / 32, "aug": "ada",
         "mbstd_group": group,
     }  # fmt: skip
 
 
-def _paper(resolution: int, cfg: str, _gpus: int, _batch: float | None) -> dict[str, Any]:
+def _paper(at: Situation) -> dict[str, Any]:
     """The papers' sizes and rates (StyleGAN: appendix C; StyleGAN2: appendix B), batches as in NVIDIA's code."""
     more: dict[str, Any] = {"cbase": 16384, "batch": "8:256,16:128,32:64,64:32"}
     rate = "0.001,128:0.0015,256:0.002,512:0.003"
-    if cfg == "stylegan2":
-        more, rate = {"cbase": 32768 if resolution >= 512 else 16384}, "0.002"
+    if at.cfg == "stylegan2":
+        more, rate = {"cbase": 32768 if at.resolution >= 512 else 16384}, "0.002"
     return {"glr": rate, "dlr": rate, "gamma": "10", "ema_rampup": None, "mirror": True} | more
 
 
-def _laptop(_resolution: int, _cfg: str, _gpus: int, _batch: float | None) -> dict[str, Any]:
+def _laptop(_: Situation) -> dict[str, Any]:
     """Faces of 64 pixels on two CPU cores, in two hours where bfloat16 is fast: small networks, small batches, and many
     pictures seen while they are cheap. Two of AMD's Zen 4 see 180, 95, 55 and 44 pictures a second at 8, 16, 32 and 64
     pixels, in a process each. The penalty is small, as ADA's `auto` has it for small pictures: StyleGAN's 10, made for

@@ -16,16 +16,16 @@ def cloud(centre, n=100, spread=1.0):
     return (RANDOM.standard_normal((n, 4)) * spread + centre).astype(np.float32)
 
 
-def precision_recall(fake, real, k=module.NEIGHBOURS):
+def precision_recall(fake, real):
     """Of all rows."""
-    return module.precision_recall(fake, real, k)[0]
+    return module.precision_recall(fake, real)[0]
 
 
-def by_all_distances(fake, real, k=module.NEIGHBOURS):
+def by_all_distances(fake, real):
     """The same by its definition, from all distances at once."""
 
     def share(points, others):
-        radii = np.sort(np.linalg.norm(others[:, None] - others, axis=2), axis=1)[:, k]  # the first is one's own
+        radii = np.sort(np.linalg.norm(others[:, None] - others, axis=2), axis=1)[:, module.K]  # the first is one's own
         return (np.linalg.norm(points[:, None] - others, axis=2) <= radii).any(axis=1).mean()
 
     return np.array([share(fake, real), share(real, fake)])
@@ -76,13 +76,14 @@ def test_a_model_of_one_face():
     assert recall < 0.05
 
 
-def test_radii_are_to_the_kth_neighbour():
+def test_radii_are_to_the_kth_neighbour(monkeypatch):
     """On a line of reals at 0, 1, 2, 3, ... a fake at -1.5 is as near to 0 as its second neighbour, not its first."""
     real = np.arange(20, dtype=np.float32)[:, None]
     fake = np.full((1, 1), -1.5, np.float32)
     with_others = np.concatenate([fake, *(fake - 1000 * i for i in range(1, 20))])
-    assert precision_recall(with_others, real, k=1)[0] == 0
-    assert precision_recall(with_others, real, k=2)[0] == pytest.approx(1 / 20)
+    for k, precision in ((1, 0), (2, 1 / 20)):
+        monkeypatch.setattr(module, "K", k)
+        assert precision_recall(with_others, real)[0] == pytest.approx(precision)
 
 
 def test_sides_and_rigid_motions():

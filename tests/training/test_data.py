@@ -142,7 +142,7 @@ def test_an_epoch_has_every_picture_once(pictures, mirror):
 
 def test_batches_are_the_pictures_at_their_places(pictures):
     found = Pictures(pictures, None)
-    loader = Loader(found, 0, mirror=True, threads=3)
+    loader = Loader(found, 0, mirror=True)
     loader.start(range(10, 20))
     batch = loader.take(range(10, 20), CPU).images
     assert (batch.min() >= -1, batch.max() <= 1) == (True, True)
