@@ -204,7 +204,7 @@ def train(
     """
     from stylegan_cli import hardware, parallel
     from stylegan_cli.cli.train_run import one_voice, run_to_end
-    from stylegan_cli.cli.train_view import hints, hints_on_resume, summary
+    from stylegan_cli.cli.train_view import introduction
     from stylegan_cli.metrics import watching
     from stylegan_cli.training import checkpoints
     from stylegan_cli.training.folder import RunFolder
@@ -246,12 +246,8 @@ def train(
             if world.leads and session.state.progress.kimg < pace.kimg:
                 run.remember(given)
         if not quiet:
-            tell(summary(session.options, len(session.pictures), session.state, world.size, pace.kimg))
-            if resumed and session.state.progress.nimg == 0:
-                for hint in hints_on_resume(*resumed, session.options.c_dim):
-                    tell(hint)
-            for hint in hints(session.options, len(session.pictures), session.state.progress.kimg, pace.kimg):
-                tell(hint)
+            for sentence in introduction(session, resumed, world.size, pace.kimg):
+                tell(sentence)
         notes = {"command": asked.command(given), "data": data.name, "pictures": len(session.pictures)}
         if not run_to_end(session, world, where, pace, wanted, notes, quiet):
             if world.leads:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stylegan_cli.training.loop import Tick
     from stylegan_cli.training.options import Options
     from stylegan_cli.training.schedule import Growth
+    from stylegan_cli.training.session import Session
     from stylegan_cli.training.state import State
 
 
@@ -133,6 +134,17 @@ class View:
         step = (self._goal - kimg) / MOMENTS
         lods = (self._growth.lod(kimg + (i + 0.5) * step) for i in range(MOMENTS))
         return sum(self._growth.resolution(lod) / pixels for lod in lods) / MOMENTS
+
+
+def introduction(
+    session: Session, resumed: tuple[str, Checkpoint] | None, processes: int, goal: float
+) -> Iterator[str]:
+    """What is about to be trained until `goal` kimg, and what the user should know about it."""
+    options, pictures, progress = session.options, len(session.pictures), session.state.progress
+    yield summary(options, pictures, session.state, processes, goal)
+    if resumed and progress.nimg == 0:
+        yield from hints_on_resume(*resumed, options.c_dim)
+    yield from hints(options, pictures, progress.kimg, goal)
 
 
 def hints_on_resume(name: str, resumed: Checkpoint, c_dim: int) -> Iterator[str]:
