@@ -117,6 +117,15 @@ def test_path_length_is_measured_in_float32(stylegan, made, tiny_model):
     assert result.stdout.startswith("PPL-EfficientNet-Lite0")
 
 
+def test_path_length_is_that_of_psi_1(stylegan, tiny_model):
+    """Which may be said, and changes nothing."""
+    words = ("metrics", tiny_model, *NUM, "--metrics", "ppl")
+    result = stylegan(*words, "--psi", 1)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == stylegan(*words).stdout != ""
+    assert "psi 1.0" in result.stderr
+
+
 def test_path_length_needs_no_data(stylegan, made, tiny_model):
     alone = stylegan("metrics", tiny_model, *NUM, "--metrics", "ppl")
     assert alone.exit_code == 0, alone.stderr

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+import forge
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from stylegan_cli import architectures, importers, modelfile
-from stylegan_cli.importers import Checkpoint, Network
+from stylegan_cli.importers import Checkpoint, Network, torchfile
 from stylegan_cli.importers.checkpoint import Draft
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -108,6 +109,22 @@ def test_what_only_the_file_tells() -> None:
     config, judge = checkpoint.generator.config, checkpoint.discriminator.config
     assert (config["architecture"], config["conv_clamp"], config["mapping_width"]) == ("resnet", 2, 40)
     assert (judge["architecture"], judge["conv_clamp"], judge["mbstd_group_size"]) == ("skip", 2, 4)
+
+
+@torch.no_grad()
+def test_a_discriminator_without_groups_compares_the_whole_batch(tmp_path: Path) -> None:
+    """A `group_size` of None in StyleGAN2-ADA's pickles."""
+    path = GOLDEN / "imp_sg2ada_c_32_clamp.pkl"
+    pictures, scores = (torch.from_numpy(np.load(path.with_suffix(".npz"))[key]) for key in ("d_img", "d_logits"))
+    tree = forge.revive(torchfile.read_pickle(memoryview(path.read_bytes())))
+    tree["D"].meta["state"]["_modules"]["b4"].meta["state"]["_modules"]["mbstd"].meta["state"]["group_size"] = None
+    (tmp_path / "none.pkl").write_bytes(forge.dumps(tree))
+    network = importers.read(tmp_path / "none.pkl").discriminator
+    assert network is not None
+    found = discriminator(network)(pictures)
+    of_eight = Network(network.family, {**network.config, "mbstd_group_size": 8}, network.tensors)
+    assert torch.equal(found, discriminator(of_eight)(pictures))
+    assert (found - scores).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("imp_*.pkl")), ids=lambda path: path.stem)

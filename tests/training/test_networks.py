@@ -11,9 +11,13 @@ from small_trainers import trainer_of
 from stylegan_cli import importers
 from stylegan_cli.architectures import build_discriminator
 from stylegan_cli.errors import UsageError
+from stylegan_cli.importers import Checkpoint, Network
+from stylegan_cli.importers.configs import WHOLE_BATCH
+from stylegan_cli.parallel import World
 from stylegan_cli.training import checkpoints, networks, presets
-from stylegan_cli.training.data import Pictures
+from stylegan_cli.training.data import Loader, Pictures
 from stylegan_cli.training.folder import RunFolder
+from stylegan_cli.training.loop import MEASURED, Trainer
 from stylegan_cli.training.resuming import open_resumed
 from stylegan_cli.training.state import begin
 
@@ -44,6 +48,20 @@ def test_all_three_networks_of_a_model_are_taken_over(larger, name):
         assert sum(same) > 0.8 * len(stored.tensors)
     assert options.growth.lod(0) == 0
     assert state.generator.c_dim == 0
+
+
+def test_a_discriminator_that_compares_whole_batches_is_trained_as_such(larger):
+    """Each part of a batch is its one group, whatever its size."""
+    checkpoint = importers.read(GOLDEN / "imp_sg2ada_c_32_clamp.pkl")
+    judge = checkpoint.discriminator
+    config = {**judge.config, "mbstd_group_size": WHOLE_BATCH}
+    whole = Checkpoint("", checkpoint.generator, Network(judge.family, config, judge.tensors))
+    options, _ = presets.plan(Pictures(larger, None), {"batch": "10", "batch_gpu": "5"}, "auto", ("x", whole), 2)
+    assert options.discriminator["mbstd_group_size"] == WHOLE_BATCH
+    loader = Loader(Pictures(larger, None), 0, mirror=False)
+    trainer = Trainer(options, begin(options, networks.start_of(whole), CPU), loader, World(), CPU)
+    trainer.step()
+    assert trainer.sums[MEASURED.index("loss_d"), 1] == 10
 
 
 def test_classes_are_new_to_a_model_without(larger):
