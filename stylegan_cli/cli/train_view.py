@@ -148,7 +148,7 @@ def introduction(
 
 
 def hints_on_resume(name: str, resumed: Checkpoint, c_dim: int) -> Iterator[str]:
-    """What a run with `c_dim` classes cannot take from the model that it begins from."""
+    """What a run with `c_dim` classes takes from the model that it begins from, and what it cannot."""
     if resumed.discriminator is None:
         yield f"{name} has no discriminator, so a new one starts at random; a run's folder and its best model have one."
     elif begins_judging(resumed, c_dim):
@@ -157,6 +157,8 @@ def hints_on_resume(name: str, resumed: Checkpoint, c_dim: int) -> Iterator[str]
             f"{name} has {had or 'no'} classes and these pictures {c_dim or 'none'}, so the discriminator's last layer "
             "starts at random."
         )
+    else:
+        yield f"{name} gives the generator and the discriminator; optimisers and augmentation start anew."
 
 
 def hints(options: Options, pictures: int, done: float, goal: float) -> Iterator[str]:

@@ -604,6 +604,7 @@ def test_transfer_from_a_run(stylegan, faces, cfg):
     result = stylegan("train", "--data", "faces", "--outdir", "second", *more, "--freezed", 1)
     assert result.exit_code == 0, result.stderr
     assert "at random" not in result.stderr
+    assert "first gives the generator and the discriminator; optimisers and augmentation start anew." in result.stderr
     first, second = checkpoints.read(older)[0], tensors("second")[0]
     learned = [key for key in first if key.partition(".")[0] in ("g", "d", "average") and "w_avg" not in key]
     assert len({key.partition(".")[0] for key in learned}) == 3
