@@ -32,7 +32,7 @@ def open_resumed(name: str, outdir: Path) -> Checkpoint:
         raise UsageError(f"--resume {name} is the --outdir, which is continued anyway; leave out --resume")
     if path.parent.name == "checkpoints" and (run := path.parent.parent / OPTIONS).is_file():
         raise UsageError(f"--resume {name} is a run's checkpoint; use --resume {run.parent} to start from the newest")
-    checkpoint = _of_run(path) if (path / OPTIONS).is_file() else _of_file(store.locate(name))
+    checkpoint = _of_run(path) if (path / OPTIONS).is_file() else _of_file(store.source(name).fetch())
     if (family := checkpoint.generator.family) not in CFGS:
         raise UsageError(f"--resume {name} is a {family}, which cannot be trained; resume from a {' or '.join(CFGS)}")
     return checkpoint
