@@ -25,7 +25,7 @@ def save_pasted(studio: Studio, photo: Photo, before: Sequence[Person], after: S
     paste = pasting_into(studio, photo, before, is_only)
     with progress("pasting", 1, studio.output.quiet):
         image = paste(*(render(studio.generator, person.face()) for person in after))
-    studio.write(studio.path(f"{photo.path.stem}-edited"), image, people=after)
+    studio.write(studio.path(f"{photo.path.stem}-edited"), image, people=after, exif=photos.about(photo.path))
 
 
 def pasting_into(studio: Studio, photo: Photo, before: Sequence[Person], is_only: bool) -> Callable[..., Image.Image]:

@@ -259,10 +259,16 @@ class Studio:
         check_edges(self.format, width, height)
 
     def write(
-        self, path: Path, image: Image.Image, recipe: Recipe | None = None, people: Sequence[Person] = ()
+        self,
+        path: Path,
+        image: Image.Image,
+        recipe: Recipe | None = None,
+        people: Sequence[Person] = (),
+        exif: bytes = b"",
     ) -> None:
-        """Writes a finished picture under a checked name, with its recipe if one can make it again."""
-        self._write(path, people, encode(image, places.ending(path), self._text(path, recipe)))
+        """Writes a finished picture under a checked name, with its recipe if one can make it again; `exif` is what is
+        kept of a photo that it was made from."""
+        self._write(path, people, encode(image, places.ending(path), self._text(path, recipe), exif))
         self.preview(image)
 
     def _text(self, path: Path, recipe: Recipe | None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.media import decoding
+from stylegan_cli.media import decoding, exif
 
 MAX_PIXELS = 2 * decoding.MAX_PIXELS  # 179 megapixels, half a gigabyte once decoded: Pillow opens no more
 
@@ -19,6 +19,11 @@ def read(path: Path) -> Image.Image:
         return decoding.decode(_content(path), MAX_PIXELS)
     except decoding.UnusableError as error:
         raise StyleganError(f"{path} {error}; use another photo, or save it again as PNG or JPEG") from None
+
+
+def about(path: Path) -> bytes:
+    """What a photo's file says of camera, date, place and so on, as far as `media.exif` keeps it."""
+    return exif.kept(decoding.exif(_content(path)))
 
 
 def _content(path: Path) -> bytes:

@@ -36,7 +36,6 @@ def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
     Raises `UnusableError`. Pillow opens nothing with more than twice MAX_PIXELS, whatever `max_pixels` is.
     """
-    Image.init()
     try:
         image = _opened(content)
         if image.width * image.height > max_pixels:
@@ -54,10 +53,24 @@ def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise UnusableError(f"has more than {2 * MAX_PIXELS:,} pixels, which is too many") from None
     except BROKEN_PICTURE as error:
         raise UnusableError(f"is damaged ({in_words(error)})") from None
-    return _to_rgb(image)
+    upright = _to_rgb(image)
+    upright.info = {}  # Pillow would write some of it into other files
+    return upright
+
+
+def exif(content: bytes) -> bytes:
+    """The EXIF data in a picture file that can be decoded, as it is there, in TIFF's format; empty if there is none."""
+    with _opened(content) as image:
+        if image.format == "TIFF":
+            return content
+        if image.format == "PNG":
+            image.load()  # it may come after the pixels
+        found = image.info.get("exif")
+        return found.removeprefix(b"Exif\0\0") if isinstance(found, bytes) else b""  # a PNG's text can be called exif
 
 
 def _opened(content: bytes) -> Image.Image:
+    Image.init()
     if content[4:8] == b"ftyp":  # of the family that HEIF belongs to
         _learn_heif()
     return Image.open(io.BytesIO(content), formats=[name for name in FORMATS if name in Image.OPEN])

@@ -33,17 +33,18 @@ def check_edges(format: str, width: int, height: int) -> None:
         )
 
 
-def encode(image: Image.Image, format: str, recipe: str | None = None) -> bytes:
-    """The picture file's bytes: `png` (lossless), `webp` or `jpg` (quality 95); a recipe that is too long is left
-    out."""
+def encode(image: Image.Image, format: str, recipe: str | None = None, exif: bytes = b"") -> bytes:
+    """The picture file's bytes: `png` (lossless), `webp` or `jpg` (quality 95), with a recipe, which is left out if it
+    is too long, or with what `media.exif` kept of a photo."""
     check_edges(format, *image.size)
     if recipe and not has_room(format, recipe):
         recipe = None
     if format == "png":
         rgb = image if image.mode == "RGB" else image.convert("RGB")
-        return png.encode(np.asarray(rgb), {CHUNK: recipe} if recipe else None)
-    buffer, exif = io.BytesIO(), Image.Exif()
+        return png.encode(np.asarray(rgb), {CHUNK: recipe} if recipe else None, exif)
+    buffer, described = io.BytesIO(), Image.Exif()
     if recipe:
-        exif[EXIF_DESCRIPTION] = recipe
-    image.save(buffer, "WEBP" if format == "webp" else "JPEG", quality=95, exif=exif)
+        described[EXIF_DESCRIPTION] = recipe
+    about = b"Exif\0\0" + exif if exif else described.tobytes()
+    image.save(buffer, "WEBP" if format == "webp" else "JPEG", quality=95, exif=about)
     return buffer.getvalue()

@@ -248,6 +248,22 @@ def test_an_edit_goes_back_into_its_photo(works, photo, direction):
     assert np.load("me-edited.npz")["w"].shape == np.load("me.npz")["w"].shape
 
 
+@pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
+def test_what_the_camera_wrote_stays_with_the_photo(works, photo, direction, ending):
+    """But for how it was held: the picture is upright."""
+    make, orientation, artist = 271, 274, 315
+    about = Image.Exif()
+    about[make], about[orientation], about[artist] = "Olympus", 3, "somebody"
+    Image.open(photo).rotate(180).save("held.jpg", quality=95, exif=about, comment=b"about the old face")
+    works("edit", 1, "--direction", f"{direction}=2", "--paste", "held.jpg", "-o", f"back.{ending}", "-q")
+    with Image.open(f"back.{ending}") as back:
+        found = back.getexif()
+        assert (found[make], found[artist], orientation in found) == ("Olympus", "somebody", False)
+        assert "comment" not in back.info
+        before = np.asarray(Image.open("held.jpg").rotate(180).convert("RGB"), float)
+        assert np.abs(np.asarray(back.convert("RGB"), float) - before)[400:].mean() < 3
+
+
 def test_only_who_is_seen_there_is_compared_with_before(works, photo, direction, monkeypatch):
     """Of whom the photo shows as they were before an edit only the edit is pasted; others take the whole place."""
     seen = []

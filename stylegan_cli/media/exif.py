@@ -1,0 +1,98 @@
+"""What a camera wrote about a photo, for the pictures that are made from it.
+
+Entries are copied byte by byte (TIFF 6.0, section 2; CIPA DC-008): Pillow would change their types, and every letter
+that is not English.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from stylegan_cli import __version__
+
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of one value, by its kind
+ASCII, SHORT, LONG = 2, 3, 4
+SOFTWARE, COLOUR_SPACE, SRGB = 0x0131, 0xA001, 1
+SETTINGS, PLACE = 0x8769, 0x8825  # where two more directories are: how and where the photo was taken
+# Of the first directory: maker, model, resolution, date, artist, computer, copyright. Everything else there is about
+# the photo's own pixels (orientation, thumbnail, strips), or a text for any purpose.
+KEPT = {0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0132, 0x013B, 0x013C, 0x8298, SETTINGS, PLACE}
+# Of the settings: the maker's notes, which can hold a preview; the photo's size; where in it the subject is; and
+# another directory, for printers.
+DROPPED = {0x927C, 0xA002, 0xA003, 0x9214, 0xA214, 0xA005}
+MOST = 60_000  # bytes: a JPEG file holds hardly more
+
+
+class _Entry(NamedTuple):
+    kind: int
+    number: int
+    value: bytes | memoryview
+
+
+def kept(tiff: bytes) -> bytes:
+    """The part of EXIF data that also holds for an upright sRGB picture made from the photo: camera, settings, date,
+    place, artist, copyright, resolution. The software becomes this one. Data are in TIFF's format; the result is empty
+    if there is nothing to keep, or if it is damaged or longer than MOST."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
+    try:
+        return _kept(tiff, order) if order else b""
+    except (struct.error, _TooLongError):
+        return b""
+
+
+class _TooLongError(Exception):
+    pass
+
+
+def _kept(tiff: bytes, order: str) -> bytes:
+    first = _directory(tiff, order, *struct.unpack_from(f"{order}L", tiff, 4))
+    first = {tag: entry for tag, entry in first.items() if tag in KEPT}
+    if not first:
+        return b""
+    name = f"stylegan {__version__}\0".encode()
+    first[SOFTWARE] = _Entry(ASCII, len(name), name)
+    end = 8 + len(_packed(first, order, 8))
+    others = []
+    for tag in sorted({SETTINGS, PLACE} & first.keys()):
+        entries = _directory(tiff, order, *struct.unpack(f"{order}L", first[tag].value))
+        others.append(_packed(_of_srgb(entries, order) if tag == SETTINGS else entries, order, end))
+        first[tag] = _Entry(LONG, 1, struct.pack(f"{order}L", end))
+        end += len(others[-1])
+    return b"".join([tiff[:4], struct.pack(f"{order}L", 8), _packed(first, order, 8), *others])
+
+
+def _of_srgb(settings: dict[int, _Entry], order: str) -> dict[int, _Entry]:
+    kept = {tag: entry for tag, entry in settings.items() if tag not in DROPPED}
+    return kept | {COLOUR_SPACE: _Entry(SHORT, 1, struct.pack(f"{order}H", SRGB))}
+
+
+def _directory(tiff: bytes, order: str, start: int) -> dict[int, _Entry]:
+    """The entries of the directory at `start`, by their tags, without damaged ones."""
+    (count,) = struct.unpack_from(f"{order}H", tiff, start)
+    entries = {}
+    for place in range(start + 2, start + 2 + 12 * count, 12):
+        tag, kind, number, at = struct.unpack_from(f"{order}HHLL", tiff, place)
+        size = SIZES.get(kind, 0) * number
+        value = memoryview(tiff)[place + 8 :][:size] if size <= 4 else memoryview(tiff)[at : at + size]
+        if 0 < len(value) == size:
+            entries[tag] = _Entry(kind, number, value)
+    return entries
+
+
+def _packed(entries: dict[int, _Entry], order: str, start: int) -> bytes:
+    """A directory that is put at `start`, followed by those values that are too long to be in it."""
+    table, values = [struct.pack(f"{order}H", len(entries))], []
+    end = start + 2 + 12 * len(entries) + 4
+    for tag, (kind, number, value) in sorted(entries.items()):
+        table.append(struct.pack(f"{order}HHL", tag, kind, number))
+        if len(value) <= 4:
+            table.append(bytes(value).ljust(4, b"\0"))
+        else:
+            table.append(struct.pack(f"{order}L", end))
+            padding = len(value) % 2  # values begin at even places
+            values += [value, bytes(padding)]
+            end += len(value) + padding
+    if end > MOST:
+        raise _TooLongError
+    return b"".join([*table, bytes(4), *values])
