@@ -103,8 +103,8 @@ def choose(
     done if there is no such face."""
     if not found:
         raise StyleganError(
-            f"no face was found in {owner}; a face must be upright, uncovered and not seen from the side: rotate the "
-            f"photo, or crop it to the face{instead}"
+            f"no face was found in {owner}; a face must be uncovered and not seen from the side: use another "
+            f"photo, or crop this one to the face{instead}"
         )
     number = face or 1
     if number > len(found):

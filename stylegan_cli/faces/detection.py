@@ -1,5 +1,6 @@
 """Finding faces: MTCNN's cascade over a pyramid of sizes, five points on each face, averaged to be stable, and from
-them FFHQ's square, which is then corrected."""
+them FFHQ's square, which is then corrected. The networks know upright faces; photos that lie on their side or upside
+down are searched once more for each way that they may lie."""
 
 from __future__ import annotations
 
@@ -29,14 +30,15 @@ ROUNDS = 3
 BOX = 0.7  # the detector's box as a fraction of FFHQ's square: where the first round looks
 CANVAS = 160  # pixels: the square that windows are cut from
 SURE = 0.9  # the minimum mean probability over the last windows
+CLEAR = 0.995  # below this, a face that is upside down may have been taken for an upright one
 MIRRORED = [1, 0, 2, 4, 3]
 
 
 @dataclass(frozen=True)
 class Detection:
     """A face in a picture, in the picture's pixels: `box` `[4]` (left, top, right, bottom); five `points` `[5, 2]`, the
-    eyes, the nose, the corners of the mouth, those on the picture's left first; FFHQ's `square` `[4, 2]`, as in
-    `geometry`. `score` is the probability of a face."""
+    eyes, the nose, the corners of the mouth, those on the left of the upright face first; FFHQ's `square` `[4, 2]`, as
+    in `geometry`. `score` is the probability of a face."""
 
     box: np.ndarray
     score: float
@@ -45,16 +47,17 @@ class Detection:
 
 
 def detect(image: Image.Image) -> list[Detection]:
-    """All faces in an RGB picture, largest first."""
+    """All faces in an RGB picture, largest first; if there is no upright face, those in the first turn by quarters that
+    shows any."""
     scale = min(1.0, SEARCH / max(image.size))
     small = image if scale == 1 else image.resize(_scaled(image.size, scale), Image.Resampling.BOX, reducing_gap=2.0)
     with torch.inference_mode():
         pixels = _to_tensor(small)
-        boxes = _propose(pixels)
-        for stage in (1, 2):
-            boxes = _closer(pixels, boxes, stage)
-        looks = [_look(image, box / scale) for box in boxes.double().numpy()]
-    return sorted((face for face in looks if face.score > SURE), key=lambda face: -_area(face.box))
+        for quarters in (0, 1, 3, 2):
+            looks = [_look(image, box / scale, quarters) for box in _boxes(pixels, quarters).double().numpy()]
+            if found := [face for face in looks if face.score > SURE]:
+                return sorted(found, key=lambda face: -_area(face.box))
+    return []
 
 
 def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
@@ -65,6 +68,18 @@ def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
 def _to_tensor(image: Image.Image) -> Tensor:
     """`[1, 3, h, w]`, scaled as the networks expect."""
     return (torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() - 127.5) / 128
+
+
+def _boxes(pixels: Tensor, quarters: int) -> Tensor:
+    """Boxes `[n, 4]` around faces in the picture `[1, 3, h, w]` that are upright once it is turned anticlockwise by so
+    many `quarters`."""
+    if quarters:
+        left, top, right, bottom = _boxes(pixels.rot90(1, (2, 3)), quarters - 1).T
+        return torch.stack([pixels.shape[3] - bottom, left, pixels.shape[3] - top, right], dim=1)
+    boxes = _propose(pixels)
+    for stage in (1, 2):
+        boxes = _closer(pixels, boxes, stage)
+    return boxes
 
 
 def _propose(pixels: Tensor) -> Tensor:
@@ -99,10 +114,18 @@ def _closer(pixels: Tensor, boxes: Tensor, stage: int) -> Tensor:
     return boxes[_without_doubles(boxes, probability, OVERLAP, of_smaller=stage == 2)]
 
 
-def _look(image: Image.Image, box: np.ndarray) -> Detection:
+def _look(image: Image.Image, box: np.ndarray, quarters: int) -> Detection:
+    """The face in a box, upright once the picture is turned by so many `quarters`, or upside down."""
+    face = _face(image, box, quarters)
+    if SURE < face.score < CLEAR:
+        return max(face, _face(image, box, quarters + 2), key=lambda face: face.score)
+    return face
+
+
+def _face(image: Image.Image, box: np.ndarray, quarters: int) -> Detection:
     """The face in a box; its points are found in the picture itself, not in the small one."""
     middle, half = (box[:2] + box[2:]) / 2, max(box[2:] - box[:2]) / BOX / 2
-    corners = middle + half * (2 * WHOLE - 1)
+    corners = np.roll(middle + half * (2 * WHOLE - 1), quarters, axis=0)
     for _ in range(ROUNDS):
         points, score = _points(image, corners)
         corners = square(points)

@@ -248,6 +248,18 @@ def test_an_edit_goes_back_into_its_photo(works, photo, direction):
     assert np.load("me-edited.npz")["w"].shape == np.load("me.npz")["w"].shape
 
 
+def test_a_photo_on_its_side_stays_there(works, photo, direction):
+    """Only the face in it is turned, for the model and back."""
+    with Image.open(photo) as image:
+        image.transpose(Image.Transpose.ROTATE_90).save("side.png")
+    move = ("--direction", f"{direction}=2")
+    works("project", "side.png", photo, "--steps", 1, "-o", "people/", "-q")
+    for name in ("side", "me"):
+        works("edit", f"people/{name}.npz", *move, "--paste", f"{name}.png", "-o", f"{name}-2.png", "-q")
+    turned, upright = np.rot90(pixels("side-2.png"), -1).astype(float), pixels("me-2.png")
+    assert np.abs(turned - upright).mean() < 0.5 < np.abs(upright - pixels(photo).astype(float)).mean()
+
+
 @pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
 def test_what_the_camera_wrote_stays_with_the_photo(works, photo, direction, ending):
     """But for how it was held: the picture is upright."""

@@ -113,7 +113,7 @@ def test_the_same_place():
 
 
 REFUSED = [
-    ([], None, StyleganError, r"no face was found in me\.jpg; a face must be upright, .*: rotate the photo, or"),
+    ([], None, StyleganError, r"no face was found in me\.jpg; a face must be uncovered .*, or crop this one"),
     ([], 2, StyleganError, r"no face was found in me\.jpg"),
     ([frontal()], 2, UsageError, r"no me\.jpg#2: the photo shows 1 face; 1 is the largest"),
     ([frontal()] * 3, 4, UsageError, r"no me\.jpg#4: the photo shows 3 faces; 1 is the largest"),

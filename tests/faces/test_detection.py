@@ -72,6 +72,26 @@ def test_several_faces_come_largest_first(faces):
         assert missed(face, placed(photo.size, centre, edge, degrees))[0] < 0.02
 
 
+@pytest.mark.parametrize("degrees", [90, 105, 180, 225, 270])
+def test_photos_that_lie_on_their_side_or_upside_down(faces, degrees):
+    """Also a face whose chin, upside down, looks like a forehead: the laughing one."""
+    truth = placed(SIZE, CENTRE, 192, degrees)
+    for face in faces.values():
+        (found,) = detect(drawn(face, SIZE, CENTRE, 192, degrees))
+        centre, size, turn = missed(found, truth)
+        assert centre < 0.01 and abs(size) < 0.03 and abs(turn) < 1.5
+        left, top, right, bottom = found.box
+        assert ((left, top) < found.points).all() and (found.points < (right, bottom)).all()
+
+
+def test_where_there_are_upright_faces_nobody_lies_on_their_side(faces):
+    photo = drawn(faces["old"], (700, 320), (530, 170), 250, -90)
+    assert len(detect(photo)) == 1
+    photo.paste(faces["baby"], (80, 60))
+    (found,) = detect(photo)
+    assert found.points.max(axis=0)[0] < 280
+
+
 NOBODY = {
     "white": Image.new("RGB", (300, 200), "white"),
     "noise": Image.fromarray(np.random.RandomState(0).randint(0, 255, (200, 300, 3), np.uint8)),
