@@ -3,7 +3,8 @@
 The face is matched in colour and blended band by band (Burt and Adelson 1983, "A multiresolution spline with
 application to image mosaics"): colours change over a wide zone, details over a narrow one. Hair continues beyond the
 crop: similar colours there change as the edit changed the hair, less and less outwards. The background does not change
-if a silhouette separates people from it; the generator draws a new background with every edit.
+if a silhouette separates people from it; the generator draws a new background with every edit. Where another person
+leaves free what was covered, and above them, the background goes on smoothly.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ AXES, POWER = (0.46, 0.47), 3.0
 FACE = (0.85, 0.7)  # between these distances details change from the photo's to the face's
 RIM = (0.99, 0.9)  # where, in the square, the widest transition ends; beyond it only colours follow the edit
 MARGIN = 0.25  # how far around the crop they do, in fractions of its edge
+UPPER = (0.5, 0.25)  # where, from the top, another person's head begins: from there upwards hair comes off
 OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # where they fade in, on both sides of the border
 EDITED = (6.0, 24.0)  # changes of colour (of 255) by an edit up to which details are the photo's, from which the face's
 COLOUR_SIZE = 64  # pixels of the crops that colours are compared on
@@ -51,7 +53,8 @@ def paste(
     `reference` is the crop before the edit, as the generator draws it. The difference between its colours and the
     photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
     Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's,
-    everything that the photo shows of the person within the crop is replaced. What is nearer to `others`, the places of
+    everything that the photo shows of the person within the crop is replaced, and hair above it if there is a
+    `silhouette`. What is nearer to `others`, the places of
     the other faces in the photo, is theirs, and stays as it is.
     """
     is_other = reference is None
@@ -73,15 +76,22 @@ def paste(
     ours = edited * sharp * rest
 
     visible, change = _visible(alignment), np.zeros_like(before)
-    if not is_other:  # another person's hair does not continue beyond the crop
-        fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - sharp)  # where details are always the photo's
+    fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - sharp)  # where details are always the photo's
+    behind = _behind(before, there) if is_other and there.min() < 0.5 else None  # if any background is seen
+    if behind is not None:
+        down = (np.arange(len(before), dtype=np.float32) + 0.5 - border) / size
+        change = (behind - before) * _step(down, *UPPER)[:, None, None]
+    elif not is_other:
         edit = (_small(face) - _small(reference)) * _resized(people[inner, inner], COLOUR_SIZE)
         change = _carried(before, edit, visible * _resized(fringe, COLOUR_SIZE))
-        change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near
-        change[inner, inner] *= fringe
+    change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near
+    change[inner, inner] *= fringe
     new = np.asarray(face.resize((size, size), Image.Resampling.LANCZOS), np.float32)
     cast = _cast(before[inner, inner], face, reference, there[inner, inner], here, visible)
-    missing = new + _resized(cast, size) - (before + change)[inner, inner]
+    new = new + _resized(cast, size)
+    if behind is not None:
+        new += (behind[inner, inner] - new) * (1 - here)
+    missing = new - (before + change)[inner, inner]
     change[inner, inner] += (
         _blended(missing, ours, max(round(math.log2(size / COARSEST)), 1)) * rest * own[inner, inner]
     )
@@ -110,6 +120,25 @@ def _people(
         if there[middle, middle].mean() > 0.5:
             return there, _resized(silhouette(face), size)
     return np.ones((*before.shape[:2], 1), np.float32), np.ones((size, size, 1), np.float32)
+
+
+def _behind(before: np.ndarray, people: np.ndarray) -> np.ndarray:
+    """The photo's square, `before`, without `people` `[n, n, 1]`: what is behind them goes on smoothly."""
+    small = round(COLOUR_SIZE * (1 + 2 * MARGIN))
+    hidden = _wide(_resized(people, small))
+    continued = _continued(_resized(before, small), 1 - hidden)
+    return before + (_resized(continued, len(before)) - before) * _resized(hidden, len(before))
+
+
+def _continued(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Values `[n, n, 3]`, and where they are not `known` `[n, n, 1]`, means of known ones: the farther, the wider."""
+    if len(values) == 1:
+        return values
+    half = math.ceil(len(values) / 2)
+    share = _resized(known, half)
+    means = _resized(values * known, half) / np.maximum(share, 1e-6)
+    wide = _continued(means, np.minimum(2 * share, 1))
+    return values * known + _resized(wide, len(values)) * (1 - known)
 
 
 def _carried(before: np.ndarray, change: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -273,6 +273,35 @@ def test_what_comes_to_light_has_the_colours_of_what_is_behind(before_a_wall):
         assert np.abs(other[150:200, x - 3 : x + 4] - WALL).mean() > 40
 
 
+@pytest.fixture
+def somebody_else():
+    """Long hair from above the crop to below it, her place, and another person with short hair before a dark wall."""
+    cut = placed(SIZE, CENTRE, EDGE)
+    pixels = np.random.RandomState(2).normal(WALL, 5, (*SIZE[::-1], 3))
+    pixels[55:280, 130:230] += np.subtract(HAIR, WALL)
+    face = Image.fromarray(np.full((256, 256, 3), np.subtract(WALL, 120), np.uint8))
+    face.paste(HAIR, (96, 32, 160, 256))
+    return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8)), face, cut
+
+
+def test_behind_somebody_else_is_the_wall_of_the_photo(somebody_else):
+    """Beside their head, where hair was, and above it; but the shoulders below are not touched."""
+    pasted = values(pasting.paste(somebody_else[0], somebody_else[1], somebody_else[2], None, brown))
+    for x in (140, 220):
+        assert np.abs(pasted[120:200, x - 5 : x + 6].mean(axis=(0, 1)) - WALL).max() < 15
+    assert np.abs(pasted[62:85, 150:210].mean(axis=(0, 1)) - WALL).max() < 15
+    assert np.abs(pasted[150:200, 170:190].mean(axis=(0, 1)) - HAIR).max() < 15
+    below = (slice(232, 300), slice(0, 360))
+    assert (pasted[below] == values(somebody_else[0])[below]).all()
+
+
+def test_where_no_wall_is_seen_none_is_made_up(somebody_else):
+    _, face, cut = somebody_else
+    photo = Image.new("RGB", SIZE, HAIR)
+    changed = (values(pasting.paste(photo, face, cut, None, brown)) != HAIR).any(axis=2)
+    assert changed[distance(cut) < 0.4].any() and not changed[distance(cut) > 0.5].any()
+
+
 def test_where_nobody_is_seen_faces_go_back_all_the_same(before_a_wall):
     """A cat's, or what else a model draws."""
     photo, face, cut, edited = before_a_wall
