@@ -4,10 +4,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageFilter
 from placing import drawn, placed
 
-from stylegan_cli.faces import alignment, pasting
+from stylegan_cli.faces import alignment, geometry, pasting
 
 SIZE, CENTRE, EDGE = (360, 300), (180, 150), 160
 TURNS = [0, 25, -45, 180]
@@ -158,6 +158,26 @@ def test_hair_beside_the_face_goes_along_only_where_it_was_edited(photo):
     assert np.abs(pasted - values(photo))[(across > 0.3) & (down > 0.3) & (distance(cut) < 0.5)].mean() < 2
 
 
+def test_around_an_edit_details_are_the_edited_faces(photo):
+    """Single hairs beside a mass of it change no colour that is compared, but belong to it; farther away they stay."""
+    cut = placed(SIZE, CENTRE, EDGE)
+    face = alignment.crop(photo, cut, 256)
+    fine = (np.indices((256, 256)).sum(axis=0) // 2 % 2 * 2 - 1) * 40
+    hairy = values(face)
+    hairy[20:80, 8:80] = 128 + fine[20:80, 8:80, None]
+    plain = hairy.copy()
+    plain[20:80, 8:80] = 128
+    hairy[30:62, 42:74] = (255, 0, 0)
+    edited, reference = (Image.fromarray(one.clip(0, 255).astype(np.uint8)) for one in (hairy, plain))
+    pasted = values(alignment.crop(pasting.paste(photo, edited, cut, reference), cut, 256))
+    before = values(alignment.crop(photo, cut, 256))
+    beside, far = (
+        np.abs(((pasted - before) * fine[..., None] / 40)[32:60, columns].mean())
+        for columns in (slice(36, 40), slice(16, 20))
+    )
+    assert beside > 10 > 3 > far
+
+
 HAIR, WALL, FLAG = (100, 70, 40), (180, 180, 190), (20, 40, 160)
 GREYER = np.array([100, 110, 120])
 
@@ -203,6 +223,23 @@ def test_a_face_cut_off_keeps_the_photo_sharp(photo, centre):
     assert pasted.size == SIZE
     assert np.abs(values(pasted) - values(photo))[distance(cut) < 0.4].mean() < 3
     assert np.abs(values(pasted) - values(photo)).max() < 50
+
+
+@pytest.mark.parametrize("centre", [(30, 40), (330, 150), (180, 290)])
+@pytest.mark.parametrize(("finest", "most"), [(1024, 1.5), (32, 8)])  # the mirror is as coarse as the pixels
+def test_beyond_the_photo_is_its_mirror_image(photo, centre, finest, most, monkeypatch):
+    """In its place, also if the photo is much larger than what is compared: a silhouette sees all of it."""
+    monkeypatch.setattr(pasting, "FINEST", finest)
+    cut, seen, border = placed(SIZE, centre, EDGE, 5), [], 160
+    pasting.paste(
+        photo, Image.new("RGB", (64, 64)), cut, None, lambda picture: seen.append(picture) or np.ones((9, 9, 1))
+    )
+    mirrored = Image.fromarray(np.pad(np.asarray(photo), ((border, border), (border, border), (0, 0)), "symmetric"))
+    wide = 1 + 2 * pasting.MARGIN
+    corners = geometry.inside(cut.corners, geometry.WHOLE * wide - pasting.MARGIN) + border
+    there = values(seen[0])
+    expected = values(geometry.cut(mirrored, corners, len(there)))
+    assert np.abs(there - expected).mean() < most
 
 
 @pytest.mark.parametrize(("edge", "size"), [(20, 64), (20, 1024), (280, 512), (280, 1024)])
@@ -260,6 +297,19 @@ def test_what_is_behind_people_stays(before_a_wall):
     wall = np.ones(SIZE[::-1], bool)
     wall[95:275, 125:235] = False
     assert np.abs(change[wall]).mean() < 0.5 < 10 < np.abs(other[wall & (distance(cut) < 0.45)]).mean()
+
+
+def test_loose_hair_goes_along(before_a_wall):
+    """Silhouettes do not reach so far."""
+    photo, face, cut, edited = before_a_wall
+
+    def tight(picture):
+        seen = Image.fromarray((brown(picture)[..., 0] * 255).astype(np.uint8))
+        return np.asarray(seen.filter(ImageFilter.MinFilter(11)), np.float32)[..., None] / 255
+
+    change = values(pasting.paste(photo, edited, cut, face, tight)) - values(photo)
+    for edge in (141, 215):  # the outermost pixels of the hair
+        assert np.abs(change[130:210, edge : edge + 4].mean(axis=(0, 1)) - GREYER).max() < 25
 
 
 def test_what_comes_to_light_has_the_colours_of_what_is_behind(before_a_wall):
