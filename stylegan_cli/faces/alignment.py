@@ -23,9 +23,9 @@ from stylegan_cli.faces import geometry
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.pillow import BROKEN_PICTURE
 
-CHUNK = "stylegan-align"
-SMALLEST = 16  # pixels between the eyes: a smaller face cannot be reproduced
-COARSE = 160  # pixels across a crop: below this, many details have to be invented
+PLACE_CHUNK = "stylegan-align"
+EYES_APART = 16  # pixels at least: a smaller face cannot be reproduced
+SMALL = 160  # pixels across a crop: below this, many details have to be invented
 FACE_MARGIN = 0.15  # around the face itself, in fractions of the crop
 ASIDE = 0.4  # the nose is almost in front of an eye
 ELSEWHERE = 0.1  # fractions of the crop: corners that are farther apart belong to another face
@@ -112,7 +112,7 @@ def choose(
     if is_tiny(found[number - 1]):
         apart = math.floor(eyes_apart(found[number - 1]) * 10) / 10  # rounded down, so never shown as large enough
         raise StyleganError(
-            f"the face in {owner} is too small: its eyes are {apart:g} pixels apart, but at least {SMALLEST} are "
+            f"the face in {owner} is too small: its eyes are {apart:g} pixels apart, but at least {EYES_APART} are "
             f"needed; use a larger picture{instead}"
         )
     return number
@@ -126,7 +126,7 @@ def eyes_apart(detection: Detection) -> float:
 
 def is_tiny(detection: Detection) -> bool:
     """Whether the face is too small to be reproduced."""
-    return eyes_apart(detection) < SMALLEST
+    return eyes_apart(detection) < EYES_APART
 
 
 def remarks(detection: Detection, alignment: Alignment) -> list[str]:
@@ -134,7 +134,7 @@ def remarks(detection: Detection, alignment: Alignment) -> list[str]:
     said = []
     if alignment.beyond(FACE_MARGIN).any():
         said.append("is cut off by the photo's edge: the missing part is filled with a mirror image")
-    if alignment.edge < COARSE:
+    if alignment.edge < SMALL:
         said.append(f"is small: eyes {eyes_apart(detection):.0f} pixels apart, in a crop of {alignment.edge:.0f}")
     if aside(detection.points) > ASIDE:
         said.append("is turned far to the side, which models of frontal faces draw poorly")
@@ -159,7 +159,7 @@ def crop(image: Image.Image, alignment: Alignment, size: int = 1024) -> Image.Im
 def to_png(face: Image.Image, alignment: Alignment, file: str) -> bytes:
     """The PNG file of an aligned face, with its alignment for `read`, and the name of the photo's `file`."""
     info, buffer = PngInfo(), io.BytesIO()
-    info.add_text(CHUNK, json.dumps(alignment.to_plain() | {"file": file}))
+    info.add_text(PLACE_CHUNK, json.dumps(alignment.to_plain() | {"file": file}))
     face.save(buffer, "PNG", pnginfo=info, compress_level=4)
     return buffer.getvalue()
 
@@ -168,7 +168,7 @@ def read(path: Path) -> Alignment | None:
     """The alignment stored in an aligned picture, or None. Raises StyleganError if it is damaged."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
-            text = image.info.get(CHUNK)
+            text = image.info.get(PLACE_CHUNK)
     except BROKEN_PICTURE:
         return None  # the code that reads the picture itself reports what is wrong
     if text is None:

@@ -28,7 +28,8 @@ UPPER = (0.5, 0.25)  # where, from the top, another person's head begins: from t
 OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # where they fade in, on both sides of the border
 EDITED = (6.0, 24.0)  # changes of colour (of 255) by an edit up to which details are the photo's, from which the face's
 COLOUR_SIZE = 64  # pixels of the crops that colours are compared on
-WIDER = 7  # of these pixels: by how much edits and people are widened, to include loose hair
+AROUND_SIZE = round(COLOUR_SIZE * (1 + 2 * MARGIN))  # the same with what is around the crops
+WINDOW = 7  # of these pixels: edits and people are widened by half of it on each side, to include loose hair
 BETWEEN = 0.04  # fractions of the crop: half the width of the border between two faces
 CAST = 32.0  # colours that differ by more (of 255) are an edit rather than a colour cast
 GRAIN = 10.0  # differences of colour (of 255) that are noise
@@ -54,8 +55,7 @@ def paste(
     photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
     Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's,
     everything that the photo shows of the person within the crop is replaced, and hair above it if there is a
-    `silhouette`. What is nearer to `others`, the places of
-    the other faces in the photo, is theirs, and stays as it is.
+    `silhouette`. What is nearer to `others`, the places of the other faces in the photo, is theirs, and stays as it is.
     """
     is_other = reference is None
     reference = crop(photo, alignment, face.width) if reference is None else reference
@@ -71,12 +71,13 @@ def paste(
     people[inner, inner] = np.maximum(there[inner, inner], here)
     own = _own(alignment, others, _places(corners, len(before)))
     near = _widened(people) * own
-    rest, sharp = _step(_distance(size), *RIM), _sharp(alignment, size) * near[inner, inner]
+    rest = _step(_distance(size), *RIM)
+    shown = _sharp(alignment, size) * near[inner, inner]  # elsewhere details are always the photo's
     edited = np.maximum(_step(_distance(size, AXES, POWER), *FACE), _resized(_edited(face, reference), size))
-    ours = edited * sharp * rest
+    ours = edited * shown * rest
 
     visible, change = _visible(alignment), np.zeros_like(before)
-    fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - sharp)  # where details are always the photo's
+    fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - shown)  # where colours follow the edit
     behind = _behind(before, there) if is_other and there.min() < 0.5 else None  # if any background is seen
     if behind is not None:
         down = (np.arange(len(before), dtype=np.float32) + 0.5 - border) / size
@@ -92,9 +93,8 @@ def paste(
     if behind is not None:
         new += (behind[inner, inner] - new) * (1 - here)
     missing = new - (before + change)[inner, inner]
-    change[inner, inner] += (
-        _blended(missing, ours, max(round(math.log2(size / COARSEST)), 1)) * rest * own[inner, inner]
-    )
+    levels = max(round(math.log2(size / COARSEST)), 1)
+    change[inner, inner] += _blended(missing, ours, levels) * rest * own[inner, inner]
     mask = _framed(ours, border)
     return _drawn(photo, corners, change + mask * before, mask)
 
@@ -103,9 +103,10 @@ def _surroundings(photo: Image.Image, corners: np.ndarray, size: int) -> np.ndar
     """The square `[size, size, 3]`; beyond the photo's edges, its mirror image."""
     near, start, shrink = geometry.nearby(photo, corners, size)
     low, high = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
-    before, after = (-(-np.maximum(beyond, 0) // shrink) for beyond in (-low, high - photo.size))
-    part = np.pad(np.asarray(near), ((before[1], after[1]), (before[0], after[0]), (0, 0)), "symmetric")
-    return np.asarray(geometry.cut(Image.fromarray(part), (corners - start) / shrink + before, size), np.float32)
+    (left, top), (right, bottom) = (-(-np.maximum(beyond, 0) // shrink) for beyond in (-low, high - photo.size))
+    part = np.pad(np.asarray(near), ((top, bottom), (left, right), (0, 0)), "symmetric")
+    moved = (corners - start) / shrink + (left, top)
+    return np.asarray(geometry.cut(Image.fromarray(part), moved, size), np.float32)
 
 
 def _people(
@@ -124,9 +125,8 @@ def _people(
 
 def _behind(before: np.ndarray, people: np.ndarray) -> np.ndarray:
     """The photo's square, `before`, without `people` `[n, n, 1]`: what is behind them goes on smoothly."""
-    small = round(COLOUR_SIZE * (1 + 2 * MARGIN))
-    hidden = _wide(_resized(people, small))
-    continued = _continued(_resized(before, small), 1 - hidden)
+    hidden = _wide(_resized(people, AROUND_SIZE))
+    continued = _continued(_resized(before, AROUND_SIZE), 1 - hidden)
     return before + (_resized(continued, len(before)) - before) * _resized(hidden, len(before))
 
 
@@ -149,15 +149,15 @@ def _carried(before: np.ndarray, change: np.ndarray, weight: np.ndarray) -> np.n
     changes half as much as hair. The less certain the fit, because shapes moved or no such colour was seen, the smaller
     the change.
     """
-    around, size = round(COLOUR_SIZE * MARGIN), len(before)
-    near = _kernel(COLOUR_SIZE + 2 * around)
+    around, size = (AROUND_SIZE - COLOUR_SIZE) // 2, len(before)
+    near = _kernel(AROUND_SIZE)
     weight = _framed(weight, around)[..., 0]
     total = near @ weight @ near + 1e-12
 
     def mean(values: np.ndarray) -> np.ndarray:
         return np.einsum("ij,jk,jk...,kl,il->il...", near, weight, values, near, 1 / total, optimize=True)
 
-    seen, new = _resized(before, len(near)), _framed(change, around)
+    seen, new = _resized(before, AROUND_SIZE), _framed(change, around)
     colours, changes = mean(seen), mean(new)
     precision = np.linalg.inv(mean(_outer(seen, seen)) - _outer(colours, colours) + GRAIN**2 * np.eye(3))
     together = mean(_outer(seen, new)) - _outer(colours, changes)
@@ -223,13 +223,12 @@ def _edited(face: Image.Image, reference: Image.Image) -> np.ndarray:
 
 def _widened(people: np.ndarray) -> np.ndarray:
     """People in the photo's square `[n, n, 1]`, widened."""
-    small = _resized(people, round(COLOUR_SIZE * (1 + 2 * MARGIN)))
-    return _resized(_wide(small), len(people))
+    return _resized(_wide(_resized(people, AROUND_SIZE)), len(people))
 
 
 def _wide(places: np.ndarray) -> np.ndarray:
-    """Places `[n, n, 1]`, 0 to 1, widened by WIDER with soft edges."""
-    wide = Image.fromarray((places[..., 0].clip(0, 1) * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(WIDER))
+    """Places `[n, n, 1]`, 0 to 1, widened by half a WINDOW, with soft edges."""
+    wide = Image.fromarray((places[..., 0].clip(0, 1) * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(WINDOW))
     return np.asarray(wide.filter(ImageFilter.GaussianBlur(1.5)), np.float32)[..., None] / 255
 
 

@@ -74,7 +74,7 @@ def test_a_png_carries_its_alignment(tmp_path):
     assert alignment.read(tmp_path / "face.png") == CUT
     with Image.open(tmp_path / "face.png") as image:
         assert difference(image, face) == 0
-        assert json.loads(image.info[alignment.CHUNK])["file"] == "party.jpg"
+        assert json.loads(image.info[alignment.PLACE_CHUNK])["file"] == "party.jpg"
 
 
 def other_pictures(folder):
@@ -93,7 +93,7 @@ def test_other_pictures_carry_none(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"quad": [[1e999]]}', "[" * 100_000], ids=range(6))
 def test_a_damaged_alignment_is_told(tmp_path, text):
     info = PngInfo()
-    info.add_text(alignment.CHUNK, text)
+    info.add_text(alignment.PLACE_CHUNK, text)
     Image.new("RGB", (8, 8)).save(tmp_path / "face.png", pnginfo=info)
     with pytest.raises(StyleganError, match=r"face\.png contains a damaged alignment \(.*\); align the photo again"):
         alignment.read(tmp_path / "face.png")
