@@ -1,5 +1,6 @@
 """That no tensor of a computation is left on another device, where there is no such device: torch's fake tensors have
-a shape and a device but no values, and refuse to be added to what lies elsewhere. (Only convolutions do not check.)"""
+a shape and a device but no values, and refuse to be added to what lies elsewhere. (Only convolutions do not check.)
+And that nothing there is float64, which Apple's MPS does not have."""
 
 import subprocess
 from dataclasses import asdict
@@ -10,6 +11,8 @@ import small_families
 import torch
 from tiny_generator import TINY
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from stylegan_cli import architectures
 from stylegan_cli.hardware import PRECISIONS
@@ -48,6 +51,17 @@ def compiled(code, folder):
     return library
 
 
+class NoDoubles(TorchDispatchMode):
+    """Raises where a float64 tensor is made on another device, or copied there."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        seen = [one for one in tree_leaves((args, kwargs, result)) if isinstance(one, torch.Tensor)]
+        if any(one.device.type != "cpu" for one in seen) and any(one.dtype == torch.float64 for one in seen):
+            raise TypeError(f"{function} uses float64 on another device")
+        return result
+
+
 def make(family):
     return architectures.build(family, CONFIGS[family], "cuda").eval()
 
@@ -55,8 +69,10 @@ def make(family):
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("family", CONFIGS)
 def test_pictures(elsewhere, family, precision):
-    with elsewhere, torch.inference_mode():
+    with elsewhere, NoDoubles(), torch.inference_mode():
         generator = make(family)
+        if family == "stylegan3":
+            generator.set_transform((0.1, 0.0), 15.0)
         generator.dtype = PRECISIONS[precision]
         for n in (1, 2):  # a picture alone takes another way
             z = torch.randn(n, generator.z_dim, device="cuda")
@@ -70,7 +86,7 @@ def test_pictures(elsewhere, family, precision):
 def test_scores(elsewhere, monkeypatch, family, precision):
     """As training has them: of generated pictures with mixed styles, changed by all augmentations."""
     monkeypatch.setattr(augment, "_margin", lambda _inverse, _size: 16)  # of numbers, which there are none
-    with elsewhere:
+    with elsewhere, NoDoubles():
         generator = make(family)
         config = {"resolution": generator.resolution, "c_dim": 3}
         discriminator = architectures.build_discriminator(family, config, "cuda")
@@ -90,3 +106,10 @@ def test_another_device_is_seen(elsewhere):
         ws = torch.zeros(1, generator.num_ws, generator.w_dim, device="cpu")
         with pytest.raises(RuntimeError, match="same device"):
             generator.truncate(ws, 0.7)
+
+
+def test_float64_is_seen(elsewhere):
+    with elsewhere, NoDoubles():
+        torch.zeros(2, dtype=torch.float64)
+        with pytest.raises(TypeError, match="float64"):
+            torch.zeros(2, device="cuda").double()

@@ -363,4 +363,4 @@ class StyleGAN3(Generator):
         cos, sin = math.cos(math.radians(rotate)), math.sin(math.radians(rotate))
         x, y = translate
         motion = torch.tensor([[cos, sin, x], [-sin, cos, y], [0, 0, 1]], dtype=torch.float64)
-        cast(Synthesis, self._modules["synthesis"]).input.transform.copy_(torch.linalg.inv(motion))
+        cast(Synthesis, self._modules["synthesis"]).input.transform.copy_(torch.linalg.inv(motion).float())
