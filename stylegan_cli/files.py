@@ -7,6 +7,8 @@ import hashlib
 import os
 import re
 import shutil
+import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -25,6 +27,7 @@ UNREAD = (  # and of those that cannot: the raw formats of cameras
 )
 # Lock files have this name or ending; the holder removes its own unless it is killed.
 LOCK = ".lock"
+PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between attempts to replace a file that is in use
 # The names that this process has claimed, and what keeps others from them.
 _claimed, _claims = set[Path](), ExitStack()
 # With these errors only writing fails; what is read or sent meanwhile never does.
@@ -44,9 +47,27 @@ def replacing(path: Path) -> Iterator[Path]:
             mode = part.stat().st_mode
             yield part
             part.chmod(mode)  # safetensors makes files that only their owner may read
-            part.replace(path)
+            _replace(part, path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def _replace(part: Path, path: Path) -> None:
+    """Gives a file its name. Windows refuses that as long as a program has the old file open, and virus scanners open
+    every new file for a moment. Raises `StyleganError` if it stays open."""
+    for pause in (*PAUSES, None):
+        try:
+            part.replace(path)
+            return
+        except PermissionError:
+            if sys.platform != "win32":
+                raise
+            if pause is None:
+                raise StyleganError(
+                    f"{path} cannot be replaced: it is read-only, or open in another program; close it there, or "
+                    "choose another name"
+                ) from None
+            time.sleep(pause)
 
 
 def part_of(path: Path) -> Path:

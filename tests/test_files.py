@@ -3,11 +3,13 @@
 import errno
 import hashlib
 import tracemalloc
+from pathlib import Path
 
 import filelock
 import pytest
 from safetensors import SafetensorError
 
+from stylegan_cli import files
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import alone, claim, claims, file_digest, replacing, write_bytes
 
@@ -127,3 +129,41 @@ def test_names_in_folders_that_cannot_be_written_to_are_nobodys(tmp_path, monkey
     monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
     with claims():
         assert claim(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("attempts", [0, 1, 3])
+def test_a_file_that_is_open_on_windows_for_a_moment_is_replaced(tmp_path, monkeypatch, attempts):
+    refusals = in_use(monkeypatch, "win32", attempts)
+    write_bytes(tmp_path / "a.png", b"new")
+    assert (refusals, (tmp_path / "a.png").read_bytes()) == ([], b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_file_that_stays_open_on_windows_is_named_and_kept(tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(b"old")
+    in_use(monkeypatch, "win32", 99)
+    with pytest.raises(StyleganError, match=r"a\.png cannot be replaced: it is read-only, or open in another program;"):
+        write_bytes(tmp_path / "a.png", b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.png", b"old")]
+
+
+def test_elsewhere_nobody_waits_for_permission(tmp_path, monkeypatch):
+    refusals = in_use(monkeypatch, "linux", 2)
+    with pytest.raises(PermissionError):
+        write_bytes(tmp_path / "a.png", b"new")
+    assert len(refusals) == 1
+
+
+def in_use(monkeypatch, system, attempts):
+    """Files are replaced only after so many attempts; returns what is left of the refusals."""
+    refusals, replace = [PermissionError(errno.EACCES, "Access is denied")] * attempts, Path.replace
+
+    def refuse(path, other):
+        if refusals:
+            raise refusals.pop()
+        return replace(path, other)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(files.sys, "platform", system)
+    monkeypatch.setattr(files, "PAUSES", (0.0,) * 3)
+    return refusals
