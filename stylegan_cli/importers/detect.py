@@ -121,7 +121,9 @@ def _native(path: Path) -> Checkpoint:
         raise RefusedError("its contents do not match its sha256: it is damaged")
     if not all(tensor.is_floating_point() for tensor in tensors.values()):
         raise RefusedError("it has tensors that do not hold floating-point numbers")
-    network = Network(family, json.loads(config), {name: tensor.float() for name, tensor in tensors.items()})
+    # Copies: Windows does not replace a file that is mapped, and a run replaces its model while others draw with it.
+    copies = {name: tensor.to(torch.float32, copy=True) for name, tensor in tensors.items()}
+    network = Network(family, json.loads(config), copies)
     check(family, network.config, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
     notes = json.loads(metadata.get("notes", "{}"))
     if not isinstance(notes, dict):
