@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def save(state: State, folder: Path) -> Path:
     kept = [other for other in others if other <= path][-KEPT:]
     for other in others:
         if other not in kept:
-            other.unlink()
+            with suppress(PermissionError):  # Windows keeps what another run is reading; the next call removes it
+                other.unlink()
     return path
 
 

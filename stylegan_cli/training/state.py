@@ -82,7 +82,8 @@ class State:
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor], progress: Mapping[str, float]) -> None:
-        """Restores what `tensors` and `asdict(progress)` returned."""
+        """Restores what `tensors` and `asdict(progress)` returned; the given tensors, which may be a mapped file, are
+        copied."""
         for name, network in self._networks():
             network.load_state_dict(below(tensors, name))
         for name, adam, network in self._adams():
@@ -93,7 +94,8 @@ class State:
                     moments = {kind: torch.empty_like(parameter) for kind in ("exp_avg", "exp_avg_sq")}
                     for kind, moment in moments.items():
                         moment.copy_(found[f"{key}.{kind}"])
-                    adam.state[parameter] = {"step": found[f"{key}.step"].to(parameter.device), **moments}
+                    step = found[f"{key}.step"].to(parameter.device, copy=True)
+                    adam.state[parameter] = {"step": step, **moments}
         if self.scaler.is_enabled():
             self.scaler.load_state_dict({key: value.item() for key, value in below(tensors, "scaler").items()})
         self.progress = Progress(**progress)  # type: ignore[arg-type]

@@ -1,9 +1,11 @@
 """Checkpoints are whole or not there, and the last two good ones stay."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 import torch
+from small_trainers import steps, trainer_of
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.training import checkpoints, presets
@@ -32,6 +34,31 @@ def test_the_last_two_stay(state, tmp_path):
         state.progress.nimg = nimg
         checkpoints.save(state, tmp_path)
     assert [int(path.stem) for path in checkpoints.found(tmp_path)] == [24, 1000]
+
+
+def test_what_continued_does_not_need_the_file(pictures, tmp_path):
+    """On Windows a file that anything has mapped cannot be removed."""
+    begun = steps(trainer_of(pictures), 2).state
+    path, before = checkpoints.save(begun, tmp_path), begun.tensors()
+    continued = trainer_of(pictures).state
+    continued.load(*checkpoints.newest(tmp_path))
+    path.write_bytes(bytes(path.stat().st_size))
+    assert all(torch.equal(before[name], tensor) for name, tensor in continued.tensors().items())
+
+
+def test_one_that_cannot_be_removed_is_removed_later(state, tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(f"{path} is in use")
+
+    with monkeypatch.context() as windows:
+        windows.setattr(Path, "unlink", lambda path, missing_ok=False: missing_ok or refuse(path))
+        for nimg in (8, 16, 24):
+            state.progress.nimg = nimg
+            checkpoints.save(state, tmp_path)
+    assert len(checkpoints.found(tmp_path)) == 3
+    state.progress.nimg = 32
+    checkpoints.save(state, tmp_path)
+    assert [int(path.stem) for path in checkpoints.found(tmp_path)] == [24, 32]
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:-9] + bytes([b[-9] ^ 1]) + b[-8:], lambda _: b""])
