@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import count
@@ -133,15 +134,20 @@ def check_sampled(path: Path, latents: Path, force: bool) -> Path:
 
 
 def result_names(labels: Sequence[str], only: str = "") -> list[str]:
-    """File names for results: their labels, made different where they are the same; `only`, if given, for a single
-    result."""
+    """File names for results: their labels, made different where Windows or macOS take them for the same; `only`, if
+    given, for a single result."""
     if only and len(labels) == 1:
         return [only]
     names = [label.replace("#", "-") for label in labels]
-    often = Counter(names)
-    taken = {name for name in names if often[name] == 1}
+    often = Counter(map(_folded, names))
+    taken = {name for name, times in often.items() if times == 1}
     for i, name in enumerate(names):
-        if often[name] > 1:
-            names[i] = next(other for n in count(1) if (other := f"{name}-{n}") not in taken)
-            taken.add(names[i])
+        if often[_folded(name)] > 1:
+            names[i] = next(other for n in count(1) if _folded(other := f"{name}-{n}") not in taken)
+            taken.add(_folded(names[i]))
     return names
+
+
+def _folded(name: str) -> str:
+    """What names have in common that most systems take for the same: Jon and jon, and accents stored in two ways."""
+    return unicodedata.normalize("NFC", name).casefold()

@@ -461,6 +461,11 @@ def test_everybody_gets_a_name_of_their_own():
     assert places.result_names(["a", "a"], "only") == ["a-1", "a-2"]
 
 
+def test_names_that_windows_or_macos_take_for_the_same_differ():
+    assert places.result_names(["Jon", "JON-1", "jon"]) == ["Jon-2", "JON-1", "jon-3"]
+    assert places.result_names(["Zo\u00eb", "Zoe\u0308"]) == ["Zo\u00eb-1", "Zoe\u0308-2"]
+
+
 def test_nvidias_spellings(tiny_stylegan):
     tiny_stylegan("sample", "--seeds", 1, "--noise-mode", "none", "--save-latents", "--size", 16, "--output", "a.png")
     tiny_stylegan("sample", "--projected-w", "a.npz", "--noise", "none", "--size", 16, "--out", "b.png")
