@@ -24,6 +24,7 @@ NO_MEMORY = re.compile(r"out of memory|allocate memory|could not create a primit
 # What to do about an error of the system, if its message does not say so.
 ADVICE = {
     errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EROFS: "choose another place",
     errno.EACCES: "choose another place, or change the permissions there",
     errno.EPERM: "choose another place, or change the permissions there",
     errno.ENOTDIR: "there is a file where a folder should be; choose another place",

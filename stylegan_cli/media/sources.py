@@ -90,14 +90,13 @@ class FolderSource(Source):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        seen: set[tuple[int, int]] = set()
+        seen: set[object] = set()
         for folder, folders, files in os.walk(path, followlinks=True, onerror=self._unreadable):
             here = Path(folder)
-            status = here.stat()
-            if (status.st_dev, status.st_ino) in seen:
+            if (identity := _identity(here)) in seen:
                 folders.clear()
                 continue
-            seen.add((status.st_dev, status.st_ino))
+            seen.add(identity)
             folders[:] = sorted(name for name in folders if not is_leftover(name))
             for name in filter(_is_picture, files):
                 below = (here / name).relative_to(path).as_posix()
@@ -254,6 +253,13 @@ def _is_picture(name: str) -> bool:
     picture)."""
     base = PurePosixPath(name).name
     return base.lower().endswith(PICTURES + UNREAD) and not base.startswith(".")
+
+
+def _identity(folder: Path) -> object:
+    """What a folder is told apart by: its number, or its real path on file systems that number nothing (some network
+    drives of Windows)."""
+    status = folder.stat()
+    return (status.st_dev, status.st_ino) if status.st_ino else folder.resolve()
 
 
 def _no_file(path: Path, most: int) -> str | None:

@@ -31,6 +31,7 @@ NO_MEMORY = "there is not enough memory for this; try a smaller --size, fewer pi
         (OSError(errno.ENOMEM, "Cannot allocate memory"), 1, NO_MEMORY),
         (OSError(errno.ENOSPC, "No space left on device", "a.png"), 1, "No space left on device: a.png"),
         (OSError(errno.ENAMETOOLONG, "File name too long", "aa"), 1, "File name too long: aa; choose a shorter name"),
+        (OSError(errno.EROFS, "Read-only file system", "a"), 1, "Read-only file system: a; choose another place"),
         (PermissionError(errno.EACCES, "Permission denied", "a"), 1, "Permission denied: a; choose another place, or "),
         (
             ZeroDivisionError("by nought"),

@@ -5,6 +5,7 @@ import json
 import os
 import stat
 import zipfile
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -106,6 +107,21 @@ def test_symbolic_links_are_followed_once(tmp_path):
     assert names == ["a.png", "else/c.png", "sub/b.png"]
     assert sorted(name for name, _ in refused) == ["gone.png", "self.png"]
     assert all(reason.startswith("cannot be read") for _, reason in refused)
+
+
+def test_folders_without_numbers_are_told_apart(tmp_path, monkeypatch):
+    """As on some network drives of Windows."""
+    fill(tmp_path / "photos", {"a.png": "", "one/b.png": "", "two/c.png": ""})
+    (tmp_path / "photos/two/loop").symlink_to(tmp_path / "photos")
+    stat = Path.stat
+
+    def without_number(path, **more):
+        found = list(stat(path, **more))
+        found[1] = found[2] = 0
+        return os.stat_result(found)
+
+    monkeypatch.setattr(Path, "stat", without_number)
+    assert listed(tmp_path / "photos")[0] == ["a.png", "one/b.png", "two/c.png"]
 
 
 def test_pipes_are_no_files(tmp_path):
