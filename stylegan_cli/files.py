@@ -202,8 +202,12 @@ def sweep(path: Path) -> None:
 
 
 def nearest_existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    """The folder, or the nearest one above it that exists. Raises `StyleganError` if there is none: Windows has drives
+    that come and go."""
+    for path in (folder, *folder.parents):
+        if path.exists():
+            return path
+    raise StyleganError(f"there is no {folder.anchor or 'current folder'}; choose another place")
 
 
 def file_digest(path: Path) -> str:

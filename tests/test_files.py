@@ -3,7 +3,7 @@
 import errno
 import hashlib
 import tracemalloc
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import filelock
 import pytest
@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from stylegan_cli import files
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import alone, claim, claims, file_digest, replacing, write_bytes
+from stylegan_cli.files import alone, claim, claims, file_digest, nearest_existing, replacing, write_bytes
 
 
 @pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL])
@@ -129,6 +129,19 @@ def test_names_in_folders_that_cannot_be_written_to_are_nobodys(tmp_path, monkey
     monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
     with claims():
         assert claim(tmp_path / "a.png")
+
+
+def test_the_nearest_folder_that_exists(tmp_path):
+    assert nearest_existing(tmp_path / "a/b") == nearest_existing(tmp_path) == tmp_path
+
+
+def test_a_drive_that_is_gone_is_named():
+    class Unplugged(PureWindowsPath):
+        def exists(self):
+            return False
+
+    with pytest.raises(StyleganError, match=r"there is no E:\\; choose another place"):
+        nearest_existing(Unplugged("E:/faces/new"))
 
 
 @pytest.mark.parametrize("attempts", [0, 1, 3])
