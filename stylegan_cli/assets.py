@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import io
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,11 @@ from stylegan_cli.files import replacing, write_bytes
 from stylegan_cli.folders import cache_folder
 
 TIMEOUT = 30  # seconds without a byte
+# What a server or a network that fails may raise, at first or later.
+UNREACHABLE = (
+    *(urllib.error.URLError, TimeoutError, http.client.HTTPException, ValueError),
+    *(ConnectionError, ssl.SSLError),
+)
 
 Progress = Callable[[int, int], None]
 
@@ -92,8 +98,11 @@ def download(url: str, sha256: str, path: Path, progress: Progress = no_progress
                 raise StyleganError(
                     f"{url} does not have the expected sha256: it has {sha.hexdigest()}, not {sha256}; nothing was kept"
                 )
-    except (urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException, ValueError) as error:
-        raise StyleganError(f"could not fetch {url} ({error}); check the address and the network") from None
+    except UNREACHABLE as error:
+        advice = "check the address and the network"
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):  # behind some proxies, and for a new Python on a Mac
+            advice = "set SSL_CERT_FILE to your network's certificates, or fetch the file yourself and give its path"
+        raise StyleganError(f"could not fetch {url} ({error}); {advice}") from None
 
 
 def read_wheel(wheel: Wheel, members: Sequence[str], progress: Progress = no_progress) -> list[bytes]:

