@@ -18,9 +18,10 @@ from safetensors import SafetensorError
 
 from stylegan_cli.errors import StyleganError
 
+HEIF = (".heic", ".heif")  # of iPhones
 PICTURES = (  # endings of picture files that can be read
     *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
-    *(".jp2", ".j2k", ".jpx", ".tga", ".avif", ".heic", ".heif", ".mpo", ".jfif"),
+    *(".jp2", ".j2k", ".jpx", ".tga", ".avif", ".mpo", ".jfif", *HEIF),
 )
 UNREAD = (  # and of those that cannot: the raw formats of cameras
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
@@ -73,6 +74,12 @@ def _replace(part: Path, path: Path) -> None:
 def part_of(path: Path) -> Path:
     """The temporary name beside `path` that this process writes to."""
     return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+
+
+def copy(source: Path, path: Path) -> None:
+    """Copies a file completely or not at all, as `replacing` does."""
+    with replacing(path) as part:
+        shutil.copyfile(source, part)
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:

@@ -6,6 +6,7 @@ import logging
 import struct
 import warnings
 import zlib
+from functools import cache
 
 from PIL import Image, UnidentifiedImageError
 
@@ -18,6 +19,14 @@ CHUNK, EXIF_DESCRIPTION = "stylegan", 0x010E  # recipes are in a PNG's text chun
 # pixels, or that is reported anyway. (What libtiff itself prints about damaged compressed TIFFs cannot be silenced.)
 warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+@cache
+def learn_heif() -> None:
+    """Lets Pillow open what iPhones save."""
+    from pi_heif import register_heif_opener
+
+    register_heif_opener()
 
 
 def in_words(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from stylegan_cli.assets import (
     read_wheel,
 )
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
-from stylegan_cli.files import replacing, write_bytes
+from stylegan_cli.files import copy, write_bytes
 from stylegan_cli.folders import cache_folder, data_folder
 
 if TYPE_CHECKING:
@@ -270,11 +270,11 @@ def add(path: Path, name: str, force: bool = False) -> Model:
     generator = open_file(path, name)
     weights, sha256 = folder / f"weights{NATIVE}", generator.origin.sha256
     if modelfile.is_native(path):
-        _copy(path, weights)  # even in half precision: the model must stay the same
+        copy(path, weights)  # even in half precision: the model must stay the same
     else:
         modelfile.save(generator, weights, generator.origin.notes)
     if model_of(beside := path.with_name(ENCODER)) == sha256:
-        _copy(beside, folder / ENCODER)
+        copy(beside, folder / ENCODER)
     elif model_of(folder / ENCODER) != sha256:
         (folder / ENCODER).unlink(missing_ok=True)  # of the model that was here before
     kind = generator.origin.notes.get("format", "model file")
@@ -286,11 +286,6 @@ def add(path: Path, name: str, force: bool = False) -> Model:
     # Last, because it is what makes the folder a model.
     write_bytes(folder / "model.json", json.dumps(about, indent=2).encode())
     return Model(name, folder)
-
-
-def _copy(source: Path, path: Path) -> None:
-    with replacing(path) as part:
-        shutil.copyfile(source, part)
 
 
 def remove(name: str) -> Path:

@@ -3,6 +3,7 @@
 import json
 from contextlib import nullcontext
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import torch
@@ -255,3 +256,9 @@ def test_latents_that_do_not_fit_the_model(tiny, shape):
     recipe = Recipe(Sheet(((Face(torch.zeros(shape)),),)), "tiny", tiny.origin.sha256, "fp32", "cpu")
     with pytest.raises(StyleganError, match=r"has latents .* the model takes \[13, 16\]"):
         recipe.check_model(tiny, "a.png")
+
+
+def test_a_photo_of_an_iphone_has_no_recipe():
+    """It is read, to say so: that its format is unknown would be no help."""
+    with pytest.raises(StyleganError, match=r"phone\.heic is a picture without a recipe"):
+        recipes.read(Path(__file__).parent / "golden" / "phone.heic")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import math
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.pillow import BROKEN_PICTURE, in_words
+from stylegan_cli.pillow import BROKEN_PICTURE, in_words, learn_heif
 
 # Not everything that Pillow opens: some formats run other programs (EPS), others are not photos or drawings.
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000", "TGA", "AVIF", "HEIF")
@@ -72,16 +72,8 @@ def exif(content: bytes) -> bytes:
 def _opened(content: bytes) -> Image.Image:
     Image.init()
     if content[4:8] == b"ftyp":  # of the family that HEIF belongs to
-        _learn_heif()
+        learn_heif()
     return Image.open(io.BytesIO(content), formats=[name for name in FORMATS if name in Image.OPEN])
-
-
-@cache
-def _learn_heif() -> None:
-    """Lets Pillow open what iPhones save."""
-    from pi_heif import register_heif_opener
-
-    register_heif_opener()
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -31,7 +31,7 @@ from PIL import Image
 
 from stylegan_cli import modelfile
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import LOCK, alone, is_leftover, is_residue, nearest_existing, replacing, telling_why
+from stylegan_cli.files import LOCK, alone, copy, is_leftover, is_residue, nearest_existing, replacing, telling_why
 from stylegan_cli.pillow import BROKEN_PICTURE
 from stylegan_cli.store import SNAPSHOT
 from stylegan_cli.training import asked, checkpoints, film, report, snapshots
@@ -136,8 +136,8 @@ class RunFolder:
         before = [line["value"] for line in self.measured() if line["name"] == first["name"]]
         # By a metric that is new to the run nobody knows how good the best one is.
         if (before or not (self.path / BEST).exists()) and all(first["value"] <= value for value in before):
-            _copy(checkpoints.path_of(self.checkpoints, progress.nimg), self.checkpoints / checkpoints.BEST)
-            _copy(self.snapshot, self.path / BEST)
+            copy(checkpoints.path_of(self.checkpoints, progress.nimg), self.checkpoints / checkpoints.BEST)
+            copy(self.snapshot, self.path / BEST)
         self._append(METRICS, [{"kimg": progress.kimg, "nimg": progress.nimg, **metric} for metric in metrics])
         if self._board:
             self._board.add("metrics", {metric["name"]: metric["value"] for metric in metrics}, progress.nimg)
@@ -184,7 +184,7 @@ class RunFolder:
         name = stamp(options, state.progress.nimg)
         modelfile.save(state.average, self.snapshot, {**notes, "kimg": state.progress.kimg})
         if self.keeps:
-            _copy(self.snapshot, self.path / f"{KEPT}{name}{self.snapshot.suffix}")
+            copy(self.snapshot, self.path / f"{KEPT}{name}{self.snapshot.suffix}")
         self._save_image(self.path / f"{FAKES}{name}.png", snapshots.fakes(state.average))
         self._report(options)
         checkpoints.save(state, self.checkpoints)
@@ -216,11 +216,6 @@ def stamp(options: Options, nimg: int) -> str:
     file has a short name, and the others have different ones."""
     kimg, rest = divmod(nimg, 1000)
     return f"{kimg:06d}" if rest < Moment.of(options, nimg).batch else f"{kimg:06d}.{rest:03d}"
-
-
-def _copy(path: Path, other: Path) -> None:
-    with telling_why(other), replacing(other) as part:
-        shutil.copyfile(path, part)
 
 
 def _rounded(value: Any) -> Any:
