@@ -25,6 +25,7 @@ FACE = (0.85, 0.7)  # between these distances details change from the photo's to
 RIM = (0.99, 0.9)  # where, in the square, the widest transition ends; beyond it only colours follow the edit
 MARGIN = 0.25  # how far around the crop they do, in fractions of its edge
 UPPER = (0.5, 0.25)  # where, from the top, another person's head begins: from there upwards hair comes off
+LOWER = (0.75, 0.9)  # where it ends: from there downwards clothes stay on
 OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # where they fade in, on both sides of the border
 EDITED = (6.0, 24.0)  # changes of colour (of 255) by an edit up to which details are the photo's, from which the face's
 COLOUR_SIZE = 64  # pixels of the crops that colours are compared on
@@ -54,8 +55,9 @@ def paste(
     `reference` is the crop before the edit, as the generator draws it. The difference between its colours and the
     photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
     Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's,
-    everything that the photo shows of the person within the crop is replaced, and hair above it if there is a
-    `silhouette`. What is nearer to `others`, the places of the other faces in the photo, is theirs, and stays as it is.
+    everything that the photo shows of the person within the crop is replaced or, with a `silhouette`, everything but
+    clothes, and hair above the crop, too. What is nearer to `others`, the places of the other faces in the photo, is
+    theirs, and stays as it is.
     """
     is_other = reference is None
     reference = crop(photo, alignment, face.width) if reference is None else reference
@@ -91,7 +93,8 @@ def paste(
     cast = _cast(before[inner, inner], face, reference, there[inner, inner], here, visible)
     new = new + _resized(cast, size)
     if behind is not None:
-        new += (behind[inner, inner] - new) * (1 - here)
+        clear = behind + (before - behind) * _step(down, *LOWER)[:, None, None]
+        new += (clear[inner, inner] - new) * (1 - here)
     missing = new - (before + change)[inner, inner]
     levels = max(round(math.log2(size / COARSEST)), 1)
     change[inner, inner] += _blended(missing, ours, levels) * rest * own[inner, inner]

@@ -335,10 +335,11 @@ def somebody_else():
 
 
 def test_behind_somebody_else_is_the_wall_of_the_photo(somebody_else):
-    """Beside their head, where hair was, and above it; but the shoulders below are not touched."""
+    """Beside their head, where hair was, and above it; but shoulders stay, low in the crop as below it."""
     pasted = values(pasting.paste(somebody_else[0], somebody_else[1], somebody_else[2], None, brown))
     for x in (140, 220):
         assert np.abs(pasted[120:200, x - 5 : x + 6].mean(axis=(0, 1)) - WALL).max() < 15
+        assert np.abs(pasted[216:228, x - 5 : x + 6].mean(axis=(0, 1)) - HAIR).max() < 15
     assert np.abs(pasted[62:85, 150:210].mean(axis=(0, 1)) - WALL).max() < 15
     assert np.abs(pasted[150:200, 170:190].mean(axis=(0, 1)) - HAIR).max() < 15
     below = (slice(232, 300), slice(0, 360))
