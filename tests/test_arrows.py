@@ -72,6 +72,12 @@ def test_nobody_imports_in_circles():
     TopologicalSorter(imports).prepare()
 
 
+def test_only_the_app_knows_the_commands():
+    """What commands share is in modules beside them; no command builds on another."""
+    importers = [path for path in SOURCES if "stylegan_cli.cli.commands" in path.read_text(encoding="utf-8")]
+    assert importers == [PACKAGE / "cli" / "app.py"]
+
+
 def test_nobody_imports_click():
     assert not [path for path in SOURCES if "import click" in path.read_text(encoding="utf-8")]
 

@@ -1,4 +1,4 @@
-"""The command line: one thin file per command, over `operations`."""
+"""The command line: `commands/` has one thin file per command; beside it is what they share."""
 
 import io
 import os

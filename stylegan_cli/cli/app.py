@@ -6,25 +6,25 @@ import typer
 from typer.core import TyperGroup
 
 from stylegan_cli import __version__
-from stylegan_cli.cli import directions, models
-from stylegan_cli.cli.align import align
-from stylegan_cli.cli.apply import apply
-from stylegan_cli.cli.bench import bench
-from stylegan_cli.cli.blend_parents import blend_parents
 from stylegan_cli.cli.boundary import boundary
-from stylegan_cli.cli.dataset import dataset
-from stylegan_cli.cli.doctor import doctor
-from stylegan_cli.cli.edit import edit
-from stylegan_cli.cli.interpolate import interpolate
-from stylegan_cli.cli.metrics import metrics
-from stylegan_cli.cli.mix import mix
-from stylegan_cli.cli.noise import noise
-from stylegan_cli.cli.project import project
-from stylegan_cli.cli.replay import replay, show
-from stylegan_cli.cli.sample import sample
+from stylegan_cli.cli.commands import directions, models
+from stylegan_cli.cli.commands.align import align
+from stylegan_cli.cli.commands.apply import apply
+from stylegan_cli.cli.commands.bench import bench
+from stylegan_cli.cli.commands.blend_parents import blend_parents
+from stylegan_cli.cli.commands.dataset import dataset
+from stylegan_cli.cli.commands.doctor import doctor
+from stylegan_cli.cli.commands.edit import edit
+from stylegan_cli.cli.commands.interpolate import interpolate
+from stylegan_cli.cli.commands.metrics import metrics
+from stylegan_cli.cli.commands.mix import mix
+from stylegan_cli.cli.commands.noise import noise
+from stylegan_cli.cli.commands.project import project
+from stylegan_cli.cli.commands.replay import replay, show
+from stylegan_cli.cli.commands.sample import sample
+from stylegan_cli.cli.commands.train import train
+from stylegan_cli.cli.commands.train_encoder import train_encoder
 from stylegan_cli.cli.spellings import spelled
-from stylegan_cli.cli.train import train
-from stylegan_cli.cli.train_encoder import train_encoder
 
 
 class Spelled(TyperGroup):
