@@ -38,10 +38,10 @@ def main() -> None:
 def moved(generator: Generator, start: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
     """A `z` `[z_dim]` near `start` whose w, truncated, is AMOUNT behind along the direction `[w_dim]`."""
     z = start.clone().requires_grad_()
-    before = generator.mapping(start[None])[0].detach()
+    before = generator.to_w(start[None])[0].detach()
     optimiser = torch.optim.Adam([z], lr=RATE)
     for _ in range(STEPS):
-        change = (generator.mapping(z[None])[0] - before) * PSI
+        change = (generator.to_w(z[None])[0] - before) * PSI
         along = change @ direction
         beside = (change - along * direction).square().sum()
         loss = ALONG * (along + AMOUNT).square() + beside + NEAR * (z - start).square().sum()

@@ -61,7 +61,7 @@ def our_engine(precision: str, compiled: bool) -> Callable[[], object]:
     ws = from_seed(generator, 0, 1.0).ws[None]
     if compiled:
         compilation.compile_synthesis(generator)
-    return lambda: generator.synthesis(ws)
+    return lambda: generator.synthesize(ws)
 
 
 if __name__ == "__main__":

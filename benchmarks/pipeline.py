@@ -66,7 +66,7 @@ def bare_synthesis(model: str):  # type: ignore[no-untyped-def]
     device = torch.device("cpu")
     generator = store.load(model).prepare(device, hardware.PRECISIONS[hardware.choose_precision("auto", device)])
     ws = from_seed(generator, 0, 0.7).ws[None]
-    return lambda: generator.synthesis(ws)
+    return lambda: generator.synthesize(ws)
 
 
 def command(*words: str) -> tuple[float, float]:

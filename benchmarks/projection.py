@@ -36,7 +36,7 @@ def main() -> None:
     with torch.inference_mode():
         for one in [ws[0], *ws]:  # the first warms up
             began = time.perf_counter()
-            faces.append(generator.synthesis(one))
+            faces.append(generator.synthesize(one))
             forward.append(time.perf_counter() - began)
     faces, second = [face.clone() for face in faces[1:]], statistics.median(forward[1:])
     print(f"{torch.get_num_threads()} threads, {precision}; one picture takes {second:.3f} s")
@@ -52,9 +52,9 @@ def main() -> None:
         with torch.inference_mode():
             another = likeness.distance(faces[(i + 1) % len(faces)]).item()
             first = likeness.distance(
-                projection.perceptual.shrink(generator.synthesis(generator.broadcast(guess)))
+                projection.perceptual.shrink(generator.synthesize(generator.broadcast(guess)))
             ).item()
-            last = likeness.distance(generator.synthesis(result.ws[None])).item()
+            last = likeness.distance(generator.synthesize(result.ws[None])).item()
         found.append(last)
         others.append(another)
         print(f"{i:>6}{another:>9.2f}{first:>9.2f}{last:>9.2f}{result.steps:>7}{passes:>9.0f}", flush=True)

@@ -65,13 +65,13 @@ def main() -> None:
 def line(name: str, dtype: torch.dtype, compute: float, traffic: float) -> None:
     torch.manual_seed(0)
     generator: Generator = (MODELS[name]() if name in MODELS else store.load(name)).prepare(CPU, dtype)
-    ws = generator.broadcast(generator.mapping(torch.randn(1, generator.z_dim)))
+    ws = generator.broadcast(generator.to_w(torch.randn(1, generator.z_dim)))
     with FlopCounterMode(display=False) as flops:
-        generator.synthesis(ws)
+        generator.synthesize(ws)
     with Bytes() as count:
-        generator.synthesis(ws)
+        generator.synthesize(ws)
     operations, moved = flops.get_total_flops(), count.total
-    measured = median(lambda: generator.synthesis(ws))
+    measured = median(lambda: generator.synthesize(ws))
     least = max(operations / compute, moved / traffic)
     print(
         f"{name:<12}{operations / 1e9:8.1f}{moved / 1e9:8.2f}{operations / compute:8.3f} s{moved / traffic:8.3f} s"

@@ -57,7 +57,7 @@ def our_engine(model: str, precision: str, compiled: bool = False) -> Callable[[
     generator, ws = _made(model, PRECISIONS[precision])
     if compiled:
         compile_synthesis(generator)
-    return lambda: generator.synthesis(ws)
+    return lambda: generator.synthesize(ws)
 
 
 def plain_engine(model: str) -> Callable[[], torch.Tensor]:
@@ -65,7 +65,7 @@ def plain_engine(model: str) -> Callable[[], torch.Tensor]:
 
     def run() -> torch.Tensor:
         with plain.operations():
-            return generator.synthesis(ws)
+            return generator.synthesize(ws)
 
     return run
 

@@ -104,7 +104,7 @@ def seconds_a_step(trainer: Trainer) -> float:
 
 def compare_compiled(trainer: Trainer, rounds: int) -> None:
     state = trainer.state
-    synthesis = state.generator._modules["synthesis"]
+    synthesis = state.generator.synthesis
     forwards = [(synthesis, synthesis.forward), (state.discriminator, state.discriminator.forward)]
     compiled = [torch.compile(forward, dynamic=False) for _, forward in forwards]
     for i, name in enumerate(("eager", "generator compiled", "both compiled")):

@@ -53,34 +53,34 @@ class Verdict:
 
 
 def compile_synthesis(generator: Generator) -> None:
-    """Makes `generator.synthesis` run compiled code for pictures with the model's own noise.
+    """Makes `generator.synthesize` run compiled code for pictures with the model's own noise.
 
     Raises StyleganError, and leaves the generator unchanged, if this machine cannot compile it or if the compiled code
     draws a different picture. Compiled code is kept in the cache.
     """
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
-    eager = generator.synthesis
+    eager = generator.synthesize
     # Feature maps are channels last already. Torch's own choice copied a single picture's at each upsampling.
     on_cuda = generator.device.type == "cuda"
     options: dict[str, Any] = {"triton.cudagraphs": True} if on_cuda else {"layout_optimization": False}
     hold_when_compiled()
     compiled = torch.compile(eager, dynamic=False, options=options)
 
-    def synthesis(ws: Tensor, noise: Noise = Noise()) -> Tensor:  # noqa: B008 (frozen)
+    def synthesize(ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
         """One picture at a time, so that only one shape is compiled; other noise is drawn by numpy, or rarely used."""
-        if replace(noise, seed=0) != Noise() or torch.is_grad_enabled():
+        if noise is None or replace(noise, seed=0) != Noise() or torch.is_grad_enabled():
             return eager(ws, noise)
         # Copies: a w that is expanded along the layers, or comes from elsewhere, would be compiled again.
         copies = (one.clone(memory_format=torch.contiguous_format) for one in ws.split(1))
         return torch.cat([compiled(one).clone() for one in copies])
 
-    _check(generator, eager, synthesis)
-    object.__setattr__(generator, "synthesis", synthesis)  # not nn.Module's: some families have a module of this name
+    _check(generator, eager, synthesize)
+    generator.synthesize = synthesize  # type: ignore[method-assign]
 
 
 def undo(generator: Generator) -> None:
-    """Makes `generator.synthesis` what it was before `compile_synthesis`."""
-    object.__delattr__(generator, "synthesis")
+    """Makes `generator.synthesize` what it was before `compile_synthesis`."""
+    del generator.synthesize
 
 
 def verdict(generator: Generator, precision: str) -> Verdict | None:
@@ -103,7 +103,7 @@ def seconds_a_picture(generator: Generator, batch: int, seconds: float) -> float
     times: list[float] = []
     with torch.inference_mode():
         z = torch.randn(batch, generator.z_dim, generator=torch.Generator().manual_seed(0)).to(generator.device)
-        ws = generator.broadcast(generator.truncate(generator.mapping(z), 0.7))
+        ws = generator.broadcast(generator.truncate(generator.to_w(z), 0.7))
         for _ in range(WARM_UP):
             _timed(generator, ws)
         end = time.perf_counter() + seconds
@@ -113,7 +113,7 @@ def seconds_a_picture(generator: Generator, batch: int, seconds: float) -> float
 
 
 def compile_where_it_pays(generator: Generator, precision: str, faces: int) -> bool:
-    """Compiles `generator.synthesis` to draw this many `faces` (FROM_FACES or more), if that is known to be faster on
+    """Compiles `generator.synthesize` to draw this many `faces` (FROM_FACES or more), if that is known to be faster on
     this machine; returns whether it did. Without a measurement, drawing that takes minutes is reason enough to measure,
     and the result is kept.
 
@@ -141,7 +141,7 @@ def compile_where_it_pays(generator: Generator, precision: str, faces: int) -> b
     return found.pays
 
 
-def _check(generator: Generator, eager: Synthesis, synthesis: Synthesis) -> None:
+def _check(generator: Generator, eager: Synthesis, synthesize: Synthesis) -> None:
     """Compares three calls: CUDA graphs are recorded by the second one, and first replayed by the third."""
     average = generator.broadcast(generator.w_avg[None])
     calls = average, average / 2, average
@@ -149,7 +149,7 @@ def _check(generator: Generator, eager: Synthesis, synthesis: Synthesis) -> None
         try:
             with warnings.catch_warnings():  # torch suggests TF32, which nobody asked for
                 warnings.simplefilter("ignore")
-                drawn = [synthesis(ws) for ws in calls]
+                drawn = [synthesize(ws) for ws in calls]
         except RuntimeError as error:  # torch raises this if there is no compiler, and if it fails
             raise StyleganError(f"this machine cannot compile {generator.origin.name} ({first_line(error)})") from None
         expected = [eager(ws) for ws in calls[:2]]
@@ -163,7 +163,7 @@ def _check(generator: Generator, eager: Synthesis, synthesis: Synthesis) -> None
 
 def _timed(generator: Generator, ws: Tensor) -> float:
     start = time.perf_counter()
-    generator.synthesis(ws)
+    generator.synthesize(ws)
     if ws.device.type != "cpu":
         torch.accelerator.synchronize()
     return time.perf_counter() - start

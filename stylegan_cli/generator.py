@@ -92,12 +92,14 @@ class Generator(nn.Module, ABC):
         return self.w_avg.device
 
     @abstractmethod
-    def mapping(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+    def to_w(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         """`z` `[n, z_dim]` to `w` `[n, w_dim]`, not truncated. Classes `c` `[n, c_dim]` are `chosen_class` if None."""
 
     @abstractmethod
-    def synthesis(self, ws: Tensor, noise: Noise = Noise()) -> Tensor:  # noqa: B008 (frozen)
-        """`ws` `[n, num_ws, w_dim]` to pictures `[n, 3, resolution, resolution]`, float32 RGB, nominally in [-1, 1]."""
+    def synthesize(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
+        """`ws` `[n, num_ws, w_dim]` to pictures `[n, 3, resolution, resolution]`, float32 RGB, nominally in [-1, 1].
+
+        If `noise` is None, as in training, every picture has noise of its own, drawn from torch's random state."""
 
     def choose_class(self, index: int) -> None:
         """Makes this class the default from now on. Raises `UsageError` if the model does not have it."""

@@ -52,3 +52,10 @@ class Noise:
         stream = np.random.default_rng([self.seed, layer])
         drawn = torch.from_numpy(stream.standard_normal(tuple(const.shape), dtype=np.float32))
         return drawn.to(const.device) * strength
+
+
+def maps_for(n: int, noise: Noise | None, layer: int, const: Tensor) -> Tensor | None:
+    """A layer's noise for `n` pictures: one map `[h, w]` for all of them, or `[n, 1, h, w]` if `noise` is None."""
+    if noise is None:
+        return torch.randn(n, 1, *const.shape, device=const.device)
+    return noise.map(layer, const)

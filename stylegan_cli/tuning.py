@@ -8,15 +8,13 @@ tuning fits into the latent's own file and the generator itself does not change.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
@@ -106,42 +104,32 @@ def blend(parts: Iterable[tuple[Tuned, Sequence[float]]]) -> Tuned:
     return tuple(Term(tuning, tuple(shares)) for tuning, shares in sums.items() if any(shares))
 
 
-def synthesis(generator: Generator, ws: Tensor, noise: Noise, tuned: Tuned) -> Tensor:
-    """`generator.synthesis(ws, noise)` with the tuned tensors: `ws` `[n, num_ws, w_dim]` to `[n, 3, resolution,
+def synthesize(generator: Generator, ws: Tensor, noise: Noise, tuned: Tuned) -> Tensor:
+    """`generator.synthesize(ws, noise)` with the tuned tensors: `ws` `[n, num_ws, w_dim]` to `[n, 3, resolution,
     resolution]`. Raises `StyleganError` if a tuning does not fit the generator."""
     if not tuned:
-        return generator.synthesis(ws, noise)
-    return synthesis_with(generator, ws, noise, _kept(generator, tuned))
+        return generator.synthesize(ws, noise)
+    return synthesize_with(generator, ws, noise, _kept(generator, tuned))
 
 
-def synthesis_with(generator: Generator, ws: Tensor, noise: Noise, tensors: Mapping[str, Tensor]) -> Tensor:
-    """`generator.synthesis(ws, noise)`, with `tensors` in place of the generator's own of the same names and shapes."""
-    with _replaced(generator, tensors):
-        if generator.device.type == "cuda":
+def synthesize_with(generator: Generator, ws: Tensor, noise: Noise, tensors: Mapping[str, Tensor]) -> Tensor:
+    """`generator.synthesize(ws, noise)`, with `tensors` in place of the generator's own of these names."""
+    changed = {f"generator.{name}": tensor for name, tensor in tensors.items()}
+    return torch.func.functional_call(_Synthesis(generator), changed, (ws, noise))
+
+
+class _Synthesis(nn.Module):
+    """A generator's `synthesize` as the call of a module, which is what `functional_call` takes."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, ws: Tensor, noise: Noise) -> Tensor:
+        if self.generator.device.type == "cuda":
             # Not compiled: a CUDA graph knows tensors by address, and would be recorded again for every picture.
-            return type(generator).synthesis(generator, ws, noise)
-        return generator.synthesis(ws, noise)
-
-
-@contextmanager
-def _replaced(generator: Generator, tensors: Mapping[str, Tensor]) -> Iterator[None]:
-    """Within the block the generator has these tensors.
-
-    `torch.func.functional_call` finds modules by attribute, and in some families a method has the name of a module.
-    """
-    modules = dict(generator.named_modules())
-    own: list[tuple[dict[str, Any], str, Tensor]] = []
-    for name, tensor in tensors.items():
-        path, _, leaf = name.rpartition(".")
-        module = modules[path]
-        held = module._parameters if leaf in module._parameters else module._buffers
-        own.append((held, leaf, held[leaf]))
-        held[leaf] = tensor
-    try:
-        yield
-    finally:
-        for held, leaf, tensor in own:
-            held[leaf] = tensor
+            return type(self.generator).synthesize(self.generator, ws, noise)
+        return self.generator.synthesize(ws, noise)
 
 
 _last: WeakKeyDictionary[Generator, tuple[Tuned, dict[str, Tensor]]] = WeakKeyDictionary()

@@ -33,15 +33,15 @@ def draws(monkeypatch, picture):
 
 
 def test_the_same_picture_is_taken(tiny, cache, monkeypatch):
-    eager = tiny.synthesis
+    eager = tiny.synthesize
     draws(monkeypatch, lambda image: image + 1e-4)
     compilation.compile_synthesis(tiny)
     ws = tiny.broadcast(torch.randn(3, tiny.w_dim))
     with torch.inference_mode():
-        assert torch.equal(tiny.synthesis(ws), eager(ws) + 1e-4)
-        assert torch.equal(tiny.synthesis(ws, Noise("const", seed=7)), tiny.synthesis(ws))
+        assert torch.equal(tiny.synthesize(ws), eager(ws) + 1e-4)
+        assert torch.equal(tiny.synthesize(ws, Noise("const", seed=7)), tiny.synthesize(ws))
         # Other noise is not what was compiled.
-        assert torch.equal(tiny.synthesis(ws, Noise("none")), eager(ws, Noise("none")))
+        assert torch.equal(tiny.synthesize(ws, Noise("none")), eager(ws, Noise("none")))
 
 
 @pytest.mark.parametrize("wrong", [lambda image: image * torch.nan, lambda image: -image])
@@ -52,7 +52,7 @@ def test_another_picture_is_refused(tiny, cache, monkeypatch, wrong, call):
     draws(monkeypatch, lambda image: wrong(image) if next(calls) == call else image)
     with pytest.raises(StyleganError, match="draws a different picture"):
         compilation.compile_synthesis(tiny)
-    assert "synthesis" not in vars(tiny)
+    assert "synthesize" not in vars(tiny)
 
 
 def test_what_draws_its_first_picture_again_is_refused(tiny, cache, monkeypatch):
@@ -123,8 +123,8 @@ def test_verdicts_that_cannot_be_read_are_none(tiny, cache, text):
 @pytest.mark.slow
 def test_a_real_compiler_draws_the_same(tiny, cache, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(cache))
-    eager = tiny.synthesis
+    eager = tiny.synthesize
     compilation.compile_synthesis(tiny)
     ws = tiny.broadcast(torch.randn(2, tiny.w_dim))
     with torch.inference_mode():
-        assert psnr(tiny.synthesis(ws), eager(ws)) > compilation.CLOSE_ENOUGH
+        assert psnr(tiny.synthesize(ws), eager(ws)) > compilation.CLOSE_ENOUGH

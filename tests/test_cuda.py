@@ -55,7 +55,7 @@ def test_compiled_code_draws_the_same(tmp_path, monkeypatch):
 
     def pictures():
         with torch.inference_mode():
-            return [tuning.synthesis(generator, ws, Noise(), terms) for terms in ((), tuned, tuned, ())]
+            return [tuning.synthesize(generator, ws, Noise(), terms) for terms in ((), tuned, tuned, ())]
 
     expected = pictures()
     assert psnr(expected[0], expected[1]) < CLOSE_ENOUGH

@@ -76,9 +76,9 @@ def test_pictures(elsewhere, family, precision):
         generator.dtype = PRECISIONS[precision]
         for n in (1, 2):  # a picture alone takes another way
             z = torch.randn(n, generator.z_dim, device="cuda")
-            ws = generator.truncate(generator.broadcast(generator.mapping(z)), 0.7)
+            ws = generator.truncate(generator.broadcast(generator.to_w(z)), 0.7)
             for noise in (Noise(), Noise("random", 3)) if generator.has_noise else (Noise(),):
-                assert generator.synthesis(ws, noise).device.type == "cuda"
+                assert generator.synthesize(ws, noise).device.type == "cuda"
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -92,9 +92,9 @@ def test_scores(elsewhere, monkeypatch, family, precision):
         discriminator = architectures.build_discriminator(family, config, "cuda")
         generator.dtype = discriminator.dtype = PRECISIONS[precision]
         one, other = (
-            generator.broadcast(generator.mapping(torch.randn(4, generator.z_dim, device="cuda"))) for _ in range(2)
+            generator.broadcast(generator.to_w(torch.randn(4, generator.z_dim, device="cuda"))) for _ in range(2)
         )
-        images = generator.synthesis(losses.mixed_styles(one, other, 0.9, generator.num_ws), training_noise=True)
+        images = generator.synthesize(losses.mixed_styles(one, other, 0.9, generator.num_ws), noise=None)
         c = torch.zeros(4, 3, device="cuda")
         scores = discriminator(augment.augment(images, 0.5, "bgc"), c)
         assert losses.generator_loss(scores).device.type == "cuda"

@@ -31,7 +31,7 @@ def test_broadcast_repeats_w(tiny):
 def test_pictures_are_rgb_whatever_the_network_draws(family, channels):
     """Grey and transparent data sets make such networks."""
     generator = make(family, img_channels=channels)
-    drawn = [generator.synthesis(torch.randn(n, generator.num_ws, generator.w_dim)) for n in (1, 2)]
+    drawn = [generator.synthesize(torch.randn(n, generator.num_ws, generator.w_dim)) for n in (1, 2)]
     assert [list(images.shape) for images in drawn] == [[1, 3, 64, 64], [2, 3, 64, 64]]
     if channels == 1:
         assert torch.equal(drawn[0][:, 0], drawn[0][:, 2])

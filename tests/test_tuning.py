@@ -34,7 +34,7 @@ def tuned(tiny):
 
 def draw(tiny, person):
     with torch.inference_mode():
-        return tuning.synthesis(tiny, person.ws[None], Noise(), person.tuned)
+        return tuning.synthesize(tiny, person.ws[None], Noise(), person.tuned)
 
 
 def test_it_is_as_if_the_generator_had_other_weights(tiny, tuned):
@@ -78,16 +78,16 @@ def test_the_last_person_is_kept_ready(tiny, tuned, monkeypatch):
 def test_what_is_kept_can_be_differentiated(tiny, tuned):
     draw(tiny, tuned)
     ws = tuned.ws[None].clone().requires_grad_()
-    tuning.synthesis(tiny, ws, Noise(), tuned.tuned).sum().backward()
+    tuning.synthesize(tiny, ws, Noise(), tuned.tuned).sum().backward()
     assert ws.grad.isfinite().all()
 
 
 def test_cuda_graphs_are_not_recorded_for_people(tiny, tuned, monkeypatch):
     """They are passed by, as they know tensors by their place."""
-    monkeypatch.setitem(vars(tiny), "synthesis", lambda *_: pytest.fail("compiled code was asked"))
+    monkeypatch.setitem(vars(tiny), "synthesize", lambda *_: pytest.fail("compiled code was asked"))
     monkeypatch.setattr(type(tiny), "device", torch.device("cuda"))
     with torch.inference_mode():
-        assert tuning.synthesis_with(tiny, tuned.ws[None], Noise(), {}).isfinite().all()
+        assert tuning.synthesize_with(tiny, tuned.ws[None], Noise(), {}).isfinite().all()
 
 
 def test_bands_keep_their_persons_tuning(tiny, tuned):

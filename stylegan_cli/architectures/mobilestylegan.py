@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.hardware import has_matrix_units
-from stylegan_cli.noise import Noise
+from stylegan_cli.noise import Noise, maps_for
 from stylegan_cli.ops.constants import kept_on_device
 from stylegan_cli.ops.layers import pixel_norm
 
@@ -71,8 +71,8 @@ class Epilogue(nn.Module):
         self.register_buffer("noise_const", torch.zeros(resolution, resolution))
         self.register_buffer("noise_strength", torch.zeros(()))
 
-    def forward(self, x: Tensor, noise: Noise, index: int) -> Tensor:
-        drawn = noise.map(index, self.noise_const)
+    def forward(self, x: Tensor, noise: Noise | None, index: int) -> Tensor:
+        drawn = maps_for(len(x), noise, index, self.noise_const)
         if drawn is not None:
             x = x.add_((drawn * self.noise_strength).to(x.dtype))
         return F.leaky_relu_(x, LEAK)
@@ -87,7 +87,7 @@ class FirstConv(nn.Module):
         self.weight = nn.Parameter(torch.zeros(channels, channels, 3, 3))
         self.epilogue = Epilogue(channels, 4)
 
-    def forward(self, x: Tensor, w: Tensor, noise: Noise, index: int) -> Tensor:
+    def forward(self, x: Tensor, w: Tensor, noise: Noise | None, index: int) -> Tensor:
         styled = x * self.affine(w).to(x.dtype)[:, :, None, None]
         x = F.conv2d(styled, self.weight.to(x.dtype), self.epilogue.bias.to(x.dtype), padding=1)
         return self.epilogue(x, noise, index)
@@ -103,7 +103,7 @@ class SeparableConv(nn.Module):
         self.pointwise = nn.Parameter(torch.zeros(outputs, inputs, 1, 1))
         self.epilogue = Epilogue(outputs, resolution)
 
-    def forward(self, x: Tensor, w: Tensor, noise: Noise, index: int) -> Tensor:
+    def forward(self, x: Tensor, w: Tensor, noise: Noise | None, index: int) -> Tensor:
         style = self.affine(w)[0]  # [inputs]
         depthwise = (self.depthwise * style[:, None, None, None]).to(x.dtype)
         x = F.conv2d(x, depthwise, padding=1, groups=len(style))
@@ -172,7 +172,7 @@ class Block(nn.Module):
         self.conv1 = SeparableConv(inputs // 4, outputs, resolution, w_dim)
         self.conv2 = SeparableConv(outputs, outputs, resolution, w_dim)
 
-    def forward(self, x: Tensor, ws: Tensor, noise: Noise, index: int) -> Tensor:
+    def forward(self, x: Tensor, ws: Tensor, noise: Noise | None, index: int) -> Tensor:
         x = self.conv1(self.up(x, ws[:, index]), ws[:, index], noise, index)
         return self.conv2(x, ws[:, index + 1], noise, index + 1)
 
@@ -216,14 +216,14 @@ class MobileStyleGAN(Generator):
         styled = [(8 << n, c) for n, (i, o) in enumerate(steps) for c in (i, o, o)]
         self.layers = tuple(Layer(i, r, c) for i, (r, c) in enumerate([(4, config.channels[0]), *styled]))
 
-    def mapping(self, z: Tensor, c: Tensor | None = None) -> Tensor:  # noqa: ARG002 (no labels here)
+    def to_w(self, z: Tensor, c: Tensor | None = None) -> Tensor:  # noqa: ARG002 (no labels here)
         return self.map(z.to(self.w_avg))
 
-    def synthesis(self, ws: Tensor, noise: Noise = Noise()) -> Tensor:  # noqa: B008 (frozen)
+    def synthesize(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
         pictures = [self._picture(one[None], noise) for one in ws.to(self.w_avg)]
         return torch.cat(pictures) if len(pictures) > 1 else pictures[0]
 
-    def _picture(self, ws: Tensor, noise: Noise) -> Tensor:
+    def _picture(self, ws: Tensor, noise: Noise | None) -> Tensor:
         """One picture at a time: so the style folds into the weights, and the batch size cannot change a pixel."""
         x = self.const.to(self.dtype).contiguous(memory_format=torch.channels_last)
         x = self.first(x, ws[:, 0], noise, 0)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Layer, rgb
-from stylegan_cli.noise import Noise
+from stylegan_cli.noise import Noise, maps_for
 from stylegan_cli.ops.convolution import conv2d, conv_transpose2d
 from stylegan_cli.ops.layers import EPS, Label, Linear, double, minibatch_std, pixel_norm
 from stylegan_cli.ops.resample import filter_on, upfirdn2d
@@ -188,7 +188,7 @@ class SynthesisLayer(nn.Module):
             x = blur(doubling_conv(x, weight, self.fused), bias) if self.up else conv2d(x, weight, bias, padding=1)
         else:
             x = x + bias[:, None, None]
-        drawn = self._noise(x, noise, index)
+        drawn = maps_for(len(x), noise, index, self.noise_const)
         if drawn is not None:
             x = x.addcmul_(drawn.to(x.dtype), self.noise_strength[:, None, None].to(x.dtype))
         x = F.leaky_relu_(x, LEAK)
@@ -201,12 +201,6 @@ class SynthesisLayer(nn.Module):
         weight = self.weight.data.transpose(0, 1) if self.up else self.weight.data
         weight = weight.contiguous(memory_format=torch.channels_last)
         self.weight.data = weight.transpose(0, 1) if self.up else weight
-
-    def _noise(self, x: Tensor, noise: Noise | None, index: int) -> Tensor | None:
-        """A given `noise` makes one map for all pictures; None (training) draws a new one for each."""
-        if noise is None:
-            return torch.randn_like(x[:, :1], dtype=torch.float32)
-        return noise.map(index, self.noise_const)
 
 
 class Synthesis(nn.Module):
@@ -257,23 +251,22 @@ class StyleGAN1(Generator):
         self.resolution = config.resolution
         self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
         self.lod = config.lod
-        # Registered by hand: the tensors' names begin with the names of methods here.
-        self._modules["mapping"] = Mapping(config)
-        self._modules["synthesis"] = Synthesis(config)
+        self.mapping = Mapping(config)
+        self.synthesis = Synthesis(config)
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
         styled = [r for r in config.resolutions for _ in range(2)]
         self.layers = tuple(Layer(i, r, config.channels(r)) for i, r in enumerate(styled))
 
-    def mapping(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        return cast(Mapping, self._modules["mapping"])(z.to(self.w_avg), self.labels(len(z), c))
+    def to_w(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        return self.mapping(z.to(self.w_avg), self.labels(len(z), c))
 
-    def synthesis(self, ws: Tensor, noise: Noise = Noise(), *, training_noise: bool = False) -> Tensor:  # noqa: B008
-        """As in `Generator`. Without gradients pictures are made one by one, so that the batch size changes no pixel.
-        With `training_noise` every picture of the batch draws noise of its own, in place of `noise`."""
-        network, ws = cast(Synthesis, self._modules["synthesis"]), ws.to(self.w_avg)
-        if training_noise or torch.is_grad_enabled():
-            return rgb(network(ws, None if training_noise else noise, self.dtype, self.lod))
-        return torch.cat([rgb(network(one, noise, self.dtype, self.lod)) for one in ws.split(1)])
+    def synthesize(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
+        """As in `Generator`. Without gradients pictures are made one by one, so that the batch size changes no pixel;
+        but not in training, whose noise is None."""
+        ws = ws.to(self.w_avg)
+        if noise is None or torch.is_grad_enabled():
+            return rgb(self.synthesis(ws, noise, self.dtype, self.lod))
+        return torch.cat([rgb(self.synthesis(one, noise, self.dtype, self.lod)) for one in ws.split(1)])
 
     def prepare(self, device: torch.device, dtype: torch.dtype) -> StyleGAN1:
         super().prepare(device, dtype)
@@ -285,7 +278,7 @@ class StyleGAN1(Generator):
         return [layer.affine.weight for layer in self._layers()]
 
     def _layers(self) -> list[SynthesisLayer]:
-        return cast(list[SynthesisLayer], list(cast(Synthesis, self._modules["synthesis"]).layers))
+        return cast(list[SynthesisLayer], list(self.synthesis.layers))
 
     def resolution_of(self, tensor: str) -> int | None:
         network, part, number, *_ = f"{tensor}...".split(".")

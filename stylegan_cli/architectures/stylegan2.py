@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Layer, rgb
-from stylegan_cli.noise import Noise
+from stylegan_cli.noise import Noise, maps_for
 from stylegan_cli.ops.convolution import conv2d
 from stylegan_cli.ops.layers import Label, Linear, minibatch_std, pixel_norm
 from stylegan_cli.ops.modulation import modulated_conv2d
@@ -149,16 +149,10 @@ class SynthesisLayer(nn.Module):
         up_filter = filter_on(x.device, self.up_taps) if self.up_taps else None
         scale = GAIN * gain
         x = modulated_conv2d(x, self.weight, self.affine(w), up_filter=up_filter, bias=self.bias, gain=scale)
-        drawn = self._noise(x, noise, index)
+        drawn = maps_for(len(x), noise, index, self.noise_const)
         if drawn is not None:
             x = x.add_((drawn * (self.noise_strength * scale)).to(x.dtype))
         return rectify(x, gain, self.clamp)
-
-    def _noise(self, x: Tensor, noise: Noise | None, index: int) -> Tensor | None:
-        """A given `noise` makes one map for all pictures; None (training) draws a new one for each."""
-        if noise is None:
-            return torch.randn_like(x[:, :1], dtype=torch.float32)
-        return noise.map(index, self.noise_const)
 
 
 class ToRGB(nn.Module):
@@ -283,32 +277,30 @@ class StyleGAN2(Generator):
         self.config = config
         self.resolution = config.resolution
         self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
-        mapping = Mapping(config, config.z_dim, config.w_dim)
-        mapping.register_buffer("w_avg", torch.zeros(config.w_dim))
-        # Registered by hand: the tensors' names in files begin with the names of methods here.
-        self._modules["mapping"] = mapping
-        self._modules["synthesis"] = Synthesis(config)
+        self.mapping = Mapping(config, config.z_dim, config.w_dim)
+        self.mapping.register_buffer("w_avg", torch.zeros(config.w_dim))
+        self.synthesis = Synthesis(config)
         doubled = [(r, c) for r in config.resolutions[1:] for c in (config.channels(r // 2), config.channels(r))]
         last = (config.resolution, config.channels(config.resolution))
         self.layers = tuple(Layer(i, r, c) for i, (r, c) in enumerate([(4, config.channels(4)), *doubled, last]))
 
     @property
     def w_avg(self) -> Tensor:  # type: ignore[override]
-        return cast(Tensor, cast(Mapping, self._modules["mapping"]).w_avg)
+        return cast(Tensor, self.mapping.w_avg)
 
-    def mapping(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        return cast(Mapping, self._modules["mapping"])(z.to(self.w_avg), self.labels(len(z), c))
+    def to_w(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        return self.mapping(z.to(self.w_avg), self.labels(len(z), c))
 
-    def synthesis(self, ws: Tensor, noise: Noise = Noise(), *, training_noise: bool = False) -> Tensor:  # noqa: B008
-        """As in `Generator`. Without gradients pictures are made one by one, so that the batch size changes no pixel.
-        With `training_noise` every picture of the batch draws noise of its own, in place of `noise`."""
-        network, ws = cast(Synthesis, self._modules["synthesis"]), ws.to(self.w_avg)
-        if training_noise or torch.is_grad_enabled():
-            return rgb(network(ws, None if training_noise else noise, self.dtype))
-        return torch.cat([rgb(network(one, noise, self.dtype)) for one in ws.split(1)])
+    def synthesize(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
+        """As in `Generator`. Without gradients pictures are made one by one, so that the batch size changes no pixel;
+        but not in training, whose noise is None."""
+        ws = ws.to(self.w_avg)
+        if noise is None or torch.is_grad_enabled():
+            return rgb(self.synthesis(ws, noise, self.dtype))
+        return torch.cat([rgb(self.synthesis(one, noise, self.dtype)) for one in ws.split(1)])
 
     def style_weights(self) -> list[Tensor]:
-        blocks = cast(list[SynthesisBlock], list(cast(Synthesis, self._modules["synthesis"]).children()))
+        blocks = cast(list[SynthesisBlock], list(self.synthesis.children()))
         weights, rgb = [], self.w_avg.new_zeros(0, self.w_dim)
         for block in blocks:
             for conv in ("conv1",) if block.is_first else ("conv0", "conv1"):

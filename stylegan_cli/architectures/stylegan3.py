@@ -324,32 +324,30 @@ class StyleGAN3(Generator):
         self.config = config
         self.resolution = config.resolution
         self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
-        # Registered by hand: the tensors' names in files begin with the names of methods here.
-        self._modules["mapping"] = Mapping(config)
-        self._modules["synthesis"] = Synthesis(config)
+        self.mapping = Mapping(config)
+        self.synthesis = Synthesis(config)
         signals = config.signals
         styled = [(signals[0], 4), *zip(signals, [s.channels for s in (signals[0], *signals[:-1])], strict=True)]
         self.layers = tuple(Layer(i, 2 ** round(math.log2(2 * s.cutoff)), c) for i, (s, c) in enumerate(styled))
 
     @property
     def w_avg(self) -> Tensor:  # type: ignore[override]
-        return cast(Mapping, self._modules["mapping"]).w_avg
+        return self.mapping.w_avg
 
-    def mapping(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+    def to_w(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         """As in `Generator`."""
-        return cast(Mapping, self._modules["mapping"])(z, self.labels(len(z), c))
+        return self.mapping(z, self.labels(len(z), c))
 
-    def synthesis(self, ws: Tensor, noise: Noise = Noise()) -> Tensor:  # noqa: ARG002, B008
+    def synthesize(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: ARG002, B008
         """As in `Generator`, but `noise` has no effect. Without gradients pictures are made one by one, so that the
         batch size changes no pixel."""
-        network = cast(Synthesis, self._modules["synthesis"])
         ws = ws.to(self.w_avg)
         if torch.is_grad_enabled():
-            return rgb(network(ws, self.dtype))
-        return torch.cat([rgb(network(one, self.dtype)) for one in ws.split(1)])
+            return rgb(self.synthesis(ws, self.dtype))
+        return torch.cat([rgb(self.synthesis(one, self.dtype)) for one in ws.split(1)])
 
     def style_weights(self) -> list[Tensor]:
-        return [cast(Linear, part.affine).weight for part in cast(Synthesis, self._modules["synthesis"]).children()]
+        return [cast(Linear, part.affine).weight for part in self.synthesis.children()]
 
     def resolution_of(self, tensor: str) -> int | None:
         network, part, *_ = tensor.split(".")
@@ -363,4 +361,4 @@ class StyleGAN3(Generator):
         cos, sin = math.cos(math.radians(rotate)), math.sin(math.radians(rotate))
         x, y = translate
         motion = torch.tensor([[cos, sin, x], [-sin, cos, y], [0, 0, 1]], dtype=torch.float64)
-        cast(Synthesis, self._modules["synthesis"]).input.transform.copy_(torch.linalg.inv(motion).float())
+        self.synthesis.input.transform.copy_(torch.linalg.inv(motion).float())

@@ -96,7 +96,7 @@ def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage, keep: Ca
         keep(person)
         person = _tuned(studio, shot, person, wanted.seed, on_image)
     with torch.inference_mode():
-        image = tuning.synthesis(studio.generator, person.ws[None].to(studio.generator.device), Noise(), person.tuned)
+        image = tuning.synthesize(studio.generator, person.ws[None].to(studio.generator.device), Noise(), person.tuned)
     report = projection.report(image, _tensor(studio, shot)) | {"steps": steps}
     if shot.alignment:
         report |= _landmarks(shot.face, Image.fromarray(to_pixels(image)[0]))

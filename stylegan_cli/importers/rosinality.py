@@ -128,7 +128,7 @@ def _mean_w(draft: Draft) -> Tensor:
     generator.load_state_dict({**tensors, "mapping.w_avg": zeros}, strict=False, assign=True)
     z = np.random.RandomState(0).randn(W_AVG_SAMPLES, generator.z_dim)
     with torch.no_grad():
-        mean = generator.mapping(torch.from_numpy(z)).mean(dim=0)
+        mean = generator.to_w(torch.from_numpy(z)).mean(dim=0)
     return ((mean / W_AVG_STEP).round() * W_AVG_STEP).float()
 
 

@@ -60,7 +60,7 @@ def z_of_seed(seed: int, z_dim: int) -> Tensor:
 def from_z(generator: Generator, z: Tensor, psi: float, label: str) -> Person:
     """The person of one `z` `[z_dim]`. One at a time, so that rounding never depends on who else is computed."""
     with torch.inference_mode():
-        w = generator.mapping(z[None].to(generator.device))
+        w = generator.to_w(z[None].to(generator.device))
         # Without a cutoff all layers are equal: one row in memory then represents all of them.
         ws = generator.truncate(w[:, None] if generator.cutoff is None else generator.broadcast(w), psi)
         ws = ws.expand(-1, generator.num_ws, -1)[0]

@@ -62,7 +62,7 @@ def _part(image: Image.Image, part: tuple[float, float, float]) -> Image.Image:
 
 def _synthesise(generator: Generator, face: Face) -> Tensor:
     generator.set_transform(face.translate, face.rotate)
-    return tuning.synthesis(generator, face.ws[None].to(generator.device), face.noise, face.tuned)
+    return tuning.synthesize(generator, face.ws[None].to(generator.device), face.noise, face.tuned)
 
 
 def _heatmap(generator: Generator, heatmap: Heatmap, on_face: Callable[[], None]) -> Image.Image:

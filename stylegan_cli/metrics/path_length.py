@@ -45,10 +45,10 @@ def path_lengths(
     lengths = []
     with torch.inference_mode():
         for number, (zs, c) in enumerate(ends, start=seed):
-            start, end = generator.mapping(zs, None if c is None else c.expand(2, -1))
+            start, end = generator.to_w(zs, None if c is None else c.expand(2, -1))
             path = generator.broadcast(torch.stack([start, start.lerp(end, STEP)]))
             noise = Noise("random", number)
-            here, there = (levels(network, generator.synthesis(ws[None], noise)) for ws in path)
+            here, there = (levels(network, generator.synthesize(ws[None], noise)) for ws in path)
             lengths.append(distance(here, there).item() / STEP**2)
             on_path()
     return np.array(lengths)

@@ -139,8 +139,8 @@ class Made(PictureSet):
         for i in range(num):
             z, c = self._z(stream), next(classes)
             with torch.inference_mode():  # no yield in here: a consumer that stops early would be left in this mode
-                ws = generator.truncate(generator.broadcast(generator.mapping(z[None], c)), self._psi)
-                pixels = to_pixels(generator.synthesis(ws, Noise("random", first_noise + i)))[0]
+                ws = generator.truncate(generator.broadcast(generator.to_w(z[None], c)), self._psi)
+                pixels = to_pixels(generator.synthesize(ws, Noise("random", first_noise + i)))[0]
             yield Image.fromarray(pixels)
 
     def ends(self, num: int, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:

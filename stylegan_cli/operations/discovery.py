@@ -156,7 +156,7 @@ def pca(generator: Generator, samples: int, count: int) -> tuple[Tensor, Tensor]
     _check_count(count, min(generator.w_dim, samples - 1))
     z = np.random.default_rng(0).standard_normal((samples, generator.z_dim), dtype=np.float32)
     with torch.inference_mode():
-        w = generator.mapping(torch.from_numpy(z).to(generator.device)).cpu().double()
+        w = generator.to_w(torch.from_numpy(z).to(generator.device)).cpu().double()
     vectors, variances = _leading(torch.cov(w.T), count)
     return vectors, variances.clamp(min=0).sqrt()
 

@@ -156,7 +156,7 @@ def typical_distance(generator: Generator) -> float:
     z = torch.from_numpy(np.random.RandomState(0).randn(SAMPLES, generator.z_dim)).float().to(generator.device)
     c = generator.one_hot(torch.arange(SAMPLES) % generator.c_dim) if generator.c_dim else None
     with torch.inference_mode():
-        return float((generator.mapping(z, c) - generator.w_avg).norm(dim=1).mean())
+        return float((generator.to_w(z, c) - generator.w_avg).norm(dim=1).mean())
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from torch import Tensor
 from stylegan_cli.generator import Generator
 from stylegan_cli.noise import Noise
 from stylegan_cli.operations.projection import Likeness, Step, set_rate
-from stylegan_cli.tuning import NOISE, Tuning, synthesis_with
+from stylegan_cli.tuning import NOISE, Tuning, synthesize_with
 
 # Learning rates of the right factors (which start at zero), of the left ones, and of the noise maps.
 RIGHT, LEFT, MAPS = 1e-2, 1e-3, 5e-2
@@ -50,7 +50,7 @@ def tune(
     for done in range(1, settings.steps + 1):
         changed = {name: state[name] + (a @ b).view_as(state[name]).to(state[name]) for name, (a, b) in factors.items()}
         fitted = {name: state[name] + added for name, added in maps.items()}
-        image = synthesis_with(generator, ws, Noise(), changed | fitted)
+        image = synthesize_with(generator, ws, Noise(), changed | fitted)
         loss, distance = likeness.loss(image)
         optimiser.zero_grad()
         (loss + NOISE_LIKE * sum(map(structure, fitted.values()))).backward()

@@ -91,7 +91,7 @@ class Whitened:
     def __init__(self, generator: Generator) -> None:
         z = torch.randn(self.SAMPLES, generator.z_dim, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
-            x = F.leaky_relu(generator.mapping(z.to(generator.device)), 5.0)  # [samples, w_dim]
+            x = F.leaky_relu(generator.to_w(z.to(generator.device)), 5.0)  # [samples, w_dim]
         self.mean = x.mean(dim=0)
         variance, self.axes = torch.linalg.eigh(torch.cov(x.T))
         self.scale = (variance + self.FLOOR * variance.max()).sqrt()
@@ -125,7 +125,7 @@ def project(
     best, losses = (float("inf"), space.w(moved.detach()).expand(-1, generator.num_ws, -1)), list[float]()
     for done in range(1, settings.steps + 1):
         ws = space.w(moved).expand(-1, generator.num_ws, -1)
-        image = generator.synthesis(ws)
+        image = generator.synthesize(ws)
         loss, distance = likeness.loss(image)
         losses.append(loss.item())
         if losses[-1] < best[0]:
@@ -175,7 +175,7 @@ def _best_start(generator: Generator, likeness: Likeness, seed: int) -> Tensor:
     """The `w` `[1, w_dim]` of the average face or of a sampled one, whichever is most similar to the photo."""
     with torch.inference_mode():
         z = torch.stack([z_of_seed((seed + i) % 2**32, generator.z_dim) for i in range(STARTS)])
-        sampled = generator.truncate(generator.mapping(z.to(generator.device))[:, None], 0.5)[:, 0]
+        sampled = generator.truncate(generator.to_w(z.to(generator.device))[:, None], 0.5)[:, 0]
         starts = torch.cat([generator.w_avg[None], sampled])
-        distances = [likeness.loss(generator.synthesis(generator.broadcast(w[None])))[0] for w in starts]
+        distances = [likeness.loss(generator.synthesize(generator.broadcast(w[None])))[0] for w in starts]
     return starts[int(torch.stack(distances).argmin())][None].clone()

@@ -214,12 +214,12 @@ class Trainer:
             chosen = self._classes[torch.randint(len(self._classes), (n,), device=self.device)]
             c = generator.one_hot(chosen)
         ws, other = (
-            generator.broadcast(generator.mapping(torch.randn(n, generator.z_dim, device=self.device), c))
+            generator.broadcast(generator.to_w(torch.randn(n, generator.z_dim, device=self.device), c))
             for _ in range(2)
         )
         active = sum(layer.resolution <= self._now.resolution for layer in generator.layers)
         ws = losses.mixed_styles(ws, other, self.options.mixing, active)
-        return generator.synthesis(ws, training_noise=True), ws, c  # type: ignore[call-arg]
+        return generator.synthesize(ws, noise=None), ws, c
 
     def _scores(self, images: Tensor, c: Tensor | None) -> Tensor:
         return self.state.discriminator(augment(images, self.state.progress.p, self.options.augpipe), c)

@@ -38,7 +38,7 @@ def centre(generator: Generator, classes: Tensor | None) -> None:
     c = None
     if classes is not None:
         c = generator.one_hot(classes[torch.arange(CENTRE_SAMPLES) * len(classes) // CENTRE_SAMPLES])
-    generator.w_avg.copy_(generator.mapping(z.to(generator.device), c).mean(dim=0))
+    generator.w_avg.copy_(generator.to_w(z.to(generator.device), c).mean(dim=0))
 
 
 @torch.no_grad()
@@ -49,7 +49,7 @@ def fakes(generator: Generator) -> Image.Image:
     for seed in range(count):
         z = z_of_seed(seed, generator.z_dim)[None].to(generator.device)
         c = generator.one_hot(torch.tensor([seed % generator.c_dim])) if generator.c_dim else None
-        pictures.append(to_pixels(generator.synthesis(generator.broadcast(generator.mapping(z, c)))))
+        pictures.append(to_pixels(generator.synthesize(generator.broadcast(generator.to_w(z, c)))))
     return tiled(np.concatenate(pictures))
 
 

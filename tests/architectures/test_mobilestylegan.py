@@ -29,12 +29,12 @@ def mixed_ws(ffhq, golden):
 
 def synthesise(generator, ws, noise=None):
     with torch.inference_mode():
-        return generator.synthesis(ws, noise or Noise())
+        return generator.synthesize(ws, noise or Noise())
 
 
 def test_mapping_parity(ffhq, golden):
     with torch.inference_mode():
-        torch.testing.assert_close(ffhq.mapping(golden["z"]), golden["w"], atol=1e-5, rtol=0)
+        torch.testing.assert_close(ffhq.to_w(golden["z"]), golden["w"], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -69,7 +69,7 @@ def test_layers_of_the_default_model(ffhq):
 @torch.inference_mode()
 def test_shipped_w_avg_is_the_mean_that_the_card_says(ffhq):
     z = np.random.RandomState(0).randn(100_000, ffhq.z_dim).astype(np.float32)
-    mean = ffhq.mapping(torch.from_numpy(z)).double().mean(dim=0).float()
+    mean = ffhq.to_w(torch.from_numpy(z)).double().mean(dim=0).float()
     torch.testing.assert_close(mean, ffhq.w_avg, atol=1e-5, rtol=0)
 
 
@@ -92,7 +92,7 @@ def test_batch_size_changes_nothing(tiny):
 
 def test_gradients_reach_ws(tiny):
     ws = torch.randn(2, tiny.num_ws, tiny.w_dim, requires_grad=True)
-    tiny.synthesis(ws).square().mean().backward()
+    tiny.synthesize(ws).square().mean().backward()
     assert ws.grad is not None
     assert (ws.grad[:, 0] != 0).any()
     assert torch.isfinite(ws.grad).all()

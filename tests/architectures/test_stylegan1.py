@@ -114,7 +114,7 @@ def test_minibatch_standard_deviation(ops):
 
 
 def test_mapping_and_truncation(generator, golden, monkeypatch):
-    w = generator.mapping(golden["z"], golden["c"])
+    w = generator.to_w(golden["z"], golden["c"])
     close(w, golden["w"], 1e-5)
     monkeypatch.setattr(generator, "cutoff", int(golden["cutoff"]))
     truncated = generator.truncate(generator.broadcast(w), golden["psi"].item())
@@ -124,25 +124,25 @@ def test_mapping_and_truncation(generator, golden, monkeypatch):
 def test_pictures(generator, golden):
     ws = generator.broadcast(golden["w"])
     with torch.no_grad():
-        close(generator.synthesis(ws), golden["img"], 1e-4)
-        close(generator.synthesis(golden["ws_random"]), golden["img_ws_random"], 1e-4)
-        close(generator.synthesis(ws[: len(golden["img_nonoise"])], Noise("none")), golden["img_nonoise"], 1e-4)
+        close(generator.synthesize(ws), golden["img"], 1e-4)
+        close(generator.synthesize(golden["ws_random"]), golden["img_ws_random"], 1e-4)
+        close(generator.synthesize(ws[: len(golden["img_nonoise"])], Noise("none")), golden["img_nonoise"], 1e-4)
 
 
 def test_pictures_in_a_batch_with_gradients(generator, golden):
-    close(generator.synthesis(generator.broadcast(golden["w"])), golden["img"], 1e-4)
+    close(generator.synthesize(generator.broadcast(golden["w"])), golden["img"], 1e-4)
 
 
 def test_the_other_way_of_doubling_is_another_picture(generator, golden):
     config = dataclasses.replace(generator.config, fused_from=4)
     other = load(StyleGAN1(config), golden, "g.")
     ws = generator.broadcast(golden["w"])[: len(golden["img_other_fused_scale"])]
-    close(other.synthesis(ws), golden["img_other_fused_scale"], 1e-4)
+    close(other.synthesize(ws), golden["img_other_fused_scale"], 1e-4)
 
 
 def test_growing(generator, discriminator, golden):
     generator.lod = discriminator.lod = 1.0
-    close(generator.synthesis(generator.broadcast(golden["w"])[:2]), golden["img_lod1.0"], 1e-4)
+    close(generator.synthesize(generator.broadcast(golden["w"])[:2]), golden["img_lod1.0"], 1e-4)
     close(discriminator(golden["d_img"], golden["d_c"]), golden["d_scores_lod1.0"], 1e-5)
 
 
@@ -153,7 +153,7 @@ def test_fading_in_is_continuous(generator, discriminator, golden, newest):
     seen = []
     for lod in (newest, newest - 1e-5):
         generator.lod = discriminator.lod = lod
-        seen.append((generator.synthesis(ws), discriminator(golden["d_img"], golden["d_c"])))
+        seen.append((generator.synthesize(ws), discriminator(golden["d_img"], golden["d_c"])))
     for before, after in zip(*seen, strict=True):
         close(after, before, 1e-3)
 
@@ -175,7 +175,7 @@ def test_a_1024_model_has_18_style_inputs_in_the_papers_bands():
 
 def test_training_noise_differs_between_pictures(generator, golden):
     ws = generator.broadcast(golden["w"])[:1].repeat(2, 1, 1)
-    first, second = generator.synthesis(ws, training_noise=True)
+    first, second = generator.synthesize(ws, noise=None)
     assert not torch.equal(first, second)
 
 
@@ -203,11 +203,11 @@ def test_truncated_and_mixed_pictures_are_the_originals(reference):
     generator.cutoff = int(found["cutoff"])
     ws = generator.truncate(generator.broadcast(found["w"]), found["psi"].item())
     close(ws, found["ws_psi"], 1e-5)
-    pictures = generator.synthesis(ws)
+    pictures = generator.synthesize(ws)
     close(pictures, found["img_psi"], 1e-4)
     assert np.abs(to_pixels(pictures).astype(int) - found["img_psi_u8"].numpy()).max() <= 1
-    close(generator.synthesis(found["ws_mixed"]), found["img_mixed"], 1e-4)
-    close(generator.synthesis(found["ws_random"]), found["img_ws_random"], 1e-4)
+    close(generator.synthesize(found["ws_mixed"]), found["img_mixed"], 1e-4)
+    close(generator.synthesize(found["ws_random"]), found["img_ws_random"], 1e-4)
 
 
 @needs_shared
@@ -217,7 +217,7 @@ def test_growing_networks_are_the_originals(reference):
     ws = generator.broadcast(found["w"])[:2]
     for key in (key for key in found if key.startswith("img_lod")):
         generator.lod = judge.lod = float(key.removeprefix("img_lod"))
-        close(generator.synthesis(ws), found[key], 1e-4)
+        close(generator.synthesize(ws), found[key], 1e-4)
         close(judge(found["d_img"], found["labels"]), found[f"d_scores_lod{judge.lod}"], 1e-5)
 
 

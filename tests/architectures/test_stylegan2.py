@@ -64,7 +64,7 @@ def close(found, expected, tolerance):
 
 
 def test_mapping_and_truncation(generator, golden):
-    w = generator.mapping(golden["z"])
+    w = generator.to_w(golden["z"])
     close(w, golden["w"], 1e-5)
     close(generator.truncate(generator.broadcast(w), golden["psi"].item()), golden["ws_psi"], 1e-5)
 
@@ -72,19 +72,19 @@ def test_mapping_and_truncation(generator, golden):
 def test_pictures(generator, golden):
     ws = generator.broadcast(golden["w"])
     with torch.no_grad():
-        close(generator.synthesis(ws), golden["img"], 1e-4)
-        close(generator.synthesis(golden["ws_random"]), golden["img_ws_random"], 1e-4)
-        close(generator.synthesis(ws, Noise("none")), golden["img_nonoise"], 1e-4)
+        close(generator.synthesize(ws), golden["img"], 1e-4)
+        close(generator.synthesize(golden["ws_random"]), golden["img_ws_random"], 1e-4)
+        close(generator.synthesize(ws, Noise("none")), golden["img_nonoise"], 1e-4)
 
 
 def test_pictures_in_a_batch_with_gradients(generator, golden):
-    close(generator.synthesis(generator.broadcast(golden["w"])), golden["img"], 1e-4)
+    close(generator.synthesize(generator.broadcast(golden["w"])), golden["img"], 1e-4)
 
 
 def test_batch_size_changes_nothing(generator, golden):
     with torch.no_grad():
-        alone = torch.cat([generator.synthesis(one[None]) for one in golden["ws_random"]])
-        assert torch.equal(generator.synthesis(golden["ws_random"]), alone)
+        alone = torch.cat([generator.synthesize(one[None]) for one in golden["ws_random"]])
+        assert torch.equal(generator.synthesize(golden["ws_random"]), alone)
 
 
 def test_discriminator(discriminator, golden):
@@ -181,7 +181,7 @@ def test_every_variant_runs_and_learns(architecture, label_input):
     generator = StyleGAN2(Config(**sizes, z_dim=4, w_dim=4, mapping_layers=2, label_input=label_input))
     judge = Discriminator(DiscriminatorConfig(**sizes, label_input=label_input))
     c = torch.eye(2)
-    image = generator.synthesis(generator.broadcast(generator.mapping(torch.randn(2, 4), c)), training_noise=True)
+    image = generator.synthesize(generator.broadcast(generator.to_w(torch.randn(2, 4), c)), noise=None)
     assert image.shape == (2, 3, 16, 16)
     judge(image, c).sum().backward()
     missing = [name for name, p in [*generator.named_parameters(), *judge.named_parameters()] if p.grad is None]
@@ -195,7 +195,7 @@ def test_resolutions_of_tensors_cover_the_network(generator):
 
 def test_training_noise_differs_between_pictures(generator, golden):
     ws = generator.broadcast(golden["w"])[:1].repeat(2, 1, 1)
-    first, second = generator.synthesis(ws, training_noise=True)
+    first, second = generator.synthesize(ws, noise=None)
     assert not torch.equal(first, second)
 
 
@@ -206,7 +206,7 @@ def test_four_pixels_stay_float32_in_half_precision(generator, golden):
         block = dict(generator.named_modules())[f"synthesis.{name}"]
         block.register_forward_hook(lambda _, __, out, name=name: found.update({name: out[0].dtype}))
     with torch.no_grad():
-        pictures = generator.synthesis(generator.broadcast(golden["w"]))
+        pictures = generator.synthesize(generator.broadcast(golden["w"]))
     assert found == {"b4": torch.float32, "b8": torch.bfloat16}
     assert (pictures - golden["img"]).square().mean() < 4 * 10**-4  # 40 dB
 
@@ -223,16 +223,16 @@ def test_everything_the_originals_compute(name):
     generator.cutoff = None if cutoff == -1 else cutoff
     truncated = generator.truncate(ws, psi)
     close(truncated, found["ws_psi"], 1e-5)
-    pictures = generator.synthesis(truncated)
+    pictures = generator.synthesize(truncated)
     close(pictures, found[f"{prefix}_psi"], 1e-4)
     assert np.abs(to_pixels(pictures).astype(int) - found[f"{prefix}_psi_u8"].numpy()).max() <= 1
-    close(generator.synthesis(found["ws_random"]), found["img_ws_random"], 1e-4)
+    close(generator.synthesize(found["ws_random"]), found["img_ws_random"], 1e-4)
     if prefix == "img_const":
         close(generator.truncate(ws, found["psi2"].item()), found["ws_psi2"], 1e-5)
         generator.cutoff = int(found["cutoff"])
-        close(generator.synthesis(generator.truncate(ws, psi)), found["img_const_psi_cutoff"], 1e-4)
-        close(generator.synthesis(ws, Noise("none")), found["img_none"], 1e-4)
-        close(generator.synthesis(found["ws_mixed"]), found["img_mixed"], 1e-4)
+        close(generator.synthesize(generator.truncate(ws, psi)), found["img_const_psi_cutoff"], 1e-4)
+        close(generator.synthesize(ws, Noise("none")), found["img_none"], 1e-4)
+        close(generator.synthesize(found["ws_mixed"]), found["img_mixed"], 1e-4)
     judge = build_discriminator("stylegan2", checkpoint.discriminator.config)
     judge.load_state_dict(checkpoint.discriminator.tensors, assign=True)
     labels = found["d_c"][:4] if "d_c" in found else torch.zeros(4, 0)
@@ -250,7 +250,7 @@ def test_every_layers_activations_are_the_originals(name):
     for layer in expected:
         module = modules[f"synthesis.{layer}"]
         module.register_forward_hook(lambda _, __, out, layer=layer: seen.update({layer: out}))
-    generator.synthesis(generator.broadcast(found["w"][:1]))
+    generator.synthesize(generator.broadcast(found["w"][:1]))
     for layer, activation in expected.items():
         close(seen[layer], activation, 1e-4)
 
@@ -261,12 +261,12 @@ def test_classes_are_normalised_by_themselves_or_joined_with_z():
     for label_input, layer in (("embed", "embed"), ("concat", "label")):
         sizes = {"resolution": 8, "channel_max": 4, "z_dim": 4, "w_dim": 4, "c_dim": 3, "mapping_layers": 2}
         generator = StyleGAN2(Config(**sizes, label_input=label_input)).requires_grad_(False)
-        before, stretched = generator.mapping(z, c), generator.mapping(5 * z, c)
+        before, stretched = generator.to_w(z, c), generator.to_w(5 * z, c)
         assert torch.allclose(stretched, before, atol=1e-5) == (label_input == "embed")
         for name, tensor in generator.named_parameters():
             if name.startswith(f"mapping.{layer}."):
                 tensor *= 5
-        close(generator.mapping(5 * z, c), before, 1e-5)
+        close(generator.to_w(5 * z, c), before, 1e-5)
 
 
 @pytest.mark.parametrize("architecture", ["skip", "resnet"])
@@ -277,7 +277,7 @@ def test_style_weights_are_of_all_that_a_layers_w_drives(architecture):
         if name.startswith("synthesis.") and name.endswith(".affine"):
             module.register_forward_hook(lambda layer, w, _: driven[round(w[0].mean().item())].append(layer.weight))
     with torch.no_grad():
-        generator.synthesis(torch.arange(generator.num_ws)[None, :, None].float().expand(-1, -1, generator.w_dim))
+        generator.synthesize(torch.arange(generator.num_ws)[None, :, None].float().expand(-1, -1, generator.w_dim))
     for found, weights in zip(generator.style_weights(), driven.values(), strict=True):
         assert torch.equal(found, torch.cat(weights))
 

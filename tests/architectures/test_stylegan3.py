@@ -57,23 +57,23 @@ def transform_of(generator):
 
 
 def test_mapping(generator, golden):
-    close(generator.mapping(golden["z"]), golden["w"], 1e-5)
+    close(generator.to_w(golden["z"]), golden["w"], 1e-5)
 
 
 @torch.no_grad()
 def test_fourier_features(generator, golden):
-    features = generator._modules["synthesis"].input(golden["w"][:1])
+    features = generator.synthesis.input(golden["w"][:1])
     close(features[:, :4, ::2, ::2], golden["input"], 1e-5)
 
 
 @torch.no_grad()
 def test_pictures(generator, golden):
-    close(generator.synthesis(generator.broadcast(golden["w"]))[..., ::4, ::4], golden["img"], 1e-4)
-    close(generator.synthesis(golden["ws_random"])[..., ::4, ::4], golden["img_ws_random"], 1e-4)
+    close(generator.synthesize(generator.broadcast(golden["w"]))[..., ::4, ::4], golden["img"], 1e-4)
+    close(generator.synthesize(golden["ws_random"])[..., ::4, ::4], golden["img_ws_random"], 1e-4)
 
 
 def test_pictures_in_a_batch_with_gradients(generator, golden):
-    close(generator.synthesis(generator.broadcast(golden["w"]))[..., ::4, ::4], golden["img"], 1e-4)
+    close(generator.synthesize(generator.broadcast(golden["w"]))[..., ::4, ::4], golden["img"], 1e-4)
 
 
 @torch.no_grad()
@@ -83,9 +83,9 @@ def test_moved_and_turned_pictures(generator, golden):
     for i, (x, y, degrees) in enumerate(golden["tf_params_tx_ty_deg"].tolist()):
         generator.set_transform((x, y), degrees)
         close(transform, golden["tf_matrices"][i], 1e-6)
-        close(generator.synthesis(ws)[..., ::4, ::4], golden["img_psi_tf"][i : i + 1], 1e-4)
+        close(generator.synthesize(ws)[..., ::4, ::4], golden["img_psi_tf"][i : i + 1], 1e-4)
     transform.copy_(golden["tf_matrices"][3])  # a shear and a scale
-    close(generator.synthesis(ws)[..., ::4, ::4], golden["img_psi_tf"][3:], 1e-4)
+    close(generator.synthesize(ws)[..., ::4, ::4], golden["img_psi_tf"][3:], 1e-4)
     generator.set_transform()
     assert torch.equal(transform, torch.eye(3))
 
@@ -93,7 +93,7 @@ def test_moved_and_turned_pictures(generator, golden):
 @torch.no_grad()
 def test_drawing_moves_no_running_average(generator, golden):
     before = {name: value.clone() for name, value in generator.named_buffers()}
-    generator.synthesis(generator.broadcast(generator.mapping(golden["z"])))
+    generator.synthesize(generator.broadcast(generator.to_w(golden["z"])))
     assert all(torch.equal(value, before[name]) for name, value in generator.named_buffers())
 
 
@@ -113,31 +113,31 @@ def test_filters_are_designed_as_in_the_files(kind):
 def test_parity_with_the_reference_files(kind):
     generator = importers.generator(importers.read(SHARED / f"sg3{kind}_64.pkl"), kind)
     reference = load(SHARED / f"sg3{kind}_64.npz")
-    ws = generator.broadcast(generator.mapping(reference["z"]))
+    ws = generator.broadcast(generator.to_w(reference["z"]))
     generator.cutoff = int(reference["cutoff"])
     truncated = generator.truncate(ws, reference["psi"].item())
     close(ws, reference["ws"], 1e-5)
     close(truncated, reference["ws_psi_cutoff"], 1e-5)
-    close(generator.synthesis(ws), reference["img"], 1e-4)
-    close(generator.synthesis(truncated), reference["img_psi_cutoff"], 1e-4)
+    close(generator.synthesize(ws), reference["img"], 1e-4)
+    close(generator.synthesize(truncated), reference["img_psi_cutoff"], 1e-4)
     for x_y_degrees, picture in zip(reference["tf_params_tx_ty_deg"].tolist(), reference["img_psi_tf"], strict=False):
         generator.set_transform(tuple(x_y_degrees[:2]), x_y_degrees[2])
-        close(generator.synthesis(reference["ws_psi"][:1])[0], picture, 1e-4)
+        close(generator.synthesize(reference["ws_psi"][:1])[0], picture, 1e-4)
 
 
 @torch.no_grad()
 def test_batch_size_changes_nothing(tiny_r):
     ws = torch.randn(3, tiny_r.num_ws, 8)
-    assert torch.equal(tiny_r.synthesis(ws)[1:2], tiny_r.synthesis(ws[1:2]))
+    assert torch.equal(tiny_r.synthesize(ws)[1:2], tiny_r.synthesize(ws[1:2]))
 
 
 @torch.no_grad()
 def test_r_turns_with_its_input(tiny_r):
     """Rotation equivariance (section 3.2, config R): exact for a quarter turn, where the pixel grid maps to itself."""
     ws = tiny_r.broadcast(torch.randn(1, 8))
-    upright = tiny_r.synthesis(ws)
+    upright = tiny_r.synthesize(ws)
     tiny_r.set_transform(rotate=90)
-    close(tiny_r.synthesis(ws), upright.rot90(1, (2, 3)), 1e-4)
+    close(tiny_r.synthesize(ws), upright.rot90(1, (2, 3)), 1e-4)
     assert (upright - upright.rot90(1, (2, 3))).abs().max() > 0.01
 
 
@@ -150,8 +150,8 @@ def test_the_picture_moves_right_and_down(tiny_r):
 
 def test_bfloat16_is_close(tiny_r):
     ws = tiny_r.broadcast(torch.randn(1, 8))
-    exact = tiny_r.synthesis(ws)
-    rough = tiny_r.prepare(torch.device("cpu"), torch.bfloat16).synthesis(ws)
+    exact = tiny_r.synthesize(ws)
+    rough = tiny_r.prepare(torch.device("cpu"), torch.bfloat16).synthesize(ws)
     assert rough.dtype == torch.float32
     assert (rough - exact).square().mean() < 1e-3 * exact.square().mean()
 
@@ -172,12 +172,12 @@ def test_bfloat16_is_close_in_a_network_like_trained_ones():
             layer.bias.normal_(0, 0.2)
         if isinstance(layer, StyledLayer):
             measuring.append(layer.register_forward_pre_hook(measure))
-    ws = generator.broadcast(generator.mapping(torch.randn(1, 512)))
-    generator.synthesis(ws)
+    ws = generator.broadcast(generator.to_w(torch.randn(1, 512)))
+    generator.synthesize(ws)
     for hook in measuring:
         hook.remove()
-    exact = generator.synthesis(ws)
-    rough = generator.prepare(torch.device("cpu"), torch.bfloat16).synthesis(ws)
+    exact = generator.synthesize(ws)
+    rough = generator.prepare(torch.device("cpu"), torch.bfloat16).synthesize(ws)
     assert (rough - exact).square().mean() < 10**-4.2 * exact.square().mean()
 
 
@@ -193,23 +193,23 @@ def test_gradients_of_both_orders():
 
 def test_gradients_reach_every_parameter():
     generator = StyleGAN3(TINY_R)
-    generator.synthesis(generator.broadcast(generator.mapping(torch.randn(2, 8)))).square().sum().backward()
+    generator.synthesize(generator.broadcast(generator.to_w(torch.randn(2, 8)))).square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in generator.parameters())
 
 
 def test_labels():
     generator = StyleGAN3(Config(**(asdict(TINY_R) | {"c_dim": 3})))
     z, labels = torch.randn(1, 8).repeat(3, 1), torch.eye(3)
-    w = generator.mapping(z, labels)
+    w = generator.to_w(z, labels)
     assert w.shape == (3, 8)
     assert not torch.equal(w[0], w[1])
     with pytest.raises(UsageError, match="3 classes"):
-        generator.mapping(z)
+        generator.to_w(z)
     for index in (-1, 3):
         with pytest.raises(UsageError, match="has the classes 0-2"):
             generator.choose_class(index)
     generator.choose_class(1)
-    close(generator.mapping(z[:1]), w[1:2], 1e-6)
+    close(generator.to_w(z[:1]), w[1:2], 1e-6)
 
 
 def test_layers_of_the_published_1024_pixel_model():
@@ -235,7 +235,7 @@ def test_no_band_is_empty(resolution):
 
 def test_margins_may_be_zero():
     generator = StyleGAN3(Config(**(asdict(TINY_R) | {"margin_size": 0})))
-    assert generator.synthesis(torch.randn(1, generator.num_ws, 8)).shape == (1, 3, 32, 32)
+    assert generator.synthesize(torch.randn(1, generator.num_ws, 8)).shape == (1, 3, 32, 32)
 
 
 @torch.no_grad()
@@ -246,7 +246,7 @@ def test_nothing_leaves_its_clamp():
         if isinstance(layer, SynthesisLayer):
             layer.register_forward_hook(lambda _, __, out: found.append(out.abs().max().item()))
     generator.state_dict()["synthesis.L6_32_3.bias"].fill_(7)
-    picture = generator.synthesis(torch.randn(1, generator.num_ws, 8))
+    picture = generator.synthesize(torch.randn(1, generator.num_ws, 8))
     assert len(found) == 6
     assert 0.001 < max(found) < 0.02
     assert picture.abs().max().item() == pytest.approx(0.01 * 0.25)

@@ -222,8 +222,8 @@ def test_it_keeps_to_compiled_code(stylegan, tiny_model, monkeypatch, here):
     """Compiled code here is what draws a little brighter; without it the data set does not go on."""
 
     def compile_synthesis(generator):
-        eager = generator.synthesis
-        generator.synthesis = lambda ws, noise: eager(ws, noise) + 0.1
+        eager = generator.synthesize
+        generator.synthesize = lambda ws, noise: eager(ws, noise) + 0.1
 
     monkeypatch.setattr(compilation, "compile_synthesis", compile_synthesis)
     words = ["-n", 4, "--size", 8, "--compile", "on", "--model", tiny_model, "--dataset"]

@@ -134,7 +134,7 @@ def test_psi(tiny_stylegan, tiny):
     tiny_stylegan("sample", "--seeds", 3, "--trunc", 1, "--save-latents", "--out", "whole.png")
     z = torch.from_numpy(np.random.RandomState(3).randn(1, tiny.z_dim)).float()
     with torch.inference_mode():
-        assert torch.equal(ws_of("whole.png"), tiny.broadcast(tiny.mapping(z))[0])
+        assert torch.equal(ws_of("whole.png"), tiny.broadcast(tiny.to_w(z))[0])
 
 
 # Latents round trip

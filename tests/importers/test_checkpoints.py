@@ -54,8 +54,8 @@ def test_parity(path: Path) -> None:
     assert checkpoint.format == next(kind for start, kind in FORMATS.items() if name.startswith(start))
     generator = importers.generator(checkpoint, name)
     w = arrays["w"] if "w" in arrays else arrays["ws"][:, 0]
-    close(generator.mapping(torch.from_numpy(arrays["z"]), labels(arrays, "c")), w, 1e-5)
-    pictures = generator.synthesis(generator.broadcast(torch.from_numpy(w)))
+    close(generator.to_w(torch.from_numpy(arrays["z"]), labels(arrays, "c")), w, 1e-5)
+    pictures = generator.synthesize(generator.broadcast(torch.from_numpy(w)))
     close(pictures, arrays["img_const" if "img_const" in arrays else "img"], 1e-4)
     if checkpoint.discriminator:
         judged = dict(np.load(path.with_name(f"{JUDGED[name]}.npz"))) if name in JUDGED else arrays

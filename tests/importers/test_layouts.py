@@ -85,8 +85,8 @@ def test_rosinality_from_its_own_training(tmp_path: Path) -> None:
     checkpoint, again = importers.read(path), importers.read(path)
     generator = importers.generator(checkpoint, "x")
     z = torch.from_numpy(np.random.RandomState(1).randn(2000, 64))
-    spread = generator.mapping(z).std(dim=0).mean()
-    assert (generator.mapping(z).mean(dim=0) - generator.w_avg).abs().max() < 0.15 * spread
+    spread = generator.to_w(z).std(dim=0).mean()
+    assert (generator.to_w(z).mean(dim=0) - generator.w_avg).abs().max() < 0.15 * spread
     assert "w_avg" in generator.origin.notes
     assert checkpoint.training_generator is not None
     tensors = checkpoint.generator.tensors
@@ -280,7 +280,7 @@ def test_stylegan3(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert found.keys() == tensors.keys()
     assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
     generator = importers.generator(checkpoint, "x")
-    assert generator.synthesis(generator.broadcast(torch.zeros(1, 4))).shape == (1, 3, 16, 16)
+    assert generator.synthesize(generator.broadcast(torch.zeros(1, 4))).shape == (1, 3, 16, 16)
 
 
 def stylegan2(**changes: Any) -> importers.Network:
@@ -301,8 +301,8 @@ def test_export_to_rosinality_and_back(tmp_path: Path) -> None:
     z = torch.randn(2, 4)
     again = importers.generator(importers.read(tmp_path / "out.pt"), "x")
     assert torch.equal(
-        again.synthesis(again.broadcast(again.mapping(z))),
-        generator.synthesis(generator.broadcast(generator.mapping(z))),
+        again.synthesize(again.broadcast(again.to_w(z))),
+        generator.synthesize(generator.broadcast(generator.to_w(z))),
     )
 
 
@@ -337,8 +337,8 @@ def test_export_leaves_the_clamp_out(tmp_path: Path) -> None:
     rosinality.save(generator, tmp_path / "out.pt")
     back = importers.generator(importers.read(tmp_path / "out.pt"), "x")
     assert back.config.conv_clamp is None
-    ws = generator.broadcast(generator.mapping(torch.randn(1, 4)))
-    assert torch.equal(back.synthesis(ws), generator.synthesis(ws))
+    ws = generator.broadcast(generator.to_w(torch.randn(1, 4)))
+    assert torch.equal(back.synthesize(ws), generator.synthesize(ws))
 
 
 @pytest.mark.parametrize("layers", [None, 1, 10])

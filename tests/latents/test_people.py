@@ -23,7 +23,7 @@ def test_psi_pulls_towards_the_average(tiny):
     whole, half = from_seed(tiny, 5, 1.0).ws, from_seed(tiny, 5, 0.5).ws
     torch.testing.assert_close(half, (whole + average) / 2)
     with torch.inference_mode():
-        assert torch.equal(whole[0], tiny.mapping(z_of_seed(5, tiny.z_dim)[None])[0])
+        assert torch.equal(whole[0], tiny.to_w(z_of_seed(5, tiny.z_dim)[None])[0])
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_pixels_are_cut_off_as_nvidias():
 
 def test_a_face_is_what_the_generator_makes(tiny, faces):
     with torch.inference_mode():
-        expected = to_pixels(tiny.synthesis(faces[0].ws[None]))[0]
+        expected = to_pixels(tiny.synthesize(faces[0].ws[None]))[0]
     assert np.array_equal(pixels(render(tiny, faces[0])), expected)
 
 
@@ -125,7 +125,7 @@ def test_a_heatmap_is_dark_without_noise_and_bright_with_it(tiny, faces):
 def test_a_heatmap_is_the_standard_deviation(tiny, faces):
     noise = Noise("random", 7)
     with torch.inference_mode():
-        images = [tiny.synthesis(faces[0].ws[None], Noise("random", 7 + i)) for i in range(6)]
+        images = [tiny.synthesize(faces[0].ws[None], Noise("random", 7 + i)) for i in range(6)]
     deviation = torch.cat(images).std(dim=0, correction=0).mean(dim=0)
     order = pixels(render(tiny, Heatmap(faces[0].ws, noise, 6)))[..., 1].astype(float)  # green rises all the way
     low, high = deviation < deviation.quantile(0.2), deviation > deviation.quantile(0.8)
@@ -139,7 +139,7 @@ def test_every_face_is_moved_and_turned_by_itself():
     still, moved = Face(ws), Face(ws, translate=(0.25, 0.1), rotate=30.0)
     before = pixels(render(generator, still))
     generator.set_transform((0.25, 0.1), 30.0)
-    expected = to_pixels(generator.synthesis(ws[None]))[0]
+    expected = to_pixels(generator.synthesize(ws[None]))[0]
     generator.set_transform()
     assert np.array_equal(pixels(render(generator, moved)), expected)
     assert np.array_equal(pixels(render(generator, still)), before)

@@ -25,9 +25,9 @@ def test_is_the_squared_distance_over_the_squared_step(tiny):
     (found,) = lengths(tiny, 1)
     ((zs, _),) = Made(tiny).ends(1, 0)
     with torch.inference_mode():
-        w, other = tiny.mapping(zs)
+        w, other = tiny.to_w(zs)
         a, b = (
-            perceptual.levels(perceptual.network(CPU), tiny.synthesis(tiny.broadcast(one[None]), Noise("random", 0)))
+            perceptual.levels(perceptual.network(CPU), tiny.synthesize(tiny.broadcast(one[None]), Noise("random", 0)))
             for one in (w, w.lerp(other, STEP))
         )
     assert found == pytest.approx(perceptual.distance(a, b).item() / STEP**2, rel=1e-4)

@@ -125,10 +125,10 @@ class Coloured(Generator):
         super().__init__()
         self.register_buffer("w_avg", torch.zeros(3))
 
-    def mapping(self, z, c=None):
+    def to_w(self, z, c=None):
         return self.labels(len(z), c)
 
-    def synthesis(self, ws, noise=None):
+    def synthesize(self, ws, noise=None):
         return (ws[:, 0].argmax(dim=1).float() / 2 - 1)[:, None, None, None].expand(-1, 3, 4, 4)
 
     def resolution_of(self, tensor):

@@ -181,7 +181,7 @@ def test_pca_finds_the_widest_ways():
     assert torch.allclose(vectors @ vectors.T, torch.eye(4), atol=1e-5)
     assert (deviations.diff() <= 0).all()
     z = torch.randn(20_000, tiny.z_dim, generator=RANDOM)
-    w = tiny.mapping(z)
+    w = tiny.to_w(z)
     assert torch.allclose((w @ vectors.T).std(dim=0), deviations.float(), rtol=0.05)
 
 
@@ -227,14 +227,14 @@ def test_style_weights_are_all_that_a_layers_w_drives(family):
     generator.prepare(torch.device("cpu"), torch.float32)
     weights, ws = generator.style_weights(), torch.randn(1, generator.num_ws, 64)
     assert len(weights) == generator.num_ws
-    picture = generator.synthesis(ws)
+    picture = generator.synthesize(ws)
     for layer, weight in enumerate(weights):
         seen = torch.linalg.pinv(weight) @ weight if len(weight) else torch.zeros(64, 64)
         step = torch.randn(64)
         for by, changes in ((step - seen @ step, False), (seen @ step, len(weight) > 0)):
             moved = ws.clone()
             moved[0, layer] += by
-            difference = (generator.synthesis(moved) - picture).abs().max() / picture.abs().max()
+            difference = (generator.synthesize(moved) - picture).abs().max() / picture.abs().max()
             assert (difference > 1e-3) if changes else (difference < 1e-4), layer
 
 

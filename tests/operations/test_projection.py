@@ -15,7 +15,7 @@ from stylegan_cli.operations.projection import Likeness, Settings, Whitened
 @pytest.fixture(scope="module")
 def photo(tiny):
     with torch.inference_mode():
-        return tiny.synthesis(people.from_seed(tiny, 1, 0.7).ws[None]).clone()
+        return tiny.synthesize(people.from_seed(tiny, 1, 0.7).ws[None]).clone()
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +25,12 @@ def projected(tiny, photo):
 
 def distance(tiny, ws, photo):
     with torch.inference_mode():
-        return Likeness(photo).distance(tiny.synthesis(ws[None])).item()
+        return Likeness(photo).distance(tiny.synthesize(ws[None])).item()
 
 
 def test_coordinates_are_whitened_and_invertible(tiny):
     space = Whitened(tiny)
-    w = tiny.mapping(torch.randn(2000, tiny.z_dim, generator=torch.Generator().manual_seed(7)))
+    w = tiny.to_w(torch.randn(2000, tiny.z_dim, generator=torch.Generator().manual_seed(7)))
     coordinates = space.coordinates(w)
     assert torch.allclose(space.w(coordinates), w, atol=1e-3)
     assert coordinates.mean(dim=0).abs().max() < 0.2
@@ -90,7 +90,7 @@ def test_tuning_comes_closer_still_and_leaves_the_model_alone(tiny, photo):
     fitted = pivotal.tune(tiny, photo, ws, pivotal.Settings(steps=30))
     assert all(torch.equal(tensor, state[name]) for name, tensor in tiny.state_dict().items())
     with torch.inference_mode():
-        image = tuning.synthesis(tiny, ws[None], Noise(), tuning.whole(fitted, tiny.num_ws))
+        image = tuning.synthesize(tiny, ws[None], Noise(), tuning.whole(fitted, tiny.num_ws))
     assert Likeness(photo).distance(image).item() < 0.6 * distance(tiny, ws, photo)
     assert {name.rpartition(".")[2] for name in fitted.noise} == {"noise_const"}
     assert all(left.shape[1] <= 8 for left, _ in fitted.weights.values())
@@ -114,7 +114,7 @@ def test_without_a_guess_it_starts_at_the_person_of_its_seed_who_is_most_alike(t
     """One of four, half truncated; or at the average face."""
     for seed, start in ((7, people.from_seed(tiny, 7, 0.5).ws), (100, tiny.broadcast(tiny.w_avg[None])[0])):
         with torch.inference_mode():
-            photo = tiny.synthesis(start[None]).clone()
+            photo = tiny.synthesize(start[None]).clone()
         found = projection.project(tiny, photo, None, Settings(steps=0, seed=5))
         assert found.steps == 0
         torch.testing.assert_close(found.ws, start, atol=1e-3, rtol=0)

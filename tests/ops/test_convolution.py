@@ -111,8 +111,8 @@ def r1(family, **sizes):
 
 def path():
     generator = make("stylegan2").requires_grad_(True)
-    ws = generator.broadcast(generator.mapping(torch.randn(2, generator.z_dim)))
-    images = generator.synthesis(ws, training_noise=True)
+    ws = generator.broadcast(generator.to_w(torch.randn(2, generator.z_dim)))
+    images = generator.synthesize(ws, noise=None)
     path_lengths(images, ws, torch.randn_like(images)).sum().backward()
 
 

@@ -206,7 +206,7 @@ def test_what_is_published_knows_its_centre(options, pictures, tmp_path):
     run.begin(options, 0)
     with torch.no_grad():
         dict(state.average.named_parameters())["mapping.fc0.bias"].fill_(300.0)
-        w = state.average.mapping(torch.randn(4000, 4))
+        w = state.average.to_w(torch.randn(4000, 4))
     assert w.mean() > 1
     snapshots.complete(state, options, Pictures(pictures, None))
     run.publish(state, options, {})

@@ -80,9 +80,9 @@ def test_pictures_are_the_cpus(pictures, cfg, precision, decibels):
     here, there = (learning(pictures, cfg, precision, device).state.generator for device in (CPU, CUDA))
     here.dtype = torch.float32
     z = torch.randn(4, here.z_dim, generator=torch.Generator().manual_seed(0))
-    expected = here.synthesis(here.broadcast(here.mapping(z)))
+    expected = here.synthesize(here.broadcast(here.to_w(z)))
     with exact_float32():
-        found = there.synthesis(there.broadcast(there.mapping(z.to(CUDA)))).cpu()
+        found = there.synthesize(there.broadcast(there.to_w(z.to(CUDA)))).cpu()
     error = (found - expected).square().mean().sqrt().item()
     assert 20 * math.log10(2 / max(error, 1e-12)) > decibels
 
@@ -134,8 +134,8 @@ def regularised(state):
     images = torch.rand(4, 3, 16, 16, generator=chance).to(device).requires_grad_()
     r1_penalty(state.discriminator(images), images).sum().backward()
     z, directions = (torch.randn(shape, generator=chance).to(device) for shape in ((4, 8), (4, 3, 16, 16)))
-    ws = state.generator.broadcast(state.generator.mapping(z))
-    path_lengths(state.generator.synthesis(ws), ws, directions).sum().backward()
+    ws = state.generator.broadcast(state.generator.to_w(z))
+    path_lengths(state.generator.synthesize(ws), ws, directions).sum().backward()
     networks = (state.discriminator, state.generator)
     return [
         torch.cat([p.grad.flatten().cpu() for p in network.parameters() if p.grad is not None]) for network in networks

@@ -38,8 +38,8 @@ class Phases:
 
     def fakes(self, n=None):
         c = None if self.c is None else self.c[:n]
-        ws = self.generator.broadcast(self.generator.mapping(self.z[:n], c))
-        return self.generator.synthesis(ws), ws
+        ws = self.generator.broadcast(self.generator.to_w(self.z[:n], c))
+        return self.generator.synthesize(ws), ws
 
     def Gmain(self):  # noqa: N802
         loss = losses.generator_loss(self.judge(self.fakes()[0], self.c))

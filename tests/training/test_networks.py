@@ -78,7 +78,7 @@ def test_seeds_keep_their_faces_when_classes_come_or_go(larger):
     before, z = importers.generator(checkpoint, "x"), torch.randn(4, state.average.z_dim)
     c = state.average.one_hot(torch.tensor([0, 1, 0, 1]))
     with torch.no_grad():
-        torch.testing.assert_close(state.average.mapping(z, c), before.mapping(z), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(state.average.to_w(z, c), before.to_w(z), atol=1e-5, rtol=1e-4)
     checkpoint, options, state = resumed("imp_sg1tf_32_cond3.pkl", larger)
     kept = state.average.state_dict()["mapping.fc0.weight"]
     first = checkpoint.generator.tensors["mapping.fc0.weight"]

@@ -25,14 +25,14 @@ def test_fakes_are_seeds_untruncated(generator):
     assert sheet.shape == (128, 128, 3)
     z = torch.from_numpy(np.random.RandomState(9).randn(1, 4)).float()
     with torch.no_grad():
-        expected = to_pixels(generator.synthesis(generator.broadcast(generator.mapping(z))))[0]
+        expected = to_pixels(generator.synthesize(generator.broadcast(generator.to_w(z))))[0]
     assert np.array_equal(sheet[16:32, 16:32], expected)
 
 
 def test_w_avg_is_the_mean_of_w(generator):
     snapshots.centre(generator, None)
     with torch.no_grad():
-        w = generator.mapping(torch.randn(20000, 4))
+        w = generator.to_w(torch.randn(20000, 4))
     torch.testing.assert_close(generator.w_avg, w.mean(dim=0), atol=0.05, rtol=0.05)
 
 
@@ -40,10 +40,8 @@ def test_the_centre_is_that_of_all_classes_as_often_as_they_are(monkeypatch):
     """Also where the pictures of a class follow one another."""
     monkeypatch.setattr(snapshots, "CENTRE_SAMPLES", 8)
     seen, generator = [], make("stylegan2", c_dim=3)
-    really = generator.mapping
-    monkeypatch.setattr(
-        type(generator), "mapping", lambda _, z, c: seen.extend(c.argmax(dim=1).tolist()) or really(z, c)
-    )
+    really = generator.to_w
+    monkeypatch.setattr(type(generator), "to_w", lambda _, z, c: seen.extend(c.argmax(dim=1).tolist()) or really(z, c))
     snapshots.centre(generator, torch.tensor([0] * 50 + [1] * 25 + [2] * 25))
     assert seen == [0, 0, 0, 0, 1, 1, 2, 2]
 

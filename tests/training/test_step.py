@@ -34,13 +34,13 @@ class Maker(nn.Module):
         super().__init__()
         self.scale, self.chance, self.styles = nn.Parameter(torch.tensor(0.5)), chance, []
 
-    def mapping(self, z, c):
+    def to_w(self, z, c):
         return (z if self.chance else torch.ones_like(z)).requires_grad_()  # as if it were learned
 
     def broadcast(self, w):
         return w[:, None].expand(-1, len(self.layers), -1)
 
-    def synthesis(self, ws, training_noise):
+    def synthesize(self, ws, noise):
         self.styles.append(ws.detach())
         return (self.scale * ws.mean(dim=(1, 2)))[:, None, None, None].expand(-1, 3, PIXELS, PIXELS)
 

@@ -113,7 +113,7 @@ def _average(generator: "Generator") -> "Tensor":
     import torch
 
     with torch.inference_mode():
-        return generator.synthesis(generator.broadcast(generator.w_avg[None]))
+        return generator.synthesize(generator.broadcast(generator.w_avg[None]))
 
 
 def _compile(generator: "Generator", quiet: bool) -> bool:
