@@ -16,30 +16,40 @@ from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import file_digest
 from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person
+from stylegan_cli.media.decoding import Original
 from stylegan_cli.media.render import render
 from stylegan_cli.scorers import mesh, runtime, silhouette
 
 
 def save_pasted(studio: Studio, photo: Photo, before: Sequence[Person], after: Sequence[Person], is_only: bool) -> None:
     """Writes the photo with people as they are `after` an edit, where they were `before`; `is_only` as below."""
-    paste = pasting_into(studio, photo, before, is_only)
+    original, exif = photos.read_for_pasting(photo.path)
+    paste = _pasting_into(studio, photo, original, before, is_only)
     with progress("pasting", 1, studio.output.quiet):
         image = paste(*(render(studio.generator, person.face()) for person in after))
-    studio.write(studio.path(f"{photo.path.stem}-edited"), image, people=after, exif=photos.about(photo.path))
+    path = studio.path(f"{photo.path.stem}-edited")
+    studio.write(path, image, people=after, exif=exif, profile=original.profile)
 
 
-def pasting_into(studio: Studio, photo: Photo, before: Sequence[Person], is_only: bool) -> Callable[..., Image.Image]:
+def finish_frames(studio: Studio, photo: Photo, person: Person) -> Callable[[Image.Image], Image.Image]:
+    """A function that puts a person's edited face into the photo, in sRGB as films are."""
+    return _pasting_into(studio, photo, Original(photos.read(photo.path)), [person], is_only=True)
+
+
+def _pasting_into(
+    studio: Studio, photo: Photo, original: Original, before: Sequence[Person], is_only: bool
+) -> Callable[..., Image.Image]:
     """A function that puts edited faces, one for each person `before`, into the photo where these were found. An only
     person (`is_only`) may also take the place of the face that the photo names, or of the largest."""
-    empty, quiet = photos.read(photo.path), studio.output.quiet
-    found = darkroom.faces_on(empty, quiet)
+    empty, quiet = original.image, studio.output.quiet
+    found = darkroom.faces_on(original.in_srgb(), quiet)
     cuts = [_place_of(person, found, empty, photo, is_only, quiet) for person in before]
     faces_there = [alignment.alignment(face, empty.size) for face in found]
     if len({cut.quad for cut in cuts}) < len(cuts):
         raise UsageError(f"two of these people are the same face in {photo.path}; name each person once")
     look = _silhouette(quiet)
     unedited = [
-        render(studio.generator, person.face()) if _is_seen_at(cut, person) else None
+        original.matched(render(studio.generator, person.face())) if _is_seen_at(cut, person) else None
         for cut, person in zip(cuts, before, strict=True)
     ]
 
@@ -47,7 +57,7 @@ def pasting_into(studio: Studio, photo: Photo, before: Sequence[Person], is_only
         image = empty
         for face, cut, reference in zip(faces, cuts, unedited, strict=True):
             others = [other for other in (*faces_there, *cuts) if not other.is_near(cut)]
-            image = pasting.paste(image, face, cut, reference, look, others)
+            image = pasting.paste(image, original.matched(face), cut, reference, look, others)
         return image
 
     return paste

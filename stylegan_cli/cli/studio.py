@@ -265,10 +265,11 @@ class Studio:
         recipe: Recipe | None = None,
         people: Sequence[Person] = (),
         exif: bytes = b"",
+        profile: bytes = b"",
     ) -> None:
-        """Writes a finished picture under a checked name, with its recipe if one can make it again; `exif` is what is
-        kept of a photo that it was made from."""
-        self._write(path, people, encode(image, places.ending(path), self._text(path, recipe), exif))
+        """Writes a finished picture under a checked name, with its recipe if one can make it again; `exif` and
+        `profile` are what is kept of a photo that it was made from."""
+        self._write(path, people, encode(image, places.ending(path), self._text(path, recipe), exif, profile))
         self.preview(image)
 
     def _text(self, path: Path, recipe: Recipe | None) -> str:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media import decoding, exif
+from stylegan_cli.media.decoding import Original
 
 MAX_PIXELS = 2 * decoding.MAX_PIXELS  # 179 megapixels, half a gigabyte once decoded: Pillow opens no more
 
@@ -15,15 +16,23 @@ MAX_PIXELS = 2 * decoding.MAX_PIXELS  # 179 megapixels, half a gigabyte once dec
 def read(path: Path) -> Image.Image:
     """A photo as upright RGB: rotated according to its EXIF data, in sRGB, on white where it is transparent; the first
     picture of an animation. Raises StyleganError if it cannot be read."""
+    return _original(path)[0].in_srgb()
+
+
+def read_for_pasting(path: Path) -> tuple[Original, bytes]:
+    """A photo as `read` does, but in its own colours; and what its file says of camera, date, place and so on, as far
+    as `media.exif` keeps it."""
+    original, content = _original(path)
+    return original, exif.kept(decoding.exif(content), is_srgb=not original.profile)
+
+
+def _original(path: Path) -> tuple[Original, bytes]:
+    """A photo, and its file's content."""
     try:
-        return decoding.decode(_content(path), MAX_PIXELS)
+        content = _content(path)
+        return decoding.original(content, MAX_PIXELS), content
     except decoding.UnusableError as error:
         raise StyleganError(f"{path} {error}; use another photo, or save it again as PNG or JPEG") from None
-
-
-def about(path: Path) -> bytes:
-    """What a photo's file says of camera, date, place and so on, as far as `media.exif` keeps it."""
-    return exif.kept(decoding.exif(_content(path)))
 
 
 def _content(path: Path) -> bytes:

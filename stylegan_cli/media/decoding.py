@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -18,6 +19,7 @@ MAX_PIXELS = 89_478_485  # Pillow considers more an attack
 MAX_BYTES = 1 << 28  # of a file
 STRIP = 256  # rows converted at once
 PAPER = "white"  # behind transparent pictures
+SRGB = b""  # stands for its profile
 
 
 class UnusableError(StyleganError):
@@ -31,11 +33,31 @@ def too_large(size: int, most: int = MAX_BYTES) -> str | None:
     return f"has {math.ceil(size / 2**20):,} MiB, more than the limit of {most >> 20:,}"
 
 
+@dataclass(frozen=True)
+class Original:
+    """A picture file's pixels as they are: upright RGB in the colours of an ICC `profile`, or sRGB if that is empty."""
+
+    image: Image.Image
+    profile: bytes = b""
+
+    def in_srgb(self) -> Image.Image:
+        return self.image if self.profile == SRGB else _converted(self.image, self.profile, SRGB)
+
+    def matched(self, srgb: Image.Image) -> Image.Image:
+        """An sRGB picture in this one's colours."""
+        return srgb if self.profile == SRGB else _converted(srgb, SRGB, self.profile)
+
+
 def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The first picture in a file: upright, RGB, converted to sRGB, on white where it is transparent.
 
     Raises `UnusableError`. Pillow opens nothing with more than twice MAX_PIXELS, whatever `max_pixels` is.
     """
+    return original(content, max_pixels).in_srgb()
+
+
+def original(content: bytes, max_pixels: int = MAX_PIXELS) -> Original:
+    """As `decode`, but RGB pixels keep their own colours."""
     try:
         image = _opened(content)
         if image.width * image.height > max_pixels:
@@ -53,9 +75,7 @@ def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise UnusableError(f"has more than {2 * MAX_PIXELS:,} pixels, which is too many") from None
     except BROKEN_PICTURE as error:
         raise UnusableError(f"is damaged ({in_words(error)})") from None
-    upright = _to_rgb(image)
-    upright.info = {}  # Pillow would write some of it into other files
-    return upright
+    return _to_rgb(image)
 
 
 def exif(content: bytes) -> bytes:
@@ -76,21 +96,18 @@ def _opened(content: bytes) -> Image.Image:
     return Image.open(io.BytesIO(content), formats=[name for name in FORMATS if name in Image.OPEN])
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> Original:
     if image.mode.startswith("I"):
         image = _from_16_bits(image)
     if image.mode == "F":
         raise UnusableError("has floating-point pixels; save it with 8 or 16 bits per channel")
+    profile = image.info.get("icc_profile") or b""
     if image.has_transparency_data:
-        transform = _to_srgb(image.info.get("icc_profile") or b"", "RGB")
         image = image.convert("RGBA")
-        if transform:
-            alpha = image.getchannel("A")
-            image = transform.apply(image.convert("RGB"))
-            image.putalpha(alpha)
-        return Image.alpha_composite(Image.new("RGBA", image.size, PAPER), image).convert("RGB")
-    transform = _to_srgb(image.info.get("icc_profile") or b"", image.mode)
-    return transform.apply(image) if transform else image.convert("RGB")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, PAPER), image).convert("RGB")
+    is_known = image.mode == "RGB" and _transform(profile, SRGB, "RGB") and _transform(SRGB, profile, "RGB")
+    own = profile if is_known else SRGB
+    return Original(_converted(image, profile, own), own)
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:
@@ -106,15 +123,27 @@ def _from_16_bits(image: Image.Image) -> Image.Image:
     return result
 
 
+def _converted(image: Image.Image, profile: bytes, to: bytes) -> Image.Image:
+    """The picture in another profile, without what its file said: Pillow would write some of that into other files."""
+    transform = _transform(profile, to, image.mode)
+    result = transform.apply(image) if transform else image.convert("RGB")
+    result.info = {}
+    return result
+
+
 @lru_cache(maxsize=64)
-def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """The transform from an embedded profile to sRGB; None if there is nothing to do, or the profile is invalid."""
-    if not profile or mode not in ("RGB", "CMYK"):
+def _transform(profile: bytes, to: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """The transform between two profiles; None if there is nothing to do, or if one of them is invalid."""
+    if profile == to or mode not in ("RGB", "CMYK"):
         return None
     try:
-        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "sRGB" in ImageCms.getProfileDescription(own):
+        before, after = _profile(profile), _profile(to)
+        if all("sRGB" in ImageCms.getProfileDescription(one) for one in (before, after)):
             return None
-        return ImageCms.buildTransform(own, ImageCms.createProfile("sRGB"), mode, "RGB")
+        return ImageCms.buildTransform(before, after, mode, "RGB")
     except (ImageCms.PyCMSError, OSError):
         return None
+
+
+def _profile(content: bytes) -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB") if content == SRGB else io.BytesIO(content))

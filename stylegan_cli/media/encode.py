@@ -33,18 +33,20 @@ def check_edges(format: str, width: int, height: int) -> None:
         )
 
 
-def encode(image: Image.Image, format: str, recipe: str | None = None, exif: bytes = b"") -> bytes:
+def encode(
+    image: Image.Image, format: str, recipe: str | None = None, exif: bytes = b"", profile: bytes = b""
+) -> bytes:
     """The picture file's bytes: `png` (lossless), `webp` or `jpg` (quality 95), with a recipe, which is left out if it
-    is too long, or with what `media.exif` kept of a photo."""
+    is too long, or with what `media.exif` kept of a photo, in the colours of an ICC `profile` (empty: sRGB)."""
     check_edges(format, *image.size)
     if recipe and not has_room(format, recipe):
         recipe = None
     if format == "png":
         rgb = image if image.mode == "RGB" else image.convert("RGB")
-        return png.encode(np.asarray(rgb), {CHUNK: recipe} if recipe else None, exif)
+        return png.encode(np.asarray(rgb), {CHUNK: recipe} if recipe else None, exif, profile)
     buffer, described = io.BytesIO(), Image.Exif()
     if recipe:
         described[EXIF_DESCRIPTION] = recipe
     about = b"Exif\0\0" + exif if exif else described.tobytes()
-    image.save(buffer, "WEBP" if format == "webp" else "JPEG", quality=95, exif=about)
+    image.save(buffer, "WEBP" if format == "webp" else "JPEG", quality=95, exif=about, icc_profile=profile)
     return buffer.getvalue()

@@ -30,13 +30,14 @@ class _Entry(NamedTuple):
     value: bytes | memoryview
 
 
-def kept(tiff: bytes) -> bytes:
-    """The part of EXIF data that also holds for an upright sRGB picture made from the photo: camera, settings, date,
-    place, artist, copyright, resolution. The software becomes this one. Data are in TIFF's format; the result is empty
-    if there is nothing to keep, or if it is damaged or longer than MOST."""
+def kept(tiff: bytes, is_srgb: bool = True) -> bytes:
+    """The part of EXIF data that also holds for an upright picture made from the photo: camera, settings, date, place,
+    artist, copyright, resolution. The software becomes this one, the colour space sRGB if the new picture `is_srgb`.
+    Data are in TIFF's format; the result is empty if there is nothing to keep, or if it is damaged or longer than
+    MOST."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     try:
-        return _kept(tiff, order) if order else b""
+        return _kept(tiff, order, is_srgb) if order else b""
     except (struct.error, _TooLongError):
         return b""
 
@@ -45,7 +46,7 @@ class _TooLongError(Exception):
     pass
 
 
-def _kept(tiff: bytes, order: str) -> bytes:
+def _kept(tiff: bytes, order: str, is_srgb: bool) -> bytes:
     first = _directory(tiff, order, *struct.unpack_from(f"{order}L", tiff, 4))
     first = {tag: entry for tag, entry in first.items() if tag in KEPT}
     if not first:
@@ -56,15 +57,14 @@ def _kept(tiff: bytes, order: str) -> bytes:
     others = []
     for tag in sorted({SETTINGS, PLACE} & first.keys()):
         entries = _directory(tiff, order, *struct.unpack(f"{order}L", first[tag].value))
-        others.append(_packed(_of_srgb(entries, order) if tag == SETTINGS else entries, order, end))
+        if tag == SETTINGS:
+            entries = {tag: entry for tag, entry in entries.items() if tag not in DROPPED}
+            if is_srgb:
+                entries[COLOUR_SPACE] = _Entry(SHORT, 1, struct.pack(f"{order}H", SRGB))
+        others.append(_packed(entries, order, end))
         first[tag] = _Entry(LONG, 1, struct.pack(f"{order}L", end))
         end += len(others[-1])
     return b"".join([tiff[:4], struct.pack(f"{order}L", 8), _packed(first, order, 8), *others])
-
-
-def _of_srgb(settings: dict[int, _Entry], order: str) -> dict[int, _Entry]:
-    kept = {tag: entry for tag, entry in settings.items() if tag not in DROPPED}
-    return kept | {COLOUR_SPACE: _Entry(SHORT, 1, struct.pack(f"{order}H", SRGB))}
 
 
 def _directory(tiff: bytes, order: str, start: int) -> dict[int, _Entry]:

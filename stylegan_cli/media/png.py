@@ -16,15 +16,16 @@ _DEPTH, _RGB = 8, 2
 _AVERAGE = 3  # the filter that predicts the mean of the pixel to the left and the one above
 
 
-def encode(pixels: np.ndarray, text: dict[str, str] | None = None, exif: bytes = b"") -> bytes:
-    """The PNG file's bytes for `pixels` `[h, w, 3]` uint8, with Latin-1 `text` by keyword (PNG specification, tEXt) and
-    EXIF data (eXIf)."""
+def encode(pixels: np.ndarray, text: dict[str, str] | None = None, exif: bytes = b"", profile: bytes = b"") -> bytes:
+    """The PNG file's bytes for `pixels` `[h, w, 3]` uint8, with Latin-1 `text` by keyword (PNG specification, tEXt),
+    EXIF data (eXIf) and an ICC `profile` (iCCP)."""
     height, width, _ = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, _DEPTH, _RGB, 0, 0, 0)
     notes = (_chunk(b"tEXt", f"{key}\0{value}".encode("latin-1")) for key, value in (text or {}).items())
     camera = _chunk(b"eXIf", exif) if exif else b""
+    colours = _chunk(b"iCCP", b"ICC\0\0" + isal_zlib.compress(profile)) if profile else b""
     packed = isal_zlib.compress(_filtered(pixels).data, isal_zlib.ISAL_BEST_COMPRESSION)
-    chunks = [_chunk(b"IHDR", header), *notes, camera, _chunk(b"IDAT", packed), _chunk(b"IEND", b"")]
+    chunks = [_chunk(b"IHDR", header), colours, *notes, camera, _chunk(b"IDAT", packed), _chunk(b"IEND", b"")]
     return b"".join([SIGNATURE, *chunks])
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from looking import pixels, size_of
+from odd_profile import SWAPPED
 from PIL import Image
 from safetensors.torch import save_file
 from small_families import CONFIGS, make
@@ -20,6 +21,7 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.faces import detection, pasting
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
+from stylegan_cli.media.decoding import Original, decode
 from stylegan_cli.operations import pivotal, projection
 from stylegan_cli.scorers import runtime, silhouette
 
@@ -274,6 +276,23 @@ def test_what_the_camera_wrote_stays_with_the_photo(works, photo, direction, end
         assert "comment" not in back.info
         before = np.asarray(Image.open("held.jpg").rotate(180).convert("RGB"), float)
         assert np.abs(np.asarray(back.convert("RGB"), float) - before)[400:].mean() < 3
+
+
+def test_a_photo_keeps_its_own_colours(works, photo, direction):
+    """Phones take pictures in Display P3; films are always in sRGB."""
+    Image.open(photo).crop((100, 0, 700, 600)).save("plain.png")
+    swapped = Original(Image.new("RGB", (1, 1)), SWAPPED).matched(Image.open("plain.png"))
+    swapped.save("own.png", icc_profile=SWAPPED)
+    edit = ("edit", 1, "--direction", f"{direction}=2", "-q", "--paste")
+    for name in ("plain", "own"):
+        works(*edit, f"{name}.png", "-o", f"{name}-2.png")
+        works(*edit, f"{name}.png", "-o", f"{name}.webm", "--frames", 1)
+    assert Image.open("own-2.png").info["icc_profile"] == SWAPPED
+    assert np.array_equal(pixels("own-2.png")[:20], pixels("own.png")[:20])
+    plain, own = (decode(Path(f"{name}-2.png").read_bytes()) for name in ("plain", "own"))
+    assert np.abs(np.asarray(plain, float) - np.asarray(own, float)).mean() < 1
+    plain, own = (iio.imread(f"{name}.webm")[0].astype(float) for name in ("plain", "own"))
+    assert np.abs(plain - own).mean() < 1
 
 
 def test_only_who_is_seen_there_is_compared_with_before(works, photo, direction, monkeypatch):

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from odd_profile import SRGB, SWAPPED
+from PIL import Image
 
-from stylegan_cli.media.decoding import UnusableError, decode
+from stylegan_cli.media.decoding import UnusableError, decode, original
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -127,17 +128,30 @@ def test_first_frame_of_animated_ones(format):
 def test_profiles_are_converted_to_srgb():
     """Red and green change places in the profile of this picture; a broken profile is left alone."""
     image = Image.new("RGB", (4, 4), (200, 100, 50))
-    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    red, green = lab.index(b"rXYZ"), lab.index(b"gXYZ")
-    swapped = bytearray(lab.replace(b"sRGB", b"test").replace("sRGB".encode("utf-16-be"), "test".encode("utf-16-be")))
-    swapped[red : red + 4], swapped[green : green + 4] = b"gXYZ", b"rXYZ"
-    assert np.abs(colours(encoded(image, "PNG", icc_profile=bytes(swapped))) - (100, 200, 50)).max() <= 2
+    assert np.abs(colours(encoded(image, "PNG", icc_profile=SWAPPED)) - (100, 200, 50)).max() <= 2
     clear = image.convert("RGBA")
     clear.putpixel((0, 0), (0, 0, 0, 0))
-    found = colours(encoded(clear, "PNG", icc_profile=bytes(swapped))).reshape(-1, 3)
+    found = colours(encoded(clear, "PNG", icc_profile=SWAPPED)).reshape(-1, 3)
     assert np.abs(found[1:] - (100, 200, 50)).max() <= 2 and (found[0] == 255).all()
-    for profile in (lab, b"nonsense"):
+    for profile in (SRGB, b"nonsense"):
         assert (colours(encoded(image, "PNG", icc_profile=profile)) == (200, 100, 50)).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_an_original_keeps_its_colours(mode):
+    own = Image.new("RGB", (4, 4), (200, 100, 50))
+    found = original(encoded(own.convert(mode), "PNG", icc_profile=SWAPPED))
+    assert np.array_equal(np.asarray(found.image), np.asarray(own)) and found.profile == SWAPPED
+    srgb = found.in_srgb()
+    assert np.abs(np.asarray(srgb).astype(int) - (100, 200, 50)).max() <= 2
+    assert np.abs(np.asarray(found.matched(srgb)).astype(int) - (200, 100, 50)).max() <= 2
+    assert not srgb.info and not found.image.info  # Pillow would write a profile into other files
+
+
+@pytest.mark.parametrize("profile", [SRGB, b"nonsense", b""])
+def test_an_original_without_colours_of_its_own_is_srgb(profile):
+    found = original(encoded(Image.new("RGB", (4, 4), (200, 100, 50)), "PNG", icc_profile=profile))
+    assert found.profile == b"" and found.in_srgb() is found.image is found.matched(found.image)
 
 
 PHONE = (GOLDEN / "phone.heic").read_bytes()

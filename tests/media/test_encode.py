@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from odd_profile import SWAPPED
 from PIL import Image
 
 from stylegan_cli.errors import StyleganError
@@ -18,6 +19,12 @@ def test_what_the_ending_says(format):
     content = encode(NOISE, format, "{}")
     assert Image.open(io.BytesIO(content)).format == {"png": "PNG", "webp": "WEBP", "jpg": "JPEG"}[format]
     assert content == encode(NOISE, format, "{}")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_colours_of_their_own(format):
+    assert Image.open(io.BytesIO(encode(NOISE, format, profile=SWAPPED))).info["icc_profile"] == SWAPPED
+    assert not Image.open(io.BytesIO(encode(NOISE, format))).info.get("icc_profile")
 
 
 def test_png_loses_nothing():

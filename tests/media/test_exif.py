@@ -68,6 +68,11 @@ def test_nothing_is_kept_that_no_longer_holds():
     assert first[SOFTWARE][1].startswith("stylegan ")
 
 
+def test_the_colour_space_stays_if_the_colours_do():
+    _, shot, _ = read(exif.kept(camera("<"), is_srgb=False))
+    assert shot[SPACE][1] == 65535 and not {NOTES, WIDTH, PRINTER} & shot.keys()
+
+
 def test_a_thumbnail_of_the_old_face_is_not_kept():
     """It is in a directory after the first one."""
     before = bytearray(camera("<"))

@@ -208,7 +208,7 @@ def edit(
     if paste:
         from stylegan_cli.cli import montage
     if film:
-        put = montage.pasting_into(studio, paste, before, is_only=True) if paste else None
+        put = montage.finish_frames(studio, paste, before[0]) if paste else None
         save_film(
             studio, editing.film(generator, before[0], own[0], way.frames or FILM_LENGTH, way.loop), way.fps, film, put
         )
