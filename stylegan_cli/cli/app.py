@@ -19,6 +19,7 @@ from stylegan_cli.cli.commands.interpolate import interpolate
 from stylegan_cli.cli.commands.metrics import metrics
 from stylegan_cli.cli.commands.mix import mix
 from stylegan_cli.cli.commands.noise import noise
+from stylegan_cli.cli.commands.paste import paste
 from stylegan_cli.cli.commands.project import project
 from stylegan_cli.cli.commands.replay import replay, show
 from stylegan_cli.cli.commands.sample import sample
@@ -51,7 +52,7 @@ SETTINGS = {mix: {"allow_extra_args": True}}  # it has its own message about peo
 MODELS = "Models and training"
 PANELS = {
     "Pictures of people": (sample, mix, noise, interpolate, blend_parents, edit, apply, replay, show),
-    "Photos": (align, project),
+    "Photos": (align, project, paste),
     MODELS: (dataset, train, metrics, train_encoder),
     "This machine": (doctor, bench),
 }

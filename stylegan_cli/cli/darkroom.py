@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from stylegan_cli import encoder, store, tuning
+from stylegan_cli.cli import places
 from stylegan_cli.cli.console import Advance, fetch, progress, tell
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError, UsageError
@@ -121,6 +122,7 @@ def person(studio: Studio, photo: Photo) -> Person:
 def _looked_for(studio: Studio, photo: Photo, wanted: Wanted, kept: Path) -> Person:
     """Finds the person in a photo and keeps them in a file; the projection is kept before tuning, so that it is not
     lost if tuning is stopped."""
+    places.check_folder(kept.parent)
     shot = shoot(photo, studio.generator.resolution, False, studio.output.quiet)
     if not studio.output.quiet:
         which = f"face {photo.face}" if photo.face else "this face"

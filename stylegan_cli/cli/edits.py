@@ -33,7 +33,7 @@ def check_paste(paste: "Photo | None", output: PictureOutput, people: "Sequence[
     """Checks that this many people can be pasted, before minutes are spent on a photo."""
     if paste is None:
         return
-    check_unused("--paste puts faces back at their original size", {"--size": output.size})
+    check_unused("faces are pasted at their original size", {"--size": output.size})
     if paste.face and len(people) > 1:
         raise UsageError(
             f"{paste.path}#{paste.face} is one face, but these are {len(people)} people; leave out #{paste.face}"

@@ -63,6 +63,7 @@ OPTIONS = {
     }
     | NUMBERED,
     "align": NUMBERED,
+    "paste": PEOPLE | PERSON,
     "noise": PEOPLE | PERSON,
     "blend-parents": PEOPLE | PERSON,
     "apply": PEOPLE | PERSON,

@@ -145,8 +145,8 @@ Paste = Annotated[
         parser=named_photo,
         show_default=False,
         help="Put the edited faces back into this photo, where they were found; party.jpg#2 is the place of its "
-        "second-largest face. With scorers installed, the background stays as it is. The result is 8-bit sRGB "
-        "and keeps the photo's EXIF data: camera, date, place.",
+        "second-largest face. With scorers installed, the background stays as it is. The result has 8 bits per "
+        "channel and keeps the photo's colour profile and EXIF data: camera, date, place.",
     ),
 ]
 Grid = Annotated[

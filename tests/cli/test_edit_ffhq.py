@@ -52,6 +52,14 @@ def test_edit_and_replay(works, here):
     assert (here / "again.png").read_bytes() == (here / "edit.png").read_bytes()
 
 
+def test_somebody_in_a_photo(works, here):
+    photo = Path(__file__).parents[1] / "golden" / "astronaut.jpg"
+    assert works(f"paste dany {photo} -q") == (["astronaut-edited.png"], "")
+    before, after = pixels(photo).astype(float), pixels("astronaut-edited.png").astype(float)
+    changed = (before != after).any(axis=2)
+    assert before.shape == after.shape and 0.02 < changed.mean() < 0.5
+
+
 def test_the_years_as_a_film(works):
     assert works("edit jon --age -4..4 --frames 2 --size 64 --out years.mp4")[0] == ["years.mp4"]
 

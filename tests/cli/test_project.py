@@ -234,6 +234,13 @@ def test_what_was_kept_damaged_is_found_again(works, photo, tmp_path):
     assert (pixels("again.png") == pixels("mix.png")).all()
 
 
+def test_a_cache_that_cannot_keep_people_is_told_before_the_search(stylegan, tiny_model, photo, tmp_path):
+    (tmp_path / "cache").touch()
+    result = stylegan("mix", "--coarse", photo, "--fine", 3, "--model", tiny_model)
+    assert result.exit_code == 1 and "cache is a file, not a folder" in result.stderr
+    assert "finding this face" not in result.stderr
+
+
 def test_an_edit_goes_back_into_its_photo(works, photo, direction):
     works("project", photo, "--steps", 2, "-q")
     lines, _ = works("edit", "me.npz", "--direction", f"{direction}=2", "--paste", photo, "--save-latents")
@@ -248,6 +255,33 @@ def test_an_edit_goes_back_into_its_photo(works, photo, direction):
     assert quad[:, 1].min() - margin <= rows.min() and rows.max() <= quad[:, 1].max() + margin
     assert quad[:, 0].min() - margin <= columns.min() and columns.max() <= quad[:, 0].max() + margin
     assert np.load("me-edited.npz")["w"].shape == np.load("me.npz")["w"].shape
+
+
+def test_people_are_pasted_without_an_edit(works, stylegan, tiny_model, photo, direction):
+    """Somebody else, as an edit of 0 pastes them."""
+    works("sample", "--seeds", 5, "-o", "five.png", "--save-latents", "-q")
+    lines, told = works("paste", "five.png", photo, "--save-latents")
+    assert lines == ["me-edited.png"] and "so the largest face there is replaced" in told
+    works("edit", 5, "--direction", f"{direction}=0", "--paste", photo, "-o", "edited.png", "-q")
+    assert np.array_equal(pixels("me-edited.png"), pixels("edited.png"))
+    assert np.array_equal(np.load("me-edited.npz")["w"], np.load("five.npz")["w"])
+    for words, said in (
+        (("5-6", photo), "to replace another face, paste them alone"),
+        ((5, photo, "--size", 64), "faces are pasted at their original size; leave out --size"),
+        ((5, "nowhere.png"), "there is no photo 'nowhere.png'"),
+    ):
+        result = stylegan("paste", *words, "--model", tiny_model)
+        assert result.exit_code == 2 and said in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_people_go_back_to_their_places(works, party):
+    works("project", f"{party}#1-2", "--steps", 1, "-o", "people/", "-q")
+    works("paste", "people/party-2.npz", "people/party-1.npz", party, "-o", "both.png", "-q")
+    for number in (1, 2):
+        works("paste", f"people/party-{number}.npz", party, "-o", f"{number}.png", "-q")
+    before, both, one, other = (pixels(name).astype(int) for name in (party, "both.png", "1.png", "2.png"))
+    assert all((each != before).any() for each in (one, other))
+    assert np.abs((both - before) - (one - before) - (other - before)).mean() < 0.1
 
 
 def test_a_photo_on_its_side_stays_there(works, photo, direction):

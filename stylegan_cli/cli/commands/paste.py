@@ -1,0 +1,38 @@
+"""`stylegan paste`: faces into a photo."""
+
+from typing import Annotated
+
+import typer
+
+from stylegan_cli.cli.edits import check_paste
+from stylegan_cli.cli.options import Generation, PictureOutput, command, named_photo
+from stylegan_cli.latents.named import Photo
+
+
+@command
+def paste(
+    generation: Generation,
+    output: PictureOutput,
+    people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names.")],
+    photo: Annotated[
+        Photo, typer.Argument(metavar="PHOTO", parser=named_photo, help="me.jpg, or party.jpg#2 for another face.")
+    ],
+) -> None:
+    """Put people into a photo: children, mixtures, anybody.
+
+    A person who was found in this photo goes back to their own place. Anybody else, if alone, takes the place of the
+    face that the photo names, or of the largest. To edit people who are in the photo, stylegan edit --paste is better:
+    it knows what they looked like before, and only changes what the edit changes.
+
+    Examples: stylegan paste mix.png me.jpg; stylegan paste dany party.jpg#2
+    """
+    from stylegan_cli.cli import casting, montage
+    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents.references import split
+
+    texts = split(*people)
+    check_paste(photo, output, texts)
+    studio = Studio(generation, output)
+    studio.check_out(1)
+    faces = casting.several(studio, texts)
+    montage.save_pasted(studio, photo, faces, faces, is_only=len(faces) == 1)
