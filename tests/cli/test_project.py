@@ -638,7 +638,7 @@ REFUSED = {
     ),
     "paste in a size": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--size", 64],
-        "--paste puts faces back at their original size; leave out --size",
+        "faces are pasted at their original size; leave out --size",
     ),
     "paste into the sky": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "sky.png"],
