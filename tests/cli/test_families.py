@@ -304,6 +304,14 @@ def test_models_by_url(stylegan, files, server, own_models, tmp_path):
     refused(stylegan("models", "pull", files["stylegan1"]), 2, "is a file: there is nothing to fetch")
 
 
+def test_a_model_is_added_from_its_url(stylegan, files, server, own_models):
+    pin = hashlib.sha256(files["stylegan1"].read_bytes()).hexdigest()
+    result = stylegan("models", "add", f"{server}/stylegan1.safetensors?download=1#sha256={pin}")
+    assert result.exit_code == 0 and result.stdout == f"{store.find('stylegan1').weights}\n"
+    assert result.stderr.startswith(f"Fetching {server}/stylegan1.safetensors")
+    assert store.load("stylegan1").origin.sha256 == store.load(str(files["stylegan1"])).origin.sha256
+
+
 def test_a_connection_that_ends_too_early(stylegan, files, server, own_models, monkeypatch, tmp_path):
     whole = files["stylegan1"].read_bytes()
     monkeypatch.setattr(QuietHandler, "copyfile", lambda _, source, answer: answer.write(source.read(1000)))

@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import fetch
-from stylegan_cli.cli.edits import check_paste, open_edits, parse_amounts, split_names
+from stylegan_cli.cli.edits import Amounts, check_paste, open_edits, parse_amounts, split_names
 from stylegan_cli.cli.filming import FILMS, FRAMES, RATE, film_ending, save_film
 from stylegan_cli.cli.options import Generation, Paste, PictureOutput, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
+from stylegan_cli.latents.named import Photo
+
+if TYPE_CHECKING:
+    from stylegan_cli.cli.studio import Studio
 
 FILM_LENGTH = 60  # in frames
 ATTRIBUTES, WAY = "Attributes", "Strips and films"
@@ -97,13 +101,14 @@ class Attributes:
         ),
     ] = None
 
-    def wanted(self) -> list[tuple[str, str]]:
-        """Directions and amounts, as the user wrote them."""
+    def amounts(self) -> list[tuple[str, Amounts]]:
+        """Directions, and how far to go along them."""
         values = {name: getattr(self, name.replace("-", "_")) for name in NAMED}
-        return [
-            *((name, amount) for name, amount in values.items() if amount is not None),
-            *map(_assignment, self.direction or []),
-        ]
+        named = [(name, text) for name, text in values.items() if text is not None]
+        wanted = [*named, *map(_assignment, self.direction or [])]
+        if not wanted:
+            raise UsageError("say what to edit: --age 3, --smile -1, or --direction NAME=AMOUNT")
+        return [(name, parse_amounts(name, text)) for name, text in wanted]
 
 
 @dataclass(frozen=True)
@@ -161,38 +166,23 @@ def edit(
     stylegan edit dany arya --direction smile.pt=2 --keep gender --steps 5; stylegan edit me.jpg --smile 2
     --paste me.jpg; stylegan edit party.jpg#1-3 --age 2 --paste party.jpg
     """
-    wanted = attributes.wanted()
-    if not wanted:
-        raise UsageError("say what to edit: --age 3, --smile -1, or --direction NAME=AMOUNT")
-    amounts = [(name, parse_amounts(name, text)) for name, text in wanted]
-
+    amounts = attributes.amounts()
     film = _film_ending(output, way)
-    if not film:
-        check_unused(
-            "this is not a film, which needs --frames or --out film.mp4", {"--fps": way.fps, "--loop": way.loop}
-        )
     is_strip = not film and (way.steps is not None or any(amount.start is not None for _, amount in amounts))
+    _check_kind(film, is_strip, way, paste)
     if output.quiet:
         check_unused("--quiet reports nothing", {"--identity": identity})
-    if paste and is_strip:
-        raise UsageError("--paste makes a picture or a film, not a strip; name a film (--out film.mp4), or one amount")
-    if paste and film in FRAMES:
-        raise UsageError("--paste makes films in one file, like --out film.mp4")
 
     from stylegan_cli.cli import casting
-    from stylegan_cli.cli.price import SMALLEST, Prices
+    from stylegan_cli.cli.price import Prices
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.latents import references
     from stylegan_cli.operations import editing
-    from stylegan_cli.scorers.identity import Identity
 
     studio = Studio(generation, output)
     generator = studio.generator
-    if identity and generator.resolution < SMALLEST:
-        raise UsageError(
-            f"--identity needs faces of {SMALLEST} pixels, but those of {generator.origin.name} have "
-            f"{generator.resolution}; leave it out"
-        )
+    if identity:
+        _fetch_identity(studio)
     texts = references.split(*people)
     if len(texts) > 1 and film:
         raise UsageError("a film shows one person; edit the others separately")
@@ -200,18 +190,15 @@ def edit(
     studio.check_out(1 if is_strip or paste else len(texts))
     edits = open_edits(studio, generation.model, amounts, attributes.layers, split_names(attributes.keep))
     before = casting.several(studio, texts)
-    if identity:
-        fetch(Identity.assets, output.quiet)
     prices = Prices(studio, attributes.max_drift)
     own = [prices.limited(person, edits) for person in before]
     after = [editing.edited(generator, person, limited) for person, limited in zip(before, own, strict=True)]
     if paste:
         from stylegan_cli.cli import montage
     if film:
-        put = montage.finish_frames(studio, paste, before[0]) if paste else None
-        save_film(
-            studio, editing.film(generator, before[0], own[0], way.frames or FILM_LENGTH, way.loop), way.fps, film, put
-        )
+        finish = montage.finish_frames(studio, paste, before[0]) if paste else None
+        shots = editing.film(generator, before[0], own[0], way.frames or FILM_LENGTH, way.loop)
+        save_film(studio, shots, way.fps, film, finish)
     elif paste:
         montage.save_pasted(studio, paste, before, after, is_only=len(texts) == 1)
     elif is_strip:
@@ -223,6 +210,30 @@ def edit(
         names = places.result_names([person.label for person in before], "edit")
         studio.save(names, map(portrait, after), "edited")
     prices.tell(before, own)
+
+
+def _check_kind(film: str | None, is_strip: bool, way: Way, paste: Photo | None) -> None:
+    """Checks the options that only one kind of result has."""
+    if not film:
+        unused = {"--fps": way.fps, "--loop": way.loop}
+        check_unused("this is not a film, which needs --frames or --out film.mp4", unused)
+    if paste and is_strip:
+        raise UsageError("--paste makes a picture or a film, not a strip; name a film (--out film.mp4), or one amount")
+    if paste and film in FRAMES:
+        raise UsageError("--paste makes films in one file, like --out film.mp4")
+
+
+def _fetch_identity(studio: "Studio") -> None:
+    from stylegan_cli.cli.price import SMALLEST
+    from stylegan_cli.scorers.identity import Identity
+
+    generator = studio.generator
+    if generator.resolution < SMALLEST:
+        raise UsageError(
+            f"--identity needs faces of {SMALLEST} pixels, but those of {generator.origin.name} have "
+            f"{generator.resolution}; leave it out"
+        )
+    fetch(Identity.assets, studio.output.quiet)
 
 
 def _film_ending(output: EditOutput, way: Way) -> str | None:

@@ -107,9 +107,10 @@ def path(name: Name = "ffhq") -> None:
 @app.command()
 @command
 def add(
-    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, help="A checkpoint, or a run's folder.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A checkpoint, a URL (#sha256=...) or a run's folder.")],
     name: Annotated[str | None, typer.Option(help="Its name; by default the file's.", show_default=False)] = None,
     force: Force = False,
+    quiet: Quiet = False,
 ) -> None:
     """Store a checkpoint under a name, as a native file; after that, use it with --model NAME.
 
@@ -120,8 +121,15 @@ def add(
     Example: stylegan models add ffhq.pkl --name sg2-ffhq
     """
     from stylegan_cli import store
+    from stylegan_cli.cli.studio import what_is_fetched
 
-    data(store.add(file, name or file.resolve().stem, force).weights)
+    path = Path(file)
+    stem = path.resolve().stem
+    if file.startswith(store.URL):
+        stem = Path(file.partition("#")[0].partition("?")[0]).stem
+        with fetching(partial(what_is_fetched, file), quiet) as on_bytes:
+            path = store.source(file).fetch(on_bytes)
+    data(store.add(path, name or stem, force).weights)
 
 
 @app.command()
