@@ -26,6 +26,10 @@ RIM = (0.99, 0.9)  # where, in the square, the widest transition ends; beyond it
 MARGIN = 0.25  # how far around the crop they do, in fractions of its edge
 UPPER = (0.5, 0.25)  # where, from the top, another person's head begins: from there upwards hair comes off
 LOWER = (0.75, 0.9)  # where it ends: from there downwards clothes stay on
+HEAD, HEAD_AT = (0.3, 0.36), (0.5, 0.55)  # half axes and middle of an ellipse around face and throat
+SHOULDERS = 0.7  # where, from the top, clothes can begin
+FOREIGN = (20.0, 40.0)  # how unlike skin and hair (of 255) clothes are
+ALIKE = 12  # places of a head that must have a colour for it to be skin or hair: jewels and teeth are smaller
 OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # where they fade in, on both sides of the border
 EDITED = (6.0, 24.0)  # changes of colour (of 255) by an edit up to which details are the photo's, from which the face's
 COLOUR_SIZE = 64  # pixels of the crops that colours are compared on
@@ -56,8 +60,8 @@ def paste(
     photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
     Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's,
     everything that the photo shows of the person within the crop is replaced or, with a `silhouette`, everything but
-    clothes, and hair above the crop, too. What is nearer to `others`, the places of the other faces in the photo, is
-    theirs, and stays as it is.
+    clothes, and hair above the crop, too; the other person's clothes stay away. What is nearer to `others`, the places
+    of the other faces in the photo, is theirs, and stays as it is.
     """
     is_other = reference is None
     reference = crop(photo, alignment, face.width) if reference is None else reference
@@ -69,6 +73,8 @@ def paste(
         face, reference = (picture.convert("L").convert("RGB") for picture in (face, reference))
     inner = slice(border, border + size)
     there, here = _people(before, face, inner, silhouette)
+    if is_other:
+        here = here * (1 - _clothes(face, here))
     people = there.copy()
     people[inner, inner] = np.maximum(there[inner, inner], here)
     own = _own(alignment, others, _places(corners, len(before)))
@@ -124,6 +130,26 @@ def _people(
         if there[middle, middle].mean() > 0.5:
             return there, _resized(silhouette(face), size)
     return np.ones((*before.shape[:2], 1), np.float32), np.ones((size, size, 1), np.float32)
+
+
+def _clothes(face: Image.Image, people: np.ndarray) -> np.ndarray:
+    """Where the person in a crop wears clothes, 0 to 1, `[n, n, 1]` like `people`: below and beside the throat,
+    whatever has colours that their head does not have, or is below something that is not their head."""
+    small, seen = _small(face), _resized(people, COLOUR_SIZE)[..., 0] > 0.5
+    place = (np.arange(COLOUR_SIZE) + 0.5) / COLOUR_SIZE
+    across, down = np.meshgrid((place - HEAD_AT[0]) / HEAD[0], (place - HEAD_AT[1]) / HEAD[1])
+    outwards, first = np.hypot(across, down), round(SHOULDERS * COLOUR_SIZE)
+    low = seen & (outwards > 1)
+    low[:first] = False
+    head, own = small[seen & ~low], seen.astype(np.float32)
+    if len(head) > ALIKE:
+        apart = np.linalg.norm(small[low][:, None] - head, axis=2)
+        own[low] = 1 - _step(np.partition(apart, ALIKE, axis=1)[:, ALIKE], *FOREIGN)
+    own[first:] = np.minimum.accumulate(own[first:], axis=0)  # hair and throats come from above
+    clothes = seen * (1 - own)
+    large = _step(_resized(clothes[..., None], COLOUR_SIZE // 4), 0.2, 0.5)  # jewels stay
+    wide = _wide(_resized(large, COLOUR_SIZE)) * _step(outwards, 0.95, 1.1)[..., None]
+    return _resized(wide, len(people))
 
 
 def _behind(before: np.ndarray, people: np.ndarray) -> np.ndarray:

@@ -346,6 +346,19 @@ def test_behind_somebody_else_is_the_wall_of_the_photo(somebody_else):
     assert (pasted[below] == values(somebody_else[0])[below]).all()
 
 
+@pytest.mark.parametrize("jacket", [(230, 60, 40), HAIR], ids=["red", "like hair"])
+def test_clothes_of_somebody_else_do_not_come_along(somebody_else, jacket):
+    """Nor do they take hair with them that is beside the throat."""
+    photo, face, cut = somebody_else
+    dressed = face.copy()
+    for left in (0, 204):
+        dressed.paste(jacket, (left, 190, left + 52, 256))
+    without, pasted = (values(pasting.paste(photo, one, cut, None, brown)) for one in (face, dressed))
+    assert np.abs(pasted - without).max() < 60 and np.abs(pasted - without).mean() < 0.1
+    dressed.paste(HAIR, (64, 32, 192, 256))
+    assert np.abs(values(pasting.paste(photo, dressed, cut, None, brown))[215:220, 145:215] - HAIR).mean() < 15
+
+
 def test_where_no_wall_is_seen_none_is_made_up(somebody_else):
     _, face, cut = somebody_else
     photo = Image.new("RGB", SIZE, HAIR)
