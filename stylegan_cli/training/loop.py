@@ -2,8 +2,8 @@
 
 The phases are the generator, its path-length regularisation, the discriminator, its R1 regularisation; regularisation
 is done only every few steps, with as many times the weight (StyleGAN2, appendix B). During `warmup_kimg` the generator
-does not learn. A batch consists of parts that go through the networks one by one; each has its own random numbers, so
-that it does not matter which process computes which part.
+rests: neither it nor its average changes. A batch consists of parts that go through the networks one by one; each has
+its own random numbers, so that it does not matter which process computes which part.
 """
 
 from __future__ import annotations
@@ -131,16 +131,18 @@ class Trainer:
         self._noted.zero_()
         self._noted[-1, 0] = float(stop)
 
+        rests = progress.kimg < options.warmup_kimg
         with arithmetic(options.precision, self.device):
-            self._phases()
+            self._phases(rests)
         progress.step += 1
         progress.nimg += now.batch
-        self._follow(now.batch)
+        if not rests:  # else the average of a resumed model would become the generator that it was better than
+            self._follow(now.batch)
         self._take_stock()
 
-    def _phases(self) -> None:
+    def _phases(self, rests: bool) -> None:
         step = self.state.progress.step
-        if self.state.progress.kimg >= self.options.warmup_kimg:
+        if not rests:
             self._learn("g", "main", self._generator_loss)
             if self.options.pl_weight and step % REG_INTERVALS["g"] == 0:
                 self._learn("g", "reg", self._path_length_regularisation)

@@ -86,7 +86,10 @@ def test_classes(classed, cfg):
 
 @pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
 def test_while_the_discriminator_warms_up_the_generator_rests(pictures, cfg):
+    """And its average, which in many files is a network of its own."""
     trainer = trainer_of(pictures, cfg=cfg, warmup_kimg=0.032)
+    for parameter in trainer.state.average.parameters():
+        parameter.add_(0.1)
 
     def parameters():
         networks = trainer.state.generator, trainer.state.average, trainer.state.discriminator
