@@ -125,8 +125,8 @@ class Trainer:
             # StyleGAN and ProGAN reset those of all layers (`reset_opt_for_new_lod`).
             self.state.set_lod(now.lod)
         with self.world.together():
-            real = self.loader.take(self._positions(now, progress.nimg), self.device)
-        self.loader.start(self._positions(Moment.of(options, progress.nimg + now.batch), progress.nimg + now.batch))
+            real = self.loader.take(self._positions(progress.nimg), self.device)
+        self.loader.start(self._positions(progress.nimg + now.batch))
         self._reals = [self._part(real, i) for i in range(len(self.world.share(now.parts)))]
         self._noted.zero_()
         self._noted[-1, 0] = float(stop)
@@ -271,8 +271,9 @@ class Trainer:
             progress.p = steered(progress.p, r_t, self.options.target, progress.seen / 1000, self.options.ada_kimg)
             progress.signs = progress.seen = 0.0
 
-    def _positions(self, moment: Moment, nimg: int) -> list[int]:
-        """The positions of this process's pictures of a batch in the order of all pictures."""
+    def _positions(self, nimg: int) -> list[int]:
+        """The positions, in the order of all pictures, of this process's share of the batch that comes after `nimg`."""
+        moment = Moment.of(self.options, nimg)
         size = moment.micro_batch
         return [nimg + i * size + j for i in self.world.share(moment.parts) for j in range(size)]
 
