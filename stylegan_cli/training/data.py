@@ -71,19 +71,15 @@ class Pictures:
         self.size = self._common_size(on_checked)
         self.resolution = self._check_resolution(resolution)
         self.classes: np.ndarray | None = None
-        self._c_dim = 0
+        self.c_dim = 0
         if labelled:
-            self.classes, self._c_dim = self._read_classes()
+            self.classes, self.c_dim = self._read_classes()
         fits = len(self._names) * 3 * self.resolution**2 <= CACHE
         self._cache = np.empty((len(self._names), 3, self.resolution, self.resolution), np.uint8) if fits else None
         self._is_cached = np.zeros(len(self._names), bool)
 
     def __len__(self) -> int:
         return len(self._names)
-
-    @property
-    def c_dim(self) -> int:
-        return self._c_dim
 
     @property
     def fingerprint(self) -> str:

@@ -153,10 +153,8 @@ def _new_encoder(generator: Generator, w: Tensor) -> Encoder:
 
 
 def _optimiser(encoder: Encoder, rate: float) -> torch.optim.Optimizer:
-    trunk = list(encoder.trunk.parameters())
-    known = {id(parameter) for parameter in trunk}
-    head = [parameter for parameter in encoder.parameters() if id(parameter) not in known]
-    groups = [{"params": trunk, "peak": rate * TRUNK_RATE}, {"params": head, "peak": rate}]
+    head = [parameter for name, parameter in encoder.named_parameters() if not name.startswith("trunk.")]
+    groups = [{"params": encoder.trunk.parameters(), "peak": rate * TRUNK_RATE}, {"params": head, "peak": rate}]
     return torch.optim.AdamW(groups, lr=rate, weight_decay=0.01)
 
 

@@ -91,9 +91,8 @@ class State:
             for key, parameter in network.named_parameters():
                 if f"{key}.step" in found:
                     # Fused Adam works in memory order: its moments must have the parameter's memory layout.
-                    moments = {kind: torch.empty_like(parameter) for kind in ("exp_avg", "exp_avg_sq")}
-                    for kind, moment in moments.items():
-                        moment.copy_(found[f"{key}.{kind}"])
+                    kinds = ("exp_avg", "exp_avg_sq")
+                    moments = {kind: torch.empty_like(parameter).copy_(found[f"{key}.{kind}"]) for kind in kinds}
                     step = found[f"{key}.step"].to(parameter.device, copy=True)
                     adam.state[parameter] = {"step": step, **moments}
         if self.scaler.is_enabled():
