@@ -13,6 +13,4 @@ CONFIGS = {
 
 def make(family, seed=0, **options):
     torch.manual_seed(seed)
-    module, name = architectures.FAMILIES[family]
-    loaded = __import__(module, fromlist=[name])
-    return getattr(loaded, name)(loaded.Config(**CONFIGS[family], **options)).requires_grad_(False)
+    return architectures.build(family, {**CONFIGS[family], **options}, "cpu").requires_grad_(False)

@@ -13,11 +13,12 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 from stylegan_cli.plain import misfits
 
+# The generators' classes; a family's name is its module's.
 FAMILIES = {
-    "stylegan1": ("stylegan_cli.architectures.stylegan1", "StyleGAN1"),
-    "stylegan2": ("stylegan_cli.architectures.stylegan2", "StyleGAN2"),
-    "stylegan3": ("stylegan_cli.architectures.stylegan3", "StyleGAN3"),
-    "mobilestylegan": ("stylegan_cli.architectures.mobilestylegan", "MobileStyleGAN"),
+    "stylegan1": "StyleGAN1",
+    "stylegan2": "StyleGAN2",
+    "stylegan3": "StyleGAN3",
+    "mobilestylegan": "MobileStyleGAN",
 }
 
 
@@ -25,9 +26,8 @@ def build(family: str, config: dict[str, Any], device: str = "meta") -> Generato
     """A generator. On `meta` its weights take no memory: give it tensors with `load_state_dict(..., assign=True)`. On
     `cpu` it has random weights. Raises `StyleganError` if the family or an entry of the config is unknown."""
     made = config_of(family, config)
-    module_name, class_name = FAMILIES[family]
     with torch.device(device):
-        return getattr(import_module(module_name), class_name)(made)
+        return getattr(_module(family), FAMILIES[family])(made)
 
 
 def build_discriminator(family: str, config: dict[str, Any], device: str = "meta") -> nn.Module:
@@ -50,7 +50,7 @@ def discriminator_config_of(family: str, config: dict[str, Any]) -> Any:
 def _module(family: str) -> Any:
     if family not in FAMILIES:
         raise StyleganError(f"unknown architecture {family!r}; this version knows {', '.join(FAMILIES)}")
-    return import_module(FAMILIES[family][0])
+    return import_module(f"{__name__}.{family}")
 
 
 def _config(family: str, kind: type, config: dict[str, Any]) -> Any:
