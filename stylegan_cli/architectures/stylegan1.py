@@ -19,7 +19,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Layer, rgb
 from stylegan_cli.noise import Noise, maps_for
 from stylegan_cli.ops.convolution import conv2d, conv_transpose2d
@@ -354,6 +353,4 @@ class Discriminator(nn.Module):
         scores = self.final(x.float())
         if not self.config.c_dim:
             return scores
-        if c is None:
-            raise StyleganError(f"this discriminator judges pictures of {self.config.c_dim} classes; give the class")
         return (scores * c).sum(dim=1, keepdim=True)

@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Layer, rgb
 from stylegan_cli.noise import Noise, maps_for
 from stylegan_cli.ops.convolution import conv2d
@@ -389,8 +388,6 @@ class Discriminator(nn.Module):
         scores = self.b4(x.float(), image.float())
         if not self.config.c_dim:
             return scores
-        if c is None:
-            raise StyleganError(f"this discriminator judges pictures of {self.config.c_dim} classes; give the class")
         if self.joint:
             return (scores * c).sum(dim=1, keepdim=True)
         cmap = self.mapping(None, c)
