@@ -31,9 +31,9 @@ class Tuning:
     weights: Mapping[str, tuple[Tensor, Tensor]]
     noise: Mapping[str, tuple[Tensor, float]]
 
-    def gain(self, name: str, shape: torch.Size, device: torch.device) -> Tensor | None:
-        """What is added to the tensor `name` of this `shape`, float32, or None if nothing; raises ValueError if the
-        shapes differ.
+    def gain(self, name: str, shape: torch.Size, device: torch.device) -> Tensor:
+        """What is added to the tensor `name`, one of those named here, of this `shape`: float32. Raises ValueError if
+        the shapes differ.
 
         It is computed on `device`: the stored factors are much smaller, and quickly copied there."""
         if name in self.weights:
@@ -43,10 +43,8 @@ class Tuning:
             if sizes[1] != sizes[2] or [sizes[0]] != list(shape[:1]) or sizes[0] * sizes[3] != shape.numel():
                 raise ValueError(f"{name} has the shape {list(shape)}")
             return (left.to(device).float() @ right.to(device).float()).reshape(shape)
-        if name in self.noise:
-            levels, step = self.noise[name]
-            return (levels.to(device).float() * step).reshape(shape)
-        return None
+        levels, step = self.noise[name]
+        return (levels.to(device).float() * step).reshape(shape)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The tuning as named arrays, for files."""
@@ -162,7 +160,6 @@ def _tensors(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
                 raise
             except (RuntimeError, ValueError):
                 raise StyleganError(_misfit(generator, name)) from None
-            assert gain is not None
             changed[name] = tensor + (gain * share).to(tensor)
     return changed
 
