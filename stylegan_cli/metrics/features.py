@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylegan_cli.assets import download
-from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.errors import StyleganError, UsageError, first_line
 from stylegan_cli.files import file_digest
 from stylegan_cli.folders import cache_folder
 from stylegan_cli.hardware import exact_float32
@@ -98,7 +98,7 @@ class InceptionFeatures(Features):
                 network = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=copied)
             except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
                 raise StyleganError(
-                    f"{path} does not contain Inception's weights ({str(error).splitlines()[0]}); delete it"
+                    f"{path} does not contain Inception's weights ({first_line(error)}); delete it"
                 ) from None
         self._network, self._device = network.to(device), device
 
