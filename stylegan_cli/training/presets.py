@@ -7,7 +7,7 @@ A preset's values have the names of options: those of `Options`, the networks' s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -157,17 +157,25 @@ def _grown(checkpoint: Checkpoint) -> int:
 def _split(batch: str, group: int, processes: int, device: torch.device) -> str:
     """The default parts of a batch. On GPUs one for each process, as in NVIDIA's code; on CPUs two, so that one process
     and two train the same model (more parts would allow more processes, but be slower)."""
-    parts = []
-    for resolution, value in ByResolution.parse(batch).values:
-        if processes > 1 and value % processes:
-            raise UsageError(f"--batch {value:g} cannot be shared by {processes} processes; use a multiple of that")
+    parts, values = [], ByResolution.parse(batch).values
+    _check_divisible((value for _, value in values), processes)
+    for resolution, value in values:
         halves = value / 2 if value % (2 * max(group, 1)) == 0 else value  # each must have whole groups
         parts.append((resolution, halves if device.type == "cpu" else value / processes))
     return str(ByResolution(tuple(parts)))
 
 
+def _check_divisible(batches: Iterable[float], processes: int) -> None:
+    for batch in batches:
+        if processes > 1 and batch % processes:
+            raise UsageError(
+                f"--batch {batch:g} cannot be shared by {processes} processes; use a multiple of that, or fewer of them"
+            )
+
+
 def check_shared(options: Options, processes: int) -> None:
     """Raises `UsageError` if this many processes cannot share the parts of every batch."""
+    _check_divisible(map(options.batch_at, options.growth.resolutions), processes)
     for pixels in options.growth.resolutions:
         batch, part = options.batch_at(pixels), options.micro_batch_at(pixels)
         if batch // part % processes:

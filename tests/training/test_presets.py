@@ -79,6 +79,13 @@ def test_processes_that_cannot_share_a_batch(found, said, processes, sentence):
         assert planned(found, processes=processes, **said | {"batch_gpu": word[1]}).batch_gpu == word[1]
 
 
+def test_no_parts_make_a_batch_fit_processes_that_do_not_divide_it(found):
+    """Such as a run that is continued by more of them."""
+    options = planned(found, cfg="stylegan1", batch="8:12,16:16")
+    with pytest.raises(UsageError, match=r"^--batch 16 cannot be shared by 3 processes; .* fewer of them$"):
+        presets.check_shared(options, 3)
+
+
 def test_auto_grows_with_the_gpus_that_there_are(found):
     for processes, batch, gamma in ((1, 32, "0.0016"), (2, 64, "0.0008"), (3, 60, "0.0008533"), (8, 64, "0.0008")):
         options, _ = presets.plan(found, {}, "auto", None, processes, torch.device("cuda"))
