@@ -98,12 +98,12 @@ def keep_verdict(generator: Generator, precision: str, found: Verdict) -> None:
 
 
 def seconds_a_picture(generator: Generator, batch: int, seconds: float) -> float:
-    """The median seconds per picture over all calls of `synthesis` that fit into `seconds` (at least three), each with
+    """The median seconds per picture over all calls of `synthesize` that fit into `seconds` (at least three), each with
     `batch` different pictures, after two untimed calls."""
     times: list[float] = []
     with torch.inference_mode():
-        z = torch.randn(batch, generator.z_dim, generator=torch.Generator().manual_seed(0)).to(generator.device)
-        ws = generator.broadcast(generator.truncate(generator.to_w(z), 0.7))
+        drawn = torch.randn(batch, generator.w_dim, generator=torch.Generator().manual_seed(0))
+        ws = generator.broadcast(generator.w_avg + drawn.to(generator.device))
         for _ in range(WARM_UP):
             _timed(generator, ws)
         end = time.perf_counter() + seconds

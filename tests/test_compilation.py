@@ -5,6 +5,7 @@ import warnings
 from itertools import count
 
 import pytest
+import small_families
 import torch
 from tiny_generator import make_tiny
 
@@ -118,6 +119,12 @@ def test_verdicts_that_cannot_be_read_are_none(tiny, cache, text):
     assert compilation.verdict(tiny, "fp32") is None
     compilation.keep_verdict(tiny, "fp32", Verdict(0.2, 0.1))
     assert compilation.verdict(tiny, "fp32").pays
+
+
+def test_a_model_of_classes_is_measured_without_choosing_one():
+    """People from files need none."""
+    generator = small_families.make("stylegan2", c_dim=3).prepare(torch.device("cpu"), torch.float32)
+    assert compilation.seconds_a_picture(generator, 2, 0) > 0
 
 
 @pytest.mark.slow

@@ -87,8 +87,6 @@ def _measured(
     from stylegan_cli.psnr import psnr
 
     generator, precision = open_generator(choice, quiet)
-    if generator.c_dim:
-        generator.choose_class(0)  # all are equally fast
     if precision == "fp32":
         reference = _average(generator)
     else:
