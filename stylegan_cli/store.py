@@ -12,14 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylegan_cli.assets import (
-    Progress,
-    Wheel,
-    download,
-    no_progress,
-    read_local_wheel,
-    read_wheel,
-)
+from stylegan_cli.assets import Progress, Wheel, download, no_progress, read_local_wheel, read_wheel
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.files import copy, write_bytes
 from stylegan_cli.folders import cache_folder, data_folder

@@ -68,7 +68,7 @@ class Config(Pyramid):
 
 @dataclass(frozen=True)
 class DiscriminatorConfig(Pyramid):
-    """The discriminator. A `mbstd_group_size` of 0 omits the minibatch standard deviation."""
+    """The discriminator. A `mbstd_group_size` of 0 or 1 omits the minibatch standard deviation."""
 
     c_dim: int = 0
     img_channels: int = 3

@@ -255,9 +255,7 @@ class SynthesisLayer(StyledLayer):
         return low, high, low, high
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        style = pixel_norm(
-            self.affine(w)
-        )  # [n, inputs]; demodulation cancels its scale, this keeps half precision safe
+        style = pixel_norm(self.affine(w))  # [n, inputs]; demodulation cancels its scale, half precision needs this
         weight = self.weight * torch.rsqrt(self.weight.square().mean(dim=(1, 2, 3), keepdim=True))
         power = style.square() @ weight.square().sum(dim=(2, 3)).t()
         demodulation = torch.rsqrt(power + EPS)  # [n, outputs]
