@@ -158,19 +158,14 @@ class Pictures:
         return size
 
     def _check_resolution(self, asked: int | None) -> int:
-        resolution = asked or self.size
+        resolution, advice = asked or self.size, "make a data set with stylegan dataset --size"
+        found = f"the pictures in {self.path} are {self.size} x {self.size}"
         if resolution < SMALLEST or resolution & (resolution - 1):
-            raise StyleganError(
-                f"the pictures in {self.path} are {self.size} x {self.size}, but models are trained at powers of two "
-                f"from {SMALLEST} pixels; make a data set with stylegan dataset --size"
-                if asked is None
-                else f"--resolution {asked} is not a power of two of {SMALLEST} or more"
-            )
+            if asked:
+                raise StyleganError(f"--resolution {asked} is not a power of two of {SMALLEST} or more")
+            raise StyleganError(f"{found}, but models are trained at powers of two from {SMALLEST} pixels; {advice}")
         if self.size % resolution:
-            raise StyleganError(
-                f"the pictures in {self.path} are {self.size} x {self.size}, which is not a multiple of {resolution}; "
-                "make a data set with stylegan dataset --size"
-            )
+            raise StyleganError(f"{found}, which is not a multiple of {resolution}; {advice}")
         return resolution
 
     def _read_classes(self) -> tuple[np.ndarray, int]:

@@ -87,8 +87,8 @@ def _chart(title: str, keys: dict[str, str], lines: Sequence[dict[str, Any]]) ->
         return ""
     every = [point for points in series.values() for point in points]
     right = max(x for x, _ in every) or 1
-    low, high = min(y for _, y in every), max(y for _, y in every)
-    low, high = min(low, 0.0), high if high > min(low, 0.0) else min(low, 0.0) + 1
+    low, high = min(*(y for _, y in every), 0.0), max(y for _, y in every)
+    high = high if high > low else low + 1
 
     def place(x: float, y: float) -> str:
         across = MARGIN + x / right * (WIDTH - 2 * MARGIN)
