@@ -291,7 +291,7 @@ def train(
     stopping: Callable[[], bool],
     on_step: Callable[[], None],
 ) -> bool:
-    """Trains until `pace.kimg`, or until some process is `stopping`; returns whether it reached `pace.kimg`.
+    """Trains until `pace.kimg`, or until some process is `stopping`: then it returns False, even in the last step.
 
     `on_step` and `on_tick` are called in every process, `on_snapshot` only in the leader: also at the end, on stopping,
     and before the error if a picture is damaged.
