@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -74,7 +75,10 @@ class Options:
                 raise UsageError(f"--batch {batch} cannot be split into parts of --batch-gpu {part} pictures")
             group = self.discriminator.get("mbstd_group_size", 4)
             if group and part % min(group, part):
-                raise UsageError(f"--batch-gpu {part} cannot be split into the groups of {group} of --mbstd-group")
+                raise UsageError(
+                    f"{part} pictures, computed at once, are no whole groups of {group} (--mbstd-group); use a --batch "
+                    f"and --batch-gpu of multiples of {group}, or --mbstd-group {math.gcd(part, group)}"
+                )
 
     @property
     def growth(self) -> Growth:

@@ -704,7 +704,7 @@ def test_families_that_are_not_trained(stylegan, faces, tiny_model):
         ({"freezed": 99}, 2, "--freezed 99 freezes the whole discriminator"),
         ({"batch": "many"}, 2, "neither a number nor numbers by resolution"),
         ({"batch_gpu": 3}, 2, "--batch 8 cannot be split into parts of --batch-gpu 3"),
-        ({"batch": 6}, 2, "cannot be split into the groups of 4"),
+        ({"batch": 6}, 2, "6 pictures, computed at once, are no whole groups of 4 (--mbstd-group); use a --batch"),
         ({"aug": "some"}, 2, "there is no augmentation 'some'"),
         ({"aug": "ada", "p": 0.5}, 2, "--p is for --aug fixed, but this is ada"),
         ({"subset": 25}, 1, "--subset 25: faces holds 24 pictures"),
