@@ -151,7 +151,6 @@ def _vector(generator: Generator, array: np.ndarray, path: Path) -> Tensor:
         raise StyleganError(f"{path} holds {array.dtype} values; directions are floating-point numbers")
     if array.ndim == 3 or (array.ndim == 2 and _are_several(array)):
         raise StyleganError(f"{path} holds {len(array)} directions; save the one you want in a file of its own")
-    people.check_shape(generator, array, str(path))
     return people.from_array(generator, array, str(path))[0].ws
 
 
