@@ -146,8 +146,6 @@ def test_latent_files_keep_it(tiny, tuned, tmp_path):
     again = people.with_tunings(tiny, people.from_array(tiny, stored.array, "a"), stored.tuned)
     for before, after in zip(everybody, again, strict=True):
         assert torch.equal(draw(tiny, before), draw(tiny, after))
-    with pytest.raises(StyleganError, match="do not belong"):
-        people.with_tunings(tiny, again[:2], stored.tuned)
 
 
 @pytest.mark.parametrize("name", ["nobody.weight", "map.layers.0.weight", "blocks.1.conv1.depthwise"])

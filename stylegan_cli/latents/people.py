@@ -89,9 +89,9 @@ def from_array(generator: Generator, array: np.ndarray, label: str, file: str = 
 
 
 def with_tunings(generator: Generator, everybody: Sequence[Person], tuned: Sequence[Tuned]) -> list[Person]:
-    """People with their stored tunings, one `Tuned` each. Raises StyleganError if they do not fit."""
-    label = everybody[0].label if everybody else ""
-    if len(tuned) != len(everybody) or any(len(term.shares) != generator.num_ws for one in tuned for term in one):
+    """People with their stored tunings, one `Tuned` each. Raises StyleganError if they do not fit the generator."""
+    if any(len(term.shares) != generator.num_ws for one in tuned for term in one):
+        label = everybody[0].label
         raise StyleganError(f"the tunings stored with {label} do not belong to its latents; project the photo again")
     return [replace(person, tuned=own) for person, own in zip(everybody, tuned, strict=True)]
 
