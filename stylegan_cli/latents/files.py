@@ -103,17 +103,13 @@ def write_npz(
 
 
 @contextmanager
-def writing_npy(path: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], None]]:
+def writing_npy(path: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], object]]:
     """Writes a float32 `.npy` of known shape; yields a function that appends the next array. Memory stays constant, and
     a full disk raises an error, whereas with a memory map it would kill the process."""
     with replacing(path) as part, part.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
-        yield lambda array: _append(file, array)
-
-
-def _append(file: IO[bytes], array: np.ndarray) -> None:
-    file.write(array.astype("<f4").tobytes())
+        yield lambda array: file.write(array.astype("<f4").tobytes())
 
 
 def read_npy(path: Path) -> np.ndarray:

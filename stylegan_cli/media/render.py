@@ -19,12 +19,8 @@ GAP = 4
 MAX_LINES = 16
 
 
-def no_count() -> None:
-    """Counts nothing."""
-
-
 def render(
-    generator: Generator, picture: Picture, size: int | None = None, on_face: Callable[[], None] = no_count
+    generator: Generator, picture: Picture, size: int | None = None, on_face: Callable[[], None] = lambda: None
 ) -> Image.Image:
     """Draws a picture, each face `size` pixels wide (None: the model's resolution). Calls `on_face` after each face."""
     with torch.inference_mode():

@@ -206,6 +206,6 @@ def _allowed(ruler: Ruler, person: Person, by: Tensor, limit: float) -> float:
     if ruler.drift(person.ws + by) > limit and ruler.drift(person.ws) > limit:
         raise StyleganError(
             f"{person.label} is {ruler.drift(person.ws):.2f} typical distances from the average face before any edit; "
-            f"use a larger --max-drift"
+            "use a larger --max-drift"
         )
     return ruler.share(person.ws, by, limit)
