@@ -195,11 +195,10 @@ def read_labels(source: Source, mode: str, complete: bool = True) -> Labels:
         return Labels()
     folders = {name: name.partition("/")[0] for name in source.names if "/" in name}
     classes = sorted(set(folders.values()))
-    complete = len(folders) == len(source.names)
-    if mode == "auto" and not (complete and len(classes) > 1 and not any(map(str.isdecimal, classes))):
+    stray = next((name for name in source.names if name not in folders), None)
+    if mode == "auto" and (stray or len(classes) < 2 or any(map(str.isdecimal, classes))):
         return Labels()
-    if not complete:
-        stray = next(name for name in source.names if name not in folders)
+    if stray:
         raise StyleganError(f"{stray} in {source.path} is in no folder and so has no class; move it, or --labels none")
     numbers = {name: number for number, name in enumerate(classes)}
     return Labels({name: numbers[folder] for name, folder in folders.items()}, tuple(classes))
