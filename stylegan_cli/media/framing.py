@@ -57,8 +57,8 @@ class Framing:
         size = (self.width, self.height)
         shape = self._shape(image)
         # Padding shrinks the longer edge to fit, the other transforms the shorter one.
-        extent, (width, height) = (max if self.transform == "pad" else min), size
-        if not self.upscale and extent(shape[0] / width, shape[1] / height) < 1:
+        decisive = max if self.transform == "pad" else min
+        if not self.upscale and decisive(shape[0] / self.width, shape[1] / self.height) < 1:
             raise UnusableError(
                 f"is {image.width} x {image.height} and would have to be enlarged; use --upscale to allow that"
             )
