@@ -11,14 +11,9 @@ import torch
 from PIL import Image
 
 from stylegan_cli import recipes
-from stylegan_cli.cli import darkroom, price
+from stylegan_cli.cli import darkroom
 
-
-@pytest.fixture(autouse=True)
-def no_scorers(monkeypatch):
-    """As on a machine without the extra."""
-    monkeypatch.setattr(price, "available", set)
-    monkeypatch.setattr(price.Identity, "installed", lambda: False)
+pytestmark = pytest.mark.usefixtures("no_scorers")
 
 
 @pytest.fixture

@@ -18,12 +18,7 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
 
-
-@pytest.fixture(autouse=True)
-def no_scorers(monkeypatch):
-    """As on a machine without the extra."""
-    monkeypatch.setattr(price, "available", set)
-    monkeypatch.setattr(price.Identity, "installed", lambda: False)
+pytestmark = pytest.mark.usefixtures("no_scorers")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pytest
 from looking import pixels, size_of
 
 from stylegan_cli import recipes, store
-from stylegan_cli.cli import price
 from stylegan_cli.latents import directions, people
 from stylegan_cli.media.render import render
 from stylegan_cli.operations.editing import Edit, edited
@@ -71,9 +70,7 @@ def test_the_price_shows_the_years(works):
     assert after > before + 10
 
 
-def test_without_scorers_the_distance_is_told(works, monkeypatch):
-    monkeypatch.setattr(price, "available", set)
-    monkeypatch.setattr(price.Identity, "installed", lambda: False)
+def test_without_scorers_the_distance_is_told(works, no_scorers):
     _, told = works("edit jon --age 3 --size 64 --max-drift 0.65")
     assert "stops the edit at" in told
     assert told.endswith("-> 0.65 typical distances from the average face.\n")

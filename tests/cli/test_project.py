@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from small_families import CONFIGS, make
 
 from stylegan_cli import modelfile, store
-from stylegan_cli.cli import darkroom, montage, price
+from stylegan_cli.cli import darkroom, montage
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.faces import detection, pasting
 from stylegan_cli.latents import directions
@@ -41,14 +41,12 @@ def detected(size, pixels, detect=detection.detect):
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch, tmp_path):
+def quick(monkeypatch, tmp_path, no_scorers):
     """Few steps; faces on the same photo are looked for once; a cache of photos of its own; no scorers."""
     monkeypatch.setattr(detection, "detect", lambda photo: list(detected(photo.size, photo.tobytes())))
     monkeypatch.setattr(darkroom, "Wanted", Hasty)
     monkeypatch.setattr(pivotal, "Settings", partial(pivotal.Settings, steps=3))
     monkeypatch.setattr(darkroom, "cache_folder", lambda: tmp_path / "cache")
-    monkeypatch.setattr(price, "available", set)
-    monkeypatch.setattr(price.Identity, "installed", lambda: False)
 
 
 @pytest.fixture
