@@ -1,4 +1,6 @@
-"""Looking at the pictures that commands made."""
+"""Looking at what commands made: pictures, and folders."""
+
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -12,3 +14,13 @@ def pixels(path):
 def size_of(path):
     with Image.open(path) as image:
         return image.size
+
+
+def names(folder):
+    """All files in a folder and below."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def contents(folder):
+    """The same files with their bytes, but for manifests, which tell how they came about."""
+    return {name: (folder / name).read_bytes() for name in names(folder) if Path(name).name != "manifest.json"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from looking import pixels, size_of
+from looking import contents, pixels, size_of
 from PIL import Image
 
 from stylegan_cli.cli.console import fetch
@@ -18,12 +18,6 @@ from stylegan_cli.files import file_digest
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 USAGE, REST = 2, 1
-
-
-@pytest.fixture(scope="session")
-def faces():
-    """Four aligned faces of 192 pixels: a baby, a woman who looks down, a laughing woman, an old man."""
-    return {path.stem: Image.open(path).convert("RGB") for path in sorted((GOLDEN / "faces").glob("*.jpg"))}
 
 
 @pytest.fixture
@@ -63,10 +57,10 @@ def refused(stylegan, here):
     """Runs a command that must be refused without leaving anything; returns what it says."""
 
     def run(code, *words):
-        before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+        before = contents(here)
         result = stylegan("align", *words)
         assert (result.exit_code, result.stdout) == (code, "")
-        assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
+        assert contents(here) == before
         assert "unforeseen" not in result.stderr
         return " ".join(line.strip("│ ") for line in result.stderr.splitlines())
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from looking import contents, names
 from PIL import Image
 from tiny_generator import make_tiny
 
@@ -28,8 +29,7 @@ pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 def test_a_folder(tiny_stylegan, tiny_model, here):
     (made,) = tiny_stylegan("sample", "--seeds", "3,1", "--dataset", "data", "--size", 16)
     assert made.name == "data"
-    found = sorted(path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file())
-    assert found == ["00000/img00000000.png", "00000/img00000001.png", "dataset.json", "manifest.json", "w.npy"]
+    assert names(made) == ["00000/img00000000.png", "00000/img00000001.png", "dataset.json", "manifest.json", "w.npy"]
     origin = store.load(str(tiny_model)).origin
     model = {"name": origin.name, "sha256": origin.sha256}
     assert json.loads((made / "dataset.json").read_text()) == {"labels": None, "model": model}
@@ -82,12 +82,6 @@ def test_latents_of_a_cut_off_truncation_keep_their_layers(tiny_stylegan):
     assert (ws[:, 0] != ws[:, -1]).any()
     tiny_stylegan("sample", "--latents", "cut/w.npy", "--out", "again", "--size", 8)
     assert sorted(path.name for path in Path("again").iterdir()) == ["w-0.png", "w-1.png"]
-
-
-def contents(folder):
-    """All files with their bytes, but for manifests, which tell how they came about."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 WISHES = ["-n", 6, "--size", 8, "--noise", "random", "--cutoff", 2]

@@ -5,7 +5,7 @@ import re
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from PIL import Image
+from looking import pixels
 
 from stylegan_cli import recipes, store
 
@@ -22,11 +22,6 @@ def works(stylegan):
         return result.stdout.splitlines()
 
     return run
-
-
-def pixels(path):
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def looks_like_a_face(image):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from looking import pixels, size_of
+from looking import names, pixels, size_of
 from PIL import Image
 
 from stylegan_cli import recipes
@@ -24,10 +24,6 @@ FORMATS = ("png", "webp", "jpg")
 
 def ws_of(path):
     return recipes.read(Path(path)).picture.ws
-
-
-def names(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def test_a_name_that_another_process_has_chosen(tiny_stylegan, here):

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from looking import names
 
 STYLEGAN = [sys.executable, "-m", "stylegan_cli"]
 
@@ -51,10 +52,6 @@ def run(*words, **options):
     process = start(*words, **options)
     out, err = process.communicate(timeout=120)
     return process.returncode, out, err
-
-
-def files(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def wait_for(found, process):
@@ -101,7 +98,7 @@ def test_ctrl_c(here, tiny_model, words, sign, number):
     time.sleep(0.3)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    left = files(here)
+    left = names(here)
     images = [name for name in left if name.endswith(".png")]
     of_a_data_set = f"Stopped with {len(images)} of 1,000,000 pictures done; run the same command again to continue.\n"
     assert (process.returncode, err) == (130, of_a_data_set if "--dataset" in words else STOPPED)
@@ -144,7 +141,7 @@ def test_no_network(here, tmp_path):
         r"--no-deps --only-binary :all: --ignore-requires-python' .* with PIP_FIND_LINKS set to its folder\.\n",
         err,
     )
-    assert files(here) == files(tmp_path / "c") == []
+    assert names(here) == names(tmp_path / "c") == []
 
 
 @pytest.mark.parametrize(
@@ -156,21 +153,21 @@ def test_a_reader_who_leaves_early(here, tiny_model, words):
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait(timeout=60) == 1
-    assert not [name for name in files(here) if "part" in name]
+    assert not [name for name in names(here) if "part" in name]
 
 
 def test_nobody_takes_the_name_that_another_chose(here, tiny_model):
     processes = [start("sample", "--seeds", i, "--model", tiny_model, "--grid", "-q") for i in (1, 2, 3)]
     told = [process.communicate(timeout=60)[0].strip() for process in processes]
     assert sorted(told) == ["sheet-2.png", "sheet-3.png", "sheet.png"]
-    assert files(here) == sorted(told)
+    assert names(here) == sorted(told)
 
 
 def test_paths_are_told_when_the_files_are_there(here, tiny_model):
     """And not at the end: other programs may wait for them."""
     process = start("sample", "-n", 300, "--size", 8, "--model", tiny_model, "-o", "faces")
     assert Path(process.stdout.readline().strip()).is_file()
-    assert len(files(here / "faces")) < 300  # at the first word of one, others are still to come
+    assert len(names(here / "faces")) < 300  # at the first word of one, others are still to come
     assert len(process.stdout.readlines()) == 299
     assert process.wait(timeout=60) == 0
 
@@ -215,7 +212,7 @@ def test_a_disk_that_fills_up(stylegan, here, tiny_model, words):
         r"ffmpeg could not write film\.\w+: .+",
     )
     assert re.fullmatch(rf"Error: ({ours}|{encoders})\.\n", result.stderr)
-    assert all(re.fullmatch(LEFT, name) for name in files(here))
+    assert all(re.fullmatch(LEFT, name) for name in names(here))
 
 
 def growth(*commands):

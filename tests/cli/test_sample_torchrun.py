@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from looking import contents
 
 pytestmark = [
     pytest.mark.slow,
@@ -92,11 +93,6 @@ def kill(pid):
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-
-
-def contents(folder):
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def pictures(folder):
