@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from png_by_hand import chunk
 
 from stylegan_cli import recipes
 from stylegan_cli.errors import StyleganError
@@ -95,16 +96,12 @@ def test_people_who_repeat_are_stored_once():
 
 def test_a_text_chunk_behind_the_pixels_is_found(tmp_path):
     """Other programs may move chunks."""
-    import struct
-    import zlib
-
     content = encode(Image.new("RGB", (8, 8)), "png", "{}")
-    body = b"tEXt" + f"{CHUNK}\0{dumps(example())}".encode()
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    recipe = chunk(b"tEXt", f"{CHUNK}\0{dumps(example())}".encode())
     end = content.rindex(b"IEND") - 4
     start = content.index(b"tEXt") - 4
     stop = content.index(b"IDAT") - 4
-    (tmp_path / "a.png").write_bytes(content[:start] + content[stop:end] + chunk + content[end:])
+    (tmp_path / "a.png").write_bytes(content[:start] + content[stop:end] + recipe + content[end:])
     assert recipes.read(tmp_path / "a.png").model == "tiny"
 
 

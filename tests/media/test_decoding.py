@@ -3,7 +3,6 @@
 import io
 import struct
 import tracemalloc
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odd_profile import SRGB, SWAPPED
 from PIL import Image
+from png_by_hand import png
 
 from stylegan_cli.media.decoding import UnusableError, decode, original
 
@@ -82,16 +82,6 @@ def test_large_16_bit_pictures_take_little_memory(mode, kind):
     assert peak < 6 * array.size
 
 
-def png(width, height, bits, kind, rows):
-    """By hand: what Pillow does not write."""
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-
-
 def test_16_bit_colour():
     row = b"\0" + struct.pack(">6H", 0xC800, 0x6400, 0x3200, 65535, 0, 0x8000)
     assert colours(png(2, 1, 16, 2, row)).tolist() == [[[200, 100, 50], [255, 0, 128]]]
@@ -111,11 +101,24 @@ def test_transparent_ones_are_on_white(mode):
     assert (colours(encoded(image.convert(mode), "PNG", **({"transparency": 0} if mode == "P" else {}))) == 255).all()
 
 
-def test_upright():
-    image = Image.new("RGB", (4, 2), "red")
+@pytest.mark.parametrize("format", ["PNG", "JPEG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_all_orientations_come_out_upright(orientation, format):
+    """The top left corner is red and the top right green, however the camera was held."""
+    upright = Image.new("RGB", (64, 32), "black")
+    upright.paste("red", (0, 0, 16, 16))
+    upright.paste("lime", (48, 0, 64, 16))
+    turn = Image.Transpose
+    stored = {
+        2: turn.FLIP_LEFT_RIGHT, 3: turn.ROTATE_180, 4: turn.FLIP_TOP_BOTTOM, 5: turn.TRANSPOSE,
+        6: turn.ROTATE_90, 7: turn.TRANSVERSE, 8: turn.ROTATE_270,
+    }  # fmt: skip
     exif = Image.Exif()
-    exif[0x0112] = 6
-    assert decode(encoded(image, "PNG", exif=exif)).size == (2, 4)
+    exif[0x0112] = orientation
+    image = upright.transpose(stored[orientation]) if orientation in stored else upright
+    found = colours(encoded(image, format, exif=exif, quality=95, subsampling=0))
+    assert found.shape == (32, 64, 3)
+    assert np.abs(found - np.asarray(upright)).max() < 60
 
 
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP"])
