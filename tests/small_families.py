@@ -13,4 +13,4 @@ CONFIGS = {
 
 def make(family, seed=0, **options):
     torch.manual_seed(seed)
-    return architectures.build(family, {**CONFIGS[family], **options}, "cpu").requires_grad_(False)
+    return architectures.build(family, CONFIGS[family] | options, "cpu").requires_grad_(False)

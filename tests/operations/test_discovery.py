@@ -218,7 +218,8 @@ FAMILIES = {
 def test_style_weights_are_all_that_a_layers_w_drives(family):
     """What they do not see changes nothing in the picture; what they see does."""
     torch.manual_seed(1)
-    generator = architectures.build(family, {**FAMILIES[family], "z_dim": 8, "w_dim": 64, "mapping_layers": 2}, "cpu")
+    config = FAMILIES[family] | {"z_dim": 8, "w_dim": 64, "mapping_layers": 2}
+    generator = architectures.build(family, config, "cpu")
     for tensor in generator.parameters():
         torch.nn.init.normal_(tensor)
     generator.prepare(torch.device("cpu"), torch.float32)
