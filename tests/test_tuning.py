@@ -119,7 +119,7 @@ def test_recipes_keep_it(tiny, tuned):
     assert recipes.dumps(recipe).count(WEIGHT) == 2  # left and right, once for both faces
 
 
-def test_damaged_ones_in_recipes_are_refused(tiny, tuned):
+def test_damaged_ones_in_recipes_are_refused(tuned):
     text = recipes.dumps(recipes.Recipe(tuned.face(), "tiny", "0" * 64, "fp32", "cpu"))
     for old, new in (
         ('"<f2"', '"<f8"'),

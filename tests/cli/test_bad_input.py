@@ -493,27 +493,17 @@ def test_a_truncated_model_file(refused, tiny_model, tmp_path, cut):
     assert "cut.safetensors" in refused(REST, "sample", model=tmp_path / "cut.safetensors")
 
 
-@pytest.fixture
-def damaged(tiny_model, tmp_path, monkeypatch):
-    """A cached default model of other contents."""
-
-    def put(content):
-        monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
-        weights = store.find("ffhq").weights
-        weights.parent.mkdir(parents=True)
-        weights.write_bytes(content)
-
-    return put
-
-
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
-def test_a_corrupted_cache(refused, damaged, tiny_model, damage):
+def test_a_corrupted_cache(refused, tiny_model, tmp_path, monkeypatch, damage):
     content = bytearray(tiny_model.read_bytes())
     if damage == "truncated":
         del content[len(content) // 2 :]
     else:
         content[len(content) // 2] ^= 1
-    damaged(content)
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
+    weights = store.find("ffhq").weights
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(content)
     said = refused(REST, "sample", model=None)
     assert "the cached weights of ffhq are damaged" in said
     assert "'stylegan models pull ffhq'" in said

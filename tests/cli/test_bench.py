@@ -145,7 +145,7 @@ def test_minutes_of_drawing_are_reason_enough_to_find_out(tiny_stylegan, tiny_mo
     assert np.array_equal(pixels(eager), pixels(f"faces/{eager.name}")) == (not pays)
 
 
-def test_a_failed_compiler_is_not_asked_again(tiny_stylegan, tiny_model, compiler, monkeypatch):
+def test_a_failed_compiler_is_not_asked_again(tiny_stylegan, compiler, monkeypatch):
     asked = []
 
     def fails(_ws):

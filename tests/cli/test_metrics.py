@@ -50,7 +50,7 @@ def test_a_side_with_fewer_pictures_than_asked_for_is_told(stylegan, made, tiny_
     assert "has only" not in stylegan(*words, "--quiet").stderr
 
 
-def test_json(stylegan, made, tiny_model):
+def test_json(stylegan, made):
     result = stylegan("metrics", made, made, *NUM, "--metrics", "kd, pr", "--json", "--filter", "box", "--seed", 3)
     assert (result.exit_code, result.stderr) == (0, "")
     report = json.loads(result.stdout)

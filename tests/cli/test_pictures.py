@@ -381,7 +381,7 @@ def test_replay_into_a_folder_keeps_the_format(tiny_stylegan):
     assert Path("folder/a-replay.webp").read_bytes() == Path("a.webp").read_bytes()
 
 
-def test_show(stylegan, tiny_stylegan, tiny_model):
+def test_show(stylegan, tiny_stylegan):
     tiny_stylegan("mix", "--coarse", 1, "--fine", 2, "--size", 20, "--out", "mix.png")
     result = stylegan("show", "mix.png")
     assert (result.exit_code, result.stderr) == (0, "")

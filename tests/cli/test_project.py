@@ -459,7 +459,7 @@ def test_a_file_of_edits_goes_into_the_photo(works, party, direction):
     assert np.array_equal(pixels("applied.png"), pixels("edited.png"))
 
 
-def test_several_photos(works, stylegan, tiny_model, party, photo):
+def test_several_photos(stylegan, tiny_model, party, photo):
     """What cannot be used does not stop the others."""
     Image.new("RGB", (300, 200), "skyblue").save("sky.png")
     words = ("project", f"{party}#1-2", "sky.png", photo, "--steps", 1, "-o", "people/", "--model", tiny_model)
@@ -527,7 +527,7 @@ def test_who_cannot_be_edited_leaves_no_place_to_others(stylegan, tiny_model, pa
     assert "5 was not found in" in result.stderr
 
 
-def test_nobody_is_pasted_twice(works, stylegan, party, direction, tiny_model):
+def test_nobody_is_pasted_twice(stylegan, party, direction, tiny_model):
     words = ("--direction", f"{direction}=2", "--paste", party, "--model", tiny_model)
     result = stylegan("edit", party, f"{party}#1", *words)
     assert (result.exit_code, result.stdout) == (2, "")

@@ -267,7 +267,7 @@ def test_classes_are_kept_too(stylegan, here):
     assert (result.exit_code, "the pictures have 0 classes, but had 3" in result.stderr) == (2, True)
 
 
-def test_a_run_that_began_otherwise_is_not_resumed(stylegan, faces, tiny_model):
+def test_a_run_that_began_otherwise_is_not_resumed(stylegan, faces):
     stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.008))
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
     result = stylegan("train", "--outdir", "run", "--resume", "first")

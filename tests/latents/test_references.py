@@ -231,7 +231,7 @@ def test_a_heat_map_is_not_a_person(tiny, resolve, here):
         resolve("heat.png")
 
 
-def test_latents_without_their_ending(tiny, resolve, here, tmp_path):
+def test_latents_without_their_ending(tiny, resolve, here):
     """They are not taken for what is meant: tomorrow the cast may have that name."""
     np.savez(here / "me.npz", w=np.zeros(tiny.w_dim))
     with pytest.raises(UsageError, match=r"unknown person 'me': there is no such file; did you mean me\.npz\?"):

@@ -79,7 +79,7 @@ def straight(name, tmp_path_factory):
     return contents(folder)
 
 
-def test_layout(tmp_path, straight, name):
+def test_layout(straight, name):
     pictures = ["00000/img00000000.png", "00000/img00000001.png", "00001/img00000002.png"]
     if name == "faces":
         assert set(straight) > {f"faces/{path}" for path in [*pictures, "dataset.json", "manifest.json", "w.npy"]}
@@ -126,7 +126,7 @@ def test_the_manifest_tells_who_writes_what(tmp_path):
     assert manifest["count"] == COUNT
 
 
-def test_shares_are_equal_in_what_is_missing(tmp_path):
+def test_shares_are_equal_in_what_is_missing():
     there = np.zeros(1000, bool)
     there[:600] = True
     shares = sharded._shares(there, 4)

@@ -107,7 +107,7 @@ def test_several_edits_are_round_together():
     assert editing.round_steps([Edit(direction(), -3), Edit(direction(), 4)]) == 7
 
 
-def test_what_is_kept_does_not_respond(tiny):
+def test_what_is_kept_does_not_respond():
     gender, smile = (direction(name, torch.randn(D, generator=RANDOM)) for name in ("gender", "smile"))
     age = direction("age")
     clean = editing.keeping(age, [gender, smile])
@@ -119,13 +119,13 @@ def test_what_is_kept_does_not_respond(tiny):
     assert torch.linalg.matrix_rank(torch.vstack([span, rest]), tol=1e-5) == 2
 
 
-def test_without_a_response_it_is_the_projection(tiny):
+def test_without_a_response_it_is_the_projection():
     one, other = direction("a"), direction("b")
     clean = editing.keeping(one, [other]).vector[0]
     assert torch.allclose(clean, one.vector[0] - (one.vector[0] @ other.vector[0]) * other.vector[0], atol=1e-6)
 
 
-def test_a_direction_does_not_keep_itself_and_doubles_do_no_harm(tiny):
+def test_a_direction_does_not_keep_itself_and_doubles_do_no_harm():
     age, gender = direction("age"), direction("gender")
     assert editing.keeping(age, [age]) is age
     assert torch.equal(
@@ -136,7 +136,7 @@ def test_a_direction_does_not_keep_itself_and_doubles_do_no_harm(tiny):
     )
 
 
-def test_what_a_direction_was_found_to_keep_is_not_corrected_again(tiny):
+def test_what_a_direction_was_found_to_keep_is_not_corrected_again():
     origin, found = Origin("tiny", "0" * 64), {"kept": ["gender"]}
     age = replace(direction("age"), origin=origin, found=found)
     gender = replace(direction("gender"), origin=origin)
@@ -160,7 +160,7 @@ def test_keeping_what_an_edit_is_about_leaves_nothing():
             editing.keeping(edited, [gender])
 
 
-def test_each_layer_of_w_plus_is_kept_by_itself(tiny):
+def test_each_layer_of_w_plus_is_kept_by_itself():
     one, other = (Direction(name, torch.randn(L, D, generator=RANDOM)) for name in "ab")
     clean = editing.keeping(one, [other]).vector
     assert (clean * other.vector).sum(dim=1).abs().max() < 1e-4

@@ -40,7 +40,7 @@ def test_angles_are_those_the_head_was_turned_by(head, angles):
     assert [mesh.yaw(points), mesh.pitch(points), mesh.roll(points)] == pytest.approx(angles, abs=1e-9)
 
 
-def test_a_nose_that_goes_right_is_a_positive_yaw_and_one_that_goes_up_a_positive_pitch(head):
+def test_a_nose_that_goes_right_is_a_positive_yaw_and_one_that_goes_up_a_positive_pitch():
     nose = np.array([[0.0, 0.1, -0.1]])
     assert turned(nose, yaw=20)[0, 0] > 0
     assert turned(nose, pitch=20)[0, 1] < 0.1

@@ -256,7 +256,7 @@ def test_room_is_asked_for_what_a_run_writes(options, tmp_path, monkeypatch):
         check(0.98 * needed)
 
 
-def test_a_film_needs_two_sheets(options, tmp_path):
+def test_a_film_needs_two_sheets(tmp_path):
     run = RunFolder(tmp_path)
     assert run.film() is None
     for kimg in (0, 1):
