@@ -127,7 +127,6 @@ def test_mistakes_in_the_file(apply, text, said):
 
 
 def test_what_is_only_called_like_a_direction_is_none(apply):
-    Path("edits").mkdir(exist_ok=True)
     Path("edits/age").write_text("notes")
     assert "there is no direction 'age'" in apply("[[edit]]\nage = 3", 1).stderr
 

@@ -20,7 +20,6 @@ from stylegan_cli.media.sharded import ShardedDataset, difference
 
 COUNT, SHAPE = 5, (1, 4)
 NEW = {"wishes": {"psi": 0.7}}
-BOTH = pytest.mark.parametrize("name", ["faces", "faces.zip"])
 
 
 @pytest.fixture(autouse=True)
@@ -175,7 +174,6 @@ def test_an_ending_in_capitals_is_a_zip(tmp_path):
     assert unfinished(tmp_path / "faces.ZIP") is None
 
 
-@BOTH
 def test_anew_takes_nothing_that_is_not_of_a_data_set(tmp_path, name):
     dataset = begin(tmp_path / name)
     add(dataset, 0)
@@ -224,7 +222,6 @@ def test_a_picture_that_has_gone_is_missed(tmp_path):
     assert make(tmp_path / "faces") == [1]
 
 
-@BOTH
 def test_nobody_else_is_at_it_meanwhile(tmp_path, name):
     dataset = begin(tmp_path / name)
     made = add(dataset, 0, 2)
