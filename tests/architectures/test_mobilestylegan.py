@@ -1,22 +1,20 @@
 """MobileStyleGAN: parity with the original files, and the properties that the verbs rely on."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from originals import GOLDEN, arrays
 
 from stylegan_cli.architectures.mobilestylegan import haar_product, inverse_haar
 from stylegan_cli.noise import Noise
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "mobilestylegan.npz"
 PATCH = np.s_[:, 480:544, 480:544]
 
 
 @pytest.fixture(scope="module")
 def golden():
-    return {name: torch.from_numpy(array) for name, array in np.load(GOLDEN).items()}
+    return arrays(GOLDEN / "mobilestylegan.npz")
 
 
 @pytest.fixture(scope="module")

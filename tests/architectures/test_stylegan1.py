@@ -1,27 +1,18 @@
 """StyleGAN (1): parity with the original code, operation by operation and whole."""
 
 import dataclasses
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from originals import GOLDEN, SHARED, arrays, close, discriminator_of, generator_of, load, needs_shared, ready
 
 from stylegan_cli import importers
-from stylegan_cli.architectures import build_discriminator, stylegan1
-from stylegan_cli.architectures.stylegan1 import Config, Discriminator, DiscriminatorConfig, StyleGAN1
+from stylegan_cli.architectures import stylegan1
+from stylegan_cli.architectures.stylegan1 import Config, StyleGAN1
 from stylegan_cli.media.render import to_pixels
 from stylegan_cli.noise import Noise
-
-GOLDEN = Path(__file__).parents[1] / "golden"
-SHARED = Path(__file__).parents[2].parent / "shared" / "reference" / "checkpoints"
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="The reference checkpoints are not beside this clone.")
-
-
-def arrays(name):
-    return {key: value if value.dtype.kind == "U" else torch.from_numpy(value) for key, value in np.load(name).items()}
 
 
 @pytest.fixture(scope="module")
@@ -34,24 +25,14 @@ def golden():
     return arrays(GOLDEN / "stylegan1.npz")
 
 
-def load(network, golden, prefix):
-    tensors = {k.removeprefix(prefix): v for k, v in golden.items() if k.startswith(prefix)}
-    network.load_state_dict(tensors)
-    return network.eval().requires_grad_(False)
-
-
 @pytest.fixture
 def generator(golden):
-    return load(StyleGAN1(Config(**json.loads(str(golden["config"])))), golden, "g.")
+    return generator_of("stylegan1", golden)
 
 
 @pytest.fixture
 def discriminator(golden):
-    return load(Discriminator(DiscriminatorConfig(**json.loads(str(golden["d_config"])))), golden, "d.")
-
-
-def close(found, expected, tolerance):
-    torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
+    return discriminator_of("stylegan1", golden)
 
 
 @torch.inference_mode()
@@ -189,11 +170,10 @@ def reference(request):
     """A checkpoint of the original code, its discriminator, and what the original code computes with them."""
     path = SHARED / f"{request.param}.pkl"
     checkpoint = importers.read(path)
-    judge = build_discriminator("stylegan1", checkpoint.discriminator.config)
-    judge.load_state_dict(checkpoint.discriminator.tensors, assign=True)
     found = arrays(path.with_suffix(".npz"))
     found["labels"] = found.get("d_c")
-    return importers.generator(checkpoint, path.stem), judge.requires_grad_(False), found
+    judge = ready(checkpoint.discriminator).requires_grad_(False)
+    return importers.generator(checkpoint, path.stem), judge, found
 
 
 @needs_shared

@@ -1,16 +1,13 @@
 """StyleGAN2: parity with the original code, and one meaning for all ways of computing it."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from originals import GOLDEN, SHARED, arrays, close, discriminator_of, generator_of, needs_shared, ready
 from small_families import make
 
 from stylegan_cli import importers
-from stylegan_cli.architectures import build_discriminator
 from stylegan_cli.architectures.stylegan2 import (
     Config,
     Discriminator,
@@ -24,43 +21,20 @@ from stylegan_cli.noise import Noise
 from stylegan_cli.ops.modulation import EPS, modulated_conv2d
 from stylegan_cli.ops.resample import setup_filter, upfirdn2d
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "stylegan2.npz"
-SHARED = Path(__file__).parents[2].parent / "shared" / "reference" / "checkpoints"
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="The reference checkpoints are not beside this clone.")
-
-
-def arrays(path):
-    file = np.load(path)
-    return {key: value if value.dtype.kind == "U" else torch.from_numpy(value) for key, value in file.items()}
-
 
 @pytest.fixture(scope="module")
 def golden():
-    return arrays(GOLDEN)
-
-
-def load(network, golden, prefix):
-    network.load_state_dict({k.removeprefix(prefix): v for k, v in golden.items() if k.startswith(prefix)})
-    return network.eval().requires_grad_(False)
-
-
-def config(kind, text):
-    plain = json.loads(str(text))
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()})
+    return arrays(GOLDEN / "stylegan2.npz")
 
 
 @pytest.fixture
 def generator(golden):
-    return load(StyleGAN2(config(Config, golden["config"])), golden, "g.")
+    return generator_of("stylegan2", golden)
 
 
 @pytest.fixture
 def discriminator(golden):
-    return load(Discriminator(config(DiscriminatorConfig, golden["d_config"])), golden, "d.")
-
-
-def close(found, expected, tolerance):
-    torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
+    return discriminator_of("stylegan2", golden)
 
 
 def test_mapping_and_truncation(generator, golden):
@@ -233,8 +207,7 @@ def test_everything_the_originals_compute(name):
         close(generator.synthesize(generator.truncate(ws, psi)), found["img_const_psi_cutoff"], 1e-4)
         close(generator.synthesize(ws, Noise("none")), found["img_none"], 1e-4)
         close(generator.synthesize(found["ws_mixed"]), found["img_mixed"], 1e-4)
-    judge = build_discriminator("stylegan2", checkpoint.discriminator.config)
-    judge.load_state_dict(checkpoint.discriminator.tensors, assign=True)
+    judge = ready(checkpoint.discriminator)
     labels = found["d_c"][:4] if "d_c" in found else torch.zeros(4, 0)
     scores = next(found[key] for key in ("d_logits_first4", "d_scores_first4") if key in found)
     close(judge(found["d_img"][:4], labels), scores, 1e-5)

@@ -2,18 +2,15 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from originals import GOLDEN, SHARED, arrays, close, generator_of, needs_shared
 
 from stylegan_cli import architectures, importers
 from stylegan_cli.architectures.stylegan3 import Config, Signal, StyledLayer, StyleGAN3, SynthesisLayer
 from stylegan_cli.errors import UsageError
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-SHARED = Path(__file__).parents[2].parent / "shared" / "reference" / "checkpoints"
 TINY_R = Config(
     resolution=32,
     channel_base=512,
@@ -26,30 +23,20 @@ TINY_R = Config(
 )
 
 
-def load(path):
-    return {key: value if value.dtype.kind == "U" else torch.from_numpy(value) for key, value in np.load(path).items()}
-
-
 @pytest.fixture(scope="module")
 def golden():
-    return load(GOLDEN / "sg3_t.npz")
+    return arrays(GOLDEN / "sg3_t.npz")
 
 
 @pytest.fixture
 def generator(golden):
-    generator = StyleGAN3(Config(**json.loads(str(golden["config"]))))
-    generator.load_state_dict({key[2:]: value for key, value in golden.items() if key.startswith("g.")})
-    return generator.eval().requires_grad_(False)
+    return generator_of("stylegan3", golden)
 
 
 @pytest.fixture
 def tiny_r():
     torch.manual_seed(1)
     return StyleGAN3(TINY_R).eval().requires_grad_(False)
-
-
-def close(found, expected, tolerance):
-    torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
 
 
 def transform_of(generator):
@@ -99,8 +86,8 @@ def test_drawing_moves_no_running_average(generator, golden):
 
 @pytest.mark.parametrize("kind", ["t", "r"])
 def test_filters_are_designed_as_in_the_files(kind):
-    golden = load(GOLDEN / f"sg3_{kind}.npz")
-    designed = StyleGAN3(Config(**json.loads(str(golden["config"])))).state_dict()
+    golden = arrays(GOLDEN / f"sg3_{kind}.npz")
+    designed = architectures.build("stylegan3", json.loads(str(golden["config"])), "cpu").state_dict()
     stored = {key.split("synthesis.")[-1]: value for key, value in golden.items() if key.endswith("_filter")}
     assert {f"synthesis.{key}" for key in stored} == {key for key in designed if key.endswith("_filter")}
     for key, value in stored.items():
@@ -109,10 +96,10 @@ def test_filters_are_designed_as_in_the_files(kind):
 
 @torch.no_grad()
 @pytest.mark.parametrize("kind", ["t", "r"])
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared reference files are not here")
+@needs_shared
 def test_parity_with_the_reference_files(kind):
     generator = importers.generator(importers.read(SHARED / f"sg3{kind}_64.pkl"), kind)
-    reference = load(SHARED / f"sg3{kind}_64.npz")
+    reference = arrays(SHARED / f"sg3{kind}_64.npz")
     ws = generator.broadcast(generator.to_w(reference["z"]))
     generator.cutoff = int(reference["cutoff"])
     truncated = generator.truncate(ws, reference["psi"].item())

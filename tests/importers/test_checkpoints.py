@@ -6,17 +6,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import forge
-import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from originals import GOLDEN, SHARED, arrays, close, ready
+from torch import Tensor
 
 from stylegan_cli import architectures, importers, modelfile
 from stylegan_cli.importers import Checkpoint, Network, torchfile
 from stylegan_cli.importers.checkpoint import Draft
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-SHARED = Path(__file__).parents[2].parent / "shared" / "reference" / "checkpoints"
 FORMATS = {
     "sg1tf": "NVIDIA StyleGAN TensorFlow pickle",
     "sg2tf": "NVIDIA StyleGAN2 TensorFlow pickle",
@@ -31,37 +29,26 @@ JUDGED = {"genforce_sg1_64": "sg1tf_64", "genforce_sg2_64": "sg2tf_64"}
 FILES = sorted(GOLDEN.glob("imp_*.pkl")) + sorted(SHARED.glob("*.p[kt]*"))
 
 
-def close(found: Tensor, expected: np.ndarray, tolerance: float) -> None:
-    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=tolerance)
-
-
-def labels(arrays: dict[str, np.ndarray], key: str) -> Tensor | None:
-    return torch.from_numpy(arrays[key]) if key in arrays and arrays[key].shape[1] else None
-
-
-def discriminator(network: importers.Network) -> nn.Module:
-    ready = architectures.build_discriminator(network.family, network.config)
-    ready.load_state_dict(network.tensors, assign=True)
-    return ready
+def labels(found: dict[str, Tensor], key: str) -> Tensor | None:
+    return found[key] if key in found and found[key].shape[1] else None
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 @torch.no_grad()
 def test_parity(path: Path) -> None:
-    arrays = dict(np.load(path.with_suffix(".npz")))
+    found = arrays(path.with_suffix(".npz"))
     checkpoint = importers.read(path)
     name = path.stem.removeprefix("imp_")
     assert checkpoint.format == next(kind for start, kind in FORMATS.items() if name.startswith(start))
     generator = importers.generator(checkpoint, name)
-    w = arrays["w"] if "w" in arrays else arrays["ws"][:, 0]
-    close(generator.to_w(torch.from_numpy(arrays["z"]), labels(arrays, "c")), w, 1e-5)
-    pictures = generator.synthesize(generator.broadcast(torch.from_numpy(w)))
-    close(pictures, arrays["img_const" if "img_const" in arrays else "img"], 1e-4)
+    w = found["w"] if "w" in found else found["ws"][:, 0]
+    close(generator.to_w(found["z"], labels(found, "c")), w, 1e-5)
+    pictures = generator.synthesize(generator.broadcast(w))
+    close(pictures, found["img_const" if "img_const" in found else "img"], 1e-4)
     if checkpoint.discriminator:
-        judged = dict(np.load(path.with_name(f"{JUDGED[name]}.npz"))) if name in JUDGED else arrays
-        scores = next(arrays[key] for key in ("d_logits", "d_scores", "d_out") if key in arrays)
-        found = discriminator(checkpoint.discriminator)(torch.from_numpy(judged["d_img"]), labels(judged, "d_c"))
-        close(found, scores.reshape(-1, 1), 1e-5)
+        judged = arrays(path.with_name(f"{JUDGED[name]}.npz")) if name in JUDGED else found
+        scores = next(found[key] for key in ("d_logits", "d_scores", "d_out") if key in found)
+        close(ready(checkpoint.discriminator)(judged["d_img"], labels(judged, "d_c")), scores.reshape(-1, 1), 1e-5)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -115,15 +102,15 @@ def test_what_only_the_file_tells() -> None:
 def test_a_discriminator_without_groups_compares_the_whole_batch(tmp_path: Path) -> None:
     """A `group_size` of None in StyleGAN2-ADA's pickles."""
     path = GOLDEN / "imp_sg2ada_c_32_clamp.pkl"
-    pictures, scores = (torch.from_numpy(np.load(path.with_suffix(".npz"))[key]) for key in ("d_img", "d_logits"))
+    pictures, scores = (arrays(path.with_suffix(".npz"))[key] for key in ("d_img", "d_logits"))
     tree = forge.revive(torchfile.read_pickle(memoryview(path.read_bytes())))
     tree["D"].meta["state"]["_modules"]["b4"].meta["state"]["_modules"]["mbstd"].meta["state"]["group_size"] = None
     (tmp_path / "none.pkl").write_bytes(forge.dumps(tree))
     network = importers.read(tmp_path / "none.pkl").discriminator
     assert network is not None
-    found = discriminator(network)(pictures)
+    found = ready(network)(pictures)
     of_eight = Network(network.family, {**network.config, "mbstd_group_size": 8}, network.tensors)
-    assert torch.equal(found, discriminator(of_eight)(pictures))
+    assert torch.equal(found, ready(of_eight)(pictures))
     assert (found - scores).abs().max() > 1e-3
 
 

@@ -1,31 +1,12 @@
 """Losses and their gradients are the original code's, for whole networks."""
 
-import json
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
+from originals import GOLDEN, SHARED, arrays, discriminator_of, generator_of, needs_shared, ready
 
 from stylegan_cli import importers
-from stylegan_cli.architectures import build, build_discriminator
-from stylegan_cli.importers import Network
+from stylegan_cli.architectures import build
 from stylegan_cli.training import losses
-
-GOLDEN = Path(__file__).parents[1] / "golden"
-SHARED = Path(__file__).parents[2].parent / "shared" / "reference" / "checkpoints"
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="The reference checkpoints are not beside this clone.")
-
-
-def arrays(path):
-    return {key: torch.from_numpy(value) for key, value in np.load(path).items()}
-
-
-def ready(network, is_discriminator=False):
-    network_of = build_discriminator if is_discriminator else build
-    module = network_of(network.family, network.config)
-    module.load_state_dict(network.tensors, assign=True)
-    return module.requires_grad_(True)
 
 
 class Phases:
@@ -95,12 +76,9 @@ PHASES = ["Gmain", "Greg", "Dmain", "Dreg"]
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_stylegan2(phase):
-    found = dict(np.load(GOLDEN / "losses_stylegan2.npz"))
-    configs = [json.loads(str(found.pop(key))) for key in ("config", "d_config")]
-    found = {key: torch.from_numpy(value) for key, value in found.items()}
-    weights = [{k[2:]: v for k, v in found.items() if k.startswith(start)} for start in ("g.", "d.")]
-    networks = [Network("stylegan2", *pair) for pair in zip(configs, weights, strict=True)]
-    compare(Phases(ready(networks[0]), ready(networks[1], True), found), phase)
+    found = arrays(GOLDEN / "losses_stylegan2.npz")
+    networks = generator_of("stylegan2", found), discriminator_of("stylegan2", found)
+    compare(Phases(*(network.requires_grad_(True) for network in networks), found), phase)
 
 
 @needs_shared
@@ -108,7 +86,8 @@ def test_stylegan2(phase):
 def test_stylegan2_with_classes(phase):
     found = arrays(SHARED / "sg2ada_b_32_losses.npz")
     checkpoint = importers.read(SHARED / "sg2ada_b_32_cond3.pkl")
-    compare(Phases(ready(checkpoint.training_generator), ready(checkpoint.discriminator, True), found), phase)
+    networks = ready(checkpoint.training_generator, build), ready(checkpoint.discriminator)
+    compare(Phases(*(network.requires_grad_(True) for network in networks), found), phase)
 
 
 def test_r1_of_stylegan1():
@@ -122,7 +101,7 @@ def test_r1_of_stylegan1_without_classes():
 
 def compare_r1(checkpoint, found):
     """Single activations at leaky ReLU's kink may flip, so gradients agree only in the mean."""
-    judge = ready(checkpoint.discriminator, True)
+    judge = ready(checkpoint.discriminator)
     images = found["d_img"][:4].clone().requires_grad_(True)
     scores = judge(images, found["d_c"][:4] if "d_c" in found else None)
     (gradient,) = torch.autograd.grad(scores.sum(), images, retain_graph=True)
