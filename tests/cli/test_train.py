@@ -551,6 +551,18 @@ def test_transfer_from_another_model(stylegan, faces, here):
     assert (again.exit_code, "begins at random" in again.stderr) == (0, False)
 
 
+# Options of a run that learns nothing.
+IDLE = ("--batch", 8, "--device", "cpu", "--glr", 0, "--dlr", 0, "--ema-kimg", 9, "--kimg", 0.008)
+
+
+def check_all_three(found, expected):
+    """The generator, the discriminator and the average are those of another run."""
+    learned = [key for key in expected if key.partition(".")[0] in ("g", "d", "average") and "w_avg" not in key]
+    assert len({key.partition(".")[0] for key in learned}) == 3
+    for key in learned:
+        torch.testing.assert_close(found[key], expected[key], atol=1e-3, rtol=1e-3, msg=key)
+
+
 @pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
 def test_transfer_from_a_runs_models(stylegan, many, monkeypatch, cfg):
     """The best one and the newest have their discriminator, in the run's folder only; others are alone."""
@@ -559,7 +571,6 @@ def test_transfer_from_a_runs_models(stylegan, many, monkeypatch, cfg):
     monkeypatch.setattr(watching.Watch, "__call__", lambda *_: [METRIC | {"value": next(values)}])
     stylegan("train", "--data", "many", "--outdir", "first", *words(cfg=cfg, kimg=0.16, keep_all=True))
     shutil.copy("first/network-best.safetensors", "alone.safetensors")
-    more = ("--batch", 8, "--device", "cpu", "--glr", 0, "--dlr", 0, "--ema-kimg", 9, "--kimg", 0.008)
     for name, nimg in {
         "first/network-best.safetensors": 80,
         "first/network-snapshot-000000.080.safetensors": 80,
@@ -568,15 +579,11 @@ def test_transfer_from_a_runs_models(stylegan, many, monkeypatch, cfg):
         "alone.safetensors": None,
     }.items():
         outdir = f"after {Path(name).stem}"
-        result = stylegan("train", "--data", "many", "--outdir", outdir, "--resume", name, *more, "--metrics", "none")
+        result = stylegan("train", "--data", "many", "--outdir", outdir, "--resume", name, *IDLE, "--metrics", "none")
         assert result.exit_code == 0, result.stderr
         assert ("no discriminator" in result.stderr) == (nimg is None)
         if nimg:
-            first, second = checkpoints.read(checkpoint_of("first", nimg))[0], tensors(outdir)[0]
-            learned = [key for key in first if key.partition(".")[0] in ("g", "d", "average") and "w_avg" not in key]
-            assert len({key.partition(".")[0] for key in learned}) == 3
-            for key in learned:
-                torch.testing.assert_close(second[key], first[key], atol=1e-3, rtol=1e-3, msg=key)
+            check_all_three(tensors(outdir)[0], checkpoints.read(checkpoint_of("first", nimg))[0])
 
 
 @pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
@@ -585,31 +592,11 @@ def test_transfer_from_a_run(stylegan, faces, cfg):
     stylegan("train", "--data", "faces", "--outdir", "first", *words(cfg=cfg))
     older, newer = checkpoints.found(Path("first/checkpoints"))
     newer.write_bytes(b"damaged")
-    more = (
-        "--resume",
-        "first",
-        "--batch",
-        8,
-        "--device",
-        "cpu",
-        "--glr",
-        0,
-        "--dlr",
-        0,
-        "--ema-kimg",
-        9,
-        "--kimg",
-        0.008,
-    )
-    result = stylegan("train", "--data", "faces", "--outdir", "second", *more, "--freezed", 1)
+    result = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", "first", *IDLE, "--freezed", 1)
     assert result.exit_code == 0, result.stderr
     assert "at random" not in result.stderr
     assert "first gives the generator and the discriminator; optimisers and augmentation start anew." in result.stderr
-    first, second = checkpoints.read(older)[0], tensors("second")[0]
-    learned = [key for key in first if key.partition(".")[0] in ("g", "d", "average") and "w_avg" not in key]
-    assert len({key.partition(".")[0] for key in learned}) == 3
-    for key in learned:
-        torch.testing.assert_close(second[key], first[key], atol=1e-3, rtol=1e-3, msg=key)
+    check_all_three(tensors("second")[0], checkpoints.read(older)[0])
 
 
 def test_transfer_from_a_run_that_was_growing(stylegan, faces):
