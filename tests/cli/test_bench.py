@@ -20,6 +20,19 @@ def compiler(tmp_path, monkeypatch):
     monkeypatch.setattr(compilation, "cache_folder", lambda: tmp_path / "cache")
 
 
+@pytest.fixture
+def broken_compiler(compiler, monkeypatch):
+    """One whose code fails; the calls of it."""
+    calls = []
+
+    def fails(ws):
+        calls.append(ws)
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(torch, "compile", lambda _eager, **_: fails)
+    return calls
+
+
 def test_a_table(stylegan, tiny_model):
     result = stylegan("bench", *QUICK, "--model", tiny_model)
     assert (result.exit_code, result.stderr) == (0, "")
@@ -82,11 +95,7 @@ def test_a_picture_of_not_a_number_does_not_pass_for_the_same(stylegan, tiny_mod
     assert [one["psnr"] for one in json.loads(result.stdout)["figures"]] == [0.0] * 4
 
 
-def test_no_compiler(stylegan, tiny_model, compiler, monkeypatch):
-    def fails(_ws):
-        raise RuntimeError("no compiler")
-
-    monkeypatch.setattr(torch, "compile", lambda _eager, **_: fails)
+def test_no_compiler(stylegan, tiny_model, broken_compiler):
     result = stylegan("bench", "--seconds", 0, "--batch", 1, "--precision", "fp32", "--compile", "--model", tiny_model)
     assert result.exit_code == 0
     assert "Not compiled: this machine cannot compile" in " ".join(result.stderr.split())
@@ -145,20 +154,13 @@ def test_minutes_of_drawing_are_reason_enough_to_find_out(tiny_stylegan, tiny_mo
     assert np.array_equal(pixels(eager), pixels(f"faces/{eager.name}")) == (not pays)
 
 
-def test_a_failed_compiler_is_not_asked_again(tiny_stylegan, compiler, monkeypatch):
-    asked = []
-
-    def fails(_ws):
-        asked.append(1)
-        raise RuntimeError("no compiler")
-
-    monkeypatch.setattr(torch, "compile", lambda _eager, **_: fails)
+def test_a_failed_compiler_is_not_asked_again(tiny_stylegan, broken_compiler, monkeypatch):
     monkeypatch.setattr(compilation, "FROM_FACES", 2)
     monkeypatch.setattr(compilation, "UNKNOWN_FROM_FACES", 4)
     monkeypatch.setattr(compilation, "UNKNOWN_FROM_SECONDS", 0.0)
     for _ in range(2):
         assert not made_compiled(tiny_stylegan, 4)
-    assert len(asked) == 1
+    assert len(broken_compiler) == 1
 
 
 def test_a_compiled_picture_is_replayed_compiled(tiny_stylegan, compiler, here):
@@ -169,11 +171,7 @@ def test_a_compiled_picture_is_replayed_compiled(tiny_stylegan, compiler, here):
     assert not recipes.read(plain).compiled
 
 
-def test_without_a_compiler_faces_are_drawn_all_the_same(stylegan, tiny_model, compiler, monkeypatch):
-    def fails(_ws):
-        raise RuntimeError("no compiler")
-
-    monkeypatch.setattr(torch, "compile", lambda _eager, **_: fails)
+def test_without_a_compiler_faces_are_drawn_all_the_same(stylegan, tiny_model, broken_compiler):
     result = stylegan("sample", "--compile", "on", "--model", tiny_model)
     assert result.exit_code == 0
     assert "Drawing without --compile: this machine cannot compile" in " ".join(result.stderr.split())
