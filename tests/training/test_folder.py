@@ -10,7 +10,7 @@ from PIL import Image
 
 from stylegan_cli import store
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.training import checkpoints, folder, presets, report, snapshots
+from stylegan_cli.training import checkpoints, folder, report, snapshots
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.folder import RunFolder
 from stylegan_cli.training.loop import Pace, Tick
@@ -18,12 +18,6 @@ from stylegan_cli.training.networks import Start
 from stylegan_cli.training.state import begin
 
 CPU = torch.device("cpu")
-SAID = {"cbase": 64, "cmax": 4, "map_depth": 1, "latent": 4, "batch": "8"}
-
-
-@pytest.fixture
-def options(pictures):
-    return presets.plan(Pictures(pictures, None), SAID, "auto", None, 1)[0]
 
 
 def tick(nimg):
@@ -32,10 +26,7 @@ def tick(nimg):
     )
 
 
-def test_going_back_forgets_later_lines(options, tmp_path):
-    run = RunFolder(tmp_path / "run")
-    run.lock()
-    run.begin(options, 0)
+def test_going_back_forgets_later_lines(options, run):
     for nimg in (8, 16, 24):
         run.log(tick(nimg))
     with (run.path / "log.jsonl").open("a") as file:
@@ -48,10 +39,7 @@ def test_going_back_forgets_later_lines(options, tmp_path):
 
 
 @pytest.mark.parametrize("line", ['{"nimg": 16, "cut sho', "[16]", "16", "{}", '{"nimg": 16, "kimg": 0.016}'])
-def test_a_log_ends_before_what_is_no_measurement(options, tmp_path, line):
-    run = RunFolder(tmp_path / "run")
-    run.lock()
-    run.begin(options, 0)
+def test_a_log_ends_before_what_is_no_measurement(options, run, line):
     run.log(tick(8))
     with (run.path / "log.jsonl").open("a") as file:
         file.write(f"{line}\n")
@@ -79,11 +67,8 @@ def test_one_process_at_a_time(options, tmp_path):
     other.close()
 
 
-def test_what_a_killed_process_left_is_swept_away(options, tmp_path):
+def test_what_a_killed_process_left_is_swept_away(options, run):
     """By who trains next, and only what is a run's own."""
-    run = RunFolder(tmp_path / "run")
-    run.lock()
-    run.begin(options, 0)
     run.close()
     names = ["network-snapshot.77.part.safetensors", "report.77.part.html", "fakes000001.77.part.png"]
     names += ["log.77.part.jsonl", "training.77.part.mp4", "network-snapshot-000001.77.part.safetensors"]
@@ -98,7 +83,6 @@ def test_what_a_killed_process_left_is_swept_away(options, tmp_path):
     run.lock()
     assert not any(path.exists() for path in left)
     assert all(path.exists() for path in others)
-    run.close()
 
 
 def test_a_run_that_was_killed_before_it_began(options, tmp_path):
@@ -137,8 +121,7 @@ def run(options, tmp_path):
     run.close()
 
 
-def test_the_best_model_is_kept(options, run):
-    state = begin(options, Start(), CPU)
+def test_the_best_model_is_kept(options, state, run):
     for value in (3.0, 1.0, 2.0):
         run.snapshot.write_text(f"model of {value}")
         state.progress.nimg += 8
@@ -153,8 +136,7 @@ def test_the_best_model_is_kept(options, run):
         assert (run.path / "network-best.safetensors").read_text() == f"model of {best}"
 
 
-def test_metrics_are_kept_as_the_log_is(options, run):
-    state = begin(options, Start(), CPU)
+def test_metrics_are_kept_as_the_log_is(options, state, run):
     assert run.measured() == []
     for nimg in (8, 16, 24):
         state.progress.nimg = nimg
@@ -185,8 +167,8 @@ def test_the_chart_of_a_metric_has_its_floor(options):
 
 
 @pytest.mark.parametrize("line", ["{", '{"kimg": 0.016, "nimg": 16, "value": 1.0, "seconds": 2.0}'])
-def test_metrics_end_before_what_is_none(options, run, line):
-    checkpoints.save(state := begin(options, Start(), CPU), run.checkpoints)
+def test_metrics_end_before_what_is_none(options, state, run, line):
+    checkpoints.save(state, run.checkpoints)
     run.measure([metric(1.0)], state, options)
     with (run.path / "metrics.jsonl").open("a") as file:
         file.write(f"{line}\n")
@@ -199,11 +181,8 @@ def test_a_title_is_text(options):
     assert page.count("&lt;script&gt;FD&lt;/script&gt; &quot;quoted&quot;, 1,000 pictures a side") == 2
 
 
-def test_what_is_published_knows_its_centre(options, pictures, tmp_path):
+def test_what_is_published_knows_its_centre(options, state, pictures, run):
     """That of the weights as they are."""
-    run, state = RunFolder(tmp_path / "run"), begin(options, Start(), CPU)
-    run.lock()
-    run.begin(options, 0)
     with torch.no_grad():
         dict(state.average.named_parameters())["mapping.fc0.bias"].fill_(300.0)
         w = state.average.to_w(torch.randn(4000, 4))
@@ -212,20 +191,18 @@ def test_what_is_published_knows_its_centre(options, pictures, tmp_path):
     run.publish(state, options, {})
     centre = store.load(str(run.snapshot)).prepare(CPU, torch.float32).w_avg
     torch.testing.assert_close(centre, w.mean(dim=0), atol=0.05, rtol=0.05)
-    run.close()
 
 
-def test_to_publish_changes_nothing_that_is_learned(options, run):
-    state = begin(options, Start(), CPU)
+def test_to_publish_changes_nothing_that_is_learned(options, state, run):
     before = state.tensors()
     run.publish(state, options, {})
     after = state.tensors()
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
-def test_room_is_asked_for_what_a_run_writes(options, tmp_path, monkeypatch):
+def test_room_is_asked_for_what_a_run_writes(options, state, tmp_path, monkeypatch):
     """Four checkpoints with Adam's moments and two models, before the first step; less what is there already."""
-    run, state, learned = RunFolder(tmp_path / "run"), begin(options, Start(), CPU), begin(options, Start(), CPU)
+    run, learned = RunFolder(tmp_path / "run"), begin(options, Start(), CPU)
     for adam in (learned.g_adam, learned.d_adam):
         for parameter in adam.param_groups[0]["params"]:
             parameter.grad = torch.zeros_like(parameter)
@@ -265,10 +242,9 @@ def test_a_film_needs_two_sheets(tmp_path):
     assert [path.name for path in tmp_path.glob("*.mp4")] == ["training.mp4"]
 
 
-def test_every_snapshot_has_a_sheet_of_its_own(options, run):
+def test_every_snapshot_has_a_sheet_of_its_own(options, state, run):
     """The first one within a kimg is called as NVIDIA's are."""
     for nimg in (1000, 1008, 1992, 2000, 2008, 12000):
-        state = begin(options, Start(), CPU)
         state.progress.nimg = nimg
         run.publish(state, options, {})
     names = ["000001", "000001.008", "000001.992", "000002", "000002.008", "000012"]
@@ -286,10 +262,7 @@ def test_other_files_end_no_run(tmp_path):
     assert RunFolder(tmp_path).sheets() == [(3, tmp_path / "fakes000003.png")]
 
 
-def test_a_folder_of_other_things(tmp_path):
-    (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(StyleganError, match="contains no run of stylegan train"):
-        RunFolder(tmp_path).options()
+def test_damaged_options_are_told(tmp_path):
     (tmp_path / "training_options.json").write_text("{")
     with pytest.raises(StyleganError, match=r"training_options.json is damaged"):
         RunFolder(tmp_path).options()

@@ -8,17 +8,7 @@ import torch
 from small_trainers import steps, trainer_of
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.training import checkpoints, presets
-from stylegan_cli.training.data import Pictures
-from stylegan_cli.training.networks import Start
-from stylegan_cli.training.state import begin
-
-
-@pytest.fixture
-def state(pictures):
-    said = {"cbase": 64, "cmax": 4, "map_depth": 1, "latent": 4, "batch": "8"}
-    options, _ = presets.plan(Pictures(pictures, None), said, "auto", None, 1)
-    return begin(options, Start(), torch.device("cpu"))
+from stylegan_cli.training import checkpoints
 
 
 def test_what_is_read_is_what_was_written(state, tmp_path):

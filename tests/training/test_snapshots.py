@@ -7,17 +7,13 @@ from PIL import Image
 from small_families import make
 
 from stylegan_cli.media.render import to_pixels
-from stylegan_cli.training import presets, snapshots
+from stylegan_cli.training import snapshots
 from stylegan_cli.training.data import Pictures
-from stylegan_cli.training.networks import Start
-from stylegan_cli.training.state import begin
 
 
 @pytest.fixture
-def generator(pictures):
-    said = {"cbase": 64, "cmax": 4, "map_depth": 1, "latent": 4, "batch": "8"}
-    options, _ = presets.plan(Pictures(pictures, None), said, "auto", None, 1)
-    return begin(options, Start(), torch.device("cpu")).average
+def generator(state):
+    return state.average
 
 
 def test_fakes_are_seeds_untruncated(generator):
