@@ -154,9 +154,10 @@ def _vector(generator: Generator, array: np.ndarray, path: Path) -> Tensor:
     return people.from_array(generator, array, str(path))[0].ws
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused later
 def _are_several(rows: np.ndarray) -> bool:
     """Whether rows `[k, w_dim]` are directions, as SeFa and GANSpace find them, and not the layers of one: eigenvectors
     are at right angles to each other."""
-    lengths = np.linalg.norm(rows.astype(np.float64), axis=1)
-    angles = rows @ rows.T / np.maximum(np.outer(lengths, lengths), 1e-12)
-    return len(rows) > 1 and bool(np.abs(angles - np.eye(len(rows))).max() < 1e-3)
+    rows = rows.astype(np.float64)
+    units = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return len(rows) > 1 and bool(np.abs(units @ units.T - np.eye(len(rows))).max() < 1e-3)

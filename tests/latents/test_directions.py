@@ -99,6 +99,15 @@ def test_foreign_files_that_do_not_fit(tiny, tmp_path, value, said):
         directions.read(tmp_path / "a.pt", tiny)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.inf, np.nan, 1e300])
+def test_numbers_that_are_none_cost_one_sentence(tiny, tmp_path, value):
+    """And no warnings of NumPy's."""
+    np.save(tmp_path / "a.npy", np.full((tiny.num_ws, tiny.w_dim), value))
+    with pytest.raises(StyleganError, match=r"a\.npy holds NaN or infinite values"):
+        directions.read(tmp_path / "a.npy", tiny)
+
+
 def test_nothing_is_run(tiny, tmp_path):
     (tmp_path / "a.pt").write_bytes(pickle.dumps(Bomb(tmp_path / "bang"), protocol=2))
     torch.save(Bomb(tmp_path / "bang"), tmp_path / "b.pt")
