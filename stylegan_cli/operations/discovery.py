@@ -52,7 +52,9 @@ class Fit:
 
 def fit(w: Tensor, scores: Mapping[str, Tensor]) -> Fit:
     """Fits scores `[n]` by ridge regression on `w` `[n, w_dim]`, with every fifth sample held out. Raises StyleganError
-    if there are too few scores, or they do not differ."""
+    if there are too few scores, or they do not differ, or all samples are the same person."""
+    if bool((w == w[:1]).all()):
+        raise StyleganError("all these people have the same latents; give different ones")
     responses, ways, accuracy, explained = {}, {}, {}, {}
     for name, score in scores.items():
         known = score.isfinite()

@@ -64,6 +64,11 @@ def test_scores_that_teach_nothing(score, sentence):
         discovery.fit(sampled()[0], {"dull": score})
 
 
+def test_one_person_teaches_nothing():
+    with pytest.raises(StyleganError, match="all these people have the same latents"):
+        discovery.fit(torch.ones(N, D), sampled()[1])
+
+
 @pytest.mark.parametrize("having", [3, 4, 5, 6, 7])
 def test_a_handful_of_two_classes_one_after_the_other(having):
     labels = torch.ones(10)

@@ -115,7 +115,8 @@ def _summary(written: "PictureWriter", size: int) -> str:
     sentence = f"{written.index:,} pictures of {size} x {size} pixels"
     if written.labels:
         count = len({label for _, label in written.labels})
-        sentence += f" in {count:,} class{'es'[: 2 * (count > 1)]}{' from folders' if written.classes else ''}"
+        classes = f"{count:,} classes" if count > 1 else "1 class"
+        sentence += f" in {classes}{' from folders' if written.classes else ''}"
     if size & (size - 1) or size < 4:
         sentence += "; models are trained at powers of two, and this is not one"
     return f"{sentence}."
