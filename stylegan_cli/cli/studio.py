@@ -299,8 +299,9 @@ class Studio:
 
 
 def _photo(people: Sequence[Person]) -> dict[str, Any] | None:
-    """The photo that a single person was found in."""
-    return dict(people[0].photo) if len(people) == 1 and people[0].photo else None
+    """The photo that people were found in, if they are all the same person there, as on a strip."""
+    shared = people[0].photo if people else None
+    return dict(shared) if shared and all(person.photo == shared for person in people) else None
 
 
 def portrait(person: Person) -> Work:

@@ -128,10 +128,11 @@ def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | N
         everybody = [replace(person, noise=noise) for person, noise in zip(everybody, stored.noise, strict=True)]
     if stored.tuned:
         everybody = people.with_tunings(generator, everybody, stored.tuned)
+    if isinstance(found_on := stored.about.get("photo"), dict):
+        everybody = [replace(person, photo=found_on) for person in everybody]
     if count != 1:
         return everybody
-    found_on = stored.about.get("photo")
-    one = replace(everybody[0], photo=found_on if isinstance(found_on, dict) else None)
+    one = everybody[0]
     # With another truncation or class, z would give another person.
     if stored.z is not None and stored.about.get("truncation", {}) == people.truncation(generator):
         one = replace(one, z=people.z_from_array(generator, stored.z, str(path)), psi=stored.psi)

@@ -440,6 +440,19 @@ def test_a_photo_shows_whom_its_number_says(works, party, direction):
     assert about("back.npz")["photo"]["alignment"]["face"] == 2
 
 
+def test_who_is_chosen_from_a_strip_goes_back_to_their_own_place(works, party, direction):
+    move = ("--direction", f"{direction}=0..2")
+    works("edit", f"{party}#2", *move, "--steps", 3, "-o", "strip.png", "--save-latents", "-q")
+    works("edit", f"{party}#1-2", *move, "--steps", 3, "-o", "two.png", "-q")
+    for person in ("strip.png#3", "strip.npz#2"):
+        _, told = works("paste", person, party, "-o", "back.png", "--force")
+        changed = (pixels("back.png") != pixels(party)).any(axis=2)
+        assert changed[:, 560:].any() and not changed[:, :480].any(), person
+        assert "was not found" not in told
+    _, told = works("paste", "two.png#6", party)  # a sheet of several people does not say who was where
+    assert "was not found" in told
+
+
 def test_everybody_goes_back_to_their_own_place(works, party, direction):
     move = ("--direction", f"{direction}=2")
     ((made,), _) = works("edit", f"{party}#1-2", *move, "--paste", party)

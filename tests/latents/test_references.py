@@ -177,11 +177,11 @@ def test_the_shape_comes_before_the_number(tiny, resolve, here):
             resolve(text)
 
 
-def test_one_of_several_has_no_z_and_no_photo(tiny, resolve, here):
+def test_one_of_several_has_no_z_but_the_photo_of_all(tiny, resolve, here):
     about = {"model": {"name": "tiny", "sha256": tiny.origin.sha256}, "photo": {"file": "me.jpg"}}
     files.write_npz(here / "a.npz", np.zeros((2, 1, tiny.w_dim)), about, np.zeros(tiny.z_dim), 0.4)
     person = resolve("a.npz#1")
-    assert (person.z, person.photo) == (None, None)
+    assert (person.z, person.photo) == (None, {"file": "me.jpg"})
     files.write_npz(here / "a.npz", np.zeros((1, 1, tiny.w_dim)), about, np.zeros(tiny.z_dim), 0.4)
     person = resolve("a.npz#0")
     assert (person.label, person.psi, person.photo) == ("a", 0.4, {"file": "me.jpg"})
