@@ -29,7 +29,7 @@ class Photo:
         if not is_file(name):
             raise UsageError(f"there is no photo {name!r}")
         if number and not (number.isdecimal() and len(number) <= MOST_DIGITS and int(number)):
-            raise UsageError(f"there is no {text}: the faces in {name} are numbered from 1, the largest")
+            raise UsageError(f"there is no {text}: name one of the faces in {name} by its number; 1 is the largest")
         return Photo(Path(name), int(number) if number else None)
 
     @property

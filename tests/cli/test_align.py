@@ -294,7 +294,10 @@ WORDS = {
     "no such photo": (["nobody.png"], "there is no photo 'nobody.png'"),
     "a folder": (["folder"], "folder is a folder; give the photos in it, like folder/*.jpg"),
     "both": (["her.png#2", "--all"], "her.png#2 is one face, and --all takes every face; leave out one of them"),
-    "face 0": (["her.png#0"], "there is no her.png#0: the faces in her.png are numbered from 1, the largest"),
+    "face 0": (
+        ["her.png#0"],
+        "there is no her.png#0: name one of the faces in her.png by its number; 1 is the largest",
+    ),
     "no face": (["her.png#left"], "there is no her.png#left"),
     "a face too many": (["her.png#2"], "there is no her.png#2: the photo shows 1 face; --overview numbers them"),
     "size": (["her.png", "--size", 8], "--size"),

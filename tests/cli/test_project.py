@@ -284,6 +284,7 @@ def test_people_are_pasted_without_an_edit(works, stylegan, tiny_model, photo, d
         (("5-6", photo), "to replace another face, paste them alone"),
         ((5, photo, "--size", 64), "faces are pasted at their original size; leave out --size"),
         ((5, "nowhere.png"), "there is no photo 'nowhere.png'"),
+        ((5, f"{photo}#1-2"), "by its number; 1 is the largest"),
     ):
         result = stylegan("paste", *words, "--model", tiny_model)
         assert result.exit_code == 2 and said in " ".join(result.stderr.replace("│", " ").split())

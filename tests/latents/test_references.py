@@ -252,7 +252,7 @@ def test_photos_of_all_kinds_that_can_be_read(resolve, here, ending):
     Image.new("RGB", (8, 8)).save(path, "PNG")
     assert references.photo(str(path)) == Photo(path)
     assert references.photo(f"{path}#2") == Photo(path, 2)
-    with pytest.raises(UsageError, match="numbered from 1"):
+    with pytest.raises(UsageError, match="name one of the faces"):
         references.photo(f"{path}#0")
     with pytest.raises(UsageError, match=r"there is no photo .dir#1.me\.jpg"):
         references.photos(["dir#1/me.jpg"])
