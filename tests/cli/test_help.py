@@ -52,6 +52,11 @@ def test_every_word_of_the_help_is_shown(help_of, words):
         assert " ".join(written.replace("\\[", "[").split()) in text
 
 
+def test_what_paste_never_does_is_not_offered(help_of):
+    assert "--size" in help_of("edit")
+    assert "--size" not in help_of("paste")
+
+
 def test_shapes_survive_the_markup(help_of):
     assert "--latents takes [w_dim], [num_ws, w_dim] or [n, num_ws, w_dim] and renders" in help_of("sample")
 

@@ -1,5 +1,6 @@
 """`stylegan paste`: faces into a photo."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -9,10 +10,17 @@ from stylegan_cli.cli.options import Generation, PictureOutput, command, named_p
 from stylegan_cli.latents.named import Photo
 
 
+@dataclass(frozen=True)
+class PasteOutput(PictureOutput):
+    """Output of `paste`: a photo keeps its size."""
+
+    size: Annotated[int | None, typer.Option(hidden=True)] = None  # refused with a reason
+
+
 @command
 def paste(
     generation: Generation,
-    output: PictureOutput,
+    output: PasteOutput,
     people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names.")],
     photo: Annotated[
         Photo, typer.Argument(metavar="PHOTO", parser=named_photo, help="me.jpg, or party.jpg#2 for another face.")
