@@ -14,6 +14,7 @@ from looking import pixels, size_of
 
 from stylegan_cli import recipes, store
 from stylegan_cli.cli import price
+from stylegan_cli.cli.commands import edit as edit_command
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
@@ -227,6 +228,13 @@ def test_small_faces_have_no_identity(stylegan, tiny_model, age, monkeypatch):
     result = stylegan("edit", 1, "--direction", "age.npz=1", "--identity", "--model", tiny_model)
     assert result.exit_code == 2
     assert "--identity needs faces of 256 pixels, but those of tiny have 128; leave it out" in result.stderr
+
+
+def test_nothing_is_fetched_for_an_edit_that_cannot_be(stylegan, tiny_model, age, monkeypatch):
+    monkeypatch.setattr(price, "SMALLEST", 128)
+    monkeypatch.setattr(edit_command, "fetch", lambda *_: pytest.fail("100 MB were fetched"))
+    result = stylegan("edit", "nobody", "--direction", "age.npz=1", "--identity", "--model", tiny_model)
+    assert result.exit_code == 2 and "nobody" in result.stderr
 
 
 def test_the_price_tells_what_else_moved(stylegan, tiny_model, age, monkeypatch):

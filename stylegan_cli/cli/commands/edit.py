@@ -15,7 +15,7 @@ from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import Photo
 
 if TYPE_CHECKING:
-    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.generator import Generator
 
 FILM_LENGTH = 60  # in frames
 ATTRIBUTES, WAY = "Attributes", "Strips and films"
@@ -178,11 +178,12 @@ def edit(
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.latents import references
     from stylegan_cli.operations import editing
+    from stylegan_cli.scorers.identity import Identity
 
     studio = Studio(generation, output)
     generator = studio.generator
     if identity:
-        _fetch_identity(studio)
+        _check_visible(generator)
     texts = references.split(*people)
     if len(texts) > 1 and film:
         raise UsageError("a film shows one person; edit the others separately")
@@ -190,6 +191,8 @@ def edit(
     studio.check_out(1 if is_strip or paste else len(texts))
     edits = open_edits(studio, generation.model, amounts, attributes.layers, split_names(attributes.keep))
     before = casting.several(studio, texts)
+    if identity:
+        fetch(Identity.assets, output.quiet)
     prices = Prices(studio, attributes.max_drift)
     own = [prices.limited(person, edits) for person in before]
     after = [editing.edited(generator, person, limited) for person, limited in zip(before, own, strict=True)]
@@ -223,17 +226,15 @@ def _check_kind(film: str | None, is_strip: bool, way: Way, paste: Photo | None)
         raise UsageError("--paste makes films in one file, like --out film.mp4")
 
 
-def _fetch_identity(studio: "Studio") -> None:
+def _check_visible(generator: "Generator") -> None:
+    """Checks that faces are large enough to tell who they are."""
     from stylegan_cli.cli.price import SMALLEST
-    from stylegan_cli.scorers.identity import Identity
 
-    generator = studio.generator
     if generator.resolution < SMALLEST:
         raise UsageError(
             f"--identity needs faces of {SMALLEST} pixels, but those of {generator.origin.name} have "
             f"{generator.resolution}; leave it out"
         )
-    fetch(Identity.assets, studio.output.quiet)
 
 
 def _film_ending(output: EditOutput, way: Way) -> str | None:
