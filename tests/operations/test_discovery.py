@@ -18,6 +18,12 @@ RANDOM = torch.Generator().manual_seed(0)
 SPREAD = torch.linspace(2, 0.2, D)  # w is not equally wide in all directions
 
 
+@pytest.fixture(autouse=True)
+def same_numbers():
+    """In whatever order tests run."""
+    RANDOM.manual_seed(0)
+
+
 def sampled(noise=0.3):
     """People, and two scores: `a` follows the first two numbers of w, `b` the second and third."""
     w = torch.randn(N, D, generator=RANDOM) * SPREAD

@@ -18,6 +18,12 @@ RANDOM = torch.Generator().manual_seed(0)
 L, D = 13, 16
 
 
+@pytest.fixture(autouse=True)
+def same_numbers():
+    """In whatever order tests run."""
+    RANDOM.manual_seed(0)
+
+
 def direction(name="d", response=None, rows=1, layers="all"):
     vector = torch.randn(rows, D, generator=RANDOM)
     return Direction(name, (vector / vector.norm()).expand(L, D), layers, response=response)
