@@ -95,11 +95,19 @@ class Generator(nn.Module, ABC):
     def to_w(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         """`z` `[n, z_dim]` to `w` `[n, w_dim]`, not truncated. Classes `c` `[n, c_dim]` are `chosen_class` if None."""
 
-    @abstractmethod
     def synthesize(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
         """`ws` `[n, num_ws, w_dim]` to pictures `[n, 3, resolution, resolution]`, float32 RGB, nominally in [-1, 1].
 
-        If `noise` is None, as in training, every picture has noise of its own, drawn from torch's random state."""
+        If `noise` is None, as in training, every picture has noise of its own, drawn from torch's random state. Else,
+        and without gradients, pictures are made one by one, so that the batch size changes no pixel."""
+        ws = ws.to(self.w_avg)
+        if len(ws) == 1 or noise is None or torch.is_grad_enabled():
+            return rgb(self.draw(ws, noise))
+        return torch.cat([rgb(self.draw(one, noise)) for one in ws.split(1)])
+
+    @abstractmethod
+    def draw(self, ws: Tensor, noise: Noise | None) -> Tensor:
+        """What `synthesize` does, for `ws` on the generator's device, with as many channels as the network has."""
 
     def choose_class(self, index: int) -> None:
         """Makes this class the default from now on. Raises `UsageError` if the model does not have it."""

@@ -219,12 +219,10 @@ class MobileStyleGAN(Generator):
     def to_w(self, z: Tensor, c: Tensor | None = None) -> Tensor:  # noqa: ARG002 (no labels here)
         return self.map(z.to(self.w_avg))
 
-    def synthesize(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
-        pictures = [self._picture(one[None], noise) for one in ws.to(self.w_avg)]
-        return torch.cat(pictures) if len(pictures) > 1 else pictures[0]
-
-    def _picture(self, ws: Tensor, noise: Noise | None) -> Tensor:
-        """One picture at a time: so the style folds into the weights, and the batch size cannot change a pixel."""
+    def draw(self, ws: Tensor, noise: Noise | None) -> Tensor:
+        """One picture at a time, so that the style folds into the weights."""
+        if len(ws) > 1:
+            return torch.cat([self.draw(one, noise) for one in ws.split(1)])
         x = self.const.to(self.dtype).contiguous(memory_format=torch.channels_last)
         x = self.first(x, ws[:, 0], noise, 0)
         for n, block in enumerate(self.blocks):

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan_cli.generator import Generator, Layer, rgb
+from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.noise import Noise, maps_for
 from stylegan_cli.ops.convolution import conv2d
 from stylegan_cli.ops.layers import Label, Linear, minibatch_std, pixel_norm
@@ -290,13 +290,8 @@ class StyleGAN2(Generator):
     def to_w(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         return self.mapping(z.to(self.w_avg), self.labels(len(z), c))
 
-    def synthesize(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
-        """As in `Generator`. Without gradients pictures are made one by one, so that the batch size changes no pixel;
-        but not in training, whose noise is None."""
-        ws = ws.to(self.w_avg)
-        if noise is None or torch.is_grad_enabled():
-            return rgb(self.synthesis(ws, noise, self.dtype))
-        return torch.cat([rgb(self.synthesis(one, noise, self.dtype)) for one in ws.split(1)])
+    def draw(self, ws: Tensor, noise: Noise | None) -> Tensor:
+        return self.synthesis(ws, noise, self.dtype)
 
     def style_weights(self) -> list[Tensor]:
         blocks = cast(list[SynthesisBlock], list(self.synthesis.children()))

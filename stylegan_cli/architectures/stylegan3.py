@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan_cli.generator import Generator, Layer, rgb
+from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.noise import Noise
 from stylegan_cli.ops.layers import EPS, Linear, pixel_norm
 from stylegan_cli.ops.resample import upfirdn2d
@@ -336,13 +336,8 @@ class StyleGAN3(Generator):
         """As in `Generator`."""
         return self.mapping(z, self.labels(len(z), c))
 
-    def synthesize(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: ARG002, B008
-        """As in `Generator`, but `noise` has no effect. Without gradients pictures are made one by one, so that the
-        batch size changes no pixel."""
-        ws = ws.to(self.w_avg)
-        if torch.is_grad_enabled():
-            return rgb(self.synthesis(ws, self.dtype))
-        return torch.cat([rgb(self.synthesis(one, self.dtype)) for one in ws.split(1)])
+    def draw(self, ws: Tensor, noise: Noise | None) -> Tensor:  # noqa: ARG002 (it has none)
+        return self.synthesis(ws, self.dtype)
 
     def style_weights(self) -> list[Tensor]:
         return [cast(Linear, part.affine).weight for part in self.synthesis.children()]

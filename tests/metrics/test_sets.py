@@ -128,7 +128,7 @@ class Coloured(Generator):
     def to_w(self, z, c=None):
         return self.labels(len(z), c)
 
-    def synthesize(self, ws, noise=None):
+    def draw(self, ws, noise):
         return (ws[:, 0].argmax(dim=1).float() / 2 - 1)[:, None, None, None].expand(-1, 3, 4, 4)
 
     def resolution_of(self, tensor):
