@@ -7,6 +7,8 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +20,7 @@ from stylegan_cli.files import copy, write_bytes
 from stylegan_cli.folders import cache_folder, data_folder
 
 if TYPE_CHECKING:
-    from stylegan_cli.generator import Generator
+    from stylegan_cli.generator import Generator, Origin
 
 DEFAULT = "ffhq"
 URL = ("https://", "http://")
@@ -41,12 +43,13 @@ class Model:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """The contents of `model.json`; `title`, `licence` and a `source`, which may be empty, are always there."""
+        """The contents of `model.json`; `title`, `licence`, a `source` and `landmarks`, which may both be empty, are
+        always there."""
         path = self.folder / "model.json"
         try:
-            about = json.loads(path.read_text(encoding="utf-8"))
+            about = {"source": {}, "landmarks": "", **json.loads(path.read_text(encoding="utf-8"))}
+            bytes.fromhex(about["landmarks"])  # fails if they are damaged
             kinds = {"title": str, "licence": str, "source": dict}
-            about.setdefault("source", {})
             if not all(isinstance(about.get(key), kind) for key, kind in kinds.items()):
                 raise ValueError("a value has the wrong type")
             return about
@@ -63,6 +66,13 @@ class Model:
             return Wheel(**source) if source else None
         except TypeError:
             raise self._unreadable() from None
+
+    @property
+    def origin(self) -> Origin:
+        """What is known about it before it is loaded: nothing but its name and landmarks."""
+        from stylegan_cli.generator import Origin
+
+        return Origin(self.name, landmarks=bytes.fromhex(self.about["landmarks"]))
 
     def _unreadable(self, why: str = "it is damaged") -> StyleganError:
         return StyleganError(
@@ -201,6 +211,26 @@ def _key(path: Path, whole: str) -> str:
     return f"{path.stem}.{hashlib.sha256(os.fsencode(whole)).hexdigest()[:8]}"
 
 
+def cast(chosen: Source, origin: Origin) -> dict[str, Path]:
+    """Named latents for a model, whose `origin` is given: its own, and those of named models in which a `w` means the
+    same."""
+    return {name: path for one in _kin(chosen, origin) for name, path in one.cast.items()}
+
+
+def directions(chosen: Source, origin: Origin) -> dict[str, Path]:
+    """The same for editing directions."""
+    return {name: path for one in _kin(chosen, origin) for name, path in one.directions.items()}
+
+
+def _kin(chosen: Source, origin: Origin) -> Iterator[Source]:
+    """The chosen one is the last: its own names count most."""
+    for name, model in models().items():
+        with suppress(StyleganError):  # a damaged one has no part in this
+            if model != chosen.model and model.origin.is_kin(origin):
+                yield source(name)
+    yield chosen
+
+
 def load(text: str, progress: Progress = no_progress) -> Generator:
     """The generator that `text`, given to `--model`, means; on the CPU in float32."""
     chosen = source(text)
@@ -275,6 +305,7 @@ def add(path: Path, name: str, force: bool = False) -> Model:
         "title": f"{generator.family}, {generator.resolution}x{generator.resolution} ({kind} {path.name})",
         "licence": str(generator.origin.notes.get("licence", UNKNOWN_LICENCE)),
         "source": {"file": path.name},
+        "landmarks": generator.origin.landmarks.hex(),
     }
     # Last, because it is what makes the folder a model.
     write_bytes(folder / "model.json", json.dumps(about, indent=2).encode())

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylegan_cli.cli.console import tell
@@ -10,7 +9,7 @@ from stylegan_cli.cli.options import PictureOutput, check_unused
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.directions import Direction
@@ -42,21 +41,18 @@ def check_paste(paste: "Photo | None", output: PictureOutput, people: "Sequence[
 
 def open_edits(
     studio: "Studio",
-    model: str,
     amounts: "Iterable[tuple[str, Amounts]]",
     layers: str | None,
     keep: "Iterable[str]",
 ) -> "list[Edit]":
     """Edits from directions' names or files, each without the part that would move the attributes to `keep`."""
-    from stylegan_cli import store
     from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.operations.editing import Edit, is_same, keeping, keeps
 
     if layers is not None:
         parse_layers(layers, studio.generator.layers)  # fails before minutes are spent on a photo
-    known = store.source(model).directions
-    kept = [open_direction(studio, name, known) for name in keep]
-    moved = [(open_direction(studio, name, known), amount) for name, amount in amounts]
+    kept = [open_direction(studio, name) for name in keep]
+    moved = [(open_direction(studio, name), amount) for name, amount in amounts]
     for other in kept:
         if all(is_same(other, direction) for direction, _ in moved):
             raise UsageError(f"--keep {other.name} would keep the only thing that is edited; leave it out")
@@ -71,11 +67,11 @@ def open_edits(
     return edits
 
 
-def open_direction(studio: "Studio", name: str, known: "Mapping[str, Path]") -> "Direction":
+def open_direction(studio: "Studio", name: str) -> "Direction":
     """A direction by its name or file; tells the user if it does not record its model."""
     from stylegan_cli.latents import directions
 
-    direction = directions.resolve(name, studio.generator, known)
+    direction = directions.resolve(name, studio.generator, studio.directions)
     if direction.origin is None and not studio.output.quiet:
         tell(f"{name} does not say which model it belongs to; only its shape was checked.")
     return direction

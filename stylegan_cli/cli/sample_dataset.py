@@ -90,7 +90,7 @@ def _wishes(studio: Studio, generation: Generation, ranges: list[range]) -> dict
     """What the pictures depend on, by the names of options."""
     origin = studio.generator.origin
     return {
-        "model": origin.to_plain(),
+        "model": {"name": origin.name, "sha256": origin.sha256},
         "seeds": ",".join(f"{seeds[0]}-{seeds[-1]}" for seeds in ranges),
         "psi": studio.psi,
         "cutoff": generation.cutoff,

@@ -99,7 +99,8 @@ class Studio:
             if (choice.cutoff or 0) > (layers := self.generator.num_ws):
                 raise UsageError(f"--cutoff {choice.cutoff}: {choice.model} has {layers} layers; leave it out")
             self.generator.cutoff = choice.cutoff
-        self.cast = store.source(choice.model).cast
+        chosen, origin = store.source(choice.model), self.generator.origin
+        self.cast, self.directions = store.cast(chosen, origin), store.directions(chosen, origin)
 
     def check_out(self, pictures: int) -> None:
         """Checks that --out and --format can take this many pictures, before minutes are spent on a photo."""
@@ -191,8 +192,9 @@ class Studio:
     def circumstances(self) -> dict[str, Any]:
         """How results of this run are made, by names of fields in `Recipe`."""
         origin, device = self.generator.origin, self.generator.device.type
-        made_by = {"model": origin.name, "sha256": origin.sha256, "precision": self.precision, "device": device}
-        return {"command": command_line(), "version": __version__, **made_by, "compiled": self.is_compiled}
+        made_by = {"model": origin.name, "sha256": origin.sha256, "landmarks": origin.landmarks.hex()}
+        how = {"precision": self.precision, "device": device, "compiled": self.is_compiled}
+        return {"command": command_line(), "version": __version__, **made_by, **how}
 
     def save_latents(self, path: Path, people: Sequence[Person], **more: object) -> None:
         """Writes people's `w` as `.npz`, with `more` facts about them; a single person keeps the z they came from."""

@@ -113,7 +113,7 @@ def _read_own(path: Path, generator: Generator) -> Direction:
             raise StyleganError(f"{path} contains no direction; its keys are {', '.join(arrays) or 'none'}")
         about = json.loads(str(arrays["about"]))
         origin = Origin.from_plain(about["model"])
-        origin.check(generator.origin, f"{path} is a direction of")
+        origin.check_kin(generator.origin, f"{path} is a direction of")
         vector = _vector(generator, arrays["direction"], path)
         response = _vector(generator, arrays["response"], path)[0] if "response" in arrays else None
         layers = _layers(about["layers"], generator, path)

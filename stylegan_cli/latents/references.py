@@ -13,6 +13,8 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+import torch
+
 from stylegan_cli import recipes
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES
@@ -116,8 +118,10 @@ def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | N
         )
     stored = files.read(path)
     if stored.origin:
-        stored.origin.check(generator.origin, f"{path} was saved from")
-    stored = replace(stored, array=people.one_w(generator, stored.array))
+        stored.origin.check_kin(generator.origin, f"{path} was saved from")
+    is_other = stored.origin is not None and stored.origin.sha256 != generator.origin.sha256
+    if (array := people.one_w(generator, stored.array)) is not stored.array:
+        stored = replace(stored, array=array, tuned=())  # tunings are for another network's tensors
     people.check_shape(generator, stored.array, str(path))
     label, count = path.stem, stored.count
     if choose is not None:
@@ -133,8 +137,8 @@ def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | N
     if count != 1:
         return everybody
     one = everybody[0]
-    # With another truncation or class, z would give another person.
-    if stored.z is not None and stored.about.get("truncation", {}) == people.truncation(generator):
+    # With another truncation, class or mapping, z would give another person.
+    if stored.z is not None and not is_other and stored.about.get("truncation", {}) == people.truncation(generator):
         one = replace(one, z=people.z_from_array(generator, stored.z, str(path)), psi=stored.psi)
     return [one]
 
@@ -142,15 +146,24 @@ def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | N
 def _from_picture(path: Path, generator: Generator) -> list[Person]:
     """Everybody in a picture made by this tool, in reading order."""
     recipe = recipes.read(path)
-    recipe.check_model(generator, str(path))
+    recipe.origin.check_kin(generator.origin, f"{path} was made with")
     faces = [cell for cell in cells_of(recipe.picture) if isinstance(cell, Face)]
     if not faces:
         raise StyleganError(f"{path} is a heat map, which shows no person; use a picture of the person, or latents")
     labels = [path.stem] if len(faces) == 1 else [f"{path.stem}#{number}" for number in range(1, len(faces) + 1)]
-    return [
-        Person(label, face.ws, noise=face.noise, tuned=face.tuned, photo=recipe.photo)
-        for label, face in zip(labels, faces, strict=True)
-    ]
+    everybody = [_shown(generator, face, path) for face in faces]
+    return [replace(person, label=label, photo=recipe.photo) for label, person in zip(labels, everybody, strict=True)]
+
+
+def _shown(generator: Generator, face: Face, path: Path) -> Person:
+    """The person of a face in the picture `path`."""
+    ws = people.one_w(generator, face.ws.numpy())
+    people.check_shape(generator, ws, str(path))
+    person = Person(path.stem, torch.from_numpy(ws).expand(generator.num_ws, -1), noise=face.noise)
+    if len(ws) < len(face.ws):
+        return person  # of a model with other layers, for which the face is tuned
+    (person,) = people.with_tunings(generator, [person], [face.tuned])
+    return person
 
 
 def _is_picture(path: Path) -> bool:

@@ -138,7 +138,8 @@ def test_model_without_classes_takes_none(stylegan, files):
 
 def test_a_picture_of_another_model_is_refused(stylegan, files):
     done(stylegan("sample", "--seeds", 1, "--model", files["stylegan1"], "--out", "a.png"))
-    refused(stylegan("mix", "--coarse", "a.png", "--model", files["stylegan2"]), 1, "was made with the model stylegan1")
+    modelfile.save(make("stylegan2", seed=1), Path("b.safetensors"), {})
+    refused(stylegan("mix", "--coarse", "a.png", "--model", "b.safetensors"), 1, "was made with the model stylegan1")
 
 
 def test_added_models_have_names(stylegan, files, own_models):

@@ -68,9 +68,7 @@ def apply(
     edits = [
         edit
         for step in steps
-        for edit in open_edits(
-            studio, generation.model, [(name, Amounts(n)) for name, n in step.amounts.items()], step.layers, step.keep
-        )
+        for edit in open_edits(studio, [(name, Amounts(n)) for name, n in step.amounts.items()], step.layers, step.keep)
     ]
     prices = Prices(studio, max_drift)
 

@@ -45,11 +45,13 @@ Steps = Annotated[int, typer.Option(min=2, max=100, help="Faces per row.")]
 def list_directions(
     model: Annotated[str, typer.Option("--model", "--network", help="A model's name or a model file.")] = "ffhq",
 ) -> None:
-    """List the directions of a model: those that come with it and those that you have found."""
+    """List the directions of a model: those that come with it and those that you have found, also for other models with
+    the same W."""
     from stylegan_cli import store
     from stylegan_cli.latents.directions import title
 
-    known = store.source(model).directions
+    chosen = store.source(model)
+    known = store.directions(chosen, chosen.model.origin if chosen.model else store.load(model).origin)
     if not known:
         tell(f"{model} has no directions yet; make some with stylegan directions find or discover.")
     for name, path in known.items():
@@ -73,13 +75,12 @@ def show(
 
     Example: stylegan directions show age --on jon,dany
     """
-    from stylegan_cli import store
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.operations import editing
 
     studio = Studio(generation, output)
-    direction = open_direction(studio, name, store.source(generation.model).directions)
+    direction = open_direction(studio, name)
     if not output.quiet:
         for line in _facts(direction):
             tell(line)

@@ -189,7 +189,7 @@ def edit(
         raise UsageError("a film shows one person; edit the others separately")
     check_paste(paste, output, texts)
     studio.check_out(1 if is_strip or paste else len(texts))
-    edits = open_edits(studio, generation.model, amounts, attributes.layers, split_names(attributes.keep))
+    edits = open_edits(studio, amounts, attributes.layers, split_names(attributes.keep))
     before = casting.several(studio, texts)
     if identity:
         fetch(Identity.assets, output.quiet)
