@@ -104,20 +104,18 @@ class DataSet(PictureSet):
 class Made(PictureSet):
     """What a generator makes from random z, truncated by `psi`, with random per-pixel noise.
 
-    A model with classes makes the chosen class, or else those in `classes`, as frequently as there; or else all.
+    A model with classes makes the chosen class, or else those of the data set `like`, as frequently as there; or else
+    all. Raises StyleganError if the model does not have them.
     """
 
     count = None
 
-    def __init__(self, generator: Generator, psi: float = 1.0, classes: dict[str, int] | None = None) -> None:
+    def __init__(self, generator: Generator, psi: float = 1.0, like: DataSet | None = None) -> None:
         self.generator, self.title = generator, generator.origin.name
         self._psi = psi
-        self._classes = np.array(sorted(classes.values())) if classes else np.arange(generator.c_dim)
-        if generator.chosen_class is None and generator.c_dim and self._classes.max() >= generator.c_dim:
-            raise StyleganError(
-                f"the data have classes up to {self._classes.max()}, but {self.title} has 0-{generator.c_dim - 1}; "
-                "choose one with --class"
-            )
+        # Labels that are not needed are not read: they may be of another kind.
+        draws_classes = generator.c_dim and generator.chosen_class is None
+        self._classes = self._classes_of(like) if draws_classes else None
 
     @property
     def resolution(self) -> int:
@@ -152,12 +150,24 @@ class Made(PictureSet):
     def _z(self, stream: np.random.RandomState) -> Tensor:
         return torch.from_numpy(stream.randn(self.generator.z_dim)).float().to(self.generator.device)
 
+    def _classes_of(self, like: DataSet | None) -> np.ndarray:
+        """The classes to choose from, each as many times as it is to be counted."""
+        generator, classes = self.generator, like.classes if like else None
+        if not classes:
+            return np.arange(generator.c_dim)
+        if (largest := max(classes.values())) >= generator.c_dim:
+            raise StyleganError(
+                f"the data have classes up to {largest}, but {self.title} has 0-{generator.c_dim - 1}; choose one with "
+                "--class"
+            )
+        return np.array(sorted(classes.values()))
+
     def _classes_from(self, seed: int, part: int) -> Iterator[Tensor | None]:
         """Random classes `[1, c_dim]`; None if there are none, or one was chosen. They have a stream of their own, so
         that z does not depend on which classes there are."""
         stream = np.random.RandomState([seed, part, 1])
         while True:
-            if not self.generator.c_dim or self.generator.chosen_class is not None:
+            if self._classes is None:
                 yield None
             else:
                 yield self.generator.one_hot(torch.tensor([int(stream.choice(self._classes))]))

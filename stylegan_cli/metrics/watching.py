@@ -49,7 +49,7 @@ class Watch:
 
     def __init__(self, data: DataSet, metrics: tuple[str, ...], device: torch.device) -> None:
         self._data = data
-        num = min(PICTURES, (data.count or 0) // 2)
+        num = min(PICTURES, data.count // 2)
         self._judge = Judge(data, Settings(metrics, num), EfficientNetFeatures(device))
         self._floor: Report | None = None
 
@@ -57,7 +57,7 @@ class Watch:
         """A record for each metric: its value, what it depends on, and the `seconds` that all metrics took."""
         began = time.perf_counter()
         self._floor = self._floor or self._judge(self._data, on_picture)
-        report = self._judge(Made(generator, classes=self._data.classes if generator.c_dim else None), on_picture)
+        report = self._judge(Made(generator, like=self._data), on_picture)
         seconds = time.perf_counter() - began
         return [
             {

@@ -5,6 +5,7 @@ import shutil
 import zipfile
 
 import pytest
+from small_runs import write_pictures
 
 from stylegan_cli import store
 
@@ -72,6 +73,16 @@ def test_json_tells_what_a_models_pictures_depend_on(stylegan, made, tiny_model)
     assert coarse["subject_about"] == {"sha256": sha256, "psi": 1, "class": None, "precision": "bf16"}
 
 
+def test_labels_that_are_no_classes_are_left_alone(stylegan, tiny_model, here):
+    """Such as attributes, which a model without classes does not need, nor a data set that is compared with itself."""
+    folder = write_pictures(here / "labelled", count=100)
+    labels = [[path.name, [0.5, 1]] for path in folder.iterdir()]
+    (folder / "dataset.json").write_text(json.dumps({"labels": labels}))
+    for side in (tiny_model, folder):
+        result = stylegan("metrics", side, folder, *NUM, "--metrics", "kd", "-q")
+        assert (result.exit_code, result.stderr) == (0, "")
+
+
 def test_both_sides_may_be_options(stylegan, made, tiny_model):
     """As NVIDIA's calc_metrics has them."""
     sides = [
@@ -131,7 +142,7 @@ def test_path_length_needs_no_data(stylegan, made, tiny_model):
     assert alone.exit_code == 0, alone.stderr
     assert alone.stdout == stylegan("metrics", tiny_model, made, *NUM, "--metrics", "ppl").stdout
     assert alone.stderr.splitlines()[-1].endswith("paths, seed 0.")
-    assert "by" not in alone.stderr
+    assert "against" not in alone.stderr
 
 
 @pytest.mark.parametrize(

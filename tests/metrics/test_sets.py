@@ -23,9 +23,16 @@ def prints(pictures):
     return [hashlib.sha256(image.tobytes()).hexdigest() for image in pictures]
 
 
-def test_labels_that_nobody_asks_for_may_be_wrong(make_data):
+def test_labels_that_nobody_asks_for_may_be_wrong(make_data, tiny):
+    """Not by models without classes either, nor by those of which one was chosen."""
     data = DataSet(make_data(20, size=16, labels=["a"]))
     assert len(list(data.draw(2, 0, 0))) == 2
+    assert prints(Made(tiny, like=data).draw(2, 0, 0)) == prints(Made(tiny).draw(2, 0, 0))
+    chosen = Coloured()
+    chosen.choose_class(1)
+    assert shades(Made(chosen, like=data)) == {64}
+    with pytest.raises(StyleganError, match="classes are whole numbers"):
+        Made(Coloured(), like=data)
     with pytest.raises(StyleganError, match="classes are whole numbers"):
         data.classes  # noqa: B018
 
@@ -142,12 +149,12 @@ def shades(made):
     return {image.getpixel((0, 0))[0] for image in made.draw(40, 0, 0)}
 
 
-def test_classes_are_the_datas_or_all_or_the_chosen_one():
+def test_classes_are_the_datas_or_all_or_the_chosen_one(make_data):
     generator = Coloured()
-    assert shades(Made(generator)) == {0, 64, 128}
-    assert shades(Made(generator, classes={"a": 0, "b": 2})) == {0, 128}
+    assert shades(Made(generator)) == shades(Made(generator, like=DataSet(make_data(2, size=16)))) == {0, 64, 128}
+    assert shades(Made(generator, like=DataSet(make_data(2, size=16, labels=[0, 2])))) == {0, 128}
     generator.choose_class(1)
-    assert shades(Made(generator, classes={"a": 9})) == {64}
+    assert shades(Made(generator, like=DataSet(make_data(1, size=16, labels=[9])))) == {64}
 
 
 def test_what_pictures_depend_on(make_data, tiny):
@@ -158,9 +165,9 @@ def test_what_pictures_depend_on(make_data, tiny):
     assert Made(trained).about() == {"sha256": None, "psi": 1, "class": 2, "precision": "bf16"}
 
 
-def test_classes_that_the_model_has_not():
+def test_classes_that_the_model_has_not(make_data):
     with pytest.raises(StyleganError, match="classes up to 5, but unnamed has 0-2"):
-        Made(Coloured(), classes={"a": 0, "b": 5})
+        Made(Coloured(), like=DataSet(make_data(2, size=16, labels=[0, 5])))
 
 
 def test_pictures_of_one_class(make_data):
@@ -176,9 +183,10 @@ def test_pictures_of_one_class(make_data):
     assert DataSet(make_data(4, size=16), only=7).about() == {"pictures": 4, "resolution": 16}  # without classes
 
 
-def test_z_does_not_depend_on_the_classes_that_there_are():
+def test_z_does_not_depend_on_the_classes_that_there_are(make_data):
     generator = small_families.make("stylegan2", c_dim=3)
     drawn = []
-    for classes in ({"a": 0, "b": 1}, {"a": 2}):
-        drawn.append([z for z, _ in Made(generator, classes=classes).ends(3, 0)])
+    for labels in ([0, 1], [2]):
+        data = DataSet(make_data(2, size=16, labels=labels))
+        drawn.append([z for z, _ in Made(generator, like=data).ends(3, 0)])
     assert all(map(torch.equal, *drawn))

@@ -92,7 +92,7 @@ def metrics(
     if precision == "auto" and "ppl" in settings.metrics:
         precision = "fp32"
 
-    def opened(name: str, classes: dict[str, int] | None = None) -> "PictureSet":
+    def opened(name: str, like: DataSet | None = None) -> "PictureSet":
         path = Path(name)
         is_folder = path.is_dir() and name not in store.models() and not (path / store.SNAPSHOT).is_file()
         if is_zip(path) or is_folder:
@@ -105,12 +105,12 @@ def metrics(
         generator, _ = open_generator(ModelChoice(name, device, precision), quiet)
         if class_index is not None:
             generator.choose_class(class_index)
-        return Made(generator, 1.0 if psi is None else psi, classes)
+        return Made(generator, 1.0 if psi is None else psi, like)
 
     if "ppl" in settings.metrics:
         check_unused("path length is measured without truncation", {"--psi": None if psi == 1 else psi})
     judged_by = None if reference_name is None else opened(reference_name)
-    judged = opened(judged_name, judged_by.classes if isinstance(judged_by, DataSet) else None)
+    judged = opened(judged_name, judged_by if isinstance(judged_by, DataSet) else None)
     if isinstance(judged, DataSet) and isinstance(judged_by, DataSet):
         check_unused("neither side is a model", {"--psi": psi, "--class": class_index})
     if features == "efficientnet" or "ppl" in settings.metrics:
