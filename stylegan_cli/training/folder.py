@@ -136,12 +136,18 @@ class RunFolder:
         before = [line["value"] for line in self.measured() if line["name"] == first["name"]]
         # By a metric that is new to the run nobody knows how good the best one is.
         if (before or not (self.path / BEST).exists()) and all(first["value"] <= value for value in before):
-            copy(checkpoints.path_of(self.checkpoints, progress.nimg), self.checkpoints / checkpoints.BEST)
-            copy(self.snapshot, self.path / BEST)
+            self._keep_best(progress.nimg)
         self._append(METRICS, [{"kimg": progress.kimg, "nimg": progress.nimg, **metric} for metric in metrics])
         if self._board:
             self._board.add("metrics", {metric["name"]: metric["value"] for metric in metrics}, progress.nimg)
         self._report(options)
+
+    def _keep_best(self, nimg: int) -> None:
+        """Copies the current model and its checkpoint. Neither replaces the former best one before both are complete:
+        the model of one and the discriminator of another would not belong together."""
+        with replacing(self.checkpoints / checkpoints.BEST) as checkpoint, replacing(self.path / BEST) as model:
+            shutil.copyfile(checkpoints.path_of(self.checkpoints, nimg), checkpoint)
+            shutil.copyfile(self.snapshot, model)
 
     def lines(self) -> list[dict[str, Any]]:
         """The log, up to the first invalid line: the last one may be truncated."""
@@ -223,11 +229,12 @@ def _rounded(value: Any) -> Any:
 
 
 def check_room(run: RunFolder, state: State, pace: Pace) -> None:
-    """Raises `StyleganError` unless a run's checkpoints, one more than are kept and the best one, and its newest and
-    best model fit on the disk, and if it keeps models, those that are still to come; existing ones are replaced."""
+    """Raises `StyleganError` unless a run's checkpoints and models fit on the disk: the newest ones, the best ones, one
+    more of each, because they are complete before they replace others, and if the run keeps models, those that are
+    still to come."""
     model = sum(tensor.nbytes for tensor in state.average.state_dict().values())
     saved = checkpoints.found(run.checkpoints)
-    models = 2 + (pace.snapshots(int(saved[-1].stem) / 1000 if saved else 0.0) if run.keeps else 0)
+    models = 3 + (pace.snapshots(int(saved[-1].stem) / 1000 if saved else 0.0) if run.keeps else 0)
     replaced = (*saved, run.checkpoints / checkpoints.BEST, run.snapshot, run.path / BEST)
     there = [path for path in replaced if path.is_file()]
     needed = (checkpoints.KEPT + 2) * state.nbytes + models * model - sum(path.stat().st_size for path in there)

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from contextlib import suppress
 
 import pytest
 import torch
@@ -136,6 +137,28 @@ def test_the_best_model_is_kept(options, state, run):
         assert (run.path / "network-best.safetensors").read_text() == f"model of {best}"
 
 
+def test_the_best_model_changes_together_with_its_checkpoint(options, state, run, monkeypatch):
+    """A process that is killed while it copies them leaves the former ones, which belong together."""
+    copyfile, copied = shutil.copyfile, []
+
+    def killed(source, path):
+        copied.append(source)
+        if len(copied) == 4:
+            raise KeyboardInterrupt
+        copyfile(source, path)
+
+    monkeypatch.setattr(shutil, "copyfile", killed)
+    for value in (3.0, 1.0):
+        run.snapshot.write_text(f"model of {value}")
+        state.progress.nimg += 8
+        checkpoints.save(state, run.checkpoints)
+        with suppress(KeyboardInterrupt):
+            run.measure([metric(value)], state, options)
+    assert len(copied) == 4
+    assert (run.path / "network-best.safetensors").read_text() == "model of 3.0"
+    assert checkpoints.read(run.checkpoints / "best.safetensors")[1]["nimg"] == 8
+
+
 def test_metrics_are_kept_as_the_log_is(options, state, run):
     assert run.measured() == []
     for nimg in (8, 16, 24):
@@ -201,7 +224,7 @@ def test_to_publish_changes_nothing_that_is_learned(options, state, run):
 
 
 def test_room_is_asked_for_what_a_run_writes(options, state, tmp_path, monkeypatch):
-    """Four checkpoints with Adam's moments and two models, before the first step; less what is there already."""
+    """Four checkpoints with Adam's moments and three models, before the first step; less what is there already."""
     run, learned = RunFolder(tmp_path / "run"), begin(options, Start(), CPU)
     for adam in (learned.g_adam, learned.d_adam):
         for parameter in adam.param_groups[0]["params"]:
@@ -209,7 +232,7 @@ def test_room_is_asked_for_what_a_run_writes(options, state, tmp_path, monkeypat
         adam.step()
     checkpoint = sum(tensor.nbytes for tensor in learned.tensors().values())
     model = sum(tensor.nbytes for tensor in state.average.state_dict().values())
-    needed = 4 * checkpoint + 2 * model
+    needed = 4 * checkpoint + 3 * model
 
     def check(free):
         monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2 * free, free, free))
