@@ -50,6 +50,11 @@ class Settings:
         if self.num < MIN_PICTURES:
             raise UsageError(f"{self.num} pictures are too few to compare; use at least {MIN_PICTURES}")
 
+    @property
+    def compares(self) -> bool:
+        """Whether pictures are compared with a reference: path length is measured on a model alone."""
+        return set(self.metrics) != {"ppl"}
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -118,8 +123,7 @@ class Judge:
     def steps(self, subject: PictureSet) -> int:
         """How many times `on_picture` will be called."""
         num, reference_num = self.counts(subject)
-        compared = 0 if set(self.settings.metrics) == {"ppl"} else num + reference_num
-        return compared + num * ("ppl" in self.settings.metrics)
+        return (num + reference_num) * self.settings.compares + num * ("ppl" in self.settings.metrics)
 
     def __call__(self, subject: PictureSet, on_picture: Callable[[], None] = lambda: None) -> Report:
         asked = self.settings.metrics
@@ -128,7 +132,7 @@ class Judge:
         num, reference_num = self.counts(subject)
         size = self.settings.size or min(subject.resolution, self.reference.resolution)
         measures: list[Measure] = []
-        if set(asked) != {"ppl"}:
+        if self.settings.compares:
             real = self._real(reference_num, size, on_picture)
             fake = self._describe(subject, num, size, int(self._same(subject)), on_picture)
             measures += self._compare(fake, real)

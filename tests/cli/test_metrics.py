@@ -141,6 +141,7 @@ def test_path_length_needs_no_data(stylegan, made, tiny_model):
     alone = stylegan("metrics", tiny_model, *NUM, "--metrics", "ppl")
     assert alone.exit_code == 0, alone.stderr
     assert alone.stdout == stylegan("metrics", tiny_model, made, *NUM, "--metrics", "ppl").stdout
+    assert alone.stdout == stylegan("metrics", tiny_model, *NUM, "--metrics", "ppl,ppl").stdout
     assert alone.stderr.splitlines()[-1].endswith("paths, seed 0.")
     assert "against" not in alone.stderr
 

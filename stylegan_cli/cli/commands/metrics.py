@@ -78,37 +78,27 @@ def metrics(
     """
     import json
 
-    from stylegan_cli import hardware, store
+    from stylegan_cli import hardware
     from stylegan_cli.cli.studio import open_generator
-    from stylegan_cli.media.dataset import is_zip
     from stylegan_cli.metrics.evaluation import Judge, Settings
     from stylegan_cli.metrics.features import named
     from stylegan_cli.metrics.sets import DataSet, Made
     from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
     settings = Settings(tuple(name.strip() for name in names.split(",")), num, seed, size, filter)
-    is_alone = settings.metrics == ("ppl",)
-    judged_name, reference_name = _sides(subject, reference, model, data_set, is_alone)
-    if precision == "auto" and "ppl" in settings.metrics:
-        precision = "fp32"
+    judged_name, reference_name = _sides(subject, reference, model, data_set, settings.compares)
+    if "ppl" in settings.metrics:
+        precision = "fp32" if precision == "auto" else precision
+        check_unused("path length is measured without truncation", {"--psi": None if psi == 1 else psi})
 
     def opened(name: str, like: DataSet | None = None) -> "PictureSet":
-        path = Path(name)
-        is_folder = path.is_dir() and name not in store.models() and not (path / store.SNAPSHOT).is_file()
-        if is_zip(path) or is_folder:
-            return DataSet(path, only=class_index)
-        if not (name in store.models() or name.startswith(store.URL) or store.is_file(name)):
-            raise UsageError(
-                f"there is neither a model nor a data set {name!r}; known models are {', '.join(store.models())}, and "
-                "paths to a model file, or to a folder or .zip of pictures, work too"
-            )
+        if _is_data(name):
+            return DataSet(Path(name), only=class_index)
         generator, _ = open_generator(ModelChoice(name, device, precision), quiet)
         if class_index is not None:
             generator.choose_class(class_index)
         return Made(generator, 1.0 if psi is None else psi, like)
 
-    if "ppl" in settings.metrics:
-        check_unused("path length is measured without truncation", {"--psi": None if psi == 1 else psi})
     judged_by = None if reference_name is None else opened(reference_name)
     judged = opened(judged_name, judged_by if isinstance(judged_by, DataSet) else None)
     if isinstance(judged, DataSet) and isinstance(judged_by, DataSet):
@@ -123,8 +113,7 @@ def metrics(
         data(json.dumps(report.as_dict()))
         return
     if not quiet:
-        tell(_conditions(report))
-        for sentence in _reservations(report, num):
+        for sentence in _told(report, num):
             tell(sentence)
     for measure in report.measures:
         found = measure.estimate
@@ -132,12 +121,12 @@ def metrics(
 
 
 def _sides(
-    subject: str | None, reference: str | None, model: str | None, data_set: str | None, is_alone: bool
+    subject: str | None, reference: str | None, model: str | None, data_set: str | None, compares: bool
 ) -> tuple[str, str | None]:
-    """MODEL and DATA, each given by position or as an option; no DATA for what is measured on a model alone."""
+    """MODEL and DATA, each given by position or as an option; DATA may be left out if nothing is compared."""
     placed = [name for name in (subject, reference) if name is not None]
     judged, judged_by = (name if name is not None else placed.pop(0) if placed else None for name in (model, data_set))
-    if placed or judged is None or (judged_by is None and not is_alone):
+    if placed or judged is None or (judged_by is None and compares):
         raise UsageError(
             "metrics compares one MODEL with one DATA: stylegan metrics MODEL DATA, or --network MODEL --data DATA; "
             "--metrics ppl needs no DATA"
@@ -145,24 +134,35 @@ def _sides(
     return judged, judged_by
 
 
-def _conditions(report: "Report") -> str:
-    """What the numbers depend on."""
+def _is_data(name: str) -> bool:
+    """Whether a side is a data set, not a model. Raises UsageError if it is neither."""
+    from stylegan_cli import store
+    from stylegan_cli.media.dataset import is_zip
+
+    path, models = Path(name), store.models()
+    if is_zip(path) or (path.is_dir() and name not in models and not (path / store.SNAPSHOT).is_file()):
+        return True
+    if not (name in models or name.startswith(store.URL) or store.is_file(name)):
+        raise UsageError(
+            f"there is neither a model nor a data set {name!r}; known models are {', '.join(models)}, and paths to a "
+            "model file, or to a folder or .zip of pictures, work too"
+        )
+    return False
+
+
+def _told(report: "Report", num: int) -> "Iterator[str]":
+    """What the numbers depend on, and warnings about sides with fewer pictures than were asked for."""
     if all(measure.name == "ppl" for measure in report.measures):
-        return f"{_side(report.subject, report.subject_about)}: {report.num:,} paths, seed {report.seed}."
+        yield f"{_side(report.subject, report.subject_about)}: {report.num:,} paths, seed {report.seed}."
+        return
     sides = (report.subject, report.subject_about), (report.reference, report.reference_about)
     counts = f"{report.num:,} pictures against {report.reference_num:,}"
     if report.num == report.reference_num:
         counts = f"{report.num:,} pictures each"
-    return (
+    yield (
         f"{' against '.join(_side(*side) for side in sides)}: {counts}, seed {report.seed}, compared at "
         f"{report.size} pixels, {report.features} at {report.features_size}, resized with {report.filter}."
     )
-
-
-def _reservations(report: "Report", num: int) -> "Iterator[str]":
-    """Warnings about sides with fewer pictures than were asked for."""
-    if all(measure.name == "ppl" for measure in report.measures):
-        return
     for title, count in {report.subject: report.num, report.reference: report.reference_num}.items():
         if count < num:
             yield (
