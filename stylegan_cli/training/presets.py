@@ -32,15 +32,21 @@ FIXED_P = 0.2  # as in NVIDIA's code
 CLAMP = 256.0  # of StyleGAN2's feature maps, if they are float16 (ADA, appendix C)
 
 
+def check(preset: str, cfg: str | None) -> None:
+    """Raises `UsageError` if there is no such preset, or networks of this `cfg` cannot be trained."""
+    if preset not in PRESETS:
+        raise UsageError(f"there is no preset {preset!r}; presets are {', '.join(PRESETS)}")
+    if cfg not in (None, *CFGS):
+        used = "; StyleGAN3 models can be used here, but not trained" if cfg.startswith("stylegan3") else ""
+        raise UsageError(f"there is no --cfg {cfg!r}; use {' or '.join(CFGS)}, and --preset for sizes{used}")
+
+
 def values_of(
     preset: str, cfg: str | None, resolution: int, gpus: int = 1, batch: float | None = None
 ) -> dict[str, Any]:
     """All values of a preset for pictures of `resolution` pixels, this many GPUs (1 if there are none), and the `batch`
-    that the user named. Raises `UsageError` if there is no such preset or `cfg`, or they do not fit together."""
-    if preset not in PRESETS:
-        raise UsageError(f"there is no preset {preset!r}; presets are {', '.join(PRESETS)}")
-    if cfg is not None and cfg not in CFGS:
-        raise UsageError(f"there is no --cfg {cfg!r}; use {' or '.join(CFGS)}, and choose sizes with --preset")
+    that the user named. Raises `UsageError` as `check` does, or if `preset` and `cfg` do not fit together."""
+    check(preset, cfg)
     usual = cfg or "stylegan2"
     values = {"cfg": usual} | COMMON | PRESETS[preset](Situation(resolution, usual, gpus, batch))
     if cfg not in (None, values["cfg"]):

@@ -713,6 +713,12 @@ def test_what_cannot_be(stylegan, faces, more, code, sentence):
     assert not Path("run").exists()
 
 
+@pytest.mark.parametrize(("option", "value"), [("preset", "fast"), ("cfg", "stylegan4")])
+def test_what_cannot_be_trained_is_told_before_pictures_are_read(stylegan, here, option, value):
+    result = stylegan("train", "--data", "nowhere.zip", "--outdir", "run", f"--{option}", value)
+    assert (result.exit_code, f"{option} {value!r}; " in result.stderr) == (2, True)
+
+
 def test_pictures_that_are_not_there(stylegan, here):
     result = stylegan("train", "--data", "nowhere.zip", "--outdir", "run", *words())
     assert (result.exit_code, "there is no folder or zip nowhere.zip" in result.stderr) == (2, True)

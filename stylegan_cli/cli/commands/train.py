@@ -72,14 +72,6 @@ class Choices:
     def said(self) -> dict[str, Any]:
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
 
-    def check_cfg(self) -> None:
-        """Checks first of all that such networks can be trained."""
-        from stylegan_cli.training.options import CFGS
-
-        if self.cfg not in (None, *CFGS):
-            used = "; StyleGAN3 models can be used here, but not trained" if self.cfg.startswith("stylegan3") else ""
-            raise UsageError(f"there is no --cfg {self.cfg!r}; use {' or '.join(CFGS)}, and --preset for sizes{used}")
-
 
 def _recall(context: typer.Context, outdir: Path) -> Path:
     """Fills in what the user leaves out from the options of the run in this folder: `--outdir` alone continues it. This
@@ -206,13 +198,13 @@ def train(
     from stylegan_cli.cli.train_run import one_voice, run_to_end
     from stylegan_cli.cli.train_view import introduction
     from stylegan_cli.metrics import watching
-    from stylegan_cli.training import checkpoints
+    from stylegan_cli.training import checkpoints, presets
     from stylegan_cli.training.folder import RunFolder
     from stylegan_cli.training.loop import Pace
     from stylegan_cli.training.resuming import open_resumed
     from stylegan_cli.training.session import Wishes, opened, planned
 
-    choices.check_cfg()
+    presets.check(preset, choices.cfg)  # before pictures are read, which may take minutes
     if gpus > 1:
         raise UsageError(
             f"--gpus {gpus}: use torchrun --nproc-per-node {gpus} -m stylegan_cli train ..., without --gpus"
