@@ -94,15 +94,9 @@ def test_nvidias_way_of_saying_flags(stylegan, faces, flag, mirrored):
     assert json.loads(result.stdout)["mirror"] is mirrored
 
 
-def test_a_subset_is_another_data_set(stylegan, faces, here):
+def test_a_subset_is_another_data_set(stylegan, faces):
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(subset=20, kimg=0.04))
     assert "20 pictures" in result.stderr
-    assert (
-        Pictures(here / "faces", None, subset=(20, 0))._names == Pictures(here / "faces", None, subset=(20, 0))._names
-    )
-    assert (
-        Pictures(here / "faces", None, subset=(20, 1))._names != Pictures(here / "faces", None, subset=(20, 0))._names
-    )
     again = stylegan("train", "--data", "faces", "--outdir", "run", *words(subset=19, kimg=0.08))
     assert (again.exit_code, "contains other pictures than it was trained on" in again.stderr) == (2, True)
 
@@ -537,8 +531,8 @@ def test_damaged_checkpoints_are_passed_over(stylegan, faces, here):
 def test_transfer_from_another_model(stylegan, faces, here):
     stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.04))
     model = shutil.copy("first/network-snapshot.safetensors", "model.safetensors")
-    sizes = ("--kimg", "0", "--batch", "8", "--device", "cpu")
-    result = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", model, *sizes, "--kimg", 0.008)
+    begun = ("train", "--data", "faces", "--outdir", "second", "--resume", model, "--batch", 8, "--device", "cpu")
+    result = stylegan(*begun, "--kimg", 0.008)
     assert result.exit_code == 0, result.stderr
     first, second = (load_file(here / f"{run}/network-snapshot.safetensors") for run in ("first", "second"))
     for key in first:
@@ -547,8 +541,8 @@ def test_transfer_from_another_model(stylegan, faces, here):
     assert (options["ada_kimg"], options["warmup_kimg"], options["generator"]["z_dim"]) == (100, 50, 8)
     assert f"{model} has no discriminator, so a new one starts at random" in result.stderr
     assert "For 50 kimg the discriminator learns alone" in result.stderr
-    again = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", model, *sizes, "--kimg", 0.016)
-    assert (again.exit_code, "begins at random" in again.stderr) == (0, False)
+    again = stylegan(*begun, "--kimg", 0.016)
+    assert (again.exit_code, "at random" in again.stderr) == (0, False)
 
 
 # Options of a run that learns nothing.
