@@ -1,11 +1,18 @@
-"""Small data sets."""
+"""Small data sets, and the same random numbers for every test."""
 
 import io
 import json
 import zipfile
 
 import pytest
+from chance import BEGINNING, RANDOM
 from drawings import drawing
+
+
+@pytest.fixture(autouse=True)
+def same_numbers():
+    """In whatever order tests run."""
+    RANDOM.bit_generator.state = BEGINNING
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from chance import RANDOM
 
 from stylegan_cli.metrics import estimates
 from stylegan_cli.metrics.distances import frechet, frechet_of_gaussians, kernel
 from stylegan_cli.metrics.estimates import SLAB, leaving_out
-
-RANDOM = np.random.default_rng(0)
 
 
 def covariance(d, seed):

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
+from chance import RANDOM
 
 from stylegan_cli.metrics.estimates import GROUPS, SLAB, Estimate, blocks, from_blocks, jackknife, leaving_out, slabs
-
-RANDOM = np.random.default_rng(0)
 
 
 def difference(a, b):

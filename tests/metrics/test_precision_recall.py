@@ -4,12 +4,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from chance import RANDOM
 
 from stylegan_cli.metrics import estimates
 from stylegan_cli.metrics import precision_recall as module
 from stylegan_cli.metrics.estimates import SLAB, leaving_out
-
-RANDOM = np.random.default_rng(0)
 
 
 def cloud(centre, n=100, spread=1.0):
