@@ -179,9 +179,8 @@ class Generator(nn.Module, ABC):
         return w.unsqueeze(1).expand(-1, self.num_ws, -1)
 
     def truncate(self, ws: Tensor, psi: float) -> Tensor:
-        """The truncation trick (StyleGAN, section 2.1 and appendix B) on `ws` `[..., num_ws, w_dim]`, or one `w` as
-        `[n, w_dim]` without a cutoff: `w_avg + psi * (w - w_avg)` on the layers below `self.cutoff`, or on all of them
-        if that is None."""
+        """The truncation trick (StyleGAN, section 2.1 and appendix B) on `ws` `[n, num_ws, w_dim]`: `w_avg + psi * (w -
+        w_avg)` on the layers below `self.cutoff`. If that is None, on all of them, which one row may represent."""
         if psi == 1:
             return ws
         truncated = ws.clone()

@@ -175,7 +175,7 @@ def _best_start(generator: Generator, likeness: Likeness, seed: int) -> Tensor:
     """The `w` `[1, w_dim]` of the average face or of a sampled one, whichever is most similar to the photo."""
     with torch.inference_mode():
         z = torch.stack([z_of_seed((seed + i) % 2**32, generator.z_dim) for i in range(STARTS)])
-        sampled = generator.truncate(generator.to_w(z.to(generator.device))[:, None], 0.5)[:, 0]
+        sampled = generator.w_avg.lerp(generator.to_w(z.to(generator.device)), 0.5)
         starts = torch.cat([generator.w_avg[None], sampled])
         distances = [likeness.loss(generator.synthesize(generator.broadcast(w[None])))[0] for w in starts]
     return starts[int(torch.stack(distances).argmin())][None].clone()

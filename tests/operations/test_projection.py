@@ -55,6 +55,13 @@ def test_one_w_for_all_layers_in_w(tiny, photo):
     assert torch.equal(ws, ws[:1].expand_as(ws))
 
 
+def test_how_seeds_are_truncated_changes_no_start(tiny, photo, monkeypatch):
+    """People in photos are kept, and are the same whatever --cutoff they were first looked for with."""
+    before = projection.project(tiny, photo, None, Settings(steps=1)).ws
+    monkeypatch.setattr(tiny, "cutoff", 0)
+    assert torch.equal(projection.project(tiny, photo, None, Settings(steps=1)).ws, before)
+
+
 def test_it_depends_on_nothing_but_its_seed(tiny, photo):
     found = []
     for other in (98, 99):
