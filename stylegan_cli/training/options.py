@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -14,6 +15,8 @@ from stylegan_cli.training.schedule import ByResolution, Growth
 
 CFGS = ("stylegan1", "stylegan2")
 REG_INTERVALS = {"g": 4, "d": 16}
+PICTURES = ("batch", "batch_gpu")
+BY_RESOLUTION = ("glr", "dlr", "gamma", "stable_kimg", "fade_kimg", *PICTURES)
 
 
 @dataclass(frozen=True)
@@ -55,20 +58,10 @@ class Options:
     precision: str = "fp32"
 
     def __post_init__(self) -> None:
-        """Raises `UsageError` if options do not fit together."""
-        if self.aug not in ("ada", "fixed", "none"):
-            raise UsageError(f"there is no augmentation {self.aug!r}; --aug is ada, fixed or none")
-        if self.augpipe not in PIPES:
-            raise UsageError(f"there is no --augpipe {self.augpipe!r}; use {', '.join(PIPES)}")
-        if self.first_res & (self.first_res - 1):
-            raise UsageError(f"--first-res {self.first_res} is not a power of two")
+        """Raises `UsageError` if options make no sense, alone or together."""
+        check_values(vars(self))
         if self.cfg == "stylegan1" and self.first_res > self.resolution:
             raise UsageError(f"--first-res {self.first_res} is more than the {self.resolution} pixels to grow to")
-        for name in ("glr", "dlr", "gamma", "stable_kimg", "fade_kimg"):
-            ByResolution.parse(getattr(self, name))
-        for name in ("batch", "batch_gpu"):
-            if any(value < 1 or value % 1 for _, value in ByResolution.parse(getattr(self, name)).values):
-                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is not a whole number of pictures")
         for resolution in self.growth.resolutions:
             batch, part = self.batch_at(resolution), self.micro_batch_at(resolution)
             if batch % part:
@@ -121,3 +114,17 @@ class Options:
             raise StyleganError(
                 "the run's training_options.json is damaged and cannot be read; choose another --outdir"
             ) from None
+
+
+def check_values(values: Mapping[str, Any]) -> None:
+    """Raises `UsageError` if one of these options, by their names, has a value that it has in no run."""
+    if (aug := values.get("aug", "none")) not in ("ada", "fixed", "none"):
+        raise UsageError(f"there is no augmentation {aug!r}; --aug is ada, fixed or none")
+    if (pipe := values.get("augpipe", "bgc")) not in PIPES:
+        raise UsageError(f"there is no --augpipe {pipe!r}; use {', '.join(PIPES)}")
+    if (first := values.get("first_res", 8)) & (first - 1):
+        raise UsageError(f"--first-res {first} is not a power of two")
+    for name in (name for name in BY_RESOLUTION if name in values):
+        found = ByResolution.parse(values[name])
+        if name in PICTURES and any(value < 1 or value % 1 for _, value in found.values):
+            raise UsageError(f"--{name.replace('_', '-')} {values[name]} is not a whole number of pictures")

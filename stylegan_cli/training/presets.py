@@ -17,7 +17,7 @@ from stylegan_cli.errors import UsageError
 from stylegan_cli.importers import Checkpoint
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.networks import Configs, Sizes, clamped, grouped, new_configs, resumed_configs
-from stylegan_cli.training.options import CFGS, Options
+from stylegan_cli.training.options import CFGS, Options, check_values
 from stylegan_cli.training.schedule import ByResolution
 
 RESOLUTIONS = {"laptop": 64}  # of presets that are made for a certain resolution
@@ -32,21 +32,21 @@ FIXED_P = 0.2  # as in NVIDIA's code
 CLAMP = 256.0  # of StyleGAN2's feature maps, if they are float16 (ADA, appendix C)
 
 
-def check(preset: str, cfg: str | None) -> None:
-    """Raises `UsageError` if there is no such preset, or networks of this `cfg` cannot be trained."""
+def check(preset: str, said: Mapping[str, Any]) -> None:
+    """Raises `UsageError` if there is no such preset, or the user gave a value that no run can have."""
     if preset not in PRESETS:
         raise UsageError(f"there is no preset {preset!r}; presets are {', '.join(PRESETS)}")
-    if cfg not in (None, *CFGS):
+    if (cfg := said.get("cfg")) not in (None, *CFGS):
         used = "; StyleGAN3 models can be used here, but not trained" if cfg.startswith("stylegan3") else ""
         raise UsageError(f"there is no --cfg {cfg!r}; use {' or '.join(CFGS)}, and --preset for sizes{used}")
+    check_values(said)
 
 
 def values_of(
     preset: str, cfg: str | None, resolution: int, gpus: int = 1, batch: float | None = None
 ) -> dict[str, Any]:
     """All values of a preset for pictures of `resolution` pixels, this many GPUs (1 if there are none), and the `batch`
-    that the user named. Raises `UsageError` as `check` does, or if `preset` and `cfg` do not fit together."""
-    check(preset, cfg)
+    that the user named. Raises `UsageError` if `preset` and `cfg` do not fit together."""
     usual = cfg or "stylegan2"
     values = {"cfg": usual} | COMMON | PRESETS[preset](Situation(resolution, usual, gpus, batch))
     if cfg not in (None, values["cfg"]):
@@ -65,7 +65,9 @@ def plan(
     device: torch.device = CPU,
 ) -> tuple[Options, dict[str, float]]:
     """The options of a new run, and the preset's pace. `said` are the values that the user gave; `resumed` is a model
-    to start from, with its name. Raises `UsageError` if they do not fit together, or the number of processes."""
+    to start from, with its name. Raises `UsageError` as `check` does, or if they do not fit together, or the number of
+    processes."""
+    check(preset, said)
     family = resumed[1].generator.family if resumed else None
     cfg = said.get("cfg") or (family if family in CFGS else None)
     gpus = processes if device.type == "cuda" else 1

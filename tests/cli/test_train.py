@@ -672,28 +672,20 @@ def test_families_that_are_not_trained(stylegan, faces, tiny_model):
     ("more", "code", "sentence"),
     [
         ({"gpus": 2}, 2, "use torchrun --nproc-per-node 2 -m stylegan_cli train"),
-        ({"preset": "fast"}, 2, "there is no preset 'fast'; presets are auto, paper, laptop"),
-        ({"cfg": "stylegan4"}, 2, "there is no --cfg 'stylegan4'"),
         ({"cfg": "paper256"}, 2, "use stylegan1 or stylegan2, and --preset for sizes"),
         ({"batch": 0}, 2, "--batch 0 is not a whole number of pictures"),
         ({"batch": 7.5}, 2, "--batch 7.5 is not a whole number of pictures"),
-        ({"batch_gpu": "8:0.5,16:4"}, 2, "--batch-gpu 8:0.5,16:4 is not a whole number of pictures"),
-        ({"gamma": "strong"}, 2, "'strong' is neither a number nor numbers by resolution"),
         ({"glr": -1}, 2, "'-1' contains a number that is less than 0"),
         ({"gamma": "nan"}, 2, "'nan' contains a number that is less than 0"),
         ({"stable_kimg": "8:-1,16:2", "cfg": "stylegan1"}, 2, "'8:-1,16:2' contains a number that is less than 0"),
         ({"freezed": 99}, 2, "--freezed 99 freezes the whole discriminator"),
-        ({"batch": "many"}, 2, "neither a number nor numbers by resolution"),
         ({"batch_gpu": 3}, 2, "--batch 8 cannot be split into parts of --batch-gpu 3"),
         ({"batch": 6}, 2, "6 pictures, computed at once, are no whole groups of 4 (--mbstd-group); use a --batch"),
-        ({"aug": "some"}, 2, "there is no augmentation 'some'"),
         ({"aug": "ada", "p": 0.5}, 2, "--p is for --aug fixed, but this is ada"),
         ({"subset": 25}, 1, "--subset 25: faces holds 24 pictures"),
         ({"subset": 5}, 1, "--subset takes 5 pictures, but training needs at least 16"),
-        ({"augpipe": "all"}, 2, "there is no --augpipe 'all'"),
         ({"metrics": "fid50k_full"}, 2, "training does not measure 'fid50k_full'; use --metrics fd, kd, fd,kd or none"),
         ({"precision": "fp8"}, 2, "there is no precision 'fp8'"),
-        ({"first_res": 12, "cfg": "stylegan1"}, 2, "--first-res 12 is not a power of two"),
         ({"first_res": 32, "cfg": "stylegan1"}, 2, "--first-res 32 is more than the 16 pixels to grow to"),
         ({"cond": True}, 1, "--cond needs classes"),
         ({"resume": "nothing.pkl"}, 2, "there is no model file nothing.pkl"),
@@ -707,10 +699,21 @@ def test_what_cannot_be(stylegan, faces, more, code, sentence):
     assert not Path("run").exists()
 
 
-@pytest.mark.parametrize(("option", "value"), [("preset", "fast"), ("cfg", "stylegan4")])
-def test_what_cannot_be_trained_is_told_before_pictures_are_read(stylegan, here, option, value):
-    result = stylegan("train", "--data", "nowhere.zip", "--outdir", "run", f"--{option}", value)
-    assert (result.exit_code, f"{option} {value!r}; " in result.stderr) == (2, True)
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--preset=fast", "there is no preset 'fast'; presets are auto, paper, laptop"),
+        ("--cfg=stylegan4", "there is no --cfg 'stylegan4'; "),
+        ("--aug=some", "there is no augmentation 'some'; "),
+        ("--augpipe=all", "there is no --augpipe 'all'; "),
+        ("--first-res=12", "--first-res 12 is not a power of two"),
+        ("--gamma=strong", "'strong' is neither a number nor numbers by resolution"),
+        ("--batch-gpu=8:0.5,16:4", "--batch-gpu 8:0.5,16:4 is not a whole number of pictures"),
+    ],
+)
+def test_what_cannot_be_is_told_before_pictures_are_read(stylegan, here, option, sentence):
+    result = stylegan("train", "--data", "nowhere.zip", "--outdir", "run", option)
+    assert (result.exit_code, sentence in result.stderr) == (2, True), result.stderr
 
 
 def test_pictures_that_are_not_there(stylegan, here):

@@ -204,7 +204,7 @@ def train(
     from stylegan_cli.training.resuming import open_resumed
     from stylegan_cli.training.session import Wishes, opened, planned
 
-    presets.check(preset, choices.cfg)  # before pictures are read, which may take minutes
+    presets.check(preset, choices.said())  # before pictures are read, which may take minutes
     if gpus > 1:
         raise UsageError(
             f"--gpus {gpus}: use torchrun --nproc-per-node {gpus} -m stylegan_cli train ..., without --gpus"
