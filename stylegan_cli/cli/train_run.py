@@ -40,6 +40,22 @@ def one_voice(world: World) -> Iterator[None]:
         raise typer.Exit(code) from None
 
 
+@contextmanager
+def advising_another_run(session: Session) -> Iterator[None]:
+    """Adds to errors that a run cannot continue from how to start another where it had to end."""
+    run = session.run
+    try:
+        yield
+    except DamagedError as error:  # other pictures are another run
+        raise StyleganError(f"{error}, and start a new --outdir with --resume {run.path}") from None
+    except torch.OutOfMemoryError:
+        again = f" with --resume {run.path}" if run.snapshot.exists() else ""
+        raise TooLargeError(
+            f"--batch-gpu {session.options.batch_gpu} pictures at once are too many for this GPU's memory; use fewer, "
+            f"and start a new --outdir{again}"
+        ) from None
+
+
 def run_to_end(
     session: Session,
     world: World,
@@ -78,17 +94,8 @@ def run_to_end(
                     view.note("saving, then stopping")
 
             trainer = Trainer(options, state, loader, world, device)
-            try:
+            with advising_another_run(session):
                 is_done = train(trainer, pace, on_tick, on_snapshot, stopping, on_step)
-            except DamagedError as error:
-                # Different pictures mean a different run, which starts where this one had to end.
-                raise StyleganError(f"{error}, and start a new --outdir with --resume {run.path}") from None
-            except torch.OutOfMemoryError:
-                again = f" with --resume {run.path}" if run.snapshot.exists() else ""
-                raise TooLargeError(
-                    f"--batch-gpu {options.batch_gpu} pictures at once are too many for this GPU's memory; use fewer, "
-                    f"and start a new --outdir{again}"
-                ) from None
             world.leave()
             if watch and is_done and all(line["nimg"] != state.progress.nimg for line in run.measured()):
                 measure(watch, session, view, stopping)
