@@ -60,7 +60,7 @@ def refused(stylegan, here):
         result = stylegan("align", *words)
         assert (result.exit_code, result.stdout) == (code, "")
         assert contents(here) == before
-        assert "unforeseen" not in result.stderr
+        assert "unexpected" not in result.stderr
         return " ".join(line.strip("│ ") for line in result.stderr.splitlines())
 
     return run

@@ -76,7 +76,7 @@ def test_what_a_direction_keeps_already_is_told(stylegan, tiny_model, age, here)
     kept = stylegan("edit", 1, "--direction", "old.npz=2", *words, "--out", "kept.png")
     assert "age already moves gender as little as possible" in kept.stderr
     corrected = stylegan("edit", 1, "--direction", "age.npz=2", *words, "--out", "corrected.png")
-    assert "found keeping" not in corrected.stderr
+    assert "as little as possible" not in corrected.stderr
     plain = stylegan("edit", 1, "--direction", "age.npz=2", *words[2:], "--out", "plain.png")
     assert plain.exit_code == 0, plain.stderr
     assert torch.equal(ws_of("kept.png"), ws_of("plain.png"))

@@ -213,15 +213,15 @@ def test_the_papers_figure(tiny_stylegan):
     assert np.load("figure.npz")["w"].shape[0] == 6
 
 
-# noise
-
-
 def test_the_figures_faces_alone(tiny_stylegan):
     """As NVIDIA's style_mixing.py writes them."""
     made = tiny_stylegan("mix", "--rows", "1,2", "--cols", "3,4", "--size", 16, "--outdir", "mixed")
     assert made == [Path("mixed") / f"{name}.png" for name in ("1-3", "1-4", "2-3", "2-4", "mix")]
     tiny_stylegan("mix", "--coarse", 3, "--middle", 2, "--fine", 2, "--size", 16, "--out", "one.png")
     assert np.array_equal(pixels("mixed/2-3.png"), pixels("one.png"))
+
+
+# noise
 
 
 def test_noise_variations_share_the_person_and_differ_in_pixels(tiny_stylegan):
