@@ -296,6 +296,7 @@ WORDS = {
         "names nobody for",
     ),
     "a heat map of no noise": (["noise", 1, "--heatmap", "--layers", "none"], "shows what noise changes"),
+    "a heat map of no noise twice": (["noise", 1, "--heatmap", "--layers", "none, none"], "shows what noise changes"),
     "a heat map of weak noise": (["noise", 1, "--heatmap", "--strength", 0], "shows what noise changes"),
     "no bands": (["mix"], "name a person for at least one of --coarse, --middle, --fine"),
     "half a figure": (["mix", "--rows", 1], "needs both --rows and --cols"),

@@ -53,8 +53,6 @@ def noise(
     ways = [name for name, on in (("--panels", panels), ("--heatmap", heatmap), ("--jitter", jitter is not None)) if on]
     if len(ways) > 1:
         raise UsageError(f"{' and '.join(ways)} exclude each other; give one of them")
-    if heatmap and (layers == "none" or strength == 0):
-        raise UsageError("--heatmap shows what noise changes, but here there is none; leave out --layers or --strength")
     if grid and (panels or heatmap):
         raise UsageError(f"{ways[0]} makes one picture already; leave out --grid")
     if heatmap and count == 1:
@@ -71,6 +69,8 @@ def noise(
     from stylegan_cli.pictures import contact_sheet
 
     bands, strength = parse_bands("all" if layers is None else layers), 1.0 if strength is None else strength
+    if heatmap and not (bands and strength):
+        raise UsageError("--heatmap shows what noise changes, but here there is none; leave out --layers or --strength")
     studio = Studio(generation, output)
     if jitter is None and not studio.generator.has_noise:
         raise UsageError(f"{generation.model} has no per-pixel noise (StyleGAN3 has none); use --jitter instead")
