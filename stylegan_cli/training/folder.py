@@ -31,7 +31,17 @@ from PIL import Image
 
 from stylegan_cli import modelfile
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import LOCK, alone, copy, is_leftover, is_residue, nearest_existing, replacing, telling_why
+from stylegan_cli.files import (
+    LOCK,
+    alone,
+    copy,
+    is_leftover,
+    is_residue,
+    nearest_existing,
+    replacing,
+    telling_why,
+    write_bytes,
+)
 from stylegan_cli.pillow import BROKEN_PICTURE
 from stylegan_cli.store import SNAPSHOT
 from stylegan_cli.training import asked, checkpoints, film, report, snapshots
@@ -166,9 +176,9 @@ class RunFolder:
         return self.path / FILM
 
     def _append(self, name: str, lines: Sequence[dict[str, Any]]) -> None:
-        with telling_why(self.path / name), (self.path / name).open("a", encoding="utf-8") as file:
+        with telling_why(self.path / name), (self.path / name).open("ab") as file:
             for line in lines:
-                file.write(json.dumps({key: _rounded(value) for key, value in line.items()}) + "\n")
+                file.write(json.dumps({key: _rounded(value) for key, value in line.items()}).encode() + b"\n")
 
     def _lines(self, name: str) -> list[dict[str, Any]]:
         file = self.path / name
@@ -213,8 +223,7 @@ class RunFolder:
             image.save(part, "PNG")
 
     def _write(self, path: Path, text: str) -> None:
-        with replacing(path) as part:
-            part.write_text(text, encoding="utf-8")
+        write_bytes(path, text.encode())  # on Windows, text files get other ends of lines
 
 
 def stamp(options: Options, nimg: int) -> str:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import torch
@@ -37,6 +38,26 @@ def test_going_back_forgets_later_lines(options, run):
     assert [line["nimg"] for line in run.lines()] == [8, 16]
     assert run.lines()[0]["r_t"] == 0.1
     assert run.options() == options
+
+
+def test_lines_end_alike_on_all_systems(options, state, run, monkeypatch):
+    """Windows would write text with its own ends of lines."""
+    really = Path.open
+
+    def on_windows(path, mode="r", buffering=-1, encoding=None, errors=None, newline=None):
+        return really(path, mode, buffering, encoding, errors, newline or ("\r\n" if mode in ("w", "a") else None))
+
+    monkeypatch.setattr(Path, "open", on_windows)
+    run.log(tick(8))
+    run.publish(state, options, {})
+    run.remember({"data": Path("faces.zip")})
+    run.close()
+    RunFolder(run.path).begin(options, 8)
+    written = {
+        path.name: path.read_bytes() for path in run.path.iterdir() if path.suffix in (".json", ".jsonl", ".html")
+    }
+    assert {*written} == {"log.jsonl", "report.html", "training_options.json", "command.json"}
+    assert all(b"\n" in content and b"\r" not in content for content in written.values())
 
 
 @pytest.mark.parametrize("line", ['{"nimg": 16, "cut sho', "[16]", "16", "{}", '{"nimg": 16, "kimg": 0.016}'])
