@@ -132,9 +132,14 @@ def find(name: str) -> Model:
     return known[name]
 
 
+def is_url(text: str) -> bool:
+    """Whether a value of `--model` means a URL, possibly one of a kind that is not fetched."""
+    return "://" in text
+
+
 def is_file(text: str) -> bool:
     """Whether a value of `--model` means a file (or a run's folder), and not a named model or a URL."""
-    if not text or text.startswith(URL) or text in models():
+    if not text or is_url(text) or text in models():
         return False
     return Path(text).suffix != "" or Path(text).exists()
 
@@ -186,9 +191,9 @@ class Source:
 
 def source(text: str) -> Source:
     """What a value of `--model` means. Raises `UsageError` if that is nothing, or a file that does not exist."""
-    if text.startswith(URL):
-        address, pin = _pinned(text)
-        path = cache_folder() / "downloads" / f"{pin[:12]}-{Path(address.partition('?')[0]).name or 'model'}"
+    if is_url(text):
+        _, pin = _pinned(text)
+        path = cache_folder() / "downloads" / f"{pin[:12]}-{_file_at(text)}"
         return Source(path.stem, path, _key(path, text), url=text)
     if is_file(text):
         path = _model_in(Path(text))
@@ -276,12 +281,14 @@ def open_file(path: Path, name: str) -> Generator:
     return importers.generator(importers.read(path), name)
 
 
-def add(path: Path, name: str, force: bool = False) -> Model:
-    """Stores the generator of a model file, or of a training run's folder, under a name, as a native file in the user's
-    folder, with its encoder if that is beside it. Raises `StyleganError` if the name is taken or reading fails."""
+def add(text: str, name: str = "", force: bool = False, progress: Progress = no_progress) -> Model:
+    """Stores the generator of a model file, of a URL or of a training run's folder under a name (by default the file's
+    or the folder's), as a native file in the user's folder, with its encoder if that is beside it. Raises
+    `StyleganError` if the name is taken or reading fails."""
     from stylegan_cli import modelfile
     from stylegan_cli.encoder import model_of
 
+    name = name or Path(_file_at(text) if is_url(text) else Path(text).resolve()).stem
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise UsageError(f"{name!r} cannot be a model's name; choose one with --name, of letters, digits, - and _")
     folder = own_folder() / name
@@ -289,7 +296,8 @@ def add(path: Path, name: str, force: bool = False) -> Model:
         raise StyleganError(f"there is already a model called {name}, which came with this tool; choose another --name")
     if (folder / "model.json").is_file() and not force:
         raise StyleganError(f"there is already a model called {name}; choose another --name, or --force to replace it")
-    path = _model_in(path)
+    path = source(text).fetch(progress) if is_url(text) else _model_in(Path(text))
+    file = _file_at(text) if is_url(text) else path.name
     generator = open_file(path, name)
     weights, sha256 = folder / f"weights{NATIVE}", generator.origin.sha256
     if modelfile.is_native(path):
@@ -302,9 +310,9 @@ def add(path: Path, name: str, force: bool = False) -> Model:
         (folder / ENCODER).unlink(missing_ok=True)  # of the model that was here before
     kind = generator.origin.notes.get("format", "model file")
     about = {
-        "title": f"{generator.family}, {generator.resolution}x{generator.resolution} ({kind} {path.name})",
+        "title": f"{generator.family}, {generator.resolution}x{generator.resolution} ({kind} {file})",
         "licence": str(generator.origin.notes.get("licence", UNKNOWN_LICENCE)),
-        "source": {"file": path.name},
+        "source": {"file": file},
         "landmarks": generator.origin.landmarks.hex(),
     }
     # Last, because it is what makes the folder a model.
@@ -324,8 +332,15 @@ def remove(name: str) -> Path:
     return folder
 
 
+def _file_at(url: str) -> str:
+    """What the file at a URL is called."""
+    return Path(url.partition("#")[0].partition("?")[0]).name or "model"
+
+
 def _pinned(url: str) -> tuple[str, str]:
     """Address and hash of `https://...#sha256=...`; the hash makes sure that the file is the intended one."""
+    if not url.startswith(URL):
+        raise UsageError(f"{url} cannot be fetched: a model's URL begins with {' or '.join(URL)}; give the file's path")
     address, _, pin = url.partition("#sha256=")
     if not re.fullmatch(r"[0-9a-fA-F]{64}", pin):
         raise UsageError(

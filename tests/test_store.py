@@ -278,16 +278,16 @@ def test_an_encoder_is_found_beside_the_model_file(tmp_path, tiny_model):
 def test_a_model_that_was_half_added_is_added_again(tiny_model, tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path))
     (tmp_path / "models/mine").mkdir(parents=True)
-    store.add(tiny_model, "mine")
+    store.add(str(tiny_model), "mine")
     (tmp_path / "models/mine/encoder.safetensors").touch()
     with pytest.raises(StyleganError, match="called mine; choose another --name, or --force to replace it"):
-        store.add(tiny_model, "mine")
+        store.add(str(tiny_model), "mine")
     with monkeypatch.context() as full:
         full.setattr(store.shutil, "copyfile", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            store.add(tiny_model, "mine", force=True)
+            store.add(str(tiny_model), "mine", force=True)
     assert store.source("mine").encoder is not None  # nothing has changed
-    store.add(tiny_model, "mine", force=True)
+    store.add(str(tiny_model), "mine", force=True)
     assert store.source("mine").encoder is None
     assert [path.name for path in (tmp_path / "models/mine").iterdir() if path.name.startswith(".")] == []
 
@@ -297,13 +297,13 @@ def test_a_run_is_added_with_its_encoder(tiny_model, tmp_path, monkeypatch):
     run = tmp_path / "run"
     run.mkdir()
     with pytest.raises(UsageError, match=r"no model file .*run.network-snapshot.safetensors"):
-        store.add(run, "mine")
+        store.add(str(run), "mine")
     (run / "network-snapshot.safetensors").write_bytes(tiny_model.read_bytes())
     sha256 = store.load(str(run)).origin.sha256
     metadata = {"model": json.dumps({"name": "run", "sha256": sha256})}
     save_file({"x": torch.zeros(1)}, run / "encoder.safetensors", metadata)
-    store.add(run, "mine")
-    store.add(store.find("mine").weights, "mine", force=True)  # of itself
+    store.add(str(run), "mine")
+    store.add(str(store.find("mine").weights), "mine", force=True)  # of itself
     kept = tmp_path / "models/mine/encoder.safetensors"
     assert kept.read_bytes() == (run / "encoder.safetensors").read_bytes()
     assert store.load("mine").origin.sha256 == sha256  # by which the encoder knows it
@@ -312,10 +312,10 @@ def test_a_run_is_added_with_its_encoder(tiny_model, tmp_path, monkeypatch):
     )
     for other in (*others, b"none"):
         (run / "encoder.safetensors").write_bytes(other)
-        store.add(run, "mine", force=True)
+        store.add(str(run), "mine", force=True)
         assert kept.exists()  # it is of this very model
         kept.write_bytes(other)
-        store.add(run, "mine", force=True)
+        store.add(str(run), "mine", force=True)
         assert not kept.exists()
         save_file({"x": torch.zeros(1)}, kept, metadata)
 
@@ -323,14 +323,14 @@ def test_a_run_is_added_with_its_encoder(tiny_model, tmp_path, monkeypatch):
 def test_a_model_in_half_precision_stays_the_same_when_it_is_added(tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path))
     small = store.find("faces-64").weights
-    added = store.add(small, "mine")
+    added = store.add(str(small), "mine")
     assert added.weights.read_bytes() == small.read_bytes()
     assert store.load("mine").origin.sha256 == store.load("faces-64").origin.sha256
 
 
 def test_a_run_is_not_taken_for_a_model_of_its_name(stylegan, tiny_model, tmp_path, monkeypatch, here):
     monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path / "data"))
-    store.add(tiny_model, "run")
+    store.add(str(tiny_model), "run")
     (here / "run").mkdir()
     (here / "run/network-snapshot.safetensors").write_bytes(tiny_model.read_bytes())
     with pytest.raises(UsageError, match="run is both a model that was added and the folder of a training run"):
@@ -352,7 +352,7 @@ DAMAGED = [
 def test_a_damaged_description_of_an_added_model(tiny_model, tmp_path, monkeypatch, stylegan, content):
     monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path))
     for name in ("broken", "whole"):
-        store.add(tiny_model, name)
+        store.add(str(tiny_model), name)
     file = tmp_path / "models/broken/model.json"
     file.write_bytes(content)
     said = f"{file} cannot be read (it is damaged); run 'stylegan models remove broken' and add the model again.\n"
@@ -368,7 +368,7 @@ def test_a_damaged_description_of_an_added_model(tiny_model, tmp_path, monkeypat
 
 def test_a_link_to_a_model_is_removed_without_it(tiny_model, tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path))
-    folder = store.add(tiny_model, "mine").folder
+    folder = store.add(str(tiny_model), "mine").folder
     (tmp_path / "models/link").symlink_to(folder.rename(tmp_path / "elsewhere"))
     store.remove("link")
     assert sorted(path.name for path in (tmp_path / "elsewhere").iterdir()) == ["model.json", "weights.safetensors"]

@@ -311,6 +311,20 @@ def test_a_model_is_added_from_its_url(stylegan, files, server, own_models):
     assert result.exit_code == 0 and result.stdout == f"{store.find('stylegan1').weights}\n"
     assert result.stderr.startswith(f"Fetching {server}/stylegan1.safetensors")
     assert store.load("stylegan1").origin.sha256 == store.load(str(files["stylegan1"])).origin.sha256
+    title = "stylegan1, 64x64 (stylegan model file stylegan1.safetensors)"
+    assert f"stylegan1\there\t{title}\n" in stylegan("models", "list").stdout
+
+
+def test_nothing_is_fetched_for_a_name_that_is_taken(stylegan, files, own_models):
+    done(stylegan("models", "add", files["stylegan1"], "--name", "mine"))
+    url = f"http://127.0.0.1:1/a.pkl#sha256={'0' * 64}"
+    refused(stylegan("models", "add", url, "--name", "mine"), 1, "already a model called mine")
+
+
+@pytest.mark.parametrize("url", ["ftp://host/a/b.pkl", "file:///home/me/b.pkl"])
+@pytest.mark.parametrize("words", [("models", "add"), ("sample", "--model")])
+def test_urls_of_other_kinds(stylegan, own_models, words, url):
+    refused(stylegan(*words, url), 2, f"{url} cannot be fetched: a model's URL begins with https:// or http://; give")
 
 
 def test_a_connection_that_ends_too_early(stylegan, files, server, own_models, monkeypatch, tmp_path):

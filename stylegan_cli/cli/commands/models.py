@@ -123,13 +123,8 @@ def add(
     from stylegan_cli import store
     from stylegan_cli.cli.studio import what_is_fetched
 
-    path = Path(file)
-    stem = path.resolve().stem
-    if file.startswith(store.URL):
-        stem = Path(file.partition("#")[0].partition("?")[0]).stem
-        with fetching(partial(what_is_fetched, file), quiet) as on_bytes:
-            path = store.source(file).fetch(on_bytes)
-    data(store.add(path, name or stem, force).weights)
+    with fetching(partial(what_is_fetched, file), quiet) as on_bytes:
+        data(store.add(file, name or "", force, on_bytes).weights)
 
 
 @app.command()
