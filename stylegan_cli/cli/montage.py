@@ -9,7 +9,7 @@ from PIL import Image
 from stylegan_cli.cli import darkroom
 from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.studio import Studio
-from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.faces import alignment, pasting, photos
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.detection import Detection
@@ -96,7 +96,7 @@ def _found_at(person: Person) -> Alignment | None:
         return None
     try:
         return Alignment.from_plain(person.photo["alignment"])
-    except alignment.DAMAGE:
+    except MALFORMED:
         raise StyleganError(
             f"the place in a photo that {person.label}'s file records is damaged; use --paste PHOTO#1"
         ) from None

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 from PIL.PngImagePlugin import PngInfo
 
-from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.faces import geometry
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.pillow import BROKEN_PICTURE
@@ -30,8 +30,7 @@ FACE_MARGIN = 0.15  # around the face itself, in fractions of the crop
 ASIDE = 0.4  # the nose is almost in front of an eye
 ELSEWHERE = 0.1  # fractions of the crop: corners that are farther apart belong to another face
 BLUR = 0.1  # fractions of the crop: how far inside the photo the blur of the mirrored border begins
-# Exceptions that malformed contents raise in code that trusts them.
-DAMAGE = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
+FARTHEST = 1e9  # pixels: numbers beyond it are damage, and NumPy would warn of the largest
 
 
 @dataclass(frozen=True)
@@ -71,10 +70,10 @@ class Alignment:
 
     @staticmethod
     def from_plain(plain: dict[str, Any]) -> Alignment:
-        """The inverse of `to_plain`; raises one of DAMAGE if `plain` is not an alignment."""
+        """The inverse of `to_plain`; raises one of MALFORMED if `plain` is not an alignment."""
         quad = np.array(plain["quad"], float)
         width, height, face = map(int, (*plain["size"], plain["face"]))
-        if quad.shape != (4, 2) or not np.isfinite(quad).all() or min(width, height, face) < 1:
+        if quad.shape != (4, 2) or not (np.abs(quad) < FARTHEST).all() or min(width, height, face) < 1:
             raise ValueError("these are not four corners")
         found = Alignment(_tuples(quad), (width, height), face, str(plain["photo"]))
         square = geometry.around(quad.mean(axis=0), (quad[3] - quad[0]) / 2)
@@ -175,7 +174,7 @@ def read(path: Path) -> Alignment | None:
         return None
     try:
         return Alignment.from_plain(json.loads(text))
-    except DAMAGE as error:
+    except MALFORMED as error:
         raise StyleganError(f"{path} contains a damaged alignment ({error}); align the photo again") from None
 
 

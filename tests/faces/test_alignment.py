@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from placing import drawn, placed
 
-from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.faces import alignment, geometry
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.detection import Detection
@@ -58,13 +58,15 @@ DAMAGED = {
     "in the mirror": altered(quad=QUAD[::-1]),
     "a fifth corner's place": altered(quad=[*QUAD[:2], [0, 0], QUAD[3]]),
     "outside": altered(quad=[[x + 500, y] for x, y in QUAD]),
+    "beyond all numbers": altered(quad=[[-1e308, -1e308], [-1e308, 1e308], [1e308, 1e308], [1e308, -1e308]]),
     "enormous": altered(quad=placed((300, 200), (150, 100), 5000).quad),
 }
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", DAMAGED)
 def test_what_is_no_square_in_a_photo_is_refused(name):
-    with pytest.raises(alignment.DAMAGE):
+    with pytest.raises(MALFORMED):
         Alignment.from_plain(DAMAGED[name])
 
 
