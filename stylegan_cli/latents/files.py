@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import struct
 import tokenize
 import zipfile
 import zlib
@@ -21,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 
 from stylegan_cli import importers
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import MALFORMED, StyleganError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Origin
 from stylegan_cli.noise import Noise
@@ -32,8 +31,8 @@ TORCH = (".pt", ".pth")
 # A million W latents of size 512; more in a file is a mistake or an attack.
 MAX_BYTES = 2 << 30
 KEYS = ("w", "ws")
-BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError)
-BROKEN_HEADER = (ValueError, TypeError, KeyError, SyntaxError, OverflowError, tokenize.TokenError)
+# What zips and headers raise that are damaged.
+BROKEN = (*MALFORMED, zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, SyntaxError, tokenize.TokenError)
 READ_HEADER = {b"\x01\x00": np.lib.format.read_array_header_1_0, b"\x02\x00": np.lib.format.read_array_header_2_0}
 
 
@@ -76,7 +75,7 @@ def reading(path: Path, what: str) -> Iterator[None]:
     """Turns whatever goes wrong while reading a broken file as `what` into a StyleganError of one sentence."""
     try:
         yield
-    except (*BROKEN_ZIP, *BROKEN_HEADER) as error:
+    except BROKEN as error:
         if isinstance(error, OSError) and error.strerror:
             raise StyleganError(f"{path} cannot be read ({error.strerror}); use another file") from None
         raise StyleganError(
