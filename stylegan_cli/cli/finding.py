@@ -27,7 +27,8 @@ from stylegan_cli.media.sampled import SampledFaces
 from stylegan_cli.operations import discovery
 from stylegan_cli.operations.discovery import Moved
 from stylegan_cli.pictures import Face
-from stylegan_cli.scorers.scores import SCORES, Scorers, available
+from stylegan_cli.scorers.runtime import installed
+from stylegan_cli.scorers.scores import SCORES, Scorers
 
 FEWEST = 2 * discovery.HELD_OUT  # people that a direction needs
 ENDING = "npz"
@@ -99,7 +100,7 @@ def scored(sample: Sample, score: Score | None, quiet: bool) -> dict[str, Tensor
 
 def open_scorers(names: Sequence[str], quiet: bool) -> Score | None:
     """All scores; None if they are not installed and none is asked for by name."""
-    if not names and not available():
+    if not names and not installed():
         return None
     Scorers(names)  # fails on unknown names
     scorers = Scorers(SCORES)

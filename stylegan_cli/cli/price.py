@@ -17,7 +17,8 @@ from stylegan_cli.media.render import render
 from stylegan_cli.operations import editing
 from stylegan_cli.operations.editing import Edit, Ruler
 from stylegan_cli.scorers.identity import SAME_PERSON, Identity
-from stylegan_cli.scorers.scores import SCORES, Scorers, available
+from stylegan_cli.scorers.runtime import installed
+from stylegan_cli.scorers.scores import SCORES, Scorers
 from stylegan_cli.scorers.silhouette import SILHOUETTE
 
 FAR = 1.5  # typical distances from the average face; the model's own people are at 1, and edits by 4 stay below
@@ -94,7 +95,7 @@ class Prices:
     def _judges(self) -> tuple[Scorers | None, Identity | None]:
         """The scorers and the identity network; None for what is not installed, or cannot be used here."""
         pixels = self.studio.generator.resolution
-        if pixels >= SMALLEST or not (available() or Identity.installed()):
+        if pixels >= SMALLEST or not (installed() or Identity.installed()):
             return self._scorers(), Identity() if Identity.installed() else None
         tell(
             f"What else changed is not known: faces of {pixels} pixels are too small for scorers, which need "
@@ -104,7 +105,7 @@ class Prices:
 
     def _scorers(self) -> Scorers | None:
         """All scorers; None if they are not installed or cannot be fetched: the edit is already made."""
-        if not available():
+        if not installed():
             return None
         scorers = Scorers(SCORES)
         try:

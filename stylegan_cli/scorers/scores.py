@@ -62,11 +62,6 @@ SCORES = {
 }  # fmt: skip
 
 
-def available() -> set[str]:
-    """The scores whose runtime is installed."""
-    return set(SCORES) if runtime.installed() else set()
-
-
 class Scorers:
     """Computes the named scores of many pictures. Networks are loaded with the first picture: fetch `assets` first."""
 

@@ -8,5 +8,5 @@ from stylegan_cli.cli import price
 @pytest.fixture
 def no_scorers(monkeypatch):
     """As on a machine without the extra, and without the file that tells people apart."""
-    monkeypatch.setattr(price, "available", set)
+    monkeypatch.setattr(price, "installed", lambda: False)
     monkeypatch.setattr(price.Identity, "installed", lambda: False)

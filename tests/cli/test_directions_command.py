@@ -151,7 +151,7 @@ def test_find_between_two_folders(found, tiny_stylegan, generator, kind):
 
 
 def test_two_folders_need_no_scorers(stylegan, tiny_model, tiny_stylegan, generator, monkeypatch):
-    monkeypatch.setattr(finding, "available", set)
+    monkeypatch.setattr(finding, "installed", lambda: False)
     for folder, seeds in (("a", "0-19"), ("b", "20-39")):
         tiny_stylegan("sample", "--seeds", seeds, "--size", 8, "--out", folder)
     words = ["--with", "a", "--without", "b", "--name", "seed", "--out", "seed.npz", "--model", tiny_model]

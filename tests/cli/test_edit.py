@@ -213,7 +213,7 @@ def test_a_foreign_direction_is_told(stylegan, tiny_model, tiny):
 
 
 def test_small_faces_are_not_judged(stylegan, tiny_model, age, monkeypatch):
-    monkeypatch.setattr(price, "available", lambda: {"age"})
+    monkeypatch.setattr(price, "installed", lambda: True)
     monkeypatch.setattr(price, "Scorers", None)
     monkeypatch.setattr(price, "SMALLEST", 256)
     result = stylegan("edit", 1, "--direction", "age.npz=0.5", "--out", "a.png", "--model", tiny_model)
@@ -247,7 +247,7 @@ def test_the_price_tells_what_else_moved(stylegan, tiny_model, age, monkeypatch)
         def __call__(self, image):
             return {"age": float(np.mean(np.asarray(image))), "smile": float("nan")}
 
-    monkeypatch.setattr(price, "available", lambda: {"age"})
+    monkeypatch.setattr(price, "installed", lambda: True)
     monkeypatch.setattr(price, "Scorers", Light)
     monkeypatch.setattr(price, "fetch", lambda _assets, **_options: None)
     monkeypatch.setattr(price.Identity, "installed", lambda: True)
@@ -264,7 +264,7 @@ def test_scorers_that_cannot_be_fetched_cost_no_edit(stylegan, tiny_model, age, 
     def refuse(_assets, quiet):
         raise StyleganError("there is no network")
 
-    monkeypatch.setattr(price, "available", lambda: {"age"})
+    monkeypatch.setattr(price, "installed", lambda: True)
     missing = SimpleNamespace(cached=Path("nowhere"))
     monkeypatch.setattr(price, "Scorers", lambda _names: SimpleNamespace(assets=(missing,)))
     monkeypatch.setattr(price, "fetch", refuse)

@@ -11,12 +11,13 @@ from stylegan_cli import recipes, store
 from stylegan_cli.latents import directions, people
 from stylegan_cli.media.render import render
 from stylegan_cli.operations.editing import Edit, edited
-from stylegan_cli.scorers.scores import Scorers, available
+from stylegan_cli.scorers.runtime import installed
+from stylegan_cli.scorers.scores import Scorers
 
 pytestmark = pytest.mark.usefixtures("ffhq")
 SHIPPED = ["age", "eyes", "gender", "glasses", "mouth-open", "pitch", "smile", "yaw"]
 NO_SCORER = "glasses"
-needs_scorers = pytest.mark.skipif(not available(), reason="the extra for scorers is not installed")
+needs_scorers = pytest.mark.skipif(not installed(), reason="the extra for scorers is not installed")
 
 
 @pytest.fixture

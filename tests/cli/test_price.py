@@ -69,7 +69,7 @@ def test_whoever_goes_far_is_told_and_whoever_was_there_is_not(monkeypatch, caps
 def test_one_wheel_is_fetched_once(monkeypatch):
     """The network that pasting wants comes along where the mesh must be fetched; else nobody goes to the network."""
     fetched = []
-    monkeypatch.setattr(price, "available", lambda: {"age"})
+    monkeypatch.setattr(price, "installed", lambda: True)
     monkeypatch.setattr(price, "fetch", lambda assets, quiet: fetched.append((assets, quiet)))
     for is_there in (True, False):
         asset = SimpleNamespace(cached=SimpleNamespace(is_file=lambda is_there=is_there: is_there))

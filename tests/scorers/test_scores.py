@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.scorers import mesh, runtime
-from stylegan_cli.scorers.scores import SCORES, Scorers, available
+from stylegan_cli.scorers.scores import SCORES, Scorers
 
 # How much scores may differ where a face does not: at most half of their standard deviation over people.
 STEADY = {"age": 2, "gender": 2, "smile": 1, "yaw": 1, "pitch": 1.5, "roll": 0.4, "mouth-open": 0.03, "eyes": 0.02}
@@ -108,10 +108,5 @@ def test_unknown_scores_are_named():
 
 def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setattr(runtime, "find_spec", lambda _name: None)
-    assert available() == set()
     with pytest.raises(StyleganError, match=r"pip install 'stylegan-cli\[scorers\]'$"):
         Scorers(["age"])
-
-
-def test_the_extra_is_all_that_is_needed():
-    assert available() == set(SCORES)
