@@ -290,6 +290,15 @@ def test_people_are_pasted_without_an_edit(works, stylegan, tiny_model, photo, d
         assert result.exit_code == 2 and said in " ".join(result.stderr.replace("│", " ").split())
 
 
+def test_whoever_names_the_photo_first_is_told_before_minutes_are_spent_on_it(works, stylegan, tiny_model, photo):
+    works("sample", "--seeds", 5, "-o", "five.png", "-q")
+    sentence = "me.png goes into five.png, which was made by this tool; if you mean the reverse, name me.png last.\n"
+    assert stylegan("paste", "me.png", "five.png", "--model", tiny_model).stderr.startswith(sentence)
+    assert "the reverse" not in stylegan("paste", "me.png", "five.png", "-q", "--model", tiny_model).stderr
+    for order in (("five.png", "me.png"), ("me.png", "me.png")):
+        assert "the reverse" not in works("paste", *order, "-o", "back.png", "--force")[1]
+
+
 def test_people_go_back_to_their_places(works, party):
     works("project", f"{party}#1-2", "--steps", 1, "-o", "people/", "-q")
     works("paste", "people/party-2.npz", "people/party-1.npz", party, "-o", "both.png", "-q")

@@ -1,13 +1,17 @@
 """`stylegan paste`: faces into a photo."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stylegan_cli.cli.console import tell
 from stylegan_cli.cli.edits import check_paste
 from stylegan_cli.cli.options import Generation, PictureOutput, command, named_photo
 from stylegan_cli.latents.named import Photo
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,21 @@ def paste(
 
     texts = split(*people)
     check_paste(photo, output, texts)
+    if not output.quiet:
+        _tell_of_order(photo, texts)
     studio = Studio(generation, output)
     studio.check_out(1)
     faces = casting.several(studio, texts)
     montage.save_pasted(studio, photo, faces, faces, is_only=len(faces) == 1)
+
+
+def _tell_of_order(photo: Photo, people: "Sequence[str]") -> None:
+    """Tells users who may have named the photo first that it comes last, before minutes are spent on finding who is in
+    it."""
+    from stylegan_cli import recipes
+    from stylegan_cli.latents import references
+
+    if recipes.has_recipe(photo.path) and (first := next(filter(references.photo, people), None)):
+        tell(
+            f"{first} goes into {photo.path}, which was made by this tool; if you mean the reverse, name {first} last."
+        )
