@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-import typer.main
+from command_tree import TOP
 from PIL import Image
 from tiny_generator import make_tiny
 from typer.testing import CliRunner
@@ -17,7 +17,6 @@ CPU = torch.device("cpu")
 GOLDEN = Path(__file__).parent / "golden"
 # Tiny networks gain nothing from threads, which on a busy machine only wait for each other.
 torch.set_num_threads(1)
-COMMANDS = typer.main.get_command(app)
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +64,7 @@ def here(tmp_path, monkeypatch):
 def stylegan(here, monkeypatch):
     """The command line in an empty folder: `stylegan("mix", "--coarse", 1)`."""
     # As in a process, which builds its commands once; the runner would each time.
-    monkeypatch.setattr("typer.testing._get_command", lambda _: COMMANDS)
+    monkeypatch.setattr("typer.testing._get_command", lambda _: TOP)
 
     def run(*arguments):
         words = list(map(str, arguments))

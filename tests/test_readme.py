@@ -6,15 +6,13 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-import typer.main
+from command_tree import TOP, below, options_of
 
 from stylegan_cli.cli import foreign
-from stylegan_cli.cli.app import app
 from stylegan_cli.cli.spellings import spelled
 from stylegan_cli.training import asked
 
 ROOT = Path(__file__).parents[1]
-TOP = typer.main.get_command(app)
 README, COMING, *CARDS = PAGES = [
     path.read_text(encoding="utf-8")
     for path in [ROOT / "README.md", ROOT / "docs/coming-from.md", *sorted(ROOT.glob("models/*/README.md"))]
@@ -36,21 +34,7 @@ def command_of(words):
     return group, words
 
 
-def commands_in(group, *before):
-    """Every command below this one, by its words."""
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from commands_in(command, *before, name)
-        else:
-            yield " ".join([*before, name]), command
-
-
-COMMANDS = dict(commands_in(TOP))
-
-
-def options_of(command):
-    """All names of its options."""
-    return {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+COMMANDS = {" ".join(words): command for words, command in below(TOP) if not hasattr(command, "commands")}
 
 
 def lines_of(page):

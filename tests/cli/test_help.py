@@ -5,21 +5,11 @@ import subprocess
 import sys
 
 import pytest
-import typer.main
+from command_tree import TOP, below
 
 from stylegan_cli import __version__
-from stylegan_cli.cli.app import app
 
-
-def walk(group, *before):
-    """Every command and group below this one, by its words."""
-    for name, command in group.commands.items():
-        yield (*before, name), command
-        if hasattr(command, "commands"):
-            yield from walk(command, *before, name)
-
-
-COMMANDS = dict(walk(typer.main.get_command(app)))
+COMMANDS = dict(below(TOP))
 PICTURES = ["sample", "mix", "noise", "interpolate", "blend-parents", "replay"]
 
 

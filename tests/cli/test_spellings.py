@@ -4,20 +4,15 @@ import json
 import re
 
 import pytest
-import typer.main
+from command_tree import TOP, options_of
 from looking import pixels
 from PIL import Image
 from small_runs import write_pictures
 
 from stylegan_cli.cli import foreign
-from stylegan_cli.cli.app import app
 from stylegan_cli.cli.spellings import ARGUMENTS, IDLE, LOOKED_AT, SAME, spelled
 
-COMMANDS = typer.main.get_command(app).commands
-
-
-def options_of(command):
-    return {name for parameter in command.params for name in parameter.opts + parameter.secondary_opts}
+COMMANDS = TOP.commands
 
 
 @pytest.fixture
