@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
+import re
 import sys
 import types
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from stylegan_cli import architectures, importers
 from stylegan_cli.importers.stored import Stored
 from stylegan_cli.importers.unpickle import Array, Record
+
+# Names and shapes of the tensors in files of the original projects.
+NAMES = json.loads((Path(__file__).parents[1] / "golden" / "imp_names.json").read_text())
+TAPS = torch.tensor([1.0, 3.0, 3.0, 1.0])
+KERNEL = torch.outer(TAPS, TAPS) / 16
+LOD = 1.5
 
 
 def _reconstruct_persistent_obj(meta: Any) -> None:
@@ -117,3 +127,36 @@ def revive(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(revive(item) for item in value)
     return np.float32(value) if isinstance(value, float) else value
+
+
+def numbers(shapes: dict[str, list[int]]) -> dict[str, torch.Tensor]:
+    """Tensors of these names and shapes: filters and `lod` as they are, everything else random."""
+    torch.manual_seed(0)
+    return {
+        name: KERNEL.expand(*shape[:-2], 4, 4).clone()
+        if name.endswith("kernel") and shape[-1] == 4
+        else torch.full(shape, LOD)
+        if re.fullmatch(r"(synthesis\.)?lod", name)
+        else torch.randn(shape)
+        for name, shape in shapes.items()
+    }
+
+
+def tensorflow(network: dict[str, Any]) -> Network:
+    """A network of TensorFlow's, described as in NAMES, with random numbers."""
+    variables = [(k, np.float32(v) if v.ndim == 0 else v.numpy()) for k, v in numbers(network["variables"]).items()]
+    components = {name: tensorflow(part) for name, part in network["components"].items()}
+    return Network(network | {"variables": variables, "components": components, "version": 4})
+
+
+def write(tmp_path: Path, content: bytes) -> Path:
+    path = tmp_path / "checkpoint"
+    path.write_bytes(content)
+    return path
+
+
+def stylegan2(**changes: Any) -> importers.Network:
+    """A small StyleGAN2 with random numbers."""
+    small = {"resolution": 16, "channel_base": 64, "channel_max": 8, "z_dim": 4, "w_dim": 4, "mapping_layers": 2}
+    state = architectures.build("stylegan2", small | changes).state_dict()
+    return importers.Network("stylegan2", small | changes, numbers({k: list(v.shape) for k, v in state.items()}))

@@ -12,7 +12,7 @@ from pathlib import Path
 import forge
 import pytest
 import torch
-from test_layouts import stylegan2, write
+from forge import stylegan2, write
 
 from stylegan_cli import architectures, importers, modelfile
 from stylegan_cli.errors import StyleganError

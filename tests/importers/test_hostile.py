@@ -24,7 +24,7 @@ import forge
 import numpy as np
 import pytest
 import torch
-from test_layouts import NAMES, tensorflow
+from forge import NAMES, tensorflow
 
 from stylegan_cli import importers
 from stylegan_cli.errors import StyleganError

@@ -12,43 +12,13 @@ import forge
 import numpy as np
 import pytest
 import torch
+from forge import KERNEL, LOD, NAMES, numbers, stylegan2, tensorflow, write
 from safetensors.torch import save_file
 from torch import Tensor
 
 from stylegan_cli import architectures, importers, modelfile
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.importers import configs, rosinality
-
-NAMES = json.loads((Path(__file__).parents[1] / "golden" / "imp_names.json").read_text())
-TAPS = torch.tensor([1.0, 3.0, 3.0, 1.0])
-KERNEL = torch.outer(TAPS, TAPS) / 16
-
-
-LOD = 1.5
-
-
-def numbers(shapes: dict[str, list[int]]) -> dict[str, Tensor]:
-    torch.manual_seed(0)
-    return {
-        name: KERNEL.expand(*shape[:-2], 4, 4).clone()
-        if name.endswith("kernel") and shape[-1] == 4
-        else torch.full(shape, LOD)
-        if re.fullmatch(r"(synthesis\.)?lod", name)
-        else torch.randn(shape)
-        for name, shape in shapes.items()
-    }
-
-
-def tensorflow(network: dict[str, Any]) -> forge.Network:
-    variables = [(k, np.float32(v) if v.ndim == 0 else v.numpy()) for k, v in numbers(network["variables"]).items()]
-    components = {name: tensorflow(part) for name, part in network["components"].items()}
-    return forge.Network(network | {"variables": variables, "components": components, "version": 4})
-
-
-def write(tmp_path: Path, content: bytes) -> Path:
-    path = tmp_path / "checkpoint"
-    path.write_bytes(content)
-    return path
 
 
 def own_variables(network: forge.Network, part: str = "") -> dict[str, Tensor]:
@@ -281,12 +251,6 @@ def test_stylegan3(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
     generator = importers.generator(checkpoint, "x")
     assert generator.synthesize(generator.broadcast(torch.zeros(1, 4))).shape == (1, 3, 16, 16)
-
-
-def stylegan2(**changes: Any) -> importers.Network:
-    small = {"resolution": 16, "channel_base": 64, "channel_max": 8, "z_dim": 4, "w_dim": 4, "mapping_layers": 2}
-    state = architectures.build("stylegan2", small | changes).state_dict()
-    return importers.Network("stylegan2", small | changes, numbers({k: list(v.shape) for k, v in state.items()}))
 
 
 def test_export_to_rosinality_and_back(tmp_path: Path) -> None:
