@@ -14,20 +14,17 @@ from stylegan_cli.generator import Origin
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
 
-RNG = np.random.default_rng(0)
 
-
-def w_direction(tiny, **about):
-    vector = torch.from_numpy(RNG.normal(size=tiny.w_dim).astype(np.float32))
-    return Direction("age", vector.expand(tiny.num_ws, -1), **about)
+def random(*shape):
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
 @pytest.fixture
 def written(tiny, tmp_path):
     """A direction of the tiny model, and its file."""
-    direction = w_direction(
-        tiny, layers="coarse", title="Age", response=torch.ones(tiny.w_dim), found={"command": "x"}, scores={"r": 0.5}
-    )
+    vector = torch.from_numpy(random(tiny.w_dim)).expand(tiny.num_ws, -1)
+    about = {"title": "Age", "found": {"command": "x"}, "scores": {"r": 0.5}}
+    direction = Direction("age", vector, "coarse", response=torch.ones(tiny.w_dim), **about)
     path = tmp_path / "age.npz"
     directions.write(path, direction, tiny.origin)
     return direction, path
@@ -50,7 +47,7 @@ def test_the_file_tells_its_unit_and_holds_one_row_of_a_w_direction(written):
 
 
 def test_w_plus_keeps_its_rows(tiny, tmp_path):
-    vector = torch.from_numpy(RNG.normal(size=(tiny.num_ws, tiny.w_dim)).astype(np.float32))
+    vector = torch.from_numpy(random(tiny.num_ws, tiny.w_dim))
     directions.write(tmp_path / "d.npz", Direction("d", vector), tiny.origin)
     again = directions.read(tmp_path / "d.npz", tiny)
     assert torch.equal(again.vector, vector)
@@ -67,7 +64,7 @@ def test_another_model_is_refused(written):
 @pytest.mark.parametrize("shape", [(16,), (1, 16), (13, 16), (1, 13, 16), (1, 1, 16)])
 @pytest.mark.parametrize("ending", ["npy", "pt"])
 def test_foreign_vectors(tiny, tmp_path, shape, ending):
-    array = RNG.normal(size=shape).astype(np.float32)
+    array = random(*shape)
     path = tmp_path / f"smile.{ending}"
     np.save(path, array) if ending == "npy" else torch.save(torch.from_numpy(array), path)
     direction = directions.read(path, tiny)
@@ -193,11 +190,10 @@ def test_names_files_and_what_is_neither(written, tiny):
 
 def test_several_directions_are_not_the_layers_of_one(tiny, tmp_path):
     """Eigenvectors, as SeFa and GANSpace store them, even if there are as many as layers."""
-    vectors = np.linalg.qr(RNG.normal(size=(tiny.w_dim, tiny.w_dim)))[0].astype(np.float32)
+    vectors = np.linalg.qr(random(tiny.w_dim, tiny.w_dim))[0]
     for count in (3, tiny.num_ws):
         np.save(tmp_path / "factors.npy", vectors[:count])
         with pytest.raises(StyleganError, match=f"holds {count} directions; save the one you want"):
             directions.read(tmp_path / "factors.npy", tiny)
-    own = RNG.normal(size=tiny.w_dim) + 0.1 * RNG.normal(size=(tiny.num_ws, tiny.w_dim))
-    np.save(tmp_path / "layers.npy", own.astype(np.float32))
+    np.save(tmp_path / "layers.npy", random(tiny.w_dim) + 0.1 * random(tiny.num_ws, tiny.w_dim))
     assert directions.read(tmp_path / "layers.npy", tiny).space == "W+"
