@@ -78,8 +78,8 @@ def open_direction(studio: "Studio", name: str) -> "Direction":
 
 
 def split_names(text: str | None) -> list[str]:
-    """`gender,smile` as a list."""
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
+    """`gender,smile` as a list, each name once."""
+    return list(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
 
 
 def parse_amounts(name: str, text: str) -> Amounts:

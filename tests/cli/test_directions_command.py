@@ -77,6 +77,12 @@ def test_find_by_scorers(found, own_folder, generator, tiny_stylegan):
     assert torch.allclose(bright.ws - dark.ws, (bright.ws - dark.ws)[:1].expand(13, -1), atol=1e-5)
 
 
+def test_who_is_named_twice_is_found_once(found, own_folder):
+    paths, told = found("--scorer", "red,red", "--keep", "light,light")
+    assert paths == [own_folder / "red.npz"]
+    assert told.count("red +0.5") == 1
+
+
 def test_the_walk_goes_where_the_table_says(found, tiny_stylegan, own_folder):
     found("--scorer", "light")
     tiny_stylegan("edit", "1-9", "--direction", "light=3", "--out", "up", "--size", 16, "-q")

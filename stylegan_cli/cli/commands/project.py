@@ -197,7 +197,6 @@ def _save_comparison(studio: "Studio", path: Path, shot: "Shot", found: "Found")
 
 
 def _tell(found: "Found") -> None:
-
     report = found.report
     sentence = (
         f"{report['steps']} steps: perceptual distance {report['distance']:.2f} (two random faces: about 7), "
