@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.generator import Generator
     from stylegan_cli.latents.directions import Direction
     from stylegan_cli.latents.named import Photo
     from stylegan_cli.operations.editing import Edit
@@ -46,11 +47,10 @@ def open_edits(
     keep: "Iterable[str]",
 ) -> "list[Edit]":
     """Edits from directions' names or files, each without the part that would move the attributes to `keep`."""
-    from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.operations.editing import Edit, is_same, keeping, keeps
 
     if layers is not None:
-        parse_layers(layers, studio.generator.layers)  # fails before minutes are spent on a photo
+        moved_layers(layers, studio.generator)  # fails before minutes are spent on a photo
     kept = [open_direction(studio, name) for name in keep]
     moved = [(open_direction(studio, name), amount) for name, amount in amounts]
     for other in kept:
@@ -65,6 +65,15 @@ def open_edits(
             )
         edits.append(Edit(keeping(direction, kept), amount.stop, amount.start or 0, layers))
     return edits
+
+
+def moved_layers(words: str, generator: "Generator") -> tuple[int, ...]:
+    """The layers that a direction moves, at least one."""
+    from stylegan_cli.latents.selection import parse_layers
+
+    if not (chosen := parse_layers(words, generator.layers)):
+        raise UsageError(f"--layers {words} leaves nothing to move; use coarse, middle, fine, all or numbers")
+    return chosen
 
 
 def open_direction(studio: "Studio", name: str) -> "Direction":

@@ -18,10 +18,8 @@ from stylegan_cli.cli.price import SMALLEST
 from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES
-from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, people, references
 from stylegan_cli.latents.directions import Direction
-from stylegan_cli.latents.selection import parse_layers
 from stylegan_cli.media.render import render
 from stylegan_cli.media.sampled import SampledFaces
 from stylegan_cli.operations import discovery
@@ -46,13 +44,6 @@ def destinations(model: str, names: Sequence[str], out: Path | None, force: bool
         places.check_folder_name(out, f"directions are .{ENDING} files")
     folder = out or store.source(model).own_directions
     return [places.check_file(folder / f"{name}.{ENDING}", force) for name in names]
-
-
-def moved_layers(words: str, generator: Generator) -> tuple[int, ...]:
-    """The layers that a direction moves, at least one."""
-    if not (chosen := parse_layers(words, generator.layers)):
-        raise UsageError(f"--layers {words} leaves nothing to move; use coarse, middle, fine, all or numbers")
-    return chosen
 
 
 def check_seeds(seeds: range) -> None:

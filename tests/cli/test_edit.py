@@ -99,6 +99,7 @@ def test_what_is_no_amount(stylegan, tiny_model, amount):
         (["--direction", "age.npz=1", "--keep", "beauty"], "there is no direction 'beauty'"),
         (["--direction", "age.npz=1", "--keep", "age.npz"], "--keep age would keep the only thing that is edited"),
         (["--direction", "age.npz=1", "--layers", "nose"], "there is no band or layer 'nose'"),
+        (["--direction", "age.npz=1", "--layers", "none"], "--layers none leaves nothing to move"),
         (["--direction", "age.npz=1", "--steps", "3", "--out", "a.mp4"], "--steps draws a strip"),
         (["--direction", "age.npz=1", "--frames", "3", "2"], "a film shows one person"),
         (["--direction", "age.npz=1", "--loop"], "this is not a film"),

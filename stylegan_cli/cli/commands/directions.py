@@ -10,7 +10,7 @@ import typer
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import data as print_data
 from stylegan_cli.cli.console import escaped, tell
-from stylegan_cli.cli.edits import FARTHEST, open_direction, split_names
+from stylegan_cli.cli.edits import FARTHEST, moved_layers, open_direction, split_names
 from stylegan_cli.cli.options import (
     Force,
     Generation,
@@ -175,7 +175,7 @@ def find(
     paths = finding.destinations(generation.model, names, out, force)
     score = finding.open_scorers([*targets, *kept], quiet)
     studio = Studio(generation, Output(quiet=quiet))
-    chosen = finding.moved_layers(layers, studio.generator)
+    chosen = moved_layers(layers, studio.generator)
     faces = SampledFaces(data, studio.generator) if data else None
     if targets or kept:
         finding.check_sizes(studio, faces)
@@ -256,7 +256,7 @@ def discover(
     places.check_file(folder / f"sheet.{ending}", output.force)
     studio = Studio(generation, replace(output, out=folder))
     generator = studio.generator
-    chosen, person = finding.moved_layers(layers, generator), casting.one(studio, on)
+    chosen, person = moved_layers(layers, generator), casting.one(studio, on)
     found: dict[str, object] = {"command": command_line(), "method": method}
     if method == "sefa":
         check_unused("sefa samples no people", {"--samples": samples})
