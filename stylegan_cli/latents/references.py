@@ -37,7 +37,7 @@ def parse_seeds(text: str) -> list[range]:
             raise UsageError(f"seeds are numbers and ranges like 0,3,5-9, not {part.strip() or text!r}")
         first, last = _seed(match[1]), _seed(match[2] or match[1])
         if last < first:
-            raise UsageError(f"the seed range {first}-{last} is backwards; write {last}-{first}")
+            raise UsageError(f"the range {first}-{last} is backwards; write {last}-{first}")
         ranges.append(range(first, last + 1))
     return ranges
 
