@@ -2,7 +2,8 @@
 
 A seed (`42`), a latent file (`jon.npy`, `projected_w.npz`, `many.npz#3`), a picture made by this tool (`sheet.png#2`),
 a photo (`me.jpg`, `party.jpg#2`), or a name from the model's cast. If there is no file `jon.npy`, that means the cast's
-jon. Latents are numbered from 0, as in arrays; faces in pictures from 1.
+jon. Latents are numbered from 0, as in arrays; faces in pictures from 1, or, on sheets whose captions are all numbers,
+by these: they are seeds. On other sheets, captions are names, too (`family.png#child 2`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from stylegan_cli.pictures import Face, cells_of
 
 MOST = 10_000  # people in a list
 LONGEST = 20  # digits of a number; Python refuses to convert thousands
+MOST_TOLD = 12  # captions in a sentence
 
 
 def parse_seeds(text: str) -> list[range]:
@@ -79,7 +81,9 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
     path = find(name, cast)
     first = 1 if _is_picture(path) else 0
 
-    def choose(count: int) -> int:
+    def choose(count: int, captions: Sequence[str] = ()) -> int:
+        if number and (number in captions or _are_numbers(captions)):
+            return _captioned(number, captions, name)
         if number and not (number.isdecimal() and len(number) <= LONGEST and first <= int(number) < first + count):
             raise UsageError(f"there is no {text}: {name} contains {_people(count)}, numbered from {first}")
         if count != 1 and not number:
@@ -88,6 +92,21 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
 
     (person,) = from_file(path, generator, choose)
     return person
+
+
+def _captioned(caption: str, captions: Sequence[str], name: str) -> int:
+    """Which face of the sheet `name` has this caption."""
+    if caption not in captions:
+        shown = ", ".join(captions[:MOST_TOLD]) + (", ..." if len(captions) > MOST_TOLD else "")
+        raise UsageError(f"there is no {name}#{caption}: its faces are captioned {shown}")
+    if (count := captions.count(caption)) > 1 and not _are_numbers(captions):  # the same seed is the same face
+        raise UsageError(f"{count} faces on {name} are captioned {caption}; count them instead, from {name}#1")
+    return captions.index(caption)
+
+
+def _are_numbers(captions: Sequence[str]) -> bool:
+    """Whether these captions, at least one, are the seeds of the faces."""
+    return bool(captions) and all(map(str.isdecimal, captions))
 
 
 def photo(text: str) -> Photo | None:
@@ -102,15 +121,14 @@ def photos(texts: Sequence[str]) -> list[Photo]:
     return [Photo.named(text) for text in split(*texts)]
 
 
-def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | None = None) -> list[Person]:
+def from_file(path: Path, generator: Generator, choose: Callable[..., int] | None = None) -> list[Person]:
     """All people in a latent file, or in a picture made by this tool.
 
-    `choose` takes the number of people and returns which one is wanted, counted from 0: of a million, only that one is
-    then made.
+    `choose` takes the number of people, and the captions of those on a sheet, and returns which one is wanted, counted
+    from 0: of a million, only that one is then made.
     """
     if _is_picture(path):
-        everybody = _from_picture(path, generator)
-        return everybody if choose is None else [everybody[choose(len(everybody))]]
+        return _from_picture(path, generator, choose)
     if path.suffix.lower() not in files.ENDINGS + files.TORCH:
         raise UsageError(
             f"{path} is neither a latent file ({', '.join(files.ENDINGS + files.TORCH)}) nor a picture that can be "
@@ -143,16 +161,20 @@ def from_file(path: Path, generator: Generator, choose: Callable[[int], int] | N
     return [one]
 
 
-def _from_picture(path: Path, generator: Generator) -> list[Person]:
-    """Everybody in a picture made by this tool, in reading order."""
+def _from_picture(path: Path, generator: Generator, choose: Callable[..., int] | None) -> list[Person]:
+    """Everybody in a picture made by this tool, in reading order, or the one whom `choose` wants."""
     recipe = recipes.read(path)
     recipe.origin.check_kin(generator.origin, f"{path} was made with")
     faces = [cell for cell in cells_of(recipe.picture) if isinstance(cell, Face)]
     if not faces:
         raise StyleganError(f"{path} is a heat map, which shows no person; use a picture of the person, or latents")
-    labels = [path.stem] if len(faces) == 1 else [f"{path.stem}#{number}" for number in range(1, len(faces) + 1)]
-    everybody = [_shown(generator, face, path) for face in faces]
-    return [replace(person, label=label, photo=recipe.photo) for label, person in zip(labels, everybody, strict=True)]
+    captions = [face.caption.replace("\n", ", ") for face in faces] if len(faces) > 1 else []
+    numbers = captions if _are_numbers(captions) else range(1, len(faces) + 1)
+    labels = [f"{path.stem}#{number}" for number in numbers] if captions else [path.stem]
+    shown = list(zip(labels, faces, strict=True))
+    if choose is not None:
+        shown = [shown[choose(len(faces), captions)]]
+    return [replace(_shown(generator, face, path), label=label, photo=recipe.photo) for label, face in shown]
 
 
 def _shown(generator: Generator, face: Face, path: Path) -> Person:

@@ -225,6 +225,40 @@ def test_somebody_on_a_sheet(tiny, resolve, here):
             resolve(f"sheet.png#{number}")
 
 
+def on_sheet(*captions):
+    faces = [Face(torch.full((13, 16), n / 8), caption=caption) for n, caption in enumerate(captions)]
+    return Sheet((tuple(faces[:2]), tuple(faces[2:])))
+
+
+def test_faces_captioned_with_seeds_are_called_by_them(tiny, resolve, here):
+    """What one sees is what one types: on a sheet of seeds, #7 is not the seventh face."""
+    save_picture(tiny, here / "sheet.png", on_sheet("0", "7", "2", "7"))
+    person = resolve("sheet.png#2")
+    assert (person.label, float(person.ws[0, 0])) == ("sheet#2", 2 / 8)
+    assert float(resolve("sheet.png#7").ws[0, 0]) == 1 / 8
+    assert [person.label for person in references.from_file(here / "sheet.png", tiny)] == [
+        "sheet#0", "sheet#7", "sheet#2", "sheet#7",
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match=r"there is no sheet\.png#1: its faces are captioned 0, 7, 2, 7$"):
+        resolve("sheet.png#1")
+
+
+def test_faces_are_called_by_other_captions_too(tiny, resolve, here):
+    save_picture(tiny, here / "family.png", on_sheet("jon", "child", "3", "child"))
+    assert float(resolve("family.png#jon").ws[0, 0]) == 0
+    assert float(resolve("family.png#3").ws[0, 0]) == 2 / 8  # captioned so, and the third
+    assert float(resolve("family.png#2").ws[0, 0]) == 1 / 8
+    with pytest.raises(UsageError, match=r"2 faces on family\.png are captioned child; count them .* family\.png#1"):
+        resolve("family.png#child")
+    save_picture(tiny, here / "strip.png", on_sheet("age -4\nsmile 1", "age 0\nsmile 1", "age +4\nsmile 1"))
+    assert float(resolve("strip.png#age +4, smile 1").ws[0, 0]) == 2 / 8
+
+
+def test_a_single_picture_is_not_called_by_its_seed(tiny, resolve, here):
+    save_picture(tiny, here / "face.png", Face(torch.zeros(13, 16), caption="42"))
+    assert resolve("face.png#1").label == "face"
+
+
 def test_a_heat_map_is_not_a_person(tiny, resolve, here):
     save_picture(tiny, here / "heat.png", Heatmap(torch.zeros(tiny.num_ws, tiny.w_dim), Noise("random"), 2))
     with pytest.raises(StyleganError, match="is a heat map, which shows no person"):
