@@ -110,6 +110,7 @@ def generator(checkpoint: Checkpoint, name: str) -> Generator:
     network = checkpoint.generator
     ready = architectures.build(network.family, network.config)
     ready.load_state_dict(network.tensors, assign=True)
+    ready.eval().requires_grad_(False)
     notes = {"format": checkpoint.format, **checkpoint.notes}
     ready.origin = Origin(name, checkpoint.identity, notes, ready.landmarks())
     return ready

@@ -25,7 +25,7 @@ class Person:
     """`ws` `[num_ws, w_dim]` float32 on the CPU, as the synthesis network takes them.
 
     `z` `[z_dim]` and the `psi` that truncated it are known only for people who came from a seed: moving in Z
-    (spherical interpolation, jitter) needs them. `noise` is what they are drawn with. `tuned` is how a photo changed
+    (spherical interpolation) needs them. `noise` is what they are drawn with. `tuned` is how a photo changed
     the generator; `photo` says which photo they come from, and where in it, as their file does: the `file`'s name, the
     face's `alignment`, and whether they were `edited` since.
     """

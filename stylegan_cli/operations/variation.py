@@ -44,12 +44,13 @@ def heatmap(person: Person, bands: Collection[str], strength: float, seed: int, 
 
 
 def jitter(generator: Generator, person: Person, eps: float, seed: int, count: int) -> Iterator[Person]:
-    """G(z + eps): `count` people whose z is the person's plus `eps` times N(0, 1). Raises StyleganError if the person's
-    z is not known."""
-    z = person.needs_z("jitter")
+    """G(z + eps): `count` people whose z is the person's plus `eps` times N(0, 1). Where the z is not known, as of a
+    photo, it is their `w` that moves: by `eps` times the distance of others from the average."""
     for i in range(count):
-        step = np.random.default_rng([seed + i]).standard_normal(len(z), dtype=np.float32)
-        moved = from_z(
-            generator, z + eps * torch.from_numpy(step), person.psi, f"{person.label} + {eps:g} eps{seed + i}"
-        )
-        yield replace(moved, noise=person.noise)
+        step = np.random.default_rng([seed + i]).standard_normal(generator.z_dim, dtype=np.float32)
+        label, other = f"{person.label}, variation {seed + i}", torch.from_numpy(step)
+        if person.z is not None:
+            yield replace(from_z(generator, person.z + eps * other, person.psi, label), noise=person.noise)
+        else:
+            by = from_z(generator, other, 1.0, label).ws - generator.w_avg.cpu()
+            yield replace(person, label=label, ws=person.ws + eps * by)

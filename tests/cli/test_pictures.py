@@ -179,7 +179,7 @@ def test_saved_z_lets_a_person_jitter(tiny_stylegan):
 
 def test_a_z_of_another_cutoff_is_not_used(tiny_stylegan, stylegan, tiny_model):
     tiny_stylegan("sample", "--seeds", 3, "--cutoff", 4, "--save-latents", "--out", "a.png")
-    words = ["noise", "a.npz", "--jitter", 0.3, "-n", 1, "--model", tiny_model]
+    words = ["interpolate", "a.npz", 1, "--method", "spherical", "--frames", 2, "--model", tiny_model]
     refused = stylegan(*words)
     assert (refused.exit_code, "saved from a seed with the same --cutoff" in refused.stderr) == (1, True)
     assert stylegan(*words, "--cutoff", 4).exit_code == 0

@@ -1,9 +1,10 @@
 """Variations: which noise goes where, and G(z + eps)."""
 
-import pytest
+from dataclasses import replace
+
+import numpy as np
 import torch
 
-from stylegan_cli.errors import StyleganError
 from stylegan_cli.latents.people import Person, from_seed
 from stylegan_cli.operations import variation
 from stylegan_cli.pictures import WHOLE
@@ -48,9 +49,13 @@ def test_jitter_grows_with_eps(tiny):
     assert 0 < (near.ws - person.ws).norm() < (far.ws - person.ws).norm()
 
 
-def test_jitter_asks_for_z():
-    with pytest.raises(StyleganError, match="but only the w of"):
-        next(variation.jitter(None, Person("photo", torch.zeros(4, 8)), 0.1, 0, 1))
+def test_jitter_without_z_moves_w(tiny):
+    """As far as others are from the average, times eps; the rest of the person stays."""
+    person = replace(from_seed(tiny, 3, 0.7), z=None, tuned=whole(Tuning({}, {}), tiny.num_ws))
+    (moved,) = variation.jitter(tiny, person, 0.5, 7, 1)
+    z = torch.from_numpy(np.random.default_rng([7]).standard_normal(tiny.z_dim, dtype=np.float32))
+    torch.testing.assert_close(moved.ws, person.ws + 0.5 * (tiny.to_w(z[None]) - tiny.w_avg))
+    assert (moved.tuned, moved.label) == (person.tuned, "3, variation 7")
 
 
 def test_every_jitter_goes_its_own_way(tiny):

@@ -39,7 +39,9 @@ def noise(
     ] = False,
     jitter: Annotated[
         float | None,
-        typer.Option(metavar="EPS", min=0, max=10, help="Move z instead: G(z + EPS * N(0, 1)).", show_default=False),
+        typer.Option(
+            metavar="EPS", min=0, max=10, help="Move z instead: G(z + EPS * N(0, 1)); w of photos.", show_default=False
+        ),
     ] = None,
     grid: Grid = False,
 ) -> None:
