@@ -34,6 +34,7 @@ from stylegan_cli.media.background import Background
 from stylegan_cli.media.encode import FORMATS, check_edges, encode, has_room
 from stylegan_cli.media.render import page_size, render
 from stylegan_cli.noise import Noise
+from stylegan_cli.operations.editing import Ruler, ruler
 from stylegan_cli.pictures import Picture, Sheet, faces_to_compute
 from stylegan_cli.recipes import Recipe, dumps, fits
 
@@ -122,6 +123,11 @@ class Studio:
         """Checks that random noise would be visible."""
         if mode == "random" and not self.generator.has_noise:
             raise UsageError(f"{self.model} has no per-pixel noise (StyleGAN3 has none); leave out --noise random")
+
+    @cached_property
+    def ruler(self) -> Ruler:
+        """How far people are from the average face."""
+        return ruler(self.generator)
 
     @cached_property
     def format(self) -> str:
