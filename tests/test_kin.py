@@ -173,7 +173,7 @@ def test_added_models_lend_theirs(tiny_model, stylegan, monkeypatch, tmp_path, h
     monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path / "data"))
     assert stylegan("models", "add", tiny_model, "--name", "base").exit_code == 0
     origin = store.load("base").origin
-    vector = torch.ones(16).expand(13, -1)
+    vector = torch.full((13, 16), 0.1)
     directions.write(store.source("base").own_directions / "age.npz", Direction("age", vector), origin)
     assert stylegan("models", "convert", "base", "half.safetensors", "--half").exit_code == 0
     (tmp_path / "data/models/broken").mkdir()

@@ -11,7 +11,7 @@ import numpy as np
 
 from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.studio import CELL, Studio
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media.render import render
 from stylegan_cli.operations import editing
@@ -23,6 +23,7 @@ from stylegan_cli.scorers.silhouette import SILHOUETTE
 
 FAR = 1.5  # typical distances from the average face; the model's own people are at 1, and edits by 4 stay below
 LONG = 0.7  # typical distances that an edit moves: the default model's faces bear 6 in its own directions, but not 8
+UNBEARABLE = 2.0  # typical distances that no face survives
 NOTABLY = 1.1  # times as far as before: photos can be far to begin with
 SMALLEST = 128  # pixels: for smaller faces, scores and identity mean nothing
 DIGITS = {"years": 0, "degrees": 0, "log-odds": 1, "ratio": 2}  # after the point, by the score's unit
@@ -52,6 +53,18 @@ class Prices:
     @cached_property
     def ruler(self) -> Ruler:
         return editing.ruler(self.studio.generator)
+
+    def check(self, edits: Sequence[Edit]) -> None:
+        """Refuses what no face survives, before minutes are spent on a photo; --max-drift stops everybody in time."""
+        if self.max_drift is not None:
+            return
+        for edit in edits:
+            steps = (editing.movement(self.studio.generator, [edit], at) for at in editing.ends([edit]))
+            if (length := max(map(self.ruler.length, steps))) > UNBEARABLE:
+                raise UsageError(
+                    f"{editing.caption([edit])} would move people {length:.1f} typical distances, and no face bears "
+                    f"more than {UNBEARABLE:g}; amounts are lengths in W, not years: 1 is visible, 3 is a lot"
+                )
 
     def limited(self, person: Person, edits: list[Edit]) -> list[Edit]:
         """The edits as far as --max-drift lets this person go."""

@@ -27,7 +27,7 @@ def age(tiny_model, here):
     """A direction of the tiny model, and its file here."""
     tiny = store.load(str(tiny_model))
     vector = torch.randn(tiny.w_dim, generator=torch.Generator().manual_seed(3))
-    direction = Direction("age", (vector / vector.norm()).expand(tiny.num_ws, -1))
+    direction = Direction("age", (0.5 * vector / vector.norm()).expand(tiny.num_ws, -1))
     directions.write(here / "age.npz", direction, tiny.origin)
     return direction
 
@@ -196,14 +196,14 @@ def test_the_users_own_directions_have_names(tiny_stylegan, tiny_model, age, her
 
 
 def test_the_price_is_told_and_the_limit_kept(stylegan, tiny_model, age):
-    result = stylegan("edit", 1, "--direction", "age.npz=9", "--psi", 0.5, "--model", tiny_model, "--size", 16)
+    result = stylegan("edit", 1, "--direction", "age.npz=7", "--psi", 0.5, "--model", tiny_model, "--size", 16)
     assert result.exit_code == 0
     start, stop = result.stderr.split("typical distances")[0].rpartition(": ")[2].split(" -> ")
     assert float(start) < float(stop)
-    words = ["--direction", "age.npz=9", "--psi", 0.5, "--max-drift", f"{(float(start) + float(stop)) / 2:.2f}"]
+    words = ["--direction", "age.npz=7", "--psi", 0.5, "--max-drift", f"{(float(start) + float(stop)) / 2:.2f}"]
     result = stylegan("edit", 1, *words, "--model", tiny_model, "--size", 16, "--force", "--out", "edit.png")
     told = re.search(r"stops the edit at age \+([\d.]+)\.\n", result.stderr)
-    assert told and 0 < float(told[1]) < 9
+    assert told and 0 < float(told[1]) < 7
     assert f"-> {words[-1]} typical distances" in result.stderr
 
 
@@ -272,3 +272,13 @@ def test_scorers_that_cannot_be_fetched_cost_no_edit(stylegan, tiny_model, age, 
     result = stylegan("edit", 1, "--direction", "age.npz=1", "--model", tiny_model, "--size", 16)
     assert (result.exit_code, result.stdout) == (0, "edit.png\n")
     assert "What else changed is not known: there is no network." in result.stderr
+
+
+def test_amounts_that_no_face_bears_are_refused_first(stylegan, tiny_model, age, here):
+    """Before minutes are spent on a photo, which here is not even one."""
+    (here / "me.jpg").write_bytes(b"")
+    words = ["edit", "me.jpg", "--direction", "age.npz=0..60", "--model", tiny_model]
+    result = stylegan(*words)
+    assert result.exit_code == 2
+    assert re.search(r"age \+60 would move people \d+\.\d typical distances, .* not years: 1 is visible", result.stderr)
+    assert "not years" not in stylegan(*words, "--max-drift", 1).stderr

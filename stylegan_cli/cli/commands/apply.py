@@ -71,6 +71,7 @@ def apply(
         for edit in open_edits(studio, [(name, Amounts(n)) for name, n in step.amounts.items()], step.layers, step.keep)
     ]
     prices = Prices(studio, max_drift)
+    prices.check(edits)
 
     def limited(text: str) -> "tuple[Person, list[Edit]]":
         person = casting.one(studio, text)

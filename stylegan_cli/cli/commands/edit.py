@@ -190,10 +190,11 @@ def edit(
     check_paste(paste, output, texts)
     studio.check_out(1 if is_strip or paste else len(texts))
     edits = open_edits(studio, amounts, attributes.layers, split_names(attributes.keep))
+    prices = Prices(studio, attributes.max_drift)
+    prices.check(edits)
     before = casting.several(studio, texts)
     if identity:
         fetch(Identity.assets, output.quiet)
-    prices = Prices(studio, attributes.max_drift)
     own = [prices.limited(person, edits) for person in before]
     after = [editing.edited(generator, person, limited) for person, limited in zip(before, own, strict=True)]
     if paste:
