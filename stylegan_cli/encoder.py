@@ -14,7 +14,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from stylegan_cli import tensorfile
@@ -74,7 +73,7 @@ def save(encoder: Encoder, path: Path, notes: dict[str, object]) -> None:
     about = {"encoder": asdict(encoder.config), "model": encoder.origin.to_plain(), "notes": notes}
     metadata = {key: json.dumps(value) for key, value in about.items()}
     with replacing(path) as part:
-        save_file(tensors, part, metadata)
+        tensorfile.save(tensors, part, metadata)
 
 
 def model_of(path: Path) -> str | None:

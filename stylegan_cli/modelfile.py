@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from stylegan_cli import tensorfile
@@ -35,7 +34,7 @@ def save(generator: Generator, path: Path, notes: Mapping[str, Any], dtype: torc
         "notes": json.dumps(dict(notes)),
     }
     with replacing(path) as part:
-        save_file(tensors, part, metadata)
+        tensorfile.save(tensors, part, metadata)
 
 
 def is_native(path: Path) -> bool:

@@ -1,13 +1,16 @@
-"""Reads safetensors files: our models, encoders and checkpoints. Nothing that a file claims is trusted unchecked."""
+"""Reads and writes safetensors files: our models, encoders and checkpoints. Nothing that a file claims is trusted
+unchecked, and equal contents are equal files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 # Our headers are a few hundred kB at most; the library itself would accept 100 MB of JSON.
@@ -25,6 +28,19 @@ def read_metadata(path: Path) -> dict[str, str]:
     """The metadata alone. Raises ValueError as `read` does."""
     with _opened(path) as file:
         return file.metadata() or {}
+
+
+def save(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Writes contiguous tensors and metadata. Raises SafetensorError or OSError, which `files.replacing`
+    words, if that fails."""
+    save_file(dict(tensors), path, dict(metadata))
+    # The library sorts the tensors, but leaves the metadata in random order. Sorted, it is as long as before.
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(metadata.items()))
+        file.seek(8)
+        file.write(json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(length))
 
 
 @contextmanager

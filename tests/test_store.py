@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save, save_file
 
-from stylegan_cli import modelfile, store
+from stylegan_cli import modelfile, store, tensorfile
 from stylegan_cli.assets import Asset, Wheel, download, read_local_wheel, read_wheel
 from stylegan_cli.cli.console import fetch
 from stylegan_cli.errors import StyleganError, UsageError
@@ -392,6 +392,13 @@ def test_a_flipped_bit_in_a_model_file(tmp_path, tiny_model, where):
         store.load(str(tmp_path / "flipped.safetensors"))
 
 
+def test_a_model_that_is_saved_again_is_the_same_file(tmp_path, tiny):
+    paths = [tmp_path / f"{number}.safetensors" for number in range(4)]
+    for path in paths:
+        modelfile.save(tiny, path, {"licence": "MIT"})
+    assert len({path.read_bytes() for path in paths}) == 1
+
+
 def test_saving_on_a_full_disk_leaves_nothing(tmp_path, tiny, monkeypatch):
     from safetensors import SafetensorError
 
@@ -399,7 +406,7 @@ def test_saving_on_a_full_disk_leaves_nothing(tmp_path, tiny, monkeypatch):
         path.write_bytes(b"half")
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(modelfile, "save_file", full)
+    monkeypatch.setattr(tensorfile, "save_file", full)
     with pytest.raises(StyleganError, match=r"no space left to write .*tiny\.safetensors; free some space"):
         modelfile.save(tiny, tmp_path / "tiny.safetensors", {})
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Damaged safetensors files: whatever reads them, a false header costs neither time nor memory."""
+"""Safetensors files: equal contents are equal files, and a false header costs no reader time or memory."""
 
 import json
 import struct
@@ -30,6 +30,24 @@ def test_metadata_and_tensors(path):
     metadata, tensors = tensorfile.read(path)
     assert metadata == tensorfile.read_metadata(path) == {"model": '{"sha256": "1"}', "architecture": "a"}
     assert (tensors.keys(), tensors["x"].tolist()) == ({"x"}, [0, 1, 2])
+
+
+def test_equal_contents_are_equal_files(path):
+    """The library writes metadata in another order every time."""
+    about = {name: json.dumps(f"{name}: é\n\t\x01\x7f\u2028😀") for name in "hgfedcba"} | {
+        "z": 'é\n\t\x01\x7f\u2028😀"/'
+    }
+    tensors, written = {"y": torch.arange(3.0), "x": torch.arange(2.0).half()}, set()
+    for _ in range(4):
+        tensorfile.save(tensors, path, about)
+        written.add(path.read_bytes())
+    (content,) = written
+    metadata, found = tensorfile.read(path)
+    assert metadata == about
+    assert {name: tensor.tolist() for name, tensor in found.items()} == {"x": [0, 1], "y": [0, 1, 2]}
+    length = int.from_bytes(content[:8], "little")
+    assert list(json.loads(content[8 : 8 + length])["__metadata__"]) == sorted(about)
+    assert len(content) == len(save(tensors, about))
 
 
 @pytest.mark.parametrize(

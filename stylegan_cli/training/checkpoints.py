@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors.torch import save_file
 from torch import Tensor
 
 from stylegan_cli import tensorfile
@@ -31,7 +30,7 @@ def save(state: State, folder: Path) -> Path:
     path = path_of(folder, state.progress.nimg)
     metadata = {"progress": progress, "sha256": digest("training", progress, tensors)}
     with replacing(path) as part:
-        save_file(tensors, part, metadata)
+        tensorfile.save(tensors, part, metadata)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
     if read(path) is None:

@@ -17,10 +17,10 @@ import torch
 from PIL import Image
 from plain_features import Means
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from small_runs import words, write_pictures
 
-from stylegan_cli import importers, modelfile, store
+from stylegan_cli import importers, store, tensorfile
 from stylegan_cli.cli import train_results, train_view
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.film import CODECS
@@ -747,7 +747,7 @@ def test_a_disk_without_room(stylegan, faces, monkeypatch):
     assert (result.exit_code, "run has 0 MB left, but this run needs" in result.stderr) == (1, True)
 
 
-@pytest.mark.parametrize(("module", "what"), [(checkpoints, "checkpoints/0"), (modelfile, "network-snapshot.safete")])
+@pytest.mark.parametrize(("folder", "what"), [("checkpoints", "checkpoints/0"), ("run", "network-snapshot.safete")])
 @pytest.mark.parametrize(
     "error",
     [
@@ -755,14 +755,16 @@ def test_a_disk_without_room(stylegan, faces, monkeypatch):
         SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
     ],
 )
-def test_a_disk_that_fills_up(stylegan, faces, monkeypatch, module, what, error):
+def test_a_disk_that_fills_up(stylegan, faces, monkeypatch, folder, what, error):
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.04))
     before = tensors("run")[1]
 
-    def full(*_):
-        raise error
+    def full(values, path, metadata):
+        if path.parent.name == folder:
+            raise error
+        save_file(values, path, metadata)
 
-    monkeypatch.setattr(module, "save_file", full)
+    monkeypatch.setattr(tensorfile, "save_file", full)
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.08))
     assert (result.exit_code, f"there is no space left to write run/{what}" in result.stderr) == (1, True)
     assert tensors("run")[1] == before

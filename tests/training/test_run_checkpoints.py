@@ -7,6 +7,7 @@ import pytest
 import torch
 from small_trainers import steps, trainer_of
 
+from stylegan_cli import tensorfile
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.training import checkpoints
 
@@ -89,7 +90,7 @@ def test_one_that_was_written_badly_is_told_and_replaces_none(state, tmp_path, m
     for nimg in (8, 16):
         state.progress.nimg = nimg
         checkpoints.save(state, tmp_path)
-    monkeypatch.setattr(checkpoints, "save_file", lambda _tensors, part, _metadata: part.write_bytes(b"damaged"))
+    monkeypatch.setattr(tensorfile, "save", lambda _tensors, part, _metadata: part.write_bytes(b"damaged"))
     state.progress.nimg = 24
     with pytest.raises(StyleganError, match="was not written correctly; check the disk"):
         checkpoints.save(state, tmp_path)
