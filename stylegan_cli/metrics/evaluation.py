@@ -179,8 +179,9 @@ class Judge:
                 yield Measure(name, self.features.titles[name], found, JACKKNIFE)
             elif name == "pr":
                 both = jackknife(precision_recall.precision_recall(fake, real))
-                for title, found in zip(("precision", "recall"), both, strict=True):
-                    yield Measure(title, f"{title}-{self.features.name}", found.within(0, 1), JACKKNIFE)
+                for title, found, rows in zip(("precision", "recall"), both, (fake, real), strict=True):
+                    estimate = found.and_share_of(len(rows)).within(0, 1)
+                    yield Measure(title, f"{title}-{self.features.name}", estimate, f"{JACKKNIFE}, and Wilson's")
 
     def _path_length(self, made: Made, num: int, on_path: Callable[[], None]) -> Measure:
         network = perceptual.network(made.generator.device)

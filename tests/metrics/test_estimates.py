@@ -56,6 +56,17 @@ def test_within_bounds():
     assert Estimate(0.9, 0.7, 1.1).within(0, 1) == Estimate(0.9, 0.7, 1)
 
 
+@pytest.mark.parametrize(
+    ("count", "value", "low", "high"),
+    [(80, 0, 0, 0.0458), (80, 1, 0.9542, 1), (10, 0.3, 0.1078, 0.6032), (100, 0.5, 0.4038, 0.5962)],
+)
+def test_a_share_of_few_is_not_known_better_than_wilson_says(count, value, low, high):
+    """The textbook's intervals, whichever narrow one the jackknife found; a wide one stays."""
+    found = Estimate(value, value, value).and_share_of(count)
+    assert (found.value, found.low, found.high) == pytest.approx((value, low, high), abs=1e-4)
+    assert Estimate(value, -0.1, 1.1).and_share_of(count) == Estimate(value, -0.1, 1.1)
+
+
 def test_the_interval_of_ten_values_is_students():
     """1 to 10: mean 5.5, standard error 0.9574; nine degrees of freedom."""
     found = from_blocks(np.arange(1.0, GROUPS + 1))

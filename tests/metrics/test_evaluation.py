@@ -57,6 +57,15 @@ def test_equal_sets_of_pictures(make_data, drawings):
     assert (report["precision"], report["recall"]) == (1, 1)
 
 
+def test_shares_of_none_have_the_interval_of_their_number(tiny, make_data, monkeypatch):
+    """Precision is a share of the subject's pictures, recall of the reference's."""
+    monkeypatch.setattr(precision_recall, "precision_recall", lambda _fake, _real: np.zeros((11, 2)))
+    report = judge(DataSet(make_data(60)), num=80, metrics=("pr",))(Made(tiny))
+    found = {measure.name: measure.estimate for measure in report.measures}
+    assert {name: (one.value, one.low) for name, one in found.items()} == {"precision": (0, 0), "recall": (0, 0)}
+    assert [found[name].high for name in ("precision", "recall")] == pytest.approx([0.0458, 0.0602], abs=1e-4)
+
+
 def test_a_model_by_data(tiny, drawings):
     counted = []
     settings = Settings(("fd", "kd", "pr", "ppl"), MIN_PICTURES)
