@@ -24,6 +24,9 @@ from stylegan_cli.training.networks import Start, sizes_of, start_of
 from stylegan_cli.training.options import Options
 from stylegan_cli.training.state import State, begin
 
+# What a run that starts from another one cannot choose.
+FIXED = presets.SIZES | {"cfg", "resolution"}
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -111,20 +114,24 @@ def _check_same(run: RunFolder, before: Options, wishes: Wishes, pictures: Pictu
     wanted = wishes.said | {"resolution": pictures.resolution}
     if given := asked.load(run.path):  # runs of older versions did not record it
         was, wanted = was | {"preset": given.get("preset", asked.PRESET)}, wanted | {"preset": wishes.preset}
-    for name, value in wanted.items():
-        if value != was[name]:
-            _refuse(run, f"--{name.replace('_', '-')} is {value}, but was {was[name]}", "use the same options")
+    if differing := [name for name, value in wanted.items() if value != was[name]]:
+        name, fits = differing[0], FIXED.isdisjoint(differing)
+        _refuse(run, f"--{name.replace('_', '-')} is {wanted[name]}, but was {was[name]}", "use the same options", fits)
     if wishes.resumed and wishes.resumed[1].identity != before.resume:
         began = "another model" if before.resume else "random weights"
-        _refuse(run, f"it started from {began}, not from --resume {wishes.resumed[0]}", "leave that out")
+        _refuse(run, f"it started from {began}, not from --resume {wishes.resumed[0]}", "leave that out", fits=False)
     if pictures.c_dim != before.c_dim:
         _refuse(run, f"the pictures have {pictures.c_dim} classes, but had {before.c_dim}", "use the same --data")
     if pictures.fingerprint != before.data:
         _refuse(run, f"{wishes.data} contains other pictures than it was trained on", "use the same --data")
 
 
-def _refuse(run: RunFolder, why: str, instead: str) -> NoReturn:
-    raise UsageError(f"{run.path} contains another run: {why}; choose another --outdir, or {instead}")
+def _refuse(run: RunFolder, why: str, instead: str, fits: bool = True) -> NoReturn:
+    """`fits`: another run, as wished, could start from this one."""
+    start = f", with --resume {run.path} to go on from it" if fits else ""
+    raise UsageError(
+        f"the run in {run.path} cannot continue like this: {why}; {instead}, or choose another --outdir{start}"
+    )
 
 
 def _check_alike(options: Options, state: State, world: World) -> None:

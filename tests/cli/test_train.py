@@ -266,7 +266,10 @@ def test_a_run_that_began_otherwise_is_not_resumed(stylegan, faces):
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
     result = stylegan("train", "--outdir", "run", "--resume", "first")
     assert result.exit_code == 2
-    assert "run contains another run: it started from random weights, not from --resume first" in result.stderr
+    said = (
+        "the run in run cannot continue like this: it started from random weights, not from --resume first; leave that"
+    )
+    assert f"{said} out, or choose another --outdir.\n" in result.stderr
 
 
 @pytest.mark.slow
@@ -472,13 +475,17 @@ def test_a_run_without_its_film(stylegan, faces, monkeypatch):
     assert "There is no film of this run: ffmpeg could not write" in result.stderr
 
 
+SAME = "use the same options, or choose another --outdir"
+
+
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"gamma": 2}, "--gamma is 2, but was"),
-        ({"seed": 1}, "--seed is 1, but was 0"),
-        ({"cbase": 64}, "--cbase is 64, but was 128"),
-        ({"cfg": "stylegan1"}, "--cfg is stylegan1, but was stylegan2"),
+        ({"gamma": 2}, rf"--gamma is 2, but was \S+; {SAME}, with --resume run to go on from it\."),
+        ({"seed": 1}, rf"--seed is 1, but was 0; {SAME}, with --resume run to go on from it\."),
+        ({"cbase": 64}, rf"--cbase is 64, but was 128; {SAME}\."),
+        ({"gamma": 2, "cbase": 64}, rf"--\S+ is \d+, but was \S+; {SAME}\."),
+        ({"cfg": "stylegan1"}, rf"--cfg is stylegan1, but was stylegan2; {SAME}\."),
     ],
 )
 def test_another_run_in_the_same_folder(stylegan, faces, changed, sentence):
@@ -486,7 +493,7 @@ def test_another_run_in_the_same_folder(stylegan, faces, changed, sentence):
     before = tensors("run")[1]
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.016, **changed))
     assert (result.exit_code, result.stdout) == (2, "")
-    assert sentence in result.stderr
+    assert re.search(f"the run in run cannot continue like this: {sentence}", result.stderr), result.stderr
     assert tensors("run")[1] == before
 
 
@@ -494,7 +501,7 @@ def test_another_preset(stylegan, faces):
     """What it filled in is the run's, and was not said."""
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
     result = stylegan("train", "--outdir", "run", "--preset", "paper")
-    assert (result.exit_code, "--preset is paper, but was auto; choose another" in result.stderr) == (2, True)
+    assert (result.exit_code, "--preset is paper, but was auto; use the same" in result.stderr) == (2, True)
     result = stylegan("train", "--outdir", "run", "--preset", "auto")
     assert result.exit_code == 0, result.stderr
 
@@ -503,7 +510,10 @@ def test_other_pictures_are_another_run(stylegan, faces, here):
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
     write_pictures(here / "others", count=20)
     result = stylegan("train", "--data", "others", "--outdir", "run", *words(kimg=0.008))
-    assert (result.exit_code, "contains other pictures than it was trained on" in result.stderr) == (2, True)
+    assert result.exit_code == 2
+    assert "contains other pictures than it was trained on; use the same --data, or choose another" in result.stderr
+    onward = ["--data", "others", "--outdir", "on", "--resume", "run", "--batch", 8, "--gamma", 2, "--dry-run"]
+    assert stylegan("train", *onward).exit_code == 0  # as the sentence says
 
 
 def test_a_batch_stays_split_as_it_was(stylegan, faces):
