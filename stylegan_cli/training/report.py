@@ -6,8 +6,8 @@ import base64
 import html as markup
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ CHARTS = (
     ("Pictures a second", {"images_per_second": "pictures a second"}),
 )
 COLOURS = ("#1f6f8b", "#d1603d")
+Points = list[tuple[float, float]]
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1180px; padding: 0 1rem; color: #222 }
 svg { width: 100%; height: auto } svg text { font: 11px system-ui, sans-serif; fill: #666 }
@@ -52,7 +53,8 @@ def html(
     last = lines[-1] if lines else {}
     hours = sum(line.get("seconds", 0) for line in lines) / 3600
     told = f"{last.get('kimg', 0):,.1f} thousand pictures seen in {hours:.2f} hours of training"
-    charts = _metrics(measured) + "".join(_chart(title, keys, lines) for title, keys in CHARTS)
+    levels = {"Overfitting": {"target": options.target}} if options.aug == "ada" else {}
+    charts = _metrics(measured) + "".join(_chart(title, keys, lines, levels.get(title, {})) for title, keys in CHARTS)
     figures = "".join(
         f'<figure><img src="{_data_uri(path)}" alt="Generated pictures">'
         f"<figcaption>{kimg:,.10g} kimg</figcaption></figure>"
@@ -68,56 +70,99 @@ def html(
 
 
 def _metrics(measured: Sequence[dict[str, Any]]) -> str:
-    """A chart for each metric, with the distance between halves of the real pictures as the line to approach."""
+    """A chart for each metric, with its 95 % interval, and the distance between halves of the real pictures as the line
+    to approach."""
     charts = ""
     for title in dict.fromkeys(line["title"] for line in measured):
         lines = [line for line in measured if line["title"] == title]
         floor = {"kimg": 0, "floor": lines[0]["floor"]}
         about = f"{title}, {lines[-1]['num']:,} pictures a side"
-        charts += _chart(about, {"value": "generated", "floor": "real against real"}, [floor, *lines])
+        charts += _chart(
+            about, {"value": "generated", "floor": "real against real"}, [floor, *lines], band=("low", "high")
+        )
     return charts
 
 
-def _chart(title: str, keys: dict[str, str], lines: Sequence[dict[str, Any]]) -> str:
-    """One chart over kimg; empty if the log has no such values. `title` is plain text."""
+def _chart(
+    title: str,
+    keys: dict[str, str],
+    lines: Sequence[dict[str, Any]],
+    levels: dict[str, float] | None = None,
+    band: tuple[str, ...] = (),
+) -> str:
+    """One chart over kimg; empty if the log has no such values. `title` is plain text. `levels` are values to compare
+    with, by their names, and `band` the keys of an interval around the first line."""
     title = markup.escape(title)
     series = {name: _points(lines, key) for key, name in keys.items()}
     series = {name: points for name, points in series.items() if points}
     if not series or (keys.keys() == {"lod"} and not any(y for _, y in series["lod"])):
         return ""
-    every = [point for points in series.values() for point in points]
-    right = max(x for x, _ in every) or 1
-    low, high = min(*(y for _, y in every), 0.0), max(y for _, y in every)
-    high = high if high > low else low + 1
-
-    def place(x: float, y: float) -> str:
-        across = MARGIN + x / right * (WIDTH - 2 * MARGIN)
-        down = HEIGHT - MARGIN / 2 - (y - low) / (high - low) * (HEIGHT - MARGIN)
-        return f"{across:.1f},{down:.1f}"
-
-    drawn = ""
-    for number, (name, points) in enumerate(series.items()):
-        path = " ".join(place(x, y) for x, y in points)
-        colour = COLOURS[number % len(COLOURS)]
-        drawn += f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{path}"/>'
-        if len(points) <= DOTS:
-            at = (place(x, y).split(",") for x, y in points)
-            drawn += "".join(f'<circle cx="{across}" cy="{down}" r="2" fill="{colour}"/>' for across, down in at)
-        drawn += f'<text x="{MARGIN + 8 + 120 * number}" y="12" style="fill:{colour}">{name}</text>'
+    edges, levels = [_points(lines, key) for key in band], levels or {}
+    every = [point for points in (*series.values(), *edges) for point in points]
+    heights = [y for _, y in every] + [*levels.values(), 0.0]
+    low, high = min(heights), max(heights)
+    axes = Axes(max(x for x, _ in every) or 1, low, high if high > low else low + 1)
+    drawn = _band(axes, edges) + _levels(axes, ({"0": 0.0} if low < 0 else {}) | levels) + _curves(axes, series)
     bottom = HEIGHT - MARGIN / 2
-    axes = f'<path d="M{MARGIN},{MARGIN / 2} V{bottom} H{WIDTH - MARGIN}" fill="none" stroke="#bbb"/>'
+    frame = f'<path d="M{MARGIN},{MARGIN / 2} V{bottom} H{WIDTH - MARGIN}" fill="none" stroke="#bbb"/>'
     labels = (
-        f'<text x="{MARGIN - 4}" y="{bottom}" text-anchor="end">{low:.3g}</text>'
-        f'<text x="{MARGIN - 4}" y="{MARGIN / 2 + 8}" text-anchor="end">{high:.3g}</text>'
-        f'<text x="{WIDTH - MARGIN}" y="{HEIGHT - 6}" text-anchor="end">{right:,.0f} kimg</text>'
+        f'<text x="{MARGIN - 4}" y="{bottom}" text-anchor="end">{axes.low:.3g}</text>'
+        f'<text x="{MARGIN - 4}" y="{MARGIN / 2 + 8}" text-anchor="end">{axes.high:.3g}</text>'
+        f'<text x="{WIDTH - MARGIN}" y="{HEIGHT - 6}" text-anchor="end">{axes.right:,.10g} kimg</text>'
     )
     return (
         f'<section><h3>{title}</h3><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
-        f"{axes}{drawn}{labels}</svg></section>"
+        f"{frame}{drawn}{labels}</svg></section>"
     )
 
 
-def _points(lines: Sequence[dict[str, Any]], key: str) -> list[tuple[float, float]]:
+@dataclass(frozen=True)
+class Axes:
+    """What a chart shows: from 0 to `right` kimg, and values from `low` to `high`."""
+
+    right: float
+    low: float
+    high: float
+
+    def place(self, x: float, y: float) -> str:
+        across = MARGIN + x / self.right * (WIDTH - 2 * MARGIN)
+        down = HEIGHT - MARGIN / 2 - (y - self.low) / (self.high - self.low) * (HEIGHT - MARGIN)
+        return f"{across:.1f},{down:.1f}"
+
+
+def _curves(axes: Axes, series: Mapping[str, Points]) -> str:
+    """The lines, with their names above them."""
+    drawn = ""
+    for number, (name, points) in enumerate(series.items()):
+        path = " ".join(axes.place(x, y) for x, y in points)
+        colour = COLOURS[number % len(COLOURS)]
+        drawn += f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{path}"/>'
+        if len(points) <= DOTS:
+            at = (axes.place(x, y).split(",") for x, y in points)
+            drawn += "".join(f'<circle cx="{across}" cy="{down}" r="2" fill="{colour}"/>' for across, down in at)
+        drawn += f'<text x="{MARGIN + 8 + 120 * number}" y="12" style="fill:{colour}">{name}</text>'
+    return drawn
+
+
+def _levels(axes: Axes, levels: Mapping[str, float]) -> str:
+    """Thin lines across, with their names at the right."""
+    drawn = ""
+    for name, y in levels.items():
+        across, down = axes.place(axes.right, y).split(",")
+        drawn += f'<path d="M{MARGIN},{down} H{across}" stroke="#bbb" stroke-dasharray="4 3"/>'
+        drawn += f'<text x="{WIDTH - MARGIN + 4}" y="{down}" dy="4">{name}</text>'
+    return drawn
+
+
+def _band(axes: Axes, edges: Sequence[Points]) -> str:
+    """The area between two lines, if they have points."""
+    if not any(edges):
+        return ""
+    outline = " ".join(axes.place(x, y) for x, y in (*edges[0], *reversed(edges[1])))
+    return f'<polygon fill="{COLOURS[0]}" fill-opacity="0.15" points="{outline}"/>'
+
+
+def _points(lines: Sequence[dict[str, Any]], key: str) -> Points:
     points = [(line["kimg"], line[key]) for line in lines if line.get(key) is not None]
     return points[:: len(points) // POINTS + 1]
 

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,43 @@ def test_the_chart_of_a_metric_has_its_floor(options):
     assert (points[0][0], points[-1][0]) == (report.MARGIN, right)
     assert left < right and high < low < level
     assert page.count("<circle") == 5
+
+
+def test_the_chart_of_a_metric_has_its_interval(options):
+    around = [(10, 14.0, 12.0, 16.0), (20, 10.5, 9.5, 12.0)]
+    measured = [{"kimg": kimg, **metric(value), "low": low, "high": high} for kimg, value, low, high in around]
+    page = report.html(options, [], measured, [])
+    (band,) = re.findall(r'<polygon[^>]* points="([^"]*)"', page)
+    (generated, _) = re.findall(r'<polyline[^>]* points="([^"]*)"', page)
+    first, last, above_last, above_first = (tuple(map(float, point.split(","))) for point in band.split())
+    (left, one), (right, other) = (map(float, point.split(",")) for point in generated.split())
+    assert (first[0], last[0], above_last[0], above_first[0]) == (left, right, right, left)
+    assert above_first[1] < one < first[1] and above_last[1] < other < last[1]
+    assert above_first[1] == report.MARGIN / 2  # the highest value of the chart
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"loss_g": 3.0}, {}),
+        ({"loss_g": -3.0, "loss_d": 1.0}, {"0": 0.75}),
+        ({"r_t": 0.2, "p": 0.4}, {"target": 1}),
+        ({"r_t": -0.6, "p": 0.4}, {"0": 0.5, "target": 1}),
+    ],
+)
+def test_lines_to_compare_with(options, values, expected):
+    """Zero, where a chart goes below it, and the r_t that adaptive augmentation aims for."""
+    page = report.html(replace(options, aug="ada", target=0.6), [{"kimg": 1, "seconds": 1, **values}], [], [])
+    found = re.findall(r'<path d="M44,([\d.]+) H516.0"[^>]*/><text [^>]*>([^<]*)</text>', page)
+    height = report.HEIGHT - report.MARGIN
+    shares = {name: 1 - (float(down) - report.MARGIN / 2) / height for down, name in found}
+    assert shares == pytest.approx(expected)
+    assert "target<" not in report.html(replace(options, aug="none"), [{"kimg": 1, "seconds": 1, **values}], [], [])
+
+
+def test_a_short_run_has_its_kimg(options):
+    page = report.html(options, [{"kimg": 0.048, "seconds": 1, "loss_g": 1.0}], [], [])
+    assert ">0.048 kimg<" in page
 
 
 @pytest.mark.parametrize("line", ["{", '{"kimg": 0.016, "nimg": 16, "value": 1.0, "seconds": 2.0}'])
