@@ -39,17 +39,19 @@ def average(one: Generator, other: Generator, share: float = 0.5) -> Tensors:
     return _lerp(one, other, lambda _name: share)
 
 
-def _shape(generator: Generator) -> tuple[str, dict[str, Any]]:
-    """What two networks must have in common."""
-    config = asdict(generator.config)
-    return generator.family, {key: value for key, value in config.items() if key not in FREE}
+def _shape(generator: Generator) -> dict[str, Any]:
+    """What two networks must have in common, by name."""
+    config = {"resolution": generator.resolution} | asdict(generator.config)
+    return {"family": generator.family} | {key: value for key, value in config.items() if key not in FREE}
 
 
 def _lerp(one: Generator, other: Generator, share: Callable[[str], float]) -> Tensors:
-    if _shape(one) != _shape(other):
+    shape, other_shape = _shape(one), _shape(other)
+    if differing := [key for key, value in shape.items() if other_shape.get(key) != value]:
+        key = differing[0]
         raise StyleganError(
-            f"{one.origin.name} ({one.family}, {one.resolution} pixels) and {other.origin.name} ({other.family}, "
-            f"{other.resolution} pixels) are networks of different shapes; surgery needs two of the same shape"
+            f"{one.origin.name} and {other.origin.name} are networks of different shapes: {key} is {shape[key]} in the "
+            f"first and {other_shape.get(key)} in the second; surgery needs two of the same shape"
         )
     theirs = other.state_dict()
     return {name: tensor.lerp(theirs[name], share(name)) for name, tensor in one.state_dict().items()}

@@ -47,9 +47,14 @@ def test_average_is_halfway_and_its_ends_are_the_networks(tiny, other):
 
 
 def test_networks_of_different_shapes_are_refused(tiny, other):
+    """The first difference is named, and a family has other things than another."""
     other.config = replace(other.config, mapping_layers=9)
-    with pytest.raises(StyleganError, match="different shapes"):
+    with pytest.raises(StyleganError, match="different shapes: mapping_layers is 2 in the first and 9 in the second; "):
         surgery.average(tiny, other)
+    with pytest.raises(StyleganError, match="different shapes: family is mobilestylegan in the first and stylegan1 in"):
+        surgery.swap_layers(tiny, make("stylegan1"), 8)
+    with pytest.raises(StyleganError, match="different shapes: resolution is 64 in the first and 32 in the second; "):
+        surgery.average(make("stylegan2"), make("stylegan2", resolution=32))
 
 
 @pytest.mark.parametrize("changes", [{"w_avg_beta": 0.9}, {"conv_clamp": 256}])
