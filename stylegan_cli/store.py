@@ -30,6 +30,7 @@ ENCODER = f"encoder{NATIVE}"
 UNKNOWN_LICENCE = "its maker's"
 # The model file that a training run's folder stands for.
 SNAPSHOT = f"network-snapshot{NATIVE}"
+IN_RUNS = ("network-snapshot", "network-best")  # the beginnings of their models' names
 # Part of a converted file's name: if the conversion changes, a new file is made and the old one is not used.
 CONVERSION = 1
 
@@ -197,7 +198,7 @@ def source(text: str) -> Source:
         return Source(path.stem, path, _key(path, text), url=text)
     if is_file(text):
         path = _model_in(Path(text))
-        return Source(path.stem, path, _key(path, str(path.resolve())))
+        return Source(_called(path), path, _key(path, str(path.resolve())))
     model = find(text)
     return Source(text, model.weights, text, model)
 
@@ -209,6 +210,15 @@ def _model_in(path: Path) -> Path:
     if not path.is_file():
         raise UsageError(f"there is no model file {path}; known models are {', '.join(models())}")
     return path
+
+
+def _called(path: Path) -> str:
+    """The name of a file's generator. Those of training runs, which all have the same files, are called after the
+    folder: run, run/network-best."""
+    folder = path.parent.resolve().name
+    if not folder or path.suffix != NATIVE or not path.stem.startswith(IN_RUNS):
+        return path.stem
+    return folder if path.name == SNAPSHOT else f"{folder}/{path.stem}"
 
 
 def _key(path: Path, whole: str) -> str:

@@ -335,10 +335,33 @@ def test_a_run_is_not_taken_for_a_model_of_its_name(stylegan, tiny_model, tmp_pa
     (here / "run/network-snapshot.safetensors").write_bytes(tiny_model.read_bytes())
     with pytest.raises(UsageError, match="run is both a model that was added and the folder of a training run"):
         store.load("run")
-    assert store.load("run/").origin.name == "network-snapshot"
+    assert store.source("run/").model is None
     result = stylegan("models", "remove", "run")
     assert result.exit_code == 0, result.stderr
-    assert store.load("run").origin.name == "network-snapshot"
+    assert store.source("run").path == Path("run/network-snapshot.safetensors")
+
+
+def test_models_of_runs_are_called_after_their_folders(tiny_model, here, stylegan, monkeypatch):
+    """In reports and errors; the keys of their directions remain."""
+    for folder in ("one", "two"):
+        (here / folder).mkdir()
+        for name in ("network-snapshot", "network-best", "network-snapshot-000040", "other"):
+            (here / folder / f"{name}.safetensors").write_bytes(tiny_model.read_bytes())
+    names = ["one", "one/", "two/network-snapshot.safetensors", "two/network-best.safetensors"]
+    names += ["two/network-snapshot-000040.safetensors", "two/other.safetensors"]
+    called = ["one", "one", "two", "two/network-best", "two/network-snapshot-000040", "other"]
+    assert [store.load(name).origin.name for name in names] == called
+    assert store.source("one").key.startswith("network-snapshot.")
+    assert "/" not in store.source("two/network-best.safetensors").key
+    monkeypatch.chdir("two")
+    assert [store.source(name).name for name in (".", "network-best.safetensors")] == ["two", "two/network-best"]
+    result = stylegan("sample", "--seeds", 3, "--model", "network-best.safetensors")
+    assert (result.exit_code, result.stdout) == (0, "seed0003.png\n"), result.stderr
+    replayed = stylegan("replay", "seed0003.png", "--model", "../one", "--outdir", "..")
+    assert replayed.exit_code == 0, replayed.stderr
+    assert Path(replayed.stdout.strip()).read_bytes() == Path("seed0003.png").read_bytes()
+    result = stylegan("replay", "seed0003.png")
+    assert "was made with the model file two/network-best; name that file with --model" in result.stderr
 
 
 DAMAGED = [
