@@ -181,6 +181,24 @@ def test_show_tells_what_comes_with_a_model(stylegan, files, own_models):
     assert f"directions    hair\nencoder       {encoder}\n" in shown
 
 
+def test_show_in_json(stylegan, files, own_models):
+    shown = json.loads(stylegan("models", "show", files["stylegan1"], "--json").stdout)
+    expected = {"family": "stylegan1", "classes": 0, "resolution": 64, "noise": True, "encoder": None, "directions": []}
+    assert {key: shown[key] for key in expected} == expected
+    assert shown["latents"] == {"z": [8], "w": [8], "ws": [10, 8]}
+    assert shown["sha256"] == store.load(str(files["stylegan1"])).origin.sha256
+    assert (shown["file"], shown["size"]) == (str(files["stylegan1"]), files["stylegan1"].stat().st_size)
+    assert shown["notes"]["licence"] == "its maker's"
+    assert shown["layers"][-1] == {"index": 9, "resolution": 64, "channels": 8, "band": "fine"}
+
+
+def test_list_in_json(stylegan, own_models):
+    listed = {one["name"]: one for one in json.loads(stylegan("models", "list", "--json").stdout)}
+    assert [*listed] == ["faces-64", "ffhq"]
+    assert listed["faces-64"]["here"] is True
+    assert listed["faces-64"]["licence"] == store.find("faces-64").about["licence"]
+
+
 def test_show_tells_the_licence(stylegan, files, own_models, tmp_path):
     """Of named models it is in their folder; a model that is added keeps what its file says."""
     generator = store.load(str(files["stylegan1"]))

@@ -1,8 +1,10 @@
 """`stylegan models`: which models there are, where they are, and what is in them."""
 
+import json
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,61 +14,91 @@ from stylegan_cli.cli.options import Force, ModelChoice, Quiet, command, out_opt
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from stylegan_cli.generator import Generator
+    from stylegan_cli.store import Source
 
 app = typer.Typer(help="List, show, fetch, add, remove, convert and blend models.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or a model file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
 @command
-def list_models() -> None:
+def list_models(as_json: AsJson = False) -> None:
     """List the named models and whether they are on this machine."""
     from stylegan_cli import store
 
+    listed = []
     for name, model in store.models().items():
         try:
-            data(f"{name}\t{'here' if model.is_here else 'not fetched'}\t{escaped(model.about['title'])}")
+            title, licence = model.about["title"], model.about["licence"]
+            listed.append({"name": name, "here": model.is_here, "title": title, "licence": licence})
         except StyleganError as error:
             tell(f"{error}.")
+    if as_json:
+        data(json.dumps(listed))
+        return
+    for one in listed:
+        data(f"{one['name']}\t{'here' if one['here'] else 'not fetched'}\t{escaped(one['title'])}")
 
 
 @app.command()
 @command
-def show(name: Name = "ffhq") -> None:
+def show(name: Name = "ffhq", as_json: AsJson = False) -> None:
     """Show a model: family, sizes, what comes with it, hash, source, licence, and layers with their bands."""
     from stylegan_cli import store
     from stylegan_cli.cli.studio import open_generator
 
     generator, _ = open_generator(ModelChoice(name), quiet=False)
-    source = store.source(name)
-    parameters = sum(tensor.numel() for tensor in generator.parameters())
+    facts = _facts(generator, store.source(name))
+    for line in [json.dumps(facts)] if as_json else _lines(facts):
+        data(line)
+
+
+def _facts(generator: "Generator", source: "Source") -> dict[str, Any]:
+    """What there is to know about a model, as plain values. Its `notes` come from whoever made the file."""
+    from stylegan_cli import store
+
     notes = {"licence": store.UNKNOWN_LICENCE} | generator.origin.notes
-    notes |= {"licence": source.model.about["licence"]} if source.model else {}
-    about = {
+    return {
         "name": generator.origin.name,
         "family": generator.family,
-        "classes": f"0-{generator.c_dim - 1}" if generator.c_dim else "none",
+        "classes": generator.c_dim,
         "resolution": generator.resolution,
-        "parameters": f"{parameters:,}",
-        "latents": f"z [{generator.z_dim}], w [{generator.w_dim}], ws [{generator.num_ws}, {generator.w_dim}]",
-        "noise": "yes" if generator.has_noise else "no",
-        "cast": ", ".join(store.cast(source, generator.origin)) or "none",
-        "directions": ", ".join(store.directions(source, generator.origin)) or "none",
-        "encoder": source.encoder or "none",
+        "parameters": sum(tensor.numel() for tensor in generator.parameters()),
+        "latents": {"z": [generator.z_dim], "w": [generator.w_dim], "ws": [generator.num_ws, generator.w_dim]},
+        "noise": generator.has_noise,
+        "cast": [*store.cast(source, generator.origin)],
+        "directions": [*store.directions(source, generator.origin)],
+        "encoder": str(source.encoder) if source.encoder else None,
         "sha256": generator.origin.sha256,
-        "file": source.path,
-        "size": f"{source.path.stat().st_size / 1e6:,.1f} MB",
+        "file": str(source.path),
+        "size": source.path.stat().st_size,
+        "notes": notes | ({"licence": source.model.about["licence"]} if source.model else {}),
+        "layers": [asdict(layer) | {"band": layer.band} for layer in generator.layers],
     }
-    # The notes come from whoever made the file: they add to what was found, and never replace it.
-    for key, value in (about | notes | about).items():
+
+
+def _lines(facts: dict[str, Any]) -> "Iterator[str]":
+    """The same for people."""
+    about = {key: value for key, value in facts.items() if key not in ("notes", "layers")}
+    about |= {key: about[key] or "none" for key in ("cast", "directions", "encoder")} | {
+        "classes": f"0-{facts['classes'] - 1}" if facts["classes"] else "none",
+        "parameters": f"{facts['parameters']:,}",
+        "noise": "yes" if facts["noise"] else "no",
+        "size": f"{facts['size'] / 1e6:,.1f} MB",
+    }
+    # The notes add to what was found, and never replace it.
+    for key, value in (about | facts["notes"] | about).items():
         parts = [f"{k} {v}" for k, v in value.items()] if isinstance(value, dict) else value
         said = ", ".join(map(str, parts)) if isinstance(parts, list) else parts
-        data(escaped(f"{key:<14}{said}"))
-    data("\nlayer  resolution  band    channels")
-    for layer in generator.layers:
-        data(f"{layer.index:>5}  {layer.resolution:>10}  {layer.band:<6}  {layer.channels:>8}")
+        yield escaped(f"{key:<14}{said}")
+    yield "\nlayer  resolution  band    channels"
+    for layer in facts["layers"]:
+        yield f"{layer['index']:>5}  {layer['resolution']:>10}  {layer['band']:<6}  {layer['channels']:>8}"
 
 
 @app.command()
