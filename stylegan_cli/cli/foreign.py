@@ -1,4 +1,4 @@
-"""Other projects' names for our commands and options: NVIDIA's, rosinality's, lucidrains', genforce's.
+"""Others' names for our commands and options: NVIDIA's, rosinality's, lucidrains', genforce's, and everyday words.
 
 Names that mean the same here are accepted (see `spellings`). For these, an error gives our name, since a suggestion by
 spelling alone would be wrong.
@@ -11,20 +11,29 @@ VERBS = {
     "sample": "generate generate-image generate-images gen-image gen-images run-generator",
     "sample --grid --show": "visualizer",
     "mix": "style-mixing stylemix mixing",
-    "interpolate": "gen-video generate-video video lerp random-video circular-video",
+    "interpolate": "gen-video generate-video video lerp random-video circular-video morph",
+    "blend-parents": "blend child children baby breed",
     "project": "projector projection run-projector invert",
     "edit --direction": "apply-factor",
+    "edit me.jpg --age 3": "age older old",
+    "edit me.jpg --age -3": "younger young",
+    "edit me.jpg --smile 2": "smile",
+    "paste": "swap faceswap face-swap",
     "directions discover --method sefa": "sefa closed-form-factorization factorize",
     "dataset": "dataset-tool prepare-data",
     "metrics": "calc-metrics run-metrics fid",
     "models convert": "convert convert-weight legacy",
+    "models blend ffhq cartoon.pkl": "toonify toon cartoon cartoonify",
 }
 MODEL = {"--model": "--ckpt --network-pkl --pkl"}
 PEOPLE = MODEL | {"--psi": "--truncation --truncation-psi --trunc-psi"}
 PERSON = {"a seed as the person: 3, or 3-9": "--seeds"}
+AGES = "--older --old --younger --young"
+EDITS = {f"stylegan edit jon --{name} 3": f"--{name}" for name in ("gender", "smile", "yaw", "pitch")}
+UNEDITED = PEOPLE | {"stylegan edit jon --age 3": f"--age {AGES}"} | EDITS  # where nothing is edited
 NUMBERED = {"party.jpg#2, with the face's number": "--face"}
 OPTIONS = {
-    "sample": PEOPLE
+    "sample": UNEDITED
     | {
         "--count": "--pics --num-generate --num-samples --n-sample --num --sample",
         "--outdir": "--results-dir --output-dir --out-dir",
@@ -32,14 +41,14 @@ OPTIONS = {
         "--columns": "--nrow --n-row --grid-width",
         "--size": "--resolution --image-size",
     },
-    "mix": PEOPLE
+    "mix": UNEDITED
     | {
         "--rows": "--row-seeds --n-row",
         "--cols": "--col-seeds --n-col",
         "--rows and --cols": "--seeds",
         "--styles": "--col-styles",
     },
-    "interpolate": PEOPLE
+    "interpolate": UNEDITED
     | {
         "--method": "--kind --interpolation",
         "--frames": "--steps --num-steps --interpolation-num-steps",
@@ -59,13 +68,13 @@ OPTIONS = {
         "--direction NAME=AMOUNT": "--factor --degree --index --alpha --boundary-path",
         "--direction glasses=2": "--glasses",
         **PERSON,
-        "--age 3, or -3": "--older --younger",
+        "--age 3, or -3": AGES,
     }
     | NUMBERED,
     "align": NUMBERED,
-    "paste": PEOPLE | PERSON,
-    "noise": PEOPLE | PERSON,
-    "blend-parents": PEOPLE | PERSON,
+    "paste": UNEDITED | PERSON,
+    "noise": UNEDITED | PERSON,
+    "blend-parents": UNEDITED | PERSON,
     "apply": PEOPLE | PERSON,
     "dataset": {"--size": "--image-size"},
     "metrics": MODEL | {"--data with a mirrored data set, made by stylegan dataset": "--mirror"},
@@ -98,13 +107,13 @@ OPTIONS = {
 
 
 def check_verb(verb: str) -> None:
-    """Checks that this is not another project's name for one of our commands."""
+    """Checks that this is not somebody else's name for one of our commands."""
     if ours := _ours(VERBS, verb.replace("_", "-").removesuffix(".py")):
         raise UsageError(f"there is no command {verb!r}; use stylegan {ours}")
 
 
 def check_option(verb: str, option: str) -> None:
-    """Checks that this is not another project's name for one of our options."""
+    """Checks that this is not somebody else's name for one of our options."""
     if ours := _ours(OPTIONS.get(verb, {}), option):
         raise UsageError(f"stylegan {verb} has no {option}; use {ours}")
 
