@@ -48,7 +48,8 @@ app = typer.Typer(
         "drogo, tyrion, arya, sansa)."
     ),
 )
-SETTINGS = {mix: {"allow_extra_args": True}}  # it has its own message about people without options
+# These have their own messages about more people than they can take.
+SETTINGS = {function: {"allow_extra_args": True} for function in (mix, blend_parents)}
 MODELS = "Models and training"
 PANELS = {
     "Pictures of people": (sample, mix, noise, interpolate, blend_parents, edit, apply, replay, show),

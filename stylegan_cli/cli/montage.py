@@ -75,7 +75,10 @@ def _place_of(
     if cut and cut.size == image.size and (again := alignment.same_place(found, cut, file_digest(path))):
         return again
     if not is_only:
-        raise UsageError(f"{person.label} was not found in {path}; to replace another face, paste them alone")
+        raise UsageError(
+            f"{person.label} was not found in {path}; to replace faces of others, paste one person after the other: "
+            "stylegan paste jon party.jpg#1 -o a.jpg, then stylegan paste arya a.jpg#2"
+        )
     cut = darkroom.place_of_face(found, image, photo)
     if not (quiet or photo.face):
         others = f"; {path}#2 is the next" if len(found) > 1 else ""

@@ -281,6 +281,10 @@ WORDS = {
     "assignment": (["mix", "--coarse", 1, "--layers", "fine"], "--layers takes LAYERS=PERSON"),
     "compile": (["sample", "--compile", "maybe"], "--compile must be one of auto, on, off, not 'maybe'"),
     "shares of all layers": (["blend-parents", 1, 2, "--layers", "all=1", "--weight", 0.2], "leave out --weight"),
+    "three parents": (
+        ["blend-parents", 1, 2, 3],
+        "a child can be a parent in turn: stylegan blend-parents family/child.png 3",
+    ),
     "alike siblings": (["blend-parents", 1, 2, "--layers", "all=1", "-n", 2], "leave out --children"),
     "a folder of photos": (["project", "."], ". is a folder; give the photos in it, like *.jpg"),
     "a data set that cannot move": (["sample", "-n", 2, "--dataset", "d", "--rotate", 9], "cannot move or turn faces"),

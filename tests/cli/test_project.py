@@ -281,7 +281,7 @@ def test_people_are_pasted_without_an_edit(works, stylegan, tiny_model, photo, d
     assert np.array_equal(pixels("me-edited.png"), pixels("edited.png"))
     assert np.array_equal(np.load("me-edited.npz")["w"], np.load("five.npz")["w"])
     for words, said in (
-        (("5-6", photo), "to replace another face, paste them alone"),
+        (("5-6", photo), "stylegan paste jon party.jpg#1 -o a.jpg, then stylegan paste arya a.jpg#2"),
         ((5, photo, "--size", 64), "faces are pasted at their original size; leave out --size"),
         ((5, "nowhere.png"), "there is no photo 'nowhere.png'"),
         ((5, f"{photo}#1-2"), "by its number; 1 is the largest"),
@@ -625,8 +625,9 @@ REFUSED = {
     ),
     "paste two strangers": (
         ["edit", "1,2", "--direction", "age.npz=2", "--paste", "me.png"],
-        "1 was not found in me.png; to replace another face, paste them alone",
+        "1 was not found in me.png; to replace faces of others, paste one person after the other: stylegan paste",
     ),
+    "paste without a photo": (["paste", 1], "like stylegan paste jon me.jpg; '1' is only one of the two"),
     "paste in a size": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--size", 64],
         "faces are pasted at their original size; leave out --size",

@@ -29,6 +29,7 @@ Share = Annotated[
 
 @command
 def blend_parents(
+    context: typer.Context,
     generation: Generation,
     output: ChildOutput,
     first: Annotated[str, typer.Argument(metavar="PARENT", help="Seed, latents, picture or name.")],
@@ -59,6 +60,11 @@ def blend_parents(
 
     Examples: stylegan blend-parents jon.npy dany.npy; stylegan blend-parents jon dany --children 6 --coarse 0.7
     """
+    if context.args:
+        raise UsageError(
+            f"a child has two parents, so {' '.join(context.args)} is too much; a child can be a parent in turn: "
+            f"stylegan blend-parents family/child.png {context.args[0]}"
+        )
     if weight is not None and seed is not None:
         raise UsageError("--weight sets the shares that --seed would draw; leave out one of them")
     if None not in (coarse, middle, fine):
