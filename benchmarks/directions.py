@@ -3,7 +3,7 @@
     pip install -e '.[scorers]' && python benchmarks/directions.py [--people 200] [--names age] [--layers all]
 
 For each direction and amount, prints the mean change of each score in standard deviations among the unedited people
-(its own score also in its unit), and the mean identity distance (from 0.6 on, it is a different person); then the
+(its own score also in its unit), and the mean identity distance (from 0.6 on, another to the network); then the
 largest movement of another score, as a share of the direction's own.
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
@@ -79,7 +79,7 @@ class Prices:
         return allowed
 
     def tell(self, people: Sequence[Person], edits: Sequence[Sequence[Edit]]) -> None:
-        """One sentence for each person and each end of a range, and possibly one of advice."""
+        """One sentence for each person and each end of a range where they differ, and possibly one of advice."""
         if self.studio.output.quiet:
             return
         scorers, identity = self._judges()
@@ -87,11 +87,11 @@ class Prices:
         with progress("checking what changed", len(people), quiet=False) as advance:
             for person, own in zip(people, edits, strict=True):
                 before = self._look(person, scorers, identity)
-                for at in editing.ends(own):
+                for at in _ends(own):
                     end = editing.edited(self.studio.generator, person, own, at)
                     after = self._look(end, scorers, identity)
                     wanted = {edit.direction.name for edit in own}
-                    tell(f"{person.label}, {end.label}: {', '.join(_changes(before, after, wanted))}.")
+                    tell(f"{person.label}, {end.label}: {_report(before, after, wanted)}.")
                     is_long = self.ruler.length(end.ws - person.ws) > LONG
                     is_extreme = is_extreme or is_long or _is_lost(before, after)
                 advance()
@@ -130,26 +130,50 @@ class Prices:
         return scorers
 
 
-def _changes(before: Look, after: Look, wanted: Collection[str]) -> Iterator[str]:
-    """From one look to another, in words: what was `wanted`, and what else can be seen."""
-    yield f"{before.drift:.2f} -> {after.drift:.2f} typical distances from the average face"
+def _report(before: Look, after: Look, wanted: Collection[str]) -> str:
+    """From one look to another, in words: what was `wanted`, who it is, what else can be seen, and the drift."""
     seen = [name for name in before.scores if isfinite(before.scores[name]) and isfinite(after.scores[name])]
-    told = [name for name in seen if name in wanted or _moved(before, after, name) >= NOTABLE[SCORES[name].unit]]
-    for name in told:
-        start, end = (_rounded(look.scores[name], name) for look in (before, after))
-        yield f"{name} {start} -> {end}{_unit(name)}"
-    if len(told) < len(seen):
-        yield f"{'the rest' if told else 'all that scorers see'} hardly changed"
+    others = [name for name in seen if name not in wanted and _moved(before, after, name) >= NOTABLE[SCORES[name].unit]]
+    parts = [_change(before, after, name) for name in seen if name in wanted]
+    parts += _who(before, after)
+    if others:
+        parts.append(f"{'also ' if parts else ''}{', '.join(_change(before, after, name) for name in others)}")
+    elif seen and not parts:
+        parts.append("no score changed visibly")
+    parts.append(f"distance from the average face {before.drift:.2f} -> {after.drift:.2f} (1 is typical)")
+    return "; ".join(parts)
+
+
+def _change(before: Look, after: Look, name: str) -> str:
+    """One score before and after: `age 33 -> 66 years`."""
+    start, end = (_rounded(look.scores[name], name) for look in (before, after))
+    return f"{name} {start} -> {end}{_unit(name)}"
+
+
+def _who(before: Look, after: Look) -> list[str]:
+    """Whether it is still the same person, as far as a network can tell: it often takes their younger or older self for
+    another."""
     if before.is_face > after.is_face:
-        yield "no face is visible any more"
-    elif before.who is not None and after.who is not None:
-        distance = Identity.distance(before.who, after.who)
-        yield f"identity distance {distance:.2f} (from {SAME_PERSON:g} on, it is a different person)"
+        return ["no face is visible any more"]
+    if before.who is None or after.who is None:
+        return []
+    distance = Identity.distance(before.who, after.who)
+    if distance < SAME_PERSON:
+        return [f"still the same person (identity distance {distance:.2f}, below {SAME_PERSON:g})"]
+    return [
+        f"the identity network takes it for another person (distance {distance:.2f}; from {SAME_PERSON:g} on it does)"
+    ]
 
 
 def _is_lost(before: Look, after: Look) -> bool:
     """Whether someone is now where the model knows no faces."""
     return after.drift > max(FAR, NOTABLY * before.drift) or before.is_face > after.is_face
+
+
+def _ends(edits: Sequence[Edit]) -> list[float]:
+    """The ends of the edits' way, without one at which the person is unchanged if there is another."""
+    ends = editing.ends(edits)
+    return [at for at in ends if any(_amounts(edits, at))] or list(ends[-1:])
 
 
 def _amounts(edits: Sequence[Edit], at: float) -> list[float]:

@@ -67,14 +67,14 @@ def test_the_years_as_a_film(works):
 @needs_scorers
 def test_the_price_shows_the_years(works):
     _, told = works("edit jon --age 3 --size 64")
-    before, after = map(float, re.search(r", age (\S+) -> (\S+) years,", told).groups())
+    before, after = map(float, re.search(r": age (\S+) -> (\S+) years;", told).groups())
     assert after > before + 10
 
 
 def test_without_scorers_the_distance_is_told(works, no_scorers):
     _, told = works("edit jon --age 3 --size 64 --max-drift 0.65")
     assert "stops the edit at" in told
-    assert told.endswith("-> 0.65 typical distances from the average face.\n")
+    assert told.endswith("-> 0.65 (1 is typical).\n")
 
 
 def test_apply(works):

@@ -3,46 +3,66 @@
 from math import nan
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from stylegan_cli.cli import price
 from stylegan_cli.cli.price import Look
 from stylegan_cli.latents.people import Person
+from stylegan_cli.operations.editing import Edit
 from stylegan_cli.scorers.scores import SCORES
+
+FIRST = {"age": 32.71, "gender": -3.74, "yaw": -0.0018, "pitch": 12.3, "mouth-open": 0.1777}
 
 
 def test_scores_are_rounded_to_what_can_be_seen_and_have_units():
-    """What was wanted is told, and what else can be seen."""
-    before = {"age": 32.71, "gender": -3.74, "yaw": -0.0018, "pitch": 12.3, "mouth-open": 0.1777}
+    """What was wanted comes first, then what else can be seen, and the distance last."""
     after = {"age": 65.9, "gender": -0.02, "yaw": 1.44, "pitch": -0.4, "mouth-open": 0.0731}
-    drift, *moved = price._changes(Look(0.971, before), Look(1.034, after), {"smile", "yaw"})
-    assert drift == "0.97 -> 1.03 typical distances from the average face"
-    assert moved == [
+    assert price._report(Look(0.971, FIRST), Look(1.034, after), {"smile", "age", "yaw"}).split("; ") == [
         "age 33 -> 66 years",
-        "gender -3.7 -> 0.0",
         "yaw 0 -> 1 degrees",
-        "pitch 12 -> 0 degrees",
-        "mouth-open 0.18 -> 0.07",
+        "also gender -3.7 -> 0.0, pitch 12 -> 0 degrees, mouth-open 0.18 -> 0.07",
+        "distance from the average face 0.97 -> 1.03 (1 is typical)",
     ]
-    quiet = {"age": 33.0, "gender": -3.6, "yaw": 1.0}
-    assert list(price._changes(Look(1, before | quiet), Look(1, before), {"yaw"}))[1:] == [
-        "yaw 1 -> 0 degrees",
-        "the rest hardly changed",
-    ]
-    assert list(price._changes(Look(1, before | quiet), Look(1, before), ()))[1:] == [
-        "all that scorers see hardly changed"
-    ]
+
+
+def test_what_hardly_changes_is_not_told():
+    near = FIRST | {"age": 33.0, "gender": -3.6, "yaw": 1.0}
+    distance = "distance from the average face 1.00 -> 1.00 (1 is typical)"
+    assert price._report(Look(1, near), Look(1, FIRST), {"yaw"}) == f"yaw 1 -> 0 degrees; {distance}"
+    assert price._report(Look(1, near), Look(1, FIRST), ()) == f"no score changed visibly; {distance}"
+    assert price._report(Look(1), Look(1), ()) == distance
+
+
+@pytest.mark.parametrize(
+    ("apart", "said"),
+    [
+        (0.59, "still the same person (identity distance 0.59, below 0.6)"),
+        (0.61, "the identity network takes it for another person (distance 0.61; from 0.6 on it does)"),
+    ],
+)
+def test_who_it_is_follows_what_was_wanted(apart, said):
+    before, after = (Look(1, {"age": years}, np.array([where])) for years, where in ((30, 0.0), (60, apart)))
+    assert price._report(before, after, {"age"}).split("; d")[0] == f"age 30 -> 60 years; {said}"
 
 
 def test_a_face_that_is_lost_is_told():
     """Not where none was seen before: it may be a cat's, or nobody looks."""
     some, none = {"age": 32.0, "yaw": nan}, {"age": nan, "yaw": nan}
     told = {
-        name: "no face is visible any more" in price._changes(Look(0.5, before), Look(0.6, after), ())
+        name: "no face is visible any more" in price._report(Look(0.5, before), Look(0.6, after), ())
         for name, before, after in (("lost", some, none), ("kept", some, some), ("cat", none, none), ("blind", {}, {}))
     }
     assert told == {"lost": True, "kept": False, "cat": False, "blind": False}
+
+
+@pytest.mark.parametrize(
+    ("ranges", "ends"),
+    [([(0, 3)], [1]), ([(-3, 3)], [0, 1]), ([(-4, 0)], [0]), ([(-4, 0), (0, 2)], [0, 1]), ([(0, 0)], [1])],
+)
+def test_an_end_where_nothing_changed_is_not_told(ranges, ends):
+    assert price._ends([Edit(None, stop, start) for start, stop in ranges]) == ends
 
 
 def test_every_unit_is_known():
@@ -61,7 +81,7 @@ def test_whoever_goes_far_is_told_and_whoever_was_there_is_not(monkeypatch, caps
     monkeypatch.setattr(prices, "_look", lambda *_: next(looks))
     monkeypatch.setattr(price.editing, "ruler", lambda _: price.Ruler(torch.zeros(4), typical=10))
     monkeypatch.setattr(price.editing, "edited", lambda *_: Person("age +2", torch.tensor([[by, 0, 0, 0.0]] * 3)))
-    edit = SimpleNamespace(start=0, direction=SimpleNamespace(name="age"))
+    edit = Edit(SimpleNamespace(name="age"), 2)
     prices.tell([Person("me", torch.zeros(3, 4))], [[edit]])
     assert ("Faces are often ruined by edits this large" in capsys.readouterr().err) is is_told
 
