@@ -125,8 +125,7 @@ def _looked_for(studio: Studio, photo: Photo, wanted: Wanted, kept: Path) -> Per
     places.check_folder(kept.parent)
     shot = shoot(photo, studio.generator.resolution, False, studio.output.quiet)
     if not studio.output.quiet:
-        which = f"face {photo.face}" if photo.face else "this face"
-        tell(f"{photo.path} is a photo: finding {which} in {studio.generator.origin.name}, only once.")
+        _tell_of_search(studio, photo)
     halfway = kept.with_stem(f"{kept.stem}-projected")
     someone = _remembered(studio, halfway)
     if someone is None:
@@ -136,6 +135,15 @@ def _looked_for(studio: Studio, photo: Photo, wanted: Wanted, kept: Path) -> Per
     studio.save_latents(kept, [someone])
     halfway.unlink(missing_ok=True)  # another process may have worked on the same photo
     return someone
+
+
+def _tell_of_search(studio: Studio, photo: Photo) -> None:
+    """Tells the user that a search begins, and of the guess of the model's encoder, if it has one, as a draft."""
+    which, number = (f"face {photo.face}", f"#{photo.face}") if photo.face else ("this face", "")
+    model = studio.generator.origin.name
+    tell(f"{photo.path} is a photo: finding {which} in {model} can take minutes, but only the first time.")
+    if store.source(studio.model).encoder:
+        tell(f"For a quick draft, use the latents that stylegan project {photo.path}{number} --steps 0 writes.")
 
 
 def _remembered(studio: Studio, kept: Path) -> Person | None:

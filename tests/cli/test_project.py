@@ -1,6 +1,7 @@
 """`stylegan project`, photos as people, and `edit --paste`, on the tiny model and a real photo."""
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from small_families import CONFIGS, make
 
 from stylegan_cli import modelfile, store
 from stylegan_cli.cli import darkroom, montage
+from stylegan_cli.cli.commands.project import _word
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.faces import detection, pasting
 from stylegan_cli.latents import directions
@@ -91,7 +93,7 @@ def test_from_a_photo_to_latents(works, photo, tiny):
     assert found["photo"]["alignment"]["size"] == [700, 600]
     assert found["report"]["steps"] == 5
     assert found["report"]["distance"] > 0
-    assert "5 steps: perceptual distance" in told
+    assert re.search(r"^Likeness: (poor|similar)\. 5 steps: perceptual distance", told, re.MULTILINE)
     assert size_of("me-projected.png") == (tiny.resolution, tiny.resolution)
     left, right = np.split(pixels("me-compare.png"), 2, axis=1)
     assert left.shape == (tiny.resolution, tiny.resolution, 3)
@@ -150,6 +152,14 @@ def test_what_is_aligned_already_is_not_looked_at_again(works, stylegan, photo, 
     assert about("one.npz")["photo"]["alignment"] == about("two.npz")["photo"]["alignment"]
 
 
+@pytest.mark.parametrize(
+    ("distance", "word"),
+    [(0.8, "very close"), (1, "close"), (2.4, "close"), (3.97, "similar"), (5, "poor"), (7, "poor")],
+)
+def test_a_word_for_the_distance(distance, word):
+    assert _word(distance) == word
+
+
 def test_aligned_elsewhere(works, tiny):
     """No face is looked for; what is not square loses its sides."""
     ramp = np.tile(np.arange(200, dtype=np.uint8)[None, :, None], (100, 1, 3))
@@ -163,7 +173,8 @@ def test_aligned_elsewhere(works, tiny):
 
 def test_photos_are_people(works, photo, monkeypatch):
     _, told = works("mix", "--coarse", photo, "--fine", 3)
-    assert "finding this face in tiny, only once" in told
+    assert "finding this face in tiny can take minutes, but only the first time.\n" in told
+    assert "draft" not in told  # it has no encoder
     monkeypatch.setattr(projection, "project", None)  # found once, it is not looked for again
     _, told = works("mix", "--coarse", photo, "--fine", 3, "-o", "again.png")
     assert told == ""
@@ -245,7 +256,7 @@ def test_what_was_kept_damaged_is_found_again(works, photo, tmp_path):
     (kept,) = (tmp_path / "cache" / "photos").iterdir()
     kept.write_bytes(kept.read_bytes()[:-100])
     _, told = works("mix", "--coarse", photo, "--fine", 3, "-o", "again.png")
-    assert "finding this face in tiny, only once" in told
+    assert "finding this face in tiny can take minutes" in told
     assert (pixels("again.png") == pixels("mix.png")).all()
 
 
@@ -520,6 +531,13 @@ def test_an_encoder_of_another_state_of_the_model_is_left_alone(works, photo, tm
     monkeypatch.setattr(store.Source, "encoder", tmp_path / "encoder.safetensors")
     _, told = works("project", photo, "--steps", 1)
     assert "encoder.safetensors was trained for another version of this model; the search starts without it." in told
+
+
+def test_a_draft_is_offered_where_an_encoder_can_guess(works, party, tmp_path, monkeypatch):
+    monkeypatch.setattr(store.Source, "encoder", tmp_path / "encoder.safetensors")
+    save_file({"x": torch.zeros(1)}, store.Source.encoder, {"model": json.dumps({"name": "tiny", "sha256": "0" * 64})})
+    _, told = works("mix", "--coarse", f"{party}#2", "--fine", 3)
+    assert f"use the latents that stylegan project {party}#2 --steps 0 writes.\n" in told
 
 
 def test_no_steps_are_the_first_guess(works, photo):
