@@ -51,6 +51,11 @@ def test_shapes_survive_the_markup(help_of):
     assert "--latents takes [w_dim], [num_ws, w_dim] or [n, num_ws, w_dim] and renders" in help_of("sample")
 
 
+def test_a_number_is_a_seed_and_not_a_count(help_of):
+    text = help_of("sample")
+    assert text.count("50 is the face of seed 50") == 2 and text.lower().count("for 50 faces use --count 50") == 2
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_shared_options(help_of, name):
     text = help_of(name)

@@ -36,7 +36,11 @@ def sample(
     output: PictureOutput,
     persons: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names.", show_default=False),
+        typer.Argument(
+            metavar="PERSON",
+            help="Seeds, latents, pictures or names. 50 is the face of seed 50; for 50 faces use --count 50.",
+            show_default=False,
+        ),
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds and ranges: 0,3,5-9.", show_default=False)] = None,
     count: Annotated[
@@ -72,10 +76,10 @@ def sample(
 ) -> None:
     """Make faces from seeds, or of people you have.
 
-    A seed means the same z as in NVIDIA's tools. --dataset writes any number of pictures in NVIDIA's data-set
-    layout, ready for training; --latents takes [w_dim], [num_ws, w_dim] or [n, num_ws, w_dim]
-    and renders it unchanged. Without any of these, it makes one face, from --seed. A PERSON can be anything that other
-    commands take as a person.
+    A seed means the same z as in NVIDIA's tools: 50 is the face of seed 50. For 50 faces use --count 50. --dataset
+    writes any number of pictures in NVIDIA's data-set layout, ready for training; --latents takes [w_dim],
+    [num_ws, w_dim] or [n, num_ws, w_dim] and renders it unchanged. Without any of these, it makes one face, from
+    --seed. A PERSON can be anything that other commands take as a person.
 
     To resume an interrupted data set, run the same command again; the result is identical to the byte. Several
     processes can share the work: torchrun --nproc-per-node 2 -m stylegan_cli sample -n 1000000 --dataset faces.zip
