@@ -14,9 +14,9 @@ from torch import Tensor
 from stylegan_cli.bands import BANDS
 from stylegan_cli.generator import Layer
 from stylegan_cli.latents.people import Person, lerp
-from stylegan_cli.pictures import Sheet
+from stylegan_cli.pictures import Sheet, contact_sheet
 
-SIBLINGS = 4  # in a row
+SIBLINGS, MANY = 4, 8  # in a row, up to so many; more are laid out as on a contact sheet
 # The differences between one sibling's shares and the next's, modulo 1: powers of the number whose fourth power is one
 # more than itself spread points in a cube (Roberts 2018, "The unreasonable effectiveness of quasirandom sequences").
 # No two of four siblings are closer than 0.5.
@@ -47,12 +47,14 @@ def blend(first: Person, second: Person, shares: Tensor, label: str = "child") -
 
 
 def family(first: Person, second: Person, children: Sequence[Person]) -> Sheet:
-    """Parents and children with names: an only child is between its parents, several are below them, in rows as equal
-    as possible."""
+    """Parents and children: an only child is between its parents, several are below them, in rows as equal as possible,
+    and many as on a contact sheet."""
     one, other = first.face(), second.face()
     faces = [child.face() for child in children]
     if len(faces) == 1:
         return Sheet(((one, faces[0], other),))
+    if len(faces) > MANY:
+        return Sheet(((one, other), *contact_sheet(faces).rows), centred=True)
     count = math.ceil(len(faces) / SIBLINGS)
     ends = [math.ceil(len(faces) * i / count) for i in range(count + 1)]
     return Sheet(((one, other), *(tuple(faces[start:end]) for start, end in pairwise(ends))), centred=True)

@@ -107,7 +107,19 @@ def test_an_only_child_stands_between_its_parents(people):
 
 
 @pytest.mark.parametrize(
-    ("children", "rows"), [(2, [2]), (3, [3]), (4, [4]), (5, [3, 2]), (6, [3, 3]), (7, [4, 3]), (9, [3, 3, 3])]
+    ("children", "rows"),
+    [
+        (2, [2]),
+        (3, [3]),
+        (4, [4]),
+        (5, [3, 2]),
+        (6, [3, 3]),
+        (7, [4, 3]),
+        (8, [4, 4]),
+        (9, [3, 3, 3]),
+        (10, [5, 5]),
+        (50, [10] * 5),
+    ],
 )
 def test_siblings_stand_in_equal_rows_below_their_parents(people, children, rows):
     a, b, child = people
