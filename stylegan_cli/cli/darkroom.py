@@ -138,7 +138,13 @@ def _looked_for(studio: Studio, photo: Photo, wanted: Wanted, kept: Path) -> Per
 
 
 def _tell_of_search(studio: Studio, photo: Photo) -> None:
-    """Tells the user that a search begins, and of the guess of the model's encoder, if it has one, as a draft."""
+    """Tells the user that a search begins, and what is quicker: to edit the photo that others were pasted into, or to
+    take the guess of the model's encoder, if it has one, as a draft."""
+    if photos.is_pasted(photo.path):
+        tell(
+            f"This tool pasted faces into {photo.path}: to edit them further, edit the original photo, with all "
+            "amounts at once, which is better and quicker."
+        )
     which, number = (f"face {photo.face}", f"#{photo.face}") if photo.face else ("this face", "")
     model = studio.generator.origin.name
     tell(f"{photo.path} is a photo: finding {which} in {model} can take minutes, but only the first time.")

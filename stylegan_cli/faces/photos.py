@@ -21,9 +21,14 @@ def read(path: Path) -> Image.Image:
 
 def read_for_pasting(path: Path) -> tuple[Original, bytes]:
     """A photo as `read` does, but in its own colours; and what its file says of camera, date, place and so on, as far
-    as `media.exif` keeps it."""
+    as `media.exif` keeps it, signed by this software."""
     original, content = _original(path)
-    return original, exif.kept(decoding.exif(content), is_srgb=not original.profile)
+    return original, exif.kept(decoding.exif(content), is_srgb=not original.profile) or exif.signed()
+
+
+def is_pasted(path: Path) -> bool:
+    """Whether a photo is one into which this software pasted faces. Raises StyleganError if it cannot be read."""
+    return exif.is_signed(decoding.exif(_original(path)[1]))
 
 
 def _original(path: Path) -> tuple[Original, bytes]:

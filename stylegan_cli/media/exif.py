@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from stylegan_cli import __version__
 
+ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+NAME = b"stylegan "  # our software's, before its version
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of one value, by its kind
 ASCII, SHORT, LONG = 2, 3, 4
 SOFTWARE, COLOUR_SPACE, SRGB = 0x0131, 0xA001, 1
@@ -35,11 +37,25 @@ def kept(tiff: bytes, is_srgb: bool = True) -> bytes:
     artist, copyright, resolution. The software becomes this one, the colour space sRGB if the new picture `is_srgb`.
     Data are in TIFF's format; the result is empty if there is nothing to keep, or if it is damaged or longer than
     MOST."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     try:
-        return _kept(tiff, order, is_srgb) if order else b""
+        return _kept(tiff, order, is_srgb) if (order := ORDERS.get(tiff[:4])) else b""
     except (struct.error, _TooLongError):
         return b""
+
+
+def signed() -> bytes:
+    """EXIF data that say only that this software made a picture."""
+    return b"II*\0" + struct.pack("<L", 8) + _packed({SOFTWARE: _own_name()}, "<", 8)
+
+
+def is_signed(tiff: bytes) -> bool:
+    """Whether EXIF data, as of `kept` or `signed`, say that this software made the picture."""
+    try:
+        order = ORDERS[tiff[:4]]
+        software = _directory(tiff, order, *struct.unpack_from(f"{order}L", tiff, 4))[SOFTWARE]
+    except (struct.error, KeyError):
+        return False
+    return bytes(software.value).startswith(NAME)
 
 
 class _TooLongError(Exception):
@@ -51,8 +67,7 @@ def _kept(tiff: bytes, order: str, is_srgb: bool) -> bytes:
     first = {tag: entry for tag, entry in first.items() if tag in KEPT}
     if not first:
         return b""
-    name = f"stylegan {__version__}\0".encode()
-    first[SOFTWARE] = _Entry(ASCII, len(name), name)
+    first[SOFTWARE] = _own_name()
     end = 8 + len(_packed(first, order, 8))
     others = []
     for tag in sorted({SETTINGS, PLACE} & first.keys()):
@@ -65,6 +80,11 @@ def _kept(tiff: bytes, order: str, is_srgb: bool) -> bytes:
         first[tag] = _Entry(LONG, 1, struct.pack(f"{order}L", end))
         end += len(others[-1])
     return b"".join([tiff[:4], struct.pack(f"{order}L", 8), _packed(first, order, 8), *others])
+
+
+def _own_name() -> _Entry:
+    name = NAME + f"{__version__}\0".encode()
+    return _Entry(ASCII, len(name), name)
 
 
 def _directory(tiff: bytes, order: str, start: int) -> dict[int, _Entry]:

@@ -365,6 +365,15 @@ def test_a_photo_keeps_its_own_colours(works, photo, direction):
     assert np.abs(plain - own).mean() < 1
 
 
+def test_who_edits_what_was_pasted_into_is_told_of_the_original(works, party, direction):
+    """The tiny model's own pictures show no face that could be found; the other face is still there."""
+    works("paste", 5, f"{party}#2", "-o", "pasted.jpg")
+    for photo, is_told in ((party, False), ("pasted.jpg", True)):
+        _, told = works("edit", f"{photo}#1", "--direction", f"{direction}=1", "-o", "edited.png", "--force")
+        sentence = f"This tool pasted faces into {photo}: to edit them further, edit the original photo, with all"
+        assert (sentence in told) is is_told
+
+
 def test_only_who_is_seen_there_is_compared_with_before(works, photo, direction, monkeypatch):
     """Of whom the photo shows as they were before an edit only the edit is pasted; others take the whole place."""
     seen = []

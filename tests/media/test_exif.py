@@ -153,6 +153,17 @@ def test_none_gives_none():
     assert [exif.kept(decoding.exif(one)) for one in content] == [b""] * 3
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_whose_software_made_a_picture_is_seen(format):
+    plain, signed, of_camera = (
+        decoding.exif(encode(Image.new("RGB", (8, 8)), format, exif=about))
+        for about in (b"", exif.signed(), exif.kept(camera(">")))
+    )
+    assert [exif.is_signed(tiff) for tiff in (plain, signed, of_camera)] == [False, True, True]
+    assert [exif.is_signed(tiff) for tiff in (camera("<"), exif.signed()[:20])] == [False, False]
+    assert exif.kept(signed) == b""  # there is nothing of a camera
+
+
 def test_too_much_is_left_out():
     """A JPEG file could not hold it."""
     written = Image.Exif()
@@ -169,5 +180,6 @@ def test_damaged_data_stop_nothing(data):
     for _ in range(data.draw(st.integers(1, 8))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     kept = exif.kept(bytes(content[: data.draw(st.integers(0, len(content)))]))
+    assert exif.is_signed(kept) == bool(kept)
     assert len(kept) <= exif.MOST
     assert encode(Image.fromarray(np.zeros((4, 4, 3), np.uint8)), "jpg", exif=kept)
