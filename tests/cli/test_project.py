@@ -76,7 +76,7 @@ def photo(here):
 @pytest.fixture
 def direction(tiny_model, tiny, here):
     origin = store.load(str(tiny_model)).origin
-    directions.write(here / "age.npz", Direction("age", torch.ones(tiny.num_ws, tiny.w_dim)), origin)
+    directions.write(here / "age.npz", Direction("age", torch.full((tiny.num_ws, tiny.w_dim), 0.4)), origin)
     return "age.npz"
 
 
