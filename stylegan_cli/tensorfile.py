@@ -39,8 +39,10 @@ def save(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str])
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
         header["__metadata__"] = dict(sorted(metadata.items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        assert len(text) <= length  # longer, it would overwrite tensors
         file.seek(8)
-        file.write(json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(length))
+        file.write(text.ljust(length))
 
 
 @contextmanager
