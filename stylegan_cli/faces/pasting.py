@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 from stylegan_cli.faces import geometry
 from stylegan_cli.faces.alignment import BLUR, Alignment, crop
@@ -74,6 +74,7 @@ def paste(
     inner = slice(border, border + size)
     there, here = _people(before, face, inner, silhouette)
     if is_other:
+        here = _middle_one(here)
         here = here * (1 - _clothes(face, here))
     people = there.copy()
     people[inner, inner] = np.maximum(there[inner, inner], here)
@@ -130,6 +131,19 @@ def _people(
         if there[middle, middle].mean() > 0.5:
             return there, _resized(silhouette(face), size)
     return np.ones((*before.shape[:2], 1), np.float32), np.ones((size, size, 1), np.float32)
+
+
+def _middle_one(people: np.ndarray) -> np.ndarray:
+    """Of the people in a crop, `[n, n, 1]`, the one in its middle: the generator draws bystanders, too."""
+    seen = Image.fromarray((_resized(people, COLOUR_SIZE)[..., 0] > 0.5).astype(np.uint8))
+    middle = (COLOUR_SIZE // 2, COLOUR_SIZE // 2)
+    if not seen.getpixel(middle):
+        return people
+    seen = seen.copy()  # pictures of arrays cannot be filled
+    ImageDraw.floodfill(seen, middle, 2)
+    parts = np.asarray(seen)[..., None]
+    bystanders = _wide((parts == 1).astype(np.float32)) * (parts != 2)  # with their soft edges
+    return people * (1 - _resized(bystanders, len(people)))
 
 
 def _clothes(face: Image.Image, people: np.ndarray) -> np.ndarray:

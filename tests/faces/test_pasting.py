@@ -359,6 +359,14 @@ def test_clothes_of_somebody_else_do_not_come_along(somebody_else, jacket):
     assert np.abs(values(pasting.paste(photo, dressed, cut, None, brown))[215:220, 145:215] - HAIR).mean() < 15
 
 
+def test_bystanders_of_somebody_else_do_not_come_along(somebody_else):
+    photo, face, cut = somebody_else
+    beside = face.copy()
+    beside.paste(HAIR, (20, 60, 60, 150))
+    without, pasted = (values(pasting.paste(photo, one, cut, None, brown)) for one in (face, beside))
+    assert np.abs(pasted - without).max() < 60 and np.abs(pasted - without).mean() < 0.1
+
+
 def test_where_no_wall_is_seen_none_is_made_up(somebody_else):
     _, face, cut = somebody_else
     photo = Image.new("RGB", SIZE, HAIR)
