@@ -58,6 +58,12 @@ def test_jitter_without_z_moves_w(tiny):
     assert (moved.tuned, moved.label) == (person.tuned, "3, variation 7")
 
 
+def test_who_jitters_is_no_more_the_one_in_the_photo(tiny):
+    person = replace(from_seed(tiny, 3, 0.7), z=None, photo={"file": "me.jpg"})
+    (moved,) = variation.jitter(tiny, person, 0.5, 7, 1)
+    assert moved.photo == {"file": "me.jpg", "edited": True}
+
+
 def test_every_jitter_goes_its_own_way(tiny):
     """The seed of each counts up from the first one's."""
     person = from_seed(tiny, 3, 0.7)
