@@ -16,8 +16,8 @@ from stylegan_cli.bands import band_of
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.noise import Noise
 
-LANDMARKS = (32, 4)  # people whose `w` tells one W from another, and coordinates of each
-KIN = 0.7  # cosine between the landmarks of models with the same W; that of unrelated ones is 0, give or take 0.13
+FINGERPRINT = (32, 4)  # people whose `w` tells one W from another, and coordinates of each
+KIN = 0.7  # cosine between the fingerprints of models with the same W; that of unrelated ones is 0, give or take 0.13
 
 
 @dataclass(frozen=True)
@@ -36,29 +36,29 @@ class Layer:
 @dataclass(frozen=True)
 class Origin:
     """Where a generator came from: its name for the user, its sha256, what is known about the source, and its
-    `Generator.landmarks`, if they are known."""
+    `Generator.fingerprint`, if that is known."""
 
     name: str = "unnamed"
     sha256: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
-    landmarks: bytes = field(default=b"", compare=False)
+    fingerprint: bytes = field(default=b"", compare=False)
 
     def to_plain(self) -> dict[str, str]:
         """What a file stores about the model that it belongs to."""
-        return {"name": self.name, "sha256": self.sha256, "landmarks": self.landmarks.hex()}
+        return {"name": self.name, "sha256": self.sha256, "fingerprint": self.fingerprint.hex()}
 
     @staticmethod
     def from_plain(plain: Mapping[str, Any]) -> Origin:
         """The inverse of `to_plain`. Raises `KeyError`, `TypeError` or `ValueError` if `plain` is damaged."""
         name, sha256 = str(plain["name"]), str(plain["sha256"])
-        return Origin(name, sha256, landmarks=bytes.fromhex(plain.get("landmarks", "")))
+        return Origin(name, sha256, fingerprint=bytes.fromhex(plain.get("fingerprint", "")))
 
     def is_kin(self, other: Origin) -> bool:
         """Whether a `w` means the same in both models, because they are the same or one was made from the other:
         fine-tuned, distilled, blended with a third at high resolutions, or rounded to half precision."""
         if self.sha256 and self.sha256 == other.sha256:
             return True
-        ours, theirs = (np.frombuffer(one.landmarks, np.int8).astype(float) for one in (self, other))
+        ours, theirs = (np.frombuffer(one.fingerprint, np.int8).astype(float) for one in (self, other))
         return ours.shape == theirs.shape and bool(ours @ theirs > KIN * np.linalg.norm(ours) * np.linalg.norm(theirs))
 
     def check(self, other: Origin, what: str, advice: str = "name that model with --model") -> None:
@@ -129,10 +129,11 @@ class Generator(nn.Module, ABC):
     def draw(self, ws: Tensor, noise: Noise | None) -> Tensor:
         """What `synthesize` does, for `ws` on the generator's device, with as many channels as the network has."""
 
-    def landmarks(self) -> bytes:
-        """Where the mapping takes a few z, relative to `w_avg`: LANDMARKS int8. Fine-tuning hardly changes that (the
-        mapping learns at a hundredth of the rate), while unrelated models have nothing in common here."""
-        people, coordinates = LANDMARKS
+    def fingerprint(self) -> bytes:
+        """What a W is known by: where the mapping takes a few z, relative to `w_avg`, as FINGERPRINT int8. Fine-tuning
+        hardly changes that (the mapping learns at a hundredth of the rate), while unrelated models have nothing in
+        common here."""
+        people, coordinates = FINGERPRINT
         z = torch.from_numpy(np.random.RandomState(0).randn(people, self.z_dim)).to(self.w_avg)
         c = self.one_hot(torch.zeros(people, dtype=torch.long)) if self.c_dim else None
         with torch.inference_mode():

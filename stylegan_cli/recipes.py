@@ -59,12 +59,12 @@ class Recipe:
     threads: int = 0
     compiled: bool = False
     photo: dict | None = None
-    landmarks: str | None = None
+    fingerprint: str | None = None
 
     @property
     def origin(self) -> Origin:
         """The model."""
-        return Origin(self.model, self.sha256, landmarks=bytes.fromhex(self.landmarks or ""))
+        return Origin(self.model, self.sha256, fingerprint=bytes.fromhex(self.fingerprint or ""))
 
     def check_model(self, generator: Generator, owner: str) -> None:
         """Raises `StyleganError` unless the recipe's model, latents and tunings match `generator`; messages name
@@ -104,7 +104,7 @@ def loads(text: str, owner: str) -> Recipe:
         stored = _stored_from_plain(plain.pop("latents"))
         if (values := _layers(plain["picture"]) * stored.rows.shape[1]) > MAX_LATENTS:
             raise ValueError(f"its faces have {values} values")
-        bytes.fromhex(plain.get("landmarks") or "")  # fails if they are damaged
+        bytes.fromhex(plain.get("fingerprint") or "")  # fails if it is damaged
         return made(Recipe, plain, LIMITS, picture=_picture_from_plain(plain.pop("picture"), stored))
     except DAMAGE as error:
         raise StyleganError(f"{owner} has a damaged recipe ({error}); make the picture again") from None

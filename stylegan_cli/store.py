@@ -44,12 +44,12 @@ class Model:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """The contents of `model.json`; `title`, `licence`, a `source` and `landmarks`, which may both be empty, are
+        """The contents of `model.json`; `title`, `licence`, and a `source` and a `fingerprint`, which may be empty, are
         always there."""
         path = self.folder / "model.json"
         try:
-            about = {"source": {}, "landmarks": "", **json.loads(path.read_text(encoding="utf-8"))}
-            bytes.fromhex(about["landmarks"])  # fails if they are damaged
+            about = {"source": {}, "fingerprint": "", **json.loads(path.read_text(encoding="utf-8"))}
+            bytes.fromhex(about["fingerprint"])  # fails if it is damaged
             kinds = {"title": str, "licence": str, "source": dict}
             if not all(isinstance(about.get(key), kind) for key, kind in kinds.items()):
                 raise ValueError("a value has the wrong type")
@@ -70,10 +70,10 @@ class Model:
 
     @property
     def origin(self) -> Origin:
-        """What is known about it before it is loaded: nothing but its name and landmarks."""
+        """What is known about it before it is loaded: nothing but its name and fingerprint."""
         from stylegan_cli.generator import Origin
 
-        return Origin(self.name, landmarks=bytes.fromhex(self.about["landmarks"]))
+        return Origin(self.name, fingerprint=bytes.fromhex(self.about["fingerprint"]))
 
     def _unreadable(self, why: str = "it is damaged") -> StyleganError:
         return StyleganError(
@@ -323,7 +323,7 @@ def add(text: str, name: str = "", force: bool = False, progress: Progress = no_
         "title": f"{generator.family}, {generator.resolution}x{generator.resolution} ({kind} {file})",
         "licence": str(generator.origin.notes.get("licence", UNKNOWN_LICENCE)),
         "source": {"file": file},
-        "landmarks": generator.origin.landmarks.hex(),
+        "fingerprint": generator.origin.fingerprint.hex(),
     }
     # Last, because it is what makes the folder a model.
     write_bytes(folder / "model.json", json.dumps(about, indent=2).encode())

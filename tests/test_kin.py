@@ -22,7 +22,7 @@ from stylegan_cli.recipes import Recipe, dumps
 
 
 def named(generator, name, digit):
-    generator.origin = Origin(name, digit * 64, landmarks=generator.landmarks())
+    generator.origin = Origin(name, digit * 64, fingerprint=generator.fingerprint())
     return generator
 
 
@@ -74,16 +74,16 @@ def test_rounding_and_some_training_leave_kin(family, classes):
 
 
 def test_unrelated_models_are_far_from_kin():
-    """Twenty random networks: the cosines between their landmarks stay far below the limit."""
-    marks = [np.frombuffer(make("stylegan2", seed, z_dim=64, w_dim=64).landmarks(), np.int8) for seed in range(20)]
+    """Twenty random networks: the cosines between their fingerprints stay far below the limit."""
+    marks = [np.frombuffer(make("stylegan2", seed, z_dim=64, w_dim=64).fingerprint(), np.int8) for seed in range(20)]
     units = np.array([mark / np.linalg.norm(mark.astype(float)) for mark in marks])
     assert np.abs(units @ units.T - np.eye(20)).max() < KIN - 0.15
 
 
-def test_broken_weights_have_landmarks(parent):
+def test_broken_weights_have_a_fingerprint(parent):
     parent.w_avg.fill_(torch.nan)
-    assert parent.landmarks() == bytes(128)
-    assert not named(parent, "a", "5").origin.is_kin(Origin("b", "6" * 64, landmarks=bytes(128)))
+    assert parent.fingerprint() == bytes(128)
+    assert not named(parent, "a", "5").origin.is_kin(Origin("b", "6" * 64, fingerprint=bytes(128)))
 
 
 def saved(generator, path, **more):
@@ -109,7 +109,7 @@ def test_tunings_of_kin(parent, child, lower, here):
     tuned = tuning.whole(make_tuning(parent), parent.num_ws)
     someone = saved(parent, here / "a.npz", tuned=[tuned])
     drawn = render(parent, someone.face())
-    picture = Recipe(someone.face(), "parent", "1" * 64, "fp32", "cpu", landmarks=parent.origin.landmarks.hex())
+    picture = Recipe(someone.face(), "parent", "1" * 64, "fp32", "cpu", fingerprint=parent.origin.fingerprint.hex())
     (here / "b.png").write_bytes(encode(drawn, "png", dumps(picture)))
     (own,) = references.from_file(here / "a.npz", child)
     assert [term.shares for term in own.tuned] == [term.shares for term in tuned]
@@ -122,7 +122,7 @@ def test_tunings_of_kin(parent, child, lower, here):
 
 def test_pictures_of_kin(parent, child, stranger, here):
     someone = people.from_seed(parent, 1, 0.7)
-    recipe = Recipe(someone.face(), "parent", "1" * 64, "fp32", "cpu", landmarks=parent.origin.landmarks.hex())
+    recipe = Recipe(someone.face(), "parent", "1" * 64, "fp32", "cpu", fingerprint=parent.origin.fingerprint.hex())
     (here / "a.png").write_bytes(encode(render(parent, someone.face()), "png", dumps(recipe)))
     assert torch.equal(references.resolve("a.png", child, 1, {}).ws, someone.ws)
     with pytest.raises(StyleganError, match=r"a\.png was made with the model parent .* but this is stranger"):
@@ -177,6 +177,8 @@ def test_added_models_lend_theirs(tiny_model, stylegan, monkeypatch, tmp_path, h
     directions.write(store.source("base").own_directions / "age.npz", Direction("age", vector), origin)
     assert stylegan("models", "convert", "base", "half.safetensors", "--half").exit_code == 0
     (tmp_path / "data/models/broken").mkdir()
-    (tmp_path / "data/models/broken/model.json").write_text(json.dumps({"title": "", "licence": "", "landmarks": "x"}))
+    (tmp_path / "data/models/broken/model.json").write_text(
+        json.dumps({"title": "", "licence": "", "fingerprint": "x"})
+    )
     assert "age\t" in stylegan("directions", "list", "--model", "half.safetensors").stdout
     assert stylegan("edit", 1, "--age", 1, "--model", "half.safetensors").exit_code == 0

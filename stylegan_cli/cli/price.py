@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from math import isfinite
 
 import numpy as np
@@ -15,7 +14,7 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media.render import render
 from stylegan_cli.operations import editing
-from stylegan_cli.operations.editing import Edit, Ruler
+from stylegan_cli.operations.editing import Edit
 from stylegan_cli.scorers.identity import SAME_PERSON, Identity
 from stylegan_cli.scorers.runtime import installed
 from stylegan_cli.scorers.scores import SCORES, Scorers
@@ -50,17 +49,13 @@ class Prices:
     def __init__(self, studio: Studio, max_drift: float | None) -> None:
         self.studio, self.max_drift = studio, max_drift
 
-    @cached_property
-    def ruler(self) -> Ruler:
-        return editing.ruler(self.studio.generator)
-
     def check(self, edits: Sequence[Edit]) -> None:
         """Refuses what no face survives, before minutes are spent on a photo; --max-drift stops everybody in time."""
         if self.max_drift is not None:
             return
         for edit in edits:
             steps = (editing.movement(self.studio.generator, [edit], at) for at in editing.ends([edit]))
-            if (length := max(map(self.ruler.length, steps))) > UNBEARABLE:
+            if (length := max(map(self.studio.ruler.length, steps))) > UNBEARABLE:
                 raise UsageError(
                     f"{editing.caption([edit])} would move people {length:.1f} typical distances, and no face bears "
                     f"more than {UNBEARABLE:g}; amounts are lengths in W, not years: 1 is visible, 3 is a lot"
@@ -70,7 +65,7 @@ class Prices:
         """The edits as far as --max-drift lets this person go."""
         if self.max_drift is None:
             return edits
-        allowed = editing.limited(self.studio.generator, self.ruler, person, edits, self.max_drift)
+        allowed = editing.limited(self.studio.generator, self.studio.ruler, person, edits, self.max_drift)
         stops = [
             editing.caption(allowed, at) for at in editing.ends(edits) if _amounts(allowed, at) != _amounts(edits, at)
         ]
@@ -92,14 +87,14 @@ class Prices:
                     after = self._look(end, scorers, identity)
                     wanted = {edit.direction.name for edit in own}
                     tell(f"{person.label}, {end.label}: {_report(before, after, wanted)}.")
-                    is_long = self.ruler.length(end.ws - person.ws) > LONG
+                    is_long = self.studio.ruler.length(end.ws - person.ws) > LONG
                     is_extreme = is_extreme or is_long or _is_lost(before, after)
                 advance()
         if is_extreme:
             tell("Faces are often ruined by edits this large: use smaller amounts (3 is a lot), or --max-drift.")
 
     def _look(self, person: Person, scorers: Scorers | None, identity: Identity | None) -> Look:
-        drift = self.ruler.drift(person.ws)
+        drift = self.studio.ruler.drift(person.ws)
         if not (scorers or identity):
             return Look(drift)
         image = render(self.studio.generator, person.face(), CELL)

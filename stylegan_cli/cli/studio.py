@@ -198,7 +198,7 @@ class Studio:
     def circumstances(self) -> dict[str, Any]:
         """How results of this run are made, by names of fields in `Recipe`."""
         origin, device = self.generator.origin, self.generator.device.type
-        made_by = {"model": origin.name, "sha256": origin.sha256, "landmarks": origin.landmarks.hex()}
+        made_by = {"model": origin.name, "sha256": origin.sha256, "fingerprint": origin.fingerprint.hex()}
         how = {"precision": self.precision, "device": device, "compiled": self.is_compiled}
         return {"command": command_line(), "version": __version__, **made_by, **how}
 

@@ -112,7 +112,7 @@ def generator(checkpoint: Checkpoint, name: str) -> Generator:
     ready.load_state_dict(network.tensors, assign=True)
     ready.eval().requires_grad_(False)
     notes = {"format": checkpoint.format, **checkpoint.notes}
-    ready.origin = Origin(name, checkpoint.identity, notes, ready.landmarks())
+    ready.origin = Origin(name, checkpoint.identity, notes, ready.fingerprint())
     return ready
 
 

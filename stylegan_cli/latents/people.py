@@ -42,6 +42,11 @@ class Person:
         """The picture of this person, with `caption` or else the label below it."""
         return Face(self.ws, self.noise, self.label if caption is None else caption, self.tuned)
 
+    def moved(self, ws: Tensor, label: str) -> Person:
+        """The person whom a change of `ws` makes of this one; they do not look like the photo any more."""
+        photo = self.photo and {**self.photo, "edited": True}
+        return replace(self, label=label, ws=ws, z=None, photo=photo)
+
     def needs_z(self, purpose: str) -> Tensor:
         """`z` `[z_dim]`; raises StyleganError, which begins with `purpose`, if it is not known."""
         if self.z is None:

@@ -29,6 +29,9 @@ MOST = 10_000  # people in a list
 LONGEST = 20  # digits of a number; Python refuses to convert thousands
 MOST_TOLD = 12  # captions in a sentence
 
+# Which of several people is wanted, counted from 0, by their number and by the captions of those on a sheet.
+Choose = Callable[[int, Sequence[str]], int]
+
 
 def parse_seeds(text: str) -> list[range]:
     """`0,3,5-9` as ranges, in the order given (NVIDIA's `--seeds`). Ranges, because users ask for millions."""
@@ -81,7 +84,7 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
     path = find(name, cast)
     first = 1 if _is_picture(path) else 0
 
-    def choose(count: int, captions: Sequence[str] = ()) -> int:
+    def choose(count: int, captions: Sequence[str]) -> int:
         if number and (number in captions or _are_numbers(captions)):
             return _captioned(number, captions, name)
         if number and not (number.isdecimal() and len(number) <= LONGEST and first <= int(number) < first + count):
@@ -121,11 +124,10 @@ def photos(texts: Sequence[str]) -> list[Photo]:
     return [Photo.named(text) for text in split(*texts)]
 
 
-def from_file(path: Path, generator: Generator, choose: Callable[..., int] | None = None) -> list[Person]:
+def from_file(path: Path, generator: Generator, choose: Choose | None = None) -> list[Person]:
     """All people in a latent file, or in a picture made by this tool.
 
-    `choose` takes the number of people, and the captions of those on a sheet, and returns which one is wanted, counted
-    from 0: of a million, only that one is then made.
+    If there is a `choose`, only the one whom it wants: of a million, only that one is then made.
     """
     if _is_picture(path):
         return _from_picture(path, generator, choose)
@@ -143,7 +145,7 @@ def from_file(path: Path, generator: Generator, choose: Callable[..., int] | Non
     people.check_shape(generator, stored.array, str(path))
     label, count = path.stem, stored.count
     if choose is not None:
-        number = choose(count)
+        number = choose(count, ())
         label, stored = label if count == 1 else f"{label}#{number}", stored.only(number)
     everybody = people.from_array(generator, stored.array, label, str(path))
     if stored.noise:
@@ -161,7 +163,7 @@ def from_file(path: Path, generator: Generator, choose: Callable[..., int] | Non
     return [one]
 
 
-def _from_picture(path: Path, generator: Generator, choose: Callable[..., int] | None) -> list[Person]:
+def _from_picture(path: Path, generator: Generator, choose: Choose | None) -> list[Person]:
     """Everybody in a picture made by this tool, in reading order, or the one whom `choose` wants."""
     recipe = recipes.read(path)
     recipe.origin.check_kin(generator.origin, f"{path} was made with")

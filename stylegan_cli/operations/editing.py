@@ -97,9 +97,7 @@ def movement(generator: Generator, edits: Sequence[Edit], at: float = 1.0) -> Te
 
 def edited(generator: Generator, person: Person, edits: Sequence[Edit], at: float = 1.0) -> Person:
     """The person at a fraction `at` of the edits' way, 0 to 1."""
-    photo = person.photo and {**person.photo, "edited": True}
-    ws = person.ws + movement(generator, edits, at)
-    return replace(person, label=caption(edits, at), ws=ws, z=None, photo=photo)
+    return person.moved(person.ws + movement(generator, edits, at), caption(edits, at))
 
 
 def caption(edits: Sequence[Edit], at: float = 1.0) -> str:

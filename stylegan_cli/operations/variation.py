@@ -53,5 +53,4 @@ def jitter(generator: Generator, person: Person, eps: float, seed: int, count: i
             yield replace(from_z(generator, person.z + eps * other, person.psi, label), noise=person.noise)
         else:
             by = from_z(generator, other, 1.0, label).ws - generator.w_avg.cpu()
-            photo = person.photo and {**person.photo, "edited": True}
-            yield replace(person, label=label, ws=person.ws + eps * by, photo=photo)
+            yield person.moved(person.ws + eps * by, label)

@@ -117,7 +117,7 @@ def test_another_models_direction(stylegan, tiny_model, age):
     with np.load("age.npz") as file:
         arrays = dict(file)
     about = json.loads(str(arrays["about"]))
-    about["model"] |= {"sha256": "1" * 64, "landmarks": ""}
+    about["model"] |= {"sha256": "1" * 64, "fingerprint": ""}
     np.savez("age.npz", **(arrays | {"about": np.array(json.dumps(about))}))
     result = stylegan("edit", 1, "--direction", "age.npz=1", "--model", tiny_model)
     assert result.exit_code == 1

@@ -10,7 +10,7 @@ import torch
 from stylegan_cli.cli import price
 from stylegan_cli.cli.price import Look
 from stylegan_cli.latents.people import Person
-from stylegan_cli.operations.editing import Edit
+from stylegan_cli.operations.editing import Edit, Ruler
 from stylegan_cli.scorers.scores import SCORES
 
 FIRST = {"age": 32.71, "gender": -3.74, "yaw": -0.0018, "pitch": 12.3, "mouth-open": 0.1777}
@@ -75,11 +75,11 @@ def test_every_unit_is_known():
 )
 def test_whoever_goes_far_is_told_and_whoever_was_there_is_not(monkeypatch, capsys, start, end, by, is_told):
     """Photos begin where no sampled person is; whoever crosses the average face is near it, but has gone far."""
-    prices = price.Prices(SimpleNamespace(output=SimpleNamespace(quiet=False), generator=None), None)
+    ruler = Ruler(torch.zeros(4), typical=10)
+    prices = price.Prices(SimpleNamespace(output=SimpleNamespace(quiet=False), generator=None, ruler=ruler), None)
     looks = iter([Look(start), Look(end)])
     monkeypatch.setattr(prices, "_judges", lambda: (None, None))
     monkeypatch.setattr(prices, "_look", lambda *_: next(looks))
-    monkeypatch.setattr(price.editing, "ruler", lambda _: price.Ruler(torch.zeros(4), typical=10))
     monkeypatch.setattr(price.editing, "edited", lambda *_: Person("age +2", torch.tensor([[by, 0, 0, 0.0]] * 3)))
     edit = Edit(SimpleNamespace(name="age"), 2)
     prices.tell([Person("me", torch.zeros(3, 4))], [[edit]])

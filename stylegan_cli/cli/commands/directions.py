@@ -14,6 +14,7 @@ from stylegan_cli.cli.edits import FARTHEST, moved_layers, open_direction, split
 from stylegan_cli.cli.options import (
     Force,
     Generation,
+    ModelChoice,
     Output,
     Quiet,
     Seed,
@@ -48,10 +49,12 @@ def list_directions(
     """List the directions of a model: those that come with it and those that you have found, also for other models with
     the same W."""
     from stylegan_cli import store
+    from stylegan_cli.cli.studio import open_generator
     from stylegan_cli.latents.directions import title
 
     chosen = store.source(model)
-    known = store.directions(chosen, chosen.model.origin if chosen.model else store.load(model).origin)
+    origin = chosen.model.origin if chosen.model else open_generator(ModelChoice(model), quiet=False)[0].origin
+    known = store.directions(chosen, origin)
     if not known:
         tell(f"{model} has no directions yet; make some with stylegan directions find or discover.")
     for name, path in known.items():
