@@ -28,7 +28,7 @@ def save_pasted(studio: Studio, photo: Photo, before: Sequence[Person], after: S
     with progress("pasting", 1, studio.output.quiet):
         image = paste(*(render(studio.generator, person.face()) for person in after))
     path = studio.path(f"{photo.path.stem}-edited")
-    studio.write(path, image, people=after, exif=exif, profile=original.profile)
+    studio.write(path, image, people=after, photo=original, exif=exif)
 
 
 def finish_frames(studio: Studio, photo: Photo, person: Person) -> Callable[[Image.Image], Image.Image]:

@@ -31,7 +31,8 @@ from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files
 from stylegan_cli.latents.people import Person, truncation
 from stylegan_cli.media.background import Background
-from stylegan_cli.media.encode import FORMATS, check_edges, encode, has_room
+from stylegan_cli.media.decoding import Original
+from stylegan_cli.media.encode import FORMATS, TRANSPARENT, check_edges, encode, has_room
 from stylegan_cli.media.render import page_size, render
 from stylegan_cli.noise import Noise
 from stylegan_cli.operations.editing import Ruler, ruler
@@ -272,12 +273,14 @@ class Studio:
         image: Image.Image,
         recipe: Recipe | None = None,
         people: Sequence[Person] = (),
+        photo: Original | None = None,
         exif: bytes = b"",
-        profile: bytes = b"",
     ) -> None:
-        """Writes a finished picture under a checked name, with its recipe if one can make it again; `exif` and
-        `profile` are what is kept of a photo that it was made from."""
-        self._write(path, people, encode(image, places.ending(path), self._text(path, recipe), exif, profile))
+        """Writes a finished picture under a checked name, with its recipe if one can make it again; or one made from a
+        `photo`, with its profile, its transparency if the format can hold it, and what is kept of its `exif`."""
+        ending, profile = places.ending(path), photo.profile if photo else b""
+        shown = photo.with_alpha(image) if photo and ending in TRANSPARENT else image
+        self._write(path, people, encode(shown, ending, self._text(path, recipe), exif, profile))
         self.preview(image)
 
     def _text(self, path: Path, recipe: Recipe | None) -> str:

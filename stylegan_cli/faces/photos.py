@@ -20,8 +20,8 @@ def read(path: Path) -> Image.Image:
 
 
 def read_for_pasting(path: Path) -> tuple[Original, bytes]:
-    """A photo as `read` does, but in its own colours; and what its file says of camera, date, place and so on, as far
-    as `media.exif` keeps it, signed by this software."""
+    """A photo as `read` does, but in its own colours, and with its transparency; and what its file says of camera,
+    date, place and so on, as far as `media.exif` keeps it, signed by this software."""
     original, content = _original(path)
     return original, exif.kept(decoding.exif(content), is_srgb=not original.profile) or exif.signed()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.pillow import BROKEN_PICTURE, in_words, learn_heif
@@ -35,10 +35,12 @@ def too_large(size: int, most: int = MAX_BYTES) -> str | None:
 
 @dataclass(frozen=True)
 class Original:
-    """A picture file's pixels as they are: upright RGB in the colours of an ICC `profile`, or sRGB if that is empty."""
+    """A picture file's pixels as they are: upright RGB in the colours of an ICC `profile`, or sRGB if that is empty.
+    If some are transparent, `image` is on white, and `rgba` is not."""
 
     image: Image.Image
     profile: bytes = b""
+    rgba: Image.Image | None = None
 
     def in_srgb(self) -> Image.Image:
         return self.image if self.profile == SRGB else _converted(self.image, self.profile, SRGB)
@@ -46,6 +48,21 @@ class Original:
     def matched(self, srgb: Image.Image) -> Image.Image:
         """An sRGB picture in this one's colours."""
         return srgb if self.profile == SRGB else _converted(srgb, SRGB, self.profile)
+
+    def with_alpha(self, edited: Image.Image) -> Image.Image:
+        """An edited `image`, as transparent as the file. On white it looks as `edited` does, as far as its transparency
+        allows; what did not change keeps the file's colours, even where they cannot be seen."""
+        if self.rgba is None:
+            return edited
+        result = self.rgba.copy()
+        left, first, right, last = ImageChops.difference(edited, self.image).getbbox() or (0, 0, 0, 0)
+        for top in range(first, last, STRIP):
+            box = (left, top, right, min(top + STRIP, last))
+            pixels, before, after = (np.array(one.crop(box), np.float32) for one in (self.rgba, self.image, edited))
+            change, alpha = after - before, pixels[..., 3:] / 255
+            pixels[..., :3] += np.divide(change, alpha, out=np.zeros_like(change), where=alpha > 0)
+            result.paste(Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8)), box)
+        return result
 
 
 def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -57,7 +74,7 @@ def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
 
 def original(content: bytes, max_pixels: int = MAX_PIXELS) -> Original:
-    """As `decode`, but RGB pixels keep their own colours."""
+    """As `decode`, but RGB pixels keep their own colours, and transparent pictures are also there without the white."""
     try:
         image = _opened(content)
         if image.width * image.height > max_pixels:
@@ -101,13 +118,17 @@ def _to_rgb(image: Image.Image) -> Original:
         image = _from_16_bits(image)
     if image.mode == "F":
         raise UnusableError("has floating-point pixels; save it with 8 or 16 bits per channel")
-    profile = image.info.get("icc_profile") or b""
+    profile, rgba = image.info.get("icc_profile") or b"", None
     if image.has_transparency_data:
         image = image.convert("RGBA")
+        rgba = image if image.getchannel("A").getextrema() != (255, 255) else None
         image = Image.alpha_composite(Image.new("RGBA", image.size, PAPER), image).convert("RGB")
     is_known = image.mode == "RGB" and _transform(profile, SRGB, "RGB") and _transform(SRGB, profile, "RGB")
     own = profile if is_known else SRGB
-    return Original(_converted(image, profile, own), own)
+    if rgba is not None:
+        alpha, rgba = rgba.getchannel("A"), _converted(rgba.convert("RGB"), profile, own)
+        rgba.putalpha(alpha)
+    return Original(_converted(image, profile, own), own, rgba)
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:

@@ -12,6 +12,7 @@ from stylegan_cli.media import png
 from stylegan_cli.pillow import CHUNK, EXIF_DESCRIPTION
 
 FORMATS = ("png", "webp", "jpg")
+TRANSPARENT = ("png", "webp")  # those that can be
 # The maximum number of characters in a recipe. A JPEG segment holds 65,533 bytes, of which EXIF itself needs some.
 # Pillow opens no PNG with more than 64 MiB of text; in WebP, a longer recipe would hold more values than can be read.
 ROOM = {"png": 60_000_000, "webp": 60_000_000, "jpg": 65_000}
@@ -37,16 +38,18 @@ def encode(
     image: Image.Image, format: str, recipe: str | None = None, exif: bytes = b"", profile: bytes = b""
 ) -> bytes:
     """The picture file's bytes: `png` (lossless), `webp` or `jpg` (quality 95), with a recipe, which is left out if it
-    is too long, or with what `media.exif` kept of a photo, in the colours of an ICC `profile` (empty: sRGB)."""
+    is too long, or with what `media.exif` kept of a photo, in the colours of an ICC `profile` (empty: sRGB). RGBA
+    pictures need a format in TRANSPARENT."""
     check_edges(format, *image.size)
     if recipe and not has_room(format, recipe):
         recipe = None
     if format == "png":
-        rgb = image if image.mode == "RGB" else image.convert("RGB")
-        return png.encode(np.asarray(rgb), {CHUNK: recipe} if recipe else None, exif, profile)
+        colours = image if image.mode in ("RGB", "RGBA") else image.convert("RGB")
+        return png.encode(np.asarray(colours), {CHUNK: recipe} if recipe else None, exif, profile)
     buffer, described = io.BytesIO(), Image.Exif()
     if recipe:
         described[EXIF_DESCRIPTION] = recipe
     about = b"Exif\0\0" + exif if exif else described.tobytes()
-    image.save(buffer, "WEBP" if format == "webp" else "JPEG", quality=95, exif=about, icc_profile=profile)
+    # WebP's `exact`: colours stay even where they cannot be seen.
+    image.save(buffer, "WEBP" if format == "webp" else "JPEG", quality=95, exif=about, icc_profile=profile, exact=True)
     return buffer.getvalue()

@@ -12,15 +12,15 @@ import numpy as np
 from isal import isal_zlib
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_DEPTH, _RGB = 8, 2
+_DEPTH, _KINDS = 8, {3: 2, 4: 6}  # colour types by channels: RGB and RGBA
 _AVERAGE = 3  # the filter that predicts the mean of the pixel to the left and the one above
 
 
 def encode(pixels: np.ndarray, text: dict[str, str] | None = None, exif: bytes = b"", profile: bytes = b"") -> bytes:
-    """The PNG file's bytes for `pixels` `[h, w, 3]` uint8, with Latin-1 `text` by keyword (PNG specification, tEXt),
-    EXIF data (eXIf) and an ICC `profile` (iCCP)."""
-    height, width, _ = pixels.shape
-    header = struct.pack(">IIBBBBB", width, height, _DEPTH, _RGB, 0, 0, 0)
+    """The PNG file's bytes for `pixels` `[h, w, 3]` or, with transparency, `[h, w, 4]` uint8, with Latin-1 `text` by
+    keyword (PNG specification, tEXt), EXIF data (eXIf) and an ICC `profile` (iCCP)."""
+    height, width, channels = pixels.shape
+    header = struct.pack(">IIBBBBB", width, height, _DEPTH, _KINDS[channels], 0, 0, 0)
     notes = (_chunk(b"tEXt", f"{key}\0{value}".encode("latin-1")) for key, value in (text or {}).items())
     camera = _chunk(b"eXIf", exif) if exif else b""
     colours = _chunk(b"iCCP", b"ICC\0\0" + isal_zlib.compress(profile)) if profile else b""
@@ -30,7 +30,7 @@ def encode(pixels: np.ndarray, text: dict[str, str] | None = None, exif: bytes =
 
 
 def _filtered(pixels: np.ndarray) -> np.ndarray:
-    """For every row, its filter's number and the differences from the prediction: `[h, 1 + 3 * w]`."""
+    """For every row, its filter's number and the differences from the prediction: `[h, 1 + channels * w]`."""
     height, width, channels = pixels.shape
     flat = pixels.reshape(height, width * channels)
     framed = np.zeros((height + 1, (width + 1) * channels), np.uint8)

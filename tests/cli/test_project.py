@@ -365,6 +365,35 @@ def test_a_photo_keeps_its_own_colours(works, photo, direction):
     assert np.abs(plain - own).mean() < 1
 
 
+def test_a_cut_out_stays_one(works, party, direction):
+    """Also where another face goes into the result. Faces are pasted on white, which jpg keeps."""
+    whole = Image.open(party)
+    alpha = Image.new("L", whole.size)
+    alpha.paste(255, (20, 0, 890, 450))
+    alpha.paste(128, (600, 100, 890, 520))
+    white = Image.new("RGB", whole.size, "white")
+    white.paste(whole, mask=alpha)
+    white.save("white.png")
+    whole.putalpha(alpha)
+    whole.save("cut.png")
+    edit = ("edit", 1, "--direction", f"{direction}=2", "-q", "--paste")
+    for name, ending in (("cut", "png"), ("cut", "webp"), ("cut", "jpg"), ("white", "png"), ("white", "jpg")):
+        works(*edit, f"{name}.png#2", "-o", f"{name}-2.{ending}")
+    works(*edit, "cut-2.png#1", "-o", "again.png")
+    assert Path("cut-2.jpg").read_bytes() == Path("white-2.jpg").read_bytes()
+    before, png, webp, again = (
+        np.asarray(Image.open(name)).astype(int) for name in ("cut.png", "cut-2.png", "cut-2.webp", "again.png")
+    )
+    assert all(np.array_equal(each[..., 3], before[..., 3]) for each in (png, webp, again))
+    assert np.abs(webp - png).mean() < 5
+    is_kept = (pixels("white-2.png") == pixels("white.png")).all(axis=2) | (before[..., 3] == 0)
+    assert np.array_equal(png[is_kept], before[is_kept])
+    opaque = before[..., 3] == 255
+    assert np.array_equal(png[opaque, :3], pixels("white-2.png")[opaque])
+    assert all((~is_kept & (before[..., 3] == share)).any() for share in (128, 255))
+    assert (again[:, :400] != png[:, :400]).any() and np.array_equal(again[:, 700:], png[:, 700:])
+
+
 def test_who_edits_what_was_pasted_into_is_told_of_the_original(works, party, direction):
     """The tiny model's own pictures show no face that could be found; the other face is still there."""
     works("paste", 5, f"{party}#2", "-o", "pasted.jpg")

@@ -151,6 +151,57 @@ def test_an_original_keeps_its_colours(mode):
     assert not srgb.info and not found.image.info  # Pillow would write a profile into other files
 
 
+CLEAR = Image.new("RGBA", (8, 4), (200, 100, 50, 255))
+CLEAR.paste((20, 40, 60, 0), (0, 0, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [("RGBA", {}), ("RGBA", {"icc_profile": SWAPPED}), ("LA", {}), ("P", {}), ("RGB", {"transparency": (20, 40, 60)})],
+)
+def test_what_is_transparent_stays_so_with_its_colours(mode, options):
+    image = CLEAR.convert(mode)
+    if mode == "P":
+        image = CLEAR.convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE)
+        options = {"transparency": image.getpixel((0, 0))}
+    found = original(encoded(image, "PNG", **options))
+    assert np.array_equal(np.asarray(found.image)[0, 0], (255, 255, 255))
+    kept = np.asarray(found.with_alpha(found.image))
+    assert np.array_equal(kept, np.asarray(CLEAR.convert(mode if mode == "LA" else "RGBA").convert("RGBA")))
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_transparency_turns_with_its_picture(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found = original(encoded(CLEAR, "PNG", exif=exif))
+    turned = CLEAR if orientation == 1 else CLEAR.transpose(Image.Transpose.ROTATE_270)
+    assert np.array_equal(np.asarray(found.with_alpha(found.image)), np.asarray(turned))
+
+
+def test_what_changes_looks_on_white_as_it_was_made():
+    """As far as possible: half a pixel cannot be darker than half white. Where nothing can be seen, nothing changes."""
+    alphas = np.arange(256, dtype=np.uint8)[None].repeat(300, axis=0)
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 256, 3), np.uint8)
+    found = original(encoded(Image.fromarray(np.dstack([pixels, alphas])), "PNG"))
+    edited = np.array(found.image)
+    edited[5:280, :, 1:] //= 2
+    kept = np.asarray(found.with_alpha(Image.fromarray(edited)))
+    assert np.array_equal(kept[..., 3], alphas)
+    is_same = (edited == found.image).all(axis=2) | (alphas == 0)
+    assert np.array_equal(kept[is_same, :3], pixels[is_same]) and not is_same[5:280, 1:].any()
+    shown = decode(encoded(Image.fromarray(kept), "PNG"))
+    possible = np.maximum(edited, 255 - alphas[..., None].astype(int))
+    assert np.abs(np.asarray(shown).astype(int) - possible).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_an_edit_of_what_is_opaque_is_itself(mode):
+    found = original(encoded(Image.new(mode, (4, 4), "red"), "PNG"))
+    edited = Image.new("RGB", (4, 4), "blue")
+    assert found.with_alpha(edited) is edited
+
+
 @pytest.mark.parametrize("profile", [SRGB, b"nonsense", b""])
 def test_an_original_without_colours_of_its_own_is_srgb(profile):
     found = original(encoded(Image.new("RGB", (4, 4), (200, 100, 50)), "PNG", icc_profile=profile))

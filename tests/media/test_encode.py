@@ -31,6 +31,15 @@ def test_png_loses_nothing():
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(encode(NOISE, "png")))), np.asarray(NOISE))
 
 
+def test_transparency_hides_colours_and_loses_none():
+    clear = Image.radial_gradient("L").resize((64, 64)).convert("RGB")
+    clear.putalpha(Image.linear_gradient("L").resize((64, 64)).point(lambda value: max(value - 100, 0)))
+    png, webp = (np.asarray(Image.open(io.BytesIO(encode(clear, format)))) for format in ("png", "webp"))
+    assert np.array_equal(png, np.asarray(clear))
+    assert np.array_equal(webp[..., 3], png[..., 3]) and not webp[:20, :, 3].any()
+    assert np.abs(webp.astype(int) - png)[:20].mean() < 2
+
+
 def test_a_recipe_too_long_for_jpeg_is_left_out_and_the_picture_is_whole():
     content = encode(NOISE, "jpg", "x" * 100_000)
     image = Image.open(io.BytesIO(content))
