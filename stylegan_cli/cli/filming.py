@@ -81,14 +81,19 @@ def save_film(
         path = studio.output.out or places.fresh(Path(f"film.{ending}"), *beside)
         _write_film(studio, film, path, RATE if fps is None else fps, ending, finish or (lambda face: face))
         return
-    names = [f"frame{i:05d}" for i in range(len(film))]
 
     def work(name: str, picture: Face | Sheet) -> Work:
         if isinstance(picture, Sheet):
             return Work(picture)
         return Work(picture, (Person(name, picture.ws, noise=picture.noise, tuned=picture.tuned),))
 
+    names = frame_names(film)
     studio.save(names, map(work, names, film), "film", len(film) * film.cells)
+
+
+def frame_names(film: Frames) -> list[str]:
+    """What the pictures of a film's frames are called."""
+    return [f"frame{i:05d}" for i in range(len(film))]
 
 
 def _write_film(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from PIL import Image
 
 from stylegan_cli.cli import darkroom
 from stylegan_cli.cli.console import fetch, progress, tell
+from stylegan_cli.cli.filming import frame_names
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.faces import alignment, pasting, photos
@@ -18,22 +19,44 @@ from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media.decoding import Original
 from stylegan_cli.media.render import render
+from stylegan_cli.operations.interpolation import Film
 from stylegan_cli.scorers import mesh, runtime, silhouette
 
 
 def save_pasted(studio: Studio, photo: Photo, before: Sequence[Person], after: Sequence[Person], is_only: bool) -> None:
     """Writes the photo with people as they are `after` an edit, where they were `before`; `is_only` as below."""
-    original, exif = photos.read_for_pasting(photo.path)
-    paste = _pasting_into(studio, photo, original, before, is_only)
-    with progress("pasting", 1, studio.output.quiet):
-        image = paste(*(render(studio.generator, person.face()) for person in after))
-    path = studio.path(f"{photo.path.stem}-edited")
-    studio.write(path, image, people=after, photo=original, exif=exif)
+    _save(studio, photo, before, [f"{photo.path.stem}-edited"], [after], is_only)
+
+
+def save_frames(studio: Studio, photo: Photo, person: Person, film: Film) -> None:
+    """Writes the photo as pictures, one for each frame of a film of a person who is edited in it."""
+    names = frame_names(film)
+    frames = ([person.moved(picture.ws, name)] for name, picture in zip(names, film, strict=True))
+    _save(studio, photo, [person], names, frames, is_only=True)
 
 
 def finish_frames(studio: Studio, photo: Photo, person: Person) -> Callable[[Image.Image], Image.Image]:
     """A function that puts a person's edited face into the photo, in sRGB as films are."""
     return _pasting_into(studio, photo, Original(photos.read(photo.path)), [person], is_only=True)
+
+
+def _save(
+    studio: Studio,
+    photo: Photo,
+    before: Sequence[Person],
+    names: Sequence[str],
+    frames: Iterable[Sequence[Person]],
+    is_only: bool,
+) -> None:
+    """Writes the photo under each name, with people as they are in that frame, where they were `before`."""
+    original, exif = photos.read_for_pasting(photo.path)
+    paste = _pasting_into(studio, photo, original, before, is_only)
+    paths = studio.paths(names, "film")
+    with progress("pasting", len(names), studio.output.quiet, "frames") as advance:
+        for path, people in zip(paths, frames, strict=True):
+            image = paste(*(render(studio.generator, person.face()) for person in people))
+            studio.write(path, image, people=people, photo=original, exif=exif)
+            advance()
 
 
 def _pasting_into(

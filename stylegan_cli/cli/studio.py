@@ -144,7 +144,7 @@ class Studio:
         Several go into a folder, called `folder` if the user named none. `faces` is how many will be computed in total,
         if not one per picture.
         """
-        paths = self._paths(names, folder)
+        paths = self.paths(names, folder)
         self.speed_up(faces or len(names))
         with progress("drawing", faces or len(names), self.output.quiet) as on_face, self.background() as background:
             for path, work in zip(paths, works, strict=True):
@@ -222,11 +222,11 @@ class Studio:
 
     def path(self, name: str) -> Path:
         """The path of a single result, checked."""
-        (path,) = self._paths([name], "out")
+        (path,) = self.paths([name], "out")
         return path
 
-    def _paths(self, names: Sequence[str], folder: str) -> list[Path]:
-        """Every result's path, checked."""
+    def paths(self, names: Sequence[str], folder: str) -> list[Path]:
+        """Every result's path, checked; several results go into a folder, called `folder` if the user named none."""
         out, force, ending = self.output.out, self.output.force, self.format
         self.check_out(len(names))
         if out is not None and places.is_file_name(out, FORMATS):

@@ -598,6 +598,22 @@ def test_a_film_of_the_photo(works, party, direction):
     assert changed[560:].any() and not changed[:480].any()
 
 
+def test_frames_of_the_photo_are_as_if_each_was_made_alone(works, photo, direction):
+    whole = Original(Image.new("RGB", (1, 1)), SWAPPED).matched(Image.open(photo))
+    whole.putalpha(Image.linear_gradient("L").resize(whole.size).point(lambda value: 192 + value // 4))
+    whole.save("cut.png", icc_profile=SWAPPED)
+    works("project", "cut.png", "--steps", 1, "-o", "me.npz", "-q")
+    edit = ("edit", "me.npz", "--paste", "cut.png", "-q", "--direction")
+    moved = (*edit, f"{direction}=-1..2")
+    made, _ = works(*moved, "--frames", 2, "--out", "frames/", "--save-latents")
+    assert made == [f"frames/frame0000{i}.png" for i in range(3)]
+    for number, amount in ((0, -1), (2, 2)):
+        works(*edit, f"{direction}={amount}", "-o", f"{number}.png")
+        assert Path(f"{number}.png").read_bytes() == Path(f"frames/frame0000{number}.png").read_bytes()
+    assert about("frames/frame00001.npz")["photo"]["alignment"] == about("me.npz")["photo"]["alignment"]
+    assert works(*moved, "--frames", 1, "--format", "jpg")[0] == ["film/frame00000.jpg", "film/frame00001.jpg"]
+
+
 def test_who_cannot_be_edited_leaves_no_place_to_others(stylegan, tiny_model, party, direction):
     Path("edits.toml").write_text(f'[[edit]]\ndirection = "{direction}"\namount = 2\n')
     words = ("edits.toml", "nobody", 5, "--paste", party, "-o", "a.png", "--model", tiny_model)
@@ -663,17 +679,13 @@ REFUSED = {
     "no face": (["project", "sky.png"], "no face was found in sky.png"),
     "text": (["project", "text.jpg"], "text.jpg is not a picture"),
     "a truncated photo": (["project", "cut.jpg"], "cut.jpg is damaged"),
-    "paste frames": (
-        ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--frames", 2, "-o", "frames"],
-        "--paste makes films in one file",
-    ),
     "paste a strip": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--steps", 2],
-        "--paste makes a picture or a film, not a strip",
+        "--paste makes no strips; name one amount, a film (--out film.mp4), or a folder of frames",
     ),
     "paste a range": (
         ["edit", 1, "--direction", "age.npz=0..2", "--paste", "me.png"],
-        "--paste makes a picture or a film",
+        "--paste makes no strips",
     ),
     "paste two into one place": (
         ["edit", "1,2", "--direction", "age.npz=2", "--paste", "me.png#1"],

@@ -159,8 +159,9 @@ def edit(
     """Edit people: age, gender, smile, pose and any directions you have.
 
     Amounts are lengths in the latent space: 1 is visible, 3 is a lot, and they can be negative. Several edits add up. A
-    range like -4..4 makes a strip of --steps faces, or a film if --out names one. Every edit reports its cost: how far
-    the person now is from the average face and, if scorers are installed, what else changed.
+    range like -4..4 makes a strip of --steps faces, or a film if --out names one, or its --frames as pictures if --out
+    is a folder. Every edit reports its cost: how far the person now is from the average face and, if scorers are
+    installed, what else changed.
 
     Examples: stylegan edit dany --age 3 --smile -1; stylegan edit tyrion --age -4..4 --out years.mp4;
     stylegan edit dany arya --direction smile.pt=2 --keep gender --steps 5; stylegan edit me.jpg --smile 2
@@ -200,9 +201,12 @@ def edit(
     if paste:
         from stylegan_cli.cli import montage
     if film:
-        finish = montage.finish_frames(studio, paste, before[0]) if paste else None
         shots = editing.film(generator, before[0], own[0], way.frames or FILM_LENGTH, way.loop)
-        save_film(studio, shots, way.fps, film, finish)
+        if paste and film in FRAMES:
+            montage.save_frames(studio, paste, before[0], shots)
+        else:
+            finish = montage.finish_frames(studio, paste, before[0]) if paste else None
+            save_film(studio, shots, way.fps, film, finish)
     elif paste:
         montage.save_pasted(studio, paste, before, after, is_only=len(texts) == 1)
     elif is_strip:
@@ -222,9 +226,10 @@ def _check_kind(film: str | None, is_strip: bool, way: Way, paste: Photo | None)
         unused = {"--fps": way.fps, "--loop": way.loop}
         check_unused("this is not a film, which needs --frames or --out film.mp4", unused)
     if paste and is_strip:
-        raise UsageError("--paste makes a picture or a film, not a strip; name a film (--out film.mp4), or one amount")
-    if paste and film in FRAMES:
-        raise UsageError("--paste makes films in one file, like --out film.mp4")
+        raise UsageError(
+            "--paste makes no strips; name one amount, a film (--out film.mp4), or a folder of frames (--frames 4 "
+            "--out frames/)"
+        )
 
 
 def _check_visible(generator: "Generator") -> None:
