@@ -65,10 +65,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Found:
-    """A person found, the picture `[1, 3, h, w]` of them, and how close it comes to the photo."""
+    """A person found, and how close their picture comes to the photo."""
 
     person: Person
-    image: Tensor
     report: Mapping[str, float]
 
 
@@ -101,7 +100,7 @@ def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage, keep: Ca
     report = projection.report(image, _tensor(studio, shot)) | {"steps": steps}
     if shot.alignment:
         report |= _landmarks(shot.face, Image.fromarray(to_pixels(image)[0]))
-    return Found(person, image, report)
+    return Found(person, report)
 
 
 def person(studio: Studio, photo: Photo) -> Person:

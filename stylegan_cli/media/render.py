@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -75,6 +75,17 @@ def _heatmap(generator: Generator, heatmap: Heatmap, on_face: Callable[[], None]
     white = deviation.flatten().quantile(0.99).clamp(min=1e-8)
     scaled = ((deviation / white).clamp(max=1) * 255).to(torch.uint8)
     return ImageOps.colorize(Image.fromarray(scaled.numpy()), "#000008", "#fffbe0", mid="#d0403a")
+
+
+def captioned(pictures: Mapping[str, Image.Image], size: int) -> Image.Image:
+    """Finished pictures by their captions, as in a row of a sheet: each `size` pixels wide and high."""
+    line, font = _line_height(size), captions.font_for(pictures, _font_size(size))
+    page = Image.new("RGB", (len(pictures) * (size + GAP) - GAP, size + line), captions.PAPER)
+    for place, (caption, picture) in enumerate(pictures.items()):
+        left = place * (size + GAP)
+        page.paste(picture.resize((size, size), Image.Resampling.LANCZOS), (left, 0))
+        page.paste(captions.line(caption, font, size, line), (left, size))
+    return page
 
 
 def page_size(sheet: Sheet, size: int) -> tuple[int, int]:

@@ -78,8 +78,8 @@ def project(
 ) -> None:
     """Find the latents of photos: the person in the model's latent space, for use with every other command.
 
-    Writes the latents, the picture that they make and a side-by-side with the photo, and reports how close it
-    is. --tune also stores a small change to the model with the latents; every command applies it.
+    Writes the latents, the picture that they make and a side-by-side with the photo (before and after tuning), and
+    reports how close it is. --tune also stores a small change to the model with the latents; every command applies it.
 
     --outdir DIR writes DIR/projected_w.npz with the pictures beside it; for several photos, DIR/NAME.npz. If a photo
     cannot be used, the others still are.
@@ -135,7 +135,7 @@ def _latents(out: Path | None, photos: "Sequence[Photo]") -> list[Path]:
 
 
 def _files(latents: Path) -> list[Path]:
-    """The files for a photo: the latents, their picture, and both side by side."""
+    """The files for a photo: the latents, their picture, and that beside the photo."""
     return [latents, *(latents.with_name(latents.stem + ending) for ending in BESIDE)]
 
 
@@ -160,7 +160,7 @@ def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: "Sequence[
     for path in filter(None, (latents, film)):
         data(path)
     studio.save_as(picture, portrait(found.person))
-    _save_comparison(studio, compare, shot, found)
+    _save_comparison(studio, compare, shot, found.person)
     if not quiet:
         _tell(found)
 
@@ -185,18 +185,13 @@ def _save_npy(path: Path, found: "Found") -> None:
         add(ws)
 
 
-def _save_comparison(studio: "Studio", path: Path, shot: "Shot", found: "Found") -> None:
-    """Photo and projection, side by side."""
-    from PIL import Image
+def _save_comparison(studio: "Studio", path: Path, shot: "Shot", person: "Person") -> None:
+    """The photo beside the person found in it, before tuning and, if they were tuned, after it."""
+    from stylegan_cli.media.render import captioned, render
 
-    from stylegan_cli.media.render import to_pixels
-
-    drawn = Image.fromarray(to_pixels(found.image)[0])
-    size = studio.output.size or drawn.width
-    both = Image.new("RGB", (2 * size, size))
-    for place, face in enumerate((shot.face, drawn)):
-        both.paste(face.resize((size, size), Image.Resampling.LANCZOS), (place * size, 0))
-    studio.write(path, both)
+    people = {"found": replace(person, tuned=())} | ({"tuned": person} if person.tuned else {})
+    drawn = {name: render(studio.generator, one.face()) for name, one in people.items()}
+    studio.write(path, captioned({"photo": shot.face, **drawn}, studio.output.size or studio.generator.resolution))
 
 
 def _tell(found: "Found") -> None:
