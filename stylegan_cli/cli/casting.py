@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 
 from stylegan_cli.cli.console import tell
+from stylegan_cli.cli.options import check_unused
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.latents import files, references
 from stylegan_cli.latents.named import numbered
@@ -13,16 +15,16 @@ from stylegan_cli.latents.people import Person
 NOBODY = 2.0  # typical distances from the average face: a z in place of a w is at 2.3 in ffhq, and its people below 1.8
 
 
-def one(studio: Studio, text: str) -> Person:
+def person(studio: Studio, text: str) -> Person:
     """The person a reference means; a person in a photo is first found in the model."""
     if photo := references.photo(text):
         from stylegan_cli.cli import darkroom
 
         return darkroom.person(studio, photo)
-    person = references.resolve(text, studio.generator, studio.psi, studio.cast)
+    found = references.resolve(text, studio.generator, studio.psi, studio.cast)
     if numbered(text)[0].lower().endswith(files.ENDINGS + files.TORCH) and not studio.output.quiet:
-        _doubt(studio, person)
-    return person
+        _doubt(studio, found)
+    return found
 
 
 def _doubt(studio: Studio, person: Person) -> None:
@@ -34,12 +36,22 @@ def _doubt(studio: Studio, person: Person) -> None:
         )
 
 
-def several(studio: Studio, texts: Sequence[str]) -> list[Person]:
+def check_truncation(studio: Studio, texts: Iterable[str], in_z: bool = False) -> None:
+    """Checks that there is a seed among these people if truncation is asked for. If they move `in_z`, a cutoff also
+    tells whether the z of latents is still theirs."""
+    if not any(map(references.is_seed, texts)):
+        given = {name: value for name, value in studio.truncating.items() if not (in_z and name == "--cutoff")}
+        check_unused("only seeds are truncated, and latents are used unchanged", given)
+
+
+def several(studio: Studio, texts: Sequence[str], in_z: bool = False) -> list[Person]:
     """Several people. Photos come last: errors in the others are reported before minutes are spent."""
-    others = {text: one(studio, text) for text in texts if not references.photo(text)}
-    return [others.get(text) or one(studio, text) for text in texts]
+    check_truncation(studio, texts, in_z)
+    others = {text: person(studio, text) for text in texts if not references.photo(text)}
+    return [others.get(text) or person(studio, text) for text in texts]
 
 
-def listed(studio: Studio, text: str) -> list[Person]:
-    """Everybody in a comma-separated list."""
-    return several(studio, references.split(text))
+def groups(studio: Studio, lists: Sequence[Sequence[str]], in_z: bool = False) -> list[list[Person]]:
+    """The same for several lists of people."""
+    everybody = iter(several(studio, [*chain(*lists)], in_z))
+    return [[*islice(everybody, len(texts))] for texts in lists]

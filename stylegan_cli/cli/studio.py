@@ -91,12 +91,14 @@ class Studio:
             check_word("--compile", choice.compile, compilation.CHOICES)
         self.generator, self.precision = open_generator(choice, output.quiet)
         self.model, self.psi = choice.model, 1.0
+        self.truncating: dict[str, float | None] = {}  # the options for that, as given
         self.shows = output.show
         self.compile, self.is_compiled = "off", False
         if isinstance(choice, OfClass) and choice.class_index is not None:
             self.generator.choose_class(choice.class_index)
         if isinstance(choice, Generation):
             self.psi = PSI if choice.psi is None else choice.psi
+            self.truncating = {"--psi": choice.psi, "--cutoff": choice.cutoff}
             self.compile = choice.compile
             if (choice.cutoff or 0) > (layers := self.generator.num_ws):
                 raise UsageError(f"--cutoff {choice.cutoff}: {choice.model} has {layers} layers; leave it out")

@@ -75,10 +75,15 @@ def _listed(text: str) -> Iterator[str]:
             yield part
 
 
+def is_seed(text: str) -> bool:
+    """Whether one reference means a seed."""
+    return text.isdecimal()
+
+
 def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path]) -> Person:
     """The one person that `text` refers to. `psi` truncates seeds; latents from files are not truncated. Raises
     UsageError if there is no such person."""
-    if text.isdecimal():
+    if is_seed(text):
         return people.from_seed(generator, _seed(text), psi)
     name, number = numbered(text)
     path = find(name, cast)

@@ -366,5 +366,4 @@ def test_truncation_that_would_do_nothing(stylegan, files):
     for people in (("one.npz",), ("--latents", "one.npz")):
         refused(stylegan("sample", *people, "--psi", 0.5, *model), 2, "latents are used unchanged; leave out --psi")
         refused(stylegan("sample", *people, "--cutoff", 2, *model), 2, "latents are used unchanged; leave out --cutoff")
-    done(stylegan("sample", "1,one.npz", "--psi", 0.5, *model))
     refused(stylegan("sample", "--cutoff", 99, *model), 2, "--cutoff 99")

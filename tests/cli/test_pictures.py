@@ -592,6 +592,25 @@ def test_cutoff_spares_the_layers_from_it_on(tiny_stylegan):
     assert torch.equal(some[3:], ws_of("plain.png")[3:])
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "sample 3,one.npz",
+        "mix --rows one.npz --cols 3",
+        "interpolate one.npz --fine 3 --frames 2",
+        "apply edits.json one.npz 3",
+        "noise one.npz --jitter 1 -n 1 --cutoff 4",
+    ],
+)
+def test_truncation_needs_one_seed_among_the_people(tiny_stylegan, tiny, words):
+    """In z, a cutoff also says which z of latents is used."""
+    tiny_stylegan("sample", "--seeds", 1, "--cutoff", 4, "--save-latents", "--out", "one.png")
+    np.save("smile.npy", np.full((tiny.num_ws, tiny.w_dim), 0.01, np.float32))
+    Path("edits.json").write_text('{"edit": [{"smile.npy": 1}]}')
+    truncation = [] if "--cutoff" in words else ["--psi", 0.5]
+    assert tiny_stylegan(*words.split(), *truncation, "-q")
+
+
 def test_new_names_have_new_latents(tiny_stylegan):
     """Nobody has named them, so there is nothing to force."""
     words = ("sample", "--seeds", 1, "--size", 8, "--save-latents")

@@ -228,6 +228,7 @@ EARLY = [
     ("mix --coarse me.png --layers 99=2", "layers 99: this model has the layers"),
     ("mix --coarse me.png --layers 3-1=2", "layers 3-1 are backwards; write 1-3"),
     ("mix --rows me.png,zzz --cols 1", "unknown person 'zzz'"),
+    ("mix --rows me.png --cols zzz", "unknown person 'zzz'"),
     ("mix --rows me.png --cols 2 --styles nose", "there is no band or layer 'nose'"),
     ("edit me.png zzz --direction age.npz=1", "unknown person 'zzz'"),
     ("edit me.png --direction age.npz=2 --layers nose", "there is no band or layer 'nose'"),
@@ -240,8 +241,20 @@ EARLY = [
     ("noise me.png --count 3 --out x.png", "--out x.png is one file, but these are 3 pictures"),
     ("interpolate me.png", "a film needs at least two people"),
     ("interpolate me.png 2 --layers nose", "there is no band or layer 'nose'"),
+    ("interpolate me.png 1 --fine zzz", "unknown person 'zzz'"),
     ("interpolate me.png 1 --out there.mp4", "there.mp4 exists; choose another name"),
     ("interpolate me.png 1 --out a.mp4 --save-latents", "a.npy exists"),
+    ("sample me.png --psi 0.5", "only seeds are truncated, and latents are used unchanged; leave out --psi"),
+    ("mix --coarse me.png --fine me.png#2 --cutoff 4", "leave out --cutoff"),
+    ("mix --rows me.png --cols me.png#2 --psi 1", "leave out --psi"),
+    ("noise me.png --psi 0.5 --cutoff 4", "leave out --psi and --cutoff"),
+    ("noise me.png --jitter 1 --psi 0.5", "leave out --psi"),
+    ("interpolate me.png --coarse me.png#2 --psi 0.5", "leave out --psi"),
+    ("blend-parents me.png me.png#2 --trunc 0.5", "leave out --psi"),
+    ("edit me.png --direction age.npz=1 --psi 0.5", "leave out --psi"),
+    ("apply edits.json me.png me.png#2 --psi 0.5", "leave out --psi"),
+    ("paste me.png#2 me.png --psi 0.5", "leave out --psi"),
+    ("directions show age.npz --on me.png --psi 0.5", "leave out --psi"),
 ]
 
 

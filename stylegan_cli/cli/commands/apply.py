@@ -65,6 +65,7 @@ def apply(
         output = replace(output, out=places.fresh(Path("edited")))
     studio = Studio(generation, output)
     studio.check_out(1 if paste else len(texts))
+    casting.check_truncation(studio, texts)
     edits = [
         edit
         for step in steps
@@ -74,7 +75,7 @@ def apply(
     prices.check(edits)
 
     def limited(text: str) -> "tuple[Person, list[Edit]]":
-        person = casting.one(studio, text)
+        person = casting.person(studio, text)
         return person, prices.limited(person, edits)
 
     ready = each(texts, limited)

@@ -80,6 +80,7 @@ def show(
     """
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents.references import split
     from stylegan_cli.operations import editing
 
     studio = Studio(generation, output)
@@ -88,7 +89,7 @@ def show(
         for line in _facts(direction):
             tell(line)
     edits = [editing.Edit(direction, amount, -amount)]
-    people = casting.listed(studio, on)
+    people = casting.several(studio, split(on))
     strips = [editing.strip(studio.generator, person, edits, steps) for person in people]
     names = [person.label for person in people] if len(people) > 1 else []
     # Named as the user called it: the name in the file is not trusted, and could lead out of this folder.
@@ -259,7 +260,7 @@ def discover(
     places.check_file(folder / f"sheet.{ending}", output.force)
     studio = Studio(generation, replace(output, out=folder))
     generator = studio.generator
-    chosen, person = moved_layers(layers, generator), casting.one(studio, on)
+    chosen, (person,) = moved_layers(layers, generator), casting.several(studio, [on])
     found: dict[str, object] = {"command": command_line(), "method": method}
     if method == "sefa":
         check_unused("sefa samples no people", {"--samples": samples})

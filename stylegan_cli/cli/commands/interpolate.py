@@ -97,10 +97,9 @@ def interpolate(
     moving = tuple(index for index in parse_layers("all" if layers is None else layers, order) if index not in own)
     if len(names) > 1 and not moving:
         raise UsageError("no layer is left to move from person to person; leave out --layers, a band, or all but one")
-    main = casting.several(studio, names)
-    bands = [
-        Track(in_bands(order, (band,)), (main[0], *casting.listed(studio, given))) for band, given in targets.items()
-    ]
+    lists = [names, *map(split, targets.values())]
+    main, *others = casting.groups(studio, lists, in_z=method == "spherical")
+    bands = [Track(in_bands(order, (band,)), (main[0], *there)) for band, there in zip(targets, others, strict=True)]
     each, films = len(main) // (columns * rows), []
     for first in range(0, len(main), each):
         shown = tuple(main[first : first + each])

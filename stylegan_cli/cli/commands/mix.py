@@ -81,6 +81,7 @@ def mix(
 
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio, Work, portrait
+    from stylegan_cli.latents.references import split
     from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.media.encode import FORMATS
     from stylegan_cli.noise import MODES, Noise
@@ -93,7 +94,7 @@ def mix(
     order = studio.generator.layers
     if rows and cols:
         chosen = parse_layers("coarse" if styles is None else styles, order)
-        down, across = casting.listed(studio, rows), casting.listed(studio, cols)
+        down, across = casting.groups(studio, [split(rows), split(cols)])
         if noise is not None:
             down, across = ([replace(one, noise=Noise(noise, seed)) for one in group] for group in (down, across))
         mixed = [mixing.swap(row, col, chosen) for row in down for col in across]

@@ -78,7 +78,7 @@ def noise(
         raise UsageError(f"{generation.model} has no per-pixel noise (StyleGAN3 has none); use --jitter instead")
     number = count or (32 if heatmap else 4)
     studio.check_out(1 if panels or heatmap or grid else number)
-    who = casting.one(studio, person)
+    (who,) = casting.several(studio, [person], in_z=jitter is not None)
     if panels:
         studio.save_sheet("noise-panels", variation.panels(who, seed, strength), [who])
         return

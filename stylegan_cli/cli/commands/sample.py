@@ -96,8 +96,6 @@ def sample(
             "--dataset makes single pictures from --seeds or --count, with their latents beside them, and says where "
             "they go; leave out --out, --latents, --save-latents, --show, --grid and people"
         )
-    if latents or (persons and not any(map(_has_seeds, persons))):
-        check_unused("latents are used unchanged", {"--psi": generation.psi, "--cutoff": generation.cutoff})
     if not grid:
         check_unused("--columns is for --grid", {"--columns": columns})
 
@@ -143,11 +141,6 @@ def sample(
         studio.save(result_names(labels), (Work(face(person), (person,)) for person in shown), "faces")
 
 
-def _has_seeds(person: str) -> bool:
-    """Whether a list of people, like `3,jon`, has seeds in it."""
-    return any(text.replace("-", "").isdecimal() for text in person.split(","))
-
-
 def _known(studio: "Studio", persons: list[str] | None, latents: Path | None) -> "Iterator[tuple[int, Person]]":
     """People by their references, or all in a file; each with the number for random noise: a seed, the place in the
     file, or 0."""
@@ -159,6 +152,7 @@ def _known(studio: "Studio", persons: list[str] | None, latents: Path | None) ->
         for text, person in zip(texts, casting.several(studio, texts), strict=True):
             yield int(text) if text.isdecimal() else 0, person
     else:
+        casting.check_truncation(studio, [])
         yield from enumerate(references.from_file(references.find(str(latents), studio.cast), studio.generator))
 
 
