@@ -160,6 +160,10 @@ def test_latents_of_a_sheet_are_everybody_in_order(tiny_stylegan):
     assert [path.name for path in made] == ["sheet-0.png", "sheet-1.png", "sheet-2.png"]
     for i, path in enumerate(made):
         assert np.array_equal(pixels(path), pixels(f"alone/seed000{i + 1}.png"))
+    some = tiny_stylegan("sample", "--latents", "sheet.npz#1-2", "--out", "some")
+    assert [path.name for path in some] == ["sheet-1.png", "sheet-2.png"]
+    for path in some:
+        assert np.array_equal(pixels(path), pixels(f"again/{path.name}"))
 
 
 def test_people_of_any_kind_are_drawn_together(tiny_stylegan):

@@ -21,6 +21,7 @@ from stylegan_cli.cli.options import (
 )
 from stylegan_cli.cli.places import place, result_names
 from stylegan_cli.errors import UsageError
+from stylegan_cli.latents.named import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,7 +52,7 @@ def sample(
         typer.Option(
             "--latents",
             "--projected-w",
-            help="Render every latent in this .npy, .npz or .pt, unchanged.",
+            help="Render every latent in this .npy, .npz or .pt, unchanged; many.npz#0-4 are five of them.",
             show_default=False,
         ),
     ] = None,
@@ -96,6 +97,8 @@ def sample(
             "--dataset makes single pictures from --seeds or --count, with their latents beside them, and says where "
             "they go; leave out --out, --latents, --save-latents, --show, --grid and people"
         )
+    if latents and numbered(str(latents))[1]:
+        persons, latents = [str(latents)], None
     if not grid:
         check_unused("--columns is for --grid", {"--columns": columns})
 
@@ -150,7 +153,7 @@ def _known(studio: "Studio", persons: list[str] | None, latents: Path | None) ->
     if persons:
         texts = references.split(*persons)
         for text, person in zip(texts, casting.several(studio, texts), strict=True):
-            yield int(text) if text.isdecimal() else 0, person
+            yield int(text) if references.is_seed(text) else 0, person
     else:
         casting.check_truncation(studio, [])
         yield from enumerate(references.from_file(references.find(str(latents), studio.cast), studio.generator))
