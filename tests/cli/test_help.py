@@ -42,6 +42,11 @@ def test_every_word_of_the_help_is_shown(help_of, words):
         assert " ".join(written.replace("\\[", "[").split()) in text
 
 
+@pytest.mark.parametrize("usage", ["paste [OPTIONS] PERSON... PHOTO Put", "dataset [OPTIONS] SOURCE Make"])
+def test_usage_lines_read_as_they_are_typed(help_of, usage):
+    assert usage in re.sub("[{}]", "", help_of(usage.split()[0]))
+
+
 def test_what_paste_never_does_is_not_offered(help_of):
     assert "--size" in help_of("edit")
     assert "--size" not in help_of("paste")

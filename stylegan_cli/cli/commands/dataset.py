@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @command
 def dataset(
-    source: Annotated[Path, typer.Argument(help="A folder (with its subfolders) or a .zip of pictures.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="A folder (with its subfolders) or a .zip of pictures.")
+    ],
     out: Annotated[Path, out_option("The data set: a new .zip or a new folder.", "--dest")],
     size: Annotated[
         str | None,

@@ -7,8 +7,7 @@ import typer
 
 from stylegan_cli.cli.console import tell
 from stylegan_cli.cli.edits import check_paste
-from stylegan_cli.cli.options import Generation, PictureOutput, command
-from stylegan_cli.errors import UsageError
+from stylegan_cli.cli.options import Generation, PictureOutput, command, named_photo
 from stylegan_cli.latents.named import Photo
 
 if TYPE_CHECKING:
@@ -26,11 +25,11 @@ class PasteOutput(PictureOutput):
 def paste(
     generation: Generation,
     output: PasteOutput,
-    words: Annotated[
-        list[str],
+    people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names.")],
+    photo: Annotated[
+        Photo,
         typer.Argument(
-            metavar="PERSON... PHOTO",
-            help="Seeds, latents, pictures or names; and last the photo: me.jpg, or party.jpg#2 for another face.",
+            metavar="PHOTO", parser=named_photo, help="The photo comes last: me.jpg, or party.jpg#2 for another face."
         ),
     ],
 ) -> None:
@@ -42,14 +41,6 @@ def paste(
 
     Examples: stylegan paste mix.png me.jpg; stylegan paste dany party.jpg#2
     """
-    *people, into = words
-    if not people:
-        raise UsageError(
-            f"paste takes a person and then the photo that they go into, like stylegan paste jon me.jpg; {into!r} is "
-            "only one of the two"
-        )
-    photo = Photo.named(into)
-
     from stylegan_cli.cli import casting, montage
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.references import split
