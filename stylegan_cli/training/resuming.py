@@ -14,7 +14,7 @@ from torch import Tensor
 from stylegan_cli import importers, store
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.importers import Checkpoint, Network
-from stylegan_cli.training import checkpoints
+from stylegan_cli.training import asked, checkpoints
 from stylegan_cli.training.folder import OPTIONS, RunFolder
 from stylegan_cli.training.options import CFGS, Options
 from stylegan_cli.training.state import below
@@ -42,6 +42,13 @@ def anywhere(name: str) -> str | Path:
     """`name` in a form that is valid from any folder: files and runs as absolute paths."""
     path = Path(name)
     return path.resolve() if (path / OPTIONS).is_file() or store.is_file(name) else name
+
+
+def pictures_of(name: str) -> Path | None:
+    """The data set that the model learned from, if it is a run, or a file in a run's folder, that recorded it."""
+    path = Path(name)
+    data = asked.load(path if path.is_dir() else path.parent).get("data") if path.exists() else None
+    return Path(data) if isinstance(data, str) else None
 
 
 def _of_run(folder: Path) -> Checkpoint:

@@ -603,6 +603,38 @@ def test_transfer_from_a_run(stylegan, faces, cfg):
     check_all_three(tensors("second")[0], checkpoints.read(older)[0])
 
 
+@pytest.mark.parametrize("name", ["first", "first/network-snapshot.safetensors"])
+def test_a_run_gives_its_pictures_to_those_that_start_from_it(stylegan, faces, here, monkeypatch, name):
+    stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.008))
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    begun = ("train", "--outdir", "second", "--resume", f"../{name}", "--batch", 8, "--device", "cpu")
+    told = f"../{name} learned from {here / 'faces'}, and so does this run.\n"
+    planned = stylegan(*begun, "--dry-run")
+    assert (planned.exit_code, planned.stderr) == (0, told)
+    assert stylegan(*begun, "--dry-run", "-q").stderr == ""
+    said = stylegan("train", "--data", "../faces", *begun[1:], "--dry-run")
+    assert (said.stdout, said.stderr) == (planned.stdout, "")
+    result = stylegan(*begun, "--kimg", 0.008)
+    assert (result.exit_code, result.stderr.startswith(told)) == (0, True), result.stderr
+    result = stylegan("train", "--outdir", "second", "--kimg", 0.016)
+    assert (result.exit_code, "continuing after 0.008 kimg" in result.stderr) == (0, True), result.stderr
+    faces.rename(here / "moved")
+    result = stylegan("train", "--outdir", "third", "--resume", f"../{name}")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"Error: {here / 'faces'}, which ../{name} learned from, is no longer there; name its new place with --data.\n",
+    )
+
+
+def test_models_that_are_no_runs_give_no_pictures(stylegan, faces):
+    stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.008))
+    shutil.copy("first/network-snapshot.safetensors", "alone.safetensors")
+    for name in ("alone.safetensors", "faces-64", "first/nothing.pkl"):
+        result = stylegan("train", "--outdir", "second", "--resume", name)
+        assert (result.exit_code, "there is no run in second to continue; use --data" in result.stderr) == (2, True)
+
+
 def test_transfer_from_a_run_that_was_growing(stylegan, faces):
     """What has not learned yet is faded in again."""
     stylegan("train", "--data", "faces", "--outdir", "first", *words(cfg="stylegan1", kimg=0.024))

@@ -97,15 +97,20 @@ def _is_recalled(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "DEFAULT_MAP"
 
 
-def _pictures(context: typer.Context, data: Path | None, run: "RunFolder") -> Path:
-    """The pictures to learn from: those that the user names, or named when the run began."""
+def _pictures(context: typer.Context, data: Path | None, run: "RunFolder", resume: str | None) -> Path:
+    """The pictures to learn from: those that the user names, or named when the run began, or else those of the run that
+    it starts from."""
+    from stylegan_cli.training.resuming import pictures_of
+
     if data is None and run.options():
         raise UsageError(f"{run.path} no longer records which pictures it learned from; name them with --data")
-    if data is None:
+    pictures = pictures_of(resume) if data is None and resume else data
+    if pictures is None:
         raise UsageError(f"there is no run in {run.path} to continue; use --data to start one")
-    if _is_recalled(context, "data") and not data.exists():
-        raise UsageError(f"{data}, which the run learned from, is no longer there; name its new place with --data")
-    return data
+    if (data is None or _is_recalled(context, "data")) and not pictures.exists():
+        who = "the run" if data else resume
+        raise UsageError(f"{pictures}, which {who} learned from, is no longer there; name its new place with --data")
+    return pictures
 
 
 @command
@@ -123,7 +128,9 @@ def train(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="For a new run: square pictures, a folder or .zip made by stylegan dataset.", show_default=False
+            help="For a new run: square pictures, a folder or .zip made by stylegan dataset. By default, those of the "
+            "run that --resume names.",
+            show_default=False,
         ),
     ] = None,
     preset: Annotated[
@@ -220,9 +227,11 @@ def train(
         with world.together():
             if not dry_run:
                 places.check_folder(outdir)
-            data = _pictures(context, data, run)
+            pictures = _pictures(context, data, run, resume)
             resumed = None if resume is None else (resume, open_resumed(resume, outdir))
-        wishes = Wishes(data, preset, said, resolution, cond, resumed, subset)
+        if data is None and not quiet:
+            tell(f"{resume} learned from {pictures}, and so does this run.")
+        wishes = Wishes(pictures, preset, said, resolution, cond, resumed, subset)
         with counting("checking", quiet, "pictures") as on_checked:
             session = planned(run, wishes, world, where, on_checked)
         pace = Pace(kimg or session.pace["kimg"], tick or session.pace["tick"], snap)
@@ -231,7 +240,7 @@ def train(
                 print_data(json.dumps(asdict(session.options) | asdict(pace), indent=2))
             world.leave()
             return
-        given = _given(context)
+        given = _given(context) | {"data": pictures}
         opened(session, world, pace)
         with world.together():
             # The options of a call that has nothing to do are not recorded.
@@ -240,7 +249,7 @@ def train(
         if not quiet:
             for sentence in introduction(session, resumed, world.size, pace.kimg):
                 tell(sentence)
-        notes = {"command": asked.command(given), "data": data.name, "pictures": len(session.pictures)}
+        notes = {"command": asked.command(given), "data": pictures.name, "pictures": len(session.pictures)}
         if not run_to_end(session, world, where, pace, wanted, notes, quiet):
             if world.leads:
                 kimg = session.state.progress.kimg
