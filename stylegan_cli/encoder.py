@@ -76,16 +76,17 @@ def save(encoder: Encoder, path: Path, notes: dict[str, object]) -> None:
         tensorfile.save(tensors, part, metadata)
 
 
-def model_of(path: Path) -> str | None:
-    """The SHA-256 of the model that the encoder in a file was trained for; None if there is no encoder, or no hash."""
+def model_of(path: Path) -> Origin | None:
+    """The model that the encoder in a file was trained for; None if there is no encoder, or it does not say."""
     try:
-        return str(json.loads(tensorfile.read_metadata(path)["model"])["sha256"])
+        return Origin.from_plain(json.loads(tensorfile.read_metadata(path)["model"]))
     except (OSError, *MALFORMED):
         return None
 
 
 def load(path: Path, generator: Generator) -> Encoder:
-    """The encoder in a file. Raises `StyleganError` if it is damaged or was trained for another generator."""
+    """The encoder in a file, for a generator in which a `w` means the same as in the one that it was trained for
+    (`store.encoder` finds it). Raises `StyleganError` if it is damaged, or its `w` has another size."""
     try:
         about, halves = tensorfile.read(path)
         config = Config(**json.loads(about["encoder"]))
@@ -96,7 +97,11 @@ def load(path: Path, generator: Generator) -> Encoder:
             raise ValueError("its tensors do not have the sizes that it declares")
     except (RuntimeError, *MALFORMED) as error:
         raise StyleganError(f"{path} is not an encoder of this tool ({error}); train one with train-encoder") from None
-    origin.check(generator.origin, f"{path} was trained for", "move it away, or train one for that with train-encoder")
+    if config.w_dim != generator.w_dim:
+        raise StyleganError(
+            f"{path} was trained for the model {origin.name}, with a w of {config.w_dim} numbers, but that of "
+            f"{generator.origin.name} has {generator.w_dim}; move it away, or train one for that with train-encoder"
+        )
     encoder.load_state_dict(tensors, assign=True)
     encoder.origin = origin
     return encoder.eval().requires_grad_(False)

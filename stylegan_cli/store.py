@@ -237,6 +237,17 @@ def directions(chosen: Source, origin: Origin) -> dict[str, Path]:
     return {name: path for one in _kin(chosen, origin) for name, path in one.directions.items()}
 
 
+def encoder(chosen: Source, origin: Origin) -> Path | None:
+    """The file of the encoder for a model, whose `origin` is given: its own, unless that is for another model by now,
+    or one of a named model in which a `w` means the same."""
+    from stylegan_cli.encoder import model_of
+
+    *others, own = [one.encoder for one in _kin(chosen, origin)]
+    if own and ((its := model_of(own)) is None or its.is_kin(origin)):  # None: loading it says what is wrong
+        return own
+    return next(filter(None, others), None)
+
+
 def _kin(chosen: Source, origin: Origin) -> Iterator[Source]:
     """The chosen one is the last: its own names count most."""
     for name, model in models().items():
@@ -309,21 +320,21 @@ def add(text: str, name: str = "", force: bool = False, progress: Progress = no_
     path = source(text).fetch(progress) if is_url(text) else _model_in(Path(text))
     file = _file_at(text) if is_url(text) else path.name
     generator = open_file(path, name)
-    weights, sha256 = folder / f"weights{NATIVE}", generator.origin.sha256
+    weights, origin = folder / f"weights{NATIVE}", generator.origin
     if modelfile.is_native(path):
         copy(path, weights)  # even in half precision: the model must stay the same
     else:
-        modelfile.save(generator, weights, generator.origin.notes)
-    if model_of(beside := path.with_name(ENCODER)) == sha256:
+        modelfile.save(generator, weights, origin.notes)
+    if (its := model_of(beside := path.with_name(ENCODER))) and its.is_kin(origin):
         copy(beside, folder / ENCODER)
-    elif model_of(folder / ENCODER) != sha256:
+    elif not ((its := model_of(folder / ENCODER)) and its.is_kin(origin)):
         (folder / ENCODER).unlink(missing_ok=True)  # of the model that was here before
-    kind = generator.origin.notes.get("format", "model file")
+    kind = origin.notes.get("format", "model file")
     about = {
         "title": f"{generator.family}, {generator.resolution}x{generator.resolution} ({kind} {file})",
-        "licence": str(generator.origin.notes.get("licence", UNKNOWN_LICENCE)),
+        "licence": str(origin.notes.get("licence", UNKNOWN_LICENCE)),
         "source": {"file": file},
-        "fingerprint": generator.origin.fingerprint.hex(),
+        "fingerprint": origin.fingerprint.hex(),
     }
     # Last, because it is what makes the folder a model.
     write_bytes(folder / "model.json", json.dumps(about, indent=2).encode())

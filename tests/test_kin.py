@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from safetensors.torch import save_file
 from small_families import make
 from test_tuning import make_tuning
 from tiny_generator import make_tiny
 
-from stylegan_cli import architectures, modelfile, store, tuning
+from stylegan_cli import architectures, encoder, modelfile, store, tuning
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import KIN, Origin
 from stylegan_cli.latents import directions, files, people, references
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.media.encode import encode
-from stylegan_cli.media.render import render
+from stylegan_cli.media.render import render, to_tensor
 from stylegan_cli.operations.surgery import swap_layers
 from stylegan_cli.recipes import Recipe, dumps
 
@@ -166,6 +168,48 @@ def test_the_default_models_cast_and_directions_are_its_teachers(teacher, styleg
     assert "age\thow old" in stylegan("directions", "list", "--model", teacher).stdout
     assert "jon" in stylegan("models", "show", teacher).stdout
     assert stylegan("edit", "jon", "--age", 3, "--model", "faces-64").exit_code == 2
+
+
+def test_the_default_models_encoder_guesses_for_its_teacher(teacher, faces, stylegan, here):
+    faces["baby"].save(here / "baby.png")
+    words = ("project", "baby.png", "--aligned", "--space", "w", "--steps", 0, "--model", teacher)
+    assert stylegan(*words).exit_code == 0
+    generator = store.load(str(teacher))
+    path = store.encoder(store.source(str(teacher)), generator.origin)
+    assert path == store.source("ffhq").encoder
+    assert f"encoder       {path}\n" in stylegan("models", "show", teacher).stdout
+    photo = faces["baby"].resize((16, 16), Image.Resampling.LANCZOS)
+    guess = encoder.load(path, generator)(to_tensor(photo))
+    found = torch.from_numpy(files.read(here / "baby.npz").array[0])
+    assert torch.allclose(found, guess.expand(6, -1), atol=0.01)
+
+
+def test_whose_encoder_guesses(tiny_model, monkeypatch, tmp_path):
+    """The model's own, if it is for this W, else that of kin; a damaged one is not passed over."""
+    monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path / "data"))
+    store.add(str(tiny_model), "base")
+    origin, path, own = store.load("base").origin, tmp_path / "half.safetensors", tmp_path / "encoder.safetensors"
+    modelfile.save(store.load("base"), path, {}, torch.float16)
+    half = store.load(str(path)).origin
+
+    def put(file, model):
+        save_file({"x": torch.zeros(1)}, file, {"model": json.dumps(model.to_plain())})
+
+    assert store.encoder(store.source(str(path)), half) is None
+    theirs = store.source("base").path.with_name("encoder.safetensors")
+    put(theirs, origin)
+    assert half.sha256 != origin.sha256 and store.encoder(store.source(str(path)), half) == theirs
+    put(own, Origin("older", "0" * 64))
+    assert store.encoder(store.source(str(path)), half) == theirs
+    for model in (half, origin):
+        put(own, model)
+        assert store.encoder(store.source(str(path)), half) == own
+    assert store.add(str(path), "rounded").folder.joinpath(own.name).read_bytes() == own.read_bytes()
+    store.remove("rounded")
+    own.write_bytes(b"none")
+    assert store.encoder(store.source(str(path)), half) == own
+    put(own, Origin("older", "0" * 64))
+    assert store.encoder(store.source(str(path)), named(make_tiny(1), "stranger", "3").origin) is None
 
 
 def test_added_models_lend_theirs(tiny_model, stylegan, monkeypatch, tmp_path, here):

@@ -105,7 +105,7 @@ def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage, keep: Ca
 
 def person(studio: Studio, photo: Photo) -> Person:
     """The person in a photo, with the best likeness possible; found once, and then kept in the cache."""
-    wanted, generator, guesses = Wanted(), studio.generator, store.source(studio.model).encoder
+    wanted, generator, guesses = Wanted(), studio.generator, studio.encoder
     key = [
         *(VERSION, file_digest(photo.path), photo.face or 1, asdict(wanted), asdict(pivotal.Settings())),
         *(studio.precision, generator.origin.sha256, generator.chosen_class, guesses and file_digest(guesses)),
@@ -138,7 +138,7 @@ def _looked_for(studio: Studio, photo: Photo, wanted: Wanted, kept: Path) -> Per
 
 def _tell_of_search(studio: Studio, photo: Photo) -> None:
     """Tells the user that a search begins, and what is quicker: to edit the photo that others were pasted into, or to
-    take the guess of the model's encoder, if it has one, as a draft."""
+    take an encoder's guess, if there is one for the model, as a draft."""
     if photos.is_pasted(photo.path):
         tell(
             f"This tool pasted faces into {photo.path}: to edit them further, edit the original photo, with all "
@@ -147,7 +147,7 @@ def _tell_of_search(studio: Studio, photo: Photo) -> None:
     which, number = (f"face {photo.face}", f"#{photo.face}") if photo.face else ("this face", "")
     model = studio.generator.origin.name
     tell(f"{photo.path} is a photo: finding {which} in {model} can take minutes, but only the first time.")
-    if store.source(studio.model).encoder:
+    if studio.encoder:
         tell(f"For a quick draft, use the latents that stylegan project {photo.path}{number} --steps 0 writes.")
 
 
@@ -234,13 +234,10 @@ def _tensor(studio: Studio, shot: Shot) -> Tensor:
 
 
 def _guess(studio: Studio, photo: Tensor) -> Tensor | None:
-    """The encoder's `w`, if the model has an encoder."""
-    path = store.source(studio.model).encoder
-    if path is None:
-        return None
-    if encoder.model_of(path) not in (None, studio.generator.origin.sha256):  # None: `load` says what is wrong
-        if not studio.output.quiet:
-            tell(f"{path} was trained for another version of this model; the search starts without it.")
+    """The encoder's `w`, if there is an encoder for the model."""
+    if studio.encoder is None:
+        if (own := store.source(studio.model).encoder) and not studio.output.quiet:
+            tell(f"{own} was trained for another version of this model; the search starts without it.")
         return None
     with torch.inference_mode():
-        return encoder.load(path, studio.generator).to(photo.device)(photo).clone()
+        return encoder.load(studio.encoder, studio.generator).to(photo.device)(photo).clone()

@@ -133,6 +133,11 @@ class Studio:
         return ruler(self.generator)
 
     @cached_property
+    def encoder(self) -> Path | None:
+        """The file of the encoder that guesses whom a photo shows, if there is one for this model."""
+        return store.encoder(store.source(self.model), self.generator.origin)
+
+    @cached_property
     def format(self) -> str:
         return places.file_ending(self.output.out, self.output.format, FORMATS, "png")
 

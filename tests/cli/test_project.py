@@ -21,6 +21,7 @@ from stylegan_cli.cli import darkroom, montage
 from stylegan_cli.cli.commands.project import _word
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.faces import detection, pasting
+from stylegan_cli.generator import Origin
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.media.decoding import Original, decode
@@ -591,11 +592,14 @@ def test_an_encoder_of_another_state_of_the_model_is_left_alone(works, photo, tm
     assert "encoder.safetensors was trained for another version of this model; the search starts without it." in told
 
 
-def test_a_draft_is_offered_where_an_encoder_can_guess(works, party, tmp_path, monkeypatch):
+@pytest.mark.parametrize("is_for_this", [True, False])
+def test_a_draft_is_offered_where_an_encoder_can_guess(works, party, tiny_model, tmp_path, monkeypatch, is_for_this):
     monkeypatch.setattr(store.Source, "encoder", tmp_path / "encoder.safetensors")
-    save_file({"x": torch.zeros(1)}, store.Source.encoder, {"model": json.dumps({"name": "tiny", "sha256": "0" * 64})})
+    origin = store.load(str(tiny_model)).origin if is_for_this else Origin("tiny", "0" * 64)
+    save_file({"x": torch.zeros(1)}, store.Source.encoder, {"model": json.dumps(origin.to_plain())})
+    monkeypatch.setattr(darkroom, "_guess", lambda *_: None)
     _, told = works("mix", "--coarse", f"{party}#2", "--fine", 3)
-    assert f"use the latents that stylegan project {party}#2 --steps 0 writes.\n" in told
+    assert (f"use the latents that stylegan project {party}#2 --steps 0 writes.\n" in told) == is_for_this
 
 
 def test_no_steps_are_the_first_guess(works, photo):
