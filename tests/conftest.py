@@ -19,6 +19,12 @@ GOLDEN = Path(__file__).parent / "golden"
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def same_numbers():
+    """In whatever order tests run, torch's random numbers are the same."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def tiny():
     return make_tiny()

@@ -11,11 +11,6 @@ from stylegan_cli.training import augment as A
 from stylegan_cli.training.losses import r1_penalty
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 @pytest.fixture
 def images():
     """Smooth pictures, which resampling changes little."""
