@@ -8,7 +8,7 @@ from typing import Any
 
 from stylegan_cli.importers import configs
 from stylegan_cli.importers.checkpoint import Draft, Drafts
-from stylegan_cli.importers.keymap import KeyMap, To, count, first, flipped, plane, plus_one, rename, resolutions
+from stylegan_cli.importers.keymap import KeyMap, To, both, count, first, flipped, plane, plus_one, rename, resolutions
 
 
 def read(tree: Mapping[str, Any]) -> Drafts:
@@ -48,10 +48,8 @@ def _stylegan2_d(found: Mapping[str, Any]) -> Draft:
 
 
 def mapping_keys(layers: int) -> KeyMap:
-    keys: dict[str, To | None] = {"mapping.label_weight": To("mapping.label.weight")}
-    for i in range(layers):
-        keys |= {f"mapping.dense{i}.{end}": To(f"mapping.fc{i}.{end}") for end in ("weight", "bias")}
-    return keys
+    dense = both({f"mapping.dense{i}": f"mapping.fc{i}" for i in range(layers)})
+    return {"mapping.label_weight": To("mapping.label.weight"), **dense}
 
 
 def stylegan1_generator_keys(blocks: int, mapping_layers: int) -> KeyMap:
@@ -60,20 +58,16 @@ def stylegan1_generator_keys(blocks: int, mapping_layers: int) -> KeyMap:
         "truncation.w_avg": To("w_avg"),
         "synthesis.lod": None,
         "synthesis.layer0.const": To("synthesis.const"),
+        **both({f"synthesis.output{n}": f"synthesis.torgb.{n}" for n in range(blocks)}),
     }
     for i in range(2 * blocks):
         theirs, ours = f"synthesis.layer{i}", f"synthesis.layers.{i}"
         keys |= {
-            f"{theirs}.weight": To(f"{ours}.weight"),
-            f"{theirs}.bias": To(f"{ours}.bias"),
+            **both({theirs: ours, f"{theirs}.style": f"{ours}.affine"}),
             f"{theirs}.apply_noise.weight": To(f"{ours}.noise_strength"),
             f"{theirs}.apply_noise.noise": To(f"{ours}.noise_const", plane),
-            f"{theirs}.style.weight": To(f"{ours}.affine.weight"),
-            f"{theirs}.style.bias": To(f"{ours}.affine.bias"),
             f"{theirs}.blur.kernel": None,
         }
-    for n in range(blocks):
-        keys |= {f"synthesis.output{n}.{end}": To(f"synthesis.torgb.{n}.{end}") for end in ("weight", "bias")}
     return keys
 
 
@@ -88,7 +82,7 @@ def stylegan1_discriminator_keys(blocks: int) -> KeyMap:
         top = 2 * (blocks - 1 - n)
         pairs |= {f"layer{top}": f"blocks.{n}.conv0", f"layer{top + 1}": f"blocks.{n}.conv1"}
         keys[f"layer{top + 1}.blur.kernel"] = None
-    return keys | _weights(pairs)
+    return keys | both(pairs)
 
 
 def stylegan2_generator_keys(blocks: int, mapping_layers: int) -> KeyMap:
@@ -129,18 +123,13 @@ def stylegan2_discriminator_keys(blocks: int) -> KeyMap:
                 f"skip_layer{above}.filter.kernel": None,
                 f"layer{2 * above + 1}.filter.kernel": None,
             }
-    return keys | {"downsample.kernel": None} | _weights(pairs)
+    return keys | {"downsample.kernel": None} | both(pairs)
 
 
 def _styled(theirs: str, ours: str) -> KeyMap:
     """A modulated convolution. Their network adds 1 to the style when it runs; ours has the 1 in the bias."""
     return {
-        f"{theirs}.weight": To(f"{ours}.weight"),
-        f"{theirs}.bias": To(f"{ours}.bias"),
+        **both({theirs: ours}),
         f"{theirs}.style.weight": To(f"{ours}.affine.weight"),
         f"{theirs}.style.bias": To(f"{ours}.affine.bias", plus_one),
     }
-
-
-def _weights(pairs: dict[str, str]) -> KeyMap:
-    return {f"{theirs}.{end}": To(f"{ours}.{end}") for theirs, ours in pairs.items() for end in ("weight", "bias")}

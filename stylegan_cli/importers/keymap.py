@@ -76,6 +76,11 @@ class To:
 KeyMap = dict[str, To | None]
 
 
+def both(layers: Mapping[str, str]) -> KeyMap:
+    """Both tensors of each layer, the weight and the bias, from their name for the layer and ours."""
+    return {f"{theirs}.{end}": To(f"{ours}.{end}") for theirs, ours in layers.items() for end in ("weight", "bias")}
+
+
 @dataclass(frozen=True)
 class Pending:
     """A tensor of ours that is not loaded yet, or that is still to be made if the file has none."""

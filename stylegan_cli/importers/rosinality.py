@@ -26,6 +26,7 @@ from stylegan_cli.importers.keymap import (
     Pending,
     To,
     as_is,
+    both,
     count,
     first,
     flat,
@@ -180,9 +181,8 @@ def generator_keys(blocks: int, mapping_layers: int) -> KeyMap:
     keys: dict[str, To | None] = {
         "latent_avg": To("mapping.w_avg", flat),
         "input.input": To("synthesis.b4.const", first),
+        **both({f"style.{i + 1}": f"mapping.fc{i}" for i in range(mapping_layers)}),
     }
-    for i in range(mapping_layers):
-        keys |= {f"style.{i + 1}.{end}": To(f"mapping.fc{i}.{end}") for end in ("weight", "bias")}
     for n, r in resolutions(blocks):
         if n == 0:
             keys |= _conv("conv1", "synthesis.b4.conv1", noise=0) | _to_rgb("to_rgb1", "synthesis.b4.torgb")
@@ -196,8 +196,7 @@ def generator_keys(blocks: int, mapping_layers: int) -> KeyMap:
 def _conv(theirs: str, ours: str, noise: int) -> KeyMap:
     return {
         f"{theirs}.conv.weight": To(f"{ours}.weight", first),
-        f"{theirs}.conv.modulation.weight": To(f"{ours}.affine.weight"),
-        f"{theirs}.conv.modulation.bias": To(f"{ours}.affine.bias"),
+        **both({f"{theirs}.conv.modulation": f"{ours}.affine"}),
         f"{theirs}.conv.blur.kernel": None,
         f"{theirs}.noise.weight": To(f"{ours}.noise_strength", scalar),
         f"{theirs}.activate.bias": To(f"{ours}.bias", flat),
@@ -208,8 +207,7 @@ def _conv(theirs: str, ours: str, noise: int) -> KeyMap:
 def _to_rgb(theirs: str, ours: str) -> KeyMap:
     return {
         f"{theirs}.conv.weight": To(f"{ours}.weight", first),
-        f"{theirs}.conv.modulation.weight": To(f"{ours}.affine.weight"),
-        f"{theirs}.conv.modulation.bias": To(f"{ours}.affine.bias"),
+        **both({f"{theirs}.conv.modulation": f"{ours}.affine"}),
         f"{theirs}.bias": To(f"{ours}.bias", rgb_bias),
         f"{theirs}.upsample.kernel": None,
     }
@@ -223,6 +221,7 @@ def discriminator_keys(blocks: int) -> KeyMap:
         "convs.0.1.bias": To(f"b{top}.fromrgb.bias", flat),
         "final_conv.0.weight": To("b4.conv.weight"),
         "final_conv.1.bias": To("b4.conv.bias", flat),
+        **both({"final_linear.0": "b4.fc", "final_linear.1": "b4.out"}),
     }
     for n, r in resolutions(blocks):
         if n > 0:
@@ -236,6 +235,4 @@ def discriminator_keys(blocks: int) -> KeyMap:
                 f"{theirs}.skip.0.kernel": None,
                 f"{theirs}.skip.1.weight": To(f"{ours}.skip.weight"),
             }
-    for theirs, ours in {"final_linear.0": "b4.fc", "final_linear.1": "b4.out"}.items():
-        keys |= {f"{theirs}.{end}": To(f"{ours}.{end}") for end in ("weight", "bias")}
     return keys
