@@ -104,7 +104,13 @@ class FolderSource(Source):
         self.names.sort()
 
     def problem(self, name: str, most: int = MAX_BYTES) -> str | None:
-        return _no_file(self.path / name, most)
+        if name.lower().endswith(UNREAD):
+            return OF_OTHER_KIND
+        try:
+            status = (self.path / name).stat()
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
+        return too_large(status.st_size, most) if stat.S_ISREG(status.st_mode) else "is not a file"
 
     def checksum(self, name: str) -> int:
         return zlib.crc32(self.read(name))
@@ -138,7 +144,19 @@ class ZipSource(Source):
         self.names.sort()
 
     def problem(self, name: str, most: int = MAX_BYTES) -> str | None:
-        return _no_member(self._members[name], most)
+        member = self._members[name]
+        windows, posix = PureWindowsPath(member.filename), PurePosixPath(member.filename)
+        if posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts:
+            return "has a name that leads out of the zip"
+        if name.lower().endswith(UNREAD):
+            return OF_OTHER_KIND
+        if name.lower().endswith(".zip"):
+            return "is a zip inside a zip; give it separately"
+        if member.flag_bits & 1:
+            return "is encrypted"
+        if stat.S_ISLNK(member.external_attr >> 16):
+            return "is a symbolic link"
+        return too_large(member.file_size, most)
 
     def checksum(self, name: str) -> int:
         return self._members[name].CRC
@@ -259,33 +277,6 @@ def _identity(folder: Path) -> object:
     drives of Windows)."""
     status = folder.stat()
     return (status.st_dev, status.st_ino) if status.st_ino else folder.resolve()
-
-
-def _no_file(path: Path, most: int) -> str | None:
-    """Why a path is not a readable file of at most `most` bytes; None if it is."""
-    if path.name.lower().endswith(UNREAD):
-        return OF_OTHER_KIND
-    try:
-        status = path.stat()
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    return too_large(status.st_size, most) if stat.S_ISREG(status.st_mode) else "is not a file"
-
-
-def _no_member(member: zipfile.ZipInfo, most: int) -> str | None:
-    """Why a member of a zip is not a readable file of at most `most` bytes; None if it is."""
-    windows, posix = PureWindowsPath(member.filename), PurePosixPath(member.filename)
-    if posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts:
-        return "has a name that leads out of the zip"
-    if member.filename.lower().endswith(UNREAD):
-        return OF_OTHER_KIND
-    if member.filename.lower().endswith(".zip"):
-        return "is a zip inside a zip; give it separately"
-    if member.flag_bits & 1:
-        return "is encrypted"
-    if stat.S_ISLNK(member.external_attr >> 16):
-        return "is a symbolic link"
-    return too_large(member.file_size, most)
 
 
 def _common_folder(names: list[str]) -> str:
