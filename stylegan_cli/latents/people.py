@@ -47,12 +47,12 @@ class Person:
         photo = self.photo and {**self.photo, "edited": True}
         return replace(self, label=label, ws=ws, z=None, photo=photo)
 
-    def needs_z(self, purpose: str) -> Tensor:
-        """`z` `[z_dim]`; raises StyleganError, which begins with `purpose`, if it is not known."""
+    def needs_z(self) -> Tensor:
+        """`z` `[z_dim]`, for spherical interpolation; raises StyleganError if it is not known."""
         if self.z is None:
             raise StyleganError(
-                f"{purpose} moves in Z, but only the w of {self.label} is known; use a seed, or a person saved from a "
-                "seed with the same --cutoff and --class"
+                f"spherical interpolation moves in Z, but only the w of {self.label} is known; use a seed, or a person "
+                "saved from a seed with the same --cutoff and --class"
             )
         return self.z
 

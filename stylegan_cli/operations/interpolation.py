@@ -48,6 +48,12 @@ class Film:
     easing: str = "linear"
     loop: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises StyleganError if the method needs a z that is not known, before anything is drawn."""
+        if self.method == "spherical":
+            for person in (person for track in self.tracks for person in track.people):
+                person.needs_z()
+
     @property
     def cells(self) -> int:
         """How many faces there are in a frame."""
@@ -77,7 +83,7 @@ class Film:
         if u == 0:
             return stops[i]
         if self.method == "spherical":
-            z = slerp(stops[i].needs_z("spherical interpolation"), stops[i + 1].needs_z("spherical interpolation"), u)
+            z = slerp(stops[i].needs_z(), stops[i + 1].needs_z(), u)
             psi = stops[i].psi + u * (stops[i + 1].psi - stops[i].psi)
             return from_z(self.generator, z, psi, "")
         between = lerp(stops[i], stops[i + 1], torch.full((len(stops[i].ws),), u), "")

@@ -60,7 +60,7 @@ def test_tracks_of_different_lengths_end_together(tiny, people):
 def test_spherical_interpolation_asks_for_z(tiny, people):
     known_by_w = Person("photo", people[0].ws)
     with pytest.raises(StyleganError, match="only the w of photo is known"):
-        film(tiny, (known_by_w, people[1]), method="spherical").face(1)
+        film(tiny, (people[1], known_by_w), method="spherical")  # before anything is drawn
 
 
 def test_slerp_keeps_the_norm_and_halves_the_angle():

@@ -105,9 +105,6 @@ def interpolate(
         shown = tuple(main[first : first + each])
         tracks = (*bands, Track(moving, shown)) if len(shown) > 1 else tuple(bands)
         films.append(Film(studio.generator, shown[0], tracks, frames, method, easing, loop))
-    if method == "spherical":
-        for person in (person for film in films for track in film.tracks for person in track.people):
-            person.needs_z("spherical interpolation")
     save_film(studio, films[0] if grid is None else Wall(tuple(films), columns), fps, ending)
 
 
