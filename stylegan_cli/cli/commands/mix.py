@@ -1,13 +1,19 @@
 """`stylegan mix`: style mixing."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.options import Generation, NoiseMode, PictureOutput, Seed, check_unused, check_word, command
 from stylegan_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents.people import Person
 
 
 @command
@@ -80,32 +86,26 @@ def mix(
         )
 
     from stylegan_cli.cli import casting
-    from stylegan_cli.cli.studio import Studio, Work, portrait
+    from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.latents.references import split
     from stylegan_cli.latents.selection import parse_layers
-    from stylegan_cli.media.encode import FORMATS
     from stylegan_cli.noise import MODES, Noise
     from stylegan_cli.operations import mixing
-    from stylegan_cli.pictures import faces_to_compute
 
     check_word("--noise", noise, MODES)
     studio = Studio(generation, output)
     studio.check_noise(noise)
     order = studio.generator.layers
+
+    def cast(*lists: "Sequence[str]") -> "list[list[Person]]":
+        groups = casting.groups(studio, lists)
+        if noise is None:
+            return groups
+        return [[replace(one, noise=Noise(noise, seed)) for one in group] for group in groups]
+
     if rows and cols:
         chosen = parse_layers("coarse" if styles is None else styles, order)
-        down, across = casting.groups(studio, [split(rows), split(cols)])
-        if noise is not None:
-            down, across = ([replace(one, noise=Noise(noise, seed)) for one in group] for group in (down, across))
-        mixed = [mixing.swap(row, col, chosen) for row in down for col in across]
-        figure = mixing.figure(down, across, chosen)
-        if output.out and not places.is_file_name(output.out, FORMATS):
-            names = places.result_names([f"{row.label}-{col.label}" for row in down for col in across])
-            studio.check_sheet(figure)
-            works = [*map(portrait, mixed), Work(figure, mixed)]
-            studio.save([*names, "mix"], works, faces=len(mixed) + faces_to_compute(figure))
-        else:
-            studio.save_sheet("mix", figure, mixed)
+        _save_figure(studio, chosen, *cast(split(rows), split(cols)))
         return
     explicit = [(parse_layers(which, order), who) for which, who in map(_assignment, layers or [])]
     free = set(range(len(order))) - {index for indices, _ in explicit for index in indices}
@@ -114,13 +114,29 @@ def mix(
             f"--layers names nobody for {len(free)} of {len(order)} layers, such as layer {min(free)}; name a person "
             "with --coarse, --middle or --fine as well"
         )
-    givers = casting.several(studio, [*named.values(), *(who for _, who in explicit)])
-    bands, others = givers[: len(named)], givers[len(named) :]
+    givers, others = cast([*named.values()], [who for _, who in explicit])
     extra = [(indices, other) for (indices, _), other in zip(explicit, others, strict=True)]
-    person = mixing.mix(order, dict(zip(named, bands, strict=True)), extra)
-    if noise is not None:
-        person = replace(person, noise=Noise(noise, seed))
-    studio.save(["mix"], [portrait(person)])
+    studio.save(["mix"], [portrait(mixing.mix(order, dict(zip(named, givers, strict=True)), extra))])
+
+
+def _save_figure(
+    studio: "Studio", layers: "Sequence[int]", down: "Sequence[Person]", across: "Sequence[Person]"
+) -> None:
+    """Writes the figure and, if it goes into a folder, each of its pairs."""
+    from stylegan_cli.cli.studio import Work, portrait
+    from stylegan_cli.media.encode import FORMATS
+    from stylegan_cli.operations import mixing
+    from stylegan_cli.pictures import faces_to_compute
+
+    mixed = [mixing.swap(row, col, layers) for row in down for col in across]
+    figure = mixing.figure(down, across, layers)
+    if studio.output.out is None or places.is_file_name(studio.output.out, FORMATS):
+        studio.save_sheet("mix", figure, mixed)
+        return
+    studio.check_sheet(figure)
+    names = places.result_names([f"{row.label}-{col.label}" for row in down for col in across])
+    works = [*map(portrait, mixed), Work(figure, mixed)]
+    studio.save([*names, "mix"], works, faces=len(mixed) + faces_to_compute(figure))
 
 
 def _assignment(text: str) -> tuple[str, str]:
