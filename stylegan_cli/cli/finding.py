@@ -36,7 +36,6 @@ Score = Callable[[Image.Image], Mapping[str, float]]
 def destinations(model: str, names: Sequence[str], out: Path | None, force: bool) -> list[Path]:
     """A file for each direction: in the user's own folder, in the folder `out`, or `out` itself if it is a `.npz`."""
     if places.is_file_name(out, (ENDING,)):
-        assert out is not None
         if len(names) > 1:
             raise UsageError(f"--out {out} is one file, but these are {len(names)} directions; name a folder")
         return [places.check_file(out, force)]

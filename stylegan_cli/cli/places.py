@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import count
 from pathlib import Path
+from typing import TypeGuard
 
 import typer
 
@@ -51,7 +52,7 @@ def file_ending(out: Path | None, asked: str | None, known: Collection[str], def
     return named
 
 
-def is_file_name(out: Path | None, known: Collection[str]) -> bool:
+def is_file_name(out: Path | None, known: Collection[str]) -> TypeGuard[Path]:
     """Whether `out` names one file: it ends in a known format and is not a folder."""
     return out is not None and ending(out) in known and not is_folder(out)
 
@@ -63,9 +64,9 @@ def check_folder_name(out: Path, why: str) -> None:
         raise UsageError(f"{out}: {why}; for a folder of this name, use {out}/")
 
 
-def ending(out: Path | None) -> str:
+def ending(out: Path) -> str:
     """What kind of file a name means."""
-    return out.suffix.lower().removeprefix(".").replace("jpeg", "jpg") if out else ""
+    return out.suffix.lower().removeprefix(".").replace("jpeg", "jpg")
 
 
 def fresh(path: Path, *beside: str) -> Path:

@@ -114,7 +114,7 @@ class Studio:
             places.file_ending(out, self.output.format, known, "png")
             if not places.is_file_name(out, known):
                 places.check_folder(out or Path())
-        if out is None or not places.is_file_name(out, FORMATS):
+        if not places.is_file_name(out, FORMATS):
             return
         if pictures > 1:
             raise UsageError(f"--out {out} is one file, but these are {pictures} pictures; name a folder")
@@ -236,7 +236,7 @@ class Studio:
         """Every result's path, checked; several results go into a folder, called `folder` if the user named none."""
         out, force, ending = self.output.out, self.output.force, self.format
         self.check_out(len(names))
-        if out is not None and places.is_file_name(out, FORMATS):
+        if places.is_file_name(out, FORMATS):
             return [out]
         if out is None and len(names) == 1:
             beside = (".npz",) if self.saves_latents else ()
