@@ -22,7 +22,6 @@ from stylegan_cli.training.schedule import ByResolution
 
 RESOLUTIONS = {"laptop": 64}  # of presets that are made for a certain resolution
 SIZES = {field.name for field in fields(Sizes)}
-PACE = ("kimg", "tick")
 GROWING = ("first_res", "stable_kimg", "fade_kimg")
 CPU = torch.device("cpu")
 # Kimg during which a new discriminator for a pretrained generator learns alone. Trained together with the generator of
@@ -63,10 +62,9 @@ def plan(
     resumed: tuple[str, Checkpoint] | None,
     processes: int,
     device: torch.device = CPU,
-) -> tuple[Options, dict[str, float]]:
-    """The options of a new run, and the preset's pace. `said` are the values that the user gave; `resumed` is a model
-    to start from, with its name. Raises `UsageError` as `check` does, or if they do not fit together, or the number of
-    processes."""
+) -> Options:
+    """The options of a new run. `said` are the values that the user gave; `resumed` is a model to start from, with its
+    name. Raises `UsageError` as `check` does, or if they do not fit together, or the number of processes."""
     check(preset, said)
     family = resumed[1].generator.family if resumed else None
     cfg = said.get("cfg") or (family if family in CFGS else None)
@@ -93,7 +91,7 @@ def plan(
         **{key: value for key, value in values.items() if key in known},
     )
     check_shared(options, processes)
-    return options, _pace(values)
+    return options
 
 
 def begins_judging(resumed: Checkpoint, c_dim: int) -> bool:
@@ -104,11 +102,8 @@ def begins_judging(resumed: Checkpoint, c_dim: int) -> bool:
 
 def pace(preset: str, cfg: str, resolution: int) -> dict[str, float]:
     """A preset's `kimg` and `tick`."""
-    return _pace(values_of(preset, cfg, resolution))
-
-
-def _pace(values: Mapping[str, Any]) -> dict[str, float]:
-    return {key: values[key] for key in PACE}
+    values = values_of(preset, cfg, resolution)
+    return {"kimg": values["kimg"], "tick": values["tick"]}
 
 
 def _configs(

@@ -77,7 +77,8 @@ def planned(
             presets.check_shared(options, world.size)
         else:
             said = {"precision": choose_precision("auto", device)} | wishes.said
-            options, pace = presets.plan(pictures, said, wishes.preset, wishes.resumed, world.size, device)
+            options = presets.plan(pictures, said, wishes.preset, wishes.resumed, world.size, device)
+            pace = presets.pace(wishes.preset, options.cfg, options.resolution)
         state = begin(options, start_of(wishes.resumed[1]) if wishes.resumed else Start(), device)
     return Session(run, options, pictures, state, pace, has_start=bool(wishes.resumed or not options.resume))
 

@@ -25,7 +25,7 @@ def classed(tmp_path_factory):
 @pytest.fixture
 def options(pictures):
     said = {"cbase": 64, "cmax": 4, "map_depth": 1, "latent": 4, "batch": "8"}
-    return presets.plan(Pictures(pictures, None), said, "auto", None, 1)[0]
+    return presets.plan(Pictures(pictures, None), said, "auto", None, 1)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def found(pictures):
 
 
 def planned(found, preset="auto", processes=1, **said):
-    return presets.plan(found, said, preset, None, processes)[0]
+    return presets.plan(found, said, preset, None, processes)
 
 
 @pytest.mark.parametrize("preset", presets.PRESETS)
@@ -53,7 +53,7 @@ def test_on_a_cpu_one_process_and_two_train_the_same_model(found, batch, parts, 
 def test_on_a_gpu_each_process_takes_its_share_at_once(found):
     cuda = torch.device("cuda")
     for processes, parts in ((1, "8:16,32:8"), (2, "8:8,32:4")):
-        options, _ = presets.plan(found, {"batch": "8:16,32:8"}, "auto", None, processes, cuda)
+        options = presets.plan(found, {"batch": "8:16,32:8"}, "auto", None, processes, cuda)
         assert options.batch_gpu == parts
 
 
@@ -88,7 +88,7 @@ def test_no_parts_make_a_batch_fit_processes_that_do_not_divide_it(found):
 
 def test_auto_grows_with_the_gpus_that_there_are(found):
     for processes, batch, gamma in ((1, 32, "0.0016"), (2, 64, "0.0008"), (3, 60, "0.0008533"), (8, 64, "0.0008")):
-        options, _ = presets.plan(found, {}, "auto", None, processes, torch.device("cuda"))
+        options = presets.plan(found, {}, "auto", None, processes, torch.device("cuda"))
         assert (options.batch, options.gamma) == (str(batch), gamma)
         assert options.discriminator["mbstd_group_size"] == 4
 
