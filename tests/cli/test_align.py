@@ -106,6 +106,12 @@ def test_show_tells_where_a_face_was(stylegan, works, party):
     assert result.stdout.startswith("aligned     face 1 of a photo of 560 x 260 pixels (sha256 ")
 
 
+def test_a_place_cannot_control_the_terminal(stylegan, here, faces):
+    cut = alignment.Alignment(((0, 0), (0, 64), (64, 64), (64, 0)), (64, 64), photo="\x1b[2J")
+    Path("cut.png").write_bytes(alignment.to_png(faces["baby"], cut, "me.jpg"))
+    assert "(sha256 \\x1b[2J)" in stylegan("show", "cut.png").stdout
+
+
 @pytest.mark.parametrize(("face", "centre"), [(1, (106, 116)), (2, (295, 115)), (3, (438, 68))])
 def test_one_of_several(works, party, face, centre):
     (path,), told = works(f"{party}#{face}", "--size", 64)

@@ -14,7 +14,7 @@ from stylegan_cli.cli.options import Generation, Output, command
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from stylegan_cli.latents.files import Latents
     from stylegan_cli.noise import Noise
@@ -94,28 +94,28 @@ def show(
 ) -> None:
     """Print the recipe in a picture (command, model, precision, people, noise), the place of an aligned face, the
     command that made a film, or the facts about a latents file."""
+    for line in _told(picture, as_json):
+        data(escaped(line))
+
+
+def _told(file: Path, as_json: bool) -> "Iterable[str]":
+    """What a file tells about itself: as JSON on one line, or as lines for people."""
     from stylegan_cli import recipes
     from stylegan_cli.faces import alignment
     from stylegan_cli.latents import files
     from stylegan_cli.media.film import TOLD
 
-    if places.ending(picture) in TOLD:
-        made = _made(picture)
-        for line in [json.dumps(made)] if as_json else _circumstances(made):
-            data(escaped(line))
-        return
-    if picture.suffix.lower() in files.ENDINGS + files.TORCH:
-        latents = files.read(picture)
-        for line in [json.dumps(latents.about)] if as_json else _lines_of_latents(latents):
-            data(escaped(line))
-        return
-    if not recipes.has_recipe(picture) and (cut := alignment.read(picture)):
+    if places.ending(file) in TOLD:
+        made = _made(file)
+        return [json.dumps(made)] if as_json else _circumstances(made)
+    if file.suffix.lower() in files.ENDINGS + files.TORCH:
+        latents = files.read(file)
+        return [json.dumps(latents.about)] if as_json else _lines_of_latents(latents)
+    if not recipes.has_recipe(file) and (cut := alignment.read(file)):
         place = f"aligned     face {cut.face} of a photo of {cut.size[0]} x {cut.size[1]} pixels (sha256 {cut.photo})"
-        data(json.dumps({"alignment": cut.to_plain()}) if as_json else place)
-        return
-    recipe = recipes.read(picture)
-    for line in [recipes.dumps(recipe)] if as_json else _lines(recipe):
-        data(escaped(line))
+        return [json.dumps({"alignment": cut.to_plain()}) if as_json else place]
+    recipe = recipes.read(file)
+    return [recipes.dumps(recipe)] if as_json else _lines(recipe)
 
 
 def _device(recipe: "Recipe", quiet: bool) -> str:
