@@ -92,7 +92,7 @@ def activate(x: Tensor, gain: float = 1.0, clamp: float | None = None) -> Tensor
     return rectify(x * (GAIN * gain), gain, clamp)
 
 
-def rectify(x: Tensor, gain: float = 1.0, clamp: float | None = None) -> Tensor:
+def rectify(x: Tensor, gain: float, clamp: float | None) -> Tensor:
     """`activate` for an `x` that is already multiplied by `sqrt(2) * gain`, with the same result; in place if `x` needs
     no gradient."""
     x = F.leaky_relu(x, LEAK, inplace=not x.requires_grad)

@@ -40,8 +40,8 @@ def collect(
     writer: PictureWriter,
     on_skip: Callable[[str, str], None],
     on_picture: Callable[[int], None],
-) -> int:
-    """Writes the source's pictures, mirrored ones right after their originals, and returns how many were taken.
+) -> None:
+    """Writes the source's pictures, mirrored ones right after their originals.
 
     `on_skip` gets the name of each picture that cannot be used, and why; `on_picture` the number of pictures so far.
     Raises StyleganError if no picture can be used, or one has no label although others have.
@@ -61,7 +61,6 @@ def collect(
             break
     if not taken:
         raise _none_usable(source, first_reason)
-    return taken
 
 
 def first_picture(source: Source) -> Image.Image:

@@ -30,7 +30,7 @@ def is_zip(path: Path) -> bool:
 
 
 def labels_file(
-    labels: Sequence[tuple[str, int]] = (), classes: Sequence[str] = (), model: Mapping[str, str] | None = None
+    labels: Sequence[tuple[str, int]], classes: Sequence[str] = (), model: Mapping[str, str] | None = None
 ) -> bytes:
     """The content of `dataset.json`: the class of each picture by name, if there are any, and the names of classes; the
     `model` that the pictures were sampled from."""

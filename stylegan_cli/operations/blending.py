@@ -23,7 +23,7 @@ SIBLINGS, MANY = 4, 8  # in a row, up to so many; more are laid out as on a cont
 SPREAD = 1.2207440846057596 ** -np.arange(1.0, len(BANDS) + 1)
 
 
-def draw_shares(seed: int, child: int = 0) -> dict[str, float]:
+def draw_shares(seed: int, child: int) -> dict[str, float]:
     """A child's random share of the first parent in each band, uniform on [0, 1]. Siblings of one seed, counted from 0,
     are far apart, however many there are."""
     shares = np.random.default_rng([seed]).uniform(size=len(BANDS)) + child * SPREAD

@@ -86,7 +86,7 @@ def free_of(vector: Tensor, responses: Tensor, vectors: Tensor) -> Tensor:
     return vector - (vectors.mT @ shares)[..., 0]
 
 
-def movement(generator: Generator, edits: Sequence[Edit], at: float = 1.0) -> Tensor:
+def movement(generator: Generator, edits: Sequence[Edit], at: float) -> Tensor:
     """What edits add to `ws` at a fraction `at` of their way, 0 to 1: `[num_ws, w_dim]`."""
     total = torch.zeros(generator.num_ws, generator.w_dim)
     for edit in edits:

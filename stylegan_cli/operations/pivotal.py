@@ -34,7 +34,7 @@ def tune(
     generator: Generator,
     photo: Tensor,
     ws: Tensor,
-    settings: Settings = Settings(),
+    settings: Settings,
     on_step: Callable[[Step], None] = lambda _step: None,
 ) -> Tuning:
     """The tuning with which `ws` `[num_ws, w_dim]` reproduces the photo `[1, 3, h, w]` in [-1, 1]."""

@@ -108,8 +108,8 @@ class Whitened:
 def project(
     generator: Generator,
     photo: Tensor,
-    guess: Tensor | None = None,
-    settings: Settings = Settings(),
+    guess: Tensor | None,
+    settings: Settings,
     on_step: Callable[[Step], None] = lambda _step: None,
 ) -> Projection:
     """The `ws` of a photo `[1, 3, h, w]` in [-1, 1], which must be aligned like the generator's pictures.

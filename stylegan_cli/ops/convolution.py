@@ -37,7 +37,7 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 
     return cast(Tensor, _Result.apply(x, weight, bias, _way(stride, padding, False)))
 
 
-def conv_transpose2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
+def conv_transpose2d(x: Tensor, weight: Tensor, stride: int, padding: int = 0) -> Tensor:
     """`F.conv_transpose2d`: `x` `[n, i, h, w]` and `weight` `[i, o, k, k]` to `[n, o, h', w']`."""
     if not _is_differentiated(x, weight):
         return F.conv_transpose2d(x, weight, stride=stride, padding=padding)
