@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from small_families import make
+from originals import GOLDEN, arrays, generator_of
+from small_families import CONFIGS, make
 
 
 def test_psi_1_is_the_identity_and_psi_0_the_average(tiny):
@@ -41,3 +42,17 @@ def test_a_cutoff_of_0_truncates_nothing(tiny, monkeypatch):
     ws = torch.randn(3, tiny.num_ws, tiny.w_dim)
     monkeypatch.setattr(tiny, "cutoff", 0)
     assert torch.equal(tiny.truncate(ws, 0.5), ws)
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_tensors_work_at_the_resolutions_of_the_layers(family):
+    generator = make(family)
+    found = {generator.resolution_of(name) for name in generator.state_dict()}
+    assert found == {None, *(layer.resolution for layer in generator.layers)}
+
+
+@pytest.mark.parametrize("family", ["stylegan1", "stylegan2"])
+def test_training_noise_differs_between_pictures(family):
+    generator = generator_of(family, arrays(GOLDEN / f"{family}.npz"))
+    first, second = generator.synthesize(generator.broadcast(torch.ones(1, generator.w_dim).expand(2, -1)), noise=None)
+    assert not torch.equal(first, second)

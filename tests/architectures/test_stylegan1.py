@@ -154,17 +154,6 @@ def test_a_1024_model_has_18_style_inputs_in_the_papers_bands():
     assert [layer.band for layer in layers] == ["coarse"] * 4 + ["middle"] * 4 + ["fine"] * 10
 
 
-def test_training_noise_differs_between_pictures(generator, golden):
-    ws = generator.broadcast(golden["w"])[:1].repeat(2, 1, 1)
-    first, second = generator.synthesize(ws, noise=None)
-    assert not torch.equal(first, second)
-
-
-def test_resolutions_of_tensors_cover_the_network(generator):
-    found = {generator.resolution_of(name) for name in generator.state_dict()}
-    assert found == {None, *generator.config.resolutions}
-
-
 @pytest.fixture(params=["sg1tf_32_cond3", "sg1tf_64"])
 def reference(request):
     """A checkpoint of the original code, its discriminator, and what the original code computes with them."""
