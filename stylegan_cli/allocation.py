@@ -9,15 +9,12 @@ import sys
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 
 
-def keep_memory() -> bool:
-    """Keeps freed memory in this process instead of giving it back to the system; returns whether it did (glibc only).
+def keep_memory() -> None:
+    """Keeps freed memory in this process instead of giving it back to the system, where glibc manages it.
 
     Otherwise the system allocates feature maps of about 30 MB and more afresh each time, page by page, and takes them
     back when they are freed: for large pictures that costs as much as all the arithmetic. The peak does not change.
     """
-    if sys.platform != "linux":
-        return False
-    libc = ctypes.CDLL(None)
-    if not hasattr(libc, "gnu_get_libc_version"):
-        return False
-    return bool(libc.mallopt(_MMAP_MAX, 0) and libc.mallopt(_TRIM_THRESHOLD, -1))
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "gnu_get_libc_version"):
+        libc.mallopt(_MMAP_MAX, 0)
+        libc.mallopt(_TRIM_THRESHOLD, -1)

@@ -23,10 +23,10 @@ Factors = tuple[int, int]
 """Along y, along x."""
 
 
-def setup_filter(taps: Sequence[float] | Sequence[Sequence[float]]) -> Tensor:
-    """A filter that sums to 1, float32: `[taps_y, taps_x]`, or `[taps]` (separable) for a long 1-D sequence."""
+def setup_filter(taps: Sequence[float]) -> Tensor:
+    """A filter that sums to 1, float32: `[taps, taps]`, or `[taps]` (separable) if it is long."""
     f = torch.tensor(taps, dtype=torch.float32)
-    if f.ndim == 1 and len(f) < SEPARABLE_FROM:
+    if len(f) < SEPARABLE_FROM:
         f = torch.outer(f, f)
     return f / f.sum()
 
