@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from stylegan_cli import recipes
+
 
 def pixels(path):
     with Image.open(path) as image:
@@ -14,6 +16,11 @@ def pixels(path):
 def size_of(path):
     with Image.open(path) as image:
         return image.size
+
+
+def ws_of(path):
+    """What a picture made here of one person was made from."""
+    return recipes.read(Path(path)).picture.ws
 
 
 def names(folder):

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from looking import ws_of
 from PIL import Image
 
-from stylegan_cli import recipes
 from stylegan_cli.cli import darkroom
 
 pytestmark = pytest.mark.usefixtures("no_scorers")
@@ -56,7 +56,7 @@ def test_edits_in_order_for_everybody(apply, tiny_stylegan, tiny, text, ending):
     assert result.stdout.split() == ["edited/1.png", "edited/2.png"]
     for seed in (1, 2):
         tiny_stylegan("sample", "--seeds", seed, "--psi", 0.5, "--size", 16, "--out", f"{seed}.png")
-        moved = recipes.read(Path(f"edited/{seed}.png")).picture.ws - recipes.read(Path(f"{seed}.png")).picture.ws
+        moved = ws_of(f"edited/{seed}.png") - ws_of(f"{seed}.png")
         expected = torch.zeros(tiny.num_ws, tiny.w_dim)
         expected[:, 1] = -1.5
         expected[[layer.index for layer in tiny.layers if layer.band == "coarse"], 0] = 3

@@ -10,7 +10,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
-from looking import pixels, size_of
+from looking import pixels, size_of, ws_of
 
 from stylegan_cli import recipes, store
 from stylegan_cli.cli import price
@@ -42,10 +42,6 @@ def edit(stylegan, tiny_model, age):
         return [Path(line) for line in result.stdout.splitlines()]
 
     return run
-
-
-def ws_of(path):
-    return recipes.read(Path(path)).picture.ws
 
 
 @pytest.mark.parametrize("amount", ["3", "+3", "-4", "-.5", "1.5"])

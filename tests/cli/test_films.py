@@ -7,10 +7,10 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
-from looking import pixels, size_of
+from looking import pixels, size_of, ws_of
 from PIL import Image
 
-from stylegan_cli import __version__, recipes
+from stylegan_cli import __version__
 from stylegan_cli.cli.filming import FILMS, FRAMES
 from stylegan_cli.files import replacing_alone
 from stylegan_cli.media.encode import FORMATS
@@ -125,7 +125,7 @@ def test_a_film_hits_its_people_and_a_loop_comes_back(tiny_stylegan, method):
 
 def test_one_band_moves_and_the_others_rest(tiny_stylegan, tiny):
     made = tiny_stylegan("interpolate", 1, 2, "--layers", "coarse", "--frames", 2, "--size", 16, "--out", "frames")
-    first, last = (recipes.read(made[i]).picture.ws for i in (0, -1))
+    first, last = (ws_of(made[i]) for i in (0, -1))
     for layer in tiny.layers:
         assert torch.equal(first[layer.index], last[layer.index]) == (layer.band != "coarse")
 
@@ -135,10 +135,10 @@ def test_bands_with_targets_of_their_own(tiny_stylegan, tiny):
     words = ["interpolate", 1, "--coarse", "2,3", "--fine", 4, "--frames", 2, "--size", 16, "--out", "frames"]
     made = tiny_stylegan(*words)
     assert len(made) == 5
-    last = recipes.read(made[-1]).picture.ws
+    last = ws_of(made[-1])
     for layer in tiny.layers:
         who = {"coarse": 3, "middle": 1, "fine": 4}[layer.band]
-        expected = recipes.read(Path(f"faces/seed000{who}.png")).picture.ws[layer.index]
+        expected = ws_of(f"faces/seed000{who}.png")[layer.index]
         assert torch.equal(last[layer.index], expected)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from looking import names, pixels, size_of
+from looking import names, pixels, size_of, ws_of
 from PIL import Image
 
 from stylegan_cli import recipes
@@ -20,10 +20,6 @@ from stylegan_cli.pictures import Face, Sheet
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 FORMATS = ("png", "webp", "jpg")
-
-
-def ws_of(path):
-    return recipes.read(Path(path)).picture.ws
 
 
 def test_a_name_that_another_process_has_chosen(tiny_stylegan, here):
