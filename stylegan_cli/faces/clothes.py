@@ -1,0 +1,68 @@
+"""Where a picture of a face shows clothes: a small network tells them from heads and from what is behind.
+
+Nobody drew its examples. A generator's feature maps differ by what is where (Collins et al. 2020, arXiv:2004.14367,
+"Editing in Style", section 3): clustered, they are parts of pictures, and some of these are clothes. `ffhq`'s pictures
+and parts taught the network what clothes look like in any picture that is cropped like FFHQ's
+(`benchmarks/train_clothes.py`).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from stylegan_cli import store
+from stylegan_cli.faces.adjustment import Residual, convolution
+
+SIZE = 128  # pixels of what the network sees
+PLACES = SIZE // 2  # of what it tells, per edge
+WIDTHS = (16, 32, 64, 96)  # channels at 64, 32, 16 and 8 pixels
+
+
+class Wardrobe(nn.Module):
+    """From pictures to where they show clothes, as logits. What is coarse is seen first, details are added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        pairs = zip((3, *WIDTHS), WIDTHS, strict=False)
+        self.down = nn.ModuleList(
+            nn.Sequential(convolution(before, after, stride=2), Residual(after)) for before, after in pairs
+        )
+        finer = zip(WIDTHS[:0:-1], WIDTHS[-2::-1], strict=True)
+        self.up = nn.ModuleList(convolution(coarse + fine, fine) for coarse, fine in finer)
+        self.out = nn.Conv2d(WIDTHS[0], 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[n, 3, SIZE, SIZE]` in [-1, 1] to `[n, 1, PLACES, PLACES]`. Brightness and contrast do not matter."""
+        x = x - x.mean(dim=(1, 2, 3), keepdim=True)
+        x = x / (x.std(dim=(1, 2, 3), keepdim=True) + 0.05)
+        seen = []
+        for layer in self.down:
+            x = layer(x)
+            seen.append(x)
+        for layer, finer in zip(self.up, seen[-2::-1], strict=True):
+            x = layer(torch.cat([interpolate(x, scale_factor=2.0), finer], dim=1))
+        return self.out(x)
+
+
+def read(picture: Image.Image) -> np.ndarray:
+    """`[PLACES, PLACES, 1]` float32, from 0 (no clothes) to 1, of an RGB picture of an aligned face, of any size."""
+    small = np.array(picture.resize((SIZE, SIZE)))
+    x = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 127.5 - 1
+    with torch.inference_mode():
+        straight, mirrored = network()(torch.cat([x, x.flip(3)])).sigmoid()
+    return np.asarray(((straight + mirrored.flip(2)) / 2).permute(1, 2, 0))
+
+
+@cache
+def network() -> Wardrobe:
+    """The network with its weights, loaded once."""
+    wardrobe = Wardrobe()
+    wardrobe.load_state_dict(load_file(store.trained("clothes")))
+    return wardrobe.eval().requires_grad_(False)
