@@ -128,7 +128,7 @@ def _found_at(person: Person) -> Alignment | None:
         ) from None
 
 
-def _silhouette(quiet: bool) -> pasting.Silhouette | None:
+def _silhouette(quiet: bool) -> pasting.Finder | None:
     """What separates people from the background; None if it is not available: faces can be pasted without."""
     try:
         runtime.demand()

@@ -23,6 +23,7 @@ from stylegan_cli.faces.adjustment import Residual, convolution
 SIZE = 128  # pixels of what the network sees
 PLACES = SIZE // 2  # of what it tells, per edge
 WIDTHS = (16, 32, 64, 96)  # channels at 64, 32, 16 and 8 pixels
+TOP = (0.5, 0.6)  # where, from the top, clothes begin to count: hats do not, because some hair looks like one
 
 
 class Wardrobe(nn.Module):
@@ -52,12 +53,15 @@ class Wardrobe(nn.Module):
 
 
 def read(picture: Image.Image) -> np.ndarray:
-    """`[PLACES, PLACES, 1]` float32, from 0 (no clothes) to 1, of an RGB picture of an aligned face, of any size."""
+    """`[PLACES, PLACES, 1]` float32, from 0 (no clothes, or a hat) to 1, of an RGB picture of an aligned face, of any
+    size."""
     small = np.array(picture.resize((SIZE, SIZE)))
     x = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.inference_mode():
         straight, mirrored = network()(torch.cat([x, x.flip(3)])).sigmoid()
-    return np.asarray(((straight + mirrored.flip(2)) / 2).permute(1, 2, 0))
+    down = (torch.arange(PLACES)[:, None] + 0.5) / PLACES
+    counts = ((down - TOP[0]) / (TOP[1] - TOP[0])).clamp(0, 1)
+    return np.asarray(((straight + mirrored.flip(2)) / 2 * counts).permute(1, 2, 0))
 
 
 @cache

@@ -27,7 +27,6 @@ RIM = (0.99, 0.9)  # where, in the square, the widest transition ends; beyond it
 MARGIN = 0.25  # how far around the crop they do, in fractions of its edge
 UPPER = (0.5, 0.25)  # where, from the top, another person's head begins: from there upwards hair comes off
 LOWER = (0.75, 0.9)  # where it ends: from there downwards shoulders and throats stay, with what hair is on them
-SHOULDERS = (0.5, 0.6)  # where, from the top, clothes can begin
 WORN, DRESSED = (0.3, 0.7), (0.1, 0.4)  # how surely there are clothes that stay in the photo, and those that stay away
 OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # where they fade in, on both sides of the border
 EDITED = (6.0, 24.0)  # changes of colour (of 255) by an edit up to which details are the photo's, from which the face's
@@ -40,8 +39,8 @@ GRAIN = 10.0  # differences of colour (of 255) that are noise
 COARSEST, FINEST = 24, 1024  # pixels across a crop in the coarsest band and in the finest
 STRIP = 256  # rows of the photo that are written at once
 
-Silhouette = Callable[[Image.Image], np.ndarray]
-"""Where there are people in a picture: `[n, n, 1]`, 0 to 1."""
+Finder = Callable[[Image.Image], np.ndarray]
+"""Where a square picture shows people, or a crop clothes: `[n, n, 1]`, 0 to 1."""
 
 
 def paste(
@@ -49,9 +48,9 @@ def paste(
     face: Image.Image,
     alignment: Alignment,
     reference: Image.Image | None,
-    silhouette: Silhouette | None = None,
+    silhouette: Finder | None = None,
     others: Sequence[Alignment] = (),
-    clothes: Silhouette | None = None,
+    clothes: Finder | None = None,
 ) -> Image.Image:
     """The RGB photo with `face`, the edited crop of any size, in its place. Pixels farther than MARGIN from the crop,
     and those around it that the edit does not reach, keep their values.
@@ -60,9 +59,9 @@ def paste(
     photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
     Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's,
     everything that the photo shows of the person within the crop is replaced or, with a `silhouette`, everything but
-    shoulders, and hair above the crop, too. `clothes` tells where a crop shows some, `[n, n, 1]`: the photo's stay
-    where the face has some, too, or another person nothing, and the face's are not drawn over the background. What is
-    nearer to `others`, the places of the other faces in the photo, is theirs, and stays as it is.
+    shoulders, and hair above the crop, too. `clothes` tells where a crop shows some: the photo's stay where the face
+    has some, too, or where another person has nothing; with a `silhouette`, the face's are not drawn over the
+    background. What is nearer to `others`, the places of the other faces in the photo, is theirs, and stays as it is.
     """
     is_other = reference is None
     reference = crop(photo, alignment, face.width) if reference is None else reference
@@ -126,7 +125,7 @@ def _surroundings(photo: Image.Image, corners: np.ndarray, size: int) -> np.ndar
 
 
 def _people(
-    before: np.ndarray, face: Image.Image, inner: slice, silhouette: Silhouette | None
+    before: np.ndarray, face: Image.Image, inner: slice, silhouette: Finder | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where there are people in the photo's square, `before`, and in the `face`: both `[n, n, 1]`. Everywhere, if there
     is no silhouette or it shows nobody in the middle: it may be a cat."""
@@ -152,13 +151,11 @@ def _middle_one(people: np.ndarray) -> np.ndarray:
     return people * (1 - _resized(bystanders, len(people)))
 
 
-def _where(clothes: Silhouette | None, picture: Image.Image, sure: tuple[float, float]) -> np.ndarray:
-    """Where a crop shows clothes, `[COLOUR_SIZE, COLOUR_SIZE, 1]`; nowhere, if nothing can tell. Hats do not count, as
-    some hair looks like one."""
+def _where(clothes: Finder | None, picture: Image.Image, sure: tuple[float, float]) -> np.ndarray:
+    """Where a crop shows clothes, `[COLOUR_SIZE, COLOUR_SIZE, 1]`; nowhere, if nothing can tell."""
     if clothes is None:
         return np.zeros((COLOUR_SIZE, COLOUR_SIZE, 1), np.float32)
-    down = (np.arange(COLOUR_SIZE, dtype=np.float32)[:, None, None] + 0.5) / COLOUR_SIZE
-    return _step(_resized(clothes(picture), COLOUR_SIZE), *sure) * _step(down, *SHOULDERS)
+    return _step(_resized(clothes(picture), COLOUR_SIZE), *sure)
 
 
 def _around(inner: np.ndarray, edge: np.ndarray) -> np.ndarray:
