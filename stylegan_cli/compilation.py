@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import platform
 import statistics
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -147,8 +149,7 @@ def _check(generator: Generator, eager: Synthesis, synthesize: Synthesis) -> Non
     calls = average, average / 2, average
     with torch.inference_mode():
         try:
-            with warnings.catch_warnings():  # torch suggests TF32, which nobody asked for
-                warnings.simplefilter("ignore")
+            with _quiet():
                 drawn = [synthesize(ws) for ws in calls]
         except RuntimeError as error:  # torch raises this if there is no compiler, and if it fails
             raise StyleganError(f"this machine cannot compile {generator.origin.name} ({first_line(error)})") from None
@@ -159,6 +160,18 @@ def _check(generator: Generator, eager: Synthesis, synthesize: Synthesis) -> Non
             raise StyleganError(
                 f"compiled code for {generator.origin.name} draws a different picture here ({closeness:.0f} dB PSNR)"
             )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what torch says when it compiles: TF32 would be faster, CUDA's toolkit is here, but no GPU."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _timed(generator: Generator, ws: Tensor) -> float:
