@@ -35,6 +35,7 @@ AROUND_SIZE = round(COLOUR_SIZE * (1 + 2 * MARGIN))  # the same with what is aro
 WINDOW = 7  # of these pixels: edits and people are widened by half of it on each side, to include loose hair
 BETWEEN = 0.04  # fractions of the crop: half the width of the border between two faces
 CAST = 32.0  # colours that differ by more (of 255) are an edit rather than a colour cast
+SKIN = np.s_[24:44, 18:46]  # of these pixels: the middle of a face, most of which is skin
 GRAIN = 10.0  # differences of colour (of 255) that are noise
 COARSEST, FINEST = 24, 1024  # pixels across a crop in the coarsest band and in the finest
 STRIP = 256  # rows of the photo that are written at once
@@ -58,13 +59,15 @@ def paste(
     `reference` is the crop before the edit, as the generator draws it. The difference between its colours and the
     photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
     Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's,
-    everything that the photo shows of the person within the crop is replaced or, with a `silhouette`, everything but
-    shoulders, and hair above the crop, too. `clothes` tells where a crop shows some: the photo's stay where the face
-    has some, too, or where another person has nothing; with a `silhouette`, the face's are not drawn over the
-    background. What is nearer to `others`, the places of the other faces in the photo, is theirs, and stays as it is.
+    it takes the colours of the photo's skin, as if in the same light, and everything that the photo shows of the person
+    within the crop is replaced or, with a `silhouette`, everything but shoulders, and hair above the crop, too.
+    `clothes` tells where a crop shows some: the photo's stay where the face has some, too, or where another person has
+    nothing; with a `silhouette`, the face's are not drawn over the background. What is nearer to `others`, the places
+    of the other faces in the photo, is theirs, and stays as it is.
     """
-    is_other = reference is None
-    reference = crop(photo, alignment, face.width) if reference is None else reference
+    if is_other := reference is None:
+        reference = crop(photo, alignment, face.width)
+        face = _lit(face, reference)
     size = 4 * max(round(min(2 * alignment.edge, FINEST) / 4), 1)
     border = round(size * MARGIN)
     corners = geometry.inside(alignment.corners, geometry.WHOLE * (1 + 2 * MARGIN) - MARGIN)
@@ -112,6 +115,19 @@ def paste(
     change[inner, inner] += _blended(missing, ours, levels) * rest * own[inner, inner]
     mask = _framed(ours, border)
     return _drawn(photo, corners, change + mask * before, mask)
+
+
+def _lit(face: Image.Image, other: Image.Image) -> Image.Image:
+    """A face whose skin has the colours of the skin in another crop; black stays black, and white white."""
+    curves = []
+    for own, wanted in zip(_skin(face), _skin(other), strict=True):
+        curves += np.interp(np.arange(256), (0, own, 255), (0, wanted, 255)).round().astype(int).tolist()
+    return face.point(curves)
+
+
+def _skin(picture: Image.Image) -> np.ndarray:
+    """The colour of the skin in a crop, `[3]`, 1 to 254."""
+    return np.median(_small(picture)[SKIN], axis=(0, 1)).clip(1, 254)
 
 
 def _surroundings(photo: Image.Image, corners: np.ndarray, size: int) -> np.ndarray:

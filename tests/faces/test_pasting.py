@@ -74,12 +74,33 @@ def test_of_who_was_there_nothing_is_left_beside_somebody_else(photo, faces):
     cut = placed(SIZE, CENTRE, EDGE)
     face = faces["old"].resize((256, 256))
     pasted = pasting.paste(photo, face, cut, None)
-    there, here = values(alignment.crop(pasted, cut, 256)), values(face)
     beside = (slice(60, 200), slice(12, 30))  # outside of the face itself
-    before = values(alignment.crop(photo, cut, 256))[beside]
-    assert np.abs(there[beside] - here[beside]).mean() < 0.3 * np.abs(before - here[beside]).mean()
+    before, there = (values(alignment.crop(one, cut, 256))[beside].ravel() for one in (photo, pasted))
+    here = values(face)[beside].ravel()
+    assert np.corrcoef(here, there)[0, 1] > 0.95 and np.corrcoef(before, there)[0, 1] < 0.5
     changed = (values(pasted) != values(photo)).any(axis=2)
     assert not changed[distance(cut) > 0.5].any()
+
+
+@pytest.mark.parametrize("is_other", [False, True])
+def skin(picture):
+    """The colour of cheeks and nose in an aligned face of 256 pixels."""
+    return np.median(values(picture)[100:170, 75:180], axis=(0, 1))
+
+
+@pytest.mark.parametrize("light", [(0.9, 0.5, 0.3), (0.3, 0.3, 0.4)], ids=["warm", "dim"])
+def test_somebody_else_comes_into_the_light_of_the_photo(photo, faces, light):
+    """Skin and hair take its colour, and white stays white."""
+    cut = placed(SIZE, CENTRE, EDGE)
+    dim = Image.fromarray((values(photo) * light).astype(np.uint8))
+    face = faces["old"].resize((256, 256))
+    face.paste("white", (120, 180, 136, 188))  # teeth
+    pasted = alignment.crop(pasting.paste(dim, face, cut, None), cut, 256)
+    assert np.abs(skin(pasted) - skin(alignment.crop(dim, cut, 256))).max() < 12
+    assert np.abs(skin(pasted) - skin(face)).max() > 60
+    assert values(pasted)[183:186, 124:132].min() > 235
+    hair = (slice(30, 40), slice(100, 156))
+    assert (values(pasted)[hair].mean(axis=(0, 1)) < 0.8 * values(face)[hair].mean(axis=(0, 1))).sum() >= 2
 
 
 @pytest.mark.parametrize("is_other", [False, True])
