@@ -3,6 +3,7 @@ gives the same numbers."""
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ from stylegan_cli.errors import StyleganError
 
 if TYPE_CHECKING:
     import openvino
+
+# A package that OpenVINO requires reports each import of it over the internet. Without it, OpenVINO reports nothing.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 def installed() -> bool:
