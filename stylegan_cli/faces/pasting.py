@@ -126,8 +126,8 @@ def _lit(face: Image.Image, other: Image.Image) -> Image.Image:
 
 
 def _skin(picture: Image.Image) -> np.ndarray:
-    """The colour of the skin in a crop, `[3]`, 1 to 254."""
-    return np.median(_small(picture)[SKIN], axis=(0, 1)).clip(1, 254)
+    """The colour of the skin in a crop, `[3]`; not so dark or bright that nothing else fits below or above."""
+    return np.median(_small(picture)[SKIN], axis=(0, 1)).clip(20, 235)
 
 
 def _surroundings(photo: Image.Image, corners: np.ndarray, size: int) -> np.ndarray:
@@ -185,7 +185,7 @@ def _around(inner: np.ndarray, edge: np.ndarray) -> np.ndarray:
 
 def _behind(before: np.ndarray, people: np.ndarray) -> np.ndarray:
     """The photo's square, `before`, without `people` `[n, n, 1]`: what is behind them goes on smoothly."""
-    hidden = _wide(_resized(people, AROUND_SIZE))
+    hidden = _step(_wide(_resized(people, AROUND_SIZE)), 0.0, 0.5)
     continued = _continued(_resized(before, AROUND_SIZE), 1 - hidden)
     return before + (_resized(continued, len(before)) - before) * _resized(hidden, len(before))
 

@@ -392,6 +392,12 @@ def test_behind_somebody_else_is_the_wall_of_the_photo(somebody_else):
     assert (pasted[below] == values(somebody_else[0])[below]).all()
 
 
+def test_whoever_is_only_probably_seen_leaves_no_colour_on_the_wall(somebody_else):
+    photo, face, cut = somebody_else
+    pasted = values(pasting.paste(photo, face, cut, None, lambda picture: 0.8 * brown(picture)))
+    assert np.abs(pasted[120:200, 142:158].mean(axis=(0, 1)) - WALL).max() < 40
+
+
 def test_clothes_of_somebody_else_do_not_come_along(somebody_else):
     """Nor do they take hair with them that is beside the throat."""
     photo, face, cut = somebody_else
