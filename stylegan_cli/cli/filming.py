@@ -62,6 +62,8 @@ def film_ending(output: PictureOutput, fps: float | None) -> str:
             places.check_file(output.out.with_suffix(".npy"), output.force)
     if ending in FRAMES:
         check_unused("frames are single pictures", {"--fps": fps})
+        if output.out:
+            places.check_file(output.out / f"{frame_name(0)}.{ending}", output.force)
     else:
         check_rate(ending, RATE if fps is None else fps)
     return ending
@@ -93,7 +95,11 @@ def save_film(
 
 def frame_names(film: Frames) -> list[str]:
     """What the pictures of a film's frames are called."""
-    return [f"frame{i:05d}" for i in range(len(film))]
+    return [frame_name(i) for i in range(len(film))]
+
+
+def frame_name(i: int) -> str:
+    return f"frame{i:05d}"
 
 
 def _write_film(

@@ -110,6 +110,14 @@ def test_numbered_frames(tiny_stylegan, words):
     assert all(size_of(path) == (16, 16) for path in made)
 
 
+@pytest.mark.parametrize("words", ["interpolate 1 2", "edit 1 --direction smile=0..2 --frames 3"])
+def test_frames_that_exist_are_seen_before_anybody_is_searched_for(stylegan, here, words):
+    (here / "frames").mkdir()
+    (here / "frames" / "frame00000.jpg").touch()
+    result = stylegan(*words.split(), "--format", "jpg", "--out", "frames", "--model", "missing.safetensors")
+    assert "frame00000.jpg exists; choose another name, or use --force" in result.stderr
+
+
 @pytest.mark.parametrize("method", ["linear", "cubic", "spherical"])
 def test_a_film_hits_its_people_and_a_loop_comes_back(tiny_stylegan, method):
     tiny_stylegan("sample", "--seeds", "1-3", "--size", 32)
