@@ -398,6 +398,16 @@ def test_whoever_is_only_probably_seen_leaves_no_colour_on_the_wall(somebody_els
     assert np.abs(pasted[120:200, 142:158].mean(axis=(0, 1)) - WALL).max() < 40
 
 
+def test_hair_and_an_ear_beside_the_crop_come_off(somebody_else):
+    """Of a head that is turned away; hands and shoulders, farther down, stay."""
+    photo, face, cut = somebody_else
+    for top, bottom in ((100, 152), (210, 260)):
+        photo.paste(HAIR, (80, top, 130, bottom))
+    pasted = values(pasting.paste(photo, face, cut, None, brown))
+    assert np.abs(pasted[120:145, 93:99].mean(axis=(0, 1)) - WALL).max() < 30
+    assert np.abs(pasted[215:225, 93:99].mean(axis=(0, 1)) - HAIR).max() < 5
+
+
 def test_clothes_of_somebody_else_do_not_come_along(somebody_else):
     """Nor do they take hair with them that is beside the throat."""
     photo, face, cut = somebody_else
