@@ -53,11 +53,23 @@ def read_tensor(path: Path) -> Tensor:
         value = _tree(path, data)
         if isinstance(value, Stored):
             return value.tensor()
-        if isinstance(value, dict) and value.keys() == {"ckpt", "eigvec"}:
-            raise RefusedError(
-                "these are rosinality's factors; stylegan directions discover --method sefa finds the same"
-            )
+        if _factors(value) is not None:
+            raise RefusedError("these are rosinality's factors, which are directions (stylegan edit --direction)")
         return _projected(value, len(data))
+
+
+def read_directions(path: Path) -> Tensor:
+    """What `read_tensor` reads, or the directions `[n, w_dim]` that rosinality's factorization writes."""
+    with _refusing(path, "another file"):
+        factors = _factors(_tree(path, _map(path)))
+        found = None if factors is None else factors.tensor().T
+    return read_tensor(path) if found is None else found
+
+
+def _factors(value: object) -> Stored | None:
+    """The matrix of rosinality's factors, which are its columns; None if `value` is something else."""
+    found = value["eigvec"] if isinstance(value, dict) and value.keys() == {"ckpt", "eigvec"} else None
+    return found if isinstance(found, Stored) and len(found.shape) == 2 else None
 
 
 def _projected(value: object, size: int) -> Tensor:

@@ -1,11 +1,13 @@
 """Directions: vectors that an edit adds to `w`, with a name, a unit and the model that they belong to.
 
-Our own files are `.npz`. Vectors from other projects (`.pt`, `.npy`) are read too; those do not say their model.
+Our own files are `.npz`. Vectors from other projects (`.pt`, `.npy`) are read too, and so are files with several of
+them: rosinality's factors, GANSpace's components. Those do not say their model.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from stylegan_cli import importers
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator, Origin
@@ -22,6 +25,7 @@ from stylegan_cli.latents.selection import parse_layers
 
 ENDINGS = (".npz", ".npy", *files.TORCH)
 UNIT = "1 moves w by a vector of length 1"
+GANSPACE = {"lat_comp", "lat_stdev"}  # keys of its files
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +52,14 @@ class Direction:
 
 
 def resolve(text: str, generator: Generator, known: Mapping[str, Path]) -> Direction:
-    """The direction that `text` names: a file, or one of the `known` ones. Raises UsageError if there is none."""
-    path = Path(text)
+    """The direction that `text` names: a file, one of several in a file (`factor.pt#3`), or one of the `known` ones.
+    Raises UsageError if there is none."""
+    path, number = located(text)
     if path.suffix.lower() in ENDINGS:
         if not path.is_file():
             ours = f"; {path.stem} is one of the model's own directions" if path.stem in known else ""
-            raise UsageError(f"there is no direction file {text}{ours}")
-        return read(path, generator)
+            raise UsageError(f"there is no direction file {path}{ours}")
+        return read(path, generator, number)
     if text not in known:
         have = f"has {', '.join(known)}" if known else "has none yet"
         raise UsageError(
@@ -64,18 +69,24 @@ def resolve(text: str, generator: Generator, known: Mapping[str, Path]) -> Direc
     return read(known[text], generator)
 
 
-def read(path: Path, generator: Generator) -> Direction:
+def located(text: str) -> tuple[Path, int | None]:
+    """The file that `text` would be, and which of several directions in it, counted from 0."""
+    match = re.fullmatch(r"(.+)#(\d{1,9})", text)
+    return (Path(match[1]), int(match[2])) if match else (Path(text), None)
+
+
+def read(path: Path, generator: Generator, number: int | None = None) -> Direction:
     """The direction in one of our files, or the only vector in a `.npy`, a `.npz` or a `.pt` written by torch.save:
-    `[w_dim]` or `[num_ws, w_dim]`, perhaps with leading dimensions of size 1. Raises StyleganError if it does not fit
-    the generator."""
+    `[w_dim]` or `[num_ws, w_dim]`, perhaps with leading dimensions of size 1. In a file with several, the one with this
+    `number`. Raises StyleganError if it does not fit the generator, and UsageError if there is no such number."""
     if path.suffix.lower() == ".npz":
-        return _read_own(path, generator)
+        return _read_npz(path, generator, number)
     if path.suffix.lower() == ".npy":
         with files.reading(path, "a direction"):
             array = files.read_npy(path)
     else:
-        array = files.read_torch(path)
-    return Direction(path.stem, _vector(generator, array, path))
+        array = importers.read_directions(path).float().numpy()
+    return _foreign(generator, array, path, number)
 
 
 def title(path: Path) -> str:
@@ -104,13 +115,16 @@ def write(path: Path, direction: Direction, origin: Origin) -> None:
         np.savez(file, **arrays)
 
 
-def _read_own(path: Path, generator: Generator) -> Direction:
+def _read_npz(path: Path, generator: Generator, number: int | None) -> Direction:
     with files.reading(path, "a direction"), files.open_npz(path) as arrays:
+        if set(arrays) >= GANSPACE:
+            return _foreign(generator, _components(arrays, path), path, number)
         if len(arrays) == 1 and not set(arrays) & set(files.KEYS):  # a lone w is a person
             (alone,) = arrays.values()
-            return Direction(path.stem, _vector(generator, alone, path))
+            return _foreign(generator, alone, path, number)
         if "direction" not in arrays or "about" not in arrays:
             raise StyleganError(f"{path} contains no direction; its keys are {', '.join(arrays) or 'none'}")
+        _check_alone(path, number)
         about = json.loads(str(arrays["about"]))
         origin = Origin.from_plain(about["model"])
         origin.check_kin(generator.origin, f"{path} is a direction of")
@@ -143,14 +157,43 @@ def _layers(words: object, generator: Generator, path: Path) -> str:
     return words
 
 
-def _vector(generator: Generator, array: np.ndarray, path: Path) -> Tensor:
+def _components(arrays: Mapping[str, np.ndarray], path: Path) -> np.ndarray:
+    """GANSpace's principal components of W, `[n, 1, w_dim]`, each as long as a standard deviation: the unit that its
+    notebooks move w by (Harkonen et al. 2020, arXiv:2004.02546)."""
+    components, deviations = (np.asarray(arrays[key]) for key in ("lat_comp", "lat_stdev"))
+    if components.ndim != 3 or deviations.shape != components.shape[:1]:
+        raise ValueError("its components and their deviations do not match")
+    if (deviations == 1).all():  # GANSpace measures them only in W
+        raise StyleganError(
+            f"{path} holds components of Z, but edits move w; use those that GANSpace finds with --use_w"
+        )
+    return components * deviations[:, None, None]
+
+
+def _foreign(generator: Generator, array: np.ndarray, path: Path, number: int | None) -> Direction:
+    """The direction in another project's array, or the one of several with this number."""
     array = np.asarray(array)
     if array.ndim == 3 and len(array) == 1:
         array = array[0]
+    count = len(array) if array.ndim == 3 or (array.ndim == 2 and _are_several(array)) else 1
+    if count == 1:
+        _check_alone(path, number)
+        return Direction(path.stem, _vector(generator, array, path))
+    if number is None or number >= count:
+        raise UsageError(f"{path} holds {count} directions; name one, from {path.name}#0 to {path.name}#{count - 1}")
+    return Direction(f"{path.stem}#{number}", _vector(generator, array[number], path))
+
+
+def _check_alone(path: Path, number: int | None) -> None:
+    """Checks that nobody chooses among several directions where there is only one."""
+    if number is not None:
+        raise UsageError(f"{path} holds one direction; leave out #{number}")
+
+
+def _vector(generator: Generator, array: np.ndarray, path: Path) -> Tensor:
+    array = np.asarray(array)
     if array.dtype.kind != "f":
         raise StyleganError(f"{path} holds {array.dtype} values; directions are floating-point numbers")
-    if array.ndim == 3 or (array.ndim == 2 and _are_several(array)):
-        raise StyleganError(f"{path} holds {len(array)} directions; save the one you want in a file of its own")
     return people.from_array(generator, array, str(path))[0].ws
 
 

@@ -63,6 +63,15 @@ def test_edits_in_order_for_everybody(apply, tiny_stylegan, tiny, text, ending):
         assert torch.allclose(moved, expected, atol=1e-5)
 
 
+def test_one_of_several_directions_beside_the_edits(apply, folder, tiny_stylegan, tiny):
+    np.save(folder / "several.npy", np.eye(tiny.w_dim, dtype=np.float32)[:3])
+    assert apply('[[edit]]\n"several.npy#2" = 2', 1, "--out", "one.png").exit_code == 0
+    tiny_stylegan("sample", "--seeds", 1, "--size", 16, "--out", "1.png")
+    expected = torch.zeros(tiny.num_ws, tiny.w_dim)
+    expected[:, 2] = 2
+    assert torch.allclose(ws_of("one.png") - ws_of("1.png"), expected, atol=1e-5)
+
+
 def test_one_person_goes_where_out_says(apply):
     assert apply(TOML, 1, "--out", "one.png").stdout == "one.png\n"
 

@@ -193,7 +193,78 @@ def test_several_directions_are_not_the_layers_of_one(tiny, tmp_path):
     vectors = np.linalg.qr(random(tiny.w_dim, tiny.w_dim))[0]
     for count in (3, tiny.num_ws):
         np.save(tmp_path / "factors.npy", vectors[:count])
-        with pytest.raises(StyleganError, match=f"holds {count} directions; save the one you want"):
+        with pytest.raises(
+            UsageError, match=rf"holds {count} directions; name one, from factors\.npy#0 to .*#{count - 1}"
+        ):
             directions.read(tmp_path / "factors.npy", tiny)
     np.save(tmp_path / "layers.npy", random(tiny.w_dim) + 0.1 * random(tiny.num_ws, tiny.w_dim))
     assert directions.read(tmp_path / "layers.npy", tiny).space == "W+"
+
+
+def test_one_of_several(tiny, tmp_path):
+    vectors = np.linalg.qr(random(tiny.w_dim, tiny.w_dim))[0][:3].astype(np.float32)
+    for name, array in {"rows.npy": vectors, "boundaries.npy": vectors[:, None]}.items():
+        np.save(tmp_path / name, array)
+        found = directions.resolve(f"{tmp_path / name}#2", tiny, {})
+        assert (found.name, found.space, found.origin) == (f"{name[:-4]}#2", "W", None)
+        assert torch.equal(found.vector, torch.from_numpy(vectors[2]).expand(tiny.num_ws, -1))
+    layers = random(2, tiny.num_ws, tiny.w_dim)
+    np.save(tmp_path / "layers.npy", layers)
+    assert torch.equal(directions.read(tmp_path / "layers.npy", tiny, 1).vector, torch.from_numpy(layers[1]))
+
+
+@pytest.mark.parametrize("number", [3, 999_999_999])
+def test_a_number_that_the_file_does_not_have(tiny, tmp_path, number):
+    np.save(tmp_path / "rows.npy", np.eye(3, tiny.w_dim))
+    with pytest.raises(UsageError, match=r"holds 3 directions; name one, from rows\.npy#0 to rows\.npy#2"):
+        directions.read(tmp_path / "rows.npy", tiny, number)
+
+
+def test_where_there_is_one_there_is_no_choice(written, tiny, tmp_path):
+    np.savez(tmp_path / "lone.npz", random(tiny.w_dim))
+    np.save(tmp_path / "w.npy", random(tiny.w_dim))
+    for path in (written[1], tmp_path / "lone.npz", tmp_path / "w.npy"):
+        with pytest.raises(UsageError, match=rf"{path.name} holds one direction; leave out #0"):
+            directions.resolve(f"{path}#0", tiny, {})
+
+
+def test_rosinalitys_factors_are_columns(tiny, tmp_path):
+    factors = torch.from_numpy(np.linalg.qr(random(tiny.w_dim, tiny.w_dim))[0])
+    torch.save({"ckpt": "550000.pt", "eigvec": factors}, tmp_path / "factor.pt")
+    assert torch.equal(directions.read(tmp_path / "factor.pt", tiny, 5).vector[0], factors[:, 5])
+    torch.save({"ckpt": "550000.pt", "eigvec": "no"}, tmp_path / "factor.pt")
+    with pytest.raises(StyleganError, match=r"factor\.pt was refused"):
+        directions.read(tmp_path / "factor.pt", tiny, 5)
+
+
+def ganspace(components, deviations):
+    """A file of GANSpace's, as far as edits need it."""
+    more = {"act_comp": components[:, 0], "act_stdev": deviations, "lat_mean": components[:1], "var_ratio": deviations}
+    return {"lat_comp": components, "lat_stdev": deviations, **more}
+
+
+def test_ganspaces_components_move_by_standard_deviations(tiny, tmp_path):
+    components = np.linalg.qr(random(tiny.w_dim, tiny.w_dim))[0][:4, None].astype(np.float32)
+    deviations = np.array([3, 2, 1, 0.5], np.float32)
+    np.savez_compressed(tmp_path / "pca_w.npz", **ganspace(components, deviations))
+    for number, deviation in enumerate(deviations):
+        found = directions.read(tmp_path / "pca_w.npz", tiny, number).vector
+        assert np.array_equal(found[3], deviation * components[number, 0])
+    with pytest.raises(UsageError, match=r"holds 4 directions; name one, from pca_w\.npz#0"):
+        directions.read(tmp_path / "pca_w.npz", tiny)
+
+
+@pytest.mark.parametrize(
+    ("components", "deviations", "said"),
+    [
+        (random(3, 1, 16), np.ones(3), "components of Z, but edits move w; use those that GANSpace finds with --use_w"),
+        (random(3, 1, 16), np.full(2, 2.0), "do not match"),
+        (random(3, 16), np.full(3, 2.0), "do not match"),
+        (random(3, 1, 9), np.full(3, 2.0), r"has shape \[1, 9\]"),
+        (random(3, 1, 16), np.full(3, np.nan), "NaN"),
+    ],
+)
+def test_ganspaces_components_that_do_not_fit(tiny, tmp_path, components, deviations, said):
+    np.savez(tmp_path / "pca.npz", lat_comp=components, lat_stdev=deviations)
+    with pytest.raises(StyleganError, match=said):
+        directions.read(tmp_path / "pca.npz", tiny, 1)

@@ -80,7 +80,7 @@ def test_latents_of_rosinalitys_projector(tiny, resolve, here):
     torch.save({"me.png": {"latent": ws[0, 0]}}, "w.pt")
     assert torch.equal(resolve("w.pt").ws, ws[0, 0].expand(tiny.num_ws, -1))
     torch.save({"ckpt": "a.pt", "eigvec": ws[0]}, "factor.pt")
-    with pytest.raises(StyleganError, match="discover --method sefa finds the same"):
+    with pytest.raises(StyleganError, match="rosinality's factors, which are directions"):
         resolve("factor.pt")
     torch.save({str(i): {"latent": ws[0]} for i in range(9999)}, "flood.pt")
     with pytest.raises(StyleganError, match="its latents are larger than the file itself"):

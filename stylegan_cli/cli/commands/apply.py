@@ -147,7 +147,8 @@ def _step(plain: dict[str, Any], where: str, folder: Path) -> Step:
 
 
 def _beside(folder: Path, name: str) -> str:
-    from stylegan_cli.latents.directions import ENDINGS
+    from stylegan_cli.latents.directions import ENDINGS, located
 
-    path = folder / name
-    return str(path) if path.suffix.lower() in ENDINGS and path.is_file() else name
+    beside = str(folder / name)
+    path, _ = located(beside)
+    return beside if path.suffix.lower() in ENDINGS and path.is_file() else name
