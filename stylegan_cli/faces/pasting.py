@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from stylegan_cli.faces import geometry
 from stylegan_cli.faces.alignment import BLUR, Alignment, crop
+from stylegan_cli.faces.colours import COLOUR_SIZE, carried, framed, light, lit, resized, small
 
 # Places are described by their distance from the crop's middle. The face and most of the hair are in a superellipse,
 # whose half axes are fractions of the crop's edge; measured in a square, the crop's own border is at distance 1.
@@ -30,13 +32,10 @@ LOWER = (0.75, 0.9)  # where it ends: from there downwards shoulders and throats
 WORN, DRESSED = (0.3, 0.7), (0.1, 0.4)  # how surely there are clothes that stay in the photo, and those that stay away
 OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # where they fade in, on both sides of the border
 EDITED = (6.0, 24.0)  # changes of colour (of 255) by an edit up to which details are the photo's, from which the face's
-COLOUR_SIZE = 64  # pixels of the crops that colours are compared on
-AROUND_SIZE = round(COLOUR_SIZE * (1 + 2 * MARGIN))  # the same with what is around the crops
+AROUND = round(COLOUR_SIZE * MARGIN)  # pixels around the crops that colours are compared on
+AROUND_SIZE = COLOUR_SIZE + 2 * AROUND
 WINDOW = 7  # of these pixels: edits and people are widened by half of it on each side, to include loose hair
 BETWEEN = 0.04  # fractions of the crop: half the width of the border between two faces
-CAST = 32.0  # colours that differ by more (of 255) are an edit rather than a colour cast
-SKIN = np.s_[24:44, 18:46]  # of these pixels: the middle of a face, most of which is skin
-GRAIN = 10.0  # differences of colour (of 255) that are noise
 COARSEST, FINEST = 24, 1024  # pixels across a crop in the coarsest band and in the finest
 STRIP = 256  # rows of the photo that are written at once
 
@@ -67,67 +66,102 @@ def paste(
     """
     if is_other := reference is None:
         reference = crop(photo, alignment, face.width)
-        face = _lit(face, reference)
+        face = lit(face, reference)
+    square = _square(photo, alignment)
+    before, inner, size = square.before, square.inner, square.size
+    if np.ptp(before, axis=2).max() < 1:  # a black-and-white photo
+        face, reference = (picture.convert("L").convert("RGB") for picture in (face, reference))
+    seen = _look(square, face, is_other, silhouette, clothes)
+    own = _own(alignment, others, _places(square.corners, len(before)))
+    near = _near(square, seen) * own
+    rest = _step(_distance(size), *RIM)
+    shown = _sharp(alignment, size) * near[inner]  # elsewhere details are always the photo's
+    edited = np.maximum(_step(_distance(size, AXES, POWER), *FACE), resized(_edited(face, reference), size))
+    ours = edited * shown * rest
+
+    fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - shown)  # where colours follow the edit
+    visible, change = _visible(alignment), np.zeros_like(before)
+    if not is_other:
+        edit = (small(face) - small(reference)) * resized(seen.people[inner], COLOUR_SIZE) * (1 - seen.worn)
+        change = carried(before, edit, visible * resized(fringe, COLOUR_SIZE), AROUND)
+    correction = resized(light(before[inner], face, reference, seen.there[inner], seen.here, visible), size)
+    new = np.asarray(face.resize((size, size), Image.Resampling.LANCZOS), np.float32) + correction
+    if is_other and seen.there.min() < 0.5:  # if any background is seen
+        change, new = _alone(square, seen, new)
+    change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near
+    change[inner] *= fringe
+    missing = new - (before + change)[inner]
+    levels = max(round(math.log2(size / COARSEST)), 1)
+    change[inner] += _blended(missing, ours, levels) * rest * own[inner]
+    mask = framed(ours, square.border)
+    return _drawn(photo, square.corners, change + mask * before, mask)
+
+
+@dataclass(frozen=True)
+class _Square:
+    """The part of a photo that a face can change, `before` `[n, n, 3]`: its crop, `size` pixels wide, with a `border`
+    around it."""
+
+    corners: np.ndarray
+    size: int
+    border: int
+    before: np.ndarray
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """Where the crop is."""
+        return (slice(self.border, self.border + self.size),) * 2
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Where there are people in the square, `there` `[n, n, 1]`, in the face, `here` `[size, size, 1]`, and in either,
+    `[n, n, 1]`; where clothes are in the photo's crop, `worn`, and in the face, `dressed`: `[COLOUR_SIZE, COLOUR_SIZE,
+    1]`."""
+
+    there: np.ndarray
+    here: np.ndarray
+    people: np.ndarray
+    worn: np.ndarray
+    dressed: np.ndarray
+
+
+def _square(photo: Image.Image, alignment: Alignment) -> _Square:
     size = 4 * max(round(min(2 * alignment.edge, FINEST) / 4), 1)
     border = round(size * MARGIN)
     corners = geometry.inside(alignment.corners, geometry.WHOLE * (1 + 2 * MARGIN) - MARGIN)
-    before = _surroundings(photo, corners, size + 2 * border)
-    if np.ptp(before, axis=2).max() < 1:  # a black-and-white photo
-        face, reference = (picture.convert("L").convert("RGB") for picture in (face, reference))
-    inner = slice(border, border + size)
-    there, here = _people(before, face, inner, silhouette)
-    worn = _where(clothes, _picture(before[inner, inner]), WORN)
-    dressed = _where(clothes, face, DRESSED)
+    return _Square(corners, size, border, _surroundings(photo, corners, size + 2 * border))
+
+
+def _look(
+    square: _Square, face: Image.Image, is_other: bool, silhouette: Finder | None, clothes: Finder | None
+) -> _Seen:
+    """Of another person's picture, only who is in its middle counts; nobody's clothes do."""
+    there, here = _people(square, face, silhouette)
+    worn, dressed = _where(clothes, _picture(square.before[square.inner]), WORN), _where(clothes, face, DRESSED)
     if is_other:
         here = _middle_one(here)
-    here = here * (1 - _resized(dressed, size))
+    here = here * (1 - resized(dressed, square.size))
     people = there.copy()
-    people[inner, inner] = np.maximum(there[inner, inner], here)
-    own = _own(alignment, others, _places(corners, len(before)))
-    stays = np.minimum(worn, dressed)
-    near = _widened(people) * own * (1 - _resized(_around(stays, worn), len(before)))
-    rest = _step(_distance(size), *RIM)
-    shown = _sharp(alignment, size) * near[inner, inner]  # elsewhere details are always the photo's
-    edited = np.maximum(_step(_distance(size, AXES, POWER), *FACE), _resized(_edited(face, reference), size))
-    ours = edited * shown * rest
-
-    visible, change = _visible(alignment), np.zeros_like(before)
-    fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - shown)  # where colours follow the edit
-    behind = None
-    if is_other and there.min() < 0.5:  # if any background is seen
-        down = (np.arange(len(before), dtype=np.float32)[:, None, None] + 0.5 - border) / size
-        behind = _behind(before, there)
-        change = (behind - before) * _step(down, *UPPER)
-    elif not is_other:
-        edit = (_small(face) - _small(reference)) * _resized(people[inner, inner], COLOUR_SIZE) * (1 - worn)
-        change = _carried(before, edit, visible * _resized(fringe, COLOUR_SIZE))
-    change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near
-    change[inner, inner] *= fringe
-    new = np.asarray(face.resize((size, size), Image.Resampling.LANCZOS), np.float32)
-    cast = _cast(before[inner, inner], face, reference, there[inner, inner], here, visible)
-    new = new + _resized(cast, size)
-    if behind is not None:
-        body = np.maximum(_step(down, *LOWER)[inner], _resized(worn, size))
-        clear = behind[inner, inner] + (before - behind)[inner, inner] * body
-        new += (clear - new) * (1 - here)
-    missing = new - (before + change)[inner, inner]
-    levels = max(round(math.log2(size / COARSEST)), 1)
-    change[inner, inner] += _blended(missing, ours, levels) * rest * own[inner, inner]
-    mask = _framed(ours, border)
-    return _drawn(photo, corners, change + mask * before, mask)
+    people[square.inner] = np.maximum(there[square.inner], here)
+    return _Seen(there, here, people, worn, dressed)
 
 
-def _lit(face: Image.Image, other: Image.Image) -> Image.Image:
-    """A face whose skin has the colours of the skin in another crop; black stays black, and white white."""
-    curves = []
-    for own, wanted in zip(_skin(face), _skin(other), strict=True):
-        curves += np.interp(np.arange(256), (0, own, 255), (0, wanted, 255)).round().astype(int).tolist()
-    return face.point(curves)
+def _near(square: _Square, seen: _Seen) -> np.ndarray:
+    """Where the square may change, `[n, n, 1]`: at people and a little around them, but not at clothes that stay."""
+    stays = _around(np.minimum(seen.worn, seen.dressed), seen.worn)
+    return _widened(seen.people) * (1 - resized(stays, len(square.before)))
 
 
-def _skin(picture: Image.Image) -> np.ndarray:
-    """The colour of the skin in a crop, `[3]`; not so dark or bright that nothing else fits below or above."""
-    return np.median(_small(picture)[SKIN], axis=(0, 1)).clip(20, 235)
+def _alone(square: _Square, seen: _Seen, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How the square changes where somebody's head goes, `[n, n, 3]`, and `new`, the face of another, before what was
+    behind that head: `[size, size, 3]`."""
+    before, inner = square.before, square.inner
+    down = (np.arange(len(before), dtype=np.float32)[:, None, None] + 0.5 - square.border) / square.size
+    behind = _behind(before, seen.there)
+    body = np.maximum(_step(down, *LOWER)[inner[0]], resized(seen.worn, square.size))
+    clear = behind[inner] + (before - behind)[inner] * body
+    return (behind - before) * _step(down, *UPPER), new + (clear - new) * (1 - seen.here)
 
 
 def _surroundings(photo: Image.Image, corners: np.ndarray, size: int) -> np.ndarray:
@@ -140,23 +174,21 @@ def _surroundings(photo: Image.Image, corners: np.ndarray, size: int) -> np.ndar
     return np.asarray(geometry.cut(Image.fromarray(part), moved, size), np.float32)
 
 
-def _people(
-    before: np.ndarray, face: Image.Image, inner: slice, silhouette: Finder | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where there are people in the photo's square, `before`, and in the `face`: both `[n, n, 1]`. Everywhere, if there
+def _people(square: _Square, face: Image.Image, silhouette: Finder | None) -> tuple[np.ndarray, np.ndarray]:
+    """Where there are people in the square, and in the `face`: `[n, n, 1]` and `[size, size, 1]`. Everywhere, if there
     is no silhouette or it shows nobody in the middle: it may be a cat."""
-    size = inner.stop - inner.start
+    before, size = square.before, square.size
     if silhouette is not None:
-        there = _resized(silhouette(_picture(before)), len(before))
+        there = resized(silhouette(_picture(before)), len(before))
         middle = slice(round(0.4 * len(before)), round(0.6 * len(before)))
         if there[middle, middle].mean() > 0.5:
-            return there, _resized(silhouette(face), size)
+            return there, resized(silhouette(face), size)
     return np.ones((*before.shape[:2], 1), np.float32), np.ones((size, size, 1), np.float32)
 
 
 def _middle_one(people: np.ndarray) -> np.ndarray:
     """Of the people in a crop, `[n, n, 1]`, the one in its middle: the generator draws bystanders, too."""
-    seen = Image.fromarray((_resized(people, COLOUR_SIZE)[..., 0] > 0.5).astype(np.uint8))
+    seen = Image.fromarray((resized(people, COLOUR_SIZE)[..., 0] > 0.5).astype(np.uint8))
     middle = (COLOUR_SIZE // 2, COLOUR_SIZE // 2)
     if not seen.getpixel(middle):
         return people
@@ -164,30 +196,29 @@ def _middle_one(people: np.ndarray) -> np.ndarray:
     ImageDraw.floodfill(seen, middle, 2)
     parts = np.asarray(seen)[..., None]
     bystanders = _wide((parts == 1).astype(np.float32)) * (parts != 2)  # with their soft edges
-    return people * (1 - _resized(bystanders, len(people)))
+    return people * (1 - resized(bystanders, len(people)))
 
 
 def _where(clothes: Finder | None, picture: Image.Image, sure: tuple[float, float]) -> np.ndarray:
     """Where a crop shows clothes, `[COLOUR_SIZE, COLOUR_SIZE, 1]`; nowhere, if nothing can tell."""
     if clothes is None:
         return np.zeros((COLOUR_SIZE, COLOUR_SIZE, 1), np.float32)
-    return _step(_resized(clothes(picture), COLOUR_SIZE), *sure)
+    return _step(resized(clothes(picture), COLOUR_SIZE), *sure)
 
 
 def _around(inner: np.ndarray, edge: np.ndarray) -> np.ndarray:
     """Places of a crop `[COLOUR_SIZE, COLOUR_SIZE, 1]` and of what is around it, where the `edge` of a crop goes on:
     `[AROUND_SIZE, AROUND_SIZE, 1]`."""
-    border = (AROUND_SIZE - COLOUR_SIZE) // 2
-    whole = np.pad(edge, ((border, border), (border, border), (0, 0)), "edge")
-    whole[border:-border, border:-border] = inner
+    whole = np.pad(edge, ((AROUND, AROUND), (AROUND, AROUND), (0, 0)), "edge")
+    whole[AROUND:-AROUND, AROUND:-AROUND] = inner
     return whole
 
 
 def _behind(before: np.ndarray, people: np.ndarray) -> np.ndarray:
     """The photo's square, `before`, without `people` `[n, n, 1]`: what is behind them goes on smoothly."""
-    hidden = _step(_wide(_resized(people, AROUND_SIZE)), 0.0, 0.5)
-    continued = _continued(_resized(before, AROUND_SIZE), 1 - hidden)
-    return before + (_resized(continued, len(before)) - before) * _resized(hidden, len(before))
+    hidden = _step(_wide(resized(people, AROUND_SIZE)), 0.0, 0.5)
+    continued = _continued(resized(before, AROUND_SIZE), 1 - hidden)
+    return before + (resized(continued, len(before)) - before) * resized(hidden, len(before))
 
 
 def _continued(values: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -195,41 +226,10 @@ def _continued(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     if len(values) == 1:
         return values
     half = math.ceil(len(values) / 2)
-    share = _resized(known, half)
-    means = _resized(values * known, half) / np.maximum(share, 1e-6)
+    share = resized(known, half)
+    means = resized(values * known, half) / np.maximum(share, 1e-6)
     wide = _continued(means, np.minimum(2 * share, 1))
-    return values * known + _resized(wide, len(values)) * (1 - known)
-
-
-def _carried(before: np.ndarray, change: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """A `change` of the crop's colours `[COLOUR_SIZE, COLOUR_SIZE, 3]`, continued around it: `[n, n, 3]`, as `before`.
-
-    Colours change by the affine function that best fits the changes of the crop's colours nearby, weighted by `weight`
-    `[COLOUR_SIZE, COLOUR_SIZE, 1]` (He et al. 2010, "Guided image filtering"): a mixture of half hair and half wall
-    changes half as much as hair. The less certain the fit, because shapes moved or no such colour was seen, the smaller
-    the change.
-    """
-    around, size = (AROUND_SIZE - COLOUR_SIZE) // 2, len(before)
-    near = _kernel(AROUND_SIZE)
-    weight = _framed(weight, around)[..., 0]
-    total = near @ weight @ near + 1e-12
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        return np.einsum("ij,jk,jk...,kl,il->il...", near, weight, values, near, 1 / total, optimize=True)
-
-    seen, new = _resized(before, AROUND_SIZE), _framed(change, around)
-    colours, changes = mean(seen), mean(new)
-    precision = np.linalg.inv(mean(_outer(seen, seen)) - _outer(colours, colours) + GRAIN**2 * np.eye(3))
-    together = mean(_outer(seen, new)) - _outer(colours, changes)
-    slope = precision @ together
-    unexplained = (mean(new**2) - changes**2 - (slope * together).sum(axis=2)).sum(axis=2, keepdims=True)
-
-    apart = before - _resized(colours, size)
-    carried = _resized(changes, size) + np.einsum("yxi,yxij->yxj", apart, _resized(slope, size))
-    strange = np.einsum("yxi,yxij,yxj->yx", apart, _resized(precision, size), apart, optimize=True)[..., None]
-    doubt = (_resized(unexplained, size).clip(0) + GRAIN**2) * (1 + strange)  # a prediction's variance
-    power = (carried**2).sum(axis=2, keepdims=True)
-    return np.asarray(carried * power / (power + doubt))
+    return values * known + resized(wide, len(values)) * (1 - known)
 
 
 def _drawn(photo: Image.Image, corners: np.ndarray, values: np.ndarray, mask: np.ndarray) -> Image.Image:
@@ -277,13 +277,13 @@ def _distance(size: int, axes: tuple[float, float] = (0.5, 0.5), power: float = 
 
 def _edited(face: Image.Image, reference: Image.Image) -> np.ndarray:
     """Where an edit changed something, 0 to 1, slightly widened: `[COLOUR_SIZE, COLOUR_SIZE, 1]`."""
-    much = _step(np.abs(_small(face) - _small(reference)).max(axis=2), *EDITED)
+    much = _step(np.abs(small(face) - small(reference)).max(axis=2), *EDITED)
     return _wide(much[..., None])
 
 
 def _widened(people: np.ndarray) -> np.ndarray:
     """People in the photo's square `[n, n, 1]`, widened."""
-    return _resized(_wide(_resized(people, AROUND_SIZE)), len(people))
+    return resized(_wide(resized(people, AROUND_SIZE)), len(people))
 
 
 def _wide(places: np.ndarray) -> np.ndarray:
@@ -339,63 +339,10 @@ def _blended(change: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:
     if not levels:
         return change * mask
     half = math.ceil(len(change) / 2)
-    coarse = _resized(change, half)
-    rest = _blended(coarse, _resized(mask, half), levels - 1)
-    return (change - _resized(coarse, len(change))) * mask + _resized(rest, len(change))
-
-
-def _cast(
-    before: np.ndarray,
-    face: Image.Image,
-    reference: Image.Image,
-    there: np.ndarray,
-    here: np.ndarray,
-    visible: np.ndarray,
-) -> np.ndarray:
-    """A smooth correction of the face's colours, `[COLOUR_SIZE, COLOUR_SIZE, 3]`: for people (`here` in the face,
-    `there` in the photo), how the photo differs from the face before the edit; for the background, how it differs from
-    the face after the edit. `before` is the photo in the crop's place, as far as it is `visible`."""
-    before, there, here = (_resized(values, COLOUR_SIZE) for values in (before, there, here))
-    people, behind = before - _small(reference), before - _small(face)
-    # Where people's colours differ greatly, the generator drew something else.
-    alike = 1 / (1 + (np.abs(people).max(axis=2, keepdims=True) / CAST) ** 2)
-    cast_behind = _spread(behind, visible * (1 - there) * (1 - here))
-    return here * _spread(people, visible * alike) + (1 - here) * cast_behind
-
-
-def _spread(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The local means of values `[COLOUR_SIZE, COLOUR_SIZE, 3]`, weighted by `weight`; 0 far from all weights."""
-    near = _kernel(COLOUR_SIZE)
-    weighted, total = (np.einsum("ij,jkc,kl->ilc", near, one, near, optimize=True) for one in (values * weight, weight))
-    return np.asarray(weighted / (total + 1e-3))
+    coarse = resized(change, half)
+    rest = _blended(coarse, resized(mask, half), levels - 1)
+    return (change - resized(coarse, len(change))) * mask + resized(rest, len(change))
 
 
 def _picture(values: np.ndarray) -> Image.Image:
     return Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
-
-
-def _small(picture: Image.Image) -> np.ndarray:
-    return np.asarray(picture.resize((COLOUR_SIZE, COLOUR_SIZE), Image.Resampling.BOX), np.float32)
-
-
-def _kernel(size: int) -> np.ndarray:
-    """The matrix `[size, size]` that smooths `size` places: a Gaussian as wide as an eighth of the crop."""
-    place = np.arange(size)
-    return np.asarray(np.exp(-(((place[:, None] - place) / (COLOUR_SIZE / 8)) ** 2) / 2))
-
-
-def _resized(values: np.ndarray, size: int) -> np.ndarray:
-    """Values `[n, n, ...]` as `[size, size, ...]`, antialiased."""
-    channels = np.moveaxis(np.asarray(values, np.float32).reshape(*values.shape[:2], -1), 2, 0)
-    pictures = [Image.fromarray(np.ascontiguousarray(one)) for one in channels]
-    resized = [np.asarray(one.resize((size, size), Image.Resampling.BILINEAR)) for one in pictures]
-    return np.stack(resized, axis=2).reshape(size, size, *values.shape[2:])
-
-
-def _outer(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return a[..., :, None] * b[..., None, :]
-
-
-def _framed(values: np.ndarray, width: int) -> np.ndarray:
-    """Values `[n, n, c]` in a frame of zeros."""
-    return np.pad(values, ((width, width), (width, width), (0, 0)))
