@@ -23,9 +23,16 @@ from stylegan_cli.operations.interpolation import Film
 from stylegan_cli.scorers import mesh, runtime, silhouette
 
 
-def save_pasted(studio: Studio, photo: Photo, before: Sequence[Person], after: Sequence[Person], is_only: bool) -> None:
-    """Writes the photo with people as they are `after` an edit, where they were `before`; `is_only` as below."""
-    _save(studio, photo, before, [f"{photo.path.stem}-edited"], [after], is_only)
+def save_pasted(
+    studio: Studio,
+    photo: Photo,
+    before: Sequence[Person],
+    after: Sequence[Person],
+    is_only: bool,
+    own_skin: bool = False,
+) -> None:
+    """Writes the photo with people as they are `after` an edit, where they were `before`; the rest as below."""
+    _save(studio, photo, before, [f"{photo.path.stem}-edited"], [after], is_only, own_skin)
 
 
 def save_frames(studio: Studio, photo: Photo, person: Person, film: Film) -> None:
@@ -47,10 +54,11 @@ def _save(
     names: Sequence[str],
     frames: Iterable[Sequence[Person]],
     is_only: bool,
+    own_skin: bool = False,
 ) -> None:
     """Writes the photo under each name, with people as they are in that frame, where they were `before`."""
     original, exif = photos.read_for_pasting(photo.path)
-    paste = _pasting_into(studio, photo, original, before, is_only)
+    paste = _pasting_into(studio, photo, original, before, is_only, own_skin)
     paths = studio.paths(names, "film")
     with progress("pasting", len(names), studio.output.quiet, "frames") as advance:
         for path, people in zip(paths, frames, strict=True):
@@ -60,10 +68,11 @@ def _save(
 
 
 def _pasting_into(
-    studio: Studio, photo: Photo, original: Original, before: Sequence[Person], is_only: bool
+    studio: Studio, photo: Photo, original: Original, before: Sequence[Person], is_only: bool, own_skin: bool = False
 ) -> Callable[..., Image.Image]:
     """A function that puts edited faces, one for each person `before`, into the photo where these were found. An only
-    person (`is_only`) may also take the place of the face that the photo names, or of the largest."""
+    person (`is_only`) may also take the place of the face that the photo names, or of the largest, with that one's skin
+    colour or their `own_skin`."""
     empty, quiet = original.image, studio.output.quiet
     found = darkroom.faces_on(original.in_srgb(), quiet)
     cuts = [_place_of(person, found, empty, photo, is_only, quiet) for person in before]
@@ -80,7 +89,7 @@ def _pasting_into(
         image = empty
         for face, cut, reference in zip(faces, cuts, unedited, strict=True):
             others = [other for other in (*faces_there, *cuts) if not other.is_near(cut)]
-            image = pasting.paste(image, original.matched(face), cut, reference, look, others, clothes.read)
+            image = pasting.paste(image, original.matched(face), cut, reference, look, others, clothes.read, own_skin)
         return image
 
     return paste

@@ -51,6 +51,7 @@ def paste(
     silhouette: Finder | None = None,
     others: Sequence[Alignment] = (),
     clothes: Finder | None = None,
+    own_skin: bool = False,
 ) -> Image.Image:
     """The RGB photo with `face`, the edited crop of any size, in its place. Pixels farther than MARGIN from the crop,
     and those around it that the edit does not reach, keep their values.
@@ -58,15 +59,16 @@ def paste(
     `reference` is the crop before the edit, as the generator draws it. The difference between its colours and the
     photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
     Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's,
-    it takes the colours of the photo's skin, as if in the same light, and everything that the photo shows of the person
-    within the crop is replaced or, with a `silhouette`, everything but shoulders, and hair above the crop, too.
+    it takes the colours of the photo's skin, as if in the same light, unless it keeps its `own_skin`; and everything
+    that the photo shows of the person within the crop is replaced or, with a `silhouette`, everything but shoulders,
+    and hair above the crop, too.
     `clothes` tells where a crop shows some: the photo's stay where the face has some, too, or where another person has
     nothing; with a `silhouette`, the face's are not drawn over the background. What is nearer to `others`, the places
     of the other faces in the photo, is theirs, and stays as it is.
     """
     if is_other := reference is None:
         reference = crop(photo, alignment, face.width)
-        face = lit(face, reference)
+        face = face if own_skin else lit(face, reference)
     square = _square(photo, alignment)
     before, inner, size = square.before, square.inner, square.size
     if np.ptp(before, axis=2).max() < 1:  # a black-and-white photo

@@ -424,6 +424,15 @@ def test_who_edits_what_was_pasted_into_is_told_of_the_original(works, party, di
         assert (sentence in told) is is_told
 
 
+def test_somebody_else_may_keep_their_skin(works, photo, monkeypatch):
+    kept = []
+    really = pasting.paste
+    monkeypatch.setattr(pasting, "paste", lambda *args: kept.append(args[-1]) or really(*args))
+    works("paste", 1, photo, "-o", "light.png", "-q")
+    works("paste", 1, photo, "--own-skin", "-o", "own.png", "-q")
+    assert kept == [False, True]
+
+
 def test_only_who_is_seen_there_is_compared_with_before(works, photo, direction, monkeypatch):
     """Of whom the photo shows as they were before an edit only the edit is pasted; others take the whole place."""
     seen = []

@@ -101,6 +101,8 @@ def test_somebody_else_comes_into_the_light_of_the_photo(photo, faces, light):
     assert values(pasted)[183:186, 124:132].min() > 235
     hair = (slice(30, 40), slice(100, 156))
     assert (values(pasted)[hair].mean(axis=(0, 1)) < 0.8 * values(face)[hair].mean(axis=(0, 1))).sum() >= 2
+    pasted = alignment.crop(pasting.paste(dim, face, cut, None, own_skin=True), cut, 256)
+    assert np.abs(skin(pasted) - skin(face)).max() < 8
 
 
 @pytest.mark.parametrize("is_other", [False, True])

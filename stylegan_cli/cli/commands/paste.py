@@ -32,12 +32,19 @@ def paste(
             metavar="PHOTO", parser=named_photo, help="The photo comes last: me.jpg, or party.jpg#2 for another face."
         ),
     ],
+    own_skin: Annotated[
+        bool,
+        typer.Option(
+            "--own-skin", help="Somebody else keeps their own skin colour, instead of taking that of the photo's face."
+        ),
+    ] = False,
 ) -> None:
     """Put people into a photo: children, mixtures, anybody.
 
     A person who was found in this photo goes back to their own place. Anybody else, if alone, takes the place of the
-    face that the photo names, or of the largest. To edit people who are in the photo, stylegan edit --paste is better:
-    it knows what they looked like before, and only changes what the edit changes.
+    face that the photo names, or of the largest, and its skin colour, as if in the same light. To edit people who are
+    in the photo, stylegan edit --paste is better: it knows what they looked like before, and only changes what the edit
+    changes.
 
     Examples: stylegan paste mix.png me.jpg; stylegan paste dany party.jpg#2
     """
@@ -52,7 +59,7 @@ def paste(
     studio = Studio(generation, output)
     studio.check_out(1)
     faces = casting.several(studio, texts)
-    montage.save_pasted(studio, photo, faces, faces, is_only=len(faces) == 1)
+    montage.save_pasted(studio, photo, faces, faces, is_only=len(faces) == 1, own_skin=own_skin)
 
 
 def _tell_of_order(photo: Photo, people: "Sequence[str]") -> None:
