@@ -9,14 +9,16 @@ from PIL import Image
 
 COLOUR_SIZE = 64  # pixels of the crops that colours are compared on
 SKIN = np.s_[24:44, 18:46]  # of these pixels: the middle of a face, most of which is skin
+TAKEN = 0.7  # how much of the difference between two skins is taken for the light's
 CAST = 32.0  # colours that differ by more (of 255) are an edit rather than a colour cast
 GRAIN = 10.0  # differences of colour (of 255) that are noise
 
 
 def lit(face: Image.Image, other: Image.Image) -> Image.Image:
-    """A face whose skin has the colours of the skin in another crop; black stays black, and white white."""
-    curves = []
-    for own, wanted in zip(_skin(face), _skin(other), strict=True):
+    """A face in the light of another crop: its skin takes most of the colour of the skin there; black stays black, and
+    white white."""
+    skin, curves = _skin(face), list[int]()
+    for own, wanted in zip(skin, skin + TAKEN * (_skin(other) - skin), strict=True):
         curves += np.interp(np.arange(256), (0, own, 255), (0, wanted, 255)).round().astype(int).tolist()
     return face.point(curves)
 

@@ -59,7 +59,7 @@ def paste(
     `reference` is the crop before the edit, as the generator draws it. The difference between its colours and the
     photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
     Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's,
-    it takes the colours of the photo's skin, as if in the same light, unless it keeps its `own_skin`; and everything
+    it takes most of the colour of the photo's skin, as if in the same light, unless it keeps its `own_skin`; everything
     that the photo shows of the person within the crop is replaced or, with a `silhouette`, everything but shoulders,
     and hair above the crop, too.
     `clothes` tells where a crop shows some: the photo's stay where the face has some, too, or where another person has

@@ -90,14 +90,15 @@ def skin(picture):
 
 @pytest.mark.parametrize("light", [(0.9, 0.5, 0.3), (0.3, 0.3, 0.4)], ids=["warm", "dim"])
 def test_somebody_else_comes_into_the_light_of_the_photo(photo, faces, light):
-    """Skin and hair take its colour, and white stays white."""
+    """Skin and hair take most of its colour, and white stays white."""
     cut = placed(SIZE, CENTRE, EDGE)
     dim = Image.fromarray((values(photo) * light).astype(np.uint8))
     face = faces["old"].resize((256, 256))
     face.paste("white", (120, 180, 136, 188))  # teeth
     pasted = alignment.crop(pasting.paste(dim, face, cut, None), cut, 256)
-    assert np.abs(skin(pasted) - skin(alignment.crop(dim, cut, 256))).max() < 12
-    assert np.abs(skin(pasted) - skin(face)).max() > 60
+    wanted = alignment.crop(dim, cut, 256)
+    assert np.abs(skin(pasted) - (0.3 * skin(face) + 0.7 * skin(wanted))).max() < 12
+    assert np.abs(skin(pasted) - skin(face)).max() > 50
     assert values(pasted)[183:186, 124:132].min() > 235
     hair = (slice(30, 40), slice(100, 156))
     assert (values(pasted)[hair].mean(axis=(0, 1)) < 0.8 * values(face)[hair].mean(axis=(0, 1))).sum() >= 2

@@ -35,16 +35,16 @@ def paste(
     own_skin: Annotated[
         bool,
         typer.Option(
-            "--own-skin", help="Somebody else keeps their own skin colour, instead of taking that of the photo's face."
+            "--own-skin", help="Somebody else keeps their own skin colour, whatever the light in the photo."
         ),
     ] = False,
 ) -> None:
     """Put people into a photo: children, mixtures, anybody.
 
     A person who was found in this photo goes back to their own place. Anybody else, if alone, takes the place of the
-    face that the photo names, or of the largest, and its skin colour, as if in the same light. To edit people who are
-    in the photo, stylegan edit --paste is better: it knows what they looked like before, and only changes what the edit
-    changes.
+    face that the photo names, or of the largest, and most of its skin colour, as if in the same light. To edit people
+    who are in the photo, stylegan edit --paste is better: it knows what they looked like before, and only changes what
+    the edit changes.
 
     Examples: stylegan paste mix.png me.jpg; stylegan paste dany party.jpg#2
     """
