@@ -34,9 +34,7 @@ def paste(
     ],
     own_skin: Annotated[
         bool,
-        typer.Option(
-            "--own-skin", help="Somebody else keeps their own skin colour, whatever the light in the photo."
-        ),
+        typer.Option("--own-skin", help="Somebody else keeps their own skin colour, whatever the light in the photo."),
     ] = False,
 ) -> None:
     """Put people into a photo: children, mixtures, anybody.
