@@ -121,6 +121,15 @@ def test_values_begin_at_even_places():
     )
 
 
+def test_directories_may_be_named_by_a_kind_of_their_own():
+    """TIFF's supplement 1 has a type for places of directories."""
+    before = bytearray(camera("<"))
+    for place in range(10, 200, 12):
+        if struct.unpack_from("<H", before, place)[0] in (SETTINGS, PLACE):
+            struct.pack_into("<H", before, place + 2, 13)
+    assert exif.kept(bytes(before)) == exif.kept(camera("<"))
+
+
 def test_an_entry_that_lies_outside_is_left_out():
     before = bytearray(camera("<"))
     (place,) = (place for place in range(10, 200, 12) if struct.unpack_from("<H", before, place)[0] == ARTIST)
