@@ -1,4 +1,6 @@
-"""An ICC profile that is unlike sRGB: red and green change places."""
+"""ICC profiles that are unlike sRGB: red and green change places, or grey is linear."""
+
+import struct
 
 from PIL import ImageCms
 
@@ -12,4 +14,19 @@ def _swapped():
     return bytes(profile)
 
 
-SWAPPED = _swapped()
+def _linear_grey():
+    white = 63190, 65536, 54061  # D50, in units of 1/65536
+    tags = {
+        b"kTRC": struct.pack(">4sLLH2x", b"curv", 0, 1, 256),  # a gamma of 1, in units of 1/256
+        b"wtpt": struct.pack(">4sL3l", b"XYZ ", 0, *white),
+    }
+    table, end = struct.pack(">L", len(tags)), 132 + 12 * len(tags)
+    for name, value in tags.items():
+        table += struct.pack(">4sLL", name, end, len(value))
+        end += len(value)
+    words = b"mntr", b"GRAY", b"XYZ ", b"acsp"
+    header = struct.pack(">L4xL4s4s4s12x4s24xL3l48x", end, 0x02400000, *words, 0, *white)
+    return header + table + b"".join(tags.values())
+
+
+SWAPPED, LINEAR_GREY = _swapped(), _linear_grey()

@@ -114,11 +114,11 @@ def _opened(content: bytes) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Original:
+    profile, rgba = image.info.get("icc_profile") or b"", None
     if image.mode.startswith("I"):
         image = _from_16_bits(image)
     if image.mode == "F":
         raise UnusableError("has floating-point pixels; save it with 8 or 16 bits per channel")
-    profile, rgba = image.info.get("icc_profile") or b"", None
     if image.has_transparency_data:
         image = image.convert("RGBA")
         rgba = image if image.getchannel("A").getextrema() != (255, 255) else None
@@ -155,7 +155,7 @@ def _converted(image: Image.Image, profile: bytes, to: bytes) -> Image.Image:
 @lru_cache(maxsize=64)
 def _transform(profile: bytes, to: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """The transform between two profiles; None if there is nothing to do, or if one of them is invalid."""
-    if profile == to or mode not in ("RGB", "CMYK"):
+    if profile == to or mode not in ("L", "RGB", "CMYK"):
         return None
     try:
         before, after = _profile(profile), _profile(to)

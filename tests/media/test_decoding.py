@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from odd_profile import SRGB, SWAPPED
+from odd_profile import LINEAR_GREY, SRGB, SWAPPED
 from PIL import Image
 from png_by_hand import png
 
@@ -138,6 +138,19 @@ def test_profiles_are_converted_to_srgb():
     assert np.abs(found[1:] - (100, 200, 50)).max() <= 2 and (found[0] == 255).all()
     for profile in (SRGB, b"nonsense"):
         assert (colours(encoded(image, "PNG", icc_profile=profile)) == (200, 100, 50)).all()
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF"])
+def test_profiles_of_grey_are_converted_to_srgb(format):
+    """As scanners and photo editors write them; one for colours says nothing about grey."""
+    image = Image.new("L", (4, 4), 128)
+    assert np.abs(colours(encoded(image, format, icc_profile=LINEAR_GREY)) - 188).max() <= 1
+    assert (colours(encoded(image, format, icc_profile=SWAPPED)) == 128).all()
+
+
+def test_profiles_of_16_bit_grey_are_converted_to_srgb():
+    image = Image.fromarray(np.full((4, 4), 128 * 257, np.uint16))
+    assert np.abs(colours(encoded(image, "PNG", icc_profile=LINEAR_GREY)) - 188).max() <= 1
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
