@@ -165,13 +165,14 @@ def _check(generator: Generator, eager: Synthesis, synthesize: Synthesis) -> Non
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without what torch says when it compiles: TF32 would be faster, CUDA's toolkit is here, but no GPU."""
-    logging.disable(logging.WARNING)
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
 
 
 def _timed(generator: Generator, ws: Tensor) -> float:

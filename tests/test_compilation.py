@@ -85,6 +85,16 @@ def test_compilers_warn_nobody(tiny, cache, monkeypatch, recwarn, caplog):
     assert caplog.records
 
 
+def test_who_wants_no_logs_gets_none_after_compiling(tiny, cache, monkeypatch):
+    draws(monkeypatch, lambda image: image)
+    logging.disable(logging.ERROR)
+    try:
+        compilation.compile_synthesis(tiny)
+        assert logging.root.manager.disable == logging.ERROR
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 @pytest.mark.parametrize("call", [1, 2, 3])
 def test_no_compiler(tiny, cache, monkeypatch, call):
     """Or one that fails later, as CUDA's graphs may."""
