@@ -82,7 +82,6 @@ def test_of_who_was_there_nothing_is_left_beside_somebody_else(photo, faces):
     assert not changed[distance(cut) > 0.5].any()
 
 
-@pytest.mark.parametrize("is_other", [False, True])
 def skin(picture):
     """The colour of cheeks and nose in an aligned face of 256 pixels."""
     return np.median(values(picture)[100:170, 75:180], axis=(0, 1))
