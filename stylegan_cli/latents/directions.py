@@ -7,7 +7,6 @@ them: rosinality's factors, GANSpace's components. Those do not say their model.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +20,13 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.latents import files, people
+from stylegan_cli.latents.named import numbered
 from stylegan_cli.latents.selection import parse_layers
 
 ENDINGS = (".npz", ".npy", *files.TORCH)
 UNIT = "1 moves w by a vector of length 1"
 GANSPACE = {"lat_comp", "lat_stdev"}  # keys of its files
+MOST_DIGITS = 9  # in a direction's number
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +71,14 @@ def resolve(text: str, generator: Generator, known: Mapping[str, Path]) -> Direc
 
 
 def located(text: str) -> tuple[Path, int | None]:
-    """The file that `text` would be, and which of several directions in it, counted from 0."""
-    match = re.fullmatch(r"(.+)#(\d{1,9})", text)
-    return (Path(match[1]), int(match[2])) if match else (Path(text), None)
+    """The file that `text` would be, and which of several directions in it, counted from 0. Raises UsageError if that
+    is no number."""
+    name, number = numbered(text)
+    if not (number and name.lower().endswith(ENDINGS)):
+        return Path(text), None
+    if not (number.isdecimal() and len(number) <= MOST_DIGITS):
+        raise UsageError(f"there is no {text}: directions in a file are numbered from 0, like {name}#3")
+    return Path(name), int(number)
 
 
 def read(path: Path, generator: Generator, number: int | None = None) -> Direction:
@@ -157,13 +163,14 @@ def _layers(words: object, generator: Generator, path: Path) -> str:
     return words
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused later
 def _components(arrays: Mapping[str, np.ndarray], path: Path) -> np.ndarray:
     """GANSpace's principal components of W, `[n, 1, w_dim]`, each as long as a standard deviation: the unit that its
     notebooks move w by (Harkonen et al. 2020, arXiv:2004.02546)."""
     components, deviations = (np.asarray(arrays[key]) for key in ("lat_comp", "lat_stdev"))
     if components.ndim != 3 or deviations.shape != components.shape[:1]:
         raise ValueError("its components and their deviations do not match")
-    if (deviations == 1).all():  # GANSpace measures them only in W
+    if len(deviations) and (deviations == 1).all():  # GANSpace measures them only in W
         raise StyleganError(
             f"{path} holds components of Z, but edits move w; use those that GANSpace finds with --use_w"
         )
@@ -173,14 +180,17 @@ def _components(arrays: Mapping[str, np.ndarray], path: Path) -> np.ndarray:
 def _foreign(generator: Generator, array: np.ndarray, path: Path, number: int | None) -> Direction:
     """The direction in another project's array, or the one of several with this number."""
     array = np.asarray(array)
+    _check_type(array, path)
     if array.ndim == 3 and len(array) == 1:
         array = array[0]
-    count = len(array) if array.ndim == 3 or (array.ndim == 2 and _are_several(array)) else 1
-    if count == 1:
+    are_several = _are_several(array) if array.ndim == 2 else array.ndim == 3 and len(array) > 0
+    if not are_several:
+        vector = _vector(generator, array, path)
         _check_alone(path, number)
-        return Direction(path.stem, _vector(generator, array, path))
-    if number is None or number >= count:
-        raise UsageError(f"{path} holds {count} directions; name one, from {path.name}#0 to {path.name}#{count - 1}")
+        return Direction(path.stem, vector)
+    if number is None or number >= len(array):
+        last = len(array) - 1
+        raise UsageError(f"{path} holds {len(array)} directions; name one, from {path.name}#0 to {path.name}#{last}")
     return Direction(f"{path.stem}#{number}", _vector(generator, array[number], path))
 
 
@@ -190,10 +200,14 @@ def _check_alone(path: Path, number: int | None) -> None:
         raise UsageError(f"{path} holds one direction; leave out #{number}")
 
 
-def _vector(generator: Generator, array: np.ndarray, path: Path) -> Tensor:
-    array = np.asarray(array)
+def _check_type(array: np.ndarray, path: Path) -> None:
     if array.dtype.kind != "f":
         raise StyleganError(f"{path} holds {array.dtype} values; directions are floating-point numbers")
+
+
+def _vector(generator: Generator, array: np.ndarray, path: Path) -> Tensor:
+    array = np.asarray(array)
+    _check_type(array, path)
     return people.from_array(generator, array, str(path))[0].ws
 
 

@@ -220,6 +220,29 @@ def test_a_number_that_the_file_does_not_have(tiny, tmp_path, number):
         directions.read(tmp_path / "rows.npy", tiny, number)
 
 
+@pytest.mark.parametrize("number", ["x", "-1", "1234567890"])
+def test_what_is_no_number(tiny, tmp_path, number):
+    np.save(tmp_path / "rows.npy", np.eye(3, tiny.w_dim))
+    with pytest.raises(UsageError, match=rf"rows\.npy#{number}: directions in a file are numbered from 0"):
+        directions.resolve(f"{tmp_path}/rows.npy#{number}", tiny, {})
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.zeros((0, 1, 16), np.float32), "is empty"),
+        (np.full((3, 16), np.nan), r"has shape \[3, 16\]"),
+        (np.zeros((2, 2, 3, 16)), r"has shape \[2, 2, 3, 16\]"),
+        (np.eye(3, 16) * 1j, "complex128 values"),
+    ],
+)
+def test_a_number_does_not_hide_what_is_wrong_with_a_file(tiny, tmp_path, array, said):
+    np.save(tmp_path / "broken.npy", array)
+    with pytest.raises(StyleganError, match=said):
+        directions.read(tmp_path / "broken.npy", tiny, 1)
+
+
 def test_where_there_is_one_there_is_no_choice(written, tiny, tmp_path):
     np.savez(tmp_path / "lone.npz", random(tiny.w_dim))
     np.save(tmp_path / "w.npy", random(tiny.w_dim))
@@ -262,8 +285,11 @@ def test_ganspaces_components_move_by_standard_deviations(tiny, tmp_path):
         (random(3, 16), np.full(3, 2.0), "do not match"),
         (random(3, 1, 9), np.full(3, 2.0), r"has shape \[1, 9\]"),
         (random(3, 1, 16), np.full(3, np.nan), "NaN"),
+        (np.full((3, 1, 16), 1e38, np.float32), np.full(3, 1e38, np.float32), "NaN"),
+        (np.zeros((0, 1, 16), np.float32), np.zeros(0, np.float32), "is empty"),
     ],
 )
+@pytest.mark.filterwarnings("error")
 def test_ganspaces_components_that_do_not_fit(tiny, tmp_path, components, deviations, said):
     np.savez(tmp_path / "pca.npz", lat_comp=components, lat_stdev=deviations)
     with pytest.raises(StyleganError, match=said):
