@@ -12,6 +12,9 @@ SKIN = np.s_[24:44, 18:46]  # of these pixels: the middle of a face, most of whi
 TAKEN = 0.7  # how much of the difference between two skins is taken for the light's
 CAST = 32.0  # colours that differ by more (of 255) are an edit rather than a colour cast
 GRAIN = 10.0  # differences of colour (of 255) that are noise
+GREYS = np.arange(256)
+WEIGHTS = (0.299, 0.587, 0.114)  # of red, green and blue in a grey
+FADED = 0.03  # shares of the brightest grey that a photo's tints may differ by, if it is black and white or sepia
 
 
 def lit(face: Image.Image, other: Image.Image) -> Image.Image:
@@ -19,13 +22,32 @@ def lit(face: Image.Image, other: Image.Image) -> Image.Image:
     white white."""
     skin, curves = _skin(face), list[int]()
     for own, wanted in zip(skin, skin + TAKEN * (_skin(other) - skin), strict=True):
-        curves += np.interp(np.arange(256), (0, own, 255), (0, wanted, 255)).round().astype(int).tolist()
+        curves += np.interp(GREYS, (0, own, 255), (0, wanted, 255)).round().astype(int).tolist()
     return face.point(curves)
 
 
 def _skin(picture: Image.Image) -> np.ndarray:
     """The colour of the skin in a crop, `[3]`; not so dark or bright that nothing else fits below or above."""
     return np.median(small(picture)[SKIN], axis=(0, 1)).clip(20, 235)
+
+
+def tints(photo: np.ndarray) -> np.ndarray | None:
+    """What a black-and-white photo `[n, n, 3]` adds to each grey, `[256, 3]`: nothing, or more or less of one tint, if
+    it is sepia or has yellowed. None if it is in colour."""
+    colours = resized(photo, COLOUR_SIZE).reshape(-1, 3).astype(np.float64)
+    greys = colours @ WEIGHTS
+    added = colours - greys[:, None]
+    hue = added.mean(axis=0) / max(np.linalg.norm(added.mean(axis=0)), 1e-9)
+    near = np.exp(-np.abs(GREYS[:, None] - greys) / 8)
+    found = (near @ (added @ hue) / near.sum(axis=1)).clip(0)[:, None] * hue
+    apart = np.abs(added - found[greys.round().clip(0, 255).astype(int)]).max(axis=1)
+    return found if np.percentile(apart, 99) <= FADED * greys.max() else None
+
+
+def tinted(picture: Image.Image, tints: np.ndarray) -> Image.Image:
+    """A picture in black and white, with a tint `[256, 3]` for each grey."""
+    grey = np.asarray(picture.convert("L"))
+    return Image.fromarray((grey[..., None] + tints[grey]).round().clip(0, 255).astype(np.uint8))
 
 
 def light(

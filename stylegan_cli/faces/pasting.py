@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from stylegan_cli.faces import geometry
 from stylegan_cli.faces.alignment import BLUR, Alignment, crop
-from stylegan_cli.faces.colours import COLOUR_SIZE, carried, framed, light, lit, resized, small
+from stylegan_cli.faces.colours import COLOUR_SIZE, carried, framed, light, lit, resized, small, tinted, tints
 
 # Places are described by their distance from the crop's middle. The face and most of the hair are in a superellipse,
 # whose half axes are fractions of the crop's edge; measured in a square, the crop's own border is at distance 1.
@@ -61,7 +61,7 @@ def paste(
     Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's,
     it takes most of the colour of the photo's skin, as if in the same light, unless it keeps its `own_skin`; everything
     that the photo shows of the person within the crop is replaced or, with a `silhouette`, everything but shoulders,
-    and hair above the crop, too.
+    and hair above the crop, too. In a black-and-white or sepia photo, the face is, too.
     `clothes` tells where a crop shows some: the photo's stay where the face has some, too, or where another person has
     nothing; with a `silhouette`, the face's are not drawn over the background. What is nearer to `others`, the places
     of the other faces in the photo, is theirs, and stays as it is.
@@ -71,8 +71,8 @@ def paste(
         face = face if own_skin else lit(face, reference)
     square = _square(photo, alignment)
     before, inner, size = square.before, square.inner, square.size
-    if np.ptp(before, axis=2).max() < 1:  # a black-and-white photo
-        face, reference = (picture.convert("L").convert("RGB") for picture in (face, reference))
+    if (tone := tints(before)) is not None:
+        face, reference = (tinted(picture, tone) for picture in (face, reference))
     seen = _look(square, face, is_other, silhouette, clothes)
     own = _own(alignment, others, _places(square.corners, len(before)))
     near = _near(square, seen) * own

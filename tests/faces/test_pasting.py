@@ -464,6 +464,18 @@ def test_a_black_and_white_photo_stays_one(photo):
     assert (pasted != values(grey)).any()
 
 
+@pytest.mark.parametrize("is_other", [False, True])
+def test_an_old_photo_keeps_its_tint(photo, is_other):
+    """What sepia and yellowed paper add to greys, however noisy the scan."""
+    cut = placed(SIZE, CENTRE, EDGE)
+    tint, noise = (1, 0.85, 0.65), np.random.RandomState(3).normal(0, 5, (*SIZE[::-1], 3))
+    old = Image.fromarray((values(photo.convert("L"))[..., None] * tint + noise).clip(0, 255).astype(np.uint8))
+    face = alignment.crop(photo, cut, 256)
+    pasted = alignment.crop(pasting.paste(old, ImageChops.invert(face), cut, None if is_other else face), cut, 32)
+    red, green, blue = np.moveaxis(values(pasted), 2, 0)
+    assert np.abs(green - 0.85 * red).mean() < 4 and np.abs(blue - 0.65 * red).mean() < 6
+
+
 def test_what_was_drawn_otherwise_casts_no_light_around_it(photo):
     """A hat that the generator did not draw, or drew: its colours are not those of the light on the face."""
     cut = placed(SIZE, CENTRE, EDGE)
