@@ -246,6 +246,12 @@ def test_a_name_in_a_file_is_no_path(stylegan, tiny_model, tiny, here):
     assert not (here.parent / "out.png").exists()
 
 
+def test_one_of_several_in_a_file_has_its_own_sheet(stylegan, tiny_model, tiny, here):
+    np.save(here / "rows.npy", np.eye(3, tiny.w_dim))
+    words = ("--on", 1, "--steps", 2, "--size", 16, "--model", tiny_model)
+    assert stylegan("directions", "show", "rows.npy#2", *words).stdout == "rows#2.png\n"
+
+
 def test_the_list_goes_on_after_a_broken_file(found, own_folder, stylegan, tiny_model):
     found("--scorer", "red")
     (own_folder / "bad.npz").write_bytes(b"PK")

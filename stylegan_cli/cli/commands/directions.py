@@ -80,6 +80,7 @@ def show(
     """
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents.directions import located
     from stylegan_cli.latents.references import split
     from stylegan_cli.operations import editing
 
@@ -93,7 +94,9 @@ def show(
     strips = [editing.strip(studio.generator, person, edits, steps) for person in people]
     names = [person.label for person in people] if len(people) > 1 else []
     # Named as the user called it: the name in the file is not trusted, and could lead out of this folder.
-    studio.save_sheet(Path(name).stem, editing.sheet(strips, names), [])
+    path, number = located(name)
+    title = path.stem if number is None else f"{path.stem}#{number}"
+    studio.save_sheet(title, editing.sheet(strips, names), [])
 
 
 @app.command()
