@@ -80,16 +80,17 @@ def _pasting_into(
     if len({cut.quad for cut in cuts}) < len(cuts):
         raise UsageError(f"two of these people are the same face in {photo.path}; name each person once")
     look = _silhouette(quiet)
-    unedited = [
-        original.matched(render(studio.generator, person.face())) if _is_seen_at(cut, person) else None
-        for cut, person in zip(cuts, before, strict=True)
+    unedited = [original.matched(render(studio.generator, person.face())) for person in before]
+    references = [
+        face if _is_seen_at(cut, person) else None for face, cut, person in zip(unedited, cuts, before, strict=True)
     ]
 
     def paste(*faces: Image.Image) -> Image.Image:
         image = empty
-        for face, cut, reference in zip(faces, cuts, unedited, strict=True):
+        for face, own, cut, reference in zip(faces, unedited, cuts, references, strict=True):
             others = [other for other in (*faces_there, *cuts) if not other.is_near(cut)]
-            image = pasting.paste(image, original.matched(face), cut, reference, look, others, clothes.read, own_skin)
+            new = original.matched(face)
+            image = pasting.paste(image, new, cut, reference, look, others, clothes.read, own, own_skin)
         return image
 
     return paste

@@ -17,10 +17,10 @@ WEIGHTS = (0.299, 0.587, 0.114)  # of red, green and blue in a grey
 FADED = 0.03  # shares of the brightest grey that a photo's tints may differ by, if it is black and white or sepia
 
 
-def lit(face: Image.Image, other: Image.Image) -> Image.Image:
-    """A face in the light of another crop: its skin takes most of the colour of the skin there; black stays black, and
-    white white."""
-    skin, curves = _skin(face), list[int]()
+def lit(face: Image.Image, unedited: Image.Image, other: Image.Image) -> Image.Image:
+    """A face in the light of another crop: its skin, as it was `unedited`, takes most of the colour of the skin there;
+    black stays black, and white white."""
+    skin, curves = _skin(unedited), list[int]()
     for own, wanted in zip(skin, skin + TAKEN * (_skin(other) - skin), strict=True):
         curves += np.interp(GREYS, (0, own, 255), (0, wanted, 255)).round().astype(int).tolist()
     return face.point(curves)

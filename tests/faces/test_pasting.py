@@ -105,6 +105,16 @@ def test_somebody_else_comes_into_the_light_of_the_photo(photo, faces, light):
     assert np.abs(skin(pasted) - skin(face)).max() < 8
 
 
+def test_what_an_edit_does_to_the_skin_of_somebody_else_stays(photo, faces):
+    """It is not taken for light, frame by frame of a film."""
+    cut = placed(SIZE, CENTRE, EDGE)
+    face = faces["old"].resize((256, 256))
+    edited = Image.fromarray((values(face) * (0.8, 0.9, 1)).astype(np.uint8))
+    both = (pasting.paste(photo, one, cut, None, unedited=face) for one in (edited, face))
+    pasted, before = (skin(alignment.crop(one, cut, 256)) for one in both)
+    assert np.abs(pasted / before - (0.8, 0.9, 1)).max() < 0.03
+
+
 @pytest.mark.parametrize("is_other", [False, True])
 def test_faces_beside_it_stay(photo, is_other):
     """What is nearer to them, in units of each face, is theirs: also of somebody small."""
