@@ -13,6 +13,7 @@ from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.faces import alignment, clothes, pasting, photos
 from stylegan_cli.faces.alignment import Alignment
+from stylegan_cli.faces.colours import lit
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import file_digest
 from stylegan_cli.latents.named import Photo
@@ -90,7 +91,9 @@ def _pasting_into(
         for face, own, cut, reference in zip(faces, unedited, cuts, references, strict=True):
             others = [other for other in (*faces_there, *cuts) if not other.is_near(cut)]
             new = original.matched(face)
-            image = pasting.paste(image, new, cut, reference, look, others, clothes.read, own, own_skin)
+            if reference is None and not own_skin:
+                new = lit(new, own, alignment.crop(empty, cut, new.width))
+            image = pasting.paste(image, new, cut, reference, look, others, clothes.read)
         return image
 
     return paste

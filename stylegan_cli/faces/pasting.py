@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from stylegan_cli.faces import geometry
 from stylegan_cli.faces.alignment import BLUR, Alignment, crop
-from stylegan_cli.faces.colours import COLOUR_SIZE, carried, framed, light, lit, resized, small, tinted, tints
+from stylegan_cli.faces.colours import COLOUR_SIZE, carried, framed, light, resized, small, tinted, tints
 
 # Places are described by their distance from the crop's middle. The face and most of the hair are in a superellipse,
 # whose half axes are fractions of the crop's edge; measured in a square, the crop's own border is at distance 1.
@@ -51,26 +51,21 @@ def paste(
     silhouette: Finder | None = None,
     others: Sequence[Alignment] = (),
     clothes: Finder | None = None,
-    unedited: Image.Image | None = None,
-    own_skin: bool = False,
 ) -> Image.Image:
     """The RGB photo with `face`, the edited crop of any size, in its place. Pixels farther than MARGIN from the crop,
     and those around it that the edit does not reach, keep their values.
 
     `reference` is the crop before the edit, as the generator draws it. The difference between its colours and the
     photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
-    Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's,
-    it takes most of the colour of the photo's skin, as if in the same light, unless it keeps its `own_skin`. Skins are
-    compared as the face was `unedited`, if that is given, so that what an edit does to skin stays. And everything
-    that the photo shows of the person within the crop is replaced or, with a `silhouette`, everything but shoulders,
-    and hair above the crop, too. In a black-and-white or sepia photo, the face is, too.
-    `clothes` tells where a crop shows some: the photo's stay where the face has some, too, or where another person has
-    nothing; with a `silhouette`, the face's are not drawn over the background. What is nearer to `others`, the places
-    of the other faces in the photo, is theirs, and stays as it is.
+    Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's
+    (best `lit` like this one), everything that the photo shows of the person within the crop is replaced or, with a
+    `silhouette`, everything but shoulders, and hair above the crop, too. In a black-and-white or sepia photo, the face
+    becomes so, too. `clothes` tells where a crop shows some: the photo's stay where the face has some, too, or where
+    another person has nothing; with a `silhouette`, the face's are not drawn over the background. What is nearer to
+    `others`, the places of the other faces in the photo, is theirs, and stays as it is.
     """
     if is_other := reference is None:
         reference = crop(photo, alignment, face.width)
-        face = face if own_skin else lit(face, unedited or face, reference)
     square = _square(photo, alignment)
     before, inner, size = square.before, square.inner, square.size
     if (tone := tints(before)) is not None:
