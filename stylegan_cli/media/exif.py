@@ -13,21 +13,8 @@ from stylegan_cli import __version__
 
 ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 NAME = b"stylegan "  # our software's, before its version
-SIZES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-}  # bytes of one value, by its kind
+# Bytes of one value, by its kind.
+SIZES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), start=1))
 ASCII, SHORT, LONG = 2, 3, 4
 SOFTWARE, COLOUR_SPACE, SRGB = 0x0131, 0xA001, 1
 SETTINGS, PLACE = 0x8769, 0x8825  # where two more directories are: how and where the photo was taken
