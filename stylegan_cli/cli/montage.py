@@ -13,7 +13,7 @@ from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.faces import alignment, clothes, pasting, photos
 from stylegan_cli.faces.alignment import Alignment
-from stylegan_cli.faces.colours import lit
+from stylegan_cli.faces.colours import lighting
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import file_digest
 from stylegan_cli.latents.named import Photo
@@ -81,18 +81,21 @@ def _pasting_into(
     if len({cut.quad for cut in cuts}) < len(cuts):
         raise UsageError(f"two of these people are the same face in {photo.path}; name each person once")
     look = _silhouette(quiet)
-    unedited = [original.matched(render(studio.generator, person.face())) for person in before]
-    references = [
-        face if _is_seen_at(cut, person) else None for face, cut, person in zip(unedited, cuts, before, strict=True)
-    ]
+    references: list[Image.Image | None] = []
+    lights: list[list[int] | None] = []  # of the faces before an edit: what it does to skin is no light
+    for cut, person in zip(cuts, before, strict=True):
+        unedited = original.matched(render(studio.generator, person.face()))
+        is_there = _is_seen_at(cut, person)
+        references.append(unedited if is_there else None)
+        keeps_skin = is_there or own_skin
+        lights.append(None if keeps_skin else lighting(unedited, alignment.crop(empty, cut, unedited.width)))
 
     def paste(*faces: Image.Image) -> Image.Image:
         image = empty
-        for face, own, cut, reference in zip(faces, unedited, cuts, references, strict=True):
+        for face, cut, reference, light in zip(faces, cuts, references, lights, strict=True):
             others = [other for other in (*faces_there, *cuts) if not other.is_near(cut)]
             new = original.matched(face)
-            if reference is None and not own_skin:
-                new = lit(new, own, alignment.crop(empty, cut, new.width))
+            new = new.point(light) if light else new
             image = pasting.paste(image, new, cut, reference, look, others, clothes.read)
         return image
 

@@ -17,13 +17,13 @@ WEIGHTS = (0.299, 0.587, 0.114)  # of red, green and blue in a grey
 FADED = 0.03  # shares of the brightest grey that a photo's tints may differ by, if it is black and white or sepia
 
 
-def lit(face: Image.Image, unedited: Image.Image, other: Image.Image) -> Image.Image:
-    """A face in the light of another crop: its skin, as it was `unedited`, takes most of the colour of the skin there;
-    black stays black, and white white."""
-    skin, curves = _skin(unedited), list[int]()
+def lighting(face: Image.Image, other: Image.Image) -> list[int]:
+    """The curves, for `Image.point`, that bring a face into the light of another crop: its skin takes most of the
+    colour of the skin there; black stays black, and white white."""
+    skin, curves = _skin(face), list[int]()
     for own, wanted in zip(skin, skin + TAKEN * (_skin(other) - skin), strict=True):
         curves += np.interp(GREYS, (0, own, 255), (0, wanted, 255)).round().astype(int).tolist()
-    return face.point(curves)
+    return curves
 
 
 def _skin(picture: Image.Image) -> np.ndarray:
@@ -101,11 +101,11 @@ def carried(before: np.ndarray, change: np.ndarray, weight: np.ndarray, border: 
     unexplained = (mean(new**2) - changes**2 - (slope * together).sum(axis=2)).sum(axis=2, keepdims=True)
 
     apart = before - resized(colours, size)
-    carried = resized(changes, size) + np.einsum("yxi,yxij->yxj", apart, resized(slope, size))
+    predicted = resized(changes, size) + np.einsum("yxi,yxij->yxj", apart, resized(slope, size))
     strange = np.einsum("yxi,yxij,yxj->yx", apart, resized(precision, size), apart, optimize=True)[..., None]
     doubt = (resized(unexplained, size).clip(0) + GRAIN**2) * (1 + strange)  # a prediction's variance
-    power = (carried**2).sum(axis=2, keepdims=True)
-    return np.asarray(carried * power / (power + doubt))
+    power = (predicted**2).sum(axis=2, keepdims=True)
+    return np.asarray(predicted * power / (power + doubt))
 
 
 def _outer(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -131,5 +131,5 @@ def resized(values: np.ndarray, size: int) -> np.ndarray:
     """Values `[n, n, ...]` as `[size, size, ...]`, antialiased."""
     channels = np.moveaxis(np.asarray(values, np.float32).reshape(*values.shape[:2], -1), 2, 0)
     pictures = [Image.fromarray(np.ascontiguousarray(one)) for one in channels]
-    resized = [np.asarray(one.resize((size, size), Image.Resampling.BILINEAR)) for one in pictures]
-    return np.stack(resized, axis=2).reshape(size, size, *values.shape[2:])
+    scaled = [np.asarray(one.resize((size, size), Image.Resampling.BILINEAR)) for one in pictures]
+    return np.stack(scaled, axis=2).reshape(size, size, *values.shape[2:])

@@ -58,7 +58,7 @@ def paste(
     `reference` is the crop before the edit, as the generator draws it. The difference between its colours and the
     photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
     Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's
-    (best `lit` like this one), everything that the photo shows of the person within the crop is replaced or, with a
+    (see `colours.lighting`), everything that the photo shows of the person within the crop is replaced or, with a
     `silhouette`, everything but shoulders, and hair above the crop, too. In a black-and-white or sepia photo, the face
     becomes so, too. `clothes` tells where a crop shows some: the photo's stay where the face has some, too, or where
     another person has nothing; with a `silhouette`, the face's are not drawn over the background. What is nearer to
@@ -103,8 +103,11 @@ class _Square:
 
     corners: np.ndarray
     size: int
-    border: int
     before: np.ndarray
+
+    @property
+    def border(self) -> int:
+        return (len(self.before) - self.size) // 2
 
     @property
     def inner(self) -> tuple[slice, slice]:
@@ -127,9 +130,8 @@ class _Seen:
 
 def _square(photo: Image.Image, alignment: Alignment) -> _Square:
     size = 4 * max(round(min(2 * alignment.edge, FINEST) / 4), 1)
-    border = round(size * MARGIN)
     corners = geometry.inside(alignment.corners, geometry.WHOLE * (1 + 2 * MARGIN) - MARGIN)
-    return _Square(corners, size, border, _surroundings(photo, corners, size + 2 * border))
+    return _Square(corners, size, _surroundings(photo, corners, size + 2 * round(size * MARGIN)))
 
 
 def _look(
@@ -186,11 +188,12 @@ def _people(square: _Square, face: Image.Image, silhouette: Finder | None) -> tu
 
 
 def _middle_one(people: np.ndarray) -> np.ndarray:
-    """Of the people in a crop, `[n, n, 1]`, the one in its middle: the generator draws bystanders, too."""
+    """Of the people in a crop, `[n, n, 1]`, the one in its middle: the generator draws bystanders, too. The whole crop,
+    if nobody is seen there: what was drawn may not look like a person."""
     seen = Image.fromarray((resized(people, COLOUR_SIZE)[..., 0] > 0.5).astype(np.uint8))
     middle = (COLOUR_SIZE // 2, COLOUR_SIZE // 2)
     if not seen.getpixel(middle):
-        return people
+        return np.ones_like(people)
     seen = seen.copy()  # pictures of arrays cannot be filled
     ImageDraw.floodfill(seen, middle, 2)
     parts = np.asarray(seen)[..., None]

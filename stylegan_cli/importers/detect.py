@@ -49,21 +49,18 @@ def read_tensor(path: Path) -> Tensor:
     w_dim]`, as `[n, 1 or num_ws, w_dim]`. Nothing in the file is ever run. Raises StyleganError if it cannot be
     read."""
     with _refusing(path, "another file"):
-        data = _map(path)
-        value = _tree(path, data)
-        if isinstance(value, Stored):
-            return value.tensor()
+        value = _tree(path, data := _map(path))
         if _factors(value) is not None:
             raise RefusedError("these are rosinality's factors, which are directions (stylegan edit --direction)")
-        return _projected(value, len(data))
+        return _only(value, len(data))
 
 
 def read_directions(path: Path) -> Tensor:
     """What `read_tensor` reads, or the directions `[n, w_dim]` that rosinality's factorization writes."""
     with _refusing(path, "another file"):
-        factors = _factors(_tree(path, _map(path)))
-        found = None if factors is None else factors.tensor().T
-    return read_tensor(path) if found is None else found
+        value = _tree(path, data := _map(path))
+        factors = _factors(value)
+        return _only(value, len(data)) if factors is None else factors.tensor().T
 
 
 def _factors(value: object) -> Stored | None:
@@ -72,8 +69,11 @@ def _factors(value: object) -> Stored | None:
     return found if isinstance(found, Stored) and len(found.shape) == 2 else None
 
 
-def _projected(value: object, size: int) -> Tensor:
-    """The latents that rosinality's projector writes, under their pictures' names. `size` is the file's, in bytes."""
+def _only(value: object, size: int) -> Tensor:
+    """The only tensor, or the latents that rosinality's projector writes, under their pictures' names. `size` is the
+    file's, in bytes."""
+    if isinstance(value, Stored):
+        return value.tensor()
     pictures = list(value.values()) if isinstance(value, dict) else []
     found = [one.get("latent") if isinstance(one, dict) else None for one in pictures]
     latents = [one for one in found if isinstance(one, Stored)]

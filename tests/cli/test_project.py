@@ -425,12 +425,25 @@ def test_who_edits_what_was_pasted_into_is_told_of_the_original(works, party, di
 
 
 def test_somebody_else_may_keep_their_skin(works, photo, monkeypatch):
-    relit = []
-    monkeypatch.setattr(montage, "lit", lambda face, *_: relit.append(face) or face)
-    works("paste", 1, photo, "-o", "light.png", "-q")
-    assert len(relit) == 1
-    works("paste", 1, photo, "--own-skin", "-o", "own.png", "-q")
-    assert len(relit) == 1
+    def pasted(curve, *words):
+        monkeypatch.setattr(montage, "lighting", lambda *_: [*curve] * 3)
+        works("paste", 1, photo, *words, "-o", "in.png", "--force", "-q")
+        return pixels("in.png").astype(int)
+
+    unchanged, dark = range(256), [0] * 256
+    assert np.array_equal(pasted(dark, "--own-skin"), pasted(unchanged))
+    assert np.abs(pasted(dark) - pasted(unchanged)).max() > 50
+
+
+def test_a_film_of_somebody_else_has_one_light(works, photo, direction, monkeypatch):
+    """That of the face before the edit: else what an edit does to skin would be taken for light, and change it."""
+    compared = []
+    really = montage.lighting
+    monkeypatch.setattr(montage, "lighting", lambda face, other: compared.append(face) or really(face, other))
+    works("edit", 1, "--direction", f"{direction}=-1..1", "--paste", photo, "--frames", 2, "--out", "years/", "-q")
+    works("sample", "--seeds", 1, "-o", "1.png", "-q")
+    (face,) = compared
+    assert np.array_equal(np.asarray(face), np.asarray(Image.open("1.png")))
 
 
 def test_only_who_is_seen_there_is_compared_with_before(works, photo, direction, monkeypatch):

@@ -423,6 +423,13 @@ def test_where_no_wall_is_seen_none_is_made_up(somebody_else):
     assert changed[distance(cut) < 0.4].any() and not changed[distance(cut) > 0.5].any()
 
 
+def test_whoever_is_not_seen_in_their_own_picture_goes_in_all_the_same(somebody_else):
+    """A drawing, or a model's failure, rather than nobody: the one who was there would just be gone."""
+    photo, _, cut = somebody_else
+    pasted = values(pasting.paste(photo, Image.new("RGB", (256, 256), (20, 60, 200)), cut, None, brown))
+    assert np.abs(pasted[140:160, 170:190] - (20, 60, 200)).max() < 8
+
+
 def test_where_nobody_is_seen_faces_go_back_all_the_same(before_a_wall):
     """A cat's, or what else a model draws."""
     photo, face, cut, edited = before_a_wall
