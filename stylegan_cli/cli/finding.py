@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -21,7 +23,7 @@ from stylegan_cli.files import PICTURES
 from stylegan_cli.latents import files, people, references
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.media.render import render
-from stylegan_cli.media.sampled import SampledFaces
+from stylegan_cli.media.sampled import SampledFaces, read_w
 from stylegan_cli.operations import discovery
 from stylegan_cli.operations.discovery import Moved
 from stylegan_cli.pictures import Face
@@ -58,6 +60,11 @@ class Sample:
     images: Iterable[Image.Image]
     labels: Mapping[str, Tensor] = field(default_factory=dict)
 
+    def first(self, count: int) -> Sample:
+        """The first `count` people, or all if there are fewer."""
+        labels = {name: label[:count] for name, label in self.labels.items()}
+        return Sample(self.w[:count], islice(self.images, count), labels)
+
 
 def of_seeds(studio: Studio, seeds: Iterable[int]) -> Sample:
     """The people of seeds."""
@@ -65,10 +72,29 @@ def of_seeds(studio: Studio, seeds: Iterable[int]) -> Sample:
     return Sample(w, _drawn(studio, w))
 
 
-def in_data(faces: SampledFaces, count: int) -> Sample:
-    """The first people of a data set, at most `count`."""
-    w = torch.from_numpy(faces.w[:count])
-    return Sample(w, map(faces.image, range(len(w))))
+def in_data(faces: SampledFaces) -> Sample:
+    """The people of a data set."""
+    return Sample(torch.from_numpy(faces.w), map(faces.image, range(len(faces))))
+
+
+def of_latents(studio: Studio, path: Path) -> Sample:
+    """The people whose `w` are in a file."""
+    w = torch.from_numpy(read_w(path, studio.generator))
+    return Sample(w, _drawn(studio, w))
+
+
+def labelled(sample: Sample, name: str, path: Path) -> Sample:
+    """The sample with the scores in a `.npy` as the label `name`: a number for each person, NaN where unknown."""
+    with files.reading(path, "scores"):
+        scores = files.read_npy(path)
+    number = len(sample.w)
+    if scores.dtype.kind not in "fiub" or scores.size != number or max(scores.shape, default=0) != number:
+        raise StyleganError(
+            f"{path} has shape {list(scores.shape)} ({scores.dtype}), but there are {number} people; give a number for "
+            "each, NaN where it is not known"
+        )
+    label = torch.from_numpy(scores.reshape(-1).astype(np.float64))
+    return replace(sample, labels={**sample.labels, name: label})
 
 
 def _drawn(studio: Studio, w: Tensor) -> Iterator[Image.Image]:
@@ -174,10 +200,10 @@ def find(studio: Studio, search: Search, sample: Sample, score: Score | None) ->
     walkers = of_seeds(studio, search.walkers).w
     with progress("measuring", search.faces, quiet) as advance:
         walk = Walk(studio, score, walkers, search.layers, units(scores), advance)
-        return [_found(fitted, target, search, walk) for target in search.targets]
+        return [_found(fitted, target, search, walk, sample.labels) for target in search.targets]
 
 
-def _found(fitted: discovery.Fit, target: str, search: Search, walk: Walk) -> Direction:
+def _found(fitted: discovery.Fit, target: str, search: Search, walk: Walk, labels: Collection[str]) -> Direction:
     """The direction of a target, corrected by what a walk along it shows."""
     kept = [name for name in search.kept if name != target]
     vector, moved = discovery.refine(fitted, target, kept, search.amount, search.rounds, walk.measure)
@@ -185,7 +211,7 @@ def _found(fitted: discovery.Fit, target: str, search: Search, walk: Walk) -> Di
     return Direction(
         target,
         vector.expand(walk.studio.generator.num_ws, -1),
-        title=SCORES[target].title if target in SCORES else "found from examples",
+        title="found from examples" if target in labels else SCORES[target].title,
         response=fitted.responses[target].float(),
         found={"kept": kept},
         scores=quality | {"amount": search.amount, "ahead": moved.ahead, "behind": moved.behind},

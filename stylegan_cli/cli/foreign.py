@@ -29,7 +29,7 @@ MODEL = {"--model": "--ckpt --network-pkl --pkl"}
 PEOPLE = MODEL | {"--psi": "--truncation --truncation-psi --trunc-psi"}
 PERSON = {"a seed as the person: 3, or 3-9": "--seeds"}
 AGES = "--older --old --younger --young"
-EDITS = {f"stylegan edit jon --{name} 3": f"--{name}" for name in ("gender", "smile", "yaw", "pitch")}
+EDITS = {f"stylegan edit jon --{name} 3": f"--{name}" for name in ("gender", "smile", "yaw", "pitch", "hair", "beard")}
 UNEDITED = PEOPLE | {"stylegan edit jon --age 3": f"--age {AGES}"} | EDITS  # where nothing is edited
 NUMBERED = {"party.jpg#2, with the face's number": "--face"}
 OPTIONS = {
@@ -66,7 +66,6 @@ OPTIONS = {
     "edit": PEOPLE
     | {
         "--direction NAME=AMOUNT": "--factor --degree --index --alpha --boundary-path",
-        "--direction glasses=2": "--glasses",
         **PERSON,
         "--age 3, or -3": AGES,
     }

@@ -25,8 +25,8 @@ LONG = 0.7  # typical distances that an edit moves: the default model's faces be
 UNBEARABLE = 2.0  # typical distances that no face survives
 NOTABLY = 1.1  # times as far as before: photos can be far to begin with
 SMALLEST = 128  # pixels: for smaller faces, scores and identity mean nothing
-DIGITS = {"years": 0, "degrees": 0, "log-odds": 1, "ratio": 2}  # after the point, by the score's unit
-NOTABLE = {"years": 3, "degrees": 3, "log-odds": 1, "ratio": 0.03}  # changes that can be seen
+DIGITS = {"years": 0, "degrees": 0, "log-odds": 1, "ratio": 2, "%": 0}  # after the point, by the score's unit
+NOTABLE = {"years": 3, "degrees": 3, "log-odds": 1, "ratio": 0.03, "%": 10}  # changes that can be seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,4 +187,4 @@ def _rounded(value: float, name: str) -> str:
 
 def _unit(name: str) -> str:
     """The unit, if it is an everyday one."""
-    return f" {SCORES[name].unit}" if SCORES[name].unit in ("years", "degrees") else ""
+    return f" {SCORES[name].unit}" if SCORES[name].unit in ("years", "degrees", "%") else ""

@@ -42,9 +42,7 @@ class SampledFaces:
     @property
     def w(self) -> np.ndarray:
         """`[n, w_dim]`, if all layers share a `w`; raises `StyleganError` if not."""
-        if self.ws.shape[1] != 1:
-            raise StyleganError(f"{self.path} was sampled with a cutoff, so its layers differ; sample it without one")
-        return self.ws[:, 0].astype(np.float32)
+        return _shared(self.ws, self.path)
 
     def __len__(self) -> int:
         return len(self._names)
@@ -69,6 +67,20 @@ class SampledFaces:
             return Origin.from_plain(json.loads(self._source.read(LABELS))["model"])
         except (UnusableError, *MALFORMED):
             return None
+
+
+def read_w(path: Path, generator: Generator) -> np.ndarray:
+    """The `w` of many people in a file, `[n, w_dim]` float32. Raises `StyleganError` if they do not fit the model, or
+    if their layers differ."""
+    return _shared(_read_ws(path, generator), path)
+
+
+def _shared(ws: np.ndarray, path: Path) -> np.ndarray:
+    if ws.shape[1] != 1:
+        raise StyleganError(
+            f"the layers of the people in {path} differ, as after sampling with --cutoff; sample them without it"
+        )
+    return ws[:, 0].astype(np.float32)
 
 
 def _read_ws(path: Path, generator: Generator) -> np.ndarray:

@@ -31,6 +31,7 @@ TOP, BASE = 10, 2
 UPPER_LIP, LOWER_LIP, MOUTH_CORNERS = [82, 13, 312], [87, 14, 317], [78, 308]  # the lips' inner edges
 UPPER_LIDS, LOWER_LIDS = [[160, 158], [385, 387]], [[144, 153], [380, 373]]  # of both eyes
 EYE_CORNERS = [[33, 133], [362, 263]]
+JAWS, CHIN = [172, 397], 152
 
 
 def read(face: Image.Image) -> np.ndarray | None:
@@ -77,6 +78,11 @@ def eyes_open(points: np.ndarray) -> float:
     heights = _length(points[UPPER_LIDS] - points[LOWER_LIDS]).mean(axis=1)
     corners = points[EYE_CORNERS]
     return float((heights / _length(corners[:, 1] - corners[:, 0])).mean())
+
+
+def jaw(points: np.ndarray) -> float:
+    """The width of the jaw divided by the height of a face `[468, 3]`."""
+    return float(_length(points[JAWS[1]] - points[JAWS[0]]) / _length(points[CHIN] - points[TOP]))
 
 
 def _across(points: np.ndarray) -> np.ndarray:

@@ -11,16 +11,19 @@ from PIL import Image
 
 from stylegan_cli.assets import Asset
 from stylegan_cli.errors import UsageError
-from stylegan_cli.scorers import attributes, mesh, runtime
-from stylegan_cli.scorers.looks import prepare
+from stylegan_cli.scorers import attributes, mesh, runtime, tones
+from stylegan_cli.scorers.looks import both_ways, prepare
+from stylegan_cli.scorers.silhouette import SILHOUETTE
+from stylegan_cli.scorers.tones import View
 
-Read = Callable[[Image.Image, np.ndarray], float]
+# From a face and its mirror image to a number.
+Read = Callable[[View, View], float]
 
 
 @dataclass(frozen=True)
 class Score:
     """One number about a face, with its `unit` for tables and a `title` for the user. `assets` are the files that it
-    needs; `read` takes a prepared face and its meshes `[2, 468, 3]`."""
+    needs."""
 
     name: str
     unit: str
@@ -30,14 +33,19 @@ class Score:
 
 
 def _classified(classify: Callable[[Image.Image], float]) -> Read:
-    return lambda face, _meshes: classify(face)
+    return lambda view, _mirrored: classify(view.face)
 
 
 def _measured(measure: Callable[[np.ndarray], float], mirrored: int = 1) -> Read:
-    """The mean of both meshes; `mirrored` is -1 for a measure that changes its sign in the mirror image."""
-    return lambda _face, meshes: (measure(meshes[0]) + mirrored * measure(meshes[1])) / 2
+    return _seen(lambda view: measure(view.points), mirrored)
 
 
+def _seen(see: Callable[[View], float], mirrored: int = 1) -> Read:
+    """The mean of both views; `mirrored` is -1 for a measure that changes its sign in the mirror image."""
+    return lambda view, other: (see(view) + mirrored * see(other)) / 2
+
+
+OUTLINES = (mesh.MESH, SILHOUETTE)
 # All need the mesh: it shows whether there is a face at all.
 SCORES = {
     score.name: score
@@ -58,6 +66,13 @@ SCORES = {
               _measured(mesh.mouth_open)),
         Score("eyes", "ratio", "how wide the eyes are open: height over width", (mesh.MESH,),
               _measured(mesh.eyes_open)),
+        Score("jaw", "ratio", "the jaw's width over the face's height", (mesh.MESH,), _measured(mesh.jaw)),
+        Score("hair", "%", "how light the hair is", OUTLINES, _seen(tones.hair)),
+        Score("hair-length", "%", "hair beside the jaw, over the face's width", OUTLINES, _seen(tones.hair_length)),
+        Score("fringe", "%", "how much of the forehead hair covers", OUTLINES, _seen(tones.fringe)),
+        Score("lips", "%", "how much redder the lips are than the cheeks", (mesh.MESH,), _seen(tones.lips)),
+        Score("skin", "%", "how light the skin is", (mesh.MESH,), _seen(tones.skin)),
+        Score("light", "%", "light from the picture's left", (mesh.MESH,), _seen(tones.light, -1)),
     )
 }  # fmt: skip
 
@@ -85,4 +100,5 @@ class Scorers:
         meshes = mesh.read(face)
         if meshes is None:
             return dict.fromkeys(self.names, nan)
-        return {name: SCORES[name].read(face, meshes) for name in self.names}
+        views = list(map(View, both_ways(face), meshes))
+        return {name: SCORES[name].read(*views) for name in self.names}

@@ -319,7 +319,6 @@ WORDS = {
     "strength of jitter": (["noise", 1, "--jitter", 0.1, "--strength", 0], "leave out --strength"),
     "three dots": (["edit", 1, "--age=-4...4"], "or a range like -4..4, not '-4...4'"),
     "seeds apart": (["sample", "--seeds", "1,", "2,", "3"], "--seeds takes one list with commas: 1,2,3"),
-    "glasses": (["edit", 1, "--glasses", 2], "stylegan edit has no --glasses; use --direction glasses=2"),
     "a folder of people": (["noise", "."], ". is a folder, but people are named one by one"),
     "no cast": (["noise", "jon"], "unknown person 'jon': there is no such file, and this model has no cast"),
     "no model": (["sample", "--model", ""], "unknown model ''; known models are"),

@@ -4,14 +4,16 @@ import math
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.scorers import mesh, runtime
+from stylegan_cli.scorers import mesh, runtime, silhouette, tones
 from stylegan_cli.scorers.scores import SCORES, Scorers
 
 # How much scores may differ where a face does not: at most half of their standard deviation over people.
 STEADY = {"age": 2, "gender": 2, "smile": 1, "yaw": 1, "pitch": 1.5, "roll": 0.4, "mouth-open": 0.03, "eyes": 0.02}
+STEADY |= {"jaw": 0.01, "hair": 3, "hair-length": 15, "fringe": 5, "lips": 1, "skin": 3, "light": 3}
+TURNED = ("yaw", "roll", "light")  # scores that change their sign in the mirror
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,13 @@ def seen(scorers, faces):
         ("pitch", ["down", "baby"], 10),
         ("mouth-open", ["old", "baby", "laughing"], 0.1),
         ("eyes", ["laughing", "old", "baby"], 0.05),
+        ("jaw", ["baby", "old"], 0.04),
+        ("hair", ["down", "baby", "old"], 15),
+        ("hair-length", ["baby", "laughing"], 50),
+        ("fringe", ["old", "down"], 15),
+        ("lips", ["old", "baby"], 3),
+        ("skin", ["down", "laughing", "old"], 5),
+        ("light", ["baby", "down"], 5),
     ],
 )
 def test_scores_order_faces(seen, score, order, apart):
@@ -51,18 +60,45 @@ def test_scores_have_the_units_that_they_say(seen):
     assert -25 < seen["down"]["pitch"] < -8
     assert max(abs(scores["roll"]) for scores in seen.values()) < 3
     assert 0 <= seen["old"]["mouth-open"] < 0.05
+    assert seen["old"]["fringe"] < 2
+    assert all(0 <= scores[name] <= 100 for scores in seen.values() for name in ("hair", "fringe", "skin"))
 
 
-def test_in_the_mirror_only_yaw_and_roll_change(scorers, faces, seen):
+def test_in_the_mirror_only_sides_change(scorers, faces, seen):
     for name, face in faces.items():
         mirrored = scorers(ImageOps.mirror(face))
-        turned = {score: -value if score in ("yaw", "roll") else value for score, value in seen[name].items()}
+        turned = {score: -value if score in TURNED else value for score, value in seen[name].items()}
         assert mirrored == pytest.approx(turned, abs=1e-3)
 
 
 def test_roll_is_clockwise(scorers, faces):
     straight, tilted = faces["laughing"], faces["laughing"].rotate(-10, Image.Resampling.BICUBIC)
     assert scorers(tilted)["roll"] - scorers(straight)["roll"] == pytest.approx(10, abs=2)
+
+
+def test_colours_are_those_of_their_places(scorers, faces, seen):
+    face, before = faces["laughing"], seen["laughing"]
+    (mesh_there, _), pixels = mesh.read(face), np.array(face)
+    darker = pixels.copy()
+    darker[:, : face.width // 2] = darker[:, : face.width // 2] * 0.8
+    assert scorers(Image.fromarray(darker))["light"] < before["light"] - 8
+    above = np.s_[: int(mesh_there[mesh.TOP, 1] * face.height)]
+    dyed = pixels.copy()
+    dyed[above] = 80 + pixels[above] * 0.6
+    assert scorers(Image.fromarray(dyed))["hair"] > before["hair"] + 8
+    painted = face.copy()
+    lips = [tuple(point) for point in mesh_there[tones.LIPS, :2] * face.width]
+    ImageDraw.Draw(painted).polygon(lips, fill=(170, 20, 40))
+    after = scorers(painted)
+    assert after["lips"] > before["lips"] + 10
+    assert after["skin"] == pytest.approx(before["skin"], abs=1)
+
+
+def test_without_hair_its_colour_is_not_known(scorers, faces, monkeypatch):
+    monkeypatch.setattr(silhouette, "read", lambda _face: np.zeros((256, 256, 1), np.float32))
+    scores = scorers(faces["old"])
+    assert [name for name, value in scores.items() if math.isnan(value)] == ["hair", "fringe"]
+    assert scores["hair-length"] == 0
 
 
 @pytest.mark.parametrize("change", ["128 pixels", "1024 pixels", "moved"])
@@ -97,7 +133,7 @@ def test_without_a_face_all_are_nan(scorers, picture):
 
 def test_assets_are_those_of_the_scores_asked_for():
     assert Scorers(["yaw", "pitch"]).assets == (mesh.MESH,)
-    assert len(Scorers(SCORES).assets) == 4
+    assert len(Scorers(SCORES).assets) == 5
     assert set(Scorers(["age", "yaw"]).assets) == set(SCORES["age"].assets)
 
 

@@ -115,6 +115,15 @@ def find(
     lacking: Annotated[
         Path | None, typer.Option("--without", metavar="FOLDER", help="People who do not.", show_default=False)
     ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            help="Find what your own scores measure: a .npy with a number for each person in --data, NaN if not known.",
+            show_default=False,
+        ),
+    ] = None,
     keep: Annotated[
         str | None,
         typer.Option(metavar="NAMES", help="Leave these scores unchanged: gender,smile.", show_default=False),
@@ -123,14 +132,18 @@ def find(
         Path | None,
         typer.Option(
             exists=True,
-            help="Score these pictures, made by stylegan sample --dataset, not new ones.",
+            help="Learn from these pictures, made by stylegan sample --dataset, or from many w in a .npy.",
             show_default=False,
         ),
     ] = None,
     count: Annotated[
         int | None,
         typer.Option(
-            "--count", "-n", min=100, help=f"Number of people to learn from (default {PEOPLE}).", show_default=False
+            "--count",
+            "-n",
+            min=100,
+            help=f"Number of people to learn from (default {PEOPLE}; with --scores, all).",
+            show_default=False,
         ),
     ] = None,
     seed: Seed = 0,
@@ -150,7 +163,8 @@ def find(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find the direction of an attribute: from scores of sampled people, or from two folders of people.
+    """Find the direction of an attribute: from scores of sampled people, yours or the tool's, or from two folders of
+    people.
 
     A linear function is fitted to each score, and the part that would change the scores in --keep is removed. Then
     other people are moved along it; what else changes is measured, corrected and reported, in standard deviations.
@@ -158,16 +172,21 @@ def find(
     Examples: stylegan directions find --scorer age --keep gender,smile; stylegan directions find --with glasses
     --without plain --name glasses
     """
-    if (scorer is None) == (having is None) or (having is None) != (lacking is None):
-        raise UsageError("say what to find: --scorer NAMES, or --with FOLDER --without FOLDER")
+    if sum(way is not None for way in (scorer, having, scores)) != 1 or (having is None) != (lacking is None):
+        raise UsageError(
+            "say what to find: --scorer NAMES, --with FOLDER --without FOLDER, or --scores FILE --data PEOPLE"
+        )
     if having:
         check_unused("--with and --without already name the people", {"--data": data, "--count": count})
-    count = PEOPLE if count is None else count
+    if scores and not data:
+        raise UsageError("--scores needs --data: the people whom the scores are of")
     if generation.cutoff is not None:
         raise UsageError("directions are found among people whose layers share one w; leave out --cutoff")
     targets, kept = split_names(scorer), split_names(keep)
     if scorer is not None and not targets:
         raise UsageError(f"--scorer {scorer!r} names nothing to find; use age, or age,gender,smile")
+    if scores and name is None:
+        name = scores.stem
     if name is not None:
         _check_name(name, len(targets))
 
@@ -177,28 +196,36 @@ def find(
     from stylegan_cli.latents import directions
     from stylegan_cli.media.sampled import SampledFaces
 
-    finding.check_seeds(range(seed, seed + count + people))
+    drawn = range(seed, seed + (PEOPLE if count is None else count))
+    # Edits are made on people drawn with --psi, whatever the direction was learned from: never from these.
+    walkers = range(drawn.stop, drawn.stop + people)
+    finding.check_seeds(walkers)
     names = targets or ["direction"] if name is None else [name]
     paths = finding.destinations(generation.model, names, out, force)
     score = finding.open_scorers([*targets, *kept], quiet)
     studio = Studio(generation, Output(quiet=quiet))
     chosen = moved_layers(layers, studio.generator)
-    faces = SampledFaces(data, studio.generator) if data else None
+    is_latents = data is not None and data.suffix.lower() == ".npy"
+    faces = SampledFaces(data, studio.generator) if data and not is_latents else None
     if targets or kept:
         finding.check_sizes(studio, faces)
     elif studio.generator.resolution < SMALLEST:
         score = None  # what else changes cannot be seen
-    # Edits are made on people drawn with --psi, whatever the direction was learned from: never from these.
-    walkers = range(seed + count, seed + count + people)
     search = finding.Search(targets or names, kept, chosen, amount, rounds, walkers)
-    if score:
-        studio.speed_up((0 if faces else count) + search.faces)
     if having and lacking:
         sample = finding.in_folders(studio, having, lacking, names[0])
     elif faces:
-        sample = finding.in_data(faces, count)
+        sample = finding.in_data(faces)
+    elif data:
+        sample = finding.of_latents(studio, data)
     else:
-        sample = finding.of_seeds(studio, range(seed, seed + count))
+        sample = finding.of_seeds(studio, drawn)
+    if scores:
+        sample = finding.labelled(sample, names[0], scores)
+    if not (having or (scores and count is None)):
+        sample = sample.first(len(drawn))
+    if score:
+        studio.speed_up((0 if faces else len(sample.w)) + search.faces)
     about = {"command": command_line(), "people": len(sample.w)}
     found = [
         replace(direction, name=own, layers=layers, found={**about, **direction.found})

@@ -1,6 +1,6 @@
 """`stylegan edit`: older, smiling, turned to the left; by directions in the latent space."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 FILM_LENGTH = 60  # in frames
 ATTRIBUTES, WAY = "Attributes", "Strips and films"
-NAMED = ("age", "gender", "smile", "yaw", "pitch", "mouth-open", "eyes")  # directions with an option each
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def _attribute(help: str) -> typer.models.OptionInfo:
 
 @dataclass(frozen=True)
 class Attributes:
-    """What to move. Amounts are lengths in W: 3 is a lot; `-4..4` is a range."""
+    """The directions that come with `ffhq`. Amounts are lengths in W: 3 is a lot; `-4..4` is a range."""
 
     age: Annotated[str | None, _attribute("Positive is older, negative younger. Not years: 3 is a lot.")] = None
     gender: Annotated[str | None, _attribute("Positive is more masculine, negative more feminine.")] = None
@@ -65,6 +64,25 @@ class Attributes:
     ] = None
     mouth_open: Annotated[str | None, _attribute("Positive opens the mouth, negative closes it.")] = None
     eyes: Annotated[str | None, _attribute("Positive widens the eyes, negative narrows them.")] = None
+    jaw: Annotated[str | None, _attribute("Positive makes a wide, heavy face, negative a narrow one.")] = None
+    hair: Annotated[str | None, _attribute("Positive is lighter hair, negative darker.")] = None
+    hair_length: Annotated[str | None, _attribute("Positive is longer hair, negative shorter.")] = None
+    fringe: Annotated[str | None, _attribute("Positive is hair over the forehead, negative a bald head.")] = None
+    beard: Annotated[str | None, _attribute("Positive is a beard, negative a clean shave.")] = None
+    lips: Annotated[str | None, _attribute("Positive is redder lips, negative paler.")] = None
+    glasses: Annotated[str | None, _attribute("Positive adds glasses, negative removes them.")] = None
+    light: Annotated[str | None, _attribute("Positive lights from the picture's left, negative from its right.")] = None
+
+    def amounts(self) -> list[tuple[str, Amounts]]:
+        """Directions, and how far to go along them."""
+        values = {field.name.replace("_", "-"): getattr(self, field.name) for field in fields(self)}
+        return [(name, parse_amounts(name, text)) for name, text in values.items() if text is not None]
+
+
+@dataclass(frozen=True)
+class Moving:
+    """What else to move, and what not."""
+
     direction: Annotated[
         list[str] | None,
         typer.Option(
@@ -100,15 +118,6 @@ class Attributes:
             help="Largest distance from the average face: 1 is the average of the model's own people.",
         ),
     ] = None
-
-    def amounts(self) -> list[tuple[str, Amounts]]:
-        """Directions, and how far to go along them."""
-        values = {name: getattr(self, name.replace("-", "_")) for name in NAMED}
-        named = [(name, text) for name, text in values.items() if text is not None]
-        wanted = [*named, *map(_assignment, self.direction or [])]
-        if not wanted:
-            raise UsageError("say what to edit: --age 3, --smile -1, or --direction NAME=AMOUNT")
-        return [(name, parse_amounts(name, text)) for name, text in wanted]
 
 
 @dataclass(frozen=True)
@@ -147,6 +156,7 @@ class Way:
 @command
 def edit(
     attributes: Attributes,
+    moving: Moving,
     way: Way,
     generation: Generation,
     output: EditOutput,
@@ -167,7 +177,9 @@ def edit(
     stylegan edit dany arya --direction smile.pt=2 --keep gender --steps 5; stylegan edit me.jpg --smile 2
     --paste me.jpg; stylegan edit party.jpg#1-3 --age 2 --paste party.jpg
     """
-    amounts = attributes.amounts()
+    amounts = attributes.amounts() + [_assignment(text) for text in moving.direction or []]
+    if not amounts:
+        raise UsageError("say what to edit: --age 3, --smile -1, or --direction NAME=AMOUNT")
     film = _film_ending(output, way)
     is_strip = not film and (way.steps is not None or any(amount.start is not None for _, amount in amounts))
     _check_kind(film, is_strip, way, paste)
@@ -190,8 +202,8 @@ def edit(
         raise UsageError("a film shows one person; edit the others separately")
     check_paste(paste, output, texts)
     studio.check_out(1 if is_strip or paste else len(texts))
-    edits = open_edits(studio, amounts, attributes.layers, split_names(attributes.keep))
-    prices = Prices(studio, attributes.max_drift)
+    edits = open_edits(studio, amounts, moving.layers, split_names(moving.keep))
+    prices = Prices(studio, moving.max_drift)
     prices.check(edits)
     before = casting.several(studio, texts)
     if identity:
@@ -255,8 +267,8 @@ def _film_ending(output: EditOutput, way: Way) -> str | None:
     return film_ending(output, way.fps)
 
 
-def _assignment(text: str) -> tuple[str, str]:
+def _assignment(text: str) -> tuple[str, Amounts]:
     name, equals, amount = text.rpartition("=")
     if not (name and equals):
         raise UsageError(f"--direction takes NAME=AMOUNT, like glasses.pt=2, not {text!r}")
-    return name, amount
+    return name, parse_amounts(name, amount)
