@@ -211,7 +211,7 @@ def _found(fitted: discovery.Fit, target: str, search: Search, walk: Walk, label
     return Direction(
         target,
         vector.expand(walk.studio.generator.num_ws, -1),
-        title="found from examples" if target in labels else SCORES[target].title,
+        title=SCORES[target].title if target in SCORES and target not in labels else "found from examples",
         response=fitted.responses[target].float(),
         found={"kept": kept},
         scores=quality | {"amount": search.amount, "ahead": moved.ahead, "behind": moved.behind},

@@ -43,7 +43,7 @@ def found(stylegan, tiny_model, scorers, own_folder):
     """`directions find` with few people; must end well."""
 
     def run(*words):
-        if "--with" not in words:
+        if "--with" not in words and "--count" not in words:
             words = [*words, "--count", 200]
         words = ["--amount", 0.5, "--people", 8, *words, "--model", tiny_model]
         result = stylegan("directions", "find", *words)
@@ -116,6 +116,73 @@ def test_find_in_a_data_set_draws_nothing_twice(found, tiny_stylegan, generator)
     stored = found("--scorer", "red", "--out", "stored.npz", "--data", "faces.zip")[0][0]
     one, other = (directions.read(path, generator).vector[0] for path in (fresh, stored))
     assert torch.nn.functional.cosine_similarity(one, other, dim=0) > 0.99
+
+
+@pytest.fixture
+def sampled(tiny_stylegan):
+    """200 faces of the tiny model, and how bright each is."""
+    tiny_stylegan("sample", "-n", 200, "--dataset", "faces", "--psi", 0.7)
+    paths = sorted(Path("faces").glob("*/*.png"))
+    assert len(paths) == 200
+    return np.array([look(Image.open(path))["light"] for path in paths])
+
+
+@pytest.mark.parametrize("data", ["faces", "faces/w.npy"])
+@pytest.mark.parametrize("shape", [(200,), (200, 1), (1, 200)])
+def test_find_by_ones_own_scores(found, sampled, generator, data, shape):
+    """What somebody else's network says is found as well as what the tool's scorers say; every third is not known."""
+    known = np.where(np.arange(200) % 3, sampled, np.nan)
+    np.save("bright.npy", known.reshape(shape).astype(np.float32))
+    (path,), told = found("--scores", "bright.npy", "--data", data, "--keep", "red", "--out", "own.npz")
+    direction = directions.read(path, generator)
+    assert (direction.name, direction.title, direction.found["people"]) == ("bright", "found from examples", 200)
+    assert direction.found["kept"] == ["red"]
+    moved = direction.scores["ahead"]
+    assert moved["light"] > 0.2
+    assert abs(moved["red"]) < moved["light"]
+    assert "bright +0.5" in told
+    (path,), _ = found("--scorer", "light", "--data", "faces", "--keep", "red", "--out", "light.npz")
+    theirs = directions.read(path, generator)
+    assert torch.nn.functional.cosine_similarity(direction.vector[0], theirs.vector[0], dim=0) > 0.9
+
+
+def test_as_many_as_counted_are_learned_from(found, sampled, generator):
+    np.save("bright.npy", sampled)
+    words = ("--scores", "bright.npy", "--data", "faces", "--name", "sun", "--out", "sun.npz")
+    for count in (150, 5000):
+        (path,), _ = found(*words, "--count", count, "--force")
+        direction = directions.read(path, generator)
+        assert (direction.name, direction.found["people"]) == ("sun", min(count, 200))
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        (np.zeros(199), "has shape [199] (float64), but there are 200 people; give a number for each"),
+        (np.zeros((100, 2)), "has shape [100, 2]"),
+        (np.zeros(200, complex), "has shape [200] (complex128)"),
+        (np.array(["x"] * 200), "has shape [200] (<U1)"),
+        (np.zeros(200), "has 200 scores in these samples, but all of them are the same"),
+        (np.full(200, np.nan), "has 0 scores in these samples, too few to learn from"),
+        (np.array([object()] * 200), "cannot be read as scores"),
+    ],
+)
+def test_scores_that_cannot_be_learned_from(stylegan, tiny_model, sampled, scorers, scores, said):
+    np.save("own.npy", scores)
+    words = ("--scores", "own.npy", "--data", "faces", "--out", "x.npz", "--people", 2, "--model", tiny_model)
+    result = stylegan("directions", "find", *words)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert said in result.stderr
+    assert not Path("x.npz").exists()
+
+
+def test_latents_whose_layers_differ_are_no_sample(stylegan, tiny_model, tiny, scorers, here):
+    np.save(here / "w.npy", np.zeros((20, tiny.num_ws, tiny.w_dim), np.float32))
+    np.save(here / "own.npy", np.arange(20.0))
+    words = ("--scores", "own.npy", "--data", "w.npy", "--out", "x.npz", "--model", tiny_model)
+    result = stylegan("directions", "find", *words)
+    assert result.exit_code == 1
+    assert "the layers of the people in w.npy differ" in result.stderr
 
 
 def test_small_faces_are_not_scored(stylegan, tiny_stylegan, tiny_model, found):
@@ -194,6 +261,9 @@ NO_NAMES = ("", "..", "../x", "a/b", "a\\b", "a,b", "a=1", "smile.pt", "a\tb", "
         ([], "say what to find"),
         (["--scorer", "red", "--with", "a", "--without", "b"], "say what to find"),
         (["--with", "a"], "say what to find"),
+        (["--scores", __file__, "--scorer", "red", "--data", __file__], "say what to find"),
+        (["--scores", __file__], "--scores needs --data: the people whom the scores are of"),
+        (["--scores", "/dev/null", "--data", __file__, "--name", "a,b"], "cannot be a direction's name"),
         (["--with", "a", "--without", "b"], "there is no folder a"),
         (["--with", "a", "--without", "b", "--count", 200], "leave out --count"),
         (["--scorer", "beauty"], "there is no score 'beauty'"),
