@@ -1,6 +1,7 @@
-"""How the shipped directions age, gender and smile change their own scores and each other's, over many people.
+"""How the shipped directions (by default age, gender and smile) change their own scores and each other's, over many
+people.
 
-    pip install -e '.[scorers]' && python benchmarks/directions.py [--people 200] [--names age] [--layers all]
+    pip install -e '.[scorers]' && python benchmarks/directions.py [--people 200] [--names hair jaw] [--layers all]
 
 For each direction and amount, prints the mean change of each score in standard deviations among the unedited people
 (its own score also in its unit), and the mean identity distance (from 0.6 on, another to the network); then the
@@ -20,7 +21,7 @@ from stylegan_cli.media.render import render
 from stylegan_cli.operations.editing import Edit, edited
 from stylegan_cli.pictures import Face
 from stylegan_cli.scorers.identity import Identity
-from stylegan_cli.scorers.scores import Scorers
+from stylegan_cli.scorers.scores import SCORES, Scorers
 
 NAMES = ("age", "gender", "smile")
 AMOUNTS = (-3.0, -1.5, 0.0, 1.5, 3.0)
@@ -32,13 +33,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--psi", type=float, default=0.7)
-    parser.add_argument("--names", nargs="+", choices=NAMES, default=NAMES, help="the directions to walk")
+    parser.add_argument("--names", nargs="+", choices=SCORES, default=NAMES, help="the directions to walk")
     parser.add_argument("--layers", help="as in stylegan edit; by default the direction's own")
     options = parser.parse_args()
 
     precision = hardware.choose_precision("auto", torch.device("cpu"))
     generator = store.load("ffhq").prepare(torch.device("cpu"), hardware.PRECISIONS[precision])
-    scorers, identity = Scorers(NAMES), Identity()
+    names = tuple(dict.fromkeys((*NAMES, *options.names)))
+    scorers, identity = Scorers(names), Identity()
     seeds = range(FIRST_SEED, FIRST_SEED + options.people)
     somebody = [people.from_seed(generator, seed, options.psi) for seed in seeds]
 
@@ -51,19 +53,19 @@ def main() -> None:
     here, who = looks([])
     unit = np.nanstd(here, axis=0)
     print(f"{options.people} people, psi {options.psi:g}, {precision}; in standard deviations of each score")
-    print(f"{'':<14}" + "".join(f"{name:>9}" for name in NAMES) + "      own identity")
+    print(f"{'':<18}" + "".join(f"{name:>12}" for name in names) + "         own identity")
     for name in options.names:
         direction = directions.read(store.source("ffhq").directions[name], generator)
-        own, moved = NAMES.index(name), {}
+        own, moved = names.index(name), {}
         for amount in AMOUNTS:
             there, now = looks([Edit(direction, amount, layers=options.layers)])
             change = np.nanmean(there - here, axis=0)
             row = moved[amount] = change / unit
             apart = np.linalg.norm(now - who, axis=1).mean()
-            columns = "".join(f"{value:+9.2f}" for value in row)
-            print(f"{name} {amount:+g}".ljust(14) + f"{columns}{change[own]:+9.1f}{apart:9.2f}")
+            columns = "".join(f"{value:+12.2f}" for value in row)
+            print(f"{name} {amount:+g}".ljust(18) + f"{columns}{change[own]:+12.2f}{apart:9.2f}")
         is_even = all(np.diff([row[own] for row in moved.values()]) > 0)
-        leak = max(abs(row[i] / row[own]) for row in (moved[-3.0], moved[3.0]) for i in range(len(NAMES)) if i != own)
+        leak = max(abs(row[i] / row[own]) for row in (moved[-3.0], moved[3.0]) for i in range(len(names)) if i != own)
         print(f"{name}: {'monotone' if is_even else 'NOT monotone'}, the largest leak is {leak:.0%}\n", flush=True)
 
 

@@ -252,13 +252,15 @@ def report(directions: Sequence[Direction], amount: float) -> None:
     """The leakage table: for both ends of each direction, how far it moves each score."""
     names = list(dict.fromkeys(name for direction in directions for name in direction.scores["ahead"]))
     tell(f"What moving by {amount:g} changes, in standard deviations of each score:")
-    tell(_row("", ["accuracy", "R squared", *names]))
+    columns = [_column("", ["accuracy", "R squared", *names])]
     for direction in directions:
         quality = [f"{direction.scores[name]:.2f}" for name in ("accuracy", "R squared")]
         for sign, side in ((1, "ahead"), (-1, "behind")):
             moved = direction.scores[side]
-            sides = [f"{sign * moved[name]:+.2f}" if name in moved else "-" for name in names]
-            tell(_row(f"{direction.name} {sign * amount:+g}", quality + sides))
+            cells = [f"{sign * moved[name]:+.2f}" if name in moved else "-" for name in names]
+            columns.append(_column(f"{direction.name} {sign * amount:+g}", quality + cells, right=True))
+    for row in zip(*columns, strict=True):
+        tell("  ".join(row))
     for direction in directions:
         if (explained := direction.scores["R squared"]) <= 0:
             tell(
@@ -267,5 +269,7 @@ def report(directions: Sequence[Direction], amount: float) -> None:
             )
 
 
-def _row(name: str, cells: Sequence[str]) -> str:
-    return f"{name:<16}" + "".join(f"{cell:>11}" for cell in cells)
+def _column(title: str, cells: Sequence[str], right: bool = False) -> list[str]:
+    """A column of a table, padded to its width."""
+    width = max(map(len, (title, *cells)))
+    return [cell.rjust(width) if right else cell.ljust(width) for cell in (title, *cells)]

@@ -69,7 +69,7 @@ SCORES = {
         Score("jaw", "ratio", "the jaw's width over the face's height", (mesh.MESH,), _measured(mesh.jaw)),
         Score("hair", "%", "how light the hair is", OUTLINES, _seen(tones.hair)),
         Score("hair-length", "%", "hair beside the jaw, over the face's width", OUTLINES, _seen(tones.hair_length)),
-        Score("fringe", "%", "how much of the forehead hair covers", OUTLINES, _seen(tones.fringe)),
+        Score("hairline", "%", "bare skin above the brows, over the face's height", OUTLINES, _seen(tones.hairline)),
         Score("lips", "%", "how much redder the lips are than the cheeks", (mesh.MESH,), _seen(tones.lips)),
         Score("skin", "%", "how light the skin is", (mesh.MESH,), _seen(tones.skin)),
         Score("light", "%", "light from the picture's left", (mesh.MESH,), _seen(tones.light, -1)),

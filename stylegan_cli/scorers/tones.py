@@ -25,12 +25,13 @@ FACE = [
 LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185]
 MOUTH = [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191]
 LEFT_CHEEK, RIGHT_CHEEK = [36, 50, 101, 118, 147, 205], [266, 280, 330, 347, 376, 425]
-FOREHEAD = [10, 67, 69, 104, 108, 109, 151, 297, 299, 333, 337, 338]
-BROWS = [105, 334]
-LIP, CHIN = 13, 152  # the upper lip's lower edge, the lowest point
+FOREHEAD = [67, 109, 10, 338, 297]  # from left to right
+BROWS, INNER_BROWS = [105, 334], [107, 336]
+LIP, TOP, CHIN = 13, 10, 152  # the upper lip's lower edge, the highest and the lowest point
 EARS = [234, 454]
 FEWEST = SIZE * SIZE // 100  # pixels of hair that have a colour
-GRAIN = 10.0  # differences of colour, in percent, that are noise
+ABOVE = 0.03  # of the picture's edge above the inner brows, no brow is left
+ALIKE = 20.0  # percent that a forehead's colour may differ from the cheeks'
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +48,15 @@ class View:
         return np.asarray(small, np.float64) / 2.55
 
     @cached_property
+    def people(self) -> np.ndarray:
+        """Where people are, `[SIZE, SIZE]`."""
+        people = Image.fromarray(silhouette.read(self.face)[..., 0])
+        return np.asarray(people.resize((SIZE, SIZE), Image.Resampling.BOX)) > 0.5
+
+    @cached_property
     def around(self) -> np.ndarray:
         """Where people are, except within the outline of the face: `[SIZE, SIZE]`."""
-        people = silhouette.read(self.face)[..., 0]
-        people = np.asarray(Image.fromarray(people).resize((SIZE, SIZE), Image.Resampling.BOX)) > 0.5
-        return np.asarray(people & ~self.within(FACE))
+        return self.people & ~self.within(FACE)
 
     @cached_property
     def cheeks(self) -> np.ndarray:
@@ -99,11 +104,15 @@ def hair(view: View) -> float:
     return float(view.hair @ LUMA)
 
 
-def fringe(view: View) -> float:
-    """How much of the forehead has the colour of hair rather than of skin, in percent: 0 for a bald head."""
-    apart = view.hair - view.cheeks
-    shares = (view.patches(FOREHEAD) - view.cheeks) @ apart / (apart @ apart + GRAIN**2)
-    return float(100 * shares.clip(0, 1).mean())
+def hairline(view: View) -> float:
+    """How much bare skin is above the brows, in percent of the face's height: from there up, until colours begin that
+    the cheeks do not have, or the background. 0 under a fringe or a hat, about 40 on a bald head."""
+    top = max(int((view.points[INNER_BROWS, 1].mean() - ABOVE) * SIZE), 1)
+    columns = (view.points[FOREHEAD, 0] * SIZE).astype(int).clip(1, SIZE - 2)
+    up = np.mean([view.colours[:top, columns + right] for right in range(-1, 2)], axis=0)[::-1]
+    alike = 1 / (1 + (np.linalg.norm(up - view.cheeks, axis=2) / ALIKE) ** 4) * view.people[:top, columns][::-1]
+    height = np.minimum.accumulate(alike).sum(axis=0).mean() / SIZE
+    return float(100 * height / (view.points[CHIN, 1] - view.points[TOP, 1]))
 
 
 def hair_length(view: View) -> float:

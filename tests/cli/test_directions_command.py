@@ -99,8 +99,13 @@ def test_the_table_has_room_for_scores_that_one_direction_was_not_seen_by(capsys
     sides = [{"age": 1.0, "smile": 0.5}, {"smile": 0.25}]
     both = [Direction("one", everywhere, scores=quality | {"ahead": side, "behind": side}) for side in sides]
     finding.report(both, 2)
-    rows = [line.split()[2:] for line in capsys.readouterr().err.splitlines()[2:]]
-    assert [row[-2:] for row in rows] == [["+1.00", "+0.50"], ["-1.00", "-0.50"], ["-", "+0.25"], ["-", "-0.25"]]
+    told = capsys.readouterr().err.splitlines()[1:]
+    assert [line.split()[-4:] for line in told[3:]] == [
+        ["+1.00", "-1.00", "-", "-"],
+        ["+0.50", "-0.50", "+0.25", "-0.25"],
+    ]
+    assert told[0].split() == ["one", "+2", "one", "-2", "one", "+2", "one", "-2"]
+    assert {len(line) for line in told} == {len(told[0])}
 
 
 @pytest.mark.parametrize(("explained", "is_told"), [(-0.3, True), (0.0, True), (0.1, False)])

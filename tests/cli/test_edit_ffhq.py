@@ -1,6 +1,7 @@
 """Editing with the real default model and the directions that come with it."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,17 @@ import pytest
 from looking import pixels, size_of
 
 from stylegan_cli import recipes, store
-from stylegan_cli.latents import directions, people
+from stylegan_cli.cli.commands.edit import Attributes
+from stylegan_cli.latents import directions, people, references
 from stylegan_cli.media.render import render
 from stylegan_cli.operations.editing import Edit, edited
 from stylegan_cli.scorers.runtime import installed
 from stylegan_cli.scorers.scores import Scorers
 
 pytestmark = pytest.mark.usefixtures("ffhq")
-SHIPPED = ["age", "eyes", "gender", "glasses", "mouth-open", "pitch", "smile", "yaw"]
-NO_SCORER = "glasses"
+SHIPPED = ["age", "beard", "eyes", "gender", "glasses", "hair-length", "hair", "hairline", "jaw", "light", "lips"]
+SHIPPED += ["mouth-open", "pitch", "smile", "yaw"]
+NO_SCORER = ("beard", "glasses")
 needs_scorers = pytest.mark.skipif(not installed(), reason="the extra for scorers is not installed")
 
 
@@ -40,9 +43,38 @@ def test_shipped_directions(works, ffhq):
         assert direction.name == name
         assert direction.vector[0].norm() == pytest.approx(1, abs=1e-3)
         assert direction.found["command"].startswith("stylegan directions find --")
-        if name != NO_SCORER:
+        if name not in NO_SCORER:
             assert all(direction.scores[side][name] > 0.5 for side in ("ahead", "behind"))
-        assert path.stat().st_size < 12_000
+        assert path.stat().st_size < 14_000
+
+
+def test_every_direction_has_its_option(works):
+    options = [f"--{name}=0.5" for name in SHIPPED]
+    assert works(f"edit jon -q --size 32 {' '.join(options)}") == (["edit.png"], "")
+    assert {field.name.replace("_", "-") for field in fields(Attributes)} == set(SHIPPED)
+
+
+@needs_scorers
+@pytest.mark.parametrize(
+    ("name", "least"), [("hair", 20), ("hair-length", 10), ("hairline", 4), ("jaw", 0.04), ("light", 20), ("lips", 2)]
+)
+def test_directions_move_what_they_are_named_after(ffhq, name, least):
+    """Each of four people, both ways."""
+    scorers, direction = Scorers([name]), directions.read(store.source("ffhq").directions[name], ffhq)
+    for who in ("jon", "dany", "sansa", "tyrion"):
+        person = references.resolve(who, ffhq, 0.7, store.source("ffhq").cast)
+        low, high = (
+            scorers(render(ffhq, edited(ffhq, person, [Edit(direction, amount)]).face(), 256))[name]
+            for amount in (-3, 3)
+        )
+        assert high - low > least, who
+
+
+def test_a_beard_darkens_the_chin(works):
+    works("edit jon --beard -3..3 --steps 2 --size 128 -q")
+    shaved, bearded = np.split(pixels("edit.png").astype(float)[:128], [128 + 2], axis=1)
+    chin = np.s_[105:112, 56:72]
+    assert shaved[chin].mean() > bearded[:, -128:][chin].mean() + 40
 
 
 def test_edit_and_replay(works, here):

@@ -67,7 +67,7 @@ class Attributes:
     jaw: Annotated[str | None, _attribute("Positive makes a wide, heavy face, negative a narrow one.")] = None
     hair: Annotated[str | None, _attribute("Positive is lighter hair, negative darker.")] = None
     hair_length: Annotated[str | None, _attribute("Positive is longer hair, negative shorter.")] = None
-    fringe: Annotated[str | None, _attribute("Positive is hair over the forehead, negative a bald head.")] = None
+    hairline: Annotated[str | None, _attribute("Positive is a higher hairline, negative a fringe.")] = None
     beard: Annotated[str | None, _attribute("Positive is a beard, negative a clean shave.")] = None
     lips: Annotated[str | None, _attribute("Positive is redder lips, negative paler.")] = None
     glasses: Annotated[str | None, _attribute("Positive adds glasses, negative removes them.")] = None
