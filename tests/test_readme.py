@@ -65,7 +65,7 @@ OURS = re.findall(r"^\| `.*?` \| (.*) \|$", COMING.partition("## NVIDIA")[0], re
 def test_every_command_parses(line, here):
     words = spelled(words_of(line))
     for word in (re.sub(r"\.jpg#.*", ".jpg", word) for word in words):
-        if word.endswith((".pkl", ".png", ".jpg", ".toml", ".zip", ".safetensors")):
+        if word.endswith((".pkl", ".png", ".jpg", ".toml", ".zip", ".npy", ".safetensors")):
             Path(word).parent.mkdir(exist_ok=True)
             Path(word).touch()
     Path("run").mkdir(exist_ok=True)

@@ -169,8 +169,8 @@ def find(
     A linear function is fitted to each score, and the part that would change the scores in --keep is removed. Then
     other people are moved along it; what else changes is measured, corrected and reported, in standard deviations.
 
-    Examples: stylegan directions find --scorer age --keep gender,smile; stylegan directions find --with glasses
-    --without plain --name glasses
+    Examples: stylegan directions find --scorer age --keep gender,smile; stylegan directions find --with hats
+    --without plain --name hats; stylegan directions find --scores freckles.npy --data faces.zip
     """
     if sum(way is not None for way in (scorer, having, scores)) != 1 or (having is None) != (lacking is None):
         raise UsageError(
