@@ -166,16 +166,16 @@ def edit(
     ] = False,
     paste: Paste = None,
 ) -> None:
-    """Edit people: age, gender, smile, pose and any directions you have.
+    """Edit people: age, gender, smile, pose, hair, beard, light, and any directions you have.
 
     Amounts are lengths in the latent space: 1 is visible, 3 is a lot, and they can be negative. Several edits add up. A
     range like -4..4 makes a strip of --steps faces, or a film if --out names one, or its --frames as pictures if --out
     is a folder. Every edit reports its cost: how far the person now is from the average face and, if scorers are
     installed, what else changed.
 
-    Examples: stylegan edit dany --age 3 --smile -1; stylegan edit tyrion --age -4..4 --out years.mp4;
-    stylegan edit dany arya --direction smile.pt=2 --keep gender --steps 5; stylegan edit me.jpg --smile 2
-    --paste me.jpg; stylegan edit party.jpg#1-3 --age 2 --paste party.jpg
+    Examples: stylegan edit dany --age 3 --smile -1; stylegan edit tyrion --hairline 4 --beard -2; stylegan edit tyrion
+    --age -4..4 --out years.mp4; stylegan edit dany arya --direction smile.pt=2 --keep gender --steps 5; stylegan edit
+    me.jpg --smile 2 --paste me.jpg; stylegan edit party.jpg#1-3 --age 2 --paste party.jpg
     """
     amounts = attributes.amounts() + [_assignment(text) for text in moving.direction or []]
     if not amounts:
