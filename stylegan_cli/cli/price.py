@@ -18,7 +18,6 @@ from stylegan_cli.operations.editing import Edit
 from stylegan_cli.scorers.identity import SAME_PERSON, Identity
 from stylegan_cli.scorers.runtime import installed
 from stylegan_cli.scorers.scores import SCORES, Scorers
-from stylegan_cli.scorers.silhouette import SILHOUETTE
 
 FAR = 1.5  # typical distances from the average face; the model's own people are at 1, and edits by 4 stay below
 LONG = 0.7  # typical distances that an edit moves: the default model's faces bear 6 in its own directions, but not 8
@@ -118,7 +117,7 @@ class Prices:
         scorers = Scorers(SCORES)
         try:
             if any(not asset.cached.is_file() for asset in scorers.assets):
-                fetch([*scorers.assets, SILHOUETTE], quiet=False)  # --paste needs it, from the mesh's wheel
+                fetch(scorers.assets, quiet=False)
         except StyleganError as error:
             tell(f"What else changed is not known: {error}.")
             return None

