@@ -15,18 +15,20 @@ if TYPE_CHECKING:
     from stylegan_cli.generator import Generator
     from stylegan_cli.latents.directions import Direction
     from stylegan_cli.latents.named import Photo
-    from stylegan_cli.operations.editing import Edit
+    from stylegan_cli.operations.editing import Aim, Edit
 
 FARTHEST = 1000
-NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
+UNITS = {"y": "years", "deg": "degrees", "%": "%"}  # of scores that edits can aim at
+AMOUNT = rf"([+-]?(?:\d+(?:\.\d+)?|\.\d+))({'|'.join(UNITS)})?"
 
 
 @dataclass(frozen=True)
 class Amounts:
-    """How far to go; `start` only for a range."""
+    """How far to go; `start` only for a range. With the `unit` of a score, until it has this value."""
 
     stop: float
     start: float | None = None
+    unit: str | None = None
 
 
 def check_paste(paste: "Photo | None", output: PictureOutput, people: "Sequence[str]") -> None:
@@ -63,8 +65,36 @@ def open_edits(
                 f"{direction.name} already moves {' and '.join(already)} as little as possible on average, so --keep "
                 f"changes nothing; to correct it for one person, add --direction {already[0]}=1, or -1."
             )
-        edits.append(Edit(keeping(direction, kept), amount.stop, amount.start or 0, layers))
+        clean = keeping(direction, kept)
+        if amount.unit:
+            edits.append(Edit(clean, 0, layers=layers, aim=_aim(studio.generator, direction.name, amount)))
+        else:
+            edits.append(Edit(clean, amount.stop, amount.start or 0, layers))
     return edits
+
+
+def _aim(generator: "Generator", name: str, amount: Amounts) -> "Aim":
+    """What an amount with a unit asks for, after checking that there is such a score, and that it can be seen."""
+    from stylegan_cli.cli.price import SMALLEST
+    from stylegan_cli.operations.editing import Aim
+    from stylegan_cli.scorers import runtime
+    from stylegan_cli.scorers.scores import SCORES
+
+    if name not in SCORES or SCORES[name].unit != amount.unit:
+        raise UsageError(
+            f"{name} is not measured in {_spoken(amount.unit)}; give a length like 3, or a range like -4..4"
+        )
+    runtime.demand()
+    if generator.resolution < SMALLEST:
+        raise UsageError(
+            f"scores need faces of {SMALLEST} pixels, but those of {generator.origin.name} have "
+            f"{generator.resolution}; give {name} a length like 3"
+        )
+    return Aim(name, amount.stop, amount.start)
+
+
+def _spoken(unit: str | None) -> str:
+    return "percent" if unit == "%" else str(unit)
 
 
 def moved_layers(words: str, generator: "Generator") -> tuple[int, ...]:
@@ -92,13 +122,19 @@ def split_names(text: str | None) -> list[str]:
 
 
 def parse_amounts(name: str, text: str) -> Amounts:
-    """`3`, `+3`, `-1.5`, or a range: `-4..4`."""
-    match = re.fullmatch(rf"({NUMBER})(?:\.\.(?!\.)({NUMBER}))?", text)
+    """`3`, `+3`, `-1.5`, or a range: `-4..4`; with a unit, `60y`, `0deg`, `20%..80%`."""
+    match = re.fullmatch(rf"{AMOUNT}(?:\.\.(?!\.){AMOUNT})?", text)
     if match is None:
-        raise UsageError(f"the amount of {name} must be a number like 3 or -1.5, or a range like -4..4, not {text!r}")
-    first, second = match.groups()
+        raise UsageError(
+            f"the amount of {name} must be a number like 3 or -1.5, a range like -4..4, or what to reach, like 60y, "
+            f"0deg or 80%, not {text!r}"
+        )
+    first, unit, second, other = match.groups()
+    if second and unit != other:
+        raise UsageError(f"both ends of {name} {text} need the same unit; write 20y..60y, or -4..4")
     if max(abs(float(end)) for end in (first, second or "0")) > FARTHEST:
         raise UsageError(
             f"the amount of {name} is {text}; use less: 3 is a lot, and {FARTHEST} is more than any model can show"
         )
-    return Amounts(float(first)) if second is None else Amounts(float(second), float(first))
+    stop, start = (float(first), None) if second is None else (float(second), float(first))
+    return Amounts(stop, start, UNITS[unit] if unit else None)

@@ -23,10 +23,23 @@ LEFT = 0.3  # fraction of a direction's length: if less is left, it is no longer
 HALVINGS = 30  # which determine the share to 1e-9
 
 
+@dataclass(frozen=True)
+class Aim:
+    """What a score is to be where an edit ends and, in a range, where it starts."""
+
+    score: str
+    stop: float
+    start: float | None = None
+
+    def at(self, end: float) -> float | None:
+        """The value at an end of the way, 0 or 1; None if the edit starts with the person as they are."""
+        return self.stop if end else self.start
+
+
 @dataclass(frozen=True, eq=False)
 class Edit:
     """A direction and how far to go: to `stop`, or all the way from `start` to `stop`. Amounts are in lengths of the
-    vector.
+    vector. With an `aim`, they depend on the person: `reaching` finds them.
 
     `layers` are words like `coarse,8-10`; None means the direction's own.
     """
@@ -35,10 +48,15 @@ class Edit:
     stop: float
     start: float = 0.0
     layers: str | None = None
+    aim: Aim | None = None
 
     def amount(self, at: float) -> float:
         """The amount at a fraction `at` of the way, 0 to 1; rounded, so that it is exactly 0 when it passes 0."""
         return self.stop if at == 1 else round(self.start + at * (self.stop - self.start), 9)
+
+    def ending(self, end: float, amount: float) -> Edit:
+        """The edit with another amount at an end of its way, 0 or 1."""
+        return replace(self, stop=amount) if end else replace(self, start=amount)
 
 
 def keeping(direction: Direction, kept: Sequence[Direction]) -> Direction:

@@ -18,6 +18,7 @@ from stylegan_cli.cli.commands import edit as edit_command
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
+from stylegan_cli.scorers import runtime
 
 pytestmark = pytest.mark.usefixtures("no_scorers")
 
@@ -63,6 +64,22 @@ def test_negative_amounts_are_no_options(stylegan, tiny_model, words):
     )
 
 
+@pytest.mark.parametrize(
+    ("is_installed", "code", "said"),
+    [
+        (False, 1, "pip install 'stylegan-cli[scorers]'"),
+        (True, 2, "scores need faces of 128 pixels, but those of faces-64 have 64; give age a length like 3"),
+    ],
+)
+def test_scores_that_cannot_be_aimed_at(stylegan, here, monkeypatch, is_installed, code, said):
+    monkeypatch.setattr(runtime, "installed", lambda: is_installed)
+    small = store.load("faces-64")
+    directions.write(here / "age.npz", Direction("age", torch.ones(small.num_ws, small.w_dim)), small.origin)
+    result = stylegan("edit", 1, "--direction", "age.npz=60y", "--model", "faces-64")
+    assert (result.exit_code, result.stderr.count("\n")) == (code, 1)
+    assert said in result.stderr
+
+
 def test_what_a_direction_keeps_already_is_told(stylegan, tiny_model, age, here):
     tiny = store.load(str(tiny_model))
     gender = Direction("gender", age.vector.roll(1, dims=1))
@@ -79,11 +96,16 @@ def test_what_a_direction_keeps_already_is_told(stylegan, tiny_model, age, here)
     assert not torch.allclose(ws_of("corrected.png"), ws_of("plain.png"), atol=1e-3)
 
 
-@pytest.mark.parametrize("amount", ["x", "", "1..", "..2", "1-2", "nan", "inf", "1e9", "--"])
+@pytest.mark.parametrize(
+    "amount", ["x", "", "1..", "..2", "1-2", "nan", "inf", "1e9", "--", "60 y", "60Y", "y", "5rad"]
+)
 def test_what_is_no_amount(stylegan, tiny_model, amount):
     result = stylegan("edit", 1, f"--age={amount}", "--model", tiny_model)
     assert result.exit_code == 2
-    assert "the amount of age must be a number like 3 or -1.5, or a range like -4..4" in result.stderr
+    assert (
+        "the amount of age must be a number like 3 or -1.5, a range like -4..4, or what to reach, like 60y, 0deg or 80%"
+        in result.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,6 +114,13 @@ def test_what_is_no_amount(stylegan, tiny_model, amount):
         ([], "say what to edit"),
         (["--direction", "age.npz"], "--direction takes NAME=AMOUNT"),
         (["--direction", "nothing.pt=1"], "there is no direction file nothing.pt"),
+        (["--direction", "age.npz=60%"], "age is not measured in percent; give a length like 3, or a range like -4..4"),
+        (
+            ["--direction", "age.npz=-3..60y"],
+            "both ends of age.npz -3..60y need the same unit; write 20y..60y, or -4..4",
+        ),
+        (["--direction", "age.npz=20deg..60y"], "need the same unit"),
+        (["--direction", "age.npz=2000y"], "the amount of age.npz is 2000y"),
         (["--direction", "age.npz=1", "--keep", "beauty"], "there is no direction 'beauty'"),
         (["--direction", "age.npz=1", "--keep", "age.npz"], "--keep age would keep the only thing that is edited"),
         (["--direction", "age.npz=1", "--layers", "nose"], "there is no band or layer 'nose'"),

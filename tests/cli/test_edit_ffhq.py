@@ -103,6 +103,31 @@ def test_the_price_shows_the_years(works):
     assert after > before + 10
 
 
+@needs_scorers
+def test_amounts_with_units_are_reached(works):
+    _, told = works("edit jon --age 60y --yaw 0deg --light 0% --size 64")
+    for name, wanted, unit in (("age", 60, "years"), ("yaw", 0, "degrees"), ("light", 0, "%")):
+        (reached,) = re.findall(rf"{name} \S+ -> (\S+) {unit}", told)
+        assert float(reached) == pytest.approx(wanted, abs=2)
+    assert "out of reach" not in told
+
+
+@needs_scorers
+def test_what_is_out_of_reach_is_told(works):
+    _, told = works("edit tyrion --age 10y..95y --steps 2 --size 64")
+    assert re.search(r"tyrion: age 95 years is out of reach; with age \+5, it is 7\d years\.", told)
+    assert re.search(r"age \S+ -> (9|10|11) years", told)
+
+
+@needs_scorers
+def test_everybody_in_a_file_of_edits_reaches_it(works):
+    Path("old.toml").write_text('[[edit]]\nage = "55y"\n')
+    _, told = works("apply old.toml jon dany --size 64")
+    assert [int(years) for years in re.findall(r"age \d+ -> (\d\d) years", told)] == pytest.approx([55, 55], abs=1)
+    amounts = re.findall(r"age (\+\S+):", told)
+    assert len(set(amounts)) == 2
+
+
 def test_without_scorers_the_distance_is_told(works, no_scorers):
     _, told = works("edit jon --age 3 --size 64 --max-drift 0.65")
     assert "stops the edit at" in told

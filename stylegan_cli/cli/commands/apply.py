@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import each
-from stylegan_cli.cli.edits import FARTHEST, Amounts, check_paste, open_edits, split_names
+from stylegan_cli.cli.edits import FARTHEST, Amounts, check_paste, open_edits, parse_amounts, split_names
 from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command
 from stylegan_cli.errors import StyleganError, UsageError
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class Step:
     """One `[[edit]]`: directions by name or file with their amounts; `layers` and `keep` apply to all of them."""
 
-    amounts: Mapping[str, float]
+    amounts: Mapping[str, Amounts]
     layers: str | None = None
     keep: tuple[str, ...] = ()
 
@@ -45,15 +46,17 @@ def apply(
 ) -> None:
     """Apply a file of edits to many people.
 
-    In TOML, every [[edit]] holds directions with their amounts, like age = 3, or direction = "glasses.npz" (a file
-    beside the recipe) with amount = 2; it may also hold layers = "coarse,middle" and keep = ["gender"]. In JSON, it is
-    {"edit": [{"age": 3}, ...]}. Edits are applied in order. If a person cannot be edited, the others still are.
+    In TOML, every [[edit]] holds directions with their amounts, like age = 3 or age = "60y", or direction =
+    "glasses.npz" (a file beside the recipe) with amount = 2; it may also hold layers = "coarse,middle" and keep =
+    ["gender"]. In JSON, it is {"edit": [{"age": 3}, ...]}. Edits are applied in order. If a person cannot be edited,
+    the others still are.
 
     Examples: stylegan apply older.toml jon dany 3-9 me.npz; stylegan apply older.toml party.jpg#1-3 --paste party.jpg
     """
     steps = read_steps(recipe)
 
     from stylegan_cli.cli import casting
+    from stylegan_cli.cli.aiming import Aims
     from stylegan_cli.cli.price import Prices
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.latents.references import split
@@ -66,17 +69,14 @@ def apply(
     studio = Studio(generation, output)
     studio.check_out(1 if paste else len(texts))
     casting.check_truncation(studio, texts)
-    edits = [
-        edit
-        for step in steps
-        for edit in open_edits(studio, [(name, Amounts(n)) for name, n in step.amounts.items()], step.layers, step.keep)
-    ]
+    edits = [edit for step in steps for edit in open_edits(studio, step.amounts.items(), step.layers, step.keep)]
     prices = Prices(studio, max_drift)
     prices.check(edits)
+    aims = Aims(studio, edits)
 
     def limited(text: str) -> "tuple[Person, list[Edit]]":
         person = casting.person(studio, text)
-        return person, prices.limited(person, edits)
+        return person, prices.limited(person, aims.reached(person))
 
     ready = each(texts, limited)
     if ready:
@@ -134,16 +134,24 @@ def _step(plain: dict[str, Any], where: str, folder: Path) -> Step:
         if direction in rest:
             raise StyleganError(f"{where} has two amounts of {direction}; give one")
         rest[direction] = amount
-    for name, value in rest.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= FARTHEST:
-            raise StyleganError(f"{name} of {where} is {value!r}; an amount is a number like 3 or -1.5")
     if not rest:
         raise StyleganError(f"{where} moves nothing; write something like age = 3")
     return Step(
-        {_beside(folder, name): value for name, value in rest.items()},
+        {_beside(folder, name): _amount(value, f"{name} of {where}") for name, value in rest.items()},
         layers,
         tuple(_beside(folder, name) for name in keep),
     )
+
+
+def _amount(value: object, what: str) -> Amounts:
+    """An amount in a file: a number, or a text with a unit, like "60y"."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= FARTHEST:
+        return Amounts(value)
+    if isinstance(value, str):
+        with suppress(UsageError):
+            if (amount := parse_amounts(what, value)).unit and amount.start is None:
+                return amount
+    raise StyleganError(f'{what} is {value!r}; an amount is a number like 3 or -1.5, or what to reach, like "60y"')
 
 
 def _beside(folder: Path, name: str) -> str:

@@ -50,28 +50,32 @@ def _attribute(help: str) -> typer.models.OptionInfo:
 
 @dataclass(frozen=True)
 class Attributes:
-    """The directions that come with `ffhq`. Amounts are lengths in W: 3 is a lot; `-4..4` is a range."""
+    """The directions that come with `ffhq`. Amounts are lengths in W: 3 is a lot; `-4..4` is a range, `60y` a score."""
 
-    age: Annotated[str | None, _attribute("Positive is older, negative younger. Not years: 3 is a lot.")] = None
+    age: Annotated[str | None, _attribute("Positive is older, negative younger. 3 is a lot; 60y means years.")] = None
     gender: Annotated[str | None, _attribute("Positive is more masculine, negative more feminine.")] = None
     smile: Annotated[str | None, _attribute("Positive is a bigger smile, negative more serious.")] = None
     yaw: Annotated[
         str | None,
-        _attribute("Positive turns the head to the picture's right, negative to its left. Not degrees: 3 is a lot."),
+        _attribute(
+            "Positive turns the head to the picture's right, negative to its left. 3 is a lot; 0deg faces the camera."
+        ),
     ] = None
     pitch: Annotated[
-        str | None, _attribute("Positive raises the head, negative lowers it. Not degrees: 3 is a lot.")
+        str | None, _attribute("Positive raises the head, negative lowers it. 3 is a lot; 0deg is level.")
     ] = None
     mouth_open: Annotated[str | None, _attribute("Positive opens the mouth, negative closes it.")] = None
     eyes: Annotated[str | None, _attribute("Positive widens the eyes, negative narrows them.")] = None
     jaw: Annotated[str | None, _attribute("Positive makes a wide, heavy face, negative a narrow one.")] = None
-    hair: Annotated[str | None, _attribute("Positive is lighter hair, negative darker.")] = None
+    hair: Annotated[str | None, _attribute("Positive is lighter hair, negative darker; 80% is light blond.")] = None
     hair_length: Annotated[str | None, _attribute("Positive is longer hair, negative shorter.")] = None
     hairline: Annotated[str | None, _attribute("Positive is a higher hairline, negative a fringe.")] = None
     beard: Annotated[str | None, _attribute("Positive is a beard, negative a clean shave.")] = None
     lips: Annotated[str | None, _attribute("Positive is redder lips, negative paler.")] = None
     glasses: Annotated[str | None, _attribute("Positive adds glasses, negative removes them.")] = None
-    light: Annotated[str | None, _attribute("Positive lights from the picture's left, negative from its right.")] = None
+    light: Annotated[
+        str | None, _attribute("Positive lights from the picture's left, negative from its right; 0% is even.")
+    ] = None
 
     def amounts(self) -> list[tuple[str, Amounts]]:
         """Directions, and how far to go along them."""
@@ -168,8 +172,9 @@ def edit(
 ) -> None:
     """Edit people: age, gender, smile, pose, hair, beard, light, and any directions you have.
 
-    Amounts are lengths in the latent space: 1 is visible, 3 is a lot, and they can be negative. Several edits add up. A
-    range like -4..4 makes a strip of --steps faces, or a film if --out names one, or its --frames as pictures if --out
+    Amounts are lengths in the latent space: 1 is visible, 3 is a lot, and they can be negative. With a unit, an amount
+    is what to reach, as far as scorers can tell: --age 60y, --yaw 0deg, --hair 80%. Several edits add up. A range like
+    -4..4 makes a strip of --steps faces, or a film if --out names one, or its --frames as pictures if --out
     is a folder. Every edit reports its cost: how far the person now is from the average face and, if scorers are
     installed, what else changed.
 
@@ -187,6 +192,7 @@ def edit(
         check_unused("--quiet reports nothing", {"--identity": identity})
 
     from stylegan_cli.cli import casting
+    from stylegan_cli.cli.aiming import Aims
     from stylegan_cli.cli.price import Prices
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.latents import references
@@ -205,10 +211,11 @@ def edit(
     edits = open_edits(studio, amounts, moving.layers, split_names(moving.keep))
     prices = Prices(studio, moving.max_drift)
     prices.check(edits)
+    aims = Aims(studio, edits)
     before = casting.several(studio, texts)
     if identity:
         fetch(Identity.assets, output.quiet)
-    own = [prices.limited(person, edits) for person in before]
+    own = [prices.limited(person, aims.reached(person)) for person in before]
     after = [editing.edited(generator, person, limited) for person, limited in zip(before, own, strict=True)]
     if paste:
         from stylegan_cli.cli import montage
