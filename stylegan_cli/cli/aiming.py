@@ -8,18 +8,19 @@ from stylegan_cli.cli.console import fetch, tell
 from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media.render import render
-from stylegan_cli.operations.editing import Edit, edited
+from stylegan_cli.operations.editing import Edit
 from stylegan_cli.operations.reaching import NEAR, reached
-from stylegan_cli.scorers.scores import SCORES, Scorers
+from stylegan_cli.scorers.scores import Scorers
 
 MISSED = 4 * NEAR  # a difference that the user should know of
 
 
 class Aims:
-    """Finds how far edits have to go. If some aim at scores, fetches what these need."""
+    """Finds how far edits have to go; if the `whole` way is shown, evenly. If some aim at scores, fetches what these
+    need."""
 
-    def __init__(self, studio: Studio, edits: Sequence[Edit]) -> None:
-        self.studio, self.edits = studio, list(edits)
+    def __init__(self, studio: Studio, edits: Sequence[Edit], whole: bool = False) -> None:
+        self.studio, self.edits, self.whole = studio, list(edits), whole
         self.names = list(dict.fromkeys(edit.aim.score for edit in edits if edit.aim))
         if self.names:
             self.scorers = Scorers(self.names)
@@ -29,23 +30,25 @@ class Aims:
         """The edits with the amounts for this person; tells what is out of reach."""
         if not self.names:
             return self.edits
-        own = reached(self.studio.generator, person, self.edits, self._look)
+        own = reached(self.studio.generator, person, self.edits, self._look, self.whole)
         if not self.studio.output.quiet:
-            self._tell(person, own)
+            for wanted, edit in zip(self.edits, own, strict=True):
+                _tell(person, wanted, edit)
         return own
 
     def _look(self, person: Person) -> Mapping[str, float]:
         return self.scorers(render(self.studio.generator, person.face(), CELL))
 
-    def _tell(self, person: Person, own: Sequence[Edit]) -> None:
-        for end in (0.0, 1.0):
-            wanted = {edit.aim.score: value for edit in own if edit.aim and (value := edit.aim.at(end)) is not None}
-            after = edited(self.studio.generator, person, own, end)
-            scores = self._look(after) if wanted else {}
-            for name, value in wanted.items():
-                if abs(scores[name] - value) > MISSED:
-                    unit = SCORES[name].unit
-                    tell(
-                        f"{person.label}: {name} {value:g} {unit} is out of reach; with {after.label}, it is "
-                        f"{scores[name]:.0f} {unit}."
-                    )
+
+def _tell(person: Person, wanted: Edit, own: Edit) -> None:
+    """Tells which values an edit was to reach, and did not."""
+    if wanted.aim is None or own.aim is None:
+        return
+    name, unit = wanted.aim.score, wanted.aim.unit
+    for end in (0.0, 1.0):
+        value, there = wanted.aim.at(end), own.aim.at(end)
+        if value is not None and there is not None and abs(there - value) > MISSED:
+            tell(
+                f"{person.label}: {name} {value:g} {unit} is out of reach; with an amount of {own.amount(end):+g}, it "
+                f"is {there:.0f} {unit}."
+            )

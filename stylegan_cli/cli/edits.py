@@ -90,7 +90,7 @@ def _aim(generator: "Generator", name: str, amount: Amounts) -> "Aim":
             f"scores need faces of {SMALLEST} pixels, but those of {generator.origin.name} have "
             f"{generator.resolution}; give {name} a length like 3"
         )
-    return Aim(name, amount.stop, amount.start)
+    return Aim(name, SCORES[name].unit, amount.stop, amount.start)
 
 
 def _spoken(unit: str | None) -> str:

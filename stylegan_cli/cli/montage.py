@@ -20,7 +20,7 @@ from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media.decoding import Original
 from stylegan_cli.media.render import render
-from stylegan_cli.operations.interpolation import Film
+from stylegan_cli.operations.editing import Walk
 from stylegan_cli.scorers import mesh, runtime, silhouette
 
 
@@ -36,7 +36,7 @@ def save_pasted(
     _save(studio, photo, before, [f"{photo.path.stem}-edited"], [after], is_only, own_skin)
 
 
-def save_frames(studio: Studio, photo: Photo, person: Person, film: Film) -> None:
+def save_frames(studio: Studio, photo: Photo, person: Person, film: Walk) -> None:
     """Writes the photo as pictures, one for each frame of a film of a person who is edited in it."""
     names = frame_names(film)
     frames = ([person.moved(picture.ws, name)] for name, picture in zip(names, film, strict=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +14,7 @@ from stylegan_cli.generator import Generator
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.latents.people import Person
 from stylegan_cli.latents.selection import parse_layers
-from stylegan_cli.operations.interpolation import Film, Track
-from stylegan_cli.pictures import Sheet
+from stylegan_cli.pictures import Face, Sheet
 
 SAMPLES = 1000
 STEPS = 7  # in a strip, approximately
@@ -25,9 +24,10 @@ HALVINGS = 30  # which determine the share to 1e-9
 
 @dataclass(frozen=True)
 class Aim:
-    """What a score is to be where an edit ends and, in a range, where it starts."""
+    """What a `score`, in its `unit`, is to be where an edit ends and, in a range, where it starts."""
 
     score: str
+    unit: str
     stop: float
     start: float | None = None
 
@@ -39,7 +39,8 @@ class Aim:
 @dataclass(frozen=True, eq=False)
 class Edit:
     """A direction and how far to go: to `stop`, or all the way from `start` to `stop`. Amounts are in lengths of the
-    vector. With an `aim`, they depend on the person: `reaching` finds them.
+    vector. With an `aim`, they depend on the person: `reaching` finds them, and those `between` start and stop, at even
+    fractions of the way.
 
     `layers` are words like `coarse,8-10`; None means the direction's own.
     """
@@ -49,14 +50,29 @@ class Edit:
     start: float = 0.0
     layers: str | None = None
     aim: Aim | None = None
+    between: tuple[float, ...] = ()
 
     def amount(self, at: float) -> float:
         """The amount at a fraction `at` of the way, 0 to 1; rounded, so that it is exactly 0 when it passes 0."""
-        return self.stop if at == 1 else round(self.start + at * (self.stop - self.start), 9)
+        if at == 1:
+            return self.stop
+        way = (self.start, *self.between, self.stop)
+        before = min(int(at * (len(way) - 1)), len(way) - 2)
+        share = at * (len(way) - 1) - before
+        return round(way[before] + share * (way[before + 1] - way[before]), 9)
 
     def ending(self, end: float, amount: float) -> Edit:
         """The edit with another amount at an end of its way, 0 or 1."""
         return replace(self, stop=amount) if end else replace(self, start=amount)
+
+    def caption(self, at: float) -> str:
+        """What the edit asks for at a fraction of the way: `age +3`, or `age 60 years`."""
+        name, amount, aim = self.direction.name, self.amount(at), self.aim
+        if aim and aim.start is not None:
+            return f"{name} {aim.start + at * (aim.stop - aim.start):.0f} {aim.unit}"
+        if aim and at == 1:
+            return f"{name} {aim.stop:.0f} {aim.unit}"
+        return f"{name} {round(amount, 2) or amount:+g}" if amount else f"{name} 0"
 
 
 def keeping(direction: Direction, kept: Sequence[Direction]) -> Direction:
@@ -119,9 +135,8 @@ def edited(generator: Generator, person: Person, edits: Sequence[Edit], at: floa
 
 
 def caption(edits: Sequence[Edit], at: float = 1.0) -> str:
-    """The amounts at a fraction `at` of the way, to two decimal places: `age +3, smile -1`."""
-    amounts = [(edit.direction.name, edit.amount(at)) for edit in edits]
-    return ", ".join(f"{name} {round(amount, 2) or amount:+g}" if amount else f"{name} 0" for name, amount in amounts)
+    """What edits ask for at a fraction `at` of the way, amounts to two decimal places: `age +3, smile -1`."""
+    return ", ".join(edit.caption(at) for edit in edits)
 
 
 def ends(edits: Sequence[Edit]) -> tuple[float, ...]:
@@ -148,17 +163,40 @@ def round_steps(edits: Sequence[Edit]) -> int:
 def _is_round(edit: Edit, places: int) -> bool:
     """Whether the steps between so many places are 1, 2, 2.5 or 5 times a power of ten, and start at a multiple of
     that."""
-    step = abs(edit.stop - edit.start) / (places - 1)
+    way = edit if edit.aim is None else edit.aim
+    start = way.start or 0
+    step = abs(way.stop - start) / (places - 1)
     if step == 0:
         return True
-    from_zero = edit.start / step
+    from_zero = start / step
     return float(f"{step:.6e}".partition("e")[0]) in (1, 2, 2.5, 5) and abs(from_zero - round(from_zero)) < 1e-6
 
 
-def film(generator: Generator, person: Person, edits: Sequence[Edit], frames: int, loop: bool) -> Film:
-    """The person along the edits' way, from its start."""
-    start, end = (edited(generator, person, edits, at) for at in (0.0, 1.0))
-    return Film(generator, start, (Track(tuple(range(generator.num_ws)), (start, end)),), frames, loop=loop)
+@dataclass(frozen=True)
+class Walk:
+    """A film of a person who goes the edits' way, from its start, in this many `frames`; in a loop, also back, without
+    the last frame, which would repeat the first. Frames are made on demand."""
+
+    generator: Generator
+    person: Person
+    edits: Sequence[Edit]
+    frames: int
+    loop: bool
+
+    @property
+    def cells(self) -> int:
+        """How many faces there are in a frame."""
+        return 1
+
+    def __len__(self) -> int:
+        return 2 * self.frames if self.loop else self.frames + 1
+
+    def __iter__(self) -> Iterator[Face]:
+        return (self.face(i) for i in range(len(self)))
+
+    def face(self, frame: int) -> Face:
+        at = min(frame, 2 * self.frames - frame) / self.frames
+        return edited(self.generator, self.person, self.edits, at).face(caption="")
 
 
 def sheet(strips: Sequence[Sequence[Person]], names: Sequence[str] = ()) -> Sheet:
@@ -214,7 +252,9 @@ def limited(generator: Generator, ruler: Ruler, person: Person, edits: Sequence[
         _allowed(ruler, person, movement(generator, edits, at), limit) if at in ends(edits) else 1.0
         for at in (0.0, 1.0)
     )
-    return [replace(edit, start=edit.start * start, stop=edit.stop * stop) for edit in edits]
+    if start == stop == 1:
+        return list(edits)
+    return [replace(edit, start=edit.start * start, stop=edit.stop * stop, aim=None, between=()) for edit in edits]
 
 
 def _allowed(ruler: Ruler, person: Person, by: Tensor, limit: float) -> float:

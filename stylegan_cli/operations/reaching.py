@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import isfinite
+
+import numpy as np
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
@@ -12,23 +15,46 @@ from stylegan_cli.operations.editing import Edit, edited
 
 MOST = 5  # lengths of the vector: beyond, faces break
 NEAR = 0.5  # years, degrees or percent
+PLACES = 9  # on a way, where scores are seen
 TRIES = 6  # within the step in which the score is passed
 ROUNDS = 2  # if there are several scores, since each edit moves the others' a little
 
 Judge = Callable[[Person], Mapping[str, float]]  # the scores of a person: nan for what cannot be seen
 
 
-def reached(generator: Generator, person: Person, edits: Sequence[Edit], judge: Judge) -> list[Edit]:
+def reached(
+    generator: Generator, person: Person, edits: Sequence[Edit], judge: Judge, whole: bool = False
+) -> list[Edit]:
     """The edits with the amounts, from -5 to 5, that bring the person's scores as near as possible to what the edits
-    aim at, at the end of their way and, in a range, at its start. Raises StyleganError if such a score cannot be seen
-    in the unedited person."""
+    aim at, at the end of their way and, in a range, at its start; aims are then what was reached. If the `whole` way is
+    to be shown, scores change evenly on it. Raises StyleganError if such a score cannot be seen in the unedited
+    person."""
     found = list(edits)
     aimed = [i for i, edit in enumerate(edits) if edit.aim]
     for _ in range(ROUNDS if len(aimed) > 1 else 1):
         for i in aimed:
             for end in (0.0, 1.0):
                 found[i] = _reached(generator, person, found, i, end, judge)
+    places = np.linspace(0, 1, PLACES) if whole else np.ones(1)
+    seen = [judge(edited(generator, person, found, at)) for at in places.tolist()] if aimed else []
+    for i in aimed:
+        found[i] = _evenly(found[i], places, seen)
     return found
+
+
+def _evenly(edit: Edit, places: np.ndarray, seen: Sequence[Mapping[str, float]]) -> Edit:
+    """An edit whose score changes evenly, by what was `seen` at these places of its way."""
+    assert edit.aim
+    scores = np.array([scores[edit.aim.score] for scores in seen])
+    if not np.isfinite(scores).all():
+        return replace(edit, aim=None)
+    first, last = scores[0], scores[-1]
+    if len(places) == 1:
+        return replace(edit, aim=replace(edit.aim, start=None, stop=float(last)))
+    sign = 1 if last > first else -1
+    at = np.interp(sign * np.linspace(first, last, PLACES), np.maximum.accumulate(sign * scores), places)
+    between = tuple(edit.amount(place) for place in at[1:-1].tolist())
+    return replace(edit, aim=replace(edit.aim, start=float(first), stop=float(last)), between=between)
 
 
 def _reached(generator: Generator, person: Person, edits: Sequence[Edit], i: int, end: float, judge: Judge) -> Edit:

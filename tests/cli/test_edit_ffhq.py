@@ -1,7 +1,7 @@
 """Editing with the real default model and the directions that come with it."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +115,7 @@ def test_amounts_with_units_are_reached(works):
 @needs_scorers
 def test_what_is_out_of_reach_is_told(works):
     _, told = works("edit tyrion --age 10y..95y --steps 2 --size 64")
-    assert re.search(r"tyrion: age 95 years is out of reach; with age \+5, it is 7\d years\.", told)
+    assert re.search(r"tyrion: age 95 years is out of reach; with an amount of \+5, it is 7\d years\.", told)
     assert re.search(r"age \S+ -> (9|10|11) years", told)
 
 
@@ -124,8 +124,18 @@ def test_everybody_in_a_file_of_edits_reaches_it(works):
     Path("old.toml").write_text('[[edit]]\nage = "55y"\n')
     _, told = works("apply old.toml jon dany --size 64")
     assert [int(years) for years in re.findall(r"age \d+ -> (\d\d) years", told)] == pytest.approx([55, 55], abs=1)
-    amounts = re.findall(r"age (\+\S+):", told)
-    assert len(set(amounts)) == 2
+    assert "dany, age 55 years: age 31" in told
+
+
+@needs_scorers
+def test_a_strip_goes_through_the_years_evenly(works, ffhq):
+    _, told = works("edit jon --age 20y..60y --size 256")
+    (row,) = recipes.read(Path("edit.png")).picture.rows
+    assert [cell.caption for cell in row] == [f"age {years} years" for years in (20, 30, 40, 50, 60)]
+    scorers = Scorers(["age"])
+    seen = [scorers(render(ffhq, replace(cell, caption=""), 256))["age"] for cell in row]
+    assert seen == pytest.approx([20, 30, 40, 50, 60], abs=3)
+    assert "jon, age 60 years: age 35 -> 60 years" in told
 
 
 def test_without_scorers_the_distance_is_told(works, no_scorers):

@@ -84,7 +84,10 @@ def judge(person):
 
 def test_several_aims_are_reached_together(tiny, people):
     jon, directions = people
-    edits = [Edit(directions["age"], 0, aim=Aim("age", 50)), Edit(directions["hair"], 0, aim=Aim("hair", 60))]
+    edits = [
+        Edit(directions["age"], 0, aim=Aim("age", "years", 50)),
+        Edit(directions["hair"], 0, aim=Aim("hair", "%", 60)),
+    ]
     own = reached(tiny, jon, edits, judge)
     assert judge(edited(tiny, jon, own)) == pytest.approx({"age": 50, "hair": 60}, abs=2)
     assert [edit.start for edit in own] == [0, 0]
@@ -92,10 +95,42 @@ def test_several_aims_are_reached_together(tiny, people):
 
 def test_a_range_is_reached_at_both_ends(tiny, people):
     jon, directions = people
-    edits = [Edit(directions["hair"], 1, -1), Edit(directions["age"], 0, aim=Aim("age", 60, 10))]
+    edits = [Edit(directions["hair"], 1, -1), Edit(directions["age"], 0, aim=Aim("age", "years", 60, 10))]
     own = reached(tiny, jon, edits, judge)
     assert own[0] is edits[0]
     assert [judge(edited(tiny, jon, own, at))["age"] for at in (0, 1)] == pytest.approx([10, 60], abs=NEAR)
+
+
+def test_a_way_that_is_shown_is_even(tiny, people):
+    """In the score, although it bends."""
+    jon, directions = people
+
+    def bent(person):
+        return {"age": 30 * math.exp(person.ws[0, 0].item() / 4)}
+
+    (edit,) = reached(tiny, jon, [Edit(directions["age"], 0, aim=Aim("age", "years", 60, 20))], bent, whole=True)
+    assert (edit.aim.start, edit.aim.stop) == pytest.approx((20, 60), abs=NEAR)
+    seen = [bent(edited(tiny, jon, [edit], at))["age"] for at in (0, 0.25, 0.5, 0.75, 1)]
+    assert seen == pytest.approx([20, 30, 40, 50, 60], abs=1)
+    assert [edit.caption(at) for at in (0, 0.5, 1)] == ["age 20 years", "age 40 years", "age 60 years"]
+
+
+def test_captions_tell_what_was_reached(tiny, people):
+    jon, directions = people
+    (edit,) = reached(tiny, jon, [Edit(directions["age"], 0, aim=Aim("age", "years", 200))], judge)
+    assert (edit.caption(1), edit.caption(0)) == ("age 80 years", "age 0")
+
+
+def test_where_a_face_is_lost_on_the_way_amounts_are_told(tiny, people):
+    jon, directions = people
+
+    def seen(person):
+        age = person.ws[0, 0].item()
+        return {"age": math.nan if 1.2 < age < 1.8 else 30 + 10 * age}
+
+    (edit,) = reached(tiny, jon, [Edit(directions["age"], 0, aim=Aim("age", "years", 60))], seen, whole=True)
+    assert edit.aim is None
+    assert edit.caption(1) == "age +3"
 
 
 def test_without_aims_nobody_is_looked_at(tiny, people):
@@ -106,6 +141,6 @@ def test_without_aims_nobody_is_looked_at(tiny, people):
 
 def test_what_is_not_seen_cannot_be_aimed_at(tiny, people):
     jon, directions = people
-    edits = [Edit(directions["age"], 0, aim=Aim("age", 60))]
+    edits = [Edit(directions["age"], 0, aim=Aim("age", "years", 60))]
     with pytest.raises(StyleganError, match="age cannot be seen in the picture of jon, so no edit can aim at it"):
         reached(tiny, jon, edits, lambda _person: {"age": math.nan})

@@ -211,7 +211,7 @@ def edit(
     edits = open_edits(studio, amounts, moving.layers, split_names(moving.keep))
     prices = Prices(studio, moving.max_drift)
     prices.check(edits)
-    aims = Aims(studio, edits)
+    aims = Aims(studio, edits, whole=bool(film or is_strip))
     before = casting.several(studio, texts)
     if identity:
         fetch(Identity.assets, output.quiet)
@@ -220,7 +220,7 @@ def edit(
     if paste:
         from stylegan_cli.cli import montage
     if film:
-        shots = editing.film(generator, before[0], own[0], way.frames or FILM_LENGTH, way.loop)
+        shots = editing.Walk(generator, before[0], own[0], way.frames or FILM_LENGTH, way.loop)
         if paste and film in FRAMES:
             montage.save_frames(studio, paste, before[0], shots)
         else:
