@@ -69,9 +69,9 @@ class Edit:
         """What the edit asks for at a fraction of the way: `age +3`, or `age 60 years`."""
         name, amount, aim = self.direction.name, self.amount(at), self.aim
         if aim and aim.start is not None:
-            return f"{name} {aim.start + at * (aim.stop - aim.start):.0f} {aim.unit}"
+            return f"{name} {round(aim.start + at * (aim.stop - aim.start))} {aim.unit}"
         if aim and at == 1:
-            return f"{name} {aim.stop:.0f} {aim.unit}"
+            return f"{name} {round(aim.stop)} {aim.unit}"
         return f"{name} {round(amount, 2) or amount:+g}" if amount else f"{name} 0"
 
 

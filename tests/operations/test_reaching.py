@@ -121,6 +121,11 @@ def test_captions_tell_what_was_reached(tiny, people):
     assert (edit.caption(1), edit.caption(0)) == ("age 80 years", "age 0")
 
 
+def test_nothing_is_minus_0(tiny, people):
+    edit = Edit(people[1]["age"], 1, -1, aim=Aim("yaw", "degrees", 20, -20.6))
+    assert edit.caption(0.5) == "age 0 degrees"
+
+
 def test_where_a_face_is_lost_on_the_way_amounts_are_told(tiny, people):
     jon, directions = people
 
