@@ -51,10 +51,13 @@ def _evenly(edit: Edit, places: np.ndarray, seen: Sequence[Mapping[str, float]])
     first, last = scores[0], scores[-1]
     if len(places) == 1:
         return replace(edit, aim=replace(edit.aim, start=None, stop=float(last)))
+    edit = replace(edit, aim=replace(edit.aim, start=float(first), stop=float(last)))
+    if abs(last - first) <= NEAR:
+        return edit
     sign = 1 if last > first else -1
     at = np.interp(sign * np.linspace(first, last, PLACES), np.maximum.accumulate(sign * scores), places)
     between = tuple(edit.amount(place) for place in at[1:-1].tolist())
-    return replace(edit, aim=replace(edit.aim, start=float(first), stop=float(last)), between=between)
+    return replace(edit, between=between)
 
 
 def _reached(generator: Generator, person: Person, edits: Sequence[Edit], i: int, end: float, judge: Judge) -> Edit:

@@ -115,6 +115,14 @@ def test_a_way_that_is_shown_is_even(tiny, people):
     assert [edit.caption(at) for at in (0, 0.5, 1)] == ["age 20 years", "age 40 years", "age 60 years"]
 
 
+def test_a_score_that_does_not_change_leaves_the_way_straight(tiny, people):
+    jon, directions = people
+    edits = [Edit(directions["age"], 0, aim=Aim("age", "years", 60, 20))]
+    (edit,) = reached(tiny, jon, edits, lambda _person: {"age": 30.0}, whole=True)
+    assert edit.between == ()
+    assert edit.caption(0.5) == "age 30 years"
+
+
 def test_captions_tell_what_was_reached(tiny, people):
     jon, directions = people
     (edit,) = reached(tiny, jon, [Edit(directions["age"], 0, aim=Aim("age", "years", 200))], judge)
