@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -200,10 +200,10 @@ def find(studio: Studio, search: Search, sample: Sample, score: Score | None) ->
     walkers = of_seeds(studio, search.walkers).w
     with progress("measuring", search.faces, quiet) as advance:
         walk = Walk(studio, score, walkers, search.layers, units(scores), advance)
-        return [_found(fitted, target, search, walk, sample.labels) for target in search.targets]
+        return [_found(fitted, target, search, walk) for target in search.targets]
 
 
-def _found(fitted: discovery.Fit, target: str, search: Search, walk: Walk, labels: Collection[str]) -> Direction:
+def _found(fitted: discovery.Fit, target: str, search: Search, walk: Walk) -> Direction:
     """The direction of a target, corrected by what a walk along it shows."""
     kept = [name for name in search.kept if name != target]
     vector, moved = discovery.refine(fitted, target, kept, search.amount, search.rounds, walk.measure)
@@ -211,7 +211,7 @@ def _found(fitted: discovery.Fit, target: str, search: Search, walk: Walk, label
     return Direction(
         target,
         vector.expand(walk.studio.generator.num_ws, -1),
-        title=SCORES[target].title if target in SCORES and target not in labels else "found from examples",
+        title=SCORES[target].title if target in SCORES else "found from examples",
         response=fitted.responses[target].float(),
         found={"kept": kept},
         scores=quality | {"amount": search.amount, "ahead": moved.ahead, "behind": moved.behind},

@@ -151,6 +151,23 @@ def test_find_by_ones_own_scores(found, sampled, generator, data, shape):
     assert torch.nn.functional.cosine_similarity(direction.vector[0], theirs.vector[0], dim=0) > 0.9
 
 
+def test_ones_own_scores_are_not_taken_for_the_scorers_of_the_same_name(found, sampled, generator):
+    """What is called light here is darkness: the tool's light is measured and kept all the same."""
+    noise = np.random.default_rng(0).normal(size=200) * sampled.std()
+    for name in ("light", "gloom"):
+        np.save(f"{name}.npy", -sampled + noise)
+    vectors = []
+    for name in ("light", "gloom"):
+        words = ("--scores", f"{name}.npy", "--data", "faces", "--keep", "light,red")
+        (path,), _ = found(*words, "--out", f"{name}.npz")
+        direction = directions.read(path, generator)
+        assert direction.title == "found from examples"
+        assert direction.found["kept"] == ["light", "red"]
+        assert {"light", "red"} <= set(direction.scores["ahead"])
+        vectors.append(direction.vector[0])
+    assert torch.equal(*vectors)
+
+
 def test_as_many_as_counted_are_learned_from(found, sampled, generator):
     np.save("bright.npy", sampled)
     words = ("--scores", "bright.npy", "--data", "faces", "--name", "sun", "--out", "sun.npz")

@@ -159,6 +159,11 @@ class Lesson:
         if self.scores and not self.data:
             raise UsageError("--scores needs --data: the people whom the scores are of")
 
+    @property
+    def label(self) -> str:
+        """What labels are called: unlike any scorer, whatever the direction's name is."""
+        return f"--with {self.having}" if self.having else f"--scores {self.scores}"
+
     def faces(self, generator: "Generator") -> "SampledFaces | None":
         """The data set that --data names, unless it holds only latents."""
         from stylegan_cli.media.sampled import SampledFaces
@@ -166,12 +171,12 @@ class Lesson:
         is_latents = self.data is not None and self.data.suffix.lower() == ".npy"
         return SampledFaces(self.data, generator) if self.data and not is_latents else None
 
-    def sample(self, studio: "Studio", faces: "SampledFaces | None", seeds: range, name: str) -> "Sample":
-        """The people to learn from. Labels, if they have any, get this name."""
+    def sample(self, studio: "Studio", faces: "SampledFaces | None", seeds: range) -> "Sample":
+        """The people to learn from: labelled, or to be drawn and scored."""
         from stylegan_cli.cli import finding
 
         if self.having and self.lacking:
-            return finding.in_folders(studio, self.having, self.lacking, name)
+            return finding.in_folders(studio, self.having, self.lacking, self.label)
         if faces:
             sample = finding.in_data(faces)
         elif self.data:
@@ -179,7 +184,7 @@ class Lesson:
         else:
             sample = finding.of_seeds(studio, seeds)
         if self.scores:
-            sample = finding.labelled(sample, name, self.scores)
+            sample = finding.labelled(sample, self.label, self.scores)
         return sample if self.scores and self.count is None else sample.first(len(seeds))
 
 
@@ -251,8 +256,8 @@ def find(
         finding.check_sizes(studio, faces)
     elif studio.generator.resolution < SMALLEST:
         score = None  # what else changes cannot be seen
-    search = finding.Search(targets or names, kept, chosen, amount, rounds, walkers)
-    sample = lesson.sample(studio, faces, drawn, names[0])
+    search = finding.Search(targets or [lesson.label], kept, chosen, amount, rounds, walkers)
+    sample = lesson.sample(studio, faces, drawn)
     if score:
         studio.speed_up((0 if faces else len(sample.w)) + search.faces)
     about = {"command": command_line(), "people": len(sample.w)}
