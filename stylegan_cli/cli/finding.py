@@ -93,8 +93,11 @@ def labelled(sample: Sample, name: str, path: Path) -> Sample:
             f"{path} has shape {list(scores.shape)} ({scores.dtype}), but there are {number} people; give a number for "
             "each, NaN where it is not known"
         )
-    label = torch.from_numpy(scores.reshape(-1).astype(np.float64))
-    return replace(sample, labels={**sample.labels, name: label})
+    with np.errstate(over="ignore"):  # what fits into 32 bits can be squared in 64
+        scores = scores.reshape(-1).astype(np.float32)
+    if np.isinf(scores).any():
+        raise StyleganError(f"{path} holds infinite numbers, or some beyond 1e38; where none is known, give NaN")
+    return replace(sample, labels={**sample.labels, name: torch.from_numpy(scores)})
 
 
 def _drawn(studio: Studio, w: Tensor) -> Iterator[Image.Image]:

@@ -119,7 +119,10 @@ def read_npy(path: Path) -> np.ndarray:
         _check_header(file, path.stat().st_size)
     # Mapped, not read: numpy then compares the shape in the header with the file's size before taking any memory.
     with np.errstate(over="ignore"):  # numpy also warns if the shape is nonsense
-        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise StyleganError(f"{path} is a .npz, not a .npy; save the one array that is meant as .npy")
+    return np.asarray(array)
 
 
 def read_torch(path: Path) -> np.ndarray:

@@ -187,6 +187,9 @@ def test_as_many_as_counted_are_learned_from(found, sampled, generator):
         (np.zeros(200), "has 200 scores in these samples, but all of them are the same"),
         (np.full(200, np.nan), "has 0 scores in these samples, too few to learn from"),
         (np.array([object()] * 200), "cannot be read as scores"),
+        (np.arange(200.0) * 1e305, "own.npy holds infinite numbers, or some beyond 1e38; where none is known"),
+        (np.array([np.inf] * 9 + [0] * 191), "own.npy holds infinite numbers"),
+        (np.arange(200.0) * 1e-200, "all of them are the same"),
     ],
 )
 def test_scores_that_cannot_be_learned_from(stylegan, tiny_model, sampled, scorers, scores, said):
@@ -196,6 +199,13 @@ def test_scores_that_cannot_be_learned_from(stylegan, tiny_model, sampled, score
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert said in result.stderr
     assert not Path("x.npz").exists()
+
+
+def test_several_arrays_are_no_scores(stylegan, tiny_model, sampled, scorers):
+    np.savez("own.npz", sampled)
+    words = ("--scores", "own.npz", "--data", "faces", "--out", "x.npz", "--model", tiny_model)
+    result = stylegan("directions", "find", *words)
+    assert result.stderr == "Error: own.npz is a .npz, not a .npy; save the one array that is meant as .npy.\n"
 
 
 def test_latents_whose_layers_differ_are_no_sample(stylegan, tiny_model, tiny, scorers, here):
