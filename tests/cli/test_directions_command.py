@@ -321,6 +321,13 @@ def test_mistakes(stylegan, tiny_model, scorers, own_folder, words, said):
     assert result.stderr.count("\n") == 1
 
 
+def test_scores_in_a_file_that_cannot_name_a_direction_need_a_name(stylegan, here):
+    np.save("my scores.npy", np.zeros(9))
+    result = stylegan("directions", "find", "--scores", "my scores.npy", "--data", "my scores.npy")
+    said = "'my scores' cannot be a direction's name; give --name letters, digits, - and _"
+    assert (result.exit_code, result.stderr) == (2, f"Error: {said}.\n")
+
+
 def test_nothing_is_replaced_without_force(found, stylegan, tiny_model, own_folder):
     found("--scorer", "red")
     again = stylegan("directions", "find", "--scorer", "red", "--model", tiny_model)

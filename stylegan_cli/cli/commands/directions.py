@@ -354,7 +354,7 @@ def _check_name(name: str, targets: int) -> None:
     if targets > 1:
         raise UsageError("--name is for one direction; leave it out, and several get their scorers' names")
     if not re.fullmatch(r"\w[\w-]*", name):
-        raise UsageError(f"{name!r} cannot be a direction's name; use letters, digits, - and _")
+        raise UsageError(f"{name!r} cannot be a direction's name; give --name letters, digits, - and _")
 
 
 def _facts(direction: "Direction") -> "Iterator[str]":
