@@ -141,7 +141,8 @@ def check_sizes(studio: Studio, faces: SampledFaces | None) -> None:
 
 def units(scores: Mapping[str, Tensor]) -> dict[str, float]:
     """The standard deviation of each score, of those that have one."""
-    deviations = {name: float(score[score.isfinite()].std()) for name, score in scores.items()}
+    known = {name: score[score.isfinite()] for name, score in scores.items()}
+    deviations = {name: float(score.std()) for name, score in known.items() if len(score) > 1}
     return {name: deviation for name, deviation in deviations.items() if deviation > 0}
 
 

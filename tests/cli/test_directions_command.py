@@ -108,6 +108,14 @@ def test_the_table_has_room_for_scores_that_one_direction_was_not_seen_by(capsys
     assert {len(line) for line in told} == {len(told[0])}
 
 
+@pytest.mark.filterwarnings("error")
+def test_scores_that_hardly_anybody_has_are_not_measured():
+    """As of hair, where no picture shows it."""
+    scores = {"hair": [np.nan, np.nan], "light": [np.nan, 1], "jaw": [2, 2], "age": [np.nan, 30, 50]}
+    units = finding.units({name: torch.tensor(values, dtype=torch.float32) for name, values in scores.items()})
+    assert units == {"age": pytest.approx(200**0.5)}
+
+
 @pytest.mark.parametrize(("explained", "is_told"), [(-0.3, True), (0.0, True), (0.1, False)])
 def test_what_was_learned_from_chance_is_told(capsys, explained, is_told):
     scores = {"accuracy": 0.5, "R squared": explained, "ahead": {"age": 0.1}, "behind": {"age": 0.1}}
