@@ -73,7 +73,7 @@ OPTIONS = {
     "align": NUMBERED,
     "paste": UNEDITED | PERSON,
     "noise": UNEDITED | PERSON,
-    "blend-parents": UNEDITED | PERSON,
+    "blend-parents": PEOPLE | EDITS | PERSON | {"--age 8y": AGES},
     "apply": PEOPLE | PERSON,
     "dataset": {"--size": "--image-size"},
     "metrics": MODEL | {"--data with a mirrored data set, made by stylegan dataset": "--mirror"},

@@ -317,7 +317,10 @@ WORDS = {
     "count of panels": (["noise", 1, "--panels", "-n", 2, "--layers", "all"], "leave out --layers and --count"),
     "layers of jitter": (["noise", 1, "--jitter", 0.1, "--layers", "fine"], "leave out --layers"),
     "strength of jitter": (["noise", 1, "--jitter", 0.1, "--strength", 0], "leave out --strength"),
-    "three dots": (["edit", 1, "--age=-4...4"], "or a range like -4..4, not '-4...4'"),
+    "three dots": (
+        ["edit", 1, "--age=-4...4"],
+        "a range like -4..4, or what to reach, like 60y, 0deg or 80%, not '-4...4'",
+    ),
     "seeds apart": (["sample", "--seeds", "1,", "2,", "3"], "--seeds takes one list with commas: 1,2,3"),
     "a folder of people": (["noise", "."], ". is a folder, but people are named one by one"),
     "no cast": (["noise", "jon"], "unknown person 'jon': there is no such file, and this model has no cast"),
@@ -354,6 +357,15 @@ WORDS = {
     "share nan": (["blend-parents", 1, 2, "--weight", "nan"], "--weight"),
     "weight": (["blend-parents", 1, 2, "--weight", 2], "--weight"),
     "layer share": (["blend-parents", 1, 2, "--layers", "0=2"], "a share from 0 to 1"),
+    "ages of a child": (
+        ["blend-parents", 1, 2, "--age", "3y..20y"],
+        "to see one grow up: stylegan edit family/child.png --age 3y..20y",
+    ),
+    "no age of a child": (["blend-parents", 1, 2, "--age", "old"], "the amount of age must be a number like 3"),
+    "a child without directions": (
+        ["blend-parents", 1, 2, "--age", "8y"],
+        "there is no direction 'age': tiny has none",
+    ),
     "layer share nan": (["blend-parents", 1, 2, "--layers", "0=nan"], "a share from 0 to 1"),
     "children": (["blend-parents", 1, 2, "--children", 0], "--children"),
     "count": (["sample", "--count", 0], "--count"),

@@ -138,6 +138,30 @@ def test_a_strip_goes_through_the_years_evenly(works, ffhq):
     assert "jon, age 60 years: age 35 -> 60 years" in told
 
 
+@needs_scorers
+def test_a_child_of_eight_years(works, ffhq):
+    """Who keeps this age as latents, and is between the parents in the sheet."""
+    works("blend-parents jon dany --age 8y --size 256")
+    scorers = Scorers(["age"])
+    for face in (
+        recipes.read(Path("family/child.png")).picture,
+        recipes.read(Path("family/family.png")).picture.rows[0][1],
+    ):
+        assert scorers(render(ffhq, face, 256))["age"] == pytest.approx(8, abs=1)
+        assert face.caption == "child"
+    (child,) = references.from_file(Path("family/child.npz"), ffhq)
+    assert scorers(render(ffhq, child.face(), 256))["age"] == pytest.approx(8, abs=1)
+
+
+def test_siblings_younger_by_a_length(works, ffhq):
+    works("blend-parents jon dany -n 2 --size 16")
+    works("blend-parents jon dany -n 2 --age -2 --size 16 --out young/")
+    age = directions.read(store.source("ffhq").directions["age"], ffhq)
+    for name in ("child-1.npz", "child-2.npz"):
+        (child,), (young,) = (references.from_file(Path(folder, name), ffhq) for folder in ("family", "young"))
+        assert np.allclose(young.ws, child.ws - 2 * age.vector, atol=1e-5)
+
+
 def test_without_scorers_the_distance_is_told(works, no_scorers):
     _, told = works("edit jon --age 3 --size 64 --max-drift 0.65")
     assert "stops the edit at" in told

@@ -1,13 +1,20 @@
 """`stylegan blend-parents`: what would their child look like?"""
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stylegan_cli.cli import places
+from stylegan_cli.cli.edits import Amounts, open_edits, parse_amounts
 from stylegan_cli.cli.options import Generation, Grid, PictureOutput, check_unused, command
 from stylegan_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents.people import Person
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,14 @@ def blend_parents(
         int | None,
         typer.Option(min=0, max=2**32 - 1, help="Draw the other shares from this seed.", show_default=False),
     ] = None,
+    age: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AMOUNT",
+            help="Make the children younger or older, as stylegan edit does: 8y is eight years old, -3 much younger.",
+            show_default=False,
+        ),
+    ] = None,
     grid: Grid = False,
 ) -> None:
     """Blend two parents into a child: pictures, the child's latents, and a family sheet.
@@ -58,7 +73,8 @@ def blend_parents(
     and half (or --weight) for an only child, and drawn from --seed for siblings. Children are also saved as latents,
     which every other command takes. With --grid, only the family sheet is drawn.
 
-    Examples: stylegan blend-parents jon.npy dany.npy; stylegan blend-parents jon dany --children 6 --coarse 0.7
+    Examples: stylegan blend-parents jon.npy dany.npy; stylegan blend-parents jon dany --children 6 --coarse 0.7;
+    stylegan blend-parents jon dany --age 8y
     """
     if context.args:
         raise UsageError(
@@ -71,6 +87,12 @@ def blend_parents(
         check_unused("all bands have their shares already", {"--weight": weight, "--seed": seed})
     if children > 1 and (weight is not None or None not in (coarse, middle, fine)):
         raise UsageError("with --weight, or shares for all bands, all siblings would be the same; leave out --children")
+    years = None if age is None else parse_amounts("age", age)
+    if years and years.start is not None:
+        raise UsageError(
+            f"--age {age}: children have one age here, like 8y; to see one grow up: stylegan edit family/child.png "
+            f"--age {age}"
+        )
 
     from stylegan_cli.bands import BANDS
     from stylegan_cli.cli import casting
@@ -87,6 +109,7 @@ def blend_parents(
         idle = {"--weight": weight, "--seed": seed, "--children": children > 1}
         check_unused("all layers have their shares already", idle)
     studio.check_out(1 if grid else children)
+    aged = _aging(studio, years) if years else None
     one, other = casting.several(studio, [first, second])
     given = {band: share for band, share in zip(BANDS, (coarse, middle, fine), strict=True) if share is not None}
     by_chance = weight is None and (seed is not None or children > 1)
@@ -98,6 +121,8 @@ def blend_parents(
         )
         shares = blending.share_by_layer(order, rest | given, extra)
         siblings.append(blending.blend(one, other, shares, f"child {i + 1}" if children > 1 else "child"))
+    if aged:
+        siblings = [aged(child) for child in siblings]
     sheet = blending.family(one, other, siblings)
     if grid:
         studio.save_sheet("family", sheet, siblings)
@@ -107,6 +132,15 @@ def blend_parents(
         names = [person.label.replace(" ", "-") for person in siblings]
         works = [*map(portrait, siblings), Work(sheet)]
         studio.save([*names, "family"], works, "family", children + faces_to_compute(sheet))
+
+
+def _aging(studio: "Studio", years: Amounts) -> "Callable[[Person], Person]":
+    """A function that makes children as old as this. All layers are moved: children have other proportions."""
+    from stylegan_cli.cli.aiming import Aims
+    from stylegan_cli.operations.editing import edited
+
+    aims = Aims(studio, open_edits(studio, [("age", years)], "all", ()))
+    return lambda child: replace(edited(studio.generator, child, aims.reached(child)), label=child.label)
 
 
 def _assignment(text: str) -> tuple[str, float]:
