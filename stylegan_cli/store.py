@@ -101,7 +101,7 @@ class Model:
     @property
     def directions(self) -> dict[str, Path]:
         """Editing directions that come with the model."""
-        return {path.stem: path for path in sorted((self.folder / "directions").glob("*.npz"))}
+        return _directions_in(self.folder / "directions")
 
 
 def bundled_folder() -> Path:
@@ -173,7 +173,7 @@ class Source:
     def directions(self) -> dict[str, Path]:
         """Its editing directions: those that come with it, then those that the user found."""
         own = self.model.directions if self.model else {}
-        return own | {path.stem: path for path in sorted(self.own_directions.glob("*.npz"))}
+        return own | _directions_in(self.own_directions)
 
     @property
     def encoder(self) -> Path | None:
@@ -230,6 +230,10 @@ def cast(chosen: Source, origin: Origin) -> dict[str, Path]:
     """Named latents for a model, whose `origin` is given: its own, and those of named models in which a `w` means the
     same."""
     return {name: path for one in _kin(chosen, origin) for name, path in one.cast.items()}
+
+
+def _directions_in(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob("*.npz"), key=lambda path: path.stem)}
 
 
 def directions(chosen: Source, origin: Origin) -> dict[str, Path]:

@@ -140,10 +140,11 @@ def sampled(tiny_stylegan):
     return np.array([look(Image.open(path))["light"] for path in paths])
 
 
-@pytest.mark.parametrize("data", ["faces", "faces/w.npy"])
+@pytest.mark.parametrize("data", ["faces", "faces/w.npy", "w.npz"])
 @pytest.mark.parametrize("shape", [(200,), (200, 1), (1, 200)])
 def test_find_by_ones_own_scores(found, sampled, generator, data, shape):
     """What somebody else's network says is found as well as what the tool's scorers say; every third is not known."""
+    np.savez("w.npz", w=np.load("faces/w.npy"))
     known = np.where(np.arange(200) % 3, sampled, np.nan)
     np.save("bright.npy", known.reshape(shape).astype(np.float32))
     (path,), told = found("--scores", "bright.npy", "--data", data, "--keep", "red", "--out", "own.npz")

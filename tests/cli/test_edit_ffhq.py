@@ -17,7 +17,7 @@ from stylegan_cli.scorers.runtime import installed
 from stylegan_cli.scorers.scores import Scorers
 
 pytestmark = pytest.mark.usefixtures("ffhq")
-SHIPPED = ["age", "beard", "eyes", "gender", "glasses", "hair-length", "hair", "hairline", "jaw", "light", "lips"]
+SHIPPED = ["age", "beard", "eyes", "gender", "glasses", "hair", "hair-length", "hairline", "jaw", "light", "lips"]
 SHIPPED += ["mouth-open", "pitch", "smile", "yaw"]
 NO_SCORER = ("beard", "glasses")
 needs_scorers = pytest.mark.skipif(not installed(), reason="the extra for scorers is not installed")

@@ -132,7 +132,7 @@ class Lesson:
         Path | None,
         typer.Option(
             exists=True,
-            help="Learn from these pictures, made by stylegan sample --dataset, or from many w in a .npy.",
+            help="Learn from these pictures, made by stylegan sample --dataset, or from a file of many w.",
             show_default=False,
         ),
     ] = None
@@ -166,10 +166,12 @@ class Lesson:
 
     def faces(self, generator: "Generator") -> "SampledFaces | None":
         """The data set that --data names, unless it holds only latents."""
+        from stylegan_cli.latents import files
         from stylegan_cli.media.sampled import SampledFaces
 
-        is_latents = self.data is not None and self.data.suffix.lower() == ".npy"
-        return SampledFaces(self.data, generator) if self.data and not is_latents else None
+        if self.data is None or self.data.suffix.lower() in files.ENDINGS + files.TORCH:
+            return None
+        return SampledFaces(self.data, generator)
 
     def sample(self, studio: "Studio", faces: "SampledFaces | None", seeds: range) -> "Sample":
         """The people to learn from: labelled, or to be drawn and scored."""
