@@ -71,6 +71,7 @@ SCORES = {
         Score("hair-length", "%", "hair beside the jaw, over the face's width", OUTLINES, _seen(tones.hair_length)),
         Score("hairline", "%", "bare skin above the brows, over the face's height", OUTLINES, _seen(tones.hairline)),
         Score("lips", "%", "how much redder the lips are than the cheeks", (mesh.MESH,), _seen(tones.lips)),
+        Score("glasses", "%", "how clearly the frame of glasses shows", (mesh.MESH,), _seen(tones.glasses)),
         Score("skin", "%", "how light the skin is", (mesh.MESH,), _seen(tones.skin)),
         Score("light", "%", "light from the picture's left", (mesh.MESH,), _seen(tones.light, -1)),
     )

@@ -19,7 +19,7 @@ from stylegan_cli.scorers.scores import Scorers
 pytestmark = pytest.mark.usefixtures("ffhq")
 SHIPPED = ["age", "beard", "eyes", "gender", "glasses", "hair", "hair-length", "hairline", "jaw", "light", "lips"]
 SHIPPED += ["mouth-open", "pitch", "smile", "yaw"]
-NO_SCORER = ("beard", "glasses")
+NO_SCORER = ("beard", "glasses")  # when it was found
 needs_scorers = pytest.mark.skipif(not installed(), reason="the extra for scorers is not installed")
 
 
@@ -68,6 +68,16 @@ def test_directions_move_what_they_are_named_after(ffhq, name, least):
             for amount in (-3, 3)
         )
         assert high - low > least, who
+
+
+@needs_scorers
+@pytest.mark.parametrize(("name", "amount"), [("hairline", -3), ("hair-length", 3)])
+def test_hair_brings_no_glasses(ffhq, name, amount):
+    scorers, direction = Scorers(["glasses"]), directions.read(store.source("ffhq").directions[name], ffhq)
+    for who in ("jon", "8", "12"):
+        person = references.resolve(who, ffhq, 0.7, store.source("ffhq").cast)
+        after = edited(ffhq, person, [Edit(direction, amount)])
+        assert scorers(render(ffhq, after.face(), 256))["glasses"] < 15, who
 
 
 def test_a_beard_darkens_the_chin(works):

@@ -12,7 +12,7 @@ from stylegan_cli.scorers.scores import SCORES, Scorers
 
 # How much scores may differ where a face does not: at most half of their standard deviation over people.
 STEADY = {"age": 2, "gender": 2, "smile": 1, "yaw": 1, "pitch": 1.5, "roll": 0.4, "mouth-open": 0.03, "eyes": 0.02}
-STEADY |= {"jaw": 0.01, "hair": 3, "hair-length": 15, "hairline": 4, "lips": 1, "skin": 3, "light": 3}
+STEADY |= {"jaw": 0.01, "hair": 3, "hair-length": 15, "hairline": 4, "lips": 1, "glasses": 3, "skin": 3, "light": 3}
 TURNED = ("yaw", "roll", "light")  # scores that change their sign in the mirror
 
 
@@ -91,6 +91,20 @@ def test_colours_are_those_of_their_places(scorers, faces, seen):
     after = scorers(painted)
     assert after["lips"] > before["lips"] + 10
     assert after["skin"] == pytest.approx(before["skin"], abs=1)
+
+
+def test_a_frame_is_seen(scorers, faces, seen):
+    face = faces["laughing"].copy()
+    points = mesh.read(face)[0][:, :2] * face.width
+    draw = ImageDraw.Draw(face)
+    for outer, inner in ((33, 133), (263, 362)):
+        (left, _), (right, _) = sorted(map(tuple, points[[outer, inner]]))
+        middle, radius = points[[outer, inner]].mean(axis=0), (right - left) * 0.8
+        draw.ellipse(
+            (middle[0] - radius, middle[1] - radius, middle[0] + radius, middle[1] + radius), outline="black", width=2
+        )
+    draw.line([tuple(points[133]), tuple(points[362])], fill="black", width=2)
+    assert max(scores["glasses"] for scores in seen.values()) < 15 < scorers(face)["glasses"]
 
 
 def test_without_hair_its_colour_is_not_known(scorers, faces, monkeypatch):
