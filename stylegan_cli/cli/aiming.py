@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from stylegan_cli.cli.console import fetch, tell
+from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media.render import render
@@ -25,6 +25,17 @@ class Aims:
         if self.names:
             self.scorers = Scorers(self.names)
             fetch(self.scorers.assets, studio.output.quiet)
+
+    def reached_by(self, people: Sequence[Person]) -> list[list[Edit]]:
+        """The edits with the amounts for each person."""
+        if not self.names:
+            return [self.edits] * len(people)
+        own = []
+        with progress("finding how far to go", len(people), self.studio.output.quiet) as advance:
+            for person in people:
+                own.append(self.reached(person))
+                advance()
+        return own
 
     def reached(self, person: Person) -> list[Edit]:
         """The edits with the amounts for this person; tells what is out of reach."""

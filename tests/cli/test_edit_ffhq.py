@@ -163,6 +163,13 @@ def test_a_child_of_eight_years(works, ffhq):
     assert scorers(render(ffhq, child.face(), 256))["age"] == pytest.approx(8, abs=1)
 
 
+def test_an_age_that_no_child_survives(stylegan, here, ffhq):
+    result = stylegan("blend-parents", "jon", "dany", "--age", 300)
+    assert result.exit_code == 2
+    assert "age +300 would move people" in result.stderr
+    assert list(here.iterdir()) == []
+
+
 def test_siblings_younger_by_a_length(works, ffhq):
     works("blend-parents jon dany -n 2 --size 16")
     works("blend-parents jon dany -n 2 --age -2 --size 16 --out young/")

@@ -122,7 +122,7 @@ def blend_parents(
         shares = blending.share_by_layer(order, rest | given, extra)
         siblings.append(blending.blend(one, other, shares, f"child {i + 1}" if children > 1 else "child"))
     if aged:
-        siblings = [aged(child) for child in siblings]
+        siblings = aged(siblings)
     sheet = blending.family(one, other, siblings)
     if grid:
         studio.save_sheet("family", sheet, siblings)
@@ -134,13 +134,21 @@ def blend_parents(
         studio.save([*names, "family"], works, "family", children + faces_to_compute(sheet))
 
 
-def _aging(studio: "Studio", years: Amounts) -> "Callable[[Person], Person]":
+def _aging(studio: "Studio", years: Amounts) -> "Callable[[list[Person]], list[Person]]":
     """A function that makes children as old as this. All layers are moved: children have other proportions."""
     from stylegan_cli.cli.aiming import Aims
+    from stylegan_cli.cli.price import Prices
     from stylegan_cli.operations.editing import edited
 
-    aims = Aims(studio, open_edits(studio, [("age", years)], "all", ()))
-    return lambda child: replace(edited(studio.generator, child, aims.reached(child)), label=child.label)
+    edits = open_edits(studio, [("age", years)], "all", ())
+    Prices(studio, None).check(edits)
+    aims = Aims(studio, edits)
+
+    def aged(children: "list[Person]") -> "list[Person]":
+        each = zip(children, aims.reached_by(children), strict=True)
+        return [replace(edited(studio.generator, child, own), label=child.label) for child, own in each]
+
+    return aged
 
 
 def _assignment(text: str) -> tuple[str, float]:

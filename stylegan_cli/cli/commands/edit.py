@@ -215,7 +215,7 @@ def edit(
     before = casting.several(studio, texts)
     if identity:
         fetch(Identity.assets, output.quiet)
-    own = [prices.limited(person, aims.reached(person)) for person in before]
+    own = list(map(prices.limited, before, aims.reached_by(before)))
     after = [editing.edited(generator, person, limited) for person, limited in zip(before, own, strict=True)]
     if paste:
         from stylegan_cli.cli import montage
