@@ -59,3 +59,17 @@ def maps_for(n: int, noise: Noise | None, layer: int, const: Tensor) -> Tensor |
     if noise is None:
         return torch.randn(n, 1, *const.shape, device=const.device)
     return noise.map(layer, const)
+
+
+def add_noise(x: Tensor, noise: Tensor) -> Tensor:
+    """Adds noise maps `[h, w]` or `[n, 1, h, w]` to all channels of `x` `[n, c, h, w]`, in place if that is fastest."""
+    noise = noise.to(x.dtype)
+    rows = x.permute(0, 2, 3, 1)
+    is_half = x.device.type == "cpu" and x.dtype != torch.float32
+    if not is_half or not rows.is_contiguous() or torch.compiler.is_compiling():
+        return x.add_(noise)
+    # PyTorch's addition goes from pixel to pixel, and takes seven times as long with 32 channels as a matrix product.
+    rows, each = rows.flatten(0, 2), noise.expand(len(x), 1, *x.shape[2:]).reshape(-1, 1)
+    add = torch.addmm if x.requires_grad or noise.requires_grad else torch.Tensor.addmm_
+    added = add(rows, each, each.new_ones(1, x.shape[1]))
+    return added.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)

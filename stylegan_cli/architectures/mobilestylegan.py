@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.hardware import has_matrix_units
-from stylegan_cli.noise import Noise, maps_for
+from stylegan_cli.noise import Noise, add_noise, maps_for
 from stylegan_cli.ops.constants import kept_on_device
 from stylegan_cli.ops.layers import pixel_norm
 
@@ -74,7 +74,7 @@ class Epilogue(nn.Module):
     def forward(self, x: Tensor, noise: Noise | None, index: int) -> Tensor:
         drawn = maps_for(len(x), noise, index, self.noise_const)
         if drawn is not None:
-            x = x.add_((drawn * self.noise_strength).to(x.dtype))
+            x = add_noise(x, drawn * self.noise_strength)
         return F.leaky_relu_(x, LEAK)
 
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan_cli.generator import Generator, Layer
-from stylegan_cli.noise import Noise, maps_for
+from stylegan_cli.noise import Noise, add_noise, maps_for
 from stylegan_cli.ops.convolution import conv2d
 from stylegan_cli.ops.layers import Label, Linear, minibatch_std, pixel_norm
 from stylegan_cli.ops.modulation import modulated_conv2d
@@ -150,7 +150,7 @@ class SynthesisLayer(nn.Module):
         x = modulated_conv2d(x, self.weight, self.affine(w), up_filter=up_filter, bias=self.bias, gain=scale)
         drawn = maps_for(len(x), noise, index, self.noise_const)
         if drawn is not None:
-            x = x.add_((drawn * (self.noise_strength * scale)).to(x.dtype))
+            x = add_noise(x, drawn * (self.noise_strength * scale))
         return rectify(x, gain, self.clamp)
 
 

@@ -3,6 +3,9 @@
 PyTorch computes the second derivative as a convolution whose kernel is a whole feature map, for which cuDNN has no good
 algorithm (NVIDIA's code avoids it with `conv2d_gradfix`). But the result, the gradient of the input and the gradient of
 the weight are three parts of one multilinear form, and the derivatives of each part are the other two.
+
+On CPUs with matrix units, transposed convolutions (and the same thing, gradients of the input of strided ones) take up
+to four times as long as others with as many multiplications. There they are computed as several small convolutions.
 """
 
 from __future__ import annotations
@@ -14,6 +17,12 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from stylegan_cli.hardware import has_matrix_units
+
+PIXELS = 1024
+CHANNELS = 64
+"""Several small convolutions are faster than a transposed one from this many pixels in a batch, and outputs, on."""
 
 _weights_count = True
 
@@ -39,9 +48,10 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 
 
 def conv_transpose2d(x: Tensor, weight: Tensor, stride: int, padding: int = 0) -> Tensor:
     """`F.conv_transpose2d`: `x` `[n, i, h, w]` and `weight` `[i, o, k, k]` to `[n, o, h', w']`."""
+    way = _way(stride, padding, True)
     if not _is_differentiated(x, weight):
-        return F.conv_transpose2d(x, weight, stride=stride, padding=padding)
-    return cast(Tensor, _Result.apply(x, weight, None, _way(stride, padding, True)))
+        return _convolve(x, weight, None, way)
+    return cast(Tensor, _Result.apply(x, weight, None, way))
 
 
 def _is_differentiated(x: Tensor, weight: Tensor) -> bool:
@@ -60,7 +70,7 @@ class _Result(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, way: tuple[Any, ...]) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.way = way
-        return torch.convolution(x, weight, bias, *way)
+        return _convolve(x, weight, bias, way)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
@@ -69,7 +79,7 @@ class _Result(torch.autograd.Function):
         of_weight, of_bias = of_weight and _weights_count, of_bias and _weights_count
         if not torch.is_grad_enabled():  # no second derivative is needed: all gradients at once, as PyTorch does
             sizes, wanted = [gradient.shape[1]] if of_bias else None, (of_x, of_weight, of_bias)
-            return *torch.ops.aten.convolution_backward(gradient, x, weight, sizes, *ctx.way, wanted), None
+            return *_gradients(gradient, x, weight, sizes, ctx.way, wanted), None
         return (
             _OfInput.apply(gradient, weight, x.detach(), ctx.way) if of_x else None,
             _OfWeight.apply(gradient, x, weight.detach(), ctx.way) if of_weight else None,
@@ -85,7 +95,7 @@ class _OfInput(torch.autograd.Function):
     def forward(ctx: Any, gradient: Tensor, weight: Tensor, x: Tensor, way: tuple[Any, ...]) -> Tensor:
         ctx.save_for_backward(gradient, weight)
         ctx.way = way
-        return torch.ops.aten.convolution_backward(gradient, x, weight, None, *way, (True, False, False))[0]
+        return _gradients(gradient, x, weight, None, way, (True, False, False))[0]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
@@ -106,7 +116,7 @@ class _OfWeight(torch.autograd.Function):
     def forward(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor, way: tuple[Any, ...]) -> Tensor:
         ctx.save_for_backward(gradient, x)
         ctx.way = way
-        return torch.ops.aten.convolution_backward(gradient, x, weight, None, *way, (False, True, False))[1]
+        return _gradients(gradient, x, weight, None, way, (False, True, False))[1]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
@@ -118,3 +128,53 @@ class _OfWeight(torch.autograd.Function):
             None,
             None,
         )
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, way: tuple[Any, ...]) -> Tensor:
+    (stride, _), (padding, _), _, transposed, *_ = way
+    if transposed and bias is None and _in_phases(x, weight, stride):
+        return _phases(x, weight, stride, padding)
+    return torch.convolution(x, weight, bias, *way)
+
+
+def _gradients(
+    gradient: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias: list[int] | None,
+    way: tuple[Any, ...],
+    wanted: tuple[bool, bool, bool],
+) -> tuple[Tensor | None, ...]:
+    """The gradients of the input, of the weight and of the bias, those that are `wanted`."""
+    (stride, _), (padding, _), _, transposed, *_ = way
+    backward = torch.ops.aten.convolution_backward
+    covered = (gradient.shape[2] - 1) * stride + weight.shape[2] - 2 * padding == x.shape[2]
+    if not wanted[0] or transposed or not covered or not _in_phases(gradient, weight, stride):
+        return backward(gradient, x, weight, bias, *way, wanted)  # type: ignore[no-any-return]
+    _, *others = backward(gradient, x, weight, bias, *way, (False, *wanted[1:])) if any(wanted[1:]) else [None] * 3
+    return _phases(gradient, weight, stride, padding), *others
+
+
+def _in_phases(x: Tensor, weight: Tensor, stride: int) -> bool:
+    n, _, height, width = x.shape
+    large = n * height * width >= PIXELS and weight.shape[1] >= CHANNELS
+    return 1 < stride <= weight.shape[2] and large and x.device.type == "cpu" and has_matrix_units(x.device, x.dtype)
+
+
+def _phases(x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    """A transposed convolution, `x` `[n, i, h, w]` and `weight` `[i, o, k, k]` to `[n, o, h', w']` with `h' = (h - 1) *
+    stride + k - 2 * padding`. Every `stride`th row and column of the result depends on every `stride`th row and column
+    of the kernel: that is a convolution without a stride, for each combination of a first row and a first column."""
+    size = [(length - 1) * stride + weight.shape[2] - 2 * padding for length in x.shape[2:]]
+    shape = (len(x), weight.shape[1], *size)
+    y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    for row in range(stride):
+        for column in range(stride):
+            kernel = weight[:, :, row::stride, column::stride].flip(2, 3).transpose(0, 1)
+            margins = [taps - 1 for taps in kernel.shape[2:]]
+            part = F.conv2d(x, kernel.contiguous(memory_format=torch.channels_last), padding=margins)
+            skipped = [max(0, -(-(padding - first) // stride)) for first in (row, column)]
+            into = y[:, :, (row - padding) % stride :: stride, (column - padding) % stride :: stride]
+            top, left = skipped
+            into.copy_(part[:, :, top : top + into.shape[2], left : left + into.shape[3]])
+    return y
