@@ -181,15 +181,19 @@ class Conv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
         self.down, self.taps = down, taps
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
+        """The result times `gain`, which costs no pass over it."""
         kernel = self.weight.shape[2]
-        weight = (self.weight / math.sqrt(self.weight[0].numel())).to(x.dtype)
-        bias = None if self.bias is None else self.bias.to(x.dtype)
+        weight = (self.weight * (gain / math.sqrt(self.weight[0].numel()))).to(x.dtype)
+        bias = None if self.bias is None else (self.bias * gain).to(x.dtype)
         if not self.down:
             return conv2d(x, weight, bias, padding=kernel // 2)
         if kernel == 1:
             return conv2d(halve(x, self.taps), weight, bias)
         return conv2d(halve(x, self.taps, stride=1, margin=kernel // 2), weight, bias, stride=2)
+
+    def activated(self, x: Tensor, gain: float = 1.0, clamp: float | None = None) -> Tensor:
+        return rectify(self(x, GAIN * gain), gain, clamp)
 
 
 def upsample(x: Tensor, taps: tuple[float, ...]) -> Tensor:
@@ -233,7 +237,7 @@ class SynthesisBlock(nn.Module):
         if self.is_first:
             x = self.conv1(x, ws[:, 0], noise, index)
         elif self.architecture == "resnet":
-            shortcut = upsample(self.skip(x), self.taps) * math.sqrt(0.5)
+            shortcut = upsample(self.skip(x, math.sqrt(0.5)), self.taps)
             x = self.conv0(x, ws[:, 0], noise, index)
             x = shortcut + self.conv1(x, ws[:, 1], noise, index + 1, gain=math.sqrt(0.5))
         else:
@@ -326,13 +330,12 @@ class DiscriminatorBlock(nn.Module):
 
     def forward(self, x: Tensor | None, image: Tensor) -> Tensor:
         if hasattr(self, "fromrgb"):
-            read = activate(self.fromrgb(image), clamp=self.clamp)
+            read = self.fromrgb.activated(image, clamp=self.clamp)
             x = read if x is None else x + read
+        inner = self.conv0.activated(x, clamp=self.clamp)
         if self.architecture != "resnet":
-            return activate(self.conv1(activate(self.conv0(x), clamp=self.clamp)), clamp=self.clamp)
-        shortcut = self.skip(x) * math.sqrt(0.5)
-        x = activate(self.conv0(x), clamp=self.clamp)
-        return shortcut + activate(self.conv1(x), math.sqrt(0.5), self.clamp)
+            return self.conv1.activated(inner, clamp=self.clamp)
+        return self.skip(x, math.sqrt(0.5)) + self.conv1.activated(inner, math.sqrt(0.5), self.clamp)
 
 
 class DiscriminatorEnd(nn.Module):
@@ -350,10 +353,10 @@ class DiscriminatorEnd(nn.Module):
 
     def forward(self, x: Tensor, image: Tensor) -> Tensor:
         if self.config.architecture == "skip":
-            x = x + activate(self.fromrgb(image))
+            x = x + self.fromrgb.activated(image)
         if self.config.mbstd_channels:
             x = torch.cat([x, minibatch_std(x, self.config.mbstd_group_size, self.config.mbstd_channels)], dim=1)
-        x = activate(self.conv(x), clamp=self.config.conv_clamp)
+        x = self.conv.activated(x, clamp=self.config.conv_clamp)
         return self.out(activate(self.fc(x.flatten(1))))
 
 

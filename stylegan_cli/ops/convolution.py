@@ -48,10 +48,11 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 
 
 def conv_transpose2d(x: Tensor, weight: Tensor, stride: int, padding: int = 0) -> Tensor:
     """`F.conv_transpose2d`: `x` `[n, i, h, w]` and `weight` `[i, o, k, k]` to `[n, o, h', w']`."""
-    way = _way(stride, padding, True)
-    if not _is_differentiated(x, weight):
-        return _convolve(x, weight, None, way)
-    return cast(Tensor, _Result.apply(x, weight, None, way))
+    if _is_differentiated(x, weight):
+        return cast(Tensor, _Result.apply(x, weight, None, _way(stride, padding, True)))
+    if _in_phases(x, weight, stride):
+        return _phases(x, weight, stride, padding)
+    return F.conv_transpose2d(x, weight, stride=stride, padding=padding)
 
 
 def _is_differentiated(x: Tensor, weight: Tensor) -> bool:
@@ -131,8 +132,9 @@ class _OfWeight(torch.autograd.Function):
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, way: tuple[Any, ...]) -> Tensor:
+    """What the arguments say; transposed convolutions have no bias."""
     (stride, _), (padding, _), _, transposed, *_ = way
-    if transposed and bias is None and _in_phases(x, weight, stride):
+    if transposed and _in_phases(x, weight, stride):
         return _phases(x, weight, stride, padding)
     return torch.convolution(x, weight, bias, *way)
 
