@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stylegan_cli.noise import Noise
+from stylegan_cli.noise import Noise, add_noise
 
 CONST = torch.arange(64.0).reshape(8, 8)
 
@@ -40,3 +40,22 @@ def test_neighbouring_seeds_share_no_map():
     """Not even in neighbouring layers."""
     maps = [Noise("random", seed).map(layer, CONST) for seed in range(4) for layer in range(4)]
     assert len({one.sum().item() for one in maps}) == 16
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("shape", [(5, 7), (3, 1, 5, 7)], ids=["one map", "a map each"])
+def test_all_channels_get_the_noise(shape, dtype, layout):
+    x, noise = torch.randn(3, 4, 5, 7).to(dtype, memory_format=layout), torch.randn(shape)
+    expected = x + noise.to(dtype)
+    with torch.no_grad():
+        found = add_noise(x, noise)
+    assert found is x and torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_noise_is_differentiated(dtype):
+    x = torch.randn(3, 4, 5, 7, requires_grad=True)
+    noise = torch.randn(3, 1, 5, 7, requires_grad=True)
+    add_noise(x.to(dtype, memory_format=torch.channels_last), noise).sum().backward()
+    assert x.grad.eq(1).all() and noise.grad.eq(4).all()

@@ -332,6 +332,7 @@ class DiscriminatorBlock(nn.Module):
         if hasattr(self, "fromrgb"):
             read = self.fromrgb.activated(image, clamp=self.clamp)
             x = read if x is None else x + read
+        assert x is not None  # only the first block begins without, and it reads the picture
         inner = self.conv0.activated(x, clamp=self.clamp)
         if self.architecture != "resnet":
             return self.conv1.activated(inner, clamp=self.clamp)

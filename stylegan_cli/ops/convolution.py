@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any, cast
 
 import torch
@@ -50,8 +51,8 @@ def conv_transpose2d(x: Tensor, weight: Tensor, stride: int, padding: int = 0) -
     """`F.conv_transpose2d`: `x` `[n, i, h, w]` and `weight` `[i, o, k, k]` to `[n, o, h', w']`."""
     if _is_differentiated(x, weight):
         return cast(Tensor, _Result.apply(x, weight, None, _way(stride, padding, True)))
-    if _in_phases(x, weight, stride):
-        return _phases(x, weight, stride, padding)
+    if _is_faster_in_phases(x, weight, stride):
+        return _in_phases(x, weight, stride, padding)
     return F.conv_transpose2d(x, weight, stride=stride, padding=padding)
 
 
@@ -134,8 +135,8 @@ class _OfWeight(torch.autograd.Function):
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, way: tuple[Any, ...]) -> Tensor:
     """What the arguments say; transposed convolutions have no bias."""
     (stride, _), (padding, _), _, transposed, *_ = way
-    if transposed and _in_phases(x, weight, stride):
-        return _phases(x, weight, stride, padding)
+    if transposed and _is_faster_in_phases(x, weight, stride):
+        return _in_phases(x, weight, stride, padding)
     return torch.convolution(x, weight, bias, *way)
 
 
@@ -146,37 +147,37 @@ def _gradients(
     bias: list[int] | None,
     way: tuple[Any, ...],
     wanted: tuple[bool, bool, bool],
-) -> tuple[Tensor | None, ...]:
-    """The gradients of the input, of the weight and of the bias, those that are `wanted`."""
+) -> tuple[Any, ...]:
+    """The gradients of the input, of the weight and of the bias, those that are `wanted`; None for the others."""
     (stride, _), (padding, _), _, transposed, *_ = way
     backward = torch.ops.aten.convolution_backward
-    covered = (gradient.shape[2] - 1) * stride + weight.shape[2] - 2 * padding == x.shape[2]
-    if not wanted[0] or transposed or not covered or not _in_phases(gradient, weight, stride):
-        return backward(gradient, x, weight, bias, *way, wanted)  # type: ignore[no-any-return]
+    is_whole = _spread_size(gradient, weight, stride, padding) == x.shape[2:]  # every pixel of `x` was used
+    if not wanted[0] or transposed or not is_whole or not _is_faster_in_phases(gradient, weight, stride):
+        return backward(gradient, x, weight, bias, *way, wanted)
     _, *others = backward(gradient, x, weight, bias, *way, (False, *wanted[1:])) if any(wanted[1:]) else [None] * 3
-    return _phases(gradient, weight, stride, padding), *others
+    return _in_phases(gradient, weight, stride, padding), *others
 
 
-def _in_phases(x: Tensor, weight: Tensor, stride: int) -> bool:
+def _spread_size(x: Tensor, weight: Tensor, stride: int, padding: int) -> torch.Size:
+    """The height and width of a transposed convolution's result."""
+    return torch.Size((size - 1) * stride + weight.shape[2] - 2 * padding for size in x.shape[2:])
+
+
+def _is_faster_in_phases(x: Tensor, weight: Tensor, stride: int) -> bool:
     n, _, height, width = x.shape
     large = n * height * width >= PIXELS and weight.shape[1] >= CHANNELS
     return 1 < stride <= weight.shape[2] and large and x.device.type == "cpu" and has_matrix_units(x.device, x.dtype)
 
 
-def _phases(x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    """A transposed convolution, `x` `[n, i, h, w]` and `weight` `[i, o, k, k]` to `[n, o, h', w']` with `h' = (h - 1) *
-    stride + k - 2 * padding`. Every `stride`th row and column of the result depends on every `stride`th row and column
-    of the kernel: that is a convolution without a stride, for each combination of a first row and a first column."""
-    size = [(length - 1) * stride + weight.shape[2] - 2 * padding for length in x.shape[2:]]
-    shape = (len(x), weight.shape[1], *size)
-    y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-    for row in range(stride):
-        for column in range(stride):
-            kernel = weight[:, :, row::stride, column::stride].flip(2, 3).transpose(0, 1)
-            margins = [taps - 1 for taps in kernel.shape[2:]]
-            part = F.conv2d(x, kernel.contiguous(memory_format=torch.channels_last), padding=margins)
-            skipped = [max(0, -(-(padding - first) // stride)) for first in (row, column)]
-            into = y[:, :, (row - padding) % stride :: stride, (column - padding) % stride :: stride]
-            top, left = skipped
-            into.copy_(part[:, :, top : top + into.shape[2], left : left + into.shape[3]])
+def _in_phases(x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    """A transposed convolution of `x` `[n, i, h, w]` with `weight` `[i, o, k, k]`. Every `stride`th row and column of
+    the result depends on every `stride`th row and column of the kernel, as in a usual convolution."""
+    y = x.new_empty(len(x), *_spread_size(x, weight, stride, padding), weight.shape[1]).permute(0, 3, 1, 2)
+    for row, column in product(range(stride), repeat=2):
+        kernel = weight[:, :, row::stride, column::stride].flip(2, 3).transpose(0, 1)
+        margins = [taps - 1 for taps in kernel.shape[2:]]
+        whole = F.conv2d(x, kernel.contiguous(memory_format=torch.channels_last), padding=margins)
+        part = y[:, :, (row - padding) % stride :: stride, (column - padding) % stride :: stride]
+        top, left = (max(0, -(-(padding - first) // stride)) for first in (row, column))
+        part.copy_(whole[:, :, top : top + part.shape[2], left : left + part.shape[3]])
     return y

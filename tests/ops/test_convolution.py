@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from small_families import make
 
 from stylegan_cli.architectures import stylegan1, stylegan2
+from stylegan_cli.ops import convolution
 from stylegan_cli.ops.convolution import conv2d, conv_transpose2d, no_weight_gradients
 from stylegan_cli.training.losses import path_lengths, r1_penalty
 
@@ -22,6 +23,15 @@ USED = [
 ]
 TYPES = [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)]
 LAYOUTS = [torch.channels_last, torch.contiguous_format]
+
+
+@pytest.fixture(params=[False, True], ids=["", "matrix units"])
+def units(request, monkeypatch):
+    """Whether transposed convolutions are computed in phases, even small ones and those of float32."""
+    monkeypatch.setattr(convolution, "has_matrix_units", lambda *_: request.param)
+    monkeypatch.setattr(convolution, "PIXELS", 1)
+    monkeypatch.setattr(convolution, "CHANNELS", 1)
+    return request.param
 
 
 def given(convolve, shape, dtype, layout, size=9):
@@ -51,14 +61,14 @@ def same(found, expected, tolerance):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(("dtype", "tolerance"), TYPES)
 @pytest.mark.parametrize(("ours", "torchs", "shape", "said"), USED)
-def test_gradients_of_both_orders(ours, torchs, shape, said, dtype, tolerance, layout):
+def test_gradients_of_both_orders(ours, torchs, shape, said, dtype, tolerance, layout, units):
     for size in (8, 9):
         arguments = given(ours, shape, dtype, layout, size)
         same(orders(ours, arguments, **said), orders(torchs, arguments, **said), tolerance)
 
 
 @pytest.mark.parametrize(("ours", "torchs", "shape", "said"), USED)
-def test_any_order(ours, torchs, shape, said):
+def test_any_order(ours, torchs, shape, said, units):
     x, weight, *_ = (
         tensor.detach().double().requires_grad_() for tensor in given(ours, shape, torch.float32, LAYOUTS[0])
     )
@@ -83,6 +93,34 @@ def test_autocast_keeps_its_types(ours, torchs, shape, said):
         found, expected = (orders(f, arguments, **said) for f in (ours, torchs))
     assert found[0].dtype == torch.bfloat16
     same(found, expected, 2e-2)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding"), [(2, 2, 0), (3, 2, 0), (3, 2, 1), (4, 2, 1), (4, 3, 3), (5, 3, 2), (6, 2, 2)]
+)
+def test_phases_are_a_transposed_convolution(kernel, stride, padding, units):
+    x, weight = torch.randn(2, 3, 7, 6), torch.randn(3, 5, kernel, kernel)
+    found = conv_transpose2d(x, weight, stride, padding)
+    torch.testing.assert_close(found, F.conv_transpose2d(x, weight, stride=stride, padding=padding))
+    assert found.is_contiguous(memory_format=torch.channels_last) or not units
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 2), (3, 1)])
+def test_phases_need_a_stride_and_a_kernel_that_reaches_all_pixels(kernel, stride, units):
+    x, weight = torch.randn(2, 3, 7, 6), torch.randn(3, 5, kernel, kernel)
+    assert torch.equal(conv_transpose2d(x, weight, stride), F.conv_transpose2d(x, weight, stride=stride))
+
+
+def test_with_matrix_units_nothing_is_transposed(units):
+    def both():
+        conv_transpose2d(x, torch.randn(4, 6, 3, 3), 2)
+        conv2d(x, weight, stride=2).sum().backward()
+
+    x, weight = torch.randn(2, 4, 9, 9, requires_grad=True), torch.randn(6, 4, 3, 3)
+    with torch.profiler.profile(record_shapes=True) as profile:
+        both()
+    names = {"aten::conv_transpose2d", "aten::convolution_backward"}
+    assert bool(names & {event.name for event in profile.events()}) != units
 
 
 def test_nothing_is_ours_where_nothing_is_differentiated():

@@ -49,6 +49,19 @@ def test_matches_the_definition(name):
         torch.testing.assert_close(upfirdn2d(x, f, up, down, padding, 4.0), expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", filters())
+def test_half_precision_matches_the_definition(name, dtype):
+    f = filters()[name]
+    f = None if f is None else (f / f.abs().sum()).to(dtype).double()
+    x = torch.randn(2, 3, 29, 31).to(dtype)
+    for up, padding in itertools.product((2, 3, 4), PADDINGS):
+        expected = direct(x.double(), f, up, 1, padding, 1.0)
+        found = upfirdn2d(x, f, up, 1, padding)
+        assert found.dtype == dtype and found.shape == expected.shape
+        torch.testing.assert_close(found.double(), expected, rtol=0, atol=0.01 * expected.abs().max().item())
+
+
 @pytest.mark.parametrize("up, down", [(1, 1), (2, 1), (1, 2), (2, 2)])
 @pytest.mark.parametrize("taps", [4, 14])
 def test_gradients_of_both_orders(up, down, taps):
