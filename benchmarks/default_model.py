@@ -47,6 +47,7 @@ def openvino_engine(wheel_file: Path | None) -> Callable[[], object]:
     import openvino
 
     wheel = store.find("ffhq").wheel
+    assert wheel
     read = (
         assets.read_wheel(wheel, MEMBERS) if wheel_file is None else assets.read_local_wheel(wheel, wheel_file, MEMBERS)
     )

@@ -22,18 +22,20 @@ BATCH = 64
 RATE, WARM_UP = 2e-3, 200  # the learning rate's peak, and the steps until then
 EMA = 0.999
 
+Network = Callable[[Tensor], Tensor]
+
 
 def fit(
     network: nn.Module,
     count: int,
     epochs: int,
-    loss: Callable[[nn.Module, Tensor], Tensor],
+    loss: Callable[[Network, Tensor], Tensor],
     quality: Callable[[nn.Module], str],
     out: Path,
 ) -> None:
     """Trains a network with the `loss` on a batch, given its indices below `count`, and after every epoch prints the
     `quality` of its running average and writes that in half precision."""
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network).requires_grad_(False).eval()
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.01)
     compiled = torch.compile(network)

@@ -30,7 +30,9 @@ def main() -> None:
 
     precision = hardware.choose_precision("auto", torch.device("cpu"))
     generator = store.load("ffhq").prepare(torch.device("cpu"), hardware.PRECISIONS[precision])
-    guesser = encoder.load(store.source("ffhq").encoder, generator)
+    file = store.source("ffhq").encoder
+    assert file
+    guesser = encoder.load(file, generator)
     ws = [from_seed(generator, FIRST_SEED + i, PSI).ws[None] for i in range(options.people)]
     forward, faces = [], []
     with torch.inference_mode():

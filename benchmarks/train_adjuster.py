@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from fitting import BATCH, HELD_OUT, disturb, fit
+from fitting import BATCH, HELD_OUT, Network, disturb, fit
 from PIL import Image
 from torch import Tensor, nn
 
@@ -41,7 +41,7 @@ def main() -> None:
     faces = read(options.data)
     torch.manual_seed(options.seed)
 
-    def loss(adjuster: nn.Module, chosen: Tensor) -> Tensor:
+    def loss(adjuster: Network, chosen: Tensor) -> Tensor:
         moves = torch.rand(BATCH, 4) * 2 - 1
         views = disturb(view(mirror(faces[chosen]), moves))
         return F.smooth_l1_loss(adjuster(views.contiguous(memory_format=torch.channels_last)), moves, beta=0.1)

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from fitting import BATCH, HELD_OUT, disturb, fit
+from fitting import BATCH, HELD_OUT, Network, disturb, fit
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
@@ -48,6 +48,7 @@ def main() -> None:
 
     torch.manual_seed(0)
     generator = store.load("ffhq").prepare(torch.device("cpu"), torch.bfloat16)
+    assert isinstance(generator, MobileStyleGAN)
     faces = SampledFaces(options.data, generator)
     w = torch.from_numpy(faces.w)
     if options.step == "parts":
@@ -121,7 +122,7 @@ def example(generator: MobileStyleGAN, face: np.ndarray, w: Tensor, centres: Ten
 
 
 def train(examples: Tensor, epochs: int, out: Path) -> None:
-    def loss(wardrobe: nn.Module, chosen: Tensor) -> Tensor:
+    def loss(wardrobe: Network, chosen: Tensor) -> Tensor:
         views, masks = moved(examples[chosen])
         told = wardrobe(disturb(views).contiguous(memory_format=torch.channels_last))
         return F.binary_cross_entropy_with_logits(told, masks)

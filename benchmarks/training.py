@@ -104,11 +104,10 @@ def seconds_a_step(trainer: Trainer) -> float:
 
 def compare_compiled(trainer: Trainer, rounds: int) -> None:
     state = trainer.state
-    synthesis = state.generator.synthesis
-    forwards = [(synthesis, synthesis.forward), (state.discriminator, state.discriminator.forward)]
-    compiled = [torch.compile(forward, dynamic=False) for _, forward in forwards]
+    networks = [state.generator.get_submodule("synthesis"), state.discriminator]
+    compiled = [torch.compile(network.forward, dynamic=False) for network in networks]
     for i, name in enumerate(("eager", "generator compiled", "both compiled")):
-        for (network, _), forward in zip(forwards[:i], compiled[:i], strict=True):
+        for network, forward in zip(networks[:i], compiled[:i], strict=True):
             network.forward = forward
         first = timed(trainer, step=1)
         usual = statistics.median(timed(trainer, step=1) for _ in range(rounds))

@@ -24,7 +24,7 @@ from stylegan_cli.errors import MALFORMED, StyleganError, first_line
 from stylegan_cli.files import write_bytes
 from stylegan_cli.folders import cache_folder
 from stylegan_cli.generator import Generator
-from stylegan_cli.hardware import cpu_features
+from stylegan_cli.hardware import cpu_features, has_matrix_units
 from stylegan_cli.noise import Noise
 from stylegan_cli.ops.constants import hold_when_compiled
 from stylegan_cli.plain import misfits
@@ -66,6 +66,7 @@ def compile_synthesis(generator: Generator) -> None:
     on_cuda = generator.device.type == "cuda"
     options: dict[str, Any] = {"triton.cudagraphs": True} if on_cuda else {"layout_optimization": False}
     hold_when_compiled()
+    torch.compiler.assume_constant_result(has_matrix_units)  # the compiler cannot follow its questions
     compiled = torch.compile(eager, dynamic=False, options=options)
 
     def synthesize(ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
