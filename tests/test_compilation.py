@@ -3,6 +3,7 @@
 import json
 import logging
 import warnings
+from functools import partial
 from itertools import count
 
 import pytest
@@ -14,6 +15,7 @@ from stylegan_cli import compilation
 from stylegan_cli.compilation import Verdict
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.noise import Noise
+from stylegan_cli.ops import convolution
 from stylegan_cli.psnr import psnr
 
 
@@ -139,6 +141,17 @@ def test_a_model_of_classes_is_measured_without_choosing_one():
     """People from files need none."""
     generator = small_families.make("stylegan2", c_dim=3).prepare(torch.device("cpu"), torch.float32)
     assert compilation.seconds_a_picture(generator, 2, 0) > 0
+
+
+def test_compilers_follow_what_depends_on_the_machine(cache, monkeypatch):
+    """Whether convolutions are computed in phases is asked once, while compiling."""
+    compile_whole = partial(torch.compile, backend="eager", fullgraph=True)
+    monkeypatch.setattr(torch, "compile", lambda eager, **_: compile_whole(eager))
+    for limit in ("PIXELS", "CHANNELS"):
+        monkeypatch.setattr(convolution, limit, 1)
+    generator = small_families.make("stylegan2").prepare(torch.device("cpu"), torch.bfloat16)
+    compilation.compile_synthesis(generator)
+    assert generator.synthesize(generator.broadcast(torch.randn(1, generator.w_dim))).isfinite().all()
 
 
 @pytest.mark.slow
