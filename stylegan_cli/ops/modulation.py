@@ -34,7 +34,7 @@ def modulated_conv2d(
     """
     bias = None if bias is None else (bias * gain).to(x.dtype)
     if x.shape[0] == 1 and not torch.is_grad_enabled():
-        return _convolve(x, (folded(weight, style, demodulate) * gain).to(x.dtype), up_filter, bias)
+        return _convolve(x, folded(weight, style, demodulate, gain).to(x.dtype), up_filter, bias)
     if x.dtype == torch.float16 and demodulate:
         # Demodulation cancels any factor of a sample's style and of an output's weights. These ones bound the result by
         # sqrt(i * k * k) times the largest input: with inputs clamped to 256, half precision cannot overflow.
@@ -48,12 +48,12 @@ def modulated_conv2d(
     return x * demodulation if bias is None else torch.addcmul(bias[:, None, None], x, demodulation)
 
 
-def folded(weight: Tensor, style: Tensor, demodulate: bool) -> Tensor:
-    """The weights `[o, i, k, k]` of one sample (equations 1 and 3); `style` is `[1, i]`."""
-    weight = weight * style[0, :, None, None]
+def folded(weight: Tensor, style: Tensor, demodulate: bool, gain: float = 1.0) -> Tensor:
+    """The weights `[o, i, k, k]` of one sample (equations 1 and 3), times `gain`; `style` is `[1, i]`."""
+    weight = weight * (style if demodulate else style * gain)[0, :, None, None]
     if demodulate:
         power = torch.linalg.vector_norm(weight.flatten(1), dim=1).square() + EPS  # a third of the time of squares
-        weight = weight * torch.rsqrt(power)[:, None, None, None]
+        weight = weight * (torch.rsqrt(power) * gain)[:, None, None, None]
     return weight
 
 
