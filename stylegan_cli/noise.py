@@ -14,6 +14,7 @@ from stylegan_cli.bands import band_of
 from stylegan_cli.plain import made
 
 MODES = ("const", "random", "none")
+PIXELS = 64 * 64  # of noise maps from which a matrix product is the faster addition
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def add_noise(x: Tensor, noise: Tensor) -> Tensor:
     noise, rows = noise.to(x.dtype), x.permute(0, 2, 3, 1)
     is_half = x.device.type == "cpu" and x.dtype != torch.float32
     is_recorded = torch.is_grad_enabled() or torch.compiler.is_compiling()
-    if is_recorded or not is_half or not rows.is_contiguous():
+    if is_recorded or not is_half or not rows.is_contiguous() or noise.numel() < PIXELS:
         return x.add_(noise)
     # PyTorch's addition in bfloat16 goes from pixel to pixel: with 32 channels it takes seven times as long as this.
     each = noise.expand(len(x), 1, *x.shape[2:]).reshape(-1, 1)

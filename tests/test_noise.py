@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from stylegan_cli import noise as noises
 from stylegan_cli.noise import Noise, add_noise
 
 CONST = torch.arange(64.0).reshape(8, 8)
@@ -45,7 +46,8 @@ def test_neighbouring_seeds_share_no_map():
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("shape", [(5, 7), (3, 1, 5, 7)], ids=["one map", "a map each"])
-def test_all_channels_get_the_noise(shape, dtype, layout):
+def test_all_channels_get_the_noise(shape, dtype, layout, monkeypatch):
+    monkeypatch.setattr(noises, "PIXELS", 1)
     x, noise = torch.randn(3, 4, 5, 7).to(dtype, memory_format=layout), torch.randn(shape)
     expected = x + noise.to(dtype)
     with torch.no_grad():

@@ -81,7 +81,7 @@ def save_film(
     if ending in CODECS:
         beside = (".npy",) if studio.saves_latents else ()
         path = studio.output.out or places.fresh(Path(f"film.{ending}"), *beside)
-        _write_film(studio, film, path, RATE if fps is None else fps, ending, finish or (lambda face: face))
+        _write_film(studio, film, path, RATE if fps is None else fps, ending, finish)
         return
 
     def work(name: str, picture: Face | Sheet) -> Work:
@@ -103,14 +103,15 @@ def frame_name(i: int) -> str:
 
 
 def _write_film(
-    studio: Studio, film: Frames, path: Path, fps: float, ending: str, finish: Callable[[Image], Image]
+    studio: Studio, film: Frames, path: Path, fps: float, ending: str, finish: Callable[[Image], Image] | None
 ) -> None:
     """Streams frames to the encoder and, if asked, their `ws` `[frames, num_ws, w_dim]` to a `.npy`."""
     import numpy as np
+    from PIL.Image import fromarray
 
     from stylegan_cli.latents.files import writing_npy
     from stylegan_cli.media.film import write_film
-    from stylegan_cli.media.render import render
+    from stylegan_cli.media.render import pixels, render
     from stylegan_cli.pictures import Sheet
 
     force, latents = studio.output.force, path.with_suffix(".npy")
@@ -126,13 +127,16 @@ def _write_film(
         def draw() -> Iterator[np.ndarray]:
             size = studio.output.size if film.cells == 1 else studio.cell
             for i, picture in enumerate(film):
-                image = finish(render(studio.generator, picture, size))
+                if finish:
+                    frame = np.asarray(finish(render(studio.generator, picture, size)))
+                else:
+                    frame = pixels(studio.generator, picture, size)
                 if i == 0:
-                    studio.preview(image)
+                    studio.preview(fromarray(frame))
                 if add_ws is not None and not isinstance(picture, Sheet):
                     add_ws(picture.ws.numpy())
                 advance()
-                yield np.asarray(image)
+                yield frame
 
         write_film(path, draw(), fps, ending, studio.background(), json.dumps(studio.circumstances()))
     data(path)

@@ -24,8 +24,8 @@ from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents.people import Person, from_seed
 from stylegan_cli.media.dataset import unfinished
-from stylegan_cli.media.encode import encode
-from stylegan_cli.media.render import render
+from stylegan_cli.media.encode import encode_pixels
+from stylegan_cli.media.render import pixels
 from stylegan_cli.media.sharded import ShardedDataset, difference
 from stylegan_cli.parallel import LostError, World
 from stylegan_cli.pictures import Face
@@ -163,9 +163,9 @@ def _draw(
 
             for done, (index, seed) in enumerate(compress(enumerate(chain(*ranges)), todo), start=1):
                 person = from_seed(studio.generator, seed, studio.psi)
-                image = render(studio.generator, face(person, seed), studio.output.size)
+                drawn = pixels(studio.generator, face(person, seed), studio.output.size)
                 ws = person.ws[: dataset.shape[0]].numpy()
-                background.submit(partial(encode, image, studio.format), partial(write, index, done, ws))
+                background.submit(partial(encode_pixels, drawn, studio.format), partial(write, index, done, ws))
                 if is_asked():
                     break
         if is_asked():

@@ -34,6 +34,11 @@ def check_edges(format: str, width: int, height: int) -> None:
         )
 
 
+def encode_pixels(pixels: np.ndarray, format: str) -> bytes:
+    """`encode` for `[h, w, 3]` uint8, without anything else in the file."""
+    return png.encode(pixels) if format == "png" else encode(Image.fromarray(pixels), format)
+
+
 def encode(
     image: Image.Image, format: str, recipe: str | None = None, exif: bytes = b"", profile: bytes = b""
 ) -> bytes:

@@ -13,7 +13,7 @@ from torch import Tensor
 from stylegan_cli import tuning
 from stylegan_cli.generator import Generator
 from stylegan_cli.media import captions
-from stylegan_cli.pictures import Cell, Face, Heatmap, Picture, Sheet
+from stylegan_cli.pictures import WHOLE, Cell, Face, Heatmap, Picture, Sheet
 
 GAP = 4
 MAX_LINES = 16
@@ -27,6 +27,15 @@ def render(
         if isinstance(picture, Sheet):
             return _sheet(generator, picture, size or generator.resolution, on_face)
         return _cell(generator, picture, size, on_face)
+
+
+def pixels(generator: Generator, picture: Picture, size: int | None = None) -> np.ndarray:
+    """What `render` draws, as `[h, w, 3]` uint8. A whole face takes no detour by Pillow: at 1024 pixels that is a
+    thirtieth of the time."""
+    if not isinstance(picture, Face) or picture.part != WHOLE or size not in (None, generator.resolution):
+        return np.asarray(render(generator, picture, size))
+    with torch.inference_mode():
+        return to_pixels(_synthesise(generator, picture))[0]
 
 
 def to_pixels(images: Tensor) -> np.ndarray:
