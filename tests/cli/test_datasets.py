@@ -89,7 +89,7 @@ WISHES = ["-n", 6, "--size", 8, "--noise", "random", "--cutoff", 2]
 
 def interrupted(stylegan, monkeypatch, after, happens, *words):
     """Something happens while the next picture after so many is encoded."""
-    encode, calls = sample_dataset.encode, iter(range(1000))
+    encode, calls = sample_dataset.encode_pixels, iter(range(1000))
 
     def encode_until(image, format):
         if next(calls) == after:
@@ -97,7 +97,7 @@ def interrupted(stylegan, monkeypatch, after, happens, *words):
         return encode(image, format)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sample_dataset, "encode", encode_until)
+        patch.setattr(sample_dataset, "encode_pixels", encode_until)
         patch.setattr(background, "MOST", 4)  # are gathered, of six
         return stylegan("sample", *words)
 

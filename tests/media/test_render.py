@@ -8,6 +8,7 @@ import torch
 from small_families import make
 
 from stylegan_cli.latents.people import from_seed
+from stylegan_cli.media import render as drawing
 from stylegan_cli.media.render import GAP, MAX_LINES, render, to_pixels
 from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Face, Heatmap, Sheet, faces_to_compute
@@ -31,6 +32,19 @@ def test_a_face_is_what_the_generator_makes(tiny, faces):
     with torch.inference_mode():
         expected = to_pixels(tiny.synthesize(faces[0].ws[None]))[0]
     assert np.array_equal(pixels(render(tiny, faces[0])), expected)
+
+
+@pytest.mark.parametrize("size", [None, 31, 128])
+def test_pixels_are_those_of_the_picture(tiny, faces, size):
+    cells = faces[0], replace(faces[1], part=(0.2, 0.1, 0.5)), Heatmap(faces[2].ws, Noise("random"), 3), Sheet((faces,))
+    for picture in cells:
+        found = drawing.pixels(tiny, picture, size)
+        assert found.dtype == np.uint8 and np.array_equal(found, pixels(render(tiny, picture, size)))
+
+
+def test_a_whole_face_takes_no_detour(tiny, faces, monkeypatch):
+    monkeypatch.setattr(drawing, "render", None)
+    assert drawing.pixels(tiny, faces[0], tiny.resolution).shape == (tiny.resolution, tiny.resolution, 3)
 
 
 @pytest.mark.parametrize("size", [1, 31, 128, 200])
