@@ -42,24 +42,53 @@ def no_weight_gradients() -> Iterator[None]:
 
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1, padding: int = 0) -> Tensor:
     """`F.conv2d`: `x` `[n, i, h, w]`, `weight` `[o, i, k, k]` and `bias` `[o]` to `[n, o, h', w']`."""
-    if not _is_differentiated(x, weight):
-        return F.conv2d(x, weight, bias, stride, padding)
-    return cast(Tensor, _Result.apply(x, weight, bias, _way(stride, padding, False)))
+    return _result(x, weight, bias, _way(stride, padding, False))
 
 
 def conv_transpose2d(x: Tensor, weight: Tensor, stride: int, padding: int = 0) -> Tensor:
     """`F.conv_transpose2d`: `x` `[n, i, h, w]` and `weight` `[i, o, k, k]` to `[n, o, h', w']`."""
-    if _is_differentiated(x, weight):
-        return cast(Tensor, _Result.apply(x, weight, None, _way(stride, padding, True)))
-    if _is_faster_in_phases(x, weight, stride):
-        return _in_phases(x, weight, stride, padding)
-    return F.conv_transpose2d(x, weight, stride=stride, padding=padding)
+    return _result(x, weight, None, _way(stride, padding, True))
 
 
-def _is_differentiated(x: Tensor, weight: Tensor) -> bool:
-    """Whether our own functions must be used: autocast chooses types only for functions that it knows."""
+def in_phases(
+    x: Tensor, weight: Tensor, stride: tuple[int, int], crop: tuple[int, int], size: tuple[int, int], groups: int = 1
+) -> Tensor:
+    """A transposed convolution, as several without a stride: `x` `[n, i, h, w]` and `weight` `[i, o / groups, k, l]` to
+    `[n, o, *size]`, channels last; `groups` is 1 or i. `crop` rows and columns are left out at the beginning.
+
+    Every `stride`th row and column of the result depends on every `stride`th row and column of the kernel, as in a
+    usual convolution.
+    """
+    y = x.new_empty(len(x), *size, weight.shape[1] * groups).permute(0, 3, 1, 2)
+    for row, column in product(range(stride[0]), range(stride[1])):
+        part = y[:, :, row :: stride[0], column :: stride[1]]
+        taps_y, margin_y, top = _phase(row + crop[0], stride[0], weight.shape[2], x.shape[2], part.shape[2])
+        taps_x, margin_x, left = _phase(column + crop[1], stride[1], weight.shape[3], x.shape[3], part.shape[3])
+        kernel = weight[:, :, taps_y, taps_x].flip(2, 3)
+        if not kernel.numel():  # a kernel that does not reach from one pixel to the next
+            part.zero_()
+            continue
+        kernel = (kernel.transpose(0, 1) if groups == 1 else kernel).contiguous(memory_format=torch.channels_last)
+        whole = F.conv2d(x, kernel, padding=(margin_y, margin_x), groups=groups)
+        part.copy_(whole[:, :, top : top + part.shape[2], left : left + part.shape[3]])
+    return y
+
+
+def _phase(begin: int, stride: int, taps: int, size: int, out: int) -> tuple[slice, int, int]:
+    """One axis of a phase: `out` sums `k[tap] x[newest] + k[tap + stride] x[newest - 1] + ...`, where `begin` gives the
+    first. Its taps, how many zeros a convolution with them needs at both ends, and where in its result they begin."""
+    newest, tap = divmod(begin, stride)
+    oldest = newest - len(range(tap, taps, stride)) + 1
+    margin = max(0, -oldest, newest + out - size)
+    return slice(tap, None, stride), margin, oldest + margin
+
+
+def _result(x: Tensor, weight: Tensor, bias: Tensor | None, way: tuple[Any, ...]) -> Tensor:
+    """Our own function only if it is differentiated: autocast chooses types only for functions that it knows."""
     wanted = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
-    return wanted and not torch.is_autocast_enabled(x.device.type)
+    if wanted and not torch.is_autocast_enabled(x.device.type):
+        return cast(Tensor, _Result.apply(x, weight, bias, way))
+    return _convolve(x, weight, bias, way)
 
 
 def _way(stride: int, padding: int, transposed: bool) -> tuple[Any, ...]:
@@ -133,11 +162,12 @@ class _OfWeight(torch.autograd.Function):
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, way: tuple[Any, ...]) -> Tensor:
-    """What the arguments say; transposed convolutions have no bias."""
-    (stride, _), (padding, _), _, transposed, *_ = way
-    if transposed and _is_faster_in_phases(x, weight, stride):
-        return _in_phases(x, weight, stride, padding)
-    return torch.convolution(x, weight, bias, *way)
+    stride, padding, _, transposed, *_ = way
+    if not transposed:
+        return F.conv2d(x, weight, bias, stride, padding)
+    if _is_faster_in_phases(x, weight, way):
+        return _transposed(x, weight, way)
+    return F.conv_transpose2d(x, weight, bias, stride, padding)
 
 
 def _gradients(
@@ -149,35 +179,28 @@ def _gradients(
     wanted: tuple[bool, bool, bool],
 ) -> tuple[Any, ...]:
     """The gradients of the input, of the weight and of the bias, those that are `wanted`; None for the others."""
-    (stride, _), (padding, _), _, transposed, *_ = way
     backward = torch.ops.aten.convolution_backward
-    is_whole = _spread_size(gradient, weight, stride, padding) == x.shape[2:]  # every pixel of `x` was used
-    if not wanted[0] or transposed or not is_whole or not _is_faster_in_phases(gradient, weight, stride):
+    transposed = way[3]
+    is_whole = _transposed_size(gradient, weight, way) == x.shape[2:]  # every pixel of `x` was used
+    if not wanted[0] or transposed or not is_whole or not _is_faster_in_phases(gradient, weight, way):
         return backward(gradient, x, weight, bias, *way, wanted)
     _, *others = backward(gradient, x, weight, bias, *way, (False, *wanted[1:])) if any(wanted[1:]) else [None] * 3
-    return _in_phases(gradient, weight, stride, padding), *others
+    return _transposed(gradient, weight, way), *others
 
 
-def _spread_size(x: Tensor, weight: Tensor, stride: int, padding: int) -> torch.Size:
-    """The height and width of a transposed convolution's result."""
-    return torch.Size((size - 1) * stride + weight.shape[2] - 2 * padding for size in x.shape[2:])
+def _is_faster_in_phases(x: Tensor, weight: Tensor, way: tuple[Any, ...]) -> bool:
+    (stride, _), (n, _, height, width) = way[0], x.shape
+    is_large = n * height * width >= PIXELS and weight.shape[1] >= CHANNELS
+    return stride > 1 and is_large and x.device.type == "cpu" and has_matrix_units(x.device, x.dtype)
 
 
-def _is_faster_in_phases(x: Tensor, weight: Tensor, stride: int) -> bool:
-    n, _, height, width = x.shape
-    large = n * height * width >= PIXELS and weight.shape[1] >= CHANNELS
-    return 1 < stride <= weight.shape[2] and large and x.device.type == "cpu" and has_matrix_units(x.device, x.dtype)
+def _transposed(x: Tensor, weight: Tensor, way: tuple[Any, ...]) -> Tensor:
+    """A transposed convolution, whatever `way` says of that."""
+    (stride, _), (padding, _), *_ = way
+    return in_phases(x, weight, (stride, stride), (padding, padding), _transposed_size(x, weight, way))
 
 
-def _in_phases(x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    """A transposed convolution of `x` `[n, i, h, w]` with `weight` `[i, o, k, k]`. Every `stride`th row and column of
-    the result depends on every `stride`th row and column of the kernel, as in a usual convolution."""
-    y = x.new_empty(len(x), *_spread_size(x, weight, stride, padding), weight.shape[1]).permute(0, 3, 1, 2)
-    for row, column in product(range(stride), repeat=2):
-        kernel = weight[:, :, row::stride, column::stride].flip(2, 3).transpose(0, 1)
-        margins = [taps - 1 for taps in kernel.shape[2:]]
-        whole = F.conv2d(x, kernel.contiguous(memory_format=torch.channels_last), padding=margins)
-        part = y[:, :, (row - padding) % stride :: stride, (column - padding) % stride :: stride]
-        top, left = (max(0, -(-(padding - first) // stride)) for first in (row, column))
-        part.copy_(whole[:, :, top : top + part.shape[2], left : left + part.shape[3]])
-    return y
+def _transposed_size(x: Tensor, weight: Tensor, way: tuple[Any, ...]) -> tuple[int, int]:
+    (stride, _), (padding, _), *_ = way
+    height, width = ((size - 1) * stride + weight.shape[2] - 2 * padding for size in x.shape[2:])
+    return height, width

@@ -8,7 +8,6 @@ up to ten times as fast on a CPU.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -16,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan_cli.ops.constants import kept_on_device
+from stylegan_cli.ops.convolution import in_phases
 
 SEPARABLE_FROM = 8
 """A 1-D filter with fewer taps becomes its 2-D outer product, as in StyleGAN2's files: one pass is faster than two."""
@@ -118,45 +118,12 @@ def _upsample(x: Tensor, f: Tensor, up: Factors, padding: tuple[int, int, int, i
     if any(rows.pad + cols.pad):
         x = F.pad(x, cols.pad + rows.pad)
     x = x.contiguous(memory_format=torch.channels_last)
-    if x.device.type == "cpu" and x.dtype in (torch.float16, torch.bfloat16):
-        return _in_phases(x, f, up, rows, cols)
-    x = F.conv_transpose2d(
-        x,
-        _depthwise(f, x),
-        stride=up,
-        padding=(rows.crop, cols.crop),
-        output_padding=(rows.extra, cols.extra),
-        groups=x.shape[1],
-    )
+    weight, crop, channels = _depthwise(f, x), (rows.crop, cols.crop), x.shape[1]
+    if x.device.type == "cpu" and x.dtype in (torch.float16, torch.bfloat16):  # up to twenty times as fast
+        return in_phases(x, weight, up, crop, (rows.size, cols.size), channels)
+    extra = (rows.extra, cols.extra)
+    x = F.conv_transpose2d(x, weight, stride=up, padding=crop, output_padding=extra, groups=channels)
     return x[:, :, : rows.size, : cols.size]
-
-
-def _in_phases(x: Tensor, f: Tensor, up: Factors, rows: _Axis, cols: _Axis) -> Tensor:
-    """The same in half precision, where a transposed convolution takes up to twenty times as long as this: every `up`th
-    row and column of the result depends on every `up`th row and column of the filter, as in a usual convolution."""
-    y = x.new_empty(len(x), rows.size, cols.size, x.shape[1]).permute(0, 3, 1, 2)
-    f = _rounded(f, x.dtype)
-    for row, column in product(range(up[0]), range(up[1])):
-        part = y[:, :, row :: up[0], column :: up[1]]
-        taps_y, margin_y, top = _phase(row + rows.crop, up[0], f.shape[0], x.shape[2], part.shape[2])
-        taps_x, margin_x, left = _phase(column + cols.crop, up[1], f.shape[1], x.shape[3], part.shape[3])
-        taps = f[taps_y, taps_x].flip(0, 1)
-        if not taps.numel():  # a filter that does not reach from one pixel to the next
-            part.zero_()
-            continue
-        kernel = taps.expand(x.shape[1], 1, *taps.shape)
-        whole = F.conv2d(x, kernel, padding=(margin_y, margin_x), groups=x.shape[1])
-        part.copy_(whole[:, :, top : top + part.shape[2], left : left + part.shape[3]])
-    return y
-
-
-def _phase(begin: int, up: int, taps: int, size: int, out: int) -> tuple[slice, int, int]:
-    """One axis of a phase: `out` sums `f[tap] x[newest] + f[tap + up] x[newest - 1] + ...`, where `begin` gives the
-    first. Its taps, how many zeros a convolution with them needs at both ends, and where in its result they begin."""
-    newest, tap = divmod(begin, up)
-    oldest = newest - len(range(tap, taps, up)) + 1
-    margin = max(0, -oldest, newest + out - size)
-    return slice(tap, None, up), margin, oldest + margin
 
 
 def _depthwise(f: Tensor, x: Tensor) -> Tensor:
