@@ -49,7 +49,7 @@ class Noise:
         if self.mode == "none" or strength == 0:
             return None
         if self.mode == "const":
-            return const * strength
+            return const if strength == 1 else const * strength
         stream = np.random.default_rng([self.seed, layer])
         drawn = torch.from_numpy(stream.standard_normal(tuple(const.shape), dtype=np.float32))
         return drawn.to(const.device) * strength

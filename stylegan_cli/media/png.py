@@ -14,6 +14,7 @@ from isal import isal_zlib
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _DEPTH, _KINDS = 8, {3: 2, 4: 6}  # colour types by channels: RGB and RGBA
 _AVERAGE = 3  # the filter that predicts the mean of the pixel to the left and the one above
+_STRIP = 64  # rows
 
 
 def encode(pixels: np.ndarray, text: dict[str, str] | None = None, exif: bytes = b"", profile: bytes = b"") -> bytes:
@@ -30,18 +31,24 @@ def encode(pixels: np.ndarray, text: dict[str, str] | None = None, exif: bytes =
 
 
 def _filtered(pixels: np.ndarray) -> np.ndarray:
-    """For every row, its filter's number and the differences from the prediction: `[h, 1 + channels * w]`."""
+    """For every row, its filter's number and the differences from the prediction: `[h, 1 + channels * w]`. In strips of
+    rows that fit the processor's cache."""
     height, width, channels = pixels.shape
     flat = pixels.reshape(height, width * channels)
-    framed = np.zeros((height + 1, (width + 1) * channels), np.uint8)
-    framed[1:, channels:] = flat
-    left, above = framed[1:, :-channels], framed[:-1, channels:]
-    mean = np.bitwise_xor(left, above)  # half of what differs plus what both share: no ninth bit
-    np.right_shift(mean, 1, out=mean)
-    np.add(mean, left & above, out=mean)
     rows = np.empty((height, 1 + width * channels), np.uint8)
     rows[:, 0] = _AVERAGE
-    np.subtract(flat, mean, out=rows[:, 1:])
+    framed = np.zeros((_STRIP + 1, (width + 1) * channels), np.uint8)  # with a black pixel to the left
+    mean, shared = np.empty((2, _STRIP, width * channels), np.uint8)
+    for top in range(0, height, _STRIP):
+        strip = flat[top : top + _STRIP]
+        here = slice(len(strip))
+        framed[0] = framed[-1]  # the row above: the last one of the strip before, which was a whole one
+        framed[1 : len(strip) + 1, channels:] = strip
+        left, above = framed[1 : len(strip) + 1, :-channels], framed[here, channels:]
+        # Half of what differs plus what both share: no ninth bit.
+        np.right_shift(np.bitwise_xor(left, above, out=mean[here]), 1, out=mean[here])
+        np.add(mean[here], np.bitwise_and(left, above, out=shared[here]), out=mean[here])
+        np.subtract(strip, mean[here], out=rows[top : top + _STRIP, 1:])
     return rows
 
 
