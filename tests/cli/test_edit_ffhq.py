@@ -71,12 +71,20 @@ def test_directions_move_what_they_are_named_after(ffhq, name, least):
 
 
 @needs_scorers
-@pytest.mark.parametrize(("name", "amount"), [("hairline", -3), ("hair-length", 3)])
-def test_hair_brings_no_glasses(ffhq, name, amount):
+@pytest.mark.parametrize(
+    ("name", "amount", "layers", "people_without"),
+    [
+        ("hairline", -3, None, "jon 8 12"),
+        ("hair-length", 3, None, "jon 8 12"),
+        ("age", 4, "all", "tyrion arya 31"),
+        ("smile", 3, None, "12 20 31"),
+    ],
+)
+def test_directions_bring_no_glasses(ffhq, name, amount, layers, people_without):
     scorers, direction = Scorers(["glasses"]), directions.read(store.source("ffhq").directions[name], ffhq)
-    for who in ("jon", "8", "12"):
+    for who in people_without.split():
         person = references.resolve(who, ffhq, 0.7, store.source("ffhq").cast)
-        after = edited(ffhq, person, [Edit(direction, amount)])
+        after = edited(ffhq, person, [Edit(direction, amount, layers=layers)])
         assert scorers(render(ffhq, after.face(), 256))["glasses"] < 15, who
 
 
