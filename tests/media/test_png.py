@@ -10,7 +10,7 @@ from stylegan_cli.media import png
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (9, 1), (37, 53)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (9, 1), (37, 53), (64, 3), (150, 7)])
 def test_pixels_and_text_come_back(shape, channels):
     pixels = np.random.default_rng(0).integers(0, 256, (*shape, channels), np.uint8)
     image = Image.open(io.BytesIO(png.encode(pixels, {"stylegan": '{"caption": "é"}', "other": "x" * 100_000})))

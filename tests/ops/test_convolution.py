@@ -103,6 +103,7 @@ def test_phases_are_a_transposed_convolution(kernel, stride, padding, units):
     x, weight = torch.randn(2, 3, 7, 6), torch.randn(3, 5, kernel, kernel)
     found = conv_transpose2d(x, weight, stride, padding)
     torch.testing.assert_close(found, F.conv_transpose2d(x, weight, stride=stride, padding=padding))
+    assert found.is_contiguous(memory_format=torch.channels_last) or not units or stride == 1
 
 
 def test_with_matrix_units_nothing_is_transposed(units):
