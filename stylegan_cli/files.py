@@ -92,10 +92,22 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
 def replacing_alone(path: Path) -> Iterator[Path]:
     """`replacing`, for files that take long to make: no other process writes `path` meanwhile, and what killed ones
     left of it is removed. Raises `StyleganError` if another process is writing it."""
+    with _writing_alone(path), replacing(path) as part:
+        yield part
+
+
+def rename_alone(source: Path, path: Path) -> None:
+    """Gives a complete file its name, in the same circumstances as `replacing_alone`; a killed process has either
+    renamed it or not."""
+    with _writing_alone(path), telling_why(path):
+        _replace(source, path)
+
+
+@contextmanager
+def _writing_alone(path: Path) -> Iterator[None]:
     with alone(path.with_name(f".{path.name}{LOCK}"), f"{path} is being written"):
         sweep(path)
-        with replacing(path) as part:
-            yield part
+        yield
 
 
 @contextmanager
@@ -206,6 +218,12 @@ def sweep(path: Path) -> None:
             shutil.rmtree(beside)
         else:
             beside.unlink(missing_ok=True)
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names in a folder; only names, because there may be millions."""
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries]
 
 
 def nearest_existing(folder: Path) -> Path:

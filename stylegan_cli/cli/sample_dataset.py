@@ -153,7 +153,7 @@ def _draw(
     note = f"({world.size} processes, about)" if world.size > 1 else ""
     with asked_to_stop() as is_asked:
         with ExitStack() as stack:
-            add = stack.enter_context(dataset.adding())
+            add = stack.enter_context(dataset.adding(world.rank))
             advance = stack.enter_context(progress("sampling", dataset.count, studio.output.quiet))
             background = stack.enter_context(studio.background())
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from stylegan_cli.errors import MALFORMED, StyleganError
-from stylegan_cli.files import LOCK, alone, part_of, replacing_alone, sweep, write_bytes
+from stylegan_cli.files import LOCK, alone, part_of, sweep, write_bytes
+from stylegan_cli.media.zips import Write, writing_zip
 
 LABELS = "dataset.json"
 MANIFEST = "manifest.json"  # of a data set of sampled pictures, while it is in the making, and after
 FOLDER_SIZE = 1000
-Write = Callable[[str, bytes], object]
 
 
 def picture_name(index: int, format: str) -> str:
@@ -92,20 +91,6 @@ def writing_pictures(path: Path, format: str, classes: Sequence[str] = ()) -> It
         writer = PictureWriter(write, format, classes)
         yield writer
         write(LABELS, labels_file(writer.labels, classes))
-
-
-@contextmanager
-def writing_zip(path: Path) -> Iterator[Write]:
-    """Yields what adds a file to a new zip, which takes its name when it is whole. No times are in it: the same files
-    make the same zip."""
-    with replacing_alone(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-
-        def write(name: str, content: bytes) -> None:
-            member = zipfile.ZipInfo(name)
-            member.external_attr = 0o644 << 16
-            archive.writestr(member, content)
-
-        yield write
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 faces/                     or faces.zip.part/, while a zip is being made
   manifest.json            what was asked for, and which process writes which pictures
   00000/img00000000.png    the pictures in NVIDIA's layout; each gets its name once it is complete
+  shard0.zip               in their place, for a zip, those of each process
   w.npy.part               the latents, of any length at first; a picture's are written before the picture
   dataset.json             the last file, which makes a folder a finished data set
   .lock                    held by the leader of the processes that are writing
@@ -11,8 +12,6 @@ faces/                     or faces.zip.part/, while a zip is being made
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,19 +21,10 @@ from typing import Any
 import numpy as np
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import LOCK, alone, is_leftover, replacing_alone, sweep, telling_why, write_bytes
+from stylegan_cli.files import LOCK, alone, replacing_alone, sweep, telling_why, write_bytes
 from stylegan_cli.latents.files import writing_npy
-from stylegan_cli.media.dataset import (
-    FOLDER_SIZE,
-    LABELS,
-    MANIFEST,
-    is_zip,
-    labels_file,
-    picture_name,
-    working_folder,
-    writing_zip,
-)
-from stylegan_cli.media.encode import FORMATS
+from stylegan_cli.media.dataset import LABELS, MANIFEST, is_zip, labels_file, picture_name, working_folder
+from stylegan_cli.media.shards import PictureFiles, ZipShards
 
 LATENTS = "w.npy.part"
 LONGEST = 40
@@ -51,6 +41,7 @@ class ShardedDataset:
     def __init__(self, path: Path, count: int, shape: tuple[int, int], format: str) -> None:
         self.path, self.count, self.shape, self.format = path, count, shape, format
         self.is_zip, self.folder = is_zip(path), working_folder(path)
+        self._pictures = (ZipShards if self.is_zip else PictureFiles)(self.folder, count, format)
         self.latents = path.with_name(f"{path.stem}-w.npy") if self.is_zip else path / "w.npy"
         self._held = ExitStack()
 
@@ -74,7 +65,7 @@ class ShardedDataset:
             self._clear()
             manifest = {key: value for key, value in manifest.items() if key != "runs"}
         self._sweep()
-        there = self._there(0, self.count)
+        there = self._pictures.there()
         run = {"there": int(there.sum()), "shares": _shares(there, processes)}
         manifest |= {"count": self.count, "runs": [*manifest.get("runs", ()), run]}
         # Written last, because without latents a data set counts as not begun: a full disk leaves nothing behind here.
@@ -87,18 +78,19 @@ class ShardedDataset:
         """Which pictures process `rank` has to make, `[count]` bool: the missing ones in its share."""
         first, stop = self.manifest()["runs"][-1]["shares"][rank]
         todo = np.zeros(self.count, bool)
-        todo[first:stop] = ~self._there(first, stop)[first:stop]
+        todo[first:stop] = ~self._pictures.there()[first:stop]
         return todo
 
     def there(self) -> int:
         """How many pictures exist now."""
-        return int(self._there(0, self.count).sum())
+        return int(self._pictures.there().sum())
 
     @contextmanager
-    def adding(self) -> Iterator[Callable[[int, bytes, np.ndarray], None]]:
-        """Yields a function that writes a picture, given its number, the encoded picture and its latents (`shape`)."""
+    def adding(self, rank: int) -> Iterator[Callable[[int, bytes, np.ndarray], None]]:
+        """Yields what writes a picture of process `rank`, given its number, the encoded picture and its latents
+        (`shape`)."""
         path = self.folder / LATENTS
-        with telling_why(path), path.open("r+b") as latents:
+        with telling_why(path), path.open("r+b") as latents, self._pictures.adding(rank) as add_picture:
             np.lib.format.read_magic(latents)
             np.lib.format.read_array_header_1_0(latents)
             start, row = latents.tell(), 4 * self.shape[0] * self.shape[1]
@@ -107,13 +99,13 @@ class ShardedDataset:
                 latents.seek(start + index * row)
                 latents.write(ws.astype("<f4").tobytes())
                 latents.flush()
-                write_bytes(self.folder / picture_name(index, self.format), encoded)
+                add_picture(index, encoded)
 
             yield add
 
     def finish(self, on_picture: Callable[[int], None]) -> None:
-        """Puts everything together; calls `on_picture` with the number of pictures in the zip so far. Raises
-        `StyleganError` if pictures are missing."""
+        """Puts everything together; calls `on_picture` with the number of pictures copied so far, if any need to be.
+        Raises `StyleganError` if pictures are missing."""
         if missing := self.count - self.there():
             raise StyleganError(
                 f"{self.folder} has lost {missing} of {self.count} pictures since they were written; run the same "
@@ -122,57 +114,31 @@ class ShardedDataset:
         wishes = self.manifest()["wishes"]
         names = () if wishes.get("class") is None else (picture_name(i, self.format) for i in range(self.count))
         about = labels_file([(name, wishes["class"]) for name in names], model=wishes.get("model"))
-        if not self.is_zip:
+        if isinstance(self._pictures, PictureFiles):
             (self.folder / LATENTS).rename(self.latents)
             write_bytes(self.folder / LABELS, about)
             return
         with replacing_alone(self.latents) as part:
             shutil.copyfile(self.folder / LATENTS, part)
-        with writing_zip(self.path) as write:
-            for index in range(self.count):
-                name = picture_name(index, self.format)
-                write(name, (self.folder / name).read_bytes())
-                on_picture(index + 1)
-            write(LABELS, about)
+        self._pictures.join(self.path, (LABELS, about), on_picture)
         self._clear()
 
     def close(self) -> None:
         """Releases the data set, so that others can begin."""
         self._held.close()
 
-    def _there(self, first: int, stop: int) -> np.ndarray:
-        """Which pictures exist, `[count]` bool, at least among those from `first` up to `stop`."""
-        there = np.zeros(self.count, bool)
-        picture = re.compile(rf"img(\d{{8,}})\.{self.format}")
-        for number in range(first // FOLDER_SIZE, -(-stop // FOLDER_SIZE)):
-            with suppress(FileNotFoundError):
-                for match in filter(None, map(picture.fullmatch, _names(self.folder / f"{number:05d}"))):
-                    if (index := int(match[1])) < self.count:  # others are not ours
-                        there[index] = True
-        return there
-
     def _sweep(self) -> None:
-        """Removes half-written files of killed processes. Other files in the folder are left alone."""
+        """Removes what killed processes left half-written. Other files in the folder are left alone."""
         for name in (MANIFEST, LABELS, LATENTS):
             sweep(self.folder / name)
-        for folder in self._numbered():
-            for name in filter(is_leftover, _names(folder)):
-                (folder / name).unlink(missing_ok=True)
+        self._pictures.sweep()
 
     def _clear(self) -> None:
         """Removes the data set's files from the folder."""
-        picture = re.compile(rf"img\d{{8,}}\.({'|'.join(FORMATS)})")
         self._sweep()
         for name in (MANIFEST, LABELS, LATENTS, "w.npy"):
             (self.folder / name).unlink(missing_ok=True)
-        for folder in self._numbered():
-            for name in filter(picture.fullmatch, _names(folder)):
-                (folder / name).unlink()
-            _remove_if_empty(folder)
-
-    def _numbered(self) -> list[Path]:
-        """The folders of pictures."""
-        return [self.folder / name for name in _names(self.folder) if re.fullmatch(r"\d{5,}", name)]
+        self._pictures.clear()
 
 
 def difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
@@ -200,9 +166,3 @@ def _shown(value: Any) -> str:
 def _remove_if_empty(folder: Path) -> None:
     with suppress(OSError):
         folder.rmdir()
-
-
-def _names(folder: Path) -> list[str]:
-    """The names in a folder; only names, because there may be millions."""
-    with os.scandir(folder) as entries:
-        return [entry.name for entry in entries]

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from stylegan_cli import recipes
+from stylegan_cli.media.zips import grown
 
 
 def pixels(path):
@@ -31,3 +32,11 @@ def names(folder):
 def contents(folder):
     """The same files with their bytes, but for manifests, which tell how they came about."""
     return {name: (folder / name).read_bytes() for name in names(folder) if Path(name).name != "manifest.json"}
+
+
+def whole_pictures(folder):
+    """Those of an unfinished data set in a folder, and when each was written; or in the zips of a zip, and where."""
+    found = {path: path.stat().st_mtime_ns for path in folder.rglob("img*.png")}
+    for shard in folder.glob("shard*.zip"):
+        found |= {about.filename: (shard, about.header_offset) for about in grown(shard)}
+    return found

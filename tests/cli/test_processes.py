@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from looking import names
+from looking import names, whole_pictures
 
 STYLEGAN = [sys.executable, "-m", "stylegan_cli"]
 
@@ -68,7 +68,7 @@ STOPPED = "Stopped. Finished results are kept; nothing is half-written.\n"
 LONG = {
     "film": (["interpolate", 1, 2, "--frames", 100_000, "--out", "film.mp4"], "*.part.mp4"),
     "film with latents": (["interpolate", 1, 2, "--frames", 10_000, "--out", "a.gif", "--save-latents"], "*.part.npy"),
-    "zip": (["sample", "-n", 1_000_000, "--dataset", "data.zip"], "data.zip.part/00000/img00000003.png"),
+    "zip": (["sample", "-n", 1_000_000, "--dataset", "data.zip"], "data.zip.part/shard0.zip"),
     "folder": (["sample", "-n", 1_000_000, "--dataset", "data"], "data/00000/img00000003.png"),
     "pictures": (["sample", "-n", 100_000, "--out", "faces"], "faces/seed0003.png"),
 }
@@ -83,7 +83,7 @@ def hangups_count():
 
 
 # What a data set that is not finished yet is made of; or pictures.
-LEFT = r"data(\.zip\.part)?/(00000/img\d+\.png|manifest\.json|w\.npy\.part)|faces/seed\d+\.png"
+LEFT = r"data(\.zip\.part)?/(00000/img\d+\.png|shard0\.zip|manifest\.json|w\.npy\.part)|faces/seed\d+\.png"
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_ctrl_c(here, tiny_model, words, sign, number):
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     left = names(here)
-    images = [name for name in left if name.endswith(".png")]
-    of_a_data_set = f"Stopped with {len(images)} of 1,000,000 pictures done; run the same command again to continue.\n"
+    done = sum(len(whole_pictures(here / folder)) for folder in ("data", "data.zip.part"))
+    of_a_data_set = f"Stopped with {done} of 1,000,000 pictures done; run the same command again to continue.\n"
     assert (process.returncode, err) == (130, of_a_data_set if "--dataset" in words else STOPPED)
     assert all(re.fullmatch(LEFT, name) for name in left)
     assert out.splitlines() == [name for name in left if name.startswith("faces/")]

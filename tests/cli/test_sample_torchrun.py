@@ -10,14 +10,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from looking import contents
+from looking import contents, whole_pictures
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes as Linux lists them"),
 ]
 COUNT = 400
-HALF = f"00000/img{COUNT // 2 + 10:08d}.png"
+HALF = COUNT // 2 + 10  # a picture of the second process
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 started = []
 
@@ -72,7 +72,7 @@ def begin(here, words, name):
     process = start(here, *TORCHRUN, 2, *words, name)
     folder = here / (f"{name}.part" if name.endswith(".zip") else name)
     deadline = time.monotonic() + 120
-    while not ((folder / HALF).exists() and (folder / "00000/img00000010.png").exists()):
+    while not {10, HALF} <= numbers(folder):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -95,8 +95,8 @@ def kill(pid):
         return
 
 
-def pictures(folder):
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("img*.png")}
+def numbers(folder):
+    return {int(Path(name).stem.removeprefix("img")) for name in whole_pictures(folder)}
 
 
 def test_three_processes_make_what_one_makes(here, words, straight):
@@ -119,12 +119,12 @@ def test_kill_9_loses_nothing(here, words, straight, name, victims, processes):
         kill(pid)
     process.communicate(timeout=120)
     assert process.returncode != 0
-    there = pictures(folder)
+    there = whole_pictures(folder)
     assert 20 <= len(there) < COUNT
     _, err = finish(here, *([*TORCHRUN, processes] if processes > 1 else []), *words, name)
     assert f"Continuing: {len(there):,} of 400 pictures are done.\n" in err
     if name == "data":
-        assert pictures(folder).items() >= there.items()
+        assert whole_pictures(folder).items() >= there.items()
     assert contents(here) == straight[name]
 
 
@@ -136,7 +136,7 @@ def test_ctrl_c_is_one_sentence(here, words):
     (told,) = re.findall(
         r"Stopped with about (\d+) of 400 pictures done; run the same command again to continue\.", err
     )
-    assert 0 <= len(pictures(folder)) - int(told) < 10
+    assert 0 <= len(whole_pictures(folder)) - int(told) < 10
     assert (out, re.findall(r"^(?:Stopped|Error).*", err, re.MULTILINE)) == ("", re.findall("Stopped.*", err))
     assert not list(folder.glob("**/.*.part*"))
 
@@ -157,7 +157,7 @@ def test_nobody_waits_for_the_dead(here, words):
     world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(20_000 + os.getpid() % 10_000)}
     leader, other = (start(here, *words, "data", **world, RANK=str(rank), LOCAL_RANK="0") for rank in range(2))
     deadline = time.monotonic() + 120
-    while not (here / "data" / HALF).exists():
+    while HALF not in numbers(here / "data"):
         assert (leader.poll(), other.poll()) == (None, None), leader.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media import dataset as layout
-from stylegan_cli.media import sharded
+from stylegan_cli.media import sharded, shards
 from stylegan_cli.media.dataset import unfinished
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.sharded import ShardedDataset, difference
@@ -24,7 +24,7 @@ NEW = {"wishes": {"psi": 0.7}}
 
 @pytest.fixture(autouse=True)
 def small_folders(monkeypatch):
-    for module in (layout, sharded):
+    for module in (layout, shards):
         monkeypatch.setattr(module, "FOLDER_SIZE", 2)
 
 
@@ -35,7 +35,7 @@ def picture(index):
 def add(dataset, rank, most=COUNT):
     """Process `rank` makes `most` of its pictures; returns which."""
     numbers = np.flatnonzero(dataset.todo(rank))[:most].tolist()
-    with dataset.adding() as add_one:
+    with dataset.adding(rank) as add_one:
         for index in numbers:
             add_one(index, picture(index), np.full(SHAPE, index))
     return numbers
@@ -168,6 +168,46 @@ def kill_me_at(moment):
     sys.addaudithook(hook)
 
 
+@pytest.mark.parametrize("name", ["faces.zip"])
+def test_a_zip_that_was_cut_anywhere(tmp_path, straight, name):
+    """As by a process that was killed while it wrote, or a disk that was full."""
+    whole = begin(tmp_path / name)
+    add(whole, 0, 2)
+    whole.close()
+    shard = whole.folder / "shard0.zip"
+    content = shard.read_bytes()
+    second = content.index(b"PK", 1)
+    for length in range(len(content)):
+        shard.write_bytes(content[:length])
+        assert whole.there() == (length >= second)
+    made = make(tmp_path / name)
+    assert made == [1, 2, 3, 4]
+    assert contents(tmp_path) == straight
+
+
+def test_killed_when_only_the_name_was_missing(tmp_path, monkeypatch):
+    """The zip already had its directory."""
+    monkeypatch.setattr(shards, "rename_alone", killed)
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "faces.zip")
+    monkeypatch.undo()
+    assert zipfile.is_zipfile(tmp_path / "faces.zip.part/shard0.zip")
+    assert make(tmp_path / "faces.zip") == []
+    with zipfile.ZipFile(tmp_path / "faces.zip") as archive:
+        assert len(archive.namelist()) == COUNT + 1
+
+
+def killed(*_):
+    raise KeyboardInterrupt
+
+
+def test_one_process_copies_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "read_grown", killed)
+    make(tmp_path / "faces.zip")
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "other.zip", 2)
+
+
 def test_an_ending_in_capitals_is_a_zip(tmp_path):
     make(tmp_path / "faces.ZIP")
     assert zipfile.is_zipfile(tmp_path / "faces.ZIP")
@@ -178,8 +218,10 @@ def test_anew_takes_nothing_that_is_not_of_a_data_set(tmp_path, name):
     dataset = begin(tmp_path / name)
     add(dataset, 0)
     (dataset.folder / "notes.txt").write_text("precious")
+    (dataset.folder / "00000").mkdir(exist_ok=True)
     (dataset.folder / "00000/img1.png").write_text("precious")
-    (dataset.folder / "00000/img00000007.jpg").write_text("of an older data set")
+    older = "00000/img00000007.jpg" if name == "faces" else "shard7.zip"
+    (dataset.folder / older).write_text("of an older data set")
     dataset.close()
     dataset.begin(NEW, 1, anew=True)
     dataset.close()
