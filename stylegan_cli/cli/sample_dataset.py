@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
-from itertools import chain, compress
+from itertools import chain, compress, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +29,9 @@ from stylegan_cli.media.render import pixels
 from stylegan_cli.media.sharded import ShardedDataset, difference
 from stylegan_cli.parallel import LostError, World
 from stylegan_cli.pictures import Face
+
+Made = TypeVar("Made")
+LOT = 16  # people
 
 
 def sample_dataset(
@@ -161,8 +164,9 @@ def _draw(
                 add(index, encoded, ws)
                 advance(min(found + done * world.size, dataset.count), note)
 
-            for done, (index, seed) in enumerate(compress(enumerate(chain(*ranges)), todo), start=1):
-                person = from_seed(studio.generator, seed, studio.psi)
+            seeds = compress(enumerate(chain(*ranges)), todo)
+            people = ((index, seed, from_seed(studio.generator, seed, studio.psi)) for index, seed in seeds)
+            for done, (index, seed, person) in enumerate(_in_lots(people), start=1):
                 drawn = pixels(studio.generator, face(person, seed), studio.output.size)
                 ws = person.ws[: dataset.shape[0]].numpy()
                 background.submit(partial(encode_pixels, drawn, studio.format), partial(write, index, done, ws))
@@ -171,6 +175,12 @@ def _draw(
         if is_asked():
             raise KeyboardInterrupt
         _wait(world, is_asked)
+
+
+def _in_lots(people: Iterator[Made]) -> Iterator[Made]:
+    """The same people, of whom several are made at a time: then the mapping's weights are still in the cache."""
+    while lot := list(islice(people, LOT)):
+        yield from lot
 
 
 def _found(dataset: ShardedDataset) -> int:
