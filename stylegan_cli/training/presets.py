@@ -25,8 +25,8 @@ SIZES = {field.name for field in fields(Sizes)}
 GROWING = ("first_res", "stable_kimg", "fade_kimg")
 CPU = torch.device("cpu")
 # Kimg during which a new discriminator for a pretrained generator learns alone. Trained together with the generator of
-# faces-64 from the start, it learned nothing in 44 kimg; alone it did. On the very pictures that faces-64 was trained on
-# that is not enough: after 50 kimg alone, and after 120, it forgot everything as soon as the generator learned, too.
+# faces-64 from the start, it learned nothing in 44 kimg; alone it did. On the pictures that faces-64 was trained on,
+# this is not enough: after 50 kimg alone, and after 120, it forgot everything as soon as the generator learned, too.
 WARMUP = 50.0
 FIXED_P = 0.2  # as in NVIDIA's code
 CLAMP = 256.0  # of StyleGAN2's feature maps, if they are float16 (ADA, appendix C)
