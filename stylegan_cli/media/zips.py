@@ -19,9 +19,8 @@ from isal import isal_zlib
 from stylegan_cli.files import replacing_alone
 
 Write = Callable[[str, bytes], object]
-_ABOUT = struct.Struct(
-    "<14x3I2H"
-)  # what of a file's description differs: checksum, size twice, lengths of name and extra
+# What differs between files' descriptions: checksum, size twice, the lengths of name and extra field.
+_ABOUT = struct.Struct("<14x3I2H")
 
 
 @contextmanager
