@@ -25,7 +25,9 @@ def pixels(image):
 
 def test_pixels_are_cut_off_as_nvidias():
     values = torch.tensor([-2.0, -1.0, 0.0, 0.99, 1.0, 2.0]).reshape(1, 1, 1, 6).expand(1, 3, 1, 6)
+    before = values.clone()
     assert to_pixels(values)[0, 0, :, 0].tolist() == [0, 0, 128, 254, 255, 255]
+    assert torch.equal(values, before)
 
 
 def test_a_face_is_what_the_generator_makes(tiny, faces):
