@@ -44,7 +44,7 @@ GLANCE = 1.0  # seconds to measure for, before many faces are drawn
 
 @dataclass(frozen=True)
 class Verdict:
-    """Seconds per picture, as measured by `stylegan bench`."""
+    """Measured seconds per picture; infinity if it could not be compiled."""
 
     eager: float
     compiled: float

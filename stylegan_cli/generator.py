@@ -77,7 +77,7 @@ class Origin:
 def rgb(images: Tensor) -> Tensor:
     """A network's output `[n, c, h, w]` as RGB `[n, 3, h, w]`: grey is repeated three times, and of more than three
     channels only the first three are kept."""
-    return images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
+    return images[:, :3] if images.shape[1] >= 3 else images[:, :1].repeat(1, 3, 1, 1)
 
 
 class Generator(nn.Module, ABC):
@@ -154,7 +154,7 @@ class Generator(nn.Module, ABC):
     def labels(self, n: int, c: Tensor | None) -> Tensor | None:
         """The classes `[n, c_dim]` for a mapping network: as given, or the chosen one; None if the model has none."""
         if not self.c_dim or c is not None:
-            return c if self.c_dim else None
+            return c.to(self.w_avg) if self.c_dim and c is not None else None
         if self.chosen_class is None:
             raise UsageError(f"{self.origin.name} makes {self.c_dim} classes of pictures; choose one with --class")
         return self.one_hot(torch.tensor([self.chosen_class])).expand(n, -1)

@@ -6,10 +6,13 @@ from __future__ import annotations
 import os
 import platform
 import re
+import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import Thread
 from typing import Any, TypeVar
 
 import torch
@@ -22,6 +25,7 @@ T = TypeVar("T")
 PATIENCE = timedelta(hours=3)  # for a leader writing a snapshot or computing metrics; torchrun detects dead processes
 CLOSED = re.compile("closed by peer|reset by peer|broken pipe", re.IGNORECASE)  # messages of gloo and NCCL
 FOR_EVER = timedelta(days=365)
+MEETING = timedelta(minutes=30)  # for all processes to start
 
 
 class LostError(StyleganError):
@@ -71,7 +75,7 @@ class World:
             gradient.copy_(summed.view_as(gradient))
 
     def add(self, values: Tensor) -> Tensor:
-        """The sum over all processes."""
+        """The sum over all processes, in place."""
         if self.size > 1:
             with _hearing():
                 dist.all_reduce(values)
@@ -122,8 +126,7 @@ def join_to_share(device: torch.device) -> tuple[World, torch.device]:
 
 
 def _join(device: torch.device, backend: str, patience: timedelta) -> tuple[World, torch.device]:
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    if os.environ.get("WORLD_SIZE", "1") == "1":
         return World(), device
     if device.type == "mps":
         raise UsageError("several processes cannot share Apple's MPS; use --device cpu, or start only one")
@@ -132,8 +135,33 @@ def _join(device: torch.device, backend: str, patience: timedelta) -> tuple[Worl
         number = os.environ.get("LOCAL_RANK") or os.environ.get("RANK", "0")
         device = torch.device("cuda", int(number) % torch.cuda.device_count())
         torch.cuda.set_device(device)
-    dist.init_process_group(backend, timeout=patience)
-    return World(dist.get_rank(), size), device
+    store, rank, size = _meet()
+    with _hearing():
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
+    return World(rank, size), device
+
+
+def _meet() -> tuple[dist.Store, int, int]:
+    """Where the processes find each other, this one's rank, and their number, as the launcher's environment has it.
+    Another thread waits for the others: torch would not let this one hear Ctrl-C."""
+    met: Future[tuple[dist.Store, int, int]] = Future()
+
+    def meet() -> None:
+        try:
+            met.set_result(next(dist.rendezvous("env://", timeout=MEETING)))
+        except (ValueError, RuntimeError) as error:
+            met.set_exception(error)
+
+    Thread(target=meet, daemon=True).start()
+    while not met.done():
+        time.sleep(0.05)
+    try:
+        with _hearing():
+            return met.result()
+    except ValueError as error:
+        raise UsageError(
+            f"this was started as one of several processes, but cannot join them ({error}); use torchrun"
+        ) from None
 
 
 def check_apart(world: World, device: torch.device) -> None:

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "stylegan_cli"
 # Who may import whom, from the ground up; a room may import the rooms before it and itself.
 FLOORS = [
-    {"errors", "bands", "allocation", "pillow", "plain", "psnr", "tensorfile"},
+    {"errors", "bands", "allocation", "pillow", "plain", "processors", "psnr", "tensorfile"},
     {"files", "folders"},
     {"noise", "hardware", "parallel"},
     {"generator", "ops", "assets"},

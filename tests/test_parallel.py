@@ -1,5 +1,9 @@
 """Who takes part, and on which GPU."""
 
+import os
+import signal
+import threading
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -24,7 +28,8 @@ def launched(monkeypatch):
             monkeypatch.delenv(name, raising=False)
         for name, value in told.items():
             monkeypatch.setenv(name, str(value))
-        monkeypatch.setattr(parallel.dist, "get_rank", lambda: told["RANK"])
+        met = None, told["RANK"], told["WORLD_SIZE"]
+        monkeypatch.setattr(parallel.dist, "rendezvous", lambda *_, **__: iter([met]))
         return parallel.join(CUDA)
 
     return join
@@ -35,6 +40,42 @@ def test_a_process_has_the_gpu_of_its_number(launched, told, gpu):
     """On its machine, or of all where it is told no other."""
     told = {"RANK": 3, "WORLD_SIZE": 6} | told
     assert launched(**told) == (World(told["RANK"], 6), torch.device("cuda", gpu))
+
+
+def test_waiting_for_the_others_can_be_stopped(monkeypatch):
+    others = threading.Event()
+    monkeypatch.setattr(parallel.dist, "rendezvous", lambda *_, **__: iter(others.wait, None))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            parallel.join(CPU)
+    finally:
+        others.set()
+
+
+@pytest.mark.parametrize(
+    ("told", "error"),
+    [
+        ({"WORLD_SIZE": "2"}, r"^this was started as one of several processes, but cannot join them \(.*MASTER_ADDR"),
+        ({"WORLD_SIZE": "two"}, r"cannot join them \(.*two.*\); use torchrun$"),
+    ],
+)
+def test_a_launcher_that_says_too_little(monkeypatch, told, error):
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    for name, value in {"RANK": "0", **told}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=error):
+        parallel.join(CPU)
+
+
+def test_a_launcher_whose_first_process_is_missing(monkeypatch):
+    monkeypatch.setattr(parallel, "MEETING", timedelta(seconds=1))
+    said = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "9"}
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(LostError, match=r"^the other processes cannot be reached \("):
+        parallel.join(CPU)
 
 
 def test_a_gpu_each(monkeypatch):

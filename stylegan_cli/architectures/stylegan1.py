@@ -152,7 +152,7 @@ class Mapping(nn.Module):
 
     def forward(self, z: Tensor, c: Tensor | None) -> Tensor:
         if c is not None:
-            z = torch.cat([z, self.label(c.to(z))], dim=1)
+            z = torch.cat([z, self.label(c)], dim=1)
         w = pixel_norm(z)
         for i in range(self.depth):
             w = F.leaky_relu(self.get_submodule(f"fc{i}")(w), LEAK)

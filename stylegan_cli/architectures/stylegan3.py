@@ -131,9 +131,9 @@ class Mapping(nn.Module):
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
     def forward(self, z: Tensor, c: Tensor | None) -> Tensor:
-        w = pixel_norm(z.to(self.w_avg))
+        w = pixel_norm(z)
         if c is not None:
-            w = torch.cat([w, pixel_norm(self.embed(c.to(w)))], dim=1)
+            w = torch.cat([w, pixel_norm(self.embed(c))], dim=1)
         for i in range(self.config.mapping_layers):
             w = F.leaky_relu(self.get_submodule(f"fc{i}")(w), LEAK) * math.sqrt(2)
         return w
@@ -334,7 +334,7 @@ class StyleGAN3(Generator):
 
     def to_w(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         """As in `Generator`."""
-        return self.mapping(z, self.labels(len(z), c))
+        return self.mapping(z.to(self.w_avg), self.labels(len(z), c))
 
     def draw(self, ws: Tensor, noise: Noise | None) -> Tensor:  # noqa: ARG002 (it has none)
         return self.synthesis(ws, self.dtype)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from stylegan_cli import store
 from stylegan_cli.faces.geometry import WHOLE, cut, inside, moved
+from stylegan_cli.media.render import to_tensor
 
 INNER = 0.8  # of the square's edge: what the network sees
 SIZE = 64  # pixels of what it sees
@@ -45,9 +46,13 @@ class Adjuster(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[n, 3, SIZE, SIZE]` in [-1, 1] to `[n, 4]`. Overall brightness and contrast do not matter."""
-        x = x - x.mean(dim=(1, 2, 3), keepdim=True)
-        x = x / (x.std(dim=(1, 2, 3), keepdim=True) + 0.05)
-        return self.head(self.trunk(x).flatten(1))
+        return self.head(self.trunk(normalised(x)).flatten(1))
+
+
+def normalised(x: Tensor) -> Tensor:
+    """Each picture of `x` `[n, 3, h, w]` with the same brightness and contrast."""
+    x = x - x.mean(dim=(1, 2, 3), keepdim=True)
+    return x / (x.std(dim=(1, 2, 3), keepdim=True) + 0.05)
 
 
 class Residual(nn.Module):
@@ -77,8 +82,7 @@ def adjusted(image: Image.Image, corners: np.ndarray) -> np.ndarray:
 
 def _seen(image: Image.Image, corners: np.ndarray) -> np.ndarray:
     """The move `[4]` that a square needs, as seen in it and in its mirror image."""
-    face = np.array(cut(image, inside(corners, (WHOLE - 0.5) * INNER + 0.5), SIZE))
-    x = torch.from_numpy(face).permute(2, 0, 1)[None].float() / 127.5 - 1
+    x = to_tensor(cut(image, inside(corners, (WHOLE - 0.5) * INNER + 0.5), SIZE))
     with torch.inference_mode():
         straight, mirrored = network()(torch.cat([x, x.flip(3)])).double().numpy()
     return np.asarray((straight + mirrored * MIRRORED) / 2 * REACH)

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from stylegan_cli import store
-from stylegan_cli.faces.adjustment import Residual, convolution
+from stylegan_cli.faces.adjustment import Residual, convolution, normalised
+from stylegan_cli.media.render import to_tensor
 
 SIZE = 128  # pixels of what the network sees
 PLACES = SIZE // 2  # of what it tells, per edge
@@ -41,9 +42,7 @@ class Wardrobe(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[n, 3, SIZE, SIZE]` in [-1, 1] to `[n, 1, PLACES, PLACES]`. Brightness and contrast do not matter."""
-        x = x - x.mean(dim=(1, 2, 3), keepdim=True)
-        x = x / (x.std(dim=(1, 2, 3), keepdim=True) + 0.05)
-        seen = []
+        x, seen = normalised(x), []
         for layer in self.down:
             x = layer(x)
             seen.append(x)
@@ -55,8 +54,7 @@ class Wardrobe(nn.Module):
 def read(picture: Image.Image) -> np.ndarray:
     """`[PLACES, PLACES, 1]` float32, from 0 (no clothes, or a hat) to 1, of an RGB picture of an aligned face, of any
     size."""
-    small = np.array(picture.resize((SIZE, SIZE)))
-    x = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 127.5 - 1
+    x = to_tensor(picture.resize((SIZE, SIZE)))
     with torch.inference_mode():
         straight, mirrored = network()(torch.cat([x, x.flip(3)])).sigmoid()
     down = (torch.arange(PLACES)[:, None] + 0.5) / PLACES

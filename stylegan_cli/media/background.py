@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,6 +10,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import torch
+
+from stylegan_cli.processors import processors
 
 Made = TypeVar("Made")
 MOST, LONGEST = 32, 2.0
@@ -27,7 +28,7 @@ class Background:
     """
 
     def __init__(self, beside: bool = False) -> None:
-        threads = _processors() if beside else torch.get_num_threads()
+        threads = processors() if beside else torch.get_num_threads()
         self._beside, self._depth = beside, min(8 * threads, MOST)
         self._gathered: list[tuple[Callable[[], Any], Callable[[Any], object]]] = []
         self._since = 0.0
@@ -61,9 +62,3 @@ class Background:
                 self._make(leave=0)
         finally:
             self._threads.shutdown(wait=True, cancel_futures=True)
-
-
-def _processors() -> int:
-    """This process's share of the machine's processors. (torchrun leaves torch one thread in each process, which is
-    right if they draw on the CPU.)"""
-    return max((os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,11 +15,12 @@ from stylegan_cli.media.dataset import LABELS, PictureWriter
 from stylegan_cli.media.decoding import UnusableError, decode
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.sources import Source
+from stylegan_cli.processors import processors
 
 T = TypeVar("T")
 R = TypeVar("R")
 # Pillow decodes, scales and encodes without Python's lock: threads are as good as processes.
-THREADS = os.cpu_count() or 1
+THREADS = processors()
 
 
 @dataclass(frozen=True)

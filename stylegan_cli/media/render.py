@@ -44,7 +44,8 @@ def to_pixels(images: Tensor) -> np.ndarray:
 
 
 def _used_up(images: Tensor) -> np.ndarray:
-    """`to_pixels`, which overwrites `images`: faster, because it touches no other memory."""
+    """`to_pixels`, which overwrites `images`: faster, because it touches no other memory. They must not be a view in
+    which elements share memory."""
     scaled = images.mul_(127.5).add_(128).clamp_(0, 255)
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 

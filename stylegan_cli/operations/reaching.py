@@ -92,7 +92,7 @@ def search(score: Callable[[float], float], target: float) -> float | None:
         seen[far] = score(far)
         if not isfinite(seen[far]):
             break
-        if (seen[far] - target) * sign >= 0:
+        if (seen[far] - target) * sign > NEAR:
             _narrow(score, target, seen, near, far)
             break
         near = far

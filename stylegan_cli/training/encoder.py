@@ -135,12 +135,12 @@ def _move(images: Tensor, shift: Tensor, scale: Tensor, angle: Tensor) -> Tensor
 
 def _cover(images: Tensor) -> Tensor:
     """Images with a grey rectangle at a random place, with sides of up to a third of the edge."""
-    n, _, h, w = images.shape
-    size, corner = torch.rand(n, 2, 1) / 3, torch.rand(n, 2, 1)
-    rows, columns = torch.linspace(0, 1, h), torch.linspace(0, 1, w)
+    (n, _, h, w), device = images.shape, images.device
+    size, corner = torch.rand(n, 2, 1, device=device) / 3, torch.rand(n, 2, 1, device=device)
+    rows, columns = torch.linspace(0, 1, h, device=device), torch.linspace(0, 1, w, device=device)
     down = (rows >= corner[:, 0]) & (rows < corner[:, 0] + size[:, 0])
     across = (columns >= corner[:, 1]) & (columns < corner[:, 1] + size[:, 1])
-    inside = (down[:, :, None] & across[:, None, :])[:, None].to(images.device)
+    inside = (down[:, :, None] & across[:, None, :])[:, None]
     return images.masked_fill(inside, 0)
 
 

@@ -215,10 +215,9 @@ class Trainer:
         if self._classes is not None:
             chosen = self._classes[torch.randint(len(self._classes), (n,), device=self.device)]
             c = generator.one_hot(chosen)
-        ws, other = (
-            generator.broadcast(generator.to_w(torch.randn(n, generator.z_dim, device=self.device), c))
-            for _ in range(2)
-        )
+        z = torch.randn(2 * n, generator.z_dim, device=self.device)
+        w = generator.to_w(z, None if c is None else c.repeat(2, 1))
+        ws, other = generator.broadcast(w).chunk(2)
         active = sum(layer.resolution <= self._now.resolution for layer in generator.layers)
         ws = losses.mixed_styles(ws, other, self.options.mixing, active)
         return generator.synthesize(ws, noise=None), ws, c

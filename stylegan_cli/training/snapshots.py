@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylegan_cli.generator import Generator
+from stylegan_cli.hardware import exact_float32
 from stylegan_cli.latents.people import z_of_seed
 from stylegan_cli.media.render import to_pixels
 from stylegan_cli.training.data import Pictures
@@ -41,6 +42,7 @@ def centre(generator: Generator, classes: Tensor | None) -> None:
     generator.w_avg.copy_(generator.to_w(z.to(generator.device), c).mean(dim=0))
 
 
+@exact_float32()
 @torch.no_grad()
 def fakes(generator: Generator) -> Image.Image:
     """A sheet of seeds 0, 1, 2, ... as drawn by `stylegan sample --psi 1`, with all classes in turn."""

@@ -52,7 +52,7 @@ def test_nothing_is_made_while_the_caller_draws(depth):
 def test_several_are_made_at_once(monkeypatch, beside):
     """As many as torch draws with; where it draws on one of a machine's two GPUs, as half of the processors can."""
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1 if beside else 3)
-    monkeypatch.setattr(os, "cpu_count", lambda: 6 if beside else 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(6 if beside else 1), raising=False)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     meeting = threading.Barrier(3)
     with Background(beside) as background:

@@ -36,6 +36,17 @@ def test_a_face_is_what_the_generator_makes(tiny, faces):
     assert np.array_equal(pixels(render(tiny, faces[0])), expected)
 
 
+@pytest.mark.parametrize("family", ["stylegan1", "stylegan2", "stylegan3"])
+def test_a_grey_network_draws_grey_pictures(family):
+    generator = make(family, img_channels=1)
+    face = Face(from_seed(generator, 0, 0.7).ws)
+    found = drawing.pixels(generator, face)
+    assert found.shape == (generator.resolution, generator.resolution, 3) and np.ptp(found, axis=2).max() == 0
+    with torch.inference_mode():
+        assert np.array_equal(found, to_pixels(generator.synthesize(face.ws[None]))[0])
+    assert np.array_equal(found, pixels(render(generator, face)))
+
+
 @pytest.mark.parametrize("size", [None, 31, 128])
 def test_pixels_are_those_of_the_picture(tiny, faces, size):
     cells = faces[0], replace(faces[1], part=(0.2, 0.1, 0.5)), Heatmap(faces[2].ws, Noise("random"), 3), Sheet((faces,))

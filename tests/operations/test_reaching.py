@@ -43,6 +43,11 @@ def test_who_is_there_already_stays():
     assert (search(seen, 40), seen.times) == (0, 1)
 
 
+def test_who_arrives_there_goes_no_further():
+    seen = Seen(lambda amount: 30 + 10 * amount)
+    assert (search(seen, 40), seen.times) == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("score", "target", "amount"),
     [

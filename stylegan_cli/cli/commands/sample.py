@@ -125,7 +125,7 @@ def sample(
         wishes = {"noise": noise or "const", **drawn_from, "translate": list(moved), "rotate": rotate}
         sample_dataset(dataset, generation, output, ranges, lambda *one: face(noisy(*one)), wishes)
         return
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if os.environ.get("WORLD_SIZE", "1") != "1":
         raise UsageError("several processes can only make a data set; name one with --dataset")
     studio = Studio(generation, output)
     studio.check_noise(noise)
