@@ -84,9 +84,7 @@ def _phase(begin: int, stride: int, taps: int, size: int, out: int) -> tuple[sli
 
 
 def _result(x: Tensor, weight: Tensor, bias: Tensor | None, way: tuple[Any, ...]) -> Tensor:
-    """Our own function only if it is differentiated: autocast chooses types only for functions that it knows."""
-    wanted = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
-    if wanted and not torch.is_autocast_enabled(x.device.type):
+    if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
         return cast(Tensor, _Result.apply(x, weight, bias, way))
     return _convolve(x, weight, bias, way)
 

@@ -145,11 +145,12 @@ def _cover(images: Tensor) -> Tensor:
 
 
 def _new_encoder(generator: Generator, w: Tensor) -> Encoder:
-    encoder = Encoder(Config(w_dim=generator.w_dim))
+    encoder = Encoder(Config(w_dim=generator.w_dim)).requires_grad_(True)
+    encoder.to(generator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     encoder.origin = generator.origin
     encoder.w_avg.copy_(generator.w_avg)
-    encoder.scale.copy_((w - generator.w_avg.cpu()).square().mean().sqrt())
-    return encoder.to(generator.device, memory_format=torch.channels_last).requires_grad_(True)  # type: ignore[call-overload]
+    encoder.scale.copy_((w.to(generator.device) - generator.w_avg).square().mean().sqrt())
+    return encoder
 
 
 def _optimiser(encoder: Encoder, rate: float) -> torch.optim.Optimizer:
