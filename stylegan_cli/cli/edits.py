@@ -75,10 +75,9 @@ def open_edits(
 
 def _aim(generator: "Generator", name: str, amount: Amounts) -> "Aim":
     """What an amount with a unit asks for, after checking that there is such a score, and that it can be seen."""
-    from stylegan_cli.cli.price import SMALLEST
     from stylegan_cli.operations.editing import Aim
     from stylegan_cli.scorers import runtime
-    from stylegan_cli.scorers.scores import SCORES
+    from stylegan_cli.scorers.scores import SCORES, SMALLEST
 
     if name not in SCORES or SCORES[name].unit != amount.unit:
         raise UsageError(

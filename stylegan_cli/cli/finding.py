@@ -16,7 +16,6 @@ from torch import Tensor
 from stylegan_cli import recipes, store
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import fetch, progress, tell
-from stylegan_cli.cli.price import SMALLEST
 from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES
@@ -28,7 +27,7 @@ from stylegan_cli.operations import discovery
 from stylegan_cli.operations.discovery import Moved
 from stylegan_cli.pictures import Face
 from stylegan_cli.scorers.runtime import installed
-from stylegan_cli.scorers.scores import SCORES, Scorers
+from stylegan_cli.scorers.scores import SCORES, SMALLEST, Scorers
 
 FEWEST = 2 * discovery.HELD_OUT  # people that a direction needs
 ENDING = "npz"

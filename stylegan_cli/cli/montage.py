@@ -86,6 +86,8 @@ def _pasting_into(
     for cut, person in zip(cuts, before, strict=True):
         unedited = original.matched(render(studio.generator, person.face()))
         is_there = _is_seen_at(cut, person)
+        if is_there and not quiet:
+            _tell_of_likeness(person, photo)
         references.append(unedited if is_there else None)
         keeps_skin = is_there or own_skin
         lights.append(None if keeps_skin else lighting(unedited, alignment.crop(empty, cut, unedited.width)))
@@ -130,6 +132,15 @@ def _is_seen_at(cut: Alignment, person: Person) -> bool:
     found = _found_at(person)
     is_changed = person.photo is not None and bool(person.photo.get("edited"))
     return found is not None and found.is_near(cut) and not is_changed
+
+
+def _tell_of_likeness(person: Person, photo: Photo) -> None:
+    """Warns of people who are a poor likeness, such as an encoder's guess: an edit cannot make them a better one."""
+    if person.photo and person.photo.get("likeness") == darkroom.POOR:
+        tell(
+            f"{person.label} is a poor likeness of the face in {photo.path}, so the result may look like somebody "
+            f"else; give {photo.path} itself as the person, which finds a better one."
+        )
 
 
 def _found_at(person: Person) -> Alignment | None:

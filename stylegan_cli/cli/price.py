@@ -9,6 +9,7 @@ from math import isfinite
 import numpy as np
 
 from stylegan_cli.cli.console import fetch, progress, tell
+from stylegan_cli.cli.edits import UNITS
 from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents.people import Person
@@ -17,13 +18,12 @@ from stylegan_cli.operations import editing
 from stylegan_cli.operations.editing import Edit
 from stylegan_cli.scorers.identity import SAME_PERSON, Identity
 from stylegan_cli.scorers.runtime import installed
-from stylegan_cli.scorers.scores import SCORES, Scorers
+from stylegan_cli.scorers.scores import SCORES, SMALLEST, Scorers
 
 FAR = 1.5  # typical distances from the average face; the model's own people are at 1, and edits by 4 stay below
 LONG = 0.7  # typical distances that an edit moves: the default model's faces bear 6 in its own directions, but not 8
 UNBEARABLE = 2.0  # typical distances that no face survives
 NOTABLY = 1.1  # times as far as before: photos can be far to begin with
-SMALLEST = 128  # pixels: for smaller faces, scores and identity mean nothing
 DIGITS = {"years": 0, "degrees": 0, "log-odds": 1, "ratio": 2, "%": 0}  # after the point, by the score's unit
 NOTABLE = {"years": 3, "degrees": 3, "log-odds": 1, "ratio": 0.03, "%": 10}  # changes that can be seen
 
@@ -57,7 +57,7 @@ class Prices:
             if (length := max(map(self.studio.ruler.length, steps))) > UNBEARABLE:
                 raise UsageError(
                     f"{editing.caption([edit])} would move people {length:.1f} typical distances, and no face bears "
-                    f"more than {UNBEARABLE:g}; amounts are lengths in W, not years: 1 is visible, 3 is a lot"
+                    f"more than {UNBEARABLE:g}; amounts are lengths in W: 1 is visible, 3 is a lot{_with_unit(edit)}"
                 )
 
     def limited(self, person: Person, edits: list[Edit]) -> list[Edit]:
@@ -128,7 +128,7 @@ def _report(before: Look, after: Look, wanted: Collection[str]) -> str:
     """From one look to another, in words: what was `wanted`, who it is, what else can be seen, and the drift."""
     seen = [name for name in before.scores if isfinite(before.scores[name]) and isfinite(after.scores[name])]
     others = [name for name in seen if name not in wanted and _moved(before, after, name) >= NOTABLE[SCORES[name].unit]]
-    parts = [_change(before, after, name) for name in seen if name in wanted]
+    parts = [_change(before, after, name) + _if_hardly(before, after, name) for name in seen if name in wanted]
     parts += _who(before, after)
     if others:
         parts.append(f"{'also ' if parts else ''}{', '.join(_change(before, after, name) for name in others)}")
@@ -144,6 +144,20 @@ def _change(before: Look, after: Look, name: str) -> str:
     return f"{name} {start} -> {end}{_unit(name)}"
 
 
+def _if_hardly(before: Look, after: Look, name: str) -> str:
+    """A remark if a wanted score moved less than can be seen; only in per cent, since the others have no ends at which
+    pictures change, but scores do not."""
+    is_telling = SCORES[name].unit == "%" and _moved(before, after, name) < NOTABLE["%"]
+    return " (hardly a change: not every face takes it)" if is_telling else ""
+
+
+def _with_unit(edit: Edit) -> str:
+    """What an amount would mean with a unit, if the score has one: who asks for 60 means years."""
+    name = edit.direction.name
+    measured = {unit: word for word, unit in UNITS.items() if name in SCORES and SCORES[name].unit == unit}
+    return "".join(f"; for {edit.stop:g} {unit}, give --{name} {edit.stop:g}{word}" for unit, word in measured.items())
+
+
 def _who(before: Look, after: Look) -> list[str]:
     """Whether it is still the same person, as far as a network can tell: it often takes their younger or older self for
     another."""
@@ -153,7 +167,8 @@ def _who(before: Look, after: Look) -> list[str]:
         return []
     distance = Identity.distance(before.who, after.who)
     if distance < SAME_PERSON:
-        return [f"still the same person (identity distance {distance:.2f}, below {SAME_PERSON:g})"]
+        told = min(distance, SAME_PERSON - 0.01)  # rounded, it could be the limit that it is below
+        return [f"still the same person (identity distance {told:.2f}, below {SAME_PERSON:g})"]
     return [
         f"the identity network takes it for another person (distance {distance:.2f}; from {SAME_PERSON:g} on it does)"
     ]

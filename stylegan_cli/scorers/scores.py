@@ -16,6 +16,7 @@ from stylegan_cli.scorers.looks import both_ways, prepare
 from stylegan_cli.scorers.silhouette import SILHOUETTE
 from stylegan_cli.scorers.tones import View
 
+SMALLEST = 128  # pixels: for smaller faces, scores and identity mean nothing
 # From a face and its mirror image to a number.
 Read = Callable[[View, View], float]
 

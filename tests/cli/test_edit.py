@@ -18,7 +18,7 @@ from stylegan_cli.cli.commands import edit as edit_command
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
-from stylegan_cli.scorers import runtime
+from stylegan_cli.scorers import runtime, scores
 
 pytestmark = pytest.mark.usefixtures("no_scorers")
 
@@ -250,14 +250,14 @@ def test_small_faces_are_not_judged(stylegan, tiny_model, age, monkeypatch):
 
 
 def test_small_faces_have_no_identity(stylegan, tiny_model, age, monkeypatch):
-    monkeypatch.setattr(price, "SMALLEST", 256)
+    monkeypatch.setattr(scores, "SMALLEST", 256)
     result = stylegan("edit", 1, "--direction", "age.npz=1", "--identity", "--model", tiny_model)
     assert result.exit_code == 2
     assert "--identity needs faces of 256 pixels, but those of tiny have 128; leave it out" in result.stderr
 
 
 def test_nothing_is_fetched_for_an_edit_that_cannot_be(stylegan, tiny_model, age, monkeypatch):
-    monkeypatch.setattr(price, "SMALLEST", 128)
+    monkeypatch.setattr(scores, "SMALLEST", 128)
     monkeypatch.setattr(edit_command, "fetch", lambda *_: pytest.fail("100 MB were fetched"))
     result = stylegan("edit", "nobody", "--direction", "age.npz=1", "--identity", "--model", tiny_model)
     assert result.exit_code == 2 and "nobody" in result.stderr
@@ -305,5 +305,7 @@ def test_amounts_that_no_face_bears_are_refused_first(stylegan, tiny_model, age,
     words = ["edit", "me.jpg", "--direction", "age.npz=0..60", "--model", tiny_model]
     result = stylegan(*words)
     assert result.exit_code == 2
-    assert re.search(r"age \+60 would move people \d+\.\d typical distances, .* not years: 1 is visible", result.stderr)
+    assert re.search(
+        r"age \+60 would move people \d+\.\d typical distances, .*; for 60 years, give --age 60y", result.stderr
+    )
     assert "not years" not in stylegan(*words, "--max-drift", 1).stderr

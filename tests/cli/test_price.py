@@ -9,6 +9,7 @@ import torch
 
 from stylegan_cli.cli import price
 from stylegan_cli.cli.price import Look
+from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.people import Person
 from stylegan_cli.operations.editing import Edit, Ruler
 from stylegan_cli.scorers.scores import SCORES
@@ -45,6 +46,18 @@ def test_what_hardly_changes_is_not_told():
 def test_who_it_is_follows_what_was_wanted(apart, said):
     before, after = (Look(1, {"age": years}, np.array([where])) for years, where in ((30, 0.0), (60, apart)))
     assert price._report(before, after, {"age"}).split("; d")[0] == f"age 30 -> 60 years; {said}"
+
+
+def test_no_distance_below_the_limit_looks_like_the_limit():
+    before, after = (Look(1, {"age": 30.0}, np.array([where])) for where in (0.0, 0.5999))
+    assert "(identity distance 0.59, below 0.6)" in price._report(before, after, {"age"})
+
+
+@pytest.mark.parametrize(("to", "told"), [(12, "glasses 9 -> 12 % (hardly a change: not every face takes it)"),
+                                          (80, "glasses 9 -> 80 %")])  # fmt: skip
+def test_what_was_wanted_and_hardly_comes_is_told(to, told):
+    before, after = (Look(1, {"glasses": value, "smile": 7.0}) for value in (9.0, float(to)))
+    assert price._report(before, after, {"glasses", "smile"}).split("; ")[:2] == [told, "smile 7.0 -> 7.0"]
 
 
 def test_a_face_that_is_lost_is_told():
@@ -84,6 +97,18 @@ def test_whoever_goes_far_is_told_and_whoever_was_there_is_not(monkeypatch, caps
     edit = Edit(SimpleNamespace(name="age"), 2)
     prices.tell([Person("me", torch.zeros(3, 4))], [[edit]])
     assert ("Faces are often ruined by edits this large" in capsys.readouterr().err) is is_told
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("age", "3 is a lot; for 60 years, give --age 60y"), ("smile", "3 is a lot"), ("hat", "3 is a lot")],
+)
+def test_an_amount_that_may_have_lacked_its_unit(monkeypatch, name, advice):
+    monkeypatch.setattr(price.editing, "movement", lambda *_: torch.full((1, 4), 10.0))
+    studio = SimpleNamespace(generator=None, ruler=Ruler(torch.zeros(4), typical=1))
+    with pytest.raises(UsageError) as error:
+        price.Prices(studio, None).check([Edit(SimpleNamespace(name=name), 60)])
+    assert str(error.value).endswith(advice)
 
 
 def test_networks_are_fetched_only_if_one_is_missing(monkeypatch):

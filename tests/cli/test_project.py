@@ -18,7 +18,7 @@ from small_families import CONFIGS, make
 
 from stylegan_cli import modelfile, store
 from stylegan_cli.cli import darkroom, montage
-from stylegan_cli.cli.commands.project import _word
+from stylegan_cli.cli.darkroom import likeness
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.faces import clothes, detection, pasting
 from stylegan_cli.generator import Origin
@@ -163,7 +163,7 @@ def test_what_is_aligned_already_is_not_looked_at_again(works, stylegan, photo, 
     [(0.8, "very close"), (1, "close"), (2.4, "close"), (3.97, "similar"), (5, "poor"), (7, "poor")],
 )
 def test_a_word_for_the_distance(distance, word):
-    assert _word(distance) == word
+    assert likeness(distance) == word
 
 
 def test_aligned_elsewhere(works, tiny):
@@ -302,6 +302,19 @@ def test_an_edit_goes_back_into_its_photo(works, photo, direction):
     assert quad[:, 1].min() - margin <= rows.min() and rows.max() <= quad[:, 1].max() + margin
     assert quad[:, 0].min() - margin <= columns.min() and columns.max() <= quad[:, 0].max() + margin
     assert np.load("me-edited.npz")["w"].shape == np.load("me.npz")["w"].shape
+
+
+@pytest.mark.parametrize(("limit", "is_told"), [(0.0, True), (99.0, False)])
+def test_a_poor_likeness_is_told_before_it_goes_into_the_photo(works, photo, direction, monkeypatch, limit, is_told):
+    monkeypatch.setattr(darkroom, "LIKENESS", {limit: "close"})
+    works("project", photo, "--steps", 2, "-q")
+    assert about("me.npz")["photo"]["likeness"] == ("poor" if is_told else "close")
+    for words in (
+        ("edit", "me.npz", "--direction", f"{direction}=2", "--paste", photo),
+        ("paste", 5, photo, "--force"),
+    ):
+        _, told = works(*words)
+        assert ("me is a poor likeness of the face in" in told) is (is_told and words[0] == "edit")
 
 
 def test_people_are_pasted_without_an_edit(works, stylegan, tiny_model, photo, direction):

@@ -86,15 +86,6 @@ def test_first_gradients_are_torchs_to_the_bit(ours, torchs, shape, said):
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize(("ours", "torchs", "shape", "said"), USED)
-def test_autocast_keeps_its_types(ours, torchs, shape, said):
-    arguments = given(ours, shape, torch.float32, LAYOUTS[0])
-    with torch.autocast("cpu", torch.bfloat16):
-        found, expected = (orders(f, arguments, **said) for f in (ours, torchs))
-    assert found[0].dtype == torch.bfloat16
-    same(found, expected, 2e-2)
-
-
 @pytest.mark.parametrize(
     ("kernel", "stride", "padding"),
     [(1, 2, 0), (2, 2, 0), (3, 1, 0), (3, 2, 0), (3, 2, 1), (4, 2, 1), (4, 3, 3), (5, 3, 2), (6, 2, 2)],

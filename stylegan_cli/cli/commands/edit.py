@@ -253,7 +253,7 @@ def _check_kind(film: str | None, is_strip: bool, way: Way, paste: Photo | None)
 
 def _check_visible(generator: "Generator") -> None:
     """Checks that faces are large enough to tell who they are."""
-    from stylegan_cli.cli.price import SMALLEST
+    from stylegan_cli.scorers.scores import SMALLEST
 
     if generator.resolution < SMALLEST:
         raise UsageError(

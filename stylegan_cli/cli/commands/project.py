@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from stylegan_cli.latents.people import Person
 
 FILM_SIZE, FILM_RATE = 512, 15
-# Perceptual distances to a photo, and words for what is below them. Two random faces are about 7 apart; the encoder's
-# guess comes to 2.6 for the model's own faces, and was 5.6 from a photo for which a search came to 2 and tuning to 0.8.
-LIKENESS = {1.0: "very close", 2.5: "close", 5.0: "similar"}
 BESIDE = ("-projected.png", "-compare.png")  # how the names of the pictures end
 
 
@@ -149,7 +146,7 @@ def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: "Sequence[
     def keep(person: "Person") -> None:
         studio.save_latents(latents, [person])
         if not quiet:
-            tell(f"{latents} holds the person before tuning, which comes closer to the photo.")
+            tell(f"{latents} holds the person as found; tuning now brings them closer to the photo.")
 
     with ExitStack() as stack:
         found = darkroom.find(studio, shot, wanted, _filming(stack, film), keep)
@@ -195,16 +192,13 @@ def _save_comparison(studio: "Studio", path: Path, shot: "Shot", person: "Person
 
 
 def _tell(found: "Found") -> None:
+    from stylegan_cli.cli.darkroom import likeness
+
     report = found.report
     sentence = (
-        f"Likeness: {_word(report['distance'])}. {report['steps']} steps: perceptual distance {report['distance']:.2f} "
-        f"(two random faces: about 7), PSNR {report['psnr']:.1f} dB"
+        f"Likeness: {likeness(report['distance'])}. {report['steps']} steps: perceptual distance "
+        f"{report['distance']:.2f} (two random faces: about 7), PSNR {report['psnr']:.1f} dB"
     )
     if "landmarks" in report:
         sentence += f", eyes, nose and mouth off by {report['landmarks']:.1%} of the distance between the eyes"
     tell(f"{sentence}.")
-
-
-def _word(distance: float) -> str:
-    """How close that is, in a word."""
-    return next((word for limit, word in LIKENESS.items() if distance < limit), "poor")
