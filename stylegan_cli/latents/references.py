@@ -2,13 +2,14 @@
 
 A seed (`42`), a latent file (`jon.npy`, `projected_w.npz`, `many.npz#3`), a picture made by this tool (`sheet.png#2`),
 a photo (`me.jpg`, `party.jpg#2`), or a name from the model's cast. If there is no file `jon.npy`, that means the cast's
-jon. Latents are numbered from 0, as in arrays; faces in pictures from 1, or, on sheets whose captions are all numbers,
-by these: they are seeds. On other sheets, captions are names, too (`family.png#child 2`).
+jon. Latents are numbered from 0, as in arrays; faces in pictures from 1, or, on sheets whose captions are all numbers
+(seeds) or end in different ones (`jon, variation 0`), by these. Captions are names, too (`family.png#child 2`).
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -90,31 +91,52 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
     first = 1 if _is_picture(path) else 0
 
     def choose(count: int, captions: Sequence[str]) -> int:
-        if number and (number in captions or _are_numbers(captions)):
-            return _captioned(number, captions, name)
-        if number and not (number.isdecimal() and len(number) <= LONGEST and first <= int(number) < first + count):
-            raise UsageError(f"there is no {text}: {name} contains {_people(count)}, numbered from {first}")
-        if count != 1 and not number:
-            raise UsageError(f"{text} contains {_people(count)}; choose one, for example {text}#{first}")
-        return int(number or first) - first
+        numbers = _numbers(captions) or range(first, first + count)
+        if not number and count > 1:
+            raise UsageError(f"{text} contains {_people(count)}; choose one, for example {text}#{numbers[0]}")
+        if not number:
+            return 0
+        if found := _captioned(number, captions):
+            if len(found) > 1 and not number.isdecimal():  # the same seed is the same face
+                raise UsageError(
+                    f"{len(found)} faces on {name} are captioned {number}; count them instead, from {name}#1"
+                )
+            return found[0]
+        if number.isdecimal() and len(number) <= LONGEST and int(number) in numbers:
+            return numbers.index(int(number))
+        if any(captions):
+            raise UsageError(f"there is no {text}: its faces are captioned {_told(captions)}")
+        raise UsageError(f"there is no {text}: {name} contains {_people(count)}, numbered from {first}")
 
     (person,) = from_file(path, generator, choose)
     return person
 
 
-def _captioned(caption: str, captions: Sequence[str], name: str) -> int:
-    """Which face of the sheet `name` has this caption."""
-    if caption not in captions:
-        shown = ", ".join(captions[:MOST_TOLD]) + (", ..." if len(captions) > MOST_TOLD else "")
-        raise UsageError(f"there is no {name}#{caption}: its faces are captioned {shown}")
-    if (count := captions.count(caption)) > 1 and not _are_numbers(captions):  # the same seed is the same face
-        raise UsageError(f"{count} faces on {name} are captioned {caption}; count them instead, from {name}#1")
-    return captions.index(caption)
+def _captioned(caption: str, captions: Sequence[str]) -> list[int]:
+    """Which faces of a sheet have this caption; if none has, those that have it in other letters, or with a plus sign:
+    `Smile 1.5` is `smile +1.5`."""
+    for spelled in (str, _loosely):
+        if found := [i for i, other in enumerate(captions) if spelled(other) == spelled(caption)]:
+            return found
+    return []
 
 
-def _are_numbers(captions: Sequence[str]) -> bool:
-    """Whether these captions, at least one, are the seeds of the faces."""
-    return bool(captions) and all(map(str.isdecimal, captions))
+def _loosely(caption: str) -> str:
+    return re.sub(r"\+(?=\d)", "", unicodedata.normalize("NFC", caption).casefold())
+
+
+def _numbers(captions: Sequence[str]) -> list[int]:
+    """The numbers that all captions are (seeds), or the different ones that all end in; none if they do neither."""
+    ends = [re.fullmatch(rf"(.*[ #])?(\d{{1,{LONGEST}}})", caption) for caption in captions]
+    numbers = [int(end[2]) for end in ends if end]
+    are_clear = len(set(numbers)) == len(numbers) or all(map(str.isdecimal, captions))
+    return numbers if are_clear and len(numbers) == len(captions) else []
+
+
+def _told(captions: Sequence[str]) -> str:
+    """Captions in a sentence, a few if there are many. They may contain commas themselves."""
+    comma = "; " if any("," in caption for caption in captions) else ", "
+    return comma.join(captions[:MOST_TOLD]) + (f"{comma}..." if len(captions) > MOST_TOLD else "")
 
 
 def photo(text: str) -> Photo | None:
@@ -176,7 +198,7 @@ def _from_picture(path: Path, generator: Generator, choose: Choose | None) -> li
     if not faces:
         raise StyleganError(f"{path} is a heat map, which shows no person; use a picture of the person, or latents")
     captions = [face.caption.replace("\n", ", ") for face in faces] if len(faces) > 1 else []
-    numbers = captions if _are_numbers(captions) else range(1, len(faces) + 1)
+    numbers = _numbers(captions) or range(1, len(faces) + 1)
     labels = [f"{path.stem}#{number}" for number in numbers] if captions else [path.stem]
     shown = list(zip(labels, faces, strict=True))
     if choose is not None:

@@ -254,6 +254,44 @@ def test_faces_are_called_by_other_captions_too(tiny, resolve, here):
     assert float(resolve("strip.png#age +4, smile 1").ws[0, 0]) == 2 / 8
 
 
+@pytest.mark.parametrize("before", ["jon, variation ", "noise ", "kids#"])
+def test_faces_are_called_by_the_numbers_that_their_captions_end_in(tiny, resolve, here, before):
+    """#1 is never the face captioned `variation 0`."""
+    save_picture(tiny, here / "jj.png", on_sheet(*(f"{before}{n}" for n in (0, 1, 12))))
+    for number, place in ((0, 0), (1, 1), (12, 2)):
+        person = resolve(f"jj.png#{number}")
+        assert (person.label, float(person.ws[0, 0])) == (f"jj#{number}", place / 8)
+    with pytest.raises(UsageError, match=rf"there is no jj\.png#2: its faces are captioned {before}0[;,] {before}1"):
+        resolve("jj.png#2")
+    with pytest.raises(UsageError, match=r"choose one, for example jj\.png#0$"):
+        resolve("jj.png")
+
+
+@pytest.mark.parametrize("said", ["Arya", "ARYA", "smile 1.5", "Smile +1.5"])
+def test_captions_in_other_letters_and_without_the_plus_sign(tiny, resolve, here, said):
+    save_picture(tiny, here / "cast.png", on_sheet("jon", "arya", "smile -1.5", "smile +1.5"))
+    assert float(resolve(f"cast.png#{said}").ws[0, 0]) == (3 / 8 if "mile" in said else 1 / 8)
+
+
+def test_a_caption_in_its_own_letters_comes_first(tiny, resolve, here):
+    save_picture(tiny, here / "cast.png", on_sheet("jon", "Jon"))
+    assert float(resolve("cast.png#Jon").ws[0, 0]) == 1 / 8
+    with pytest.raises(UsageError, match="2 faces on cast.png are captioned JON"):
+        resolve("cast.png#JON")
+
+
+def test_captions_are_listed_for_who_names_none_of_them(tiny, resolve, here):
+    save_picture(tiny, here / "cast.png", on_sheet("jon", "dany", "arya"))
+    with pytest.raises(UsageError, match=r"there is no cast\.png#ayra: its faces are captioned jon, dany, arya"):
+        resolve("cast.png#ayra")
+
+
+@pytest.mark.parametrize("captions", [("a 0", "b 0"), ("smile 0", "smile +1"), ("jon", "kid 2"), ("psi 0.5", "psi 1")])
+def test_numbers_that_are_not_clear_count_faces(tiny, resolve, here, captions):
+    save_picture(tiny, here / "sheet.png", on_sheet(*captions))
+    assert [float(resolve(f"sheet.png#{n}").ws[0, 0]) for n in (1, 2)] == [0, 1 / 8]
+
+
 def test_a_single_picture_is_not_called_by_its_seed(tiny, resolve, here):
     save_picture(tiny, here / "face.png", Face(torch.zeros(13, 16), caption="42"))
     assert resolve("face.png#1").label == "face"
