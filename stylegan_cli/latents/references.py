@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -24,7 +24,7 @@ from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, people
 from stylegan_cli.latents.named import Photo, is_file, is_folder, numbered
 from stylegan_cli.latents.people import Person
-from stylegan_cli.pictures import Face, cells_of
+from stylegan_cli.pictures import Face, Picture, cells_of
 
 MOST = 10_000  # people in a list
 LONGEST = 20  # digits of a number; Python refuses to convert thousands
@@ -64,8 +64,8 @@ def _listed(text: str) -> Iterator[str]:
         yield text
         return
     name, number = numbered(text)
-    # A file's name may contain commas; after a number, other references may follow.
-    is_one = is_file(name) and "," not in number
+    # Names of files and captions may contain commas; after a number, other references may follow.
+    is_one = is_file(name) and ("," not in number or _is_caption(number, Path(name)))
     parts = [text] if is_one else [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
         raise UsageError(f"{text!r} contains no people; give seeds, latents, pictures or names, like 3,5-9,jon")
@@ -74,6 +74,13 @@ def _listed(text: str) -> Iterator[str]:
             yield from (f"{match[1] or ''}{number}" for number in parse_seeds(match[2])[0])
         else:
             yield part
+
+
+def _is_caption(text: str, path: Path) -> bool:
+    """Whether a face on a sheet made by this tool has this caption."""
+    if not (_is_picture(path) and recipes.has_recipe(path)):
+        return False
+    return bool(_captioned(text, _captions(_faces(recipes.read(path).picture))))
 
 
 def is_seed(text: str) -> bool:
@@ -194,16 +201,26 @@ def _from_picture(path: Path, generator: Generator, choose: Choose | None) -> li
     """Everybody in a picture made by this tool, in reading order, or the one whom `choose` wants."""
     recipe = recipes.read(path)
     recipe.origin.check_kin(generator.origin, f"{path} was made with")
-    faces = [cell for cell in cells_of(recipe.picture) if isinstance(cell, Face)]
+    faces = _faces(recipe.picture)
     if not faces:
         raise StyleganError(f"{path} is a heat map, which shows no person; use a picture of the person, or latents")
-    captions = [face.caption.replace("\n", ", ") for face in faces] if len(faces) > 1 else []
+    captions = _captions(faces) if len(faces) > 1 else []
     numbers = _numbers(captions) or range(1, len(faces) + 1)
     labels = [f"{path.stem}#{number}" for number in numbers] if captions else [path.stem]
     shown = list(zip(labels, faces, strict=True))
     if choose is not None:
         shown = [shown[choose(len(faces), captions)]]
     return [replace(_shown(generator, face, path), label=label, photo=recipe.photo) for label, face in shown]
+
+
+def _faces(picture: Picture) -> list[Face]:
+    """The faces of a picture, in reading order."""
+    return [cell for cell in cells_of(picture) if isinstance(cell, Face)]
+
+
+def _captions(faces: Iterable[Face]) -> list[str]:
+    """Their captions, in one line each."""
+    return [face.caption.replace("\n", ", ") for face in faces]
 
 
 def _shown(generator: Generator, face: Face, path: Path) -> Person:

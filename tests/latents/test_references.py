@@ -276,7 +276,7 @@ def test_captions_in_other_letters_and_without_the_plus_sign(tiny, resolve, here
 def test_a_caption_in_its_own_letters_comes_first(tiny, resolve, here):
     save_picture(tiny, here / "cast.png", on_sheet("jon", "Jon"))
     assert float(resolve("cast.png#Jon").ws[0, 0]) == 1 / 8
-    with pytest.raises(UsageError, match="2 faces on cast.png are captioned JON"):
+    with pytest.raises(UsageError, match=r"2 faces on cast\.png are captioned JON"):
         resolve("cast.png#JON")
 
 
@@ -379,6 +379,27 @@ def test_lists_of_people(here):
         references.split(" , ")
     many = list(map(str, range(1000, 1200)))
     assert references.split(",".join(many)) == many
+
+
+def test_a_caption_with_a_comma_is_no_list(tiny, resolve, here):
+    save_picture(tiny, here / "jj.png", on_sheet("jon, variation 0", "jon, variation 1", "cast#arya, variation 2"))
+    for text, place in (
+        ("jj.png#jon, variation 1", 1),
+        ("jj.png#Jon, Variation 1", 1),
+        ("jj.png#cast#arya, variation 2", 2),
+    ):
+        assert references.split(text, "jon") == [text, "jon"]
+        assert float(resolve(text).ws[0, 0]) == place / 8
+    assert references.split("jj.png#0,jj.png#1") == ["jj.png#0", "jj.png#1"]
+    assert references.split("jj.png#0,jon") == ["jj.png#0", "jon"]
+    Image.new("RGB", (8, 8)).save("party.jpg")
+    assert references.split("party.jpg#1,2") == ["party.jpg#1", "2"]
+
+
+def test_plain_lists_read_no_pictures(tiny, here, monkeypatch):
+    save_picture(tiny, here / "face.png", Face(torch.zeros(13, 16)))
+    monkeypatch.setattr(references.recipes, "has_recipe", None)
+    assert references.split("1,2", "face.png#1", "face.png,3") == ["1", "2", "face.png#1", "face.png", "3"]
 
 
 def test_more_people_than_anybody_wants_are_refused_before_they_fill_the_memory():
