@@ -1,9 +1,10 @@
-"""Names of one item among several in a file: `many.npz#3`, or the face `party.jpg#2`."""
+"""Names of one item among several in a file (`many.npz#3`, the face `party.jpg#2`), and names that are misspelled."""
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,3 +65,9 @@ def _is(kind: Callable[[Path], bool], text: str) -> bool:
         return kind(Path(text))
     except OSError:
         return False
+
+
+def suggestion(text: str, known: Iterable[str]) -> str:
+    """For errors about a name that does not exist, in any case: the known one that is most like it, if one is."""
+    names = {name.casefold(): name for name in known}
+    return "".join(f" (did you mean {names[near]}?)" for near in difflib.get_close_matches(text.casefold(), names, 1))

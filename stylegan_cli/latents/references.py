@@ -22,7 +22,7 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, people
-from stylegan_cli.latents.named import Photo, is_file, is_folder, numbered
+from stylegan_cli.latents.named import Photo, is_file, is_folder, numbered, suggestion
 from stylegan_cli.latents.people import Person
 from stylegan_cli.pictures import Face, Picture, cells_of
 
@@ -112,7 +112,9 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
         if number.isdecimal() and len(number) <= LONGEST and int(number) in numbers:
             return numbers.index(int(number))
         if any(captions):
-            raise UsageError(f"there is no {text}: its faces are captioned {_told(captions)}")
+            raise UsageError(
+                f"there is no {text}{suggestion(number, captions)}: its faces are captioned {_told(captions)}"
+            )
         raise UsageError(f"there is no {text}: {name} contains {_people(count)}, numbered from {first}")
 
     (person,) = from_file(path, generator, choose)
@@ -258,7 +260,7 @@ def find(name: str, cast: Mapping[str, Path]) -> Path:
     if name and is_file(saved := f"{name}.npz"):
         raise UsageError(f"unknown person {name!r}: there is no such file; did you mean {saved}?")
     known = f", and the model's cast is {', '.join(cast)}" if cast else ", and this model has no cast"
-    raise UsageError(f"unknown person {name!r}: there is no such file{known}")
+    raise UsageError(f"unknown person {name!r}{suggestion(name, cast)}: there is no such file{known}")
 
 
 def _seed(digits: str) -> int:

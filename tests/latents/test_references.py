@@ -146,6 +146,18 @@ def test_nobody_of_that_name(resolve, tmp_path, word):
         resolve(word, cast={"jon": tmp_path / "jon.npy"})
 
 
+@pytest.mark.parametrize("word", ["danny", "Danny", "DANI"])
+def test_a_misspelled_name(resolve, tmp_path, word):
+    cast = {"jon": tmp_path / "jon.npy", "dany": tmp_path / "dany.npy"}
+    said = (
+        rf"^unknown person '{word}' \(did you mean dany\?\): there is no such file, and the model's cast is jon, dany$"
+    )
+    with pytest.raises(UsageError, match=said):
+        resolve(word, cast=cast)
+    with pytest.raises(UsageError, match=r"^unknown person 'joffrey': there"):
+        resolve("joffrey", cast=cast)
+
+
 def test_somebody_in_a_file_of_several(tiny, resolve, here):
     np.save(here / "kids.npy", np.arange(3.0)[:, None, None] + np.zeros((3, 1, tiny.w_dim)))
     assert (resolve("kids.npy#2").ws == 2).all()
@@ -282,7 +294,9 @@ def test_a_caption_in_its_own_letters_comes_first(tiny, resolve, here):
 
 def test_captions_are_listed_for_who_names_none_of_them(tiny, resolve, here):
     save_picture(tiny, here / "cast.png", on_sheet("jon", "dany", "arya"))
-    with pytest.raises(UsageError, match=r"there is no cast\.png#ayra: its faces are captioned jon, dany, arya"):
+    with pytest.raises(UsageError, match=r"^there is no cast\.png#joffrey: its faces are captioned jon, dany, arya$"):
+        resolve("cast.png#joffrey")
+    with pytest.raises(UsageError, match=r"there is no cast\.png#ayra \(did you mean arya\?\): its"):
         resolve("cast.png#ayra")
 
 
