@@ -111,14 +111,12 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
             return found[0]
         if number.isdecimal() and len(number) <= LONGEST and int(number) in numbers:
             return numbers.index(int(number))
-        if any(captions):
-            raise UsageError(
-                f"there is no {text}{suggestion(number, captions)}: its faces are captioned {_told(captions)}"
-            )
-        raise UsageError(f"there is no {text}: {name} contains {_people(count)}, numbered from {first}")
+        near = "" if number.isdecimal() else suggestion(number, captions)
+        raise UsageError(f"there is no {text}{near}: {name} contains {_contents(count, captions, first)}")
 
     (person,) = from_file(path, generator, choose)
-    return person
+    is_alone = person.label == path.stem
+    return person if is_alone else replace(person, label=f"{path.stem}#{number}")  # captions are kept: cast#arya
 
 
 def _captioned(caption: str, captions: Sequence[str]) -> list[int]:
@@ -142,10 +140,14 @@ def _numbers(captions: Sequence[str]) -> list[int]:
     return numbers if are_clear and len(numbers) == len(captions) else []
 
 
-def _told(captions: Sequence[str]) -> str:
-    """Captions in a sentence, a few if there are many. They may contain commas themselves."""
-    comma = "; " if any("," in caption for caption in captions) else ", "
-    return comma.join(captions[:MOST_TOLD]) + (f"{comma}..." if len(captions) > MOST_TOLD else "")
+def _contents(count: int, captions: Sequence[str], first: int) -> str:
+    """What a file contains, in words: how many people, and what they are called (of many, a few)."""
+    shown = list(filter(None, captions))
+    comma = "; " if any("," in caption for caption in shown) else ", "
+    called = [] if _numbers(captions) else [f"numbered from {first}"]
+    if shown:
+        called.append(f"captioned {comma.join(shown[:MOST_TOLD])}" + (f"{comma}..." if len(shown) > MOST_TOLD else ""))
+    return f"{_people(count)}, {' and '.join(called)}"
 
 
 def photo(text: str) -> Photo | None:

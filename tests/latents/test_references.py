@@ -251,13 +251,14 @@ def test_faces_captioned_with_seeds_are_called_by_them(tiny, resolve, here):
     assert [person.label for person in references.from_file(here / "sheet.png", tiny)] == [
         "sheet#0", "sheet#7", "sheet#2", "sheet#7",
     ]  # fmt: skip
-    with pytest.raises(UsageError, match=r"there is no sheet\.png#1: its faces are captioned 0, 7, 2, 7$"):
+    with pytest.raises(UsageError, match=r"there is no sheet\.png#1: .* contains 4 people, captioned 0, 7, 2, 7$"):
         resolve("sheet.png#1")
 
 
 def test_faces_are_called_by_other_captions_too(tiny, resolve, here):
     save_picture(tiny, here / "family.png", on_sheet("jon", "child", "3", "child"))
-    assert float(resolve("family.png#jon").ws[0, 0]) == 0
+    jon = resolve("family.png#jon")
+    assert (jon.label, float(jon.ws[0, 0])) == ("family#jon", 0)
     assert float(resolve("family.png#3").ws[0, 0]) == 2 / 8  # captioned so, and the third
     assert float(resolve("family.png#2").ws[0, 0]) == 1 / 8
     with pytest.raises(UsageError, match=r"2 faces on family\.png are captioned child; count them .* family\.png#1"):
@@ -273,7 +274,9 @@ def test_faces_are_called_by_the_numbers_that_their_captions_end_in(tiny, resolv
     for number, place in ((0, 0), (1, 1), (12, 2)):
         person = resolve(f"jj.png#{number}")
         assert (person.label, float(person.ws[0, 0])) == (f"jj#{number}", place / 8)
-    with pytest.raises(UsageError, match=rf"there is no jj\.png#2: its faces are captioned {before}0[;,] {before}1"):
+    with pytest.raises(
+        UsageError, match=rf"jj\.png contains 3 people, captioned {before}0[;,] {before}1[;,] {before}12$"
+    ):
         resolve("jj.png#2")
     with pytest.raises(UsageError, match=r"choose one, for example jj\.png#0$"):
         resolve("jj.png")
@@ -293,10 +296,15 @@ def test_a_caption_in_its_own_letters_comes_first(tiny, resolve, here):
 
 
 def test_captions_are_listed_for_who_names_none_of_them(tiny, resolve, here):
-    save_picture(tiny, here / "cast.png", on_sheet("jon", "dany", "arya"))
-    with pytest.raises(UsageError, match=r"^there is no cast\.png#joffrey: its faces are captioned jon, dany, arya$"):
-        resolve("cast.png#joffrey")
-    with pytest.raises(UsageError, match=r"there is no cast\.png#ayra \(did you mean arya\?\): its"):
+    save_picture(tiny, here / "cast.png", on_sheet("jon", "dany", "", "arya"))
+    for text in ("cast.png#joffrey", "cast.png#5"):
+        said = rf"^there is no {text}: cast\.png contains 4 people, numbered from 1 and captioned jon, dany, arya$"
+        with pytest.raises(UsageError, match=said):
+            resolve(text)
+    save_picture(tiny, here / "seeds.png", on_sheet("120", "121"))
+    with pytest.raises(UsageError, match=r"^there is no seeds\.png#122: seeds\.png contains"):
+        resolve("seeds.png#122")
+    with pytest.raises(UsageError, match=r"there is no cast\.png#ayra \(did you mean arya\?\): cast"):
         resolve("cast.png#ayra")
 
 
