@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ class Photo:
         if is_folder(name):
             raise UsageError(f"{name} is a folder; give the photos in it, like {Path(name) / '*.jpg'}")
         if not is_file(name):
-            raise UsageError(f"there is no photo {name!r}")
+            raise UsageError(f"there is no photo {name!r}{namesake(Path(name))}")
         if number and not (number.isdecimal() and len(number) <= MOST_DIGITS and int(number)):
             raise UsageError(f"there is no {text}: name one of the faces in {name} by its number; 1 is the largest")
         return Photo(Path(name), int(number) if number else None)
@@ -67,7 +68,21 @@ def _is(kind: Callable[[Path], bool], text: str) -> bool:
         return False
 
 
+def folded(name: str) -> str:
+    """What names have in common that most systems take for the same: Jon and jon, and accents stored in two ways."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def namesake(missing: Path) -> str:
+    """For errors about a file that does not exist: the one beside it that many systems take for the same."""
+    try:
+        found = [path.name for path in missing.parent.iterdir() if folded(path.name) == folded(missing.name)]
+    except OSError:
+        return ""
+    return f"; there is {found[0]!r}, but capital letters and the encoding of accents count" if found else ""
+
+
 def suggestion(text: str, known: Iterable[str]) -> str:
     """For errors about a name that does not exist, in any case: the known one that is most like it, if one is."""
-    names = {name.casefold(): name for name in known}
-    return "".join(f" (did you mean {names[near]}?)" for near in difflib.get_close_matches(text.casefold(), names, 1))
+    names = {folded(name): name for name in known}
+    return "".join(f" (did you mean {names[near]}?)" for near in difflib.get_close_matches(folded(text), names, 1))

@@ -9,7 +9,6 @@ jon. Latents are numbered from 0, as in arrays; faces in pictures from 1, or, on
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -22,7 +21,7 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, people
-from stylegan_cli.latents.named import Photo, is_file, is_folder, numbered, suggestion
+from stylegan_cli.latents.named import Photo, folded, is_file, is_folder, namesake, numbered, suggestion
 from stylegan_cli.latents.people import Person
 from stylegan_cli.pictures import Face, Picture, cells_of
 
@@ -129,7 +128,7 @@ def _captioned(caption: str, captions: Sequence[str]) -> list[int]:
 
 
 def _loosely(caption: str) -> str:
-    return re.sub(r"\+(?=\d)", "", unicodedata.normalize("NFC", caption).casefold())
+    return re.sub(r"\+(?=\d)", "", folded(caption))
 
 
 def _numbers(captions: Sequence[str]) -> list[int]:
@@ -261,6 +260,8 @@ def find(name: str, cast: Mapping[str, Path]) -> Path:
         raise UsageError(f"{name} is a folder, but people are named one by one; give the files in it")
     if name and is_file(saved := f"{name}.npz"):
         raise UsageError(f"unknown person {name!r}: there is no such file; did you mean {saved}?")
+    if there := namesake(path):
+        raise UsageError(f"unknown person {name!r}: there is no such file{there}")
     known = f", and the model's cast is {', '.join(cast)}" if cast else ", and this model has no cast"
     raise UsageError(f"unknown person {name!r}{suggestion(name, cast)}: there is no such file{known}")
 

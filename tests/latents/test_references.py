@@ -1,5 +1,7 @@
 """The words by which people are asked for."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -352,6 +354,26 @@ def test_photos_of_all_kinds_that_can_be_read(resolve, here, ending):
         references.photos(["dir#1/me.jpg"])
     with pytest.raises(StyleganError, match="a picture without a recipe"):
         resolve(str(path))
+
+
+@pytest.mark.parametrize(
+    ("asked", "there"), [("a.jpg", "a.JPG"), ("Jürgen.jpg", "JÜRGEN.jpg"), ("Ju\u0308rgen.jpg", "J\u00fcrgen.jpg")]
+)
+def test_a_photo_whose_name_is_almost_right(resolve, here, asked, there):
+    Path("X").mkdir()
+    Image.new("RGB", (8, 8)).save(f"X/{there}")
+    if Path(f"X/{asked}").is_file():
+        pytest.skip("this system takes these names for the same")
+    for number in ("", "#2"):
+        with pytest.raises(UsageError, match=rf"^there is no photo 'X/{asked}'; there is '{there}', but capital"):
+            Photo.named(f"X/{asked}{number}")
+        with pytest.raises(
+            UsageError, match=rf"^unknown person 'X/{asked}': there is no such file; there is '{there}'"
+        ):
+            resolve(f"X/{asked}{number}")
+    for missing in ("X/b.jpg", "Y/a.jpg"):
+        with pytest.raises(UsageError, match=rf"^there is no photo '{missing}'$"):
+            Photo.named(missing)
 
 
 def test_a_picture_of_another_model(tiny, resolve, here, monkeypatch):
