@@ -44,7 +44,7 @@ def numbered(text: str) -> tuple[str, str]:
     """The file's name in `text`, and what follows its `#`, if there is one."""
     # Captions may contain a # themselves, and so may names of files.
     ends = [i for i, character in enumerate(text) if character == "#"]
-    end = next((i for i in ends if is_file(text[:i])), ends[-1] if ends else 0)
+    end = next((i for i in reversed(ends) if is_file(text[:i])), ends[-1] if ends else 0)
     name, number = text[:end], text[end + 1 :]
     is_number = name and not {"/", os.sep} & set(number) and not is_file(text)
     return (name, number) if is_number else (text, "")

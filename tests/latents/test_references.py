@@ -13,7 +13,7 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES
 from stylegan_cli.generator import Origin
 from stylegan_cli.latents import files, people, references
-from stylegan_cli.latents.named import Photo
+from stylegan_cli.latents.named import Photo, numbered
 from stylegan_cli.latents.people import Person, from_seed
 from stylegan_cli.media.encode import FORMATS, encode
 from stylegan_cli.media.render import render
@@ -438,6 +438,14 @@ def test_a_caption_with_a_comma_is_no_list(tiny, resolve, here):
     assert references.split("jj.png#0,jon") == ["jj.png#0", "jon"]
     Image.new("RGB", (8, 8)).save("party.jpg")
     assert references.split("party.jpg#1,2") == ["party.jpg#1", "2"]
+
+
+def test_names_of_files_and_captions_may_contain_the_sign(here):
+    for name in ("a", "a#1.png"):
+        Path(name).touch()
+    assert numbered("a#1.png#2") == ("a#1.png", "2")
+    assert numbered("a#1.png#kids#2") == ("a#1.png", "kids#2")
+    assert numbered("b#1.png#2") == ("b#1.png", "2")
 
 
 def test_plain_lists_read_no_pictures(tiny, here, monkeypatch):
