@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import data, progress
+from stylegan_cli.cli.console import data, progress, tell
 from stylegan_cli.cli.options import PictureOutput, check_unused, out_option
 from stylegan_cli.errors import UsageError
 
@@ -105,7 +105,8 @@ def frame_name(i: int) -> str:
 def _write_film(
     studio: Studio, film: Frames, path: Path, fps: float, ending: str, finish: Callable[[Image], Image] | None
 ) -> None:
-    """Streams frames to the encoder and, if asked, their `ws` `[frames, num_ws, w_dim]` to a `.npy`."""
+    """Streams frames to the encoder and, if asked, their `ws` `[frames, num_ws, w_dim]` to a `.npy`; tunings are left
+    out."""
     import numpy as np
     from PIL.Image import fromarray
 
@@ -126,7 +127,7 @@ def _write_film(
 
         def draw() -> Iterator[np.ndarray]:
             size = studio.output.size if film.cells == 1 else studio.cell
-            for i, picture in enumerate(film):
+            for i, picture in enumerate(_untuned(film, latents) if add_ws and not studio.output.quiet else film):
                 if finish:
                     frame = np.asarray(finish(render(studio.generator, picture, size)))
                 else:
@@ -140,3 +141,18 @@ def _write_film(
 
         write_film(path, draw(), fps, ending, studio.background(), json.dumps(studio.circumstances()))
     data(path)
+
+
+def _untuned(film: Frames, latents: Path) -> Iterator[Face | Sheet]:
+    """The pictures of a film whose latents are saved; tells the user as soon as one is of a person with a tuning."""
+    from stylegan_cli.pictures import Face
+
+    is_told = False
+    for picture in film:
+        if not is_told and isinstance(picture, Face) and picture.tuned:
+            tell(
+                f"{latents} stores the latents alone, without the tuning to a photo: drawn from it, people are less "
+                "like the photo. The .npz files of --save-latents with frames (--format png) store the tuning, too."
+            )
+            is_told = True
+        yield picture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import count
@@ -14,6 +13,7 @@ import typer
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import LOCK, claim, is_held, is_vacant, nearest_existing
+from stylegan_cli.latents.named import folded
 from stylegan_cli.media.dataset import is_zip
 
 
@@ -140,15 +140,10 @@ def result_names(labels: Sequence[str], only: str = "") -> list[str]:
     if only and len(labels) == 1:
         return [only]
     names = [label.replace("#", "-") for label in labels]
-    often = Counter(map(_folded, names))
+    often = Counter(map(folded, names))
     taken = {name for name, times in often.items() if times == 1}
     for i, name in enumerate(names):
-        if often[_folded(name)] > 1:
-            names[i] = next(other for n in count(1) if _folded(other := f"{name}-{n}") not in taken)
-            taken.add(_folded(names[i]))
+        if often[folded(name)] > 1:
+            names[i] = next(other for n in count(1) if folded(other := f"{name}-{n}") not in taken)
+            taken.add(folded(names[i]))
     return names
-
-
-def _folded(name: str) -> str:
-    """What names have in common that most systems take for the same: Jon and jon, and accents stored in two ways."""
-    return unicodedata.normalize("NFC", name).casefold()

@@ -20,7 +20,7 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.latents import files, people
-from stylegan_cli.latents.named import numbered
+from stylegan_cli.latents.named import numbered, suggestion
 from stylegan_cli.latents.selection import parse_layers
 
 ENDINGS = (".npz", ".npy", *files.TORCH)
@@ -64,8 +64,8 @@ def resolve(text: str, generator: Generator, known: Mapping[str, Path]) -> Direc
     if text not in known:
         have = f"has {', '.join(known)}" if known else "has none yet"
         raise UsageError(
-            f"there is no direction {text!r}: {generator.origin.name} {have}; find more with 'stylegan directions', or "
-            "give a file"
+            f"there is no direction {text!r}{suggestion(text, known)}: {generator.origin.name} {have}; find more with "
+            "'stylegan directions', or give a file"
         )
     return read(known[text], generator)
 

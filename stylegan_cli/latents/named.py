@@ -1,9 +1,11 @@
-"""Names of one item among several in a file: `many.npz#3`, or the face `party.jpg#2`."""
+"""Names of one item among several in a file (`many.npz#3`, the face `party.jpg#2`), and names that are misspelled."""
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +29,7 @@ class Photo:
         if is_folder(name):
             raise UsageError(f"{name} is a folder; give the photos in it, like {Path(name) / '*.jpg'}")
         if not is_file(name):
-            raise UsageError(f"there is no photo {name!r}")
+            raise UsageError(f"there is no photo {name!r}{namesake(Path(name))}")
         if number and not (number.isdecimal() and len(number) <= MOST_DIGITS and int(number)):
             raise UsageError(f"there is no {text}: name one of the faces in {name} by its number; 1 is the largest")
         return Photo(Path(name), int(number) if number else None)
@@ -40,7 +42,10 @@ class Photo:
 
 def numbered(text: str) -> tuple[str, str]:
     """The file's name in `text`, and what follows its `#`, if there is one."""
-    name, _, number = text.rpartition("#")
+    # Captions may contain a # themselves, and so may names of files.
+    ends = [i for i, character in enumerate(text) if character == "#"]
+    end = next((i for i in reversed(ends) if is_file(text[:i])), ends[-1] if ends else 0)
+    name, number = text[:end], text[end + 1 :]
     is_number = name and not {"/", os.sep} & set(number) and not is_file(text)
     return (name, number) if is_number else (text, "")
 
@@ -61,3 +66,23 @@ def _is(kind: Callable[[Path], bool], text: str) -> bool:
         return kind(Path(text))
     except OSError:
         return False
+
+
+def folded(name: str) -> str:
+    """What names have in common that most systems take for the same: Jon and jon, and accents stored in two ways."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def namesake(missing: Path) -> str:
+    """For errors about a file that does not exist: the one beside it that many systems take for the same."""
+    try:
+        found = [path.name for path in missing.parent.iterdir() if folded(path.name) == folded(missing.name)]
+    except OSError:
+        return ""
+    return f"; there is {found[0]!r}, but capital letters and the encoding of accents count" if found else ""
+
+
+def suggestion(text: str, known: Iterable[str]) -> str:
+    """For errors about a name that does not exist, in any case: the known one that is most like it, if one is."""
+    names = {folded(name): name for name in known}
+    return "".join(f" (did you mean {names[near]}?)" for near in difflib.get_close_matches(folded(text), names, 1))

@@ -2,14 +2,14 @@
 
 A seed (`42`), a latent file (`jon.npy`, `projected_w.npz`, `many.npz#3`), a picture made by this tool (`sheet.png#2`),
 a photo (`me.jpg`, `party.jpg#2`), or a name from the model's cast. If there is no file `jon.npy`, that means the cast's
-jon. Latents are numbered from 0, as in arrays; faces in pictures from 1, or, on sheets whose captions are all numbers,
-by these: they are seeds. On other sheets, captions are names, too (`family.png#child 2`).
+jon. Latents are numbered from 0, as in arrays; faces in pictures from 1, or, on sheets whose captions are all numbers
+(seeds) or end in different ones (`jon, variation 0`), by these. Captions are names, too (`family.png#child 2`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -21,9 +21,9 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, people
-from stylegan_cli.latents.named import Photo, is_file, is_folder, numbered
+from stylegan_cli.latents.named import Photo, folded, is_file, is_folder, namesake, numbered, suggestion
 from stylegan_cli.latents.people import Person
-from stylegan_cli.pictures import Face, cells_of
+from stylegan_cli.pictures import Face, Picture, cells_of
 
 MOST = 10_000  # people in a list
 LONGEST = 20  # digits of a number; Python refuses to convert thousands
@@ -63,8 +63,8 @@ def _listed(text: str) -> Iterator[str]:
         yield text
         return
     name, number = numbered(text)
-    # A file's name may contain commas; after a number, other references may follow.
-    is_one = is_file(name) and "," not in number
+    # Names of files and captions may contain commas; after a number, other references may follow.
+    is_one = is_file(name) and ("," not in number or _is_caption(number, Path(name)))
     parts = [text] if is_one else [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
         raise UsageError(f"{text!r} contains no people; give seeds, latents, pictures or names, like 3,5-9,jon")
@@ -73,6 +73,13 @@ def _listed(text: str) -> Iterator[str]:
             yield from (f"{match[1] or ''}{number}" for number in parse_seeds(match[2])[0])
         else:
             yield part
+
+
+def _is_caption(text: str, path: Path) -> bool:
+    """Whether a face on a sheet made by this tool has this caption."""
+    if not (_is_picture(path) and recipes.has_recipe(path)):
+        return False
+    return bool(_captioned(text, _captions(_faces(recipes.read(path).picture))))
 
 
 def is_seed(text: str) -> bool:
@@ -90,31 +97,56 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
     first = 1 if _is_picture(path) else 0
 
     def choose(count: int, captions: Sequence[str]) -> int:
-        if number and (number in captions or _are_numbers(captions)):
-            return _captioned(number, captions, name)
-        if number and not (number.isdecimal() and len(number) <= LONGEST and first <= int(number) < first + count):
-            raise UsageError(f"there is no {text}: {name} contains {_people(count)}, numbered from {first}")
-        if count != 1 and not number:
-            raise UsageError(f"{text} contains {_people(count)}; choose one, for example {text}#{first}")
-        return int(number or first) - first
+        numbers = _numbers(captions) or range(first, first + count)
+        if not number and count > 1:
+            raise UsageError(f"{text} contains {_people(count)}; choose one, for example {text}#{numbers[0]}")
+        if not number:
+            return 0
+        if found := _captioned(number, captions):
+            if len(found) > 1 and not number.isdecimal():  # the same seed is the same face
+                raise UsageError(
+                    f"{len(found)} faces on {name} are captioned {number}; count them instead, from {name}#1"
+                )
+            return found[0]
+        if number.isdecimal() and len(number) <= LONGEST and int(number) in numbers:
+            return numbers.index(int(number))
+        near = "" if number.isdecimal() else suggestion(number, captions)
+        raise UsageError(f"there is no {text}{near}: {name} contains {_contents(count, captions, first)}")
 
     (person,) = from_file(path, generator, choose)
-    return person
+    is_alone = person.label == path.stem
+    return person if is_alone else replace(person, label=f"{path.stem}#{number}")  # captions are kept: cast#arya
 
 
-def _captioned(caption: str, captions: Sequence[str], name: str) -> int:
-    """Which face of the sheet `name` has this caption."""
-    if caption not in captions:
-        shown = ", ".join(captions[:MOST_TOLD]) + (", ..." if len(captions) > MOST_TOLD else "")
-        raise UsageError(f"there is no {name}#{caption}: its faces are captioned {shown}")
-    if (count := captions.count(caption)) > 1 and not _are_numbers(captions):  # the same seed is the same face
-        raise UsageError(f"{count} faces on {name} are captioned {caption}; count them instead, from {name}#1")
-    return captions.index(caption)
+def _captioned(caption: str, captions: Sequence[str]) -> list[int]:
+    """Which faces of a sheet have this caption; if none has, those that have it in other letters, or with a plus sign:
+    `Smile 1.5` is `smile +1.5`."""
+    for spelled in (str, _loosely):
+        if found := [i for i, other in enumerate(captions) if spelled(other) == spelled(caption)]:
+            return found
+    return []
 
 
-def _are_numbers(captions: Sequence[str]) -> bool:
-    """Whether these captions, at least one, are the seeds of the faces."""
-    return bool(captions) and all(map(str.isdecimal, captions))
+def _loosely(caption: str) -> str:
+    return re.sub(r"\+(?=\d)", "", folded(caption))
+
+
+def _numbers(captions: Sequence[str]) -> list[int]:
+    """The numbers that all captions are (seeds), or the different ones that all end in; none if they do neither."""
+    ends = [re.fullmatch(rf"(.*[ #])?(\d{{1,{LONGEST}}})", caption) for caption in captions]
+    numbers = [int(end[2]) for end in ends if end]
+    are_clear = len(set(numbers)) == len(numbers) or all(map(str.isdecimal, captions))
+    return numbers if are_clear and len(numbers) == len(captions) else []
+
+
+def _contents(count: int, captions: Sequence[str], first: int) -> str:
+    """What a file contains, in words: how many people, and what they are called (of many, a few)."""
+    shown = list(filter(None, captions))
+    comma = "; " if any("," in caption for caption in shown) else ", "
+    called = [] if _numbers(captions) else [f"numbered from {first}"]
+    if shown:
+        called.append(f"captioned {comma.join(shown[:MOST_TOLD])}" + (f"{comma}..." if len(shown) > MOST_TOLD else ""))
+    return f"{_people(count)}, {' and '.join(called)}"
 
 
 def photo(text: str) -> Photo | None:
@@ -172,16 +204,26 @@ def _from_picture(path: Path, generator: Generator, choose: Choose | None) -> li
     """Everybody in a picture made by this tool, in reading order, or the one whom `choose` wants."""
     recipe = recipes.read(path)
     recipe.origin.check_kin(generator.origin, f"{path} was made with")
-    faces = [cell for cell in cells_of(recipe.picture) if isinstance(cell, Face)]
+    faces = _faces(recipe.picture)
     if not faces:
         raise StyleganError(f"{path} is a heat map, which shows no person; use a picture of the person, or latents")
-    captions = [face.caption.replace("\n", ", ") for face in faces] if len(faces) > 1 else []
-    numbers = captions if _are_numbers(captions) else range(1, len(faces) + 1)
+    captions = _captions(faces) if len(faces) > 1 else []
+    numbers = _numbers(captions) or range(1, len(faces) + 1)
     labels = [f"{path.stem}#{number}" for number in numbers] if captions else [path.stem]
     shown = list(zip(labels, faces, strict=True))
     if choose is not None:
         shown = [shown[choose(len(faces), captions)]]
     return [replace(_shown(generator, face, path), label=label, photo=recipe.photo) for label, face in shown]
+
+
+def _faces(picture: Picture) -> list[Face]:
+    """The faces of a picture, in reading order."""
+    return [cell for cell in cells_of(picture) if isinstance(cell, Face)]
+
+
+def _captions(faces: Iterable[Face]) -> list[str]:
+    """Their captions, in one line each."""
+    return [face.caption.replace("\n", ", ") for face in faces]
 
 
 def _shown(generator: Generator, face: Face, path: Path) -> Person:
@@ -218,8 +260,10 @@ def find(name: str, cast: Mapping[str, Path]) -> Path:
         raise UsageError(f"{name} is a folder, but people are named one by one; give the files in it")
     if name and is_file(saved := f"{name}.npz"):
         raise UsageError(f"unknown person {name!r}: there is no such file; did you mean {saved}?")
+    if there := namesake(path):
+        raise UsageError(f"unknown person {name!r}: there is no such file{there}")
     known = f", and the model's cast is {', '.join(cast)}" if cast else ", and this model has no cast"
-    raise UsageError(f"unknown person {name!r}: there is no such file{known}")
+    raise UsageError(f"unknown person {name!r}{suggestion(name, cast)}: there is no such file{known}")
 
 
 def _seed(digits: str) -> int:

@@ -33,8 +33,10 @@ def font_for(texts: Iterable[str], size: int) -> FreeTypeFont:
 def line(text: str, font: FreeTypeFont, width: int, height: int) -> Image.Image:
     """The text, or as much of it as fits, in the middle of a strip of `width` x `height` pixels."""
     strip = Image.new("RGB", (width, height), PAPER)
-    # No letter is narrower than a pixel, and captions from other people's files may be extremely long.
-    shown = _fitting(_drawable(_plain(text)[: width + 1], font), font, width)
+    plain = _plain(text)
+    if len(plain) > 2 * width:  # no letter is narrower than a pixel; other people's captions may be extremely long
+        plain = _shortened(plain, 2 * width)
+    shown = _fitting(_drawable(plain, font), font, width)
     ImageDraw.Draw(strip).text((width / 2, height / 2), shown, INK, font, "mm")
     return strip
 
@@ -100,5 +102,11 @@ def _stand_in(character: str) -> str:
 def _fitting(text: str, font: FreeTypeFont, width: int) -> str:
     if font.getlength(text) <= width:
         return text
-    fits = bisect_right(range(1, len(text)), width, key=lambda letters: ceil(font.getlength(text[:letters] + "…")))
-    return text[:fits] + "…"
+    letters = range(1, len(text))
+    return _shortened(text, bisect_right(letters, width, key=lambda n: ceil(font.getlength(_shortened(text, n)))))
+
+
+def _shortened(text: str, letters: int) -> str:
+    """The text with so many of its letters: the first and the last, as captions of one person differ at the end."""
+    last = (letters + 1) // 2
+    return f"{text[: letters - last]}…{text[len(text) - last :]}"

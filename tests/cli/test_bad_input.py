@@ -251,7 +251,7 @@ def test_replay_of_a_model_that_is_not_here(refused, face):
 
 def test_a_sheet_is_nobody_in_particular(refused, tiny_stylegan):
     tiny_stylegan("sample", "-n", 2, "--grid", "--size", 16, "--out", "sheet.png")
-    assert "contains 2 people; choose one, for example sheet.png#1" in refused(USAGE, "noise", "sheet.png")
+    assert "contains 2 people; choose one, for example sheet.png#0" in refused(USAGE, "noise", "sheet.png")
 
 
 WORDS = {

@@ -126,6 +126,19 @@ def test_a_tuning_goes_along_with_the_latents(works, photo, tiny):
     assert (pixels("again.png") == pixels("tuned-projected.png")).all()
 
 
+def test_a_film_tells_that_its_latents_lack_a_tuning(works, photo):
+    works("project", photo, "--steps", 2, "--tune", "-o", "tuned.npz", "-q")
+    film = ("interpolate", 1, "tuned.npz", "--frames", 3, "--size", 16, "--save-latents")
+    _, told = works(*film, "--out", "a.gif")
+    assert told.count("a.npy stores the latents alone, without the tuning") == 1
+    assert works(*film, "--out", "b.gif", "-q")[1] == ""
+    works(*film, "--out", "frames/")
+    works("sample", "frames/frame00003.npz", "--size", 16, "-o", "again.png")
+    assert (pixels("again.png") == pixels("frames/frame00003.png")).all()
+    for plain in (("interpolate", 1, 2, "--frames", 3, "--save-latents"), film[:-1]):
+        assert "tuning" not in works(*plain, "--out", "c.gif", "--force")[1]
+
+
 @pytest.mark.parametrize("family", CONFIGS)
 def test_photos_in_every_family(stylegan, photo, here, family):
     modelfile.save(make(family), here / "model.safetensors", {})

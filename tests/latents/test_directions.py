@@ -180,6 +180,8 @@ def test_names_files_and_what_is_neither(written, tiny):
     assert directions.resolve(str(path), tiny, {}).name == "age"
     with pytest.raises(UsageError, match=r"no direction 'smile': tiny has age; find more with 'stylegan directions'"):
         directions.resolve("smile", tiny, known)
+    with pytest.raises(UsageError, match=r"no direction 'Aeg' \(did you mean age\?\): tiny has age"):
+        directions.resolve("Aeg", tiny, known)
     with pytest.raises(UsageError, match="tiny has none yet"):
         directions.resolve("smile", tiny, {})
     with pytest.raises(UsageError, match=r"there is no direction file nowhere\.pt"):

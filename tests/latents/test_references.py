@@ -1,5 +1,7 @@
 """The words by which people are asked for."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import PICTURES
 from stylegan_cli.generator import Origin
 from stylegan_cli.latents import files, people, references
-from stylegan_cli.latents.named import Photo
+from stylegan_cli.latents.named import Photo, numbered
 from stylegan_cli.latents.people import Person, from_seed
 from stylegan_cli.media.encode import FORMATS, encode
 from stylegan_cli.media.render import render
@@ -146,6 +148,18 @@ def test_nobody_of_that_name(resolve, tmp_path, word):
         resolve(word, cast={"jon": tmp_path / "jon.npy"})
 
 
+@pytest.mark.parametrize("word", ["danny", "Danny", "DANI"])
+def test_a_misspelled_name(resolve, tmp_path, word):
+    cast = {"jon": tmp_path / "jon.npy", "dany": tmp_path / "dany.npy"}
+    said = (
+        rf"^unknown person '{word}' \(did you mean dany\?\): there is no such file, and the model's cast is jon, dany$"
+    )
+    with pytest.raises(UsageError, match=said):
+        resolve(word, cast=cast)
+    with pytest.raises(UsageError, match=r"^unknown person 'joffrey': there"):
+        resolve("joffrey", cast=cast)
+
+
 def test_somebody_in_a_file_of_several(tiny, resolve, here):
     np.save(here / "kids.npy", np.arange(3.0)[:, None, None] + np.zeros((3, 1, tiny.w_dim)))
     assert (resolve("kids.npy#2").ws == 2).all()
@@ -239,19 +253,67 @@ def test_faces_captioned_with_seeds_are_called_by_them(tiny, resolve, here):
     assert [person.label for person in references.from_file(here / "sheet.png", tiny)] == [
         "sheet#0", "sheet#7", "sheet#2", "sheet#7",
     ]  # fmt: skip
-    with pytest.raises(UsageError, match=r"there is no sheet\.png#1: its faces are captioned 0, 7, 2, 7$"):
+    with pytest.raises(UsageError, match=r"there is no sheet\.png#1: .* contains 4 people, captioned 0, 7, 2, 7$"):
         resolve("sheet.png#1")
 
 
 def test_faces_are_called_by_other_captions_too(tiny, resolve, here):
     save_picture(tiny, here / "family.png", on_sheet("jon", "child", "3", "child"))
-    assert float(resolve("family.png#jon").ws[0, 0]) == 0
+    jon = resolve("family.png#jon")
+    assert (jon.label, float(jon.ws[0, 0])) == ("family#jon", 0)
     assert float(resolve("family.png#3").ws[0, 0]) == 2 / 8  # captioned so, and the third
     assert float(resolve("family.png#2").ws[0, 0]) == 1 / 8
     with pytest.raises(UsageError, match=r"2 faces on family\.png are captioned child; count them .* family\.png#1"):
         resolve("family.png#child")
     save_picture(tiny, here / "strip.png", on_sheet("age -4\nsmile 1", "age 0\nsmile 1", "age +4\nsmile 1"))
     assert float(resolve("strip.png#age +4, smile 1").ws[0, 0]) == 2 / 8
+
+
+@pytest.mark.parametrize("before", ["jon, variation ", "noise ", "kids#"])
+def test_faces_are_called_by_the_numbers_that_their_captions_end_in(tiny, resolve, here, before):
+    """#1 is never the face captioned `variation 0`."""
+    save_picture(tiny, here / "jj.png", on_sheet(*(f"{before}{n}" for n in (0, 1, 12))))
+    for number, place in ((0, 0), (1, 1), (12, 2)):
+        person = resolve(f"jj.png#{number}")
+        assert (person.label, float(person.ws[0, 0])) == (f"jj#{number}", place / 8)
+    with pytest.raises(
+        UsageError, match=rf"jj\.png contains 3 people, captioned {before}0[;,] {before}1[;,] {before}12$"
+    ):
+        resolve("jj.png#2")
+    with pytest.raises(UsageError, match=r"choose one, for example jj\.png#0$"):
+        resolve("jj.png")
+
+
+@pytest.mark.parametrize("said", ["Arya", "ARYA", "smile 1.5", "Smile +1.5"])
+def test_captions_in_other_letters_and_without_the_plus_sign(tiny, resolve, here, said):
+    save_picture(tiny, here / "cast.png", on_sheet("jon", "arya", "smile -1.5", "smile +1.5"))
+    assert float(resolve(f"cast.png#{said}").ws[0, 0]) == (3 / 8 if "mile" in said else 1 / 8)
+
+
+def test_a_caption_in_its_own_letters_comes_first(tiny, resolve, here):
+    save_picture(tiny, here / "cast.png", on_sheet("jon", "Jon"))
+    assert float(resolve("cast.png#Jon").ws[0, 0]) == 1 / 8
+    with pytest.raises(UsageError, match=r"2 faces on cast\.png are captioned JON"):
+        resolve("cast.png#JON")
+
+
+def test_captions_are_listed_for_who_names_none_of_them(tiny, resolve, here):
+    save_picture(tiny, here / "cast.png", on_sheet("jon", "dany", "", "arya"))
+    for text in ("cast.png#joffrey", "cast.png#5"):
+        said = rf"^there is no {text}: cast\.png contains 4 people, numbered from 1 and captioned jon, dany, arya$"
+        with pytest.raises(UsageError, match=said):
+            resolve(text)
+    save_picture(tiny, here / "seeds.png", on_sheet("120", "121"))
+    with pytest.raises(UsageError, match=r"^there is no seeds\.png#122: seeds\.png contains"):
+        resolve("seeds.png#122")
+    with pytest.raises(UsageError, match=r"there is no cast\.png#ayra \(did you mean arya\?\): cast"):
+        resolve("cast.png#ayra")
+
+
+@pytest.mark.parametrize("captions", [("a 0", "b 0"), ("smile 0", "smile +1"), ("jon", "kid 2"), ("psi 0.5", "psi 1")])
+def test_numbers_that_are_not_clear_count_faces(tiny, resolve, here, captions):
+    save_picture(tiny, here / "sheet.png", on_sheet(*captions))
+    assert [float(resolve(f"sheet.png#{n}").ws[0, 0]) for n in (1, 2)] == [0, 1 / 8]
 
 
 def test_a_single_picture_is_not_called_by_its_seed(tiny, resolve, here):
@@ -292,6 +354,26 @@ def test_photos_of_all_kinds_that_can_be_read(resolve, here, ending):
         references.photos(["dir#1/me.jpg"])
     with pytest.raises(StyleganError, match="a picture without a recipe"):
         resolve(str(path))
+
+
+@pytest.mark.parametrize(
+    ("asked", "there"), [("a.jpg", "a.JPG"), ("Jürgen.jpg", "JÜRGEN.jpg"), ("Ju\u0308rgen.jpg", "J\u00fcrgen.jpg")]
+)
+def test_a_photo_whose_name_is_almost_right(resolve, here, asked, there):
+    Path("X").mkdir()
+    Image.new("RGB", (8, 8)).save(f"X/{there}")
+    if Path(f"X/{asked}").is_file():
+        pytest.skip("this system takes these names for the same")
+    for number in ("", "#2"):
+        with pytest.raises(UsageError, match=rf"^there is no photo 'X/{asked}'; there is '{there}', but capital"):
+            Photo.named(f"X/{asked}{number}")
+        with pytest.raises(
+            UsageError, match=rf"^unknown person 'X/{asked}': there is no such file; there is '{there}'"
+        ):
+            resolve(f"X/{asked}{number}")
+    for missing in ("X/b.jpg", "Y/a.jpg"):
+        with pytest.raises(UsageError, match=rf"^there is no photo '{missing}'$"):
+            Photo.named(missing)
 
 
 def test_a_picture_of_another_model(tiny, resolve, here, monkeypatch):
@@ -341,6 +423,35 @@ def test_lists_of_people(here):
         references.split(" , ")
     many = list(map(str, range(1000, 1200)))
     assert references.split(",".join(many)) == many
+
+
+def test_a_caption_with_a_comma_is_no_list(tiny, resolve, here):
+    save_picture(tiny, here / "jj.png", on_sheet("jon, variation 0", "jon, variation 1", "cast#arya, variation 2"))
+    for text, place in (
+        ("jj.png#jon, variation 1", 1),
+        ("jj.png#Jon, Variation 1", 1),
+        ("jj.png#cast#arya, variation 2", 2),
+    ):
+        assert references.split(text, "jon") == [text, "jon"]
+        assert float(resolve(text).ws[0, 0]) == place / 8
+    assert references.split("jj.png#0,jj.png#1") == ["jj.png#0", "jj.png#1"]
+    assert references.split("jj.png#0,jon") == ["jj.png#0", "jon"]
+    Image.new("RGB", (8, 8)).save("party.jpg")
+    assert references.split("party.jpg#1,2") == ["party.jpg#1", "2"]
+
+
+def test_names_of_files_and_captions_may_contain_the_sign(here):
+    for name in ("a", "a#1.png"):
+        Path(name).touch()
+    assert numbered("a#1.png#2") == ("a#1.png", "2")
+    assert numbered("a#1.png#kids#2") == ("a#1.png", "kids#2")
+    assert numbered("b#1.png#2") == ("b#1.png", "2")
+
+
+def test_plain_lists_read_no_pictures(tiny, here, monkeypatch):
+    save_picture(tiny, here / "face.png", Face(torch.zeros(13, 16)))
+    monkeypatch.setattr(references.recipes, "has_recipe", None)
+    assert references.split("1,2", "face.png#1", "face.png,3") == ["1", "2", "face.png#1", "face.png", "3"]
 
 
 def test_more_people_than_anybody_wants_are_refused_before_they_fill_the_memory():

@@ -98,3 +98,15 @@ def test_what_is_too_long_is_cut(name):
     drawn = ink(name, 64)
     assert drawn.shape == (29, 64, 3)
     assert (drawn < 128).any()
+
+
+@pytest.mark.parametrize("width", [64, 128, 256])
+def test_what_is_too_long_is_cut_in_the_middle(width):
+    """The end tells captions of one person apart."""
+    zero, one = (ink(f"Juergen Foto-aligned from {'m' * 1000}, variation {n}", width) for n in (0, 1))
+    assert np.array_equal(zero[:, : width // 3], one[:, : width // 3])
+    assert not np.array_equal(zero[:, width // 2 :], one[:, width // 2 :])
+    font = captions.font_for(["m"], 18)
+    shown = captions._fitting("Juergen Foto-aligned, variation 1", font, width)
+    assert shown.startswith("Ju") and shown.endswith(" 1") and "…" in shown
+    assert width - 20 < font.getlength(shown) <= width
