@@ -627,6 +627,48 @@ def test_a_run_gives_its_pictures_to_those_that_start_from_it(stylegan, faces, h
     )
 
 
+@pytest.fixture
+def classed(stylegan, here):
+    """A run with two classes, on a subset of its pictures."""
+    write_pictures(here / "classed", count=40, classes=2)
+    begun = ("train", "--data", "classed", "--outdir", "first", "--cond=1", "--subset", 20, "--seed", 3)
+    result = stylegan(*begun, *words(kimg=0.008))
+    assert result.exit_code == 0, result.stderr
+
+
+def test_a_run_gives_its_classes_and_its_subset_too(stylegan, classed, here):
+    begun = ("train", "--outdir", "second", "--resume", "first", "--batch", 8, "--device", "cpu", "--kimg", 0.008)
+    result = stylegan(*begun)
+    told = f"first learned from {here / 'classed'} with --cond --subset 20 --seed 3, and so does this run.\n"
+    assert (result.exit_code, result.stderr.startswith(told)) == (0, True), result.stderr
+    assert "starts at random" not in result.stderr
+    first, second = (json.loads(Path(run, "training_options.json").read_text()) for run in ("first", "second"))
+    assert (second["data"], second["c_dim"]) == (first["data"], 2)
+    result = stylegan("train", "--outdir", "second", "--kimg", 0.016)
+    assert (result.exit_code, "continuing after 0.008 kimg" in result.stderr) == (0, True), result.stderr
+    result = stylegan("train", "--outdir", "third", "--resume", "second", "--dry-run")
+    assert json.loads(result.stdout)["data"] == first["data"]
+
+
+def test_what_is_said_of_the_pictures_is_not_taken_from_the_run(stylegan, classed, here):
+    begun = ("train", "--outdir", "second", "--resume", "first", "--no-cond", "--subset", 16, "--dry-run")
+    result = stylegan(*begun)
+    assert (result.exit_code, result.stderr) == (
+        0,
+        f"first learned from {here / 'classed'}, and so does this run.\n",
+    )
+    options = json.loads(result.stdout)
+    assert (options["c_dim"], options["seed"]) == (0, 0)
+    assert options["data"] == Pictures(here / "classed", None, labelled=False, subset=(16, 0)).fingerprint
+
+
+def test_classes_that_were_not_asked_for_are_told(stylegan, classed):
+    begun = ("train", "--data", "classed", "--outdir", "second", "--resume", "first", "--batch", 8, "--device", "cpu")
+    result = stylegan(*begun, "--kimg", 0.008, "--metrics", "none")
+    told = "first has 2 classes and this run none, as --cond was not given, so the discriminator's last layer starts"
+    assert (result.exit_code, told in result.stderr) == (0, True), result.stderr
+
+
 def test_models_that_are_no_runs_give_no_pictures(stylegan, faces):
     stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.008))
     shutil.copy("first/network-snapshot.safetensors", "alone.safetensors")
