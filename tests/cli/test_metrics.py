@@ -166,6 +166,7 @@ def test_path_length_needs_no_data(stylegan, made, tiny_model):
         (["tiny", "made.zip", "--metrics", "ppl", "--psi", "0.5"], 2, "without truncation; leave out --psi"),
         (["tiny", "made.zip", "--class", "1"], 2, "has no classes"),
         (["made.zip", "made.zip", "--psi", "0.5"], 2, "neither side is a model; leave out --psi"),
+        (["made.zip", "made.zip", "--precision", "bf16"], 2, "neither side is a model; leave out --precision"),
         (["tiny", "made.zip", "--metrics", "ppl", "--precision", "bf16"], 2, "needs --precision fp32"),
     ],
 )
