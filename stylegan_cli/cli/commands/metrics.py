@@ -80,12 +80,12 @@ def metrics(
 
     from stylegan_cli import hardware
     from stylegan_cli.cli.studio import open_generator
-    from stylegan_cli.metrics.evaluation import Judge, Settings
+    from stylegan_cli.metrics.evaluation import Judge, Settings, listed
     from stylegan_cli.metrics.features import named
     from stylegan_cli.metrics.sets import DataSet, Made
     from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
-    settings = Settings(tuple(name.strip() for name in names.split(",")), num, seed, size, filter)
+    settings = Settings(listed(names), num, seed, size, filter)
     judged_name, reference_name = _sides(subject, reference, model, data_set, settings.compares)
     if "ppl" in settings.metrics:
         check_unused("path length is measured without truncation", {"--psi": None if psi == 1 else psi})
