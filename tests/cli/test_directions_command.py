@@ -395,6 +395,14 @@ def test_list_and_show(found, stylegan, tiny_model):
     assert [cell.caption for cell in rows[1]] == ["red -3", "red 0", "red +3"]
 
 
+def test_a_direction_is_not_taken_for_latents(stylegan, tiny_model, tiny, here):
+    origin = store.load(str(tiny_model)).origin
+    directions.write(here / "f.npz", Direction("f", torch.ones(tiny.num_ws, tiny.w_dim)), origin)
+    result = stylegan("show", "f.npz")
+    told = "Error: f.npz holds a direction, not latents; 'stylegan directions show f.npz' tells about it, and "
+    assert (result.exit_code, result.stderr.startswith(told)) == (1, True), result.stderr
+
+
 def test_a_name_in_a_file_is_no_path(stylegan, tiny_model, tiny, here):
     origin = store.load(str(tiny_model)).origin
     directions.write(here / "theirs.npz", Direction("../out", torch.ones(tiny.num_ws, tiny.w_dim)), origin)

@@ -98,7 +98,7 @@ def test_a_subset_is_another_data_set(stylegan, faces):
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(subset=20, kimg=0.04))
     assert "20 pictures" in result.stderr
     again = stylegan("train", "--data", "faces", "--outdir", "run", *words(subset=19, kimg=0.08))
-    assert (again.exit_code, "contains other pictures than it was trained on" in again.stderr) == (2, True)
+    assert (again.exit_code, "--subset is 19, but was 20; use the same options" in again.stderr) == (2, True)
 
 
 def test_the_same_command_goes_on(stylegan, faces, here):
@@ -513,6 +513,15 @@ def test_other_pictures_are_another_run(stylegan, faces, here):
     assert result.exit_code == 2
     assert "contains other pictures than it was trained on; use the same --data, or choose another" in result.stderr
     onward = ["--data", "others", "--outdir", "on", "--resume", "run", "--batch", 8, "--gamma", 2, "--dry-run"]
+    assert stylegan("train", *onward).exit_code == 0  # as the sentence says
+
+
+def test_a_subset_of_the_same_pictures_is_another_run(stylegan, faces):
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
+    result = stylegan("train", "--outdir", "run", "--subset", 16)
+    said = f"--subset is 16, but was not given; {SAME}, with --resume run to go on from it."
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+    onward = ["--outdir", "on", "--resume", "run", "--subset", 16, "--batch", 8, "--device", "cpu", "--dry-run"]
     assert stylegan("train", *onward).exit_code == 0  # as the sentence says
 
 
