@@ -22,18 +22,28 @@ def person(studio: Studio, text: str) -> Person:
 
         return darkroom.person(studio, photo)
     found = references.resolve(text, studio.generator, studio.psi, studio.cast)
-    if numbered(text)[0].lower().endswith(files.ENDINGS + files.TORCH) and not studio.output.quiet:
-        _doubt(studio, found)
+    _doubt(studio, numbered(text)[0], [found])
     return found
 
 
-def _doubt(studio: Studio, person: Person) -> None:
-    """Tells the user if latents from a file are where the model knows nobody."""
-    if (drift := studio.ruler.drift(person.ws)) > NOBODY:
-        tell(
-            f"{person.label} is {drift:.1f} typical distances from the average face, farther than anybody this model "
-            "makes. Is it a z? Latents in files are taken as w; for the z of a seed, give the seed."
-        )
+def everybody(studio: Studio, name: str) -> list[Person]:
+    """All people in the file `name`."""
+    found = references.from_file(references.find(name, studio.cast), studio.generator)
+    _doubt(studio, name, found)
+    return found
+
+
+def _doubt(studio: Studio, name: str, people: Sequence[Person]) -> None:
+    """Tells the user if latents from the file `name` are where the model knows nobody: of many people, the first."""
+    if studio.output.quiet or not name.lower().endswith(files.ENDINGS + files.TORCH):
+        return
+    for person in people:
+        if (drift := studio.ruler.drift(person.ws)) > NOBODY:
+            tell(
+                f"{person.label} is {drift:.1f} typical distances from the average face, farther than anybody this "
+                "model makes. Is it a z? Latents in files are taken as w; for the z of a seed, give the seed."
+            )
+            return
 
 
 def check_truncation(studio: Studio, texts: Iterable[str], in_z: bool = False) -> None:

@@ -116,13 +116,18 @@ def scored(sample: Sample, score: Score | None, quiet: bool) -> dict[str, Tensor
     return {name: torch.tensor(values) for name, values in seen.items()}
 
 
-def open_scorers(names: Sequence[str], quiet: bool) -> Score | None:
-    """All scores; None if they are not installed and none is asked for by name."""
-    if not names and not installed():
+def check_scorers(names: Sequence[str]) -> None:
+    """Raises UsageError for unknown names, StyleganError if there are names and the scores are not installed."""
+    if names:
+        Scorers(names)
+
+
+def open_scorers(studio: Studio) -> Score | None:
+    """All scores; None if they are not installed, or the model's faces are too small for them."""
+    if not installed() or studio.generator.resolution < SMALLEST:
         return None
-    Scorers(names)  # fails on unknown names
     scorers = Scorers(SCORES)
-    fetch(scorers.assets, quiet)
+    fetch(scorers.assets, studio.output.quiet)
     return scorers
 
 
@@ -211,13 +216,14 @@ def _found(fitted: discovery.Fit, target: str, search: Search, walk: Walk) -> Di
     kept = [name for name in search.kept if name != target]
     vector, moved = discovery.refine(fitted, target, kept, search.amount, search.rounds, walk.measure)
     quality = {"accuracy": fitted.accuracy[target], "R squared": fitted.explained[target]}
+    changes = {"amount": search.amount, "ahead": moved.ahead, "behind": moved.behind}
     return Direction(
         target,
         vector.expand(walk.studio.generator.num_ws, -1),
         title=SCORES[target].title if target in SCORES else "found from examples",
         response=fitted.responses[target].float(),
         found={"kept": kept},
-        scores=quality | {"amount": search.amount, "ahead": moved.ahead, "behind": moved.behind},
+        scores=quality | (changes if moved.ahead or moved.behind else {}),
     )
 
 
@@ -252,8 +258,27 @@ def _in_folder(studio: Studio, folder: Path) -> Tensor:
 
 
 def report(directions: Sequence[Direction], amount: float) -> None:
-    """The leakage table: for both ends of each direction, how far it moves each score."""
-    names = list(dict.fromkeys(name for direction in directions for name in direction.scores["ahead"]))
+    """What was found: how far each direction moves each score, if that was measured, and how well it was learned."""
+    names = list(dict.fromkeys(name for direction in directions for name in direction.scores.get("ahead", {})))
+    if names:
+        _report_changes(directions, names, amount)
+    else:
+        for one in directions:
+            tell(f"{one.name}: accuracy {one.scores['accuracy']:.2f}, R squared {one.scores['R squared']:.2f}.")
+        tell(
+            f"What moving by {amount:g} changes could not be measured: scorers are not installed, or they see no faces "
+            f"of {SMALLEST} pixels here."
+        )
+    for direction in directions:
+        if (explained := direction.scores["R squared"]) <= 0:
+            tell(
+                f"{direction.name} was learned from chance alone: it does not predict other people's scores (R squared "
+                f"{explained:.2f}). Use more people, or people who differ more in it."
+            )
+
+
+def _report_changes(directions: Sequence[Direction], names: Sequence[str], amount: float) -> None:
+    """The leakage table: for both ends of each direction, how far it moves each of the scores `names`."""
     tell(f"What moving by {amount:g} changes, in standard deviations of each score:")
     columns = [_column("", ["accuracy", "R squared", *names])]
     for direction in directions:
@@ -264,12 +289,6 @@ def report(directions: Sequence[Direction], amount: float) -> None:
             columns.append(_column(f"{direction.name} {sign * amount:+g}", quality + cells, right=True))
     for row in zip(*columns, strict=True):
         tell("  ".join(row))
-    for direction in directions:
-        if (explained := direction.scores["R squared"]) <= 0:
-            tell(
-                f"{direction.name} was learned from chance alone: it does not predict other people's scores (R squared "
-                f"{explained:.2f}). Use more people, or people who differ more in it."
-            )
 
 
 def _column(title: str, cells: Sequence[str], right: bool = False) -> list[str]:

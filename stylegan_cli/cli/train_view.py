@@ -153,9 +153,9 @@ def hints_on_resume(name: str, resumed: Checkpoint, c_dim: int) -> Iterator[str]
         yield f"{name} has no discriminator, so a new one starts at random; a run's folder and its best model have one."
     elif begins_judging(resumed, c_dim):
         had = resumed.discriminator.config.get("c_dim", 0)
+        has = f"{c_dim}" if c_dim else "none, as --cond was not given"
         yield (
-            f"{name} has {had or 'no'} classes and these pictures {c_dim or 'none'}, so the discriminator's last layer "
-            "starts at random."
+            f"{name} has {had or 'no'} classes and this run {has}, so the discriminator's last layer starts at random."
         )
     else:
         yield f"{name} gives the generator and the discriminator; optimisers and augmentation start anew."

@@ -27,10 +27,10 @@ KNOWN = "NVIDIA's .pkl, rosinality's .pt, genforce's .pth and this tool's .safet
 # The first bytes, in lower case and without leading space, of other things that are often mistaken for models.
 STRANGERS = {
     b"\x93numpy": "a NumPy array: give it where latents are asked for",
-    b"<!doctype": "a web page: the download failed",
-    b"<html": "a web page: the download failed",
-    b"<?xml": "a server's error message: the download failed",
-    b"{": "a server's error message: the download failed",
+    b"<!doctype": "a web page, perhaps sent in place of the file",
+    b"<html": "a web page, perhaps sent in place of the file",
+    b"<?xml": "XML text, perhaps a server's error message",
+    b"{": "JSON text, and neither a model nor latents",
     b"version https://git-lfs": "a Git LFS pointer: fetch the file itself with 'git lfs pull'",
     b"\x1f\x8b": "a gzip file: unpack it first",
 }

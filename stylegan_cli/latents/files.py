@@ -165,13 +165,8 @@ def _check_header(file: IO[bytes], size: int) -> None:
 
 def _read_npz(path: Path) -> Latents:
     with open_npz(path) as file:
-        key = next((key for key in KEYS if key in file), None)
-        if key is None:
-            raise StyleganError(
-                f"{path} has no latents under the key {' or '.join(KEYS)}; its keys are {', '.join(file) or 'none'}"
-            )
         # numpy returns a member without an array's header as bytes.
-        array, origin, about = np.asarray(file[key]), None, {}
+        array, origin, about = np.asarray(file[_key_of(path, file)]), None, {}
         if "about" in file:
             about = dict(json.loads(str(file["about"])))
             origin = Origin.from_plain(about["model"])
@@ -186,6 +181,21 @@ def _read_npz(path: Path) -> Latents:
         if not math.isfinite(psi):
             raise ValueError("its psi is not finite")
         return replace(stored, z=np.asarray(file["z"]), psi=psi)
+
+
+def _key_of(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
+    """Under which of KEYS the latents are. Raises StyleganError if there are none."""
+    for key in KEYS:
+        if key in arrays:
+            return key
+    if {"direction", "about"} <= set(arrays):
+        raise StyleganError(
+            f"{path} holds a direction, not latents; 'stylegan directions show {path}' tells about it, and edits take "
+            "it with --direction"
+        )
+    raise StyleganError(
+        f"{path} has no latents under the key {' or '.join(KEYS)}; its keys are {', '.join(arrays) or 'none'}"
+    )
 
 
 def _tuned_to_arrays(tuned: Sequence[Tuned], num_ws: int) -> dict[str, np.ndarray]:

@@ -44,9 +44,10 @@ class Estimate:
         return Estimate(self.value, min(self.low, centre - margin), max(self.high, centre + margin))
 
 
-def from_blocks(values: np.ndarray) -> Estimate:
-    """The mean of `[GROUPS]` independent values of the same quantity, with Student's interval."""
-    return _interval(float(values.mean()), values.var(ddof=1) / GROUPS)
+def mean(rows: np.ndarray) -> Estimate:
+    """The mean of `rows` `[n]`, with Student's interval from the means of their GROUPS blocks."""
+    means = np.array([block.mean() for block in blocks(rows)])
+    return _interval(float(rows.mean()), means.var(ddof=1) / GROUPS)
 
 
 def jackknife(values: np.ndarray) -> list[Estimate]:

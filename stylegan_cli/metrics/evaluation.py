@@ -29,6 +29,11 @@ DISTANCES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 MIN_PICTURES = 5 * GROUPS  # so that each group still has some
 
 
+def listed(names: str) -> tuple[str, ...]:
+    """`fd,kd` as a tuple, each name once."""
+    return tuple(dict.fromkeys(name.strip() for name in names.split(",")))
+
+
 @dataclass(frozen=True)
 class Settings:
     """`metrics` of METRICS, on up to `num` pictures of each side. They are compared at `size` pixels (None: the smaller

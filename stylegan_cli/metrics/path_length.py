@@ -12,7 +12,7 @@ from torch import Tensor
 from stylegan_cli.errors import UsageError
 from stylegan_cli.generator import Generator
 from stylegan_cli.hardware import exact_float32
-from stylegan_cli.metrics.estimates import Estimate, blocks, from_blocks
+from stylegan_cli.metrics.estimates import Estimate, mean
 from stylegan_cli.noise import Noise
 from stylegan_cli.scorers.perceptual import EfficientNetLite0, distance, levels
 
@@ -24,7 +24,7 @@ def path_length(lengths: np.ndarray) -> Estimate:
     """The mean of `lengths` `[n]` without the lowest and the highest hundredth, with an interval from ten blocks."""
     low, high = np.percentile(lengths, KEPT[0], method="lower"), np.percentile(lengths, KEPT[1], method="higher")
     kept = lengths[(lengths >= low) & (lengths <= high)]
-    return from_blocks(np.array([block.mean() for block in blocks(kept)]))
+    return mean(kept)
 
 
 @exact_float32()

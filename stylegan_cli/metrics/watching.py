@@ -11,7 +11,7 @@ import torch
 
 from stylegan_cli.errors import UsageError
 from stylegan_cli.generator import Generator
-from stylegan_cli.metrics.evaluation import DISTANCES, MIN_PICTURES, Judge, Report, Settings
+from stylegan_cli.metrics.evaluation import DISTANCES, MIN_PICTURES, Judge, Report, Settings, listed
 from stylegan_cli.metrics.features import EfficientNetFeatures
 from stylegan_cli.metrics.sets import DataSet, Made
 
@@ -23,7 +23,7 @@ PATIENCE = 20
 
 def metrics_of(names: str) -> tuple[str, ...]:
     """The metrics that `fd`, `kd`, `fd,kd` or `none` names. Raises UsageError for other names."""
-    found = tuple(name.strip() for name in names.split(","))
+    found = listed(names)
     if found == ("none",):
         return ()
     for name in found:

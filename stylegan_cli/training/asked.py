@@ -19,8 +19,12 @@ def dumps(given: dict[str, Any]) -> str:
 def command(given: dict[str, Any]) -> str:
     """The command line with all options in `given`, and files without their folders, to document where a model comes
     from."""
-    words = [word for name, value in given.items() for word in _words(name.replace("_", "-"), value)]
-    return shlex.join(["stylegan", "train", *words])
+    return f"stylegan train {options(given)}"
+
+
+def options(given: dict[str, Any]) -> str:
+    """These options as words of a command line."""
+    return shlex.join(word for name, value in given.items() for word in _words(name.replace("_", "-"), value))
 
 
 def _words(option: str, value: Any) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,9 @@ from stylegan_cli.training import asked, checkpoints
 from stylegan_cli.training.folder import OPTIONS, RunFolder
 from stylegan_cli.training.options import CFGS, Options
 from stylegan_cli.training.state import below
+
+# The options that choose the pictures and their classes, and their types; `seed` says which a `subset` takes.
+CHOOSING = {"data": str, "cond": bool, "subset": int, "seed": int}
 
 
 def open_resumed(name: str, outdir: Path) -> Checkpoint:
@@ -44,11 +48,13 @@ def anywhere(name: str) -> str | Path:
     return path.resolve() if (path / OPTIONS).is_file() or store.is_file(name) else name
 
 
-def pictures_of(name: str) -> Path | None:
-    """The data set that the model learned from, if it is a run, or a file in a run's folder, that recorded it."""
+def pictures_of(name: str) -> dict[str, Any]:
+    """What chose the pictures that the model learned from, those of CHOOSING that were given, if it is a run, or a file
+    in a run's folder, that recorded its `data`; else nothing."""
     path = Path(name)
-    data = asked.load(path if path.is_dir() else path.parent).get("data") if path.exists() else None
-    return Path(data) if isinstance(data, str) else None
+    given = asked.load(path if path.is_dir() else path.parent) if path.exists() else {}
+    found = {option: given[option] for option, kind in CHOOSING.items() if isinstance(given.get(option), kind)}
+    return found | {"data": Path(found["data"])} if "data" in found else {}
 
 
 def _of_run(folder: Path) -> Checkpoint:

@@ -124,6 +124,8 @@ def _check_same(run: RunFolder, before: Options, wishes: Wishes, pictures: Pictu
     if pictures.c_dim != before.c_dim:
         _refuse(run, f"the pictures have {pictures.c_dim} classes, but had {before.c_dim}", "use the same --data")
     if pictures.fingerprint != before.data:
+        if given and wishes.subset != (chosen := given.get("subset")):
+            _refuse(run, f"--subset is {wishes.subset}, but was {chosen or 'not given'}", "use the same options")
         _refuse(run, f"{wishes.data} contains other pictures than it was trained on", "use the same --data")
 
 

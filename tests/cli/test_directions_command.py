@@ -1,6 +1,7 @@
 """`stylegan directions` on the tiny model, with scorers made up: how bright and how red a picture is."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from stylegan_cli.cli import finding
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
+from stylegan_cli.scorers import runtime
 
 
 def look(image):
@@ -23,12 +25,12 @@ def look(image):
 
 @pytest.fixture
 def scorers(monkeypatch):
-    def open_scorers(names, quiet):
+    def check_scorers(names):
         if wrong := set(names) - {"light", "red"}:
             raise UsageError(f"there is no score {wrong.pop()!r}")
-        return look
 
-    monkeypatch.setattr(finding, "open_scorers", open_scorers)
+    monkeypatch.setattr(finding, "check_scorers", check_scorers)
+    monkeypatch.setattr(finding, "open_scorers", lambda _studio: look)
 
 
 @pytest.fixture
@@ -271,7 +273,44 @@ def test_two_folders_need_no_scorers(stylegan, tiny_model, tiny_stylegan, genera
     words = ["--with", "a", "--without", "b", "--name", "seed", "--out", "seed.npz", "--model", tiny_model]
     result = stylegan("directions", "find", *words)
     assert (result.exit_code, result.stdout) == (0, "seed.npz\n")
-    assert directions.read(Path("seed.npz"), generator).scores["ahead"] == {}
+    assert directions.read(Path("seed.npz"), generator).scores.keys() == {"accuracy", "R squared"}
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """What was fetched, with scorers that seem to be installed."""
+    assets = []
+    monkeypatch.setattr(finding, "installed", lambda: True)
+    monkeypatch.setattr(runtime, "installed", lambda: True)
+    monkeypatch.setattr(finding, "fetch", lambda some, _quiet: assets.extend(some))
+    return assets
+
+
+def test_faces_too_small_for_scorers_have_none_fetched(stylegan, fetched, here):
+    """And the report and the file say nothing of what they would have measured."""
+    small = store.load("faces-64")
+    with torch.inference_mode():
+        w = small.to_w(torch.randn(100, small.z_dim, generator=torch.Generator().manual_seed(0))).numpy()
+    np.save(here / "w.npy", w)
+    np.save(here / "own.npy", w[:, 0])
+    learned = ("--scores", "own.npy", "--data", "w.npy", "--out", "own.npz", "--model", "faces-64")
+    result = stylegan("directions", "find", *learned)
+    assert (result.exit_code, fetched) == (0, []), result.stderr
+    quality, unknown = result.stderr.splitlines()[:2]
+    assert re.fullmatch(r"own: accuracy \d\.\d\d, R squared -?\d\.\d\d\.", quality)
+    assert unknown.startswith("What moving by 3 changes could not be measured: ")
+    shown = stylegan("directions", "show", "own.npz", "--on", 1, "--steps", 2, "--model", "faces-64").stderr
+    assert "R squared: " in shown
+    assert not any(f"{part}:" in shown for part in ("amount", "ahead", "behind"))
+
+
+def test_scorers_are_fetched_only_for_people_that_can_be_learned_from(stylegan, tiny_model, tiny, fetched, here):
+    np.save(here / "w.npy", np.zeros((20, tiny.w_dim), np.float32))
+    np.save(here / "own.npy", np.arange(19.0))
+    words = ("--scores", "own.npy", "--data", "w.npy", "--keep", "age", "--out", "x.npz", "--model", tiny_model)
+    result = stylegan("directions", "find", *words)
+    assert (result.exit_code, fetched) == (1, [])
+    assert "there are 20 people; give a number for each" in result.stderr
 
 
 def test_two_folders_of_too_few(stylegan, tiny_model, tiny_stylegan, scorers):
@@ -354,6 +393,14 @@ def test_list_and_show(found, stylegan, tiny_model):
     assert "ahead: light" in result.stderr
     rows = recipes.read(Path("red.png")).picture.rows
     assert [cell.caption for cell in rows[1]] == ["red -3", "red 0", "red +3"]
+
+
+def test_a_direction_is_not_taken_for_latents(stylegan, tiny_model, tiny, here):
+    origin = store.load(str(tiny_model)).origin
+    directions.write(here / "f.npz", Direction("f", torch.ones(tiny.num_ws, tiny.w_dim)), origin)
+    result = stylegan("show", "f.npz")
+    told = "Error: f.npz holds a direction, not latents; 'stylegan directions show f.npz' tells about it, and "
+    assert (result.exit_code, result.stderr.startswith(told)) == (1, True), result.stderr
 
 
 def test_a_name_in_a_file_is_no_path(stylegan, tiny_model, tiny, here):

@@ -62,3 +62,11 @@ def test_a_z_in_place_of_a_w_is_doubted(stylegan, here):
     doubted, trusted = (stylegan("sample", name, "--model", "faces-64") for name in ("z.npy", "w.npy"))
     assert "z is 3.5 typical distances from the average face, farther than anybody" in doubted.stderr
     assert (doubted.exit_code, trusted.exit_code, trusted.stderr) == (0, 0, "")
+
+
+def test_many_z_in_place_of_w_are_doubted_once(stylegan, here):
+    np.save(here / "z.npy", np.random.RandomState(42).randn(3, 1, 256).astype(np.float32).repeat(10, axis=1))
+    words = ("sample", "--latents", "z.npy", "--model", "faces-64")
+    result = stylegan(*words)
+    assert (result.exit_code, result.stderr.count("Is it a z?")) == (0, 1), result.stderr
+    assert stylegan(*words, "--quiet", "--force").stderr == ""

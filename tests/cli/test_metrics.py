@@ -115,6 +115,11 @@ def test_the_same_again(stylegan, made, tiny_model):
     assert first == again != other
 
 
+def test_a_metric_that_is_named_twice_is_told_once(stylegan, made):
+    result = stylegan("metrics", made, made, *NUM, "--metrics", "kd, kd")
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)
+
+
 def test_a_run_stands_for_its_model(stylegan, made, tiny_model, here):
     (here / "run").mkdir()
     (here / "run/network-snapshot.safetensors").write_bytes(tiny_model.read_bytes())
@@ -166,6 +171,7 @@ def test_path_length_needs_no_data(stylegan, made, tiny_model):
         (["tiny", "made.zip", "--metrics", "ppl", "--psi", "0.5"], 2, "without truncation; leave out --psi"),
         (["tiny", "made.zip", "--class", "1"], 2, "has no classes"),
         (["made.zip", "made.zip", "--psi", "0.5"], 2, "neither side is a model; leave out --psi"),
+        (["made.zip", "made.zip", "--precision", "bf16"], 2, "neither side is a model; leave out --precision"),
         (["tiny", "made.zip", "--metrics", "ppl", "--precision", "bf16"], 2, "needs --precision fp32"),
     ],
 )

@@ -401,9 +401,18 @@ def test_show_latents(stylegan, tiny_stylegan):
     assert (seed[2], mixed[2]) == ("space       W", "space       W+")
     assert seed[3].startswith("model       tiny (sha256 ")
     assert seed[4:] == ["seed's z    truncated by 0.7"] and not mixed[4:]
-    assert json.loads(stylegan("show", "b.npz", "--json").stdout)["space"] == "W+"
     np.save("c.npy", np.zeros(16, np.float32))
     assert stylegan("show", "c.npy").stdout == "shape       [16]\n"
+
+
+def test_show_latents_in_json(stylegan, tiny_stylegan):
+    """Also of files that say nothing about themselves, such as NVIDIA's."""
+    tiny_stylegan("sample", "--seeds", 1, "--out", "a.png", "--save-latents")
+    np.savez("projected_w.npz", w=np.zeros((1, 13, 16), np.float32))
+    seed, projected = (json.loads(stylegan("show", name, "--json").stdout) for name in ("a.npz", "projected_w.npz"))
+    assert projected == {"shape": [1, 13, 16], "z": False, "tuned": False}
+    assert seed.items() > (projected | {"z": True, "psi": 0.7, "space": "W"}).items()
+    assert seed["model"]["name"] == "tiny"
 
 
 def test_show_tells_noise_in_words(stylegan, tiny_stylegan):

@@ -98,7 +98,7 @@ def test_a_subset_is_another_data_set(stylegan, faces):
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(subset=20, kimg=0.04))
     assert "20 pictures" in result.stderr
     again = stylegan("train", "--data", "faces", "--outdir", "run", *words(subset=19, kimg=0.08))
-    assert (again.exit_code, "contains other pictures than it was trained on" in again.stderr) == (2, True)
+    assert (again.exit_code, "--subset is 19, but was 20; use the same options" in again.stderr) == (2, True)
 
 
 def test_the_same_command_goes_on(stylegan, faces, here):
@@ -516,6 +516,15 @@ def test_other_pictures_are_another_run(stylegan, faces, here):
     assert stylegan("train", *onward).exit_code == 0  # as the sentence says
 
 
+def test_a_subset_of_the_same_pictures_is_another_run(stylegan, faces):
+    stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
+    result = stylegan("train", "--outdir", "run", "--subset", 16)
+    said = f"--subset is 16, but was not given; {SAME}, with --resume run to go on from it."
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+    onward = ["--outdir", "on", "--resume", "run", "--subset", 16, "--batch", 8, "--device", "cpu", "--dry-run"]
+    assert stylegan("train", *onward).exit_code == 0  # as the sentence says
+
+
 def test_a_batch_stays_split_as_it_was(stylegan, faces):
     stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008, batch_gpu=4))
     assert stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.016)).exit_code == 0
@@ -625,6 +634,48 @@ def test_a_run_gives_its_pictures_to_those_that_start_from_it(stylegan, faces, h
         2,
         f"Error: {here / 'faces'}, which ../{name} learned from, is no longer there; name its new place with --data.\n",
     )
+
+
+@pytest.fixture
+def classed(stylegan, here):
+    """A run with two classes, on a subset of its pictures."""
+    write_pictures(here / "classed", count=40, classes=2)
+    begun = ("train", "--data", "classed", "--outdir", "first", "--cond=1", "--subset", 20, "--seed", 3)
+    result = stylegan(*begun, *words(kimg=0.008))
+    assert result.exit_code == 0, result.stderr
+
+
+def test_a_run_gives_its_classes_and_its_subset_too(stylegan, classed, here):
+    begun = ("train", "--outdir", "second", "--resume", "first", "--batch", 8, "--device", "cpu", "--kimg", 0.008)
+    result = stylegan(*begun)
+    told = f"first learned from {here / 'classed'} with --cond --subset 20 --seed 3, and so does this run.\n"
+    assert (result.exit_code, result.stderr.startswith(told)) == (0, True), result.stderr
+    assert "starts at random" not in result.stderr
+    first, second = (json.loads(Path(run, "training_options.json").read_text()) for run in ("first", "second"))
+    assert (second["data"], second["c_dim"]) == (first["data"], 2)
+    result = stylegan("train", "--outdir", "second", "--kimg", 0.016)
+    assert (result.exit_code, "continuing after 0.008 kimg" in result.stderr) == (0, True), result.stderr
+    result = stylegan("train", "--outdir", "third", "--resume", "second", "--dry-run")
+    assert json.loads(result.stdout)["data"] == first["data"]
+
+
+def test_what_is_said_of_the_pictures_is_not_taken_from_the_run(stylegan, classed, here):
+    begun = ("train", "--outdir", "second", "--resume", "first", "--no-cond", "--subset", 16, "--dry-run")
+    result = stylegan(*begun)
+    assert (result.exit_code, result.stderr) == (
+        0,
+        f"first learned from {here / 'classed'}, and so does this run.\n",
+    )
+    options = json.loads(result.stdout)
+    assert (options["c_dim"], options["seed"]) == (0, 0)
+    assert options["data"] == Pictures(here / "classed", None, labelled=False, subset=(16, 0)).fingerprint
+
+
+def test_classes_that_were_not_asked_for_are_told(stylegan, classed):
+    begun = ("train", "--data", "classed", "--outdir", "second", "--resume", "first", "--batch", 8, "--device", "cpu")
+    result = stylegan(*begun, "--kimg", 0.008, "--metrics", "none")
+    told = "first has 2 classes and this run none, as --cond was not given, so the discriminator's last layer starts"
+    assert (result.exit_code, told in result.stderr) == (0, True), result.stderr
 
 
 def test_models_that_are_no_runs_give_no_pictures(stylegan, faces):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from chance import RANDOM
 
-from stylegan_cli.metrics.estimates import GROUPS, SLAB, Estimate, blocks, from_blocks, jackknife, leaving_out, slabs
+from stylegan_cli.metrics.estimates import GROUPS, SLAB, Estimate, blocks, jackknife, leaving_out, mean, slabs
 
 
 def difference(a, b):
@@ -16,7 +16,7 @@ def test_jackknife_of_means_is_the_textbooks():
     a, b = RANDOM.standard_normal((2, 200, 1))
     (found,) = jackknife(leaving_out(difference, a, b))
     groups = [x.mean() - y.mean() for x, y in zip(blocks(a), blocks(b), strict=True)]
-    assert (found.low, found.high) == pytest.approx((from_blocks(np.array(groups)).low, found.high))
+    assert (found.low, found.high) == pytest.approx((mean(np.array(groups)).low, found.high))
     assert found.value == pytest.approx(np.mean(groups))
     assert found.high - found.value == pytest.approx(found.value - found.low)
 
@@ -37,7 +37,7 @@ def test_several_numbers_at_once():
 
 def test_blocks_take_turns():
     assert [block.tolist() for block in blocks(np.arange(12))][:3] == [[0, 10], [1, 11], [2]]
-    assert from_blocks(np.ones(GROUPS)) == Estimate(1, 1, 1)
+    assert mean(np.ones(GROUPS)) == Estimate(1, 1, 1)
 
 
 def test_groups_are_left_out_of_both_sets():
@@ -67,7 +67,12 @@ def test_a_share_of_few_is_not_known_better_than_wilson_says(count, value, low, 
     assert Estimate(value, -0.1, 1.1).and_share_of(count) == Estimate(value, -0.1, 1.1)
 
 
+def test_a_mean_is_that_of_the_rows_though_blocks_differ_in_size():
+    rows = np.r_[np.arange(1.0, GROUPS + 1), 100]
+    assert mean(rows).value == rows.mean()
+
+
 def test_the_interval_of_ten_values_is_students():
     """1 to 10: mean 5.5, standard error 0.9574; nine degrees of freedom."""
-    found = from_blocks(np.arange(1.0, GROUPS + 1))
+    found = mean(np.arange(1.0, GROUPS + 1))
     assert (found.value, found.low, found.high) == pytest.approx((5.5, 3.3341, 7.6659), abs=1e-4)

@@ -45,6 +45,14 @@ def test_the_outer_hundredths_are_left_out():
     assert (found.low, found.value, found.high) == (5, 5, 5)
 
 
+def test_is_the_mean_of_what_is_kept():
+    """As in NVIDIA's code: also if the blocks for the interval differ in size."""
+    values = np.arange(57.0) ** 2
+    assert path_length(values).value == values.mean()  # of so few, none is left out
+    values = np.arange(1007.0) ** 2
+    assert path_length(values).value == values[10:-10].mean()
+
+
 def test_coarse_arithmetic_is_refused(tiny, monkeypatch):
     monkeypatch.setattr(tiny, "dtype", torch.bfloat16)
     with pytest.raises(UsageError, match="--precision fp32"):

@@ -12,7 +12,9 @@ from stylegan_cli.metrics.sets import DataSet, Made
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize(("names", "found"), [("fd", ("fd",)), ("kd", ("kd",)), ("fd, kd", ("fd", "kd")), ("none", ())])
+@pytest.mark.parametrize(
+    ("names", "found"), [("fd", ("fd",)), ("kd", ("kd",)), ("fd, kd, fd", ("fd", "kd")), ("none", ())]
+)
 def test_names(names, found):
     assert watching.metrics_of(names) == found
 

@@ -250,16 +250,15 @@ def find(
     finding.check_seeds(walkers)
     names = targets or ["direction"] if name is None else [name]
     paths = finding.destinations(generation.model, names, out, force)
-    score = finding.open_scorers([*targets, *kept], quiet)
+    finding.check_scorers([*targets, *kept])
     studio = Studio(generation, Output(quiet=quiet))
     chosen = moved_layers(layers, studio.generator)
     faces = lesson.faces(studio.generator)
     if targets or kept:
         finding.check_sizes(studio, faces)
-    elif studio.generator.resolution < SMALLEST:
-        score = None  # what else changes cannot be seen
     search = finding.Search(targets or [lesson.label], kept, chosen, amount, rounds, walkers)
     sample = lesson.sample(studio, faces, drawn)
+    score = finding.open_scorers(studio)
     if score:
         studio.speed_up((0 if faces else len(sample.w)) + search.faces)
     about = {"command": command_line(), "people": len(sample.w)}

@@ -80,21 +80,22 @@ def metrics(
 
     from stylegan_cli import hardware
     from stylegan_cli.cli.studio import open_generator
-    from stylegan_cli.metrics.evaluation import Judge, Settings
+    from stylegan_cli.metrics.evaluation import Judge, Settings, listed
     from stylegan_cli.metrics.features import named
     from stylegan_cli.metrics.sets import DataSet, Made
     from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
-    settings = Settings(tuple(name.strip() for name in names.split(",")), num, seed, size, filter)
+    settings = Settings(listed(names), num, seed, size, filter)
     judged_name, reference_name = _sides(subject, reference, model, data_set, settings.compares)
     if "ppl" in settings.metrics:
-        precision = "fp32" if precision == "auto" else precision
         check_unused("path length is measured without truncation", {"--psi": None if psi == 1 else psi})
+
+    computed = "fp32" if precision == "auto" and "ppl" in settings.metrics else precision
 
     def opened(name: str, like: DataSet | None = None) -> "PictureSet":
         if _is_data(name):
             return DataSet(Path(name), only=class_index)
-        generator, _ = open_generator(ModelChoice(name, device, precision), quiet)
+        generator, _ = open_generator(ModelChoice(name, device, computed), quiet)
         if class_index is not None:
             generator.choose_class(class_index)
         return Made(generator, 1.0 if psi is None else psi, like)
@@ -102,7 +103,8 @@ def metrics(
     judged_by = None if reference_name is None else opened(reference_name)
     judged = opened(judged_name, judged_by if isinstance(judged_by, DataSet) else None)
     if isinstance(judged, DataSet) and isinstance(judged_by, DataSet):
-        check_unused("neither side is a model", {"--psi": psi, "--class": class_index})
+        given = {"--psi": psi, "--class": class_index, "--precision": None if precision == "auto" else precision}
+        check_unused("neither side is a model", given)
     if features == "efficientnet" or "ppl" in settings.metrics:
         fetch([EFFICIENTNET], quiet)
     seen = named(features, hardware.choose_device(device), announce=lambda sentence: None if quiet else tell(sentence))

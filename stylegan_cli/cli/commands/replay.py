@@ -110,7 +110,7 @@ def _told(file: Path, as_json: bool) -> "Iterable[str]":
         return [json.dumps(made)] if as_json else _circumstances(made)
     if file.suffix.lower() in files.ENDINGS + files.TORCH:
         latents = files.read(file)
-        return [json.dumps(latents.about)] if as_json else _lines_of_latents(latents)
+        return [json.dumps(_facts_of_latents(latents))] if as_json else _lines_of_latents(latents)
     if not recipes.has_recipe(file) and (cut := alignment.read(file)):
         place = f"aligned     face {cut.face} of a photo of {cut.size[0]} x {cut.size[1]} pixels (sha256 {cut.photo})"
         return [json.dumps({"alignment": cut.to_plain()}) if as_json else place]
@@ -162,6 +162,13 @@ def _circumstances(made: "Mapping[str, Any]") -> "Iterator[str]":
     yield f"version     {made['version']}"
     yield f"model       {made['model']} (sha256 {made['sha256']})"
     yield f"precision   {made['precision']} on {made['device']}{', compiled' if made['compiled'] else ''}"
+
+
+def _facts_of_latents(latents: "Latents") -> dict[str, Any]:
+    """For JSON: what the file says about itself, and what it holds; `psi` is that of its z."""
+    has_z = latents.z is not None
+    held = {"shape": list(latents.array.shape), "z": has_z, "tuned": any(latents.tuned)}
+    return latents.about | held | ({"psi": latents.psi} if has_z else {})
 
 
 def _lines_of_latents(latents: "Latents") -> "Iterator[str]":

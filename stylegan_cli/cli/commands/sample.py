@@ -156,7 +156,7 @@ def _known(studio: "Studio", persons: list[str] | None, latents: Path | None) ->
             yield int(text) if references.is_seed(text) else 0, person
     else:
         casting.check_truncation(studio, [])
-        yield from enumerate(references.from_file(references.find(str(latents), studio.cast), studio.generator))
+        yield from enumerate(casting.everybody(studio, str(latents)))
 
 
 def _pair(text: str) -> tuple[float, float]:

@@ -84,12 +84,15 @@ def _given(context: typer.Context) -> dict[str, Any]:
     """What the user asked for, now or when the run began."""
     from stylegan_cli.training.resuming import anywhere
 
-    given = {}
-    for name in sorted(context.params.keys() - MOMENTARY):
-        source = context.get_parameter_source(name)
-        if source and source.name != "DEFAULT":
-            given[name] = context.params[name]
+    given = {
+        name: context.params[name] for name in sorted(context.params.keys() - MOMENTARY) if _is_given(context, name)
+    }
     return given | ({"resume": anywhere(given["resume"])} if "resume" in given else {})
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def _is_recalled(context: typer.Context, name: str) -> bool:
@@ -97,14 +100,24 @@ def _is_recalled(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "DEFAULT_MAP"
 
 
-def _pictures(context: typer.Context, data: Path | None, run: "RunFolder", resume: str | None) -> Path:
-    """The pictures to learn from: those that the user names, or named when the run began, or else those of the run that
-    it starts from."""
+def _taken(context: typer.Context, data: Path | None, resume: str | None) -> dict[str, Any]:
+    """What chooses the pictures of the run that `resume` names, for a run without `data`, unless the user says
+    otherwise. The seed belongs to the subset that it chose."""
     from stylegan_cli.training.resuming import pictures_of
 
+    found = pictures_of(resume) if data is None and resume else {}
+    taken = {name: value for name, value in found.items() if not _is_given(context, name)}
+    return taken if "subset" in taken else {name: value for name, value in taken.items() if name != "seed"}
+
+
+def _pictures(
+    context: typer.Context, data: Path | None, run: "RunFolder", resume: str | None, taken: dict[str, Any]
+) -> Path:
+    """The pictures to learn from: those that the user names, or named when the run began, or else those `taken` from
+    the run that it starts from."""
     if data is None and run.options():
         raise UsageError(f"{run.path} no longer records which pictures it learned from; name them with --data")
-    pictures = pictures_of(resume) if data is None and resume else data
+    pictures: Path | None = data or taken.get("data")
     if pictures is None:
         raise UsageError(f"there is no run in {run.path} to continue; use --data to start one")
     if (data is None or _is_recalled(context, "data")) and not pictures.exists():
@@ -129,7 +142,7 @@ def train(
         Path | None,
         typer.Option(
             help="For a new run: square pictures, a folder or .zip made by stylegan dataset. By default, those of the "
-            "run that --resume names.",
+            "run that --resume names, with its --cond and --subset.",
             show_default=False,
         ),
     ] = None,
@@ -227,10 +240,14 @@ def train(
         with world.together():
             if not dry_run:
                 places.check_folder(outdir)
-            pictures = _pictures(context, data, run, resume)
+            taken = _taken(context, data, resume)
+            pictures = _pictures(context, data, run, resume, taken)
             resumed = None if resume is None else (resume, open_resumed(resume, outdir))
-        if data is None and not quiet:
-            tell(f"{resume} learned from {pictures}, and so does this run.")
+        if taken and not quiet:
+            how = asked.options({name: value for name, value in taken.items() if name != "data"})
+            tell(f"{resume} learned from {pictures}{how and f' with {how}'}, and so does this run.")
+        said |= {"seed": taken.get("seed", seed)}
+        cond, subset = taken.get("cond", cond), taken.get("subset", subset)
         wishes = Wishes(pictures, preset, said, resolution, cond, resumed, subset)
         with counting("checking", quiet, "pictures") as on_checked:
             session = planned(run, wishes, world, where, on_checked)
@@ -240,7 +257,7 @@ def train(
                 print_data(json.dumps(asdict(session.options) | asdict(pace), indent=2))
             world.leave()
             return
-        given = _given(context) | {"data": pictures}
+        given = _given(context) | taken | {"data": pictures}
         opened(session, world, pace)
         with world.together():
             # The options of a call that has nothing to do are not recorded.
