@@ -242,7 +242,6 @@ def find(
     from stylegan_cli.cli import finding
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import directions
-    from stylegan_cli.scorers.scores import SMALLEST
 
     drawn = range(seed, seed + (lesson.count or PEOPLE))
     # Edits are made on people drawn with --psi, whatever the direction was learned from: never from these.
