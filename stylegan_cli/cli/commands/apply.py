@@ -17,14 +17,17 @@ from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
+    from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.people import Person
     from stylegan_cli.operations.editing import Edit
 
 
 @dataclass(frozen=True)
 class Step:
-    """One `[[edit]]`: directions by name or file with their amounts; `layers` and `keep` apply to all of them."""
+    """One `[[edit]]`: directions by name or file with their amounts; `layers` and `keep` apply to all of them. Errors
+    say `where` it is."""
 
+    where: str
     amounts: Mapping[str, Amounts]
     layers: str | None = None
     keep: tuple[str, ...] = ()
@@ -69,7 +72,7 @@ def apply(
     studio = Studio(generation, output)
     studio.check_out(1 if paste else len(texts))
     casting.check_truncation(studio, texts)
-    edits = [edit for step in steps for edit in open_edits(studio, step.amounts.items(), step.layers, step.keep)]
+    edits = [edit for step in steps for edit in _opened(studio, step)]
     prices = Prices(studio, max_drift)
     prices.check(edits)
     aims = Aims(studio, edits)
@@ -95,6 +98,13 @@ def apply(
         raise StyleganError(f"{len(failed)} of {len(texts)} people could not be edited: {', '.join(failed)}")
 
 
+def _opened(studio: "Studio", step: Step) -> "list[Edit]":
+    try:
+        return open_edits(studio, step.amounts.items(), step.layers, step.keep)
+    except StyleganError as error:
+        raise StyleganError(f"{step.where}: {error}") from None
+
+
 def read_steps(path: Path) -> list[Step]:
     """The steps in a file of edits. Files that it names may be beside it."""
     plain = _load(path)
@@ -114,7 +124,7 @@ def _load(path: Path) -> Any:
         text = path.read_text(encoding="utf-8-sig")  # Windows editors add a mark
         return tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise StyleganError(f"{path} cannot be read ({error}); fix it") from None
+        raise StyleganError(f'{path} cannot be read: {error}; fix it, and put texts like "60y" in quotes') from None
 
 
 def _step(plain: dict[str, Any], where: str, folder: Path) -> Step:
@@ -137,6 +147,7 @@ def _step(plain: dict[str, Any], where: str, folder: Path) -> Step:
     if not rest:
         raise StyleganError(f"{where} moves nothing; write something like age = 3")
     return Step(
+        where,
         {_beside(folder, name): _amount(value, f"{name} of {where}") for name, value in rest.items()},
         layers,
         tuple(_beside(folder, name) for name in keep),
