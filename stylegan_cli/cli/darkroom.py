@@ -113,24 +113,41 @@ def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage, keep: Ca
     return Found(person, report)
 
 
+def remember(studio: Studio, shot: Shot, wanted: Wanted, someone: Person) -> None:
+    """Keeps a person found in a photo for the commands to come, if these would look for them in the same way."""
+    if wanted == Wanted() and shot.alignment:
+        _keep(studio, _place(studio, shot.photo), someone)
+
+
 def person(studio: Studio, photo: Photo) -> Person:
     """The person in a photo, with the best likeness possible; found once, and then kept in the cache."""
-    wanted, generator, guesses = Wanted(), studio.generator, studio.encoder
-    key = [
-        *(VERSION, file_digest(photo.path), photo.face or 1, asdict(wanted), asdict(pivotal.Settings())),
-        *(studio.precision, generator.origin.sha256, generator.chosen_class, guesses and file_digest(guesses)),
-    ]
-    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
-    kept = cache_folder() / "photos" / f"{name}.npz"
+    kept = _place(studio, photo)
     someone = _remembered(studio, kept)
     if someone is None:
-        someone = _looked_for(studio, photo, wanted, kept)
+        someone = _looked_for(studio, photo, kept)
     return replace(someone, label=photo.label)
 
 
-def _looked_for(studio: Studio, photo: Photo, wanted: Wanted, kept: Path) -> Person:
+def _place(studio: Studio, photo: Photo) -> Path:
+    """Where the person in a photo is kept."""
+    generator, guesses = studio.generator, studio.encoder
+    key = [
+        *(VERSION, file_digest(photo.path), photo.face or 1, asdict(Wanted()), asdict(pivotal.Settings())),
+        *(studio.precision, generator.origin.sha256, generator.chosen_class, guesses and file_digest(guesses)),
+    ]
+    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+    return cache_folder() / "photos" / f"{name}.npz"
+
+
+def _keep(studio: Studio, kept: Path, someone: Person) -> None:
+    places.check_folder(kept.parent)
+    studio.save_latents(kept, [someone])
+
+
+def _looked_for(studio: Studio, photo: Photo, kept: Path) -> Person:
     """Finds the person in a photo and keeps them in a file; the projection is kept before tuning, so that it is not
     lost if tuning is stopped."""
+    wanted = Wanted()
     places.check_folder(kept.parent)
     shot = shoot(photo, studio.generator.resolution, False, studio.output.quiet)
     if not studio.output.quiet:
@@ -141,7 +158,7 @@ def _looked_for(studio: Studio, photo: Photo, wanted: Wanted, kept: Path) -> Per
         someone, _ = _projected(studio, shot, wanted)
         studio.save_latents(halfway, [someone])
     someone = _tuned(studio, shot, someone, wanted.seed)
-    studio.save_latents(kept, [someone])
+    _keep(studio, kept, someone)
     halfway.unlink(missing_ok=True)  # another process may have worked on the same photo
     return someone
 

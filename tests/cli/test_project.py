@@ -317,6 +317,22 @@ def test_an_edit_goes_back_into_its_photo(works, photo, direction):
     assert np.load("me-edited.npz")["w"].shape == np.load("me.npz")["w"].shape
 
 
+def test_whom_project_found_no_other_command_looks_for(works, photo, direction, monkeypatch):
+    works("project", photo, "--steps", 2, "--tune", "-q")
+    monkeypatch.setattr(projection, "project", None)
+    edit = "edit", photo, "--direction", f"{direction}=1", "--paste", photo
+    _, told = works(*edit, "-o", "a.png")
+    assert "can take minutes" not in told
+    works("edit", "me.npz", *edit[2:], "-o", "b.png", "-q")
+    assert np.array_equal(pixels("a.png"), pixels("b.png"))
+
+
+@pytest.mark.parametrize("words", [("--tune", "--seed", 3), (), ("--tune", "--space", "w"), ("--tune", "--aligned")])
+def test_whoever_was_found_in_another_way_is_not_kept(works, photo, tmp_path, words):
+    works("project", photo, "--steps", 2, *words, "-q")
+    assert not (tmp_path / "cache" / "photos").exists()
+
+
 @pytest.mark.parametrize(("limit", "is_told"), [(0.0, True), (99.0, False)])
 def test_a_poor_likeness_is_told_before_it_goes_into_the_photo(works, photo, direction, monkeypatch, limit, is_told):
     monkeypatch.setattr(darkroom, "LIKENESS", {limit: "close"})

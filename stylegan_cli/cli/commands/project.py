@@ -158,6 +158,7 @@ def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: "Sequence[
         data(path)
     studio.save_as(picture, portrait(found.person))
     _save_comparison(studio, compare, shot, found.person)
+    darkroom.remember(studio, shot, wanted, found.person)
     if not quiet:
         _tell(found)
 
