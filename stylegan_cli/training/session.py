@@ -121,6 +121,8 @@ def _check_same(run: RunFolder, before: Options, wishes: Wishes, pictures: Pictu
     if wishes.resumed and wishes.resumed[1].identity != before.resume:
         began = "another model" if before.resume else "random weights"
         _refuse(run, f"it started from {began}, not from --resume {wishes.resumed[0]}", "leave that out", fits=False)
+    if wishes.labelled not in (None, bool(before.c_dim)):
+        _refuse(run, f"it began {'without' if wishes.labelled else 'with'} --cond", "use the same options")
     if pictures.c_dim != before.c_dim:
         _refuse(run, f"the pictures have {pictures.c_dim} classes, but had {before.c_dim}", "use the same --data")
     if pictures.fingerprint != before.data:

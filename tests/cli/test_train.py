@@ -258,7 +258,10 @@ def test_classes_are_kept_too(stylegan, here):
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.016))
     assert (result.exit_code, "continuing after 0.008 kimg" in result.stderr) == (0, True), result.stderr
     result = stylegan("train", "--outdir", "run", "--cond=0")
-    assert (result.exit_code, "the pictures have 0 classes, but had 3" in result.stderr) == (2, True)
+    assert (result.exit_code, "it began with --cond; use the same options" in result.stderr) == (2, True)
+    write_pictures(here / "others", classes=2)
+    result = stylegan("train", "--outdir", "run", "--data", "others")
+    assert (result.exit_code, "the pictures have 2 classes, but had 3" in result.stderr) == (2, True)
 
 
 def test_a_run_that_began_otherwise_is_not_resumed(stylegan, faces):

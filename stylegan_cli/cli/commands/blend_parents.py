@@ -81,18 +81,8 @@ def blend_parents(
             f"a child has two parents, so {' '.join(context.args)} is too much; a child can be a parent in turn: "
             f"stylegan blend-parents family/child.png {context.args[0]}"
         )
-    if weight is not None and seed is not None:
-        raise UsageError("--weight sets the shares that --seed would draw; leave out one of them")
-    if None not in (coarse, middle, fine):
-        check_unused("all bands have their shares already", {"--weight": weight, "--seed": seed})
-    if children > 1 and (weight is not None or None not in (coarse, middle, fine)):
-        raise UsageError("with --weight, or shares for all bands, all siblings would be the same; leave out --children")
-    years = None if age is None else parse_amounts("age", age)
-    if years and years.start is not None:
-        raise UsageError(
-            f"--age {age}: children have one age here, like 8y; to see one grow up: stylegan edit family/child.png "
-            f"--age {age}"
-        )
+    _check_shares(None not in (coarse, middle, fine), weight, seed, children)
+    years = None if age is None else _years(age)
 
     from stylegan_cli.bands import BANDS
     from stylegan_cli.cli import casting
@@ -132,6 +122,26 @@ def blend_parents(
         names = [person.label.replace(" ", "-") for person in siblings]
         works = [*map(portrait, siblings), Work(sheet)]
         studio.save([*names, "family"], works, "family", children + faces_to_compute(sheet))
+
+
+def _check_shares(are_given: bool, weight: float | None, seed: int | None, children: int) -> None:
+    """Checks the options for shares; `are_given`: every band has one."""
+    if weight is not None and seed is not None:
+        raise UsageError("--weight sets the shares that --seed would draw; leave out one of them")
+    if are_given:
+        check_unused("all bands have their shares already", {"--weight": weight, "--seed": seed})
+    if children > 1 and (weight is not None or are_given):
+        raise UsageError("with --weight, or shares for all bands, all siblings would be the same; leave out --children")
+
+
+def _years(age: str) -> Amounts:
+    years = parse_amounts("age", age)
+    if years.start is not None:
+        raise UsageError(
+            f"--age {age}: children have one age here, like 8y; to see one grow up: stylegan edit family/child.png "
+            f"--age {age}"
+        )
+    return years
 
 
 def _aging(studio: "Studio", years: Amounts) -> "Callable[[list[Person]], list[Person]]":

@@ -15,7 +15,12 @@ from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import Photo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stylegan_cli.cli.studio import Studio
     from stylegan_cli.generator import Generator
+    from stylegan_cli.latents.people import Person
+    from stylegan_cli.operations.editing import Edit
 
 FILM_LENGTH = 60  # in frames
 ATTRIBUTES, WAY = "Attributes", "Strips and films"
@@ -217,26 +222,45 @@ def edit(
         fetch(Identity.assets, output.quiet)
     own = list(map(prices.limited, before, aims.reached_by(before)))
     after = [editing.edited(generator, person, limited) for person, limited in zip(before, own, strict=True)]
-    if paste:
-        from stylegan_cli.cli import montage
     if film:
-        shots = editing.Walk(generator, before[0], own[0], way.frames or FILM_LENGTH, way.loop)
-        if paste and film in FRAMES:
-            montage.save_frames(studio, paste, before[0], shots)
-        else:
-            finish = montage.finish_frames(studio, paste, before[0]) if paste else None
-            save_film(studio, shots, way.fps, film, finish)
+        _save_film(studio, before[0], own[0], way, film, paste)
     elif paste:
+        from stylegan_cli.cli import montage
+
         montage.save_pasted(studio, paste, before, after, is_only=len(texts) == 1)
     elif is_strip:
-        number = way.steps or editing.round_steps(edits)
-        strips = [editing.strip(generator, *one, number) for one in zip(before, own, strict=True)]
-        names = [person.label for person in before] if len(before) > 1 else []
-        studio.save_sheet("edit", editing.sheet(strips, names), [person for strip in strips for person in strip])
+        _save_strips(studio, before, own, way.steps or editing.round_steps(edits))
     else:
         names = places.result_names([person.label for person in before], "edit")
         studio.save(names, map(portrait, after), "edited")
     prices.tell(before, own)
+
+
+def _save_film(
+    studio: "Studio", person: "Person", edits: "Sequence[Edit]", way: Way, ending: str, paste: Photo | None
+) -> None:
+    """Writes the film of a person who is edited, or its frames; with a photo, the film of that."""
+    from stylegan_cli.operations.editing import Walk
+
+    shots = Walk(studio.generator, person, edits, way.frames or FILM_LENGTH, way.loop)
+    if not paste:
+        save_film(studio, shots, way.fps, ending)
+        return
+    from stylegan_cli.cli import montage
+
+    if ending in FRAMES:
+        montage.save_frames(studio, paste, person, shots)
+    else:
+        save_film(studio, shots, way.fps, ending, montage.finish_frames(studio, paste, person))
+
+
+def _save_strips(studio: "Studio", people: "Sequence[Person]", edits: "Sequence[Sequence[Edit]]", number: int) -> None:
+    """Writes a strip of faces for each person, below each other."""
+    from stylegan_cli.operations import editing
+
+    strips = [editing.strip(studio.generator, *one, number) for one in zip(people, edits, strict=True)]
+    names = [person.label for person in people] if len(people) > 1 else []
+    studio.save_sheet("edit", editing.sheet(strips, names), [person for strip in strips for person in strip])
 
 
 def _check_kind(film: str | None, is_strip: bool, way: Way, paste: Photo | None) -> None:

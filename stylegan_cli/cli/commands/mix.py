@@ -66,24 +66,9 @@ def mix(
 
     Examples: stylegan mix --coarse jon --fine dany; stylegan mix --rows 1,2,3 --cols jon,dany --styles middle
     """
-    if context.args and (rows or cols):
-        raise UsageError("--rows and --cols take people as one list with commas: --rows 1,2,3 --cols jon,dany")
-    if context.args:
-        one, other, *_ = [*context.args, "42"]
-        raise UsageError(f"say what each person gives: stylegan mix --coarse {one} --fine {other}")
+    _check_unnamed(context.args, bool(rows or cols))
     named = {band: who for band, who in (("coarse", coarse), ("middle", middle), ("fine", fine)) if who is not None}
-    if (rows is None) != (cols is None):
-        raise UsageError("the figure needs both --rows and --cols")
-    if rows and (named or layers):
-        raise UsageError(
-            "--rows and --cols draw a figure with --styles; leave out --coarse, --middle, --fine and --layers"
-        )
-    if not rows:
-        check_unused("--styles is for the figure, which needs --rows and --cols", {"--styles": styles})
-    if not rows and not named and not layers:
-        raise UsageError(
-            "name a person for at least one of --coarse, --middle, --fine; or draw a figure with --rows and --cols"
-        )
+    _check_figure(rows, cols, styles, bool(named or layers))
 
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio, portrait
@@ -117,6 +102,31 @@ def mix(
     givers, others = cast([*named.values()], [who for _, who in explicit])
     extra = [(indices, other) for (indices, _), other in zip(explicit, others, strict=True)]
     studio.save(["mix"], [portrait(mixing.mix(order, dict(zip(named, givers, strict=True)), extra))])
+
+
+def _check_unnamed(people: "Sequence[str]", is_figure: bool) -> None:
+    """Refuses people without an option that says what they give."""
+    if people and is_figure:
+        raise UsageError("--rows and --cols take people as one list with commas: --rows 1,2,3 --cols jon,dany")
+    if people:
+        one, other, *_ = [*people, "42"]
+        raise UsageError(f"say what each person gives: stylegan mix --coarse {one} --fine {other}")
+
+
+def _check_figure(rows: str | None, cols: str | None, styles: str | None, is_mix: bool) -> None:
+    """Checks that this is either the figure or a mix."""
+    if (rows is None) != (cols is None):
+        raise UsageError("the figure needs both --rows and --cols")
+    if rows and is_mix:
+        raise UsageError(
+            "--rows and --cols draw a figure with --styles; leave out --coarse, --middle, --fine and --layers"
+        )
+    if not rows:
+        check_unused("--styles is for the figure, which needs --rows and --cols", {"--styles": styles})
+    if not rows and not is_mix:
+        raise UsageError(
+            "name a person for at least one of --coarse, --middle, --fine; or draw a figure with --rows and --cols"
+        )
 
 
 def _save_figure(

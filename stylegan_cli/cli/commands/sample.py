@@ -88,10 +88,7 @@ def sample(
     Examples: stylegan sample --seeds 0-15,42 --grid; stylegan sample jon dany me.npz --grid;
     stylegan sample -n 10000 --dataset faces.zip --size 128
     """
-    sources = {"PERSON": persons, "--seeds": seeds, "--count": count, "--latents (--projected-w)": latents}
-    given = [name for name, value in sources.items() if value]
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
+    _check_one({"PERSON": persons, "--seeds": seeds, "--count": count, "--latents (--projected-w)": latents})
     if dataset and (persons or latents or grid or output.out or output.save_latents or output.show):
         raise UsageError(
             "--dataset makes single pictures from --seeds or --count, with their latents beside them, and says where "
@@ -142,6 +139,13 @@ def sample(
         studio.save_sheet("sheet", contact_sheet(list(map(face, shown)), columns), shown)
     else:
         studio.save(result_names(labels), (Work(face(person), (person,)) for person in shown), "faces")
+
+
+def _check_one(sources: dict[str, object]) -> None:
+    """Checks that at most one option says who is drawn."""
+    given = [name for name, value in sources.items() if value]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
 
 
 def _known(studio: "Studio", persons: list[str] | None, latents: Path | None) -> "Iterator[tuple[int, Person]]":
