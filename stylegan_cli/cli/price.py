@@ -148,7 +148,7 @@ def _if_hardly(before: Look, after: Look, name: str) -> str:
     """A remark if a wanted score moved less than can be seen; only in per cent, since the others have no ends at which
     pictures change, but scores do not."""
     is_telling = SCORES[name].unit == "%" and _moved(before, after, name) < NOTABLE["%"]
-    return " (hardly a change: not every face takes it)" if is_telling else ""
+    return " (hardly a change)" if is_telling else ""
 
 
 def _with_unit(edit: Edit) -> str:
