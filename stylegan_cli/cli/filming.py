@@ -127,7 +127,8 @@ def _write_film(
 
         def draw() -> Iterator[np.ndarray]:
             size = studio.output.size if film.cells == 1 else studio.cell
-            for i, picture in enumerate(_untuned(film, latents) if add_ws and not studio.output.quiet else film):
+            is_told = add_ws is not None and not studio.output.quiet
+            for i, picture in enumerate(_telling_of_tunings(film, latents) if is_told else film):
                 if finish:
                     frame = np.asarray(finish(render(studio.generator, picture, size)))
                 else:
@@ -143,7 +144,7 @@ def _write_film(
     data(path)
 
 
-def _untuned(film: Frames, latents: Path) -> Iterator[Face | Sheet]:
+def _telling_of_tunings(film: Frames, latents: Path) -> Iterator[Face | Sheet]:
     """The pictures of a film whose latents are saved; tells the user as soon as one is of a person with a tuning."""
     from stylegan_cli.pictures import Face
 

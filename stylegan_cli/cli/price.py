@@ -145,8 +145,8 @@ def _change(before: Look, after: Look, name: str) -> str:
 
 
 def _if_hardly(before: Look, after: Look, name: str) -> str:
-    """A remark if a wanted score moved less than can be seen; only in per cent, since the others have no ends at which
-    pictures change, but scores do not."""
+    """A remark if a wanted score in per cent moved less than can be seen. (Log-odds hardly move either where they are
+    already certain, although the picture changes.)"""
     is_telling = SCORES[name].unit == "%" and _moved(before, after, name) < NOTABLE["%"]
     return " (hardly a change)" if is_telling else ""
 
