@@ -28,17 +28,23 @@ from stylegan_cli.cli.commands.train_encoder import train_encoder
 from stylegan_cli.cli.spellings import spelled
 
 
-class Spelled(TyperGroup):
-    """Accepts other spellings of our commands and options."""
+class Commands(TyperGroup):
+    """Accepts other spellings of our commands and options, and runs everything inside the error boundary."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with boundary():
+            return super().make_context(*args, **kwargs)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, spelled(args))
+
+    def invoke(self, ctx: Any) -> Any:
         with boundary():
-            args = spelled(args)
-        return super().parse_args(ctx, args)
+            return super().invoke(ctx)
 
 
 app = typer.Typer(
-    cls=Spelled,
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

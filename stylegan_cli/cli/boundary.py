@@ -39,6 +39,11 @@ def boundary() -> Iterator[None]:
             yield
     except typer.Exit:
         raise
+    except typer.TyperException as error:
+        if not error.format_message():  # a command that asks for help without arguments has printed it
+            raise
+        tell(f"Error: {misuse(error)}.")
+        raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         tell("Stopped. Finished results are kept; nothing is half-written.")
         raise typer.Exit(INTERRUPTED) from None
@@ -68,6 +73,14 @@ def each_photo(photos: Sequence[Item], do: Callable[[Item], None], done: str) ->
     """Does it with each photo, which is then `done`."""
     if failed := len(photos) - len(each(photos, do)):
         raise StyleganError(f"{failed} of {len(photos)} photos could not be {done}")
+
+
+def misuse(error: typer.TyperException) -> str:
+    """What Typer did not understand, and how the command is used, in one sentence."""
+    told = error.format_message().rstrip(".").replace(". Did", "; did").replace("(Possible", "(possible")
+    context: typer.Context | None = getattr(error, "ctx", None)
+    usage = " ".join(context.get_usage().split()).removeprefix("Usage: ") if context else ""
+    return told[:1].lower() + told[1:] + (f" (usage: {usage}; more with --help)" if usage else "")
 
 
 def sentence(error: Exception) -> str:

@@ -16,7 +16,6 @@ from typing import Annotated, Any, ClassVar, get_type_hints
 import typer
 
 from stylegan_cli.allocation import keep_memory
-from stylegan_cli.cli.boundary import boundary
 from stylegan_cli.cli.places import place
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import Photo
@@ -171,19 +170,18 @@ Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The see
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Spreads the option groups among `function`'s parameters and runs it inside the error boundary."""
+    """Spreads the option groups among `function`'s parameters and prepares what each command needs."""
     hints = get_type_hints(function, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
 
     @wraps(function)
     def run(**values: Any) -> None:
-        with boundary():
-            keep_memory()
-            _check_finite(values)
-            gathered = {
-                name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()
-            }
-            function(**values, **gathered)
+        keep_memory()
+        _check_finite(values)
+        gathered = {
+            name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()
+        }
+        function(**values, **gathered)
 
     parameters = [p for p in _parameters(function, hints) if p.name not in groups]
     for group in groups.values():

@@ -296,7 +296,7 @@ def test_a_photo_that_cannot_be_used_costs_one_sentence(stylegan, here, name, wo
 
 
 WORDS = {
-    "no photo": ([], "Missing argument"),
+    "no photo": ([], "missing argument"),
     "no such photo": (["nobody.png"], "there is no photo 'nobody.png'"),
     "a folder": (["folder"], "folder is a folder; give the photos in it, like folder/*.jpg"),
     "both": (["her.png#2", "--all"], "her.png#2 is one face, and --all takes every face; leave out one of them"),

@@ -30,13 +30,9 @@ def snapshot(folder):
 
 
 def sentence(stderr):
-    """The one sentence on stderr: a line of ours, or what stands in Typer's panel."""
-    if ours := re.fullmatch(r"Error: (.+)\.\n", stderr):
-        return ours[1]
-    usage, _, panel = stderr.partition("╭─ Error ")
-    assert usage.startswith("Usage: ")
-    assert "╭" not in panel
-    return " ".join(line.strip("│ ") for line in panel.splitlines()[1:-1])
+    """The one sentence on stderr."""
+    (line,) = stderr.splitlines()
+    return re.fullmatch(r"Error: (.+)\.", line)[1]
 
 
 @pytest.fixture
@@ -376,9 +372,10 @@ WORDS = {
     "seed": (["sample", "--seed", -1], "--seed"),
     "large seed": (["noise", 1, "--seed", 2**32], "--seed"),
     "last seed": (["sample", "--seed", 2**32 - 1, "--count", 2], "the seed 4294967296 is too large"),
-    "option": (["sample", "--loud"], "--loud"),
-    "command": (["smaple"], "smaple"),
-    "argument": (["noise"], "PERSON"),
+    "option": (["sample", "--sede", 3], "no such option: --sede (possible options: --seed, --seeds, --size) (usage: "),
+    "command": (["smaple"], "no such command 'smaple'; did you mean 'sample'? (usage: "),
+    "argument": (["noise"], "missing argument 'PERSON' (usage: "),
+    "no such file": (["replay", "none.png"], "file 'none.png' does not exist (usage: "),
     "seeds word": (["sample", "--seeds", "a"], "seeds are numbers and ranges like 0,3,5-9, not 'a'"),
     "seeds open": (["sample", "--seeds", "5-"], "seeds are numbers and ranges like 0,3,5-9, not '5-'"),
     "seeds backwards": (["sample", "--seeds", "9-3"], "the range 9-3 is backwards; write 3-9"),

@@ -797,7 +797,7 @@ REFUSED = {
         ["edit", "1,2", "--direction", "age.npz=2", "--paste", "me.png"],
         "1 was not found in me.png; to replace faces of others, paste one person after the other: stylegan paste",
     ),
-    "paste without a photo": (["paste", 1], "Missing argument 'PERSON'"),
+    "paste without a photo": (["paste", 1], "missing argument 'PERSON'"),
     "paste in a size": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--size", 64],
         "faces are pasted at their original size; leave out --size",
