@@ -1,5 +1,5 @@
 """The command line as Typer will see it. Other spellings are changed into ours, here and nowhere else: underscores,
-NVIDIA's names and values, and `~` where shells do not expand it (`--outdir=~/x`)."""
+NVIDIA's names and values, and `~` where shells do not expand it (`--outdir=~/x`, quotes, Windows)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LOOKED_AT = ("--outdir", "--seeds")
 
 def spelled(words: Sequence[str]) -> list[str]:
     """The words after `stylegan` in our spelling. Raises `UsageError` for what has a different name here."""
-    rest, ours = deque(words), list[str]()
+    rest, ours = deque(map(_home, words)), list[str]()
     while rest and rest[0].startswith("-"):
         ours.append(rest.popleft())
     if not rest:
@@ -56,6 +56,11 @@ def spelled(words: Sequence[str]) -> list[str]:
     return ours + list(rest)
 
 
+def _home(word: str) -> str:
+    """With `~` at the beginning expanded."""
+    return os.path.expanduser(word)  # noqa: PTH111 (a path would lose a slash at its end, and one of https://)
+
+
 def _option(verb: str, word: str, rest: deque[str]) -> list[str]:
     """An option in our spelling. If the value is the next word, and matters, it is taken from the `rest`."""
     name, equals, value = word.partition("=")
@@ -66,7 +71,7 @@ def _option(verb: str, word: str, rest: deque[str]) -> list[str]:
     takes_next = name in LOOKED_AT or what in IDLE | ARGUMENTS
     if not equals and following and (takes_next or following.lower() in same):
         equals, value = "=", rest.popleft()
-    value = os.path.expanduser(value)  # noqa: PTH111 (a path would lose a slash at its end, and one of https://)
+    value = _home(value)
     if what in IDLE:
         return []
     if what in ARGUMENTS and equals:

@@ -89,7 +89,7 @@ def test_what_is_no_option_stays_as_it_is():
 
 
 def test_home(monkeypatch, stylegan, here, tmp_path):
-    """Shells expand ~ at the beginning of words only."""
+    """Shells expand ~ at the beginning of words only, not in quotes, and not at all on Windows."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
     result = stylegan("sample", "--seeds", 1, "--model=faces-64", "--outdir=~/x")
@@ -102,6 +102,12 @@ def test_home(monkeypatch, stylegan, here, tmp_path):
     assert spelled(["sample", "--network=~nobody-of-this-name/x", "--psi=0"])[1:] == [
         "--network=~nobody-of-this-name/x",
         "--psi=0",
+    ]
+    assert spelled(["edit", "~/me.jpg", "-o", "~/a.png"]) == [
+        "edit",
+        f"{tmp_path}/home/me.jpg",
+        "-o",
+        f"{tmp_path}/home/a.png",
     ]
 
 
