@@ -78,6 +78,9 @@ def each_photo(photos: Sequence[Item], do: Callable[[Item], None], done: str) ->
 def misuse(error: typer.TyperException) -> str:
     """What Typer did not understand, and how the command is used, in one sentence."""
     told = error.format_message().rstrip(".").replace(". Did", "; did").replace("(Possible", "(possible")
+    if problems := getattr(error.__cause__, "errors", None):  # pydantic's, which know what was found
+        found = problems()[0]["input"]
+        told = re.sub(": Input should be ([^,]+).*", lambda match: f": it should be {match[1]}, not {found}", told)
     context: typer.Context | None = getattr(error, "ctx", None)
     usage = " ".join(context.get_usage().split()).removeprefix("Usage: ") if context else ""
     return told[:1].lower() + told[1:] + (f" (usage: {usage}; more with --help)" if usage else "")
