@@ -1,5 +1,6 @@
-"""ICC profiles that are unlike sRGB: red and green change places, or grey is linear."""
+"""ICC profiles that are unlike sRGB: red and green change places, colours or grey are linear."""
 
+import re
 import struct
 
 from PIL import ImageCms
@@ -11,6 +12,15 @@ def _swapped():
     profile = bytearray(SRGB.replace(b"sRGB", b"test").replace("sRGB".encode("utf-16-be"), "test".encode("utf-16-be")))
     red, green = profile.index(b"rXYZ"), profile.index(b"gXYZ")
     profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"
+    return bytes(profile)
+
+
+def _linear():
+    """Of colours, with a name in which "sRGB" stands, as editors give it."""
+    profile = bytearray(SRGB.replace("built-in".encode("utf-16-be"), "linear! ".encode("utf-16-be")))
+    for place in (match.start() for match in re.finditer(b"[rgb]TRC", SRGB)):
+        (at,) = struct.unpack_from(">L", SRGB, place + 4)
+        struct.pack_into(">4sLHHl", profile, at, b"para", 0, 0, 0, 65536)  # a gamma of 1, in units of 1/65536
     return bytes(profile)
 
 
@@ -29,4 +39,4 @@ def _linear_grey():
     return header + table + b"".join(tags.values())
 
 
-SWAPPED, LINEAR_GREY = _swapped(), _linear_grey()
+SWAPPED, LINEAR, LINEAR_GREY = _swapped(), _linear(), _linear_grey()

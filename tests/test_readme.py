@@ -39,7 +39,7 @@ COMMANDS = {" ".join(words): command for words, command in below(TOP) if not has
 
 def lines_of(page):
     """The command lines in a page's blocks."""
-    page = re.sub(r" *\\?\n {8}(?=-)", " ", page)  # one line on two
+    page = re.sub(r" *\\\n {8}(?=-)", " ", page)  # one line on two
     page = re.sub(r"^    torchrun .* -m stylegan_cli ", "stylegan ", page, flags=re.MULTILINE)
     return re.findall(r"^(?:    )?(stylegan .*)", page, re.MULTILINE)
 
@@ -73,6 +73,14 @@ def test_every_command_parses(line, here):
     command, arguments = command_of(words)
     assert not hasattr(command, "commands"), f"{line} names no command"
     command.make_context(command.name, list(arguments))
+
+
+def test_no_line_writes_what_another_one_wrote():
+    """Nothing is replaced without --force; runs go on."""
+    written = re.findall(
+        r"^stylegan (?!train --outdir run ).*? (?:-o|--out|--outdir|--dataset) (\S+)", README, re.MULTILINE
+    )
+    assert len(written) > 15 and len(written) == len(set(written)), sorted(written)
 
 
 def test_examples_are_found():

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 FILMS = ("mp4", "webm", "gif")  # and webp, which is also a picture format
 FRAMES = ("png", "jpg")
-LARGEST = 16_000  # pixels: the longest edge that encoders take
 RATE = 30  # frames per second by default
 
 

@@ -6,7 +6,6 @@ beyond the photo, the photo is mirrored and fades into blur.
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -16,11 +15,11 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
-from PIL.PngImagePlugin import PngInfo
 
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.faces import geometry
 from stylegan_cli.faces.detection import Detection
+from stylegan_cli.media import png
 from stylegan_cli.pillow import BROKEN_PICTURE
 
 PLACE_CHUNK = "stylegan-align"
@@ -157,10 +156,7 @@ def crop(image: Image.Image, alignment: Alignment, size: int = 1024) -> Image.Im
 
 def to_png(face: Image.Image, alignment: Alignment, file: str) -> bytes:
     """The PNG file of an aligned face, with its alignment for `read`, and the name of the photo's `file`."""
-    info, buffer = PngInfo(), io.BytesIO()
-    info.add_text(PLACE_CHUNK, json.dumps(alignment.to_plain() | {"file": file}))
-    face.save(buffer, "PNG", pnginfo=info, compress_level=4)
-    return buffer.getvalue()
+    return png.encode(np.asarray(face), {PLACE_CHUNK: json.dumps(alignment.to_plain() | {"file": file})})
 
 
 def read(path: Path) -> Alignment | None:

@@ -102,7 +102,7 @@ def carried(before: np.ndarray, change: np.ndarray, weight: np.ndarray, border: 
 
     apart = before - resized(colours, size)
     predicted = resized(changes, size) + np.einsum("yxi,yxij->yxj", apart, resized(slope, size))
-    strange = np.einsum("yxi,yxij,yxj->yx", apart, resized(precision, size), apart, optimize=True)[..., None]
+    strange = np.einsum("yxi,yxij,yxj->yx", apart, resized(precision, size), apart)[..., None]
     doubt = (resized(unexplained, size).clip(0) + GRAIN**2) * (1 + strange)  # a prediction's variance
     power = (predicted**2).sum(axis=2, keepdims=True)
     return np.asarray(predicted * power / (power + doubt))

@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from stylegan_cli.errors import StyleganError
+from stylegan_cli.files import UNREAD
 from stylegan_cli.media import decoding, exif
 from stylegan_cli.media.decoding import Original
 
@@ -36,12 +37,16 @@ def _original(path: Path) -> tuple[Original, bytes]:
     try:
         content = _content(path)
         return decoding.original(content, MAX_PIXELS), content
+    except decoding.TooManyPixelsError as error:
+        raise StyleganError(f"{path} {error}; make it smaller, or use another photo") from None
     except decoding.UnusableError as error:
         raise StyleganError(f"{path} {error}; use another photo, or save it again as PNG or JPEG") from None
 
 
 def _content(path: Path) -> bytes:
     try:
+        if path.name.lower().endswith(UNREAD):  # Pillow would open the preview in some of them
+            raise decoding.UnusableError("has a format that cannot be read here")
         if problem := decoding.too_large(path.stat().st_size):
             raise decoding.UnusableError(problem)
         content = path.read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,10 +21,15 @@ MAX_BYTES = 1 << 28  # of a file
 STRIP = 256  # rows converted at once
 PAPER = "white"  # behind transparent pictures
 SRGB = b""  # stands for its profile
+SAME = 3  # of 255: profiles that differ by less are taken for one, as those are that call themselves sRGB
 
 
 class UnusableError(StyleganError):
     """One picture cannot be used; the message is worded to follow its name: "is encrypted"."""
+
+
+class TooManyPixelsError(UnusableError):
+    """The picture could be used if it were smaller."""
 
 
 def too_large(size: int, most: int = MAX_BYTES) -> str | None:
@@ -78,20 +84,21 @@ def original(content: bytes, max_pixels: int = MAX_PIXELS) -> Original:
     try:
         image = _opened(content)
         if image.width * image.height > max_pixels:
-            raise UnusableError(f"has {image.width} x {image.height} pixels, which is too many")
+            raise TooManyPixelsError(f"has {image.width} x {image.height} pixels, which is too many")
         if image.format == "PNG":
             image.verify()  # by checksums: decoding alone would accept the zeros in a half-written file as pixels
             image = _opened(content)
         image.load()
-        ImageOps.exif_transpose(image, in_place=True)
     except (UnusableError, MemoryError):
         raise
     except UnidentifiedImageError:
         raise UnusableError("is not a picture of a known format") from None
     except Image.DecompressionBombError:
-        raise UnusableError(f"has more than {2 * MAX_PIXELS:,} pixels, which is too many") from None
+        raise TooManyPixelsError(f"has more than {2 * MAX_PIXELS:,} pixels, which is too many") from None
     except BROKEN_PICTURE as error:
         raise UnusableError(f"is damaged ({in_words(error)})") from None
+    with suppress(*BROKEN_PICTURE):  # damaged EXIF data do not make a picture useless
+        ImageOps.exif_transpose(image, in_place=True)
     return _to_rgb(image)
 
 
@@ -117,6 +124,10 @@ def _to_rgb(image: Image.Image) -> Original:
     profile, rgba = image.info.get("icc_profile") or b"", None
     if image.mode.startswith("I"):
         image = _from_16_bits(image)
+    elif image.mode == "P" and not image.has_transparency_data:
+        image = image.convert("RGB")
+    elif image.mode in ("L", "LA") and image.has_transparency_data:
+        image, profile = _from_clear_grey(image.convert("LA"), profile), SRGB
     if image.mode == "F":
         raise UnusableError("has floating-point pixels; save it with 8 or 16 bits per channel")
     if image.has_transparency_data:
@@ -129,6 +140,13 @@ def _to_rgb(image: Image.Image) -> Original:
         alpha, rgba = rgba.getchannel("A"), _converted(rgba.convert("RGB"), profile, own)
         rgba.putalpha(alpha)
     return Original(_converted(image, profile, own), own, rgba)
+
+
+def _from_clear_grey(image: Image.Image, profile: bytes) -> Image.Image:
+    """LA to RGBA in sRGB: a profile of grey holds for the grey alone."""
+    result = _converted(image.getchannel("L"), profile, SRGB)
+    result.putalpha(image.getchannel("A"))
+    return result
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:
@@ -154,16 +172,23 @@ def _converted(image: Image.Image, profile: bytes, to: bytes) -> Image.Image:
 
 @lru_cache(maxsize=64)
 def _transform(profile: bytes, to: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """The transform between two profiles; None if there is nothing to do, or if one of them is invalid."""
+    """The transform between two profiles; None if it changes nothing that can be seen, or if one of them is invalid."""
     if profile == to or mode not in ("L", "RGB", "CMYK"):
         return None
     try:
-        before, after = _profile(profile), _profile(to)
-        if all("sRGB" in ImageCms.getProfileDescription(one) for one in (before, after)):
-            return None
-        return ImageCms.buildTransform(before, after, mode, "RGB")
+        transform = ImageCms.buildTransform(_profile(profile), _profile(to), mode, "RGB")
     except (ImageCms.PyCMSError, OSError):
         return None
+    if mode == "RGB" and _most_change(transform) <= SAME:
+        return None
+    return transform
+
+
+def _most_change(transform: ImageCms.ImageCmsTransform) -> int:
+    """By how much a transform changes RGB colours at most, of 4096 in all."""
+    colours = np.mgrid[0:256:17, 0:256:17, 0:256:17].astype(np.uint8).reshape(3, 64, 64).transpose(1, 2, 0)
+    after = np.asarray(transform.apply(Image.fromarray(colours)))
+    return int(np.abs(after.astype(int) - colours).max())
 
 
 def _profile(content: bytes) -> ImageCms.ImageCmsProfile:

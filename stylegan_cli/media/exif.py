@@ -21,9 +21,9 @@ SETTINGS, PLACE = 0x8769, 0x8825  # where two more directories are: how and wher
 # Of the first directory: maker, model, resolution, date, artist, computer, copyright. Everything else there is about
 # the photo's own pixels (orientation, thumbnail, strips), or a text for any purpose.
 KEPT = {0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0132, 0x013B, 0x013C, 0x8298, SETTINGS, PLACE}
-# Of the settings: the maker's notes, which can hold a preview; the photo's size; where in it the subject is; and
-# another directory, for printers.
-DROPPED = {0x927C, 0xA002, 0xA003, 0x9214, 0xA214, 0xA005}
+# Of the settings: the maker's notes, which can hold a preview; the user's comment; the photo's size; where in it the
+# subject is; and another directory, for printers.
+DROPPED = {0x927C, 0x9286, 0xA002, 0xA003, 0x9214, 0xA214, 0xA005}
 MOST = 60_000  # bytes: a JPEG file holds hardly more
 
 

@@ -20,25 +20,26 @@ from stylegan_cli.errors import StyleganError, UsageError, first_line
 from stylegan_cli.files import replacing_alone
 from stylegan_cli.media.background import Background
 
-# The chroma of these codecs has half the resolution, so their pictures need even edges. The colour space is declared:
-# otherwise players guess it from the picture's height.
+# The colour space is declared: otherwise players guess it from the picture's height.
 _VIDEO = (
     "-vf",
-    "pad=ceil(iw/2)*2:ceil(ih/2)*2,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,"
+    "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,"
     "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709",
 )
 # One palette per frame: a palette for the whole film would make ffmpeg keep all frames in memory.
 _PALETTE = "split[frames][same];[same]palettegen=stats_mode=single[palette];[frames][palette]paletteuse=new=1"
-# x264's fastest preset, at a quality at which slower ones look the same: when drawing needs the same cores, four times
-# the work for two thirds of the bytes does not pay.
+# x264's fastest preset, at a quality at which slower ones look the same: when drawing needs the same cores, more work
+# for smaller files does not pay.
 CODECS = {
     "mp4": ("-c:v", "libx264", "-crf", "19", "-preset", "ultrafast", "-movflags", "+faststart", *_VIDEO),
     "webm": ("-c:v", "libvpx-vp9", "-crf", "20", "-b:v", "0", "-deadline", "realtime", "-cpu-used", "5", *_VIDEO),
     "gif": ("-filter_complex", _PALETTE, "-loop", "0"),
     "webp": ("-c:v", "libwebp_anim", "-quality", "90", "-loop", "0", "-pix_fmt", "yuv420p"),
 }
+LARGEST = 16_000  # pixels: the longest edge that all of them take
+HALVED = ("mp4", "webm")  # their chroma has half the resolution, so their edges must be even
 # These can hold a text; so long a text is not passed to ffmpeg, because systems limit the length of a command.
-TOLD, LONGEST_TEXT = ("mp4", "webm"), 8000
+TOLD, LONGEST_TEXT = HALVED, 8000
 # GIF counts time in hundredths of a second; frames shorter than two of them are shown for ten by browsers.
 FASTEST = {"gif": 50}
 # Error codes of a pipe whose reader has gone; the second is Windows's.
@@ -80,6 +81,8 @@ def filming(path: Path, fps: float, format: str, text: str = "") -> Iterator[Cal
 
         def add(frame: np.ndarray) -> None:
             nonlocal encoder
+            if format in HALVED:
+                frame = _even(frame)
             encoder = encoder or _start(part, frame.shape, fps, (*CODECS[format], *told), complaints)
             assert encoder.stdin is not None
             try:
@@ -97,6 +100,14 @@ def filming(path: Path, fps: float, format: str, text: str = "") -> Iterator[Cal
             if encoder is not None:
                 encoder.kill()
                 encoder.wait()
+
+
+def _even(frame: np.ndarray) -> np.ndarray:
+    """With the last row and column twice where their number is odd: what is there shines into its neighbours."""
+    height, width, _ = frame.shape
+    if not (height % 2 or width % 2):
+        return frame
+    return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
 
 
 def text_of(path: Path) -> str:
@@ -122,6 +133,11 @@ def _start(
     part: Path, shape: tuple[int, ...], fps: float, options: Sequence[str], complaints: IO[bytes]
 ) -> subprocess.Popen[bytes]:
     height, width, _ = shape
+    if max(width, height) > LARGEST:
+        raise UsageError(
+            f"films have at most {LARGEST:,} pixels per edge, but this one is {width} x {height}; use something "
+            "smaller, or frames (--format png)"
+        )
     source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-")
     # As a file, whatever its name: ffmpeg takes what precedes a colon for a protocol.
     command = [_ffmpeg(), "-y", "-loglevel", "error", *source, *options, f"file:{part}"]

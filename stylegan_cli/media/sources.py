@@ -30,7 +30,11 @@ MEND = "make a data set of it with stylegan dataset"  # the advice if a source i
 MAX_LABELS, LABEL = 1 << 26, 64
 OF_OTHER_KIND = "has a format that cannot be read here; save it as JPEG or PNG"
 LABEL_MODES = ("auto", "json", "folders", "none")
-BROKEN_MEMBER = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError)
+# The last: names that are said to be UTF-8, and are not.
+BROKEN_MEMBER = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError),
+    UnicodeDecodeError,
+)
 
 
 class Source(ABC):

@@ -275,7 +275,7 @@ UNUSABLE = {
     "corrupt.png": (corrupt, "corrupt.png is damaged ("),
     "bomb.png": (
         lambda path: path.write_bytes(png(1_000_000, 1_000_000, 8, 2, b"")),
-        "bomb.png has more than 178,956,970 pixels, which is too many; use another photo",
+        "bomb.png has more than 178,956,970 pixels, which is too many; make it smaller, or use another photo",
     ),
     "nobody.png": (lambda path: Image.new("RGB", (300, 200), "white").save(path), "no face was found in nobody.png; "),
     "pixel.png": (lambda path: Image.new("RGB", (1, 1)).save(path), "no face was found in pixel.png; "),

@@ -26,7 +26,11 @@ BROKEN = {
     "text.jpg": (lambda path: path.write_text("This is a letter, not a photo."), "is not a picture of a known format"),
     "empty.jpg": (lambda path: path.touch(), "is empty"),
     "endless.jpg": (endless, "has 257 MiB, more than the limit of 256"),
-    "bomb.png": (lambda path: path.write_bytes(png(14_000, 14_000, 8, 2, b"")), "pixels, which is too many"),
+    "raw.DNG": (lambda path: Image.new("RGB", (64, 64)).save(path, "TIFF"), "has a format that cannot be read here"),
+    "bomb.png": (
+        lambda path: path.write_bytes(png(14_000, 14_000, 8, 2, b"")),
+        "pixels, which is too many; make it smaller, or use another photo",
+    ),
 }
 
 

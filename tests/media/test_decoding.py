@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from odd_profile import LINEAR_GREY, SRGB, SWAPPED
-from PIL import Image
+from odd_profile import LINEAR, LINEAR_GREY, SRGB, SWAPPED
+from PIL import Image, ImageCms
 from png_by_hand import png
 
 from stylegan_cli.media.decoding import UnusableError, decode, original
@@ -138,6 +138,37 @@ def test_profiles_are_converted_to_srgb():
     assert np.abs(found[1:] - (100, 200, 50)).max() <= 2 and (found[0] == 255).all()
     for profile in (SRGB, b"nonsense"):
         assert (colours(encoded(image, "PNG", icc_profile=profile)) == (200, 100, 50)).all()
+
+
+def test_a_profile_is_not_taken_for_srgb_by_its_name():
+    assert "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(LINEAR)))
+    content = encoded(Image.new("RGB", (4, 4), (128, 128, 128)), "PNG", icc_profile=LINEAR)
+    assert np.abs(colours(content) - 188).max() <= 1
+    assert original(content).profile == LINEAR
+
+
+@pytest.mark.parametrize("clear", [{}, {"transparency": 1}])
+def test_profiles_hold_for_palettes(clear):
+    image = Image.new("P", (4, 4), 0)
+    image.putpalette([200, 100, 50, 1, 2, 3])
+    assert np.abs(colours(encoded(image, "PNG", icc_profile=SWAPPED, **clear)) - (100, 200, 50)).max() <= 2
+
+
+@pytest.mark.parametrize(("mode", "clear"), [("LA", {}), ("L", {"transparency": 3})])
+def test_profiles_of_grey_hold_for_what_is_transparent(mode, clear):
+    image = Image.new(mode, (4, 4), (128, 255) if mode == "LA" else 128)
+    image.putpixel((0, 0), (128, 0) if mode == "LA" else 3)
+    found = original(encoded(image, "PNG", icc_profile=LINEAR_GREY, **clear))
+    shown = np.asarray(found.in_srgb()).astype(int)
+    assert (shown[0, 0] == 255).all() and np.abs(shown[1:] - 188).max() <= 1
+    assert found.profile == b"" and np.asarray(found.rgba)[0, 0, 3] == 0
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "JPEG"])
+def test_damaged_exif_data_do_not_matter(format):
+    image = Image.new("RGB", (4, 4), "red")
+    found = colours(encoded(image, format, exif=b"Exif\0\0garbage garbage"))
+    assert np.abs(found - (255, 0, 0)).max() <= 4
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF"])

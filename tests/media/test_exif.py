@@ -16,6 +16,7 @@ from stylegan_cli.media.encode import FORMATS, encode
 
 MAKE, SOFTWARE, ORIENTATION, DESCRIPTION, ARTIST, SETTINGS, PLACE = 271, 305, 274, 270, 315, 0x8769, 0x8825
 VERSION, TAKEN, EXPOSURE, NOTES, WIDTH, SPACE, LENS = 0x9000, 0x9003, 0x829A, 0x927C, 0xA002, 0xA001, 0xA434
+COMMENT = 0x9286
 ODD = "Jürgen Gläß, ©"
 THUMBNAIL, PRINTER = 0x0201, 0xA005
 
@@ -29,7 +30,7 @@ def camera(order):
     written[SOFTWARE], written[282] = "firmware 1.0", IFDRational(300)
     written[SETTINGS] = {
         VERSION: b"0232", TAKEN: "2020:02:03 04:05:06", EXPOSURE: IFDRational(1, 60), NOTES: b"preview" * 99,
-        WIDTH: 4000, SPACE: 65535, LENS: "Zuiko 1:2.8", PRINTER: {1: "R98"},
+        WIDTH: 4000, SPACE: 65535, LENS: "Zuiko 1:2.8", COMMENT: b"Anna", PRINTER: {1: "R98"},
     }  # fmt: skip
     written[PLACE] = {1: "N", 2: (IFDRational(52), IFDRational(30), IFDRational(5, 7)), 3: "E"}
     return written.tobytes().removeprefix(b"Exif\0\0")
@@ -63,7 +64,7 @@ def test_what_is_kept_is_the_same_and_of_the_same_type(order):
 
 def test_nothing_is_kept_that_no_longer_holds():
     first, shot, _ = read(exif.kept(camera("<")))
-    assert not {ORIENTATION, DESCRIPTION} & first.keys() and not {NOTES, WIDTH, PRINTER} & shot.keys()
+    assert not {ORIENTATION, DESCRIPTION} & first.keys() and not {NOTES, WIDTH, PRINTER, COMMENT} & shot.keys()
     assert shot[SPACE][1] == 1  # sRGB
     assert first[SOFTWARE][1].startswith("stylegan ")
 

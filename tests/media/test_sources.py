@@ -168,6 +168,13 @@ def test_a_member_with_a_broken_sum(tmp_path):
         source.read("a.png")
 
 
+def test_a_member_whose_name_is_no_text_where_it_begins(tmp_path):
+    path, name = fill(tmp_path / "p.zip", {"\u00e9.png": "", "b.png": ""}), "\u00e9".encode()
+    path.write_bytes(path.read_bytes().replace(name, b"\xff\xff", 1))
+    with open_source(path) as source, pytest.raises(UnusableError, match="cannot be unpacked"):
+        source.read("\u00e9.png")
+
+
 NVIDIA = {"00000/img0.png": "", "00000/img1.png": ""}
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stylegan_cli.cli.filming import LARGEST, RATE, FilmOutput, film_ending, save_film
+from stylegan_cli.cli.filming import RATE, FilmOutput, film_ending, save_film
 from stylegan_cli.cli.options import Generation, check_unused, check_word, command
 from stylegan_cli.errors import UsageError
 
@@ -110,6 +110,8 @@ def interpolate(
 
 def _grid(text: str, people: int, cell: int) -> tuple[int, int]:
     """Columns and rows of `4x2`, which must share this many people, with faces of `cell` pixels."""
+    from stylegan_cli.media.film import LARGEST
+
     match = re.fullmatch(r"(\d{1,2})x(\d{1,2})", text.lower())
     if match is None or not (int(match[1]) and int(match[2])):
         raise UsageError(f"--grid takes columns and rows like 4x2, not {text!r}")
