@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from threading import Thread
 from typing import Any, TypeVar
@@ -24,6 +24,8 @@ from stylegan_cli.errors import StyleganError, UsageError, first_line
 T = TypeVar("T")
 PATIENCE = timedelta(hours=3)  # for a leader writing a snapshot or computing metrics; torchrun detects dead processes
 CLOSED = re.compile("closed by peer|reset by peer|broken pipe", re.IGNORECASE)  # messages of gloo and NCCL
+# For another GPU: whatever takes longer is waited for on the CPU. NCCL then ends this process.
+STALLED = timedelta(minutes=10)
 FOR_EVER = timedelta(days=365)
 MEETING = timedelta(minutes=30)  # for all processes to start
 
@@ -48,11 +50,13 @@ def _hearing() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class World:
-    """The processes that take part: this is number `rank` of `size`. Every method that waits for the others raises
-    `LostError` if one of them has ended."""
+    """The processes that take part: this is number `rank` of `size`. They talk through gloo, and add tensors on GPUs
+    through NCCL if there is a group `between_gpus`. Every method that waits for the others raises `LostError` if one of
+    them has ended; only NCCL does not tell, but ends this process, too."""
 
     rank: int = 0
     size: int = 1
+    between_gpus: dist.ProcessGroup | None = field(default=None, compare=False)
 
     @property
     def leads(self) -> bool:
@@ -68,9 +72,7 @@ class World:
         if self.size == 1:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        with _hearing():
-            dist.all_reduce(flat)
+        flat = self.add(torch.cat([gradient.flatten() for gradient in gradients]))
         for gradient, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(summed.view_as(gradient))
 
@@ -78,7 +80,7 @@ class World:
         """The sum over all processes, in place."""
         if self.size > 1:
             with _hearing():
-                dist.all_reduce(values)
+                dist.all_reduce(values, group=self.between_gpus if values.is_cuda else None)
         return values
 
     def wait(self) -> None:
@@ -117,15 +119,19 @@ class World:
 
 def join(device: torch.device) -> tuple[World, torch.device]:
     """Joins the other processes that torchrun started, if any. Returns the `World` and this process's own device."""
-    return _join(device, "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", PATIENCE)
+    world, device = _join(device, PATIENCE)
+    if world.size > 1 and device.type == "cuda" and dist.is_nccl_available():  # Windows has none
+        with _hearing():
+            world = replace(world, between_gpus=dist.new_group(backend="nccl", timeout=STALLED))
+    return world, device
 
 
 def join_to_share(device: torch.device) -> tuple[World, torch.device]:
     """`join`, for work that is only divided: processes wait for each other as long as it takes, and may share GPUs."""
-    return _join(device, "gloo", FOR_EVER)
+    return _join(device, FOR_EVER)
 
 
-def _join(device: torch.device, backend: str, patience: timedelta) -> tuple[World, torch.device]:
+def _join(device: torch.device, patience: timedelta) -> tuple[World, torch.device]:
     if os.environ.get("WORLD_SIZE", "1") == "1":
         return World(), device
     if device.type == "mps":
@@ -137,7 +143,7 @@ def _join(device: torch.device, backend: str, patience: timedelta) -> tuple[Worl
         torch.cuda.set_device(device)
     store, rank, size = _meet()
     with _hearing():
-        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=patience)
     return World(rank, size), device
 
 

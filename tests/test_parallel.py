@@ -22,6 +22,7 @@ def launched(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
     monkeypatch.setattr(parallel.dist, "init_process_group", lambda *_, **__: None)
+    monkeypatch.setattr(parallel.dist, "is_nccl_available", lambda: False)
 
     def join(**told):
         for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
@@ -40,6 +41,25 @@ def test_a_process_has_the_gpu_of_its_number(launched, told, gpu):
     """On its machine, or of all where it is told no other."""
     told = {"RANK": 3, "WORLD_SIZE": 6} | told
     assert launched(**told) == (World(told["RANK"], 6), torch.device("cuda", gpu))
+
+
+def test_gpus_add_through_nccl_and_processes_talk_through_gloo(launched, monkeypatch):
+    """Hours are for a leader that writes; a GPU that is lost is not waited for so long."""
+    groups = {}
+    told = {"RANK": 0, "WORLD_SIZE": 2}
+    monkeypatch.setattr(parallel.dist, "init_process_group", lambda backend, **how: groups.update({backend: how}))
+    monkeypatch.setattr(
+        parallel.dist, "new_group", lambda backend, timeout: groups.update({backend: timeout}) or "gpus"
+    )
+    assert launched(**told)[0].between_gpus is None
+    monkeypatch.setattr(parallel.dist, "is_nccl_available", lambda: True)
+    world, _ = launched(**told)
+    assert groups["gloo"]["timeout"] == timedelta(hours=3) and groups["nccl"] < timedelta(minutes=20)
+    through = []
+    monkeypatch.setattr(parallel.dist, "all_reduce", lambda _, group: through.append(group))
+    world.add(SimpleNamespace(is_cuda=True))
+    world.add(torch.zeros(1))
+    assert through == ["gpus", None]
 
 
 def test_waiting_for_the_others_can_be_stopped(monkeypatch):
@@ -107,7 +127,7 @@ def add_gradients(world):
 )  # fmt: skip
 @pytest.mark.parametrize("say", [add_gradients, lambda w: w.add(torch.zeros(1)), World.wait, lambda w: w.gather(1)])
 def test_the_silence_of_others_is_told_in_words(monkeypatch, say, error, told):
-    def silence(*_):
+    def silence(*_, **__):
         raise RuntimeError(error)
 
     for name in ("all_reduce", "barrier", "all_gather_object"):
