@@ -87,7 +87,7 @@ def schedule(minutes: float) -> dict[str, str]:
 
 def trainer(pictures: Pictures, said: dict[str, object], device: torch.device) -> Trainer:
     said = {"precision": choose_precision("auto", device)} | said
-    options = presets.plan(pictures, said, PRESET, None, 1)
+    options = presets.plan(pictures, said, PRESET, None, 1, device)
     loader = Loader(pictures, options.seed, options.mirror)
     return Trainer(options, begin(options, Start(), device), loader, World(), device)
 

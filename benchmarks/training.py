@@ -83,7 +83,7 @@ def write_pictures(folder: Path) -> Pictures:
 
 
 def trainer(pictures: Pictures, said: dict[str, object], device: torch.device) -> Trainer:
-    options = presets.plan(pictures, said, "auto", None, 1)
+    options = presets.plan(pictures, said, "auto", None, 1, device)
     return Trainer(options, begin(options, Start(), device), Loader(pictures, 0, mirror=False), World(), device)
 
 

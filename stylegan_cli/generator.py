@@ -83,21 +83,23 @@ def rgb(images: Tensor) -> Tensor:
 class Generator(nn.Module, ABC):
     """A mapping network and a synthesis network behind one interface.
 
-    Subclasses set `config`, `resolution` and `layers`, and have a buffer `w_avg` `[w_dim]`, perhaps in their mapping.
+    Subclasses set `layers` and a `mapping`, and have a buffer `w_avg` `[w_dim]`, perhaps in that.
     """
 
     family: str
-    config: Any
-    resolution: int
-    z_dim: int
-    w_dim: int
-    c_dim: int = 0
     layers: tuple[Layer, ...]
+    mapping: nn.Module
     has_noise: bool = True
     w_avg: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, config: Any) -> None:
+        """`config` has the family's sizes; without `c_dim`, it knows no classes."""
         super().__init__()
+        self.config = config
+        self.resolution: int = config.resolution
+        self.z_dim: int = config.z_dim
+        self.w_dim: int = config.w_dim
+        self.c_dim: int = getattr(config, "c_dim", 0)
         self.origin = Origin()
         self.dtype = torch.float32
         self.chosen_class: int | None = None
@@ -111,9 +113,10 @@ class Generator(nn.Module, ABC):
     def device(self) -> torch.device:
         return self.w_avg.device
 
-    @abstractmethod
     def to_w(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         """`z` `[n, z_dim]` to `w` `[n, w_dim]`, not truncated. Classes `c` `[n, c_dim]` are `chosen_class` if None."""
+        w: Tensor = self.mapping(z.to(self.w_avg), self.labels(len(z), c))
+        return w
 
     def synthesize(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
         """`ws` `[n, num_ws, w_dim]` to pictures `[n, 3, resolution, resolution]`, float32 RGB, nominally in [-1, 1].

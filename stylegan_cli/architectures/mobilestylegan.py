@@ -203,9 +203,7 @@ class MobileStyleGAN(Generator):
     family = "mobilestylegan"
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.config = config
-        self.resolution, self.z_dim, self.w_dim = config.resolution, config.z_dim, config.w_dim
+        super().__init__(config)
         self.map = Mapping(config)
         self.const = nn.Parameter(torch.zeros(1, config.channels[0], 4, 4))
         self.first = FirstConv(config.channels[0], config.w_dim)

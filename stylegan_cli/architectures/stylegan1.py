@@ -77,16 +77,19 @@ class DiscriminatorConfig(Pyramid):
 
 
 class Conv(nn.Module):
-    """A convolution with an equalised learning rate."""
+    """A convolution with an equalised learning rate; `down` (of 3x3 kernels) also takes the means of 2x2 pixels."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, gain: float = GAIN) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, gain: float = GAIN, down: bool = False) -> None:
         super().__init__()
+        self.down = down
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.scale = gain / math.sqrt(inputs * kernel**2)
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = (self.weight * self.scale).to(x.dtype), self.bias.to(x.dtype)
+        if self.down:  # both as one convolution with stride 2
+            return conv2d(x, spread(weight) / 4, bias, stride=2, padding=1)
         return conv2d(x, weight, bias, padding=self.weight.shape[2] // 2)
 
 
@@ -104,12 +107,6 @@ def doubling_conv(x: Tensor, weight: Tensor, fused: bool) -> Tensor:
     """
     kernel = spread((weight if fused else weight.flip(2, 3)).transpose(0, 1))
     return conv_transpose2d(x, kernel, stride=2, padding=1)
-
-
-def halving_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """A 3x3 convolution and the means of 2x2 pixels, as one convolution with stride 2: `x` `[n, i, h, w]` to `[n, o,
-    h/2, w/2]`, with `weight` `[o, i, 3, 3]` and `bias` `[o]`."""
-    return conv2d(x, spread(weight) / 4, bias, stride=2, padding=1)
 
 
 def spread(weight: Tensor) -> Tensor:
@@ -245,19 +242,13 @@ class StyleGAN1(Generator):
     family = "stylegan1"
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.config = config
-        self.resolution = config.resolution
-        self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
+        super().__init__(config)
         self.lod = config.lod
         self.mapping = Mapping(config)
         self.synthesis = Synthesis(config)
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
         styled = [r for r in config.resolutions for _ in range(2)]
         self.layers = tuple(Layer(i, r, config.channels(r)) for i, r in enumerate(styled))
-
-    def to_w(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        return self.mapping(z.to(self.w_avg), self.labels(len(z), c))
 
     def draw(self, ws: Tensor, noise: Noise | None) -> Tensor:
         return self.synthesis(ws, noise, self.dtype, self.lod)
@@ -290,12 +281,11 @@ class DiscriminatorBlock(nn.Module):
         super().__init__()
         inputs, outputs = config.channels(resolution), config.channels(resolution // 2)
         self.conv0 = Conv(inputs, inputs, 3)
-        self.conv1 = Conv(inputs, outputs, 3)
+        self.conv1 = Conv(inputs, outputs, 3, down=True)
 
     def forward(self, x: Tensor) -> Tensor:
         x = blur(F.leaky_relu(self.conv0(x), LEAK))
-        weight, bias = self.conv1.weight * self.conv1.scale, self.conv1.bias
-        return F.leaky_relu(halving_conv(x, weight.to(x.dtype), bias.to(x.dtype)), LEAK)
+        return F.leaky_relu(self.conv1(x), LEAK)
 
 
 class DiscriminatorEnd(nn.Module):

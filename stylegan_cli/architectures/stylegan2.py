@@ -86,15 +86,14 @@ class DiscriminatorConfig(Pyramid):
     mbstd_channels: int = 1
 
 
-def activate(x: Tensor, gain: float = 1.0, clamp: float | None = None) -> Tensor:
-    """Leaky ReLU of `x` (any shape) times `sqrt(2) * gain`, then the clamp to +-`clamp * gain` that keeps half
-    precision finite (ADA, appendix C)."""
-    return rectify(x * (GAIN * gain), gain, clamp)
+def activate(x: Tensor) -> Tensor:
+    """Leaky ReLU of `x` (any shape), times `sqrt(2)`."""
+    return rectify(x * GAIN, 1.0, None)
 
 
 def rectify(x: Tensor, gain: float, clamp: float | None) -> Tensor:
-    """`activate` for an `x` that is already multiplied by `sqrt(2) * gain`, with the same result; in place if `x` needs
-    no gradient."""
+    """Leaky ReLU of an `x` that is already multiplied by `sqrt(2) * gain`, then the clamp to +-`clamp * gain` that
+    keeps half precision finite (ADA, appendix C); in place if `x` needs no gradient."""
     x = F.leaky_relu(x, LEAK, inplace=not x.requires_grad)
     return x if clamp is None else F.hardtanh(x, -clamp * gain, clamp * gain, inplace=not x.requires_grad)
 
@@ -276,10 +275,7 @@ class StyleGAN2(Generator):
     family = "stylegan2"
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.config = config
-        self.resolution = config.resolution
-        self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
+        super().__init__(config)
         self.mapping = Mapping(config, config.z_dim, config.w_dim)
         self.mapping.register_buffer("w_avg", torch.zeros(config.w_dim))
         self.synthesis = Synthesis(config)
@@ -290,9 +286,6 @@ class StyleGAN2(Generator):
     @property
     def w_avg(self) -> Tensor:  # type: ignore[override]
         return cast(Tensor, self.mapping.w_avg)
-
-    def to_w(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        return self.mapping(z.to(self.w_avg), self.labels(len(z), c))
 
     def draw(self, ws: Tensor, noise: Noise | None) -> Tensor:
         return self.synthesis(ws, noise, self.dtype)

@@ -318,10 +318,7 @@ class StyleGAN3(Generator):
     has_noise = False
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.config = config
-        self.resolution = config.resolution
-        self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
+        super().__init__(config)
         self.mapping = Mapping(config)
         self.synthesis = Synthesis(config)
         signals = config.signals
@@ -330,11 +327,7 @@ class StyleGAN3(Generator):
 
     @property
     def w_avg(self) -> Tensor:  # type: ignore[override]
-        return self.mapping.w_avg
-
-    def to_w(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        """As in `Generator`."""
-        return self.mapping(z.to(self.w_avg), self.labels(len(z), c))
+        return cast(Tensor, self.mapping.w_avg)
 
     def draw(self, ws: Tensor, noise: Noise | None) -> Tensor:  # noqa: ARG002 (it has none)
         return self.synthesis(ws, self.dtype)

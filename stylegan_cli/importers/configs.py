@@ -150,8 +150,8 @@ def _depth(shapes: Shapes) -> dict[str, Any]:
 
 def _capacity(channels: list[int]) -> tuple[int, int]:
     """`channel_base` and `channel_max`, given that `channels` from 4 pixels up are `min(channel_base // r,
-    channel_max)`."""
-    return channels[-1] * _top(len(channels)), channels[0]
+    channel_max)`; of the bases that fit, the smallest."""
+    return max(c * (4 << n) for n, c in enumerate(channels)), channels[0]
 
 
 def _scores(weight: tuple[int, ...]) -> int:

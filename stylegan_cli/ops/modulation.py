@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from stylegan_cli.ops.convolution import conv2d, conv_transpose2d
+from stylegan_cli.ops.layers import EPS
 from stylegan_cli.ops.resample import upfirdn2d
-
-EPS = 1e-8
 
 
 def modulated_conv2d(

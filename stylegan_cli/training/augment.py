@@ -42,7 +42,7 @@ def steered(p: float, r_t: float, target: float, kimg: float, span: float) -> fl
     return min(max(p + (step if r_t > target else -step if r_t < target else 0.0), 0.0), 1.0)
 
 
-def augment(images: Tensor, p: float, pipe: str = "bgc") -> Tensor:
+def augment(images: Tensor, p: float, pipe: str) -> Tensor:
     """`images` `[n, 3, r, r]`, each changed differently; unchanged if `p` is 0. Differentiable twice."""
     if p == 0:
         return images

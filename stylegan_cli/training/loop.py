@@ -172,7 +172,7 @@ class Trainer:
     def _generator_loss(self, _i: int) -> Iterator[Tensor]:
         """The generator's loss."""
         images, _, c = self._fakes(self._now.micro_batch)
-        loss = losses.generator_loss(self._scores(images, c))
+        loss = losses.loss_if_real(self._scores(images, c))
         self._note("loss_g", loss)
         yield loss
 
@@ -190,11 +190,11 @@ class Trainer:
         with torch.no_grad():
             images, _, c = self._fakes(len(real.images))
         scores = self._scores(images, c)
-        fake_loss = losses.loss_on_fakes(scores)
+        fake_loss = losses.loss_if_fake(scores)
         self._note("score_fake", scores)
         yield fake_loss
         scores = self._scores(real.images, real.labels)
-        real_loss = losses.loss_on_reals(scores)
+        real_loss = losses.loss_if_real(scores)
         self._note("score_real", scores)
         self._note("sign_real", scores.sign())
         self._note("loss_d", real_loss.detach() + fake_loss.detach())

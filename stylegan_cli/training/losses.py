@@ -17,20 +17,15 @@ from stylegan_cli.ops.convolution import no_weight_gradients
 SCALE = 1024.0  # a power of two: it does not change the digits of a result
 
 
-def generator_loss(scores: Tensor) -> Tensor:
-    """The generator's non-saturating logistic loss -log(sigmoid(D(G(z)))) (Goodfellow et al. 2014, section 3), of
-    scores `[n, 1]`: `[n, 1]`."""
+def loss_if_real(scores: Tensor) -> Tensor:
+    """The logistic loss -log(sigmoid(D(x))) of scores `[n, 1]`: `[n, 1]`. It is the discriminator's on real pictures,
+    and the generator's, which does not saturate, on its own (Goodfellow et al. 2014, section 3)."""
     return F.softplus(-scores)
 
 
-def loss_on_fakes(scores: Tensor) -> Tensor:
+def loss_if_fake(scores: Tensor) -> Tensor:
     """The discriminator's loss on generated pictures, -log(1 - sigmoid(D(G(z)))), of scores `[n, 1]`: `[n, 1]`."""
     return F.softplus(scores)
-
-
-def loss_on_reals(scores: Tensor) -> Tensor:
-    """The discriminator's loss on real pictures, -log(sigmoid(D(x))), of scores `[n, 1]`: `[n, 1]`."""
-    return F.softplus(-scores)
 
 
 def r1_penalty(scores: Tensor, images: Tensor) -> Tensor:

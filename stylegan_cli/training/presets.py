@@ -23,7 +23,6 @@ from stylegan_cli.training.schedule import ByResolution
 RESOLUTIONS = {"laptop": 64}  # of presets that are made for a certain resolution
 SIZES = {field.name for field in fields(Sizes)}
 GROWING = ("first_res", "stable_kimg", "fade_kimg")
-CPU = torch.device("cpu")
 # Kimg during which a new discriminator for a pretrained generator learns alone. Trained together with the generator of
 # faces-64 from the start, it learned nothing in 44 kimg; alone it did. On the pictures that faces-64 was trained on,
 # this is not enough: after 50 kimg alone, and after 120, it forgot everything as soon as the generator learned, too.
@@ -62,7 +61,7 @@ def plan(
     preset: str,
     resumed: tuple[str, Checkpoint] | None,
     processes: int,
-    device: torch.device = CPU,
+    device: torch.device,
 ) -> Options:
     """The options of a new run. `said` are the values that the user gave; `resumed` is a model to start from, with its
     name. Raises `UsageError` as `check` does, or if they do not fit together, or the number of processes."""

@@ -12,7 +12,7 @@ import torch
 
 
 def seed_of(*place: int | str) -> int:
-    """A 63-bit number for a place like (seed, step, "noise")."""
+    """A number of 63 bits for a place like (seed, step, "noise"); torch's CPU generator uses 32 of them."""
     return int.from_bytes(hashlib.sha256(repr(place).encode()).digest()[:8], "little") >> 1
 
 

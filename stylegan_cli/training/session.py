@@ -61,7 +61,7 @@ def planned(
     wishes: Wishes,
     world: World,
     device: torch.device,
-    on_checked: Callable[[int, int], None] = lambda _done, _total: None,
+    on_checked: Callable[[int, int], None],
 ) -> Session:
     """A run at its beginning, from the user's wishes and the contents of the folder; writes nothing. `on_checked` gets
     the number of pictures checked so far, and the total. Raises UsageError or StyleganError if they do not fit."""

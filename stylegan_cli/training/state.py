@@ -62,7 +62,10 @@ class State:
             network.lod = lod  # type: ignore[assignment]
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors by name, for `load`."""
+        """All tensors by name, on the CPU, for `load`."""
+        return {key: tensor.cpu().contiguous() for key, tensor in self._tensors().items()}
+
+    def _tensors(self) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {}
         for name, network in self._networks():
             found |= {f"{name}.{key}": tensor for key, tensor in network.state_dict().items()}
@@ -70,7 +73,7 @@ class State:
             for key, parameter in network.named_parameters():
                 found |= {f"{name}.{key}.{kind}": value for kind, value in adam.state.get(parameter, {}).items()}
         found |= {f"scaler.{key}": torch.tensor(value) for key, value in self.scaler.state_dict().items()}
-        return {key: tensor.detach().cpu().contiguous() for key, tensor in found.items()}
+        return {key: tensor.detach() for key, tensor in found.items()}
 
     @property
     def nbytes(self) -> int:
@@ -93,7 +96,8 @@ class State:
                     # Fused Adam works in memory order: its moments must have the parameter's memory layout.
                     kinds = ("exp_avg", "exp_avg_sq")
                     moments = {kind: torch.empty_like(parameter).copy_(found[f"{key}.{kind}"]) for kind in kinds}
-                    step = found[f"{key}.step"].to(parameter.device, copy=True)
+                    where = parameter.device if adam.defaults["fused"] else "cpu"
+                    step = found[f"{key}.step"].to(where, copy=True)
                     adam.state[parameter] = {"step": step, **moments}
         if self.scaler.is_enabled():
             self.scaler.load_state_dict({key: value.item() for key, value in below(tensors, "scaler").items()})
@@ -101,7 +105,7 @@ class State:
 
     def check(self) -> None:
         """Raises StyleganError if any tensor is not finite."""
-        if not all(bool(tensor.isfinite().all()) for tensor in self.tensors().values()):
+        if not all(bool(tensor.isfinite().all()) for tensor in self._tensors().values()):
             raise StyleganError(
                 f"the networks contain numbers that are not finite after {self.progress.kimg:.1f} kimg; {WAY_OUT}"
             )

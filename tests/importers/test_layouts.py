@@ -270,6 +270,15 @@ def test_export_to_rosinality_and_back(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("base", "most"), [(3000, 128), (1000, 512), (90, 7), (16384, 512)])
+def test_sizes_follow_from_channels(base: int, most: int) -> None:
+    """Also where a base is no multiple of the resolution."""
+    config = architectures.stylegan2.Config(resolution=64, channel_base=base, channel_max=most)
+    channels = [config.channels(r) for r in config.resolutions]
+    found = architectures.stylegan2.Config(64, *configs._capacity(channels))
+    assert [found.channels(r) for r in config.resolutions] == channels
+
+
 def test_export_has_rosinality_s_names() -> None:
     """All names and ranks of the reference file, for a network of its size."""
     names = NAMES["rosinality_64.pt"]["g_ema"]

@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -126,10 +127,9 @@ class Coloured(Generator):
 
     family = "coloured"
     layers = (Layer(0, 4, 1),)
-    resolution, z_dim, w_dim, c_dim = 4, 2, 3, 3
 
     def __init__(self):
-        super().__init__()
+        super().__init__(SimpleNamespace(resolution=4, z_dim=2, w_dim=3, c_dim=3))
         self.register_buffer("w_avg", torch.zeros(3))
 
     def to_w(self, z, c=None):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from small_runs import write_pictures
+from small_trainers import CPU
 
 from stylegan_cli.training import presets
 from stylegan_cli.training.data import Pictures
@@ -25,7 +26,7 @@ def classed(tmp_path_factory):
 @pytest.fixture
 def options(pictures):
     said = {"cbase": 64, "cmax": 4, "map_depth": 1, "latent": 4, "batch": "8"}
-    return presets.plan(Pictures(pictures, None), said, "auto", None, 1)
+    return presets.plan(Pictures(pictures, None), said, "auto", None, 1, CPU)
 
 
 @pytest.fixture

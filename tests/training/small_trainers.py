@@ -18,7 +18,7 @@ def trainer_of(pictures, labelled=False, device=CPU, **said):
     """A trainer for 16-pixel pictures."""
     found = Pictures(pictures, None, labelled)
     cfg = GROWING if said.get("cfg") == "stylegan1" else SAID
-    options = presets.plan(found, cfg | {"batch_gpu": said.get("batch", "8")} | said, "auto", None, 1)
+    options = presets.plan(found, cfg | {"batch_gpu": said.get("batch", "8")} | said, "auto", None, 1, device)
     state, loader = begin(options, Start(), device), Loader(found, options.seed, options.mirror)
     return Trainer(options, state, loader, World(), device)
 

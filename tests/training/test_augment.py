@@ -29,7 +29,7 @@ def middle(images, size=12):
 
 
 def test_nothing_at_zero(images):
-    assert A.augment(images, 0.0) is images
+    assert A.augment(images, 0.0, "bgc") is images
 
 
 def test_the_filter_is_an_orthogonal_low_pass():
@@ -228,7 +228,7 @@ def test_differentiable_twice():
 def test_r1_looks_through_augmentations():
     images = torch.rand(2, 3, 8, 8, requires_grad=True)
     weight = torch.ones(3, 8, 8, requires_grad=True)
-    scores = (A.augment(images, 1.0) * weight).square().sum(dim=(1, 2, 3))
+    scores = (A.augment(images, 1.0, "bgc") * weight).square().sum(dim=(1, 2, 3))
     r1_penalty(scores, images).sum().backward()
     assert weight.grad.abs().sum() > 0
 

@@ -23,7 +23,7 @@ class Phases:
         return self.generator.synthesize(ws), ws
 
     def Gmain(self):  # noqa: N802
-        loss = losses.generator_loss(self.judge(self.fakes()[0], self.c))
+        loss = losses.loss_if_real(self.judge(self.fakes()[0], self.c))
         loss.mean().backward()
         return {"G/loss": loss}
 
@@ -40,8 +40,8 @@ class Phases:
         return {"pl_penalty": penalty, "G/reg": loss}
 
     def Dmain(self):  # noqa: N802
-        fake = losses.loss_on_fakes(self.judge(self.fakes()[0].detach(), self.c))
-        real = losses.loss_on_reals(self.judge(self.real, self.c))
+        fake = losses.loss_if_fake(self.judge(self.fakes()[0].detach(), self.c))
+        real = losses.loss_if_real(self.judge(self.real, self.c))
         (fake + real).mean().backward()
         return {"D/loss": fake + real}
 

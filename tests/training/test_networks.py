@@ -33,7 +33,7 @@ def larger(tmp_path_factory):
 def resumed(name, folder, labelled=False, **said):
     checkpoint = importers.read(GOLDEN / name)
     pictures = Pictures(folder, None, labelled)
-    options = presets.plan(pictures, {"batch": "8"} | said, "auto", (name, checkpoint), 1)
+    options = presets.plan(pictures, {"batch": "8"} | said, "auto", (name, checkpoint), 1, CPU)
     return checkpoint, options, begin(options, networks.start_of(checkpoint), CPU)
 
 
@@ -56,7 +56,7 @@ def test_a_discriminator_that_compares_whole_batches_is_trained_as_such(larger):
     judge = checkpoint.discriminator
     config = {**judge.config, "mbstd_group_size": WHOLE_BATCH}
     whole = Checkpoint("", checkpoint.generator, Network(judge.family, config, judge.tensors))
-    options = presets.plan(Pictures(larger, None), {"batch": "10", "batch_gpu": "5"}, "auto", ("x", whole), 2)
+    options = presets.plan(Pictures(larger, None), {"batch": "10", "batch_gpu": "5"}, "auto", ("x", whole), 2, CPU)
     assert options.discriminator["mbstd_group_size"] == WHOLE_BATCH
     loader = Loader(Pictures(larger, None), 0, mirror=False)
     trainer = Trainer(options, begin(options, networks.start_of(whole), CPU), loader, World(), CPU)

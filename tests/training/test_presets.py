@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+from small_trainers import CPU
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.training import presets
@@ -19,7 +20,7 @@ def found(pictures):
 
 
 def planned(found, preset="auto", processes=1, **said):
-    return presets.plan(found, said, preset, None, processes)
+    return presets.plan(found, said, preset, None, processes, CPU)
 
 
 @pytest.mark.parametrize("preset", presets.PRESETS)

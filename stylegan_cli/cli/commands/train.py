@@ -266,6 +266,7 @@ def train(
         if not quiet:
             for sentence in introduction(session, resumed, world.size, pace.kimg):
                 tell(sentence)
+        del resumed, wishes  # a whole checkpoint
         notes = {"command": asked.command(given), "data": pictures.name, "pictures": len(session.pictures)}
         if not run_to_end(session, world, where, pace, wanted, notes, quiet):
             if world.leads:
