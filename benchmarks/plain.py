@@ -93,6 +93,9 @@ def operations() -> Iterator[None]:
             (stylegan2, "upfirdn2d", upfirdn2d),
             (stylegan3, "upfirdn2d", upfirdn2d),
             (stylegan3.StyledLayer, "convolve", convolve),
+            (stylegan1, "conv2d", F.conv2d),
+            (stylegan2, "conv2d", F.conv2d),
+            (stylegan1, "upfirdn2d", upfirdn2d),
             (stylegan1, "doubling_conv", doubling_conv),
             (stylegan1, "adain", adain),
         ):

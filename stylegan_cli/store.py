@@ -316,6 +316,8 @@ def add(text: str, name: str = "", force: bool = False, progress: Progress = no_
     name = name or Path(_file_at(text) if is_url(text) else Path(text).resolve()).stem
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise UsageError(f"{name!r} cannot be a model's name; choose one with --name, of letters, digits, - and _")
+    if (Path(name) / SNAPSHOT).is_file():
+        raise UsageError(f"{name} is also the folder of a training run here; choose another name with --name")
     folder = own_folder() / name
     if (bundled_folder() / name).exists():
         raise StyleganError(f"there is already a model called {name}, which came with this tool; choose another --name")

@@ -36,7 +36,8 @@ class Commands(TyperGroup):
             return super().make_context(*args, **kwargs)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, spelled(args))
+        # While a shell completes words, nobody would see errors.
+        return super().parse_args(ctx, args if ctx.resilient_parsing else spelled(args))
 
     def invoke(self, ctx: Any) -> Any:
         with boundary():

@@ -61,6 +61,8 @@ def film_ending(output: PictureOutput, fps: float | None) -> str:
             places.check_file(output.out.with_suffix(".npy"), output.force)
     if ending in FRAMES:
         check_unused("frames are single pictures", {"--fps": fps})
+        if output.out and places.is_file_name(output.out, FRAMES):
+            raise UsageError(f"--out {output.out} is one picture; name a folder for the frames, or a film")
         if output.out:
             places.check_file(output.out / f"{frame_name(0)}.{ending}", output.force)
     else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import torch
@@ -50,11 +50,18 @@ def parse_seeds(text: str) -> list[range]:
 def split(*texts: str) -> list[str]:
     """Comma-separated lists of references as one list, with ranges of numbers expanded: `1,jon,5-7` is 1, jon, 5, 6, 7,
     and `party.jpg#1-2` is party.jpg#1, party.jpg#2."""
-    found: list[str] = []
-    for one in chain.from_iterable(map(_listed, texts)):
-        if len(found) == MOST:
-            raise UsageError(f"these are more than {MOST:,} people, which is too many at once; give fewer")
-        found.append(one)
+    return _counted(chain.from_iterable(map(_listed, texts)))
+
+
+def split_seeds(text: str) -> list[str]:
+    """`0,3,5-9` as references."""
+    return _counted(map(str, chain(*parse_seeds(text))))
+
+
+def _counted(people: Iterable[str]) -> list[str]:
+    found = list(islice(people, MOST + 1))
+    if len(found) > MOST:
+        raise UsageError(f"these are more than {MOST:,} people, which is too many at once; give fewer")
     return found
 
 

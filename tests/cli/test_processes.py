@@ -107,11 +107,16 @@ def test_ctrl_c(here, tiny_model, words, sign, number):
 
 
 def test_shells_complete_commands_and_options(here):
-    for typed, at, offered in (("stylegan blend", 1, "blend-parents"), ("stylegan mix --coa", 2, "--coarse")):
+    for typed, at, offered in (
+        ("stylegan blend", 1, ["blend-parents"]),
+        ("stylegan mix --coa", 2, ["--coarse"]),
+        ("stylegan sample --seeds 0 1 --psi", 5, ["--psi"]),  # an error, but not yet
+        ("stylegan generate --vers", 2, ["--version"]),
+    ):
         words = {"_STYLEGAN_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(at)}
         script = [str(Path(sys.executable).with_name("stylegan"))]
         result = subprocess.run(script, env=os.environ | words, capture_output=True, text=True)
-        assert (result.stdout.split(), result.stderr) == ([offered], "")
+        assert (result.stdout.split(), result.stderr) == (offered, "")
 
 
 def test_ctrl_c_while_fetching(here, tmp_path):

@@ -67,7 +67,8 @@ def blend_parents(
     ] = None,
     grid: Grid = False,
 ) -> None:
-    """Blend two parents into a child: pictures, the child's latents, and a family sheet.
+    """Blend two parents into a child: pictures, the child's latents, and a family sheet (if --out is one file, the
+    child alone).
 
     Every layer of the child lies between its parents. Shares that you give apply to every child; the others are half
     and half (or --weight) for an only child, and drawn from --seed for siblings. Children are also saved as latents,
@@ -81,13 +82,13 @@ def blend_parents(
             f"a child has two parents, so {' '.join(context.args)} is too much; a child can be a parent in turn: "
             f"stylegan blend-parents family/child.png {context.args[0]}"
         )
-    _check_shares(None not in (coarse, middle, fine), weight, seed, children)
+    _check_shares(weight, seed, children)
     years = None if age is None else _years(age)
 
     from stylegan_cli.bands import BANDS
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio, Work, portrait
-    from stylegan_cli.latents.selection import parse_layers
+    from stylegan_cli.latents.selection import in_bands, parse_layers
     from stylegan_cli.media.encode import FORMATS
     from stylegan_cli.operations import blending
     from stylegan_cli.pictures import faces_to_compute
@@ -95,13 +96,15 @@ def blend_parents(
     studio = Studio(generation, output)
     order = studio.generator.layers
     extra = [(parse_layers(which, order), share) for which, share in map(_assignment, layers or [])]
-    if {layer for indices, _ in extra for layer in indices} >= set(range(len(order))):
-        idle = {"--weight": weight, "--seed": seed, "--children": children > 1}
-        check_unused("all layers have their shares already", idle)
+    given = {band: share for band, share in zip(BANDS, (coarse, middle, fine), strict=True) if share is not None}
+    single = {layer for indices, _ in extra for layer in indices}
+    idle: dict[str, object] = {f"--{band}": single >= set(in_bands(order, (band,))) for band in given}
+    if single | set(in_bands(order, given)) >= set(range(len(order))):
+        idle |= {"--weight": weight, "--seed": seed, "--children": children > 1}
+    check_unused("all these layers have their shares already", idle)
     studio.check_out(1 if grid else children)
     aged = _aging(studio, years) if years else None
     one, other = casting.several(studio, [first, second])
-    given = {band: share for band, share in zip(BANDS, (coarse, middle, fine), strict=True) if share is not None}
     by_chance = weight is None and (seed is not None or children > 1)
 
     siblings = []
@@ -124,14 +127,11 @@ def blend_parents(
         studio.save([*names, "family"], works, "family", children + faces_to_compute(sheet))
 
 
-def _check_shares(are_given: bool, weight: float | None, seed: int | None, children: int) -> None:
-    """Checks the options for shares; `are_given`: every band has one."""
+def _check_shares(weight: float | None, seed: int | None, children: int) -> None:
     if weight is not None and seed is not None:
         raise UsageError("--weight sets the shares that --seed would draw; leave out one of them")
-    if are_given:
-        check_unused("all bands have their shares already", {"--weight": weight, "--seed": seed})
-    if children > 1 and (weight is not None or are_given):
-        raise UsageError("with --weight, or shares for all bands, all siblings would be the same; leave out --children")
+    if children > 1 and weight is not None:
+        raise UsageError("with --weight, all siblings would be the same; leave out --children")
 
 
 def _years(age: str) -> Amounts:

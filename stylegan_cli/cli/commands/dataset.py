@@ -31,8 +31,8 @@ def dataset(
             show_default=False,
         ),
     ] = None,
-    width: Annotated[int | None, typer.Option(help="With --height: the same as --size.", hidden=True)] = None,
-    height: Annotated[int | None, typer.Option(help="With --width: the same as --size.", hidden=True)] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="With --height: the same as --size.", hidden=True)] = None,
+    height: Annotated[int | None, typer.Option(min=1, help="With --width: the same as --size.", hidden=True)] = None,
     transform: Annotated[
         str, typer.Option(help="center-crop, center-crop-wide, pad, stretch, or none (takes square pictures only).")
     ] = "center-crop",
@@ -114,7 +114,7 @@ def _pixels(size: str | None, width: int | None, height: int | None) -> tuple[in
 
 
 def _summary(written: "PictureWriter", size: int) -> str:
-    sentence = f"{written.index:,} pictures of {size} x {size} pixels"
+    sentence = f"{written.index:,} picture{'s' * (written.index != 1)} of {size} x {size} pixels"
     if written.labels:
         count = len({label for _, label in written.labels})
         classes = f"{count:,} classes" if count > 1 else "1 class"

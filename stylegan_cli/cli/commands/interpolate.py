@@ -73,14 +73,13 @@ def interpolate(
     from stylegan_cli.bands import BANDS
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio
-    from stylegan_cli.latents.references import parse_seeds, split
+    from stylegan_cli.latents.references import photo, split, split_seeds
     from stylegan_cli.latents.selection import in_bands, parse_layers
     from stylegan_cli.operations.interpolation import EASINGS, METHODS, Film, Track, Wall
 
     check_word("--method", method, METHODS)
     check_word("--easing", easing, EASINGS)
-    names = [str(seed) for seed in chain(*parse_seeds(seeds))] if seeds is not None else []
-    names += [one for text in people or () for one in split(text)]
+    names = split(*people or ()) if seeds is None else split_seeds(seeds)
     ending = film_ending(output, fps)
     studio = Studio(generation, output)
     targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given is not None}
@@ -98,6 +97,10 @@ def interpolate(
     if len(names) > 1 and not moving:
         raise UsageError("no layer is left to move from person to person; leave out --layers, a band, or all but one")
     lists = [names, *map(split, targets.values())]
+    if method == "spherical" and (found := next(filter(photo, chain(*lists)), None)):
+        raise UsageError(
+            f"spherical interpolation moves in Z, but of a photo like {found} only w can be found; leave out --method"
+        )
     main, *others = casting.groups(studio, lists, in_z=method == "spherical")
     bands = [Track(in_bands(order, (band,)), (main[0], *there)) for band, there in zip(targets, others, strict=True)]
     each, films = len(main) // (columns * rows), []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.options import Generation, NoiseMode, PictureOutput, Seed, check_unused, check_word, command
+from stylegan_cli.cli.options import Generation, NoiseMode, PictureOutput, check_unused, check_word, command
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def mix(
         typer.Option(metavar="LAYERS=PERSON", help="Single layers: 8-12=sansa. Repeatable.", show_default=False),
     ] = None,
     noise: NoiseMode = None,
-    seed: Seed = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="The seed for --noise random (0 by default).")
+    ] = None,
     rows: Annotated[
         str | None, typer.Option(metavar="PEOPLE", help="Figure: people for the rows.", show_default=False)
     ] = None,
@@ -69,6 +71,8 @@ def mix(
     _check_unnamed(context.args, bool(rows or cols))
     named = {band: who for band, who in (("coarse", coarse), ("middle", middle), ("fine", fine)) if who is not None}
     _check_figure(rows, cols, styles, bool(named or layers))
+    if noise != "random":
+        check_unused("--seed is for --noise random", {"--seed": seed})
 
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio, portrait
@@ -86,9 +90,9 @@ def mix(
         groups = casting.groups(studio, lists)
         if noise is None:
             return groups
-        return [[replace(one, noise=Noise(noise, seed)) for one in group] for group in groups]
+        return [[replace(one, noise=Noise(noise, seed or 0)) for one in group] for group in groups]
 
-    if rows and cols:
+    if rows is not None and cols is not None:
         chosen = parse_layers("coarse" if styles is None else styles, order)
         _save_figure(studio, chosen, *cast(split(rows), split(cols)))
         return
@@ -117,13 +121,13 @@ def _check_figure(rows: str | None, cols: str | None, styles: str | None, is_mix
     """Checks that this is either the figure or a mix."""
     if (rows is None) != (cols is None):
         raise UsageError("the figure needs both --rows and --cols")
-    if rows and is_mix:
+    if rows is not None and is_mix:
         raise UsageError(
             "--rows and --cols draw a figure with --styles; leave out --coarse, --middle, --fine and --layers"
         )
-    if not rows:
+    if rows is None:
         check_unused("--styles is for the figure, which needs --rows and --cols", {"--styles": styles})
-    if not rows and not is_mix:
+    if rows is None and not is_mix:
         raise UsageError(
             "name a person for at least one of --coarse, --middle, --fine; or draw a figure with --rows and --cols"
         )

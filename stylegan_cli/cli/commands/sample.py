@@ -14,7 +14,6 @@ from stylegan_cli.cli.options import (
     Grid,
     NoiseMode,
     PictureOutput,
-    Seed,
     check_unused,
     check_word,
     command,
@@ -57,7 +56,10 @@ def sample(
         ),
     ] = None,
     noise: NoiseMode = None,
-    seed: Seed = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**32 - 1, help="The first seed (0 by default), and that of --noise random."),
+    ] = None,
     translate: Annotated[str, typer.Option(metavar="X,Y", help="StyleGAN3: move faces, in picture widths.")] = "0,0",
     rotate: Annotated[float, typer.Option(metavar="DEG", help="StyleGAN3: turn faces counter-clockwise.")] = 0.0,
     grid: Grid = False,
@@ -98,6 +100,9 @@ def sample(
         persons, latents = [str(latents)], None
     if not grid:
         check_unused("--columns is for --grid", {"--columns": columns})
+    if (persons or seeds is not None or latents) and noise != "random":
+        check_unused("--seed is for --count, and for --noise random", {"--seed": seed})
+    seed = seed or 0
 
     from stylegan_cli.cli.studio import Studio, Work, check_count
     from stylegan_cli.latents import people, references
@@ -126,6 +131,7 @@ def sample(
         raise UsageError("several processes can only make a data set; name one with --dataset")
     studio = Studio(generation, output)
     studio.check_noise(noise)
+    studio.generator.set_transform(moved, rotate)  # fails before minutes are spent on a photo
     if persons or latents:
         shown: Iterable[Person] = [noisy(person, number) for number, person in _known(studio, persons, latents)]
         labels = [person.label for person in shown]

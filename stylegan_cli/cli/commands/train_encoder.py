@@ -10,6 +10,7 @@ from stylegan_cli.cli import places
 from stylegan_cli.cli.console import Advance, fetch, progress, tell
 from stylegan_cli.cli.console import data as print_data
 from stylegan_cli.cli.options import Force, ModelChoice, Quiet, Seed, command, command_line, out_option
+from stylegan_cli.errors import UsageError
 
 
 @command
@@ -48,6 +49,8 @@ def train_encoder(
 
     if places.is_folder(out):
         out = out / store.ENCODER
+    if out.suffix.lower() != store.NATIVE:
+        raise UsageError(f"{out}: encoders are written as {store.NATIVE}")
     places.check_file(out, force)
     generator, _ = open_generator(choice, quiet)
     fetch([EFFICIENTNET], quiet)
