@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stylegan_cli.cli.console import tell
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from stylegan_cli.generator import Generator
     from stylegan_cli.latents.directions import Direction
     from stylegan_cli.latents.named import Photo
+    from stylegan_cli.latents.people import Person
     from stylegan_cli.operations.editing import Aim, Edit
 
 FARTHEST = 1000
@@ -40,6 +42,27 @@ def check_paste(paste: "Photo | None", output: PictureOutput, people: "Sequence[
         raise UsageError(
             f"{paste.path}#{paste.face} is one face, but these are {len(people)} people; leave out #{paste.face}"
         )
+
+
+def save_edited(
+    studio: "Studio",
+    people: "Sequence[Person]",
+    edits: "Sequence[Sequence[Edit]]",
+    names: "Sequence[str]",
+    paste: "Photo | None",
+    is_only: bool,
+) -> None:
+    """Writes people as they are after their edits, under these names; or a photo with them in it, in which an only
+    person (`is_only`) may take somebody's place."""
+    from stylegan_cli.cli import montage
+    from stylegan_cli.cli.studio import portrait
+    from stylegan_cli.operations.editing import edited
+
+    after = map(partial(edited, studio.generator), people, edits)
+    if paste:
+        montage.save_pasted(studio, paste, people, list(after), is_only)
+    else:
+        studio.save(names, map(portrait, after), "edited")
 
 
 def open_edits(

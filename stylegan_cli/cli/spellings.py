@@ -20,7 +20,6 @@ def _switch(yes: str, no: str) -> dict[str, str]:
 
 # Options, possibly of one command only, with a value, and our form of them; "" drops what is the default anyway.
 SAME = {
-    "--format": {"jpeg": "--format=jpg"},
     "--method": {"slerp": "--method=spherical", "lerp": "--method=linear"},
     "train --mirror": _switch("--mirror", "--no-mirror"),
     "train --cond": _switch("--cond", "--no-cond"),

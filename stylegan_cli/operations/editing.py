@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -182,11 +183,7 @@ class Walk:
     edits: Sequence[Edit]
     frames: int
     loop: bool
-
-    @property
-    def cells(self) -> int:
-        """How many faces there are in a frame."""
-        return 1
+    cells: ClassVar[int] = 1  # faces in a frame
 
     def __len__(self) -> int:
         return 2 * self.frames if self.loop else self.frames + 1

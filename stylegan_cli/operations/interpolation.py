@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -47,17 +47,13 @@ class Film:
     method: str = "linear"
     easing: str = "linear"
     loop: bool = False
+    cells: ClassVar[int] = 1  # faces in a frame
 
     def __post_init__(self) -> None:
         """Raises StyleganError if the method needs a z that is not known, before anything is drawn."""
         if self.method == "spherical":
             for person in (person for track in self.tracks for person in track.people):
                 person.needs_z()
-
-    @property
-    def cells(self) -> int:
-        """How many faces there are in a frame."""
-        return 1
 
     def __len__(self) -> int:
         return self._steps() * self.frames + (0 if self.loop else 1)

@@ -262,7 +262,10 @@ WORDS = {
     "film in a folder": (["interpolate", 1, 2, "--out", "a", "--format", "mp4"], "use --out a.mp4"),
     "contradiction": (["sample", "--out", "a.png", "--format", "jpg"], "contradict each other"),
     "many in one file": (["sample", "-n", 2, "--out", "a.png"], "is one file, but these are 2 pictures"),
-    "frames in one file": (["interpolate", 1, 2, "--out", "a.png"], "--out a.png is one picture; name a folder for the frames, or"),
+    "frames in one file": (
+        ["interpolate", 1, 2, "--out", "a.png"],
+        "--out a.png is one picture; name a folder for the frames, or",
+    ),
     "a heat map of one": (["noise", 1, "--heatmap", "-n", 1], "--heatmap compares noises; use --count 2 or more"),
     "stdout": (["sample", "--out", "-"], "name a file or a folder: results have several parts"),
     "no place": (["sample", "--out", ""], "name a file or a folder: results have several parts"),

@@ -12,7 +12,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import each
-from stylegan_cli.cli.edits import FARTHEST, Amounts, check_paste, open_edits, parse_amounts, split_names
+from stylegan_cli.cli.edits import FARTHEST, Amounts, check_paste, open_edits, parse_amounts, save_edited, split_names
 from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command
 from stylegan_cli.errors import StyleganError, UsageError
 
@@ -61,9 +61,8 @@ def apply(
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.aiming import Aims
     from stylegan_cli.cli.price import Prices
-    from stylegan_cli.cli.studio import Studio, portrait
+    from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.references import split
-    from stylegan_cli.operations.editing import edited
 
     texts = split(*people)
     check_paste(paste, output, texts)
@@ -84,15 +83,9 @@ def apply(
     ready = each(texts, limited)
     if ready:
         before, own = zip(*ready.values(), strict=True)
-        after = (edited(studio.generator, *one) for one in ready.values())
-        if paste:
-            from stylegan_cli.cli import montage
-
-            montage.save_pasted(studio, paste, before, list(after), is_only=len(texts) == 1)
-        else:
-            labels = [ready[i][0].label if i in ready else text for i, text in enumerate(texts)]
-            names = places.result_names(labels, "edited")
-            studio.save([names[i] for i in ready], map(portrait, after))
+        labels = [ready[i][0].label if i in ready else text for i, text in enumerate(texts)]
+        names = places.result_names(labels, "edited")
+        save_edited(studio, before, own, [names[i] for i in ready], paste, is_only=len(texts) == 1)
         prices.tell(before, own)
     if failed := [text for i, text in enumerate(texts) if i not in ready]:
         raise StyleganError(f"{len(failed)} of {len(texts)} people could not be edited: {', '.join(failed)}")

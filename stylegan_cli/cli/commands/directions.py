@@ -336,14 +336,14 @@ def discover(
         kind, found = "standard deviation of w", found | {"samples": samples}
     reach = float(f"{0.4 * editing.typical_distance(generator):.1g}") if amount is None else amount  # a round amount
     made = []
-    for path, vector, strength in zip(paths, vectors, strengths.tolist(), strict=False):
+    for path, vector, strength in zip(paths, vectors, strengths.tolist(), strict=True):
         title = f"{path.stem}: not named yet"
         everywhere = vector.expand(generator.num_ws, -1)
         made.append(Direction(path.stem, everywhere, layers, title, found=found, scores={kind: strength}))
     strips = [editing.strip(generator, person, [editing.Edit(one, reach, -reach)], steps) for one in made]
     sheet = editing.sheet(strips)
     studio.check_sheet(sheet)
-    for path, direction in zip(paths, made, strict=False):
+    for path, direction in zip(paths, made, strict=True):
         directions.write(path, direction, generator.origin)
         print_data(path)
     studio.save_sheet("sheet", sheet, [])

@@ -8,7 +8,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import fetch
-from stylegan_cli.cli.edits import Amounts, check_paste, open_edits, parse_amounts, split_names
+from stylegan_cli.cli.edits import Amounts, check_paste, open_edits, parse_amounts, save_edited, split_names
 from stylegan_cli.cli.filming import FILMS, FRAMES, RATE, film_ending, save_film
 from stylegan_cli.cli.options import Generation, Paste, PictureOutput, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
@@ -199,7 +199,7 @@ def edit(
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.aiming import Aims
     from stylegan_cli.cli.price import Prices
-    from stylegan_cli.cli.studio import Studio, portrait
+    from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import references
     from stylegan_cli.operations import editing
     from stylegan_cli.scorers.identity import Identity
@@ -221,18 +221,13 @@ def edit(
     if identity:
         fetch(Identity.assets, output.quiet)
     own = list(map(prices.limited, before, aims.reached_by(before)))
-    after = [editing.edited(generator, person, limited) for person, limited in zip(before, own, strict=True)]
     if film:
         _save_film(studio, before[0], own[0], way, film, paste)
-    elif paste:
-        from stylegan_cli.cli import montage
-
-        montage.save_pasted(studio, paste, before, after, is_only=len(texts) == 1)
     elif is_strip:
         _save_strips(studio, before, own, way.steps or editing.round_steps(edits))
     else:
         names = places.result_names([person.label for person in before], "edit")
-        studio.save(names, map(portrait, after), "edited")
+        save_edited(studio, before, own, names, paste, is_only=len(texts) == 1)
     prices.tell(before, own)
 
 
