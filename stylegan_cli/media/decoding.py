@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -97,8 +96,12 @@ def original(content: bytes, max_pixels: int = MAX_PIXELS) -> Original:
         raise TooManyPixelsError(f"has more than {2 * MAX_PIXELS:,} pixels, which is too many") from None
     except BROKEN_PICTURE as error:
         raise UnusableError(f"is damaged ({in_words(error)})") from None
-    with suppress(*BROKEN_PICTURE):  # damaged EXIF data do not make a picture useless
+    try:
         ImageOps.exif_transpose(image, in_place=True)
+    except MemoryError:
+        raise
+    except BROKEN_PICTURE:
+        pass  # damaged EXIF data do not make a picture useless
     return _to_rgb(image)
 
 
