@@ -433,6 +433,20 @@ def test_moving_in_z_needs_a_z(refused, here, words):
     assert "moves in Z, but only the w of a is known" in refused(REST, *words)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["interpolate", 1, "me.jpg", "--method", "spherical"], "of a photo like me.jpg only w can be found"),
+        (["sample", "me.jpg", "--rotate", 15], "cannot move or turn faces"),
+        (["edit", "me.jpg", "--direction", "d.npy=2", "--frames", 2, "--out", "x.png"], "x.png is one picture"),
+    ],
+)
+def test_a_photo_is_not_searched_for_in_vain(refused, here, monkeypatch, words, said):
+    monkeypatch.setattr("stylegan_cli.cli.darkroom.person", None)
+    Image.new("RGB", (64, 64)).save(here / "me.jpg")
+    assert said in refused(USAGE, *words)
+
+
 # Places
 
 PLACES = {

@@ -166,6 +166,7 @@ def test_a_size_that_no_model_has(stylegan, photos):
         (["photos", "-o", "out", "--size", "8x"], 2, "--size takes pixels like 64"),
         (["photos", "-o", "out", "--size", "9" * 5000], 2, "--size takes pixels like 64"),
         (["photos", "-o", "out", "--size", "0"], 2, "sizes are from 1 to"),
+        (["photos", "-o", "out", "--width", "8", "--height", "0"], 2, "greater than or equal to 1, not 0"),
         (["photos", "-o", "out", "--width", "8"], 2, "--size, or --width and --height together"),
         (["photos", "-o", "out", "--width", "8", "--height", "8", "--size", "8"], 2, "--size, or --width and"),
         (["photos", "-o", "out.tar", "--size", "8"], 2, "data sets are .zip files or folders"),

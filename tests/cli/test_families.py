@@ -142,6 +142,13 @@ def test_a_picture_of_another_model_is_refused(stylegan, files):
     refused(stylegan("mix", "--coarse", "a.png", "--model", "b.safetensors"), 1, "was made with the model stylegan1")
 
 
+def test_shares_of_bands_that_a_model_does_not_have(stylegan, here):
+    """It is as if they were not said."""
+    modelfile.save(make("stylegan1", resolution=32), Path("a.safetensors"), {})
+    shares = "--coarse", 0.7, "--middle", 0.5, "--fine", 0.3, "--layers", "0=0.2"
+    done(stylegan("blend-parents", 1, 2, *shares, "--model", "a.safetensors"))
+
+
 def test_added_models_have_names(stylegan, files, own_models):
     done(stylegan("models", "add", files["stylegan2"], "--name", "mine"))
     assert "mine\there" in stylegan("models", "list").stdout
@@ -149,6 +156,9 @@ def test_added_models_have_names(stylegan, files, own_models):
     assert np.array_equal(np.array(Image.open(a)), np.array(Image.open(b)))
     refused(stylegan("models", "add", files["stylegan1"], "--name", "mine"), 1, "already a model called mine")
     refused(stylegan("models", "add", files["stylegan1"], "--name", "../x"), 2, "cannot be a model's name")
+    Path("run").mkdir()
+    Path("run", store.SNAPSHOT).write_bytes(files["stylegan1"].read_bytes())
+    refused(stylegan("models", "add", "run"), 2, "run is also the folder of a training run here; choose another name")
     found = store.source("mine").own_directions
     found.mkdir(parents=True)
     (found / "smile.npz").touch()

@@ -92,6 +92,12 @@ def test_a_damaged_picture(stylegan, tiny_stylegan, tiny_model, here, data):
     assert sentence in result.stderr and "; sample it again." in result.stderr
 
 
+def test_an_encoder_has_its_ending(stylegan, tiny_model, faces, here):
+    result = stylegan("train-encoder", "--data", "faces.zip", "-o", "a.png", "--model", tiny_model)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "Error: a.png: encoders are written as .safetensors.\n"
+
+
 def test_what_is_no_data_set(stylegan, tiny_model, here):
     (here / "faces.zip").write_text("hello")
     result = stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model)

@@ -98,7 +98,7 @@ def blend_parents(
     extra = [(parse_layers(which, order), share) for which, share in map(_assignment, layers or [])]
     given = {band: share for band, share in zip(BANDS, (coarse, middle, fine), strict=True) if share is not None}
     single = {layer for indices, _ in extra for layer in indices}
-    idle: dict[str, object] = {f"--{band}": single >= set(in_bands(order, (band,))) for band in given}
+    idle: dict[str, object] = {f"--{band}": set() < set(in_bands(order, (band,))) <= single for band in given}
     if single | set(in_bands(order, given)) >= set(range(len(order))):
         idle |= {"--weight": weight, "--seed": seed, "--children": children > 1}
     check_unused("all these layers have their shares already", idle)
@@ -128,6 +128,7 @@ def blend_parents(
 
 
 def _check_shares(weight: float | None, seed: int | None, children: int) -> None:
+    """Checks what needs no model."""
     if weight is not None and seed is not None:
         raise UsageError("--weight sets the shares that --seed would draw; leave out one of them")
     if children > 1 and weight is not None:
@@ -135,6 +136,7 @@ def _check_shares(weight: float | None, seed: int | None, children: int) -> None
 
 
 def _years(age: str) -> Amounts:
+    """The one age of all children."""
     years = parse_amounts("age", age)
     if years.start is not None:
         raise UsageError(
