@@ -10,7 +10,7 @@ import platform
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -33,7 +33,7 @@ from stylegan_cli.psnr import psnr
 Synthesis = Callable[..., Tensor]
 CHOICES = ("auto", "on", "off")
 FROM_FACES = 50
-"""Fewer faces than this are drawn sooner than compiling would take, even with its code in the cache."""
+"""Fewer faces than this are drawn at once, without asking whether compiled code would pay."""
 UNKNOWN_FROM_FACES, UNKNOWN_FROM_SECONDS = 500, 120.0
 """Without a measurement, compiling and measuring pay off from this many faces that take this many seconds to draw."""
 CLOSE_ENOUGH = 40.0  # dB PSNR against the eager picture
@@ -44,14 +44,20 @@ GLANCE = 1.0  # seconds to measure for, before many faces are drawn
 
 @dataclass(frozen=True)
 class Verdict:
-    """Measured seconds per picture; infinity if it could not be compiled."""
+    """Measured seconds per picture, and until compiled code from the cache is `ready`; infinity if it could not be
+    compiled."""
 
     eager: float
     compiled: float
+    ready: float
 
-    @property
-    def pays(self) -> bool:
-        return self.compiled < MARGIN * self.eager
+    def pays(self, faces: int) -> bool:
+        """Whether this many faces are drawn sooner by compiled code, the time to load it included."""
+        saved = self.eager - self.compiled
+        return self.compiled < MARGIN * self.eager and faces * saved > self.ready
+
+
+NEVER = Verdict(0.0, math.inf, math.inf)
 
 
 def compile_synthesis(generator: Generator) -> None:
@@ -89,7 +95,7 @@ def undo(generator: Generator) -> None:
 def verdict(generator: Generator, precision: str) -> Verdict | None:
     """The measurement for this model and precision on this machine, or None."""
     kept = _read(_file()).get(_key(generator, precision))
-    if not isinstance(kept, dict) or kept.keys() != {"eager", "compiled"} or misfits(Verdict, kept):
+    if not isinstance(kept, dict) or kept.keys() != asdict(NEVER).keys() or misfits(Verdict, kept):
         return None
     return Verdict(**kept)
 
@@ -103,16 +109,24 @@ def keep_verdict(generator: Generator, precision: str, found: Verdict) -> None:
 def seconds_a_picture(generator: Generator, batch: int, seconds: float) -> float:
     """The median seconds per picture over all calls of `synthesize` that fit into `seconds` (at least three), each with
     `batch` different pictures, after two untimed calls."""
-    times: list[float] = []
-    with torch.inference_mode():
-        drawn = torch.randn(batch, generator.w_dim, generator=torch.Generator().manual_seed(0))
-        ws = generator.broadcast(generator.w_avg + drawn.to(generator.device))
-        for _ in range(WARM_UP):
-            _timed(generator, ws)
-        end = time.perf_counter() + seconds
-        while len(times) < FEWEST or time.perf_counter() < end:
-            times.append(_timed(generator, ws))
-    return statistics.median(times) / batch
+    return _in_turns(generator, [generator.synthesize], batch, seconds)[0]
+
+
+def judge(generator: Generator, precision: str) -> Verdict:
+    """Compiles `generator.synthesize`, measures what that gains, and keeps the result for this machine. Eager and
+    compiled calls take turns, so that what else the machine does slows both.
+
+    Raises StyleganError if it cannot be compiled.
+    """
+    eager = generator.synthesize
+    compile_synthesis(generator)
+    undo(generator)
+    torch.compiler.reset()
+    ready = _compile_timed(generator)  # again: its code is in the cache now, as it will be from now on
+    seconds, compiled_seconds = _in_turns(generator, [eager, generator.synthesize], 1, 2 * GLANCE)
+    found = Verdict(seconds, compiled_seconds, ready)
+    keep_verdict(generator, precision, found)
+    return found
 
 
 def compile_where_it_pays(generator: Generator, precision: str, faces: int) -> bool:
@@ -124,24 +138,20 @@ def compile_where_it_pays(generator: Generator, precision: str, faces: int) -> b
     """
     known = verdict(generator, precision)
     if known is not None:
-        if known.pays:
-            compile_synthesis(generator)
-        return known.pays
-    if faces < UNKNOWN_FROM_FACES:
-        return False
-    eager = seconds_a_picture(generator, 1, GLANCE)
-    if faces * eager < UNKNOWN_FROM_SECONDS:
+        if pays := known.pays(faces):
+            # In a new process it takes longer than it was measured to, because the compiler is imported.
+            keep_verdict(generator, precision, replace(known, ready=_compile_timed(generator)))
+        return pays
+    if faces < UNKNOWN_FROM_FACES or faces * seconds_a_picture(generator, 1, GLANCE) < UNKNOWN_FROM_SECONDS:
         return False
     try:
-        compile_synthesis(generator)
+        found = judge(generator, precision)
     except StyleganError:
-        keep_verdict(generator, precision, Verdict(eager, math.inf))
+        keep_verdict(generator, precision, NEVER)
         raise
-    found = Verdict(eager, seconds_a_picture(generator, 1, GLANCE))
-    keep_verdict(generator, precision, found)
-    if not found.pays:
+    if not (is_faster := found.compiled < found.eager):  # it is ready, so whatever it saves is a gain
         undo(generator)
-    return found.pays
+    return is_faster
 
 
 def _check(generator: Generator, eager: Synthesis, synthesize: Synthesis) -> None:
@@ -176,9 +186,31 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _timed(generator: Generator, ws: Tensor) -> float:
+def _compile_timed(generator: Generator) -> float:
+    """The seconds that `compile_synthesis` takes."""
     start = time.perf_counter()
-    generator.synthesize(ws)
+    compile_synthesis(generator)
+    return time.perf_counter() - start
+
+
+def _in_turns(generator: Generator, ways: Sequence[Synthesis], batch: int, seconds: float) -> list[float]:
+    """The median seconds per picture of each of these functions; they are called in turn."""
+    times: list[list[float]] = []
+    with torch.inference_mode():
+        drawn = torch.randn(batch, generator.w_dim, generator=torch.Generator().manual_seed(0))
+        ws = generator.broadcast(generator.w_avg + drawn.to(generator.device))
+        for _ in range(WARM_UP):
+            for synthesize in ways:
+                _timed(synthesize, ws)
+        end = time.perf_counter() + seconds
+        while len(times) < FEWEST or time.perf_counter() < end:
+            times.append([_timed(synthesize, ws) for synthesize in ways])
+    return [statistics.median(taken) / batch for taken in zip(*times, strict=True)]
+
+
+def _timed(synthesize: Synthesis, ws: Tensor) -> float:
+    start = time.perf_counter()
+    synthesize(ws)
     if ws.device.type != "cpu":
         torch.accelerator.synchronize()
     return time.perf_counter() - start

@@ -45,9 +45,10 @@ def is_native(path: Path) -> bool:
         return False
 
 
-def digest(family: str, config: str, tensors: Mapping[str, Tensor]) -> str:
-    """The identity of a model: sha256 over architecture, config and every tensor's name, type, shape and bytes."""
-    sha = hashlib.sha256(f"{family}\n{config}\n".encode())
+def digest(kind: str, about: str, tensors: Mapping[str, Tensor]) -> str:
+    """The identity of a model: sha256 over its architecture (`kind`), its config (`about`) and every tensor's name,
+    type, shape and bytes. Training's checkpoints have one, too, over their progress."""
+    sha = hashlib.sha256(f"{kind}\n{about}\n".encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

@@ -114,15 +114,45 @@ def test_no_compiler(tiny, cache, monkeypatch, call):
 
 def test_verdicts_are_kept_by_model_and_precision(tiny, cache):
     assert compilation.verdict(tiny, "fp32") is None
-    compilation.keep_verdict(tiny, "fp32", Verdict(0.2, 0.1))
-    compilation.keep_verdict(tiny, "bf16", Verdict(0.2, 0.19))
-    assert compilation.verdict(tiny, "fp32").pays
-    assert not compilation.verdict(tiny, "bf16").pays
+    found = Verdict(0.2, 0.1, 5.0), Verdict(0.2, 0.19, 5.0)
+    for precision, one in zip(("fp32", "bf16"), found, strict=True):
+        compilation.keep_verdict(tiny, precision, one)
+    assert tuple(compilation.verdict(tiny, precision) for precision in ("fp32", "bf16")) == found
 
 
-@pytest.mark.parametrize("entry", ["fast", [0.2, 0.1], {}, {"eager": 0.2}, {"eager": 0.2, "compiled": "0.1"}])
+@pytest.mark.parametrize(
+    ("verdict", "faces", "pays"),
+    [
+        (Verdict(0.07, 0.05, 8.0), 399, False),  # the code is loaded for longer than it saves
+        (Verdict(0.07, 0.05, 8.0), 401, True),
+        (Verdict(0.07, 0.065, 0.0), 10**6, False),  # another code path for a few per cent
+        (Verdict(0.05, 0.07, 0.0), 10**6, False),
+        (compilation.NEVER, 10**6, False),
+    ],
+)
+def test_what_pays(verdict, faces, pays):
+    assert verdict.pays(faces) == pays
+
+
+def test_both_are_measured_in_turns(tiny):
+    """What slows the machine for a while slows both."""
+    called = []
+    compilation._in_turns(tiny, [lambda _ws: called.append("eager"), lambda _ws: called.append("compiled")], 1, 0.0)
+    assert called == ["eager", "compiled"] * (compilation.WARM_UP + compilation.FEWEST)
+
+
+def test_a_judgement_is_kept(tiny, cache, monkeypatch):
+    monkeypatch.setattr(compilation, "GLANCE", 0.0)
+    draws(monkeypatch, lambda image: image)
+    found = compilation.judge(tiny, "fp32")
+    assert found == compilation.verdict(tiny, "fp32")
+    assert min(found.eager, found.compiled, found.ready) > 0
+    assert "synthesize" in vars(tiny)  # it stays compiled
+
+
+@pytest.mark.parametrize("entry", ["fast", [0.2, 0.1], {}, {"eager": 0.2}, {"eager": 0.2, "compiled": 0.1}])
 def test_a_damaged_verdict_is_none(tiny, cache, entry):
-    compilation.keep_verdict(tiny, "fp32", Verdict(0.2, 0.1))
+    compilation.keep_verdict(tiny, "fp32", Verdict(0.2, 0.1, 5.0))
     file = cache / "compiled/verdicts.json"
     file.write_text(json.dumps(dict.fromkeys(json.loads(file.read_text()), entry)))
     assert compilation.verdict(tiny, "fp32") is None
@@ -130,11 +160,11 @@ def test_a_damaged_verdict_is_none(tiny, cache, entry):
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "7", "[" * 100_000], ids=range(5))
 def test_verdicts_that_cannot_be_read_are_none(tiny, cache, text):
-    compilation.keep_verdict(tiny, "fp32", Verdict(0.2, 0.1))
+    (cache / "compiled").mkdir()
     (cache / "compiled/verdicts.json").write_text(text)
     assert compilation.verdict(tiny, "fp32") is None
-    compilation.keep_verdict(tiny, "fp32", Verdict(0.2, 0.1))
-    assert compilation.verdict(tiny, "fp32").pays
+    compilation.keep_verdict(tiny, "fp32", found := Verdict(0.2, 0.1, 5.0))
+    assert compilation.verdict(tiny, "fp32") == found
 
 
 def test_a_model_of_classes_is_measured_without_choosing_one():

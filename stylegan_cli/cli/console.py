@@ -40,7 +40,7 @@ def tell(sentence: str) -> None:
     prose().print(escaped(sentence), markup=False, soft_wrap=True)
 
 
-def data(line: object) -> None:
+def print_data(line: object) -> None:
     """Prints one line of data, unchanged and at once: paths are for other programs, which may wait for them."""
     if not sys.stdout:  # it was closed
         return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import data, progress, tell
+from stylegan_cli.cli.console import print_data, progress, tell
 from stylegan_cli.cli.options import PictureOutput, check_unused, out_option
 from stylegan_cli.errors import UsageError
 
@@ -142,7 +142,7 @@ def _write_film(
                 yield frame
 
         write_film(path, draw(), fps, ending, studio.background(), json.dumps(studio.circumstances()))
-    data(path)
+    print_data(path)
 
 
 def _telling_of_tunings(film: Frames, latents: Path) -> Iterator[Face | Sheet]:

@@ -17,7 +17,7 @@ import typer
 from stylegan_cli import __version__, hardware, parallel
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import INTERRUPTED
-from stylegan_cli.cli.console import data, progress, tell
+from stylegan_cli.cli.console import print_data, progress, tell
 from stylegan_cli.cli.options import Generation, PictureOutput, command_line
 from stylegan_cli.cli.stopping import asked_to_stop
 from stylegan_cli.cli.studio import Studio
@@ -80,7 +80,7 @@ def _sample(
         if world.leads:
             with progress("packing", dataset.count, studio.output.quiet) as advance:
                 dataset.finish(advance)
-            data(dataset.path)
+            print_data(dataset.path)
     except KeyboardInterrupt:
         if world.leads:
             # The others may still be writing their last pictures.

@@ -14,7 +14,7 @@ from PIL import Image
 
 from stylegan_cli import __version__, compilation, hardware, store
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import data, fetching, progress, prose, tell
+from stylegan_cli.cli.console import fetching, print_data, progress, prose, tell
 from stylegan_cli.cli.options import (
     PSI,
     Generation,
@@ -35,7 +35,7 @@ from stylegan_cli.media.decoding import Original
 from stylegan_cli.media.encode import FORMATS, TRANSPARENT, check_edges, encode, has_room
 from stylegan_cli.media.render import page_size, render
 from stylegan_cli.noise import Noise
-from stylegan_cli.operations.editing import Ruler, ruler
+from stylegan_cli.operations.editing import Ruler, ruler_of
 from stylegan_cli.pictures import Picture, Sheet, faces_to_compute
 from stylegan_cli.recipes import Recipe, dumps, fits
 
@@ -118,9 +118,15 @@ class Studio:
             return
         if pictures > 1:
             raise UsageError(f"--out {out} is one file, but these are {pictures} pictures; name a folder")
-        places.check_file(out, self.output.force)
-        if self.saves_latents:
-            places.check_file(out.with_suffix(".npz"), self.output.force)
+        self._check_place(out)
+
+    def check_results(self, names: Sequence[str]) -> None:
+        """Checks that results of these names can be written where --out says, as `check_out` does."""
+        self.check_out(len(names))
+        out = self.output.out
+        if out is not None and not places.is_file_name(out, FORMATS):
+            for name in names:
+                self._check_place(out / f"{name}.{self.format}")
 
     def check_noise(self, mode: str | None) -> None:
         """Checks that random noise would be visible."""
@@ -130,7 +136,7 @@ class Studio:
     @cached_property
     def ruler(self) -> Ruler:
         """How far people are from the average face."""
-        return ruler(self.generator)
+        return ruler_of(self.generator)
 
     @cached_property
     def encoder(self) -> Path | None:
@@ -234,7 +240,7 @@ class Studio:
 
     def paths(self, names: Sequence[str], folder: str) -> list[Path]:
         """Every result's path, checked; several results go into a folder, called `folder` if the user named none."""
-        out, force, ending = self.output.out, self.output.force, self.format
+        out, ending = self.output.out, self.format
         self.check_out(len(names))
         if places.is_file_name(out, FORMATS):
             return [out]
@@ -245,10 +251,14 @@ class Studio:
             into = out or places.fresh(Path(folder))
             paths = [into / f"{name}.{ending}" for name in names]
         for path in paths:
-            places.check_file(path, force)
-            if self.saves_latents:
-                places.check_file(path.with_suffix(".npz"), force)
+            self._check_place(path)
         return paths
+
+    def _check_place(self, path: Path) -> None:
+        """Checks that a picture can be written there, and its latents if they are saved."""
+        places.check_file(path, self.output.force)
+        if self.saves_latents:
+            places.check_file(path.with_suffix(".npz"), self.output.force)
 
     def check_sheet(self, sheet: Sheet) -> None:
         """Checks that a sheet is not too large, before other files are written."""
@@ -301,7 +311,7 @@ class Studio:
         write_bytes(path, content)
         if self.saves_latents and people:
             self.save_latents(path.with_suffix(".npz"), people)
-        data(path)
+        print_data(path)
 
     def preview(self, image: Image.Image) -> None:
         """Shows the picture in the terminal, if --show asks for it."""

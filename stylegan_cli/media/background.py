@@ -14,7 +14,7 @@ import torch
 from stylegan_cli.processors import processors
 
 Made = TypeVar("Made")
-MOST, LONGEST = 32, 2.0
+MOST, LONGEST = 32, 4.0
 """The maximum number of results to gather, and the maximum time in seconds."""
 
 
@@ -29,7 +29,7 @@ class Background:
 
     def __init__(self, beside: bool = False) -> None:
         threads = processors() if beside else torch.get_num_threads()
-        self._beside, self._depth = beside, min(8 * threads, MOST)
+        self._beside, self._depth = beside, min(16 * threads, MOST)
         self._gathered: list[tuple[Callable[[], Any], Callable[[Any], object]]] = []
         self._since = 0.0
         self._running: deque[tuple[Future[Any], Callable[[Any], object]]] = deque()

@@ -17,12 +17,15 @@ from stylegan_cli.noise import Noise
 from stylegan_cli.scorers.perceptual import EfficientNetLite0, distance, levels
 
 STEP = 1e-4  # of the way from one w to another
-KEPT = (1, 99)  # percentiles: lengths outside are left out
+PERCENTILES = (1, 99)  # lengths outside are left out
 
 
 def path_length(lengths: np.ndarray) -> Estimate:
     """The mean of `lengths` `[n]` without the lowest and the highest hundredth, with an interval from ten blocks."""
-    low, high = np.percentile(lengths, KEPT[0], method="lower"), np.percentile(lengths, KEPT[1], method="higher")
+    low, high = (
+        np.percentile(lengths, PERCENTILES[0], method="lower"),
+        np.percentile(lengths, PERCENTILES[1], method="higher"),
+    )
     kept = lengths[(lengths >= low) & (lengths <= high)]
     return mean(kept)
 

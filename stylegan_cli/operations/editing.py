@@ -238,7 +238,7 @@ class Ruler:
         return low
 
 
-def ruler(generator: Generator) -> Ruler:
+def ruler_of(generator: Generator) -> Ruler:
     return Ruler(generator.w_avg.cpu(), typical_distance(generator))
 
 

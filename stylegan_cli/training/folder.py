@@ -54,10 +54,10 @@ from stylegan_cli.training.state import State
 OPTIONS, LOG, METRICS = "training_options.json", "log.jsonl", "metrics.jsonl"
 BEST = "network-best.safetensors"
 REPORT, FILM = "report.html", "training.mp4"
-REALS, FAKES, KEPT = "reals.png", "fakes", f"{Path(SNAPSHOT).stem}-"
+REALS, FAKES, NUMBERED = "reals.png", "fakes", f"{Path(SNAPSHOT).stem}-"
 # The beginnings of temporary names of a run's files.
 NAMES = (OPTIONS, asked.FILE, LOG, METRICS, SNAPSHOT, BEST, REPORT, FILM, REALS)
-OURS = (f".{FAKES}", f".{KEPT}", *(f".{Path(name).stem}." for name in NAMES))
+OURS = (f".{FAKES}", f".{NUMBERED}", *(f".{Path(name).stem}." for name in NAMES))
 # The keys that every line of these has.
 ENTRIES = {
     LOG: {"kimg", "nimg", "seconds"},
@@ -200,7 +200,7 @@ class RunFolder:
         name = stamp(options, state.progress.nimg)
         modelfile.save(state.average, self.snapshot, {**notes, "kimg": state.progress.kimg})
         if self.keeps:
-            copy(self.snapshot, self.path / f"{KEPT}{name}{self.snapshot.suffix}")
+            copy(self.snapshot, self.path / f"{NUMBERED}{name}{self.snapshot.suffix}")
         self._save_image(self.path / f"{FAKES}{name}.png", snapshots.fakes(state.average))
         self._report(options)
         checkpoints.save(state, self.checkpoints)

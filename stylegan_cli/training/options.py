@@ -15,8 +15,8 @@ from stylegan_cli.training.schedule import ByResolution, Growth
 
 CFGS = ("stylegan1", "stylegan2")
 REG_INTERVALS = {"g": 4, "d": 16}
-PICTURES = ("batch", "batch_gpu")
-BY_RESOLUTION = ("glr", "dlr", "gamma", "stable_kimg", "fade_kimg", *PICTURES)
+COUNTS = ("batch", "batch_gpu")
+BY_RESOLUTION = ("glr", "dlr", "gamma", "stable_kimg", "fade_kimg", *COUNTS)
 
 
 @dataclass(frozen=True)
@@ -126,5 +126,5 @@ def check_values(values: Mapping[str, Any]) -> None:
         raise UsageError(f"--first-res {first} is not a power of two")
     for name in (name for name in BY_RESOLUTION if name in values):
         found = ByResolution.parse(values[name])
-        if name in PICTURES and any(value < 1 or value % 1 for _, value in found.values):
+        if name in COUNTS and any(value < 1 or value % 1 for _, value in found.values):
             raise UsageError(f"--{name.replace('_', '-')} {values[name]} is not a whole number of pictures")

@@ -331,6 +331,13 @@ WORDS = {
     ),
     "rate of frames": (["interpolate", 1, 2, "--format", "png", "--fps", 10], "single pictures; leave out --fps"),
     "silent identity": (["edit", 1, "--age", 3, "--identity", "-q"], "--quiet reports nothing; leave out --identity"),
+    "no noise many times": (["noise", 1, "--layers", "none", "-n", 3], "3 times the same picture; leave out --count"),
+    "no strength": (["noise", 1, "--strength", 0, "-n", 2], "without noise, these are 2 times the same picture"),
+    "no jitter": (["noise", 1, "--jitter", 0, "-n", 2], "with --jitter 0, these are 2 times the same picture"),
+    "coarse of nothing": (
+        ["mix", "--coarse", 1, "--layers", "all=2"],
+        "--layers names people for all layers already; leave out --coarse",
+    ),
     "samples of sefa": (["directions", "discover", "--samples", 1000], "sefa samples no people; leave out --samples"),
     "last seeds": (["directions", "find", "--scorer", "age", "--seed", 2**32 - 1], "seeds end at 4294967295"),
     "twins": (["blend-parents", 1, 2, "--children", 2, "--weight", 0.5], "leave out --children"),

@@ -9,7 +9,7 @@ import typer
 
 from stylegan_cli.cli import console, main
 from stylegan_cli.cli.boundary import boundary
-from stylegan_cli.cli.console import data
+from stylegan_cli.cli.console import print_data
 from stylegan_cli.errors import StyleganError, UsageError
 
 NO_MEMORY = "there is not enough memory for this; try a smaller --size, fewer pictures or --device cpu"
@@ -68,7 +68,7 @@ def test_debugging_shows_where(monkeypatch):
 
 def test_a_closed_stdout_is_no_failure(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
-    console.data("a.png")
+    console.print_data("a.png")
 
 
 def test_ctrl_c_before_a_command_has_begun(monkeypatch):
@@ -85,6 +85,6 @@ def test_ctrl_c_before_a_command_has_begun(monkeypatch):
 def test_any_path_can_be_printed(monkeypatch, encoding, shown):
     printed = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding, write_through=True))
-    monkeypatch.setattr("stylegan_cli.cli.app.app", lambda: data("\udcff王"))
+    monkeypatch.setattr("stylegan_cli.cli.app.app", lambda: print_data("\udcff王"))
     main()
     assert printed.getvalue() == shown

@@ -64,5 +64,5 @@ def test_what_files_say_cannot_rewrite_the_terminal(screen):
 
 
 def test_data_goes_to_stdout(capsys):
-    console.data("face.png")
+    console.print_data("face.png")
     assert capsys.readouterr() == ("face.png\n", "")

@@ -250,9 +250,13 @@ EARLY = [
     ("edit me.png --direction age.npz=2 --out there.mp4", "there.mp4 exists; choose another name"),
     ("apply edits.json me.png --out there.png", "there.png exists; choose another name"),
     ("blend-parents me.png zzz", "unknown person 'zzz'"),
-    ("blend-parents me.png 2 --children 2 --out x.png", "--out x.png is one file, but these are 2 pictures"),
+    ("blend-parents me.png 2 --children 2 --out x.png", "--out x.png is one file, but these are 3 pictures"),
     ("blend-parents me.png 2 --layers nose=1", "there is no band or layer 'nose'"),
     ("noise me.png --count 3 --out x.png", "--out x.png is one file, but these are 3 pictures"),
+    ("noise me.png --count 3 --out faces", "noise-1.png exists"),
+    ("blend-parents me.png 1 -n 2 --out faces", "child-2.npz exists"),
+    ("blend-parents me.png 1 --out faces --format webp", "family.webp exists"),
+    ("directions show age.npz --on me.png --out x.bmp", "unknown format 'bmp'"),
     ("interpolate me.png", "a film needs at least two people"),
     ("interpolate me.png 2 --layers nose", "there is no band or layer 'nose'"),
     ("interpolate me.png 1 --fine zzz", "unknown person 'zzz'"),
@@ -277,7 +281,8 @@ def test_mistakes_are_told_before_minutes_are_spent_on_a_photo(
     stylegan, tiny_model, photo, direction, monkeypatch, words, said
 ):
     monkeypatch.setattr(darkroom, "person", None)
-    for name in ("there.png", "there.mp4", "a.npy"):
+    Path("faces").mkdir()
+    for name in ("there.png", "there.mp4", "a.npy", "faces/noise-1.png", "faces/child-2.npz", "faces/family.webp"):
         Path(name).touch()
     Path("edits.json").write_text('{"edit": [{"age.npz": 2}]}')
     result = stylegan(*words.split(), "--model", tiny_model)

@@ -166,7 +166,7 @@ def test_each_layer_of_w_plus_is_kept_by_itself():
 
 
 def test_drift_is_one_for_the_models_own_people_on_average(tiny):
-    ruler = editing.ruler(tiny)
+    ruler = editing.ruler_of(tiny)
     drifts = [ruler.drift(from_seed(tiny, seed, 1.0).ws) for seed in range(200)]
     assert sum(drifts) / 200 == pytest.approx(1, rel=0.05)
     assert ruler.drift(tiny.w_avg.expand(L, D)) == 0
@@ -177,7 +177,7 @@ def test_drift_is_one_for_the_models_own_people_on_average(tiny):
 @settings(deadline=None, max_examples=30)
 @given(st.floats(0.5, 3), st.floats(-50, 50))
 def test_the_limit_is_reached_and_not_passed(tiny, limit, amount):
-    ruler, jon = editing.ruler(tiny), from_seed(tiny, 1, 0.3)
+    ruler, jon = editing.ruler_of(tiny), from_seed(tiny, 1, 0.3)
     edits = editing.limited(tiny, ruler, jon, [Edit(direction(), amount, -amount)], limit)
     for at, wanted in ((0.0, -amount), (1.0, amount)):
         drift = ruler.drift(editing.edited(tiny, jon, edits, at).ws)
@@ -187,7 +187,7 @@ def test_the_limit_is_reached_and_not_passed(tiny, limit, amount):
 
 def test_a_limit_lets_people_come_back(tiny):
     """Only where edits end counts: someone who is beyond the limit may be edited to be within it."""
-    ruler, step = editing.ruler(tiny), direction()
+    ruler, step = editing.ruler_of(tiny), direction()
     far = Person("far", tiny.w_avg + 20 * step.vector.expand(L, D))
     assert ruler.drift(far.ws) > 0.5
     assert [edit.stop for edit in editing.limited(tiny, ruler, far, [Edit(step, -20.0)], 0.5)] == [-20]
@@ -196,7 +196,7 @@ def test_a_limit_lets_people_come_back(tiny):
 
 
 def test_the_longest_layer_is_how_long_a_movement_is(tiny):
-    ruler, by = editing.ruler(tiny), torch.zeros(L, D)
+    ruler, by = editing.ruler_of(tiny), torch.zeros(L, D)
     by[1, 0], by[2, 3] = 3.0, -4.0
     assert ruler.length(by) == pytest.approx(4 / ruler.typical)
 
@@ -204,7 +204,7 @@ def test_the_longest_layer_is_how_long_a_movement_is(tiny):
 def test_who_is_beyond_the_limit_already(tiny, jon):
     advice = r"typical distances from the average face before any edit; use a larger --max-drift$"
     with pytest.raises(StyleganError, match=advice):
-        editing.limited(tiny, editing.ruler(tiny), jon, [Edit(direction(), 1)], 0.1)
+        editing.limited(tiny, editing.ruler_of(tiny), jon, [Edit(direction(), 1)], 0.1)
 
 
 def test_each_layer_goes_its_own_way_in_w_plus(tiny, jon):

@@ -8,7 +8,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import each_photo
-from stylegan_cli.cli.console import data, fetch, progress, tell
+from stylegan_cli.cli.console import fetch, print_data, progress, tell
 from stylegan_cli.cli.options import Force, Quiet, command, out_option
 from stylegan_cli.errors import UsageError
 from stylegan_cli.files import file_digest, write_bytes
@@ -159,4 +159,4 @@ def _align(named: "Photo", name: str, wanted: Wanted, destination: Destination, 
 
 def _write(path: Path, content: bytes) -> None:
     write_bytes(path, content)
-    data(path)
+    print_data(path)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stylegan_cli.cli.console import data, progress, tell
+from stylegan_cli.cli.console import print_data, progress, tell
 from stylegan_cli.cli.options import ModelChoice, Quiet, command
 from stylegan_cli.errors import UsageError
 
@@ -92,18 +92,14 @@ def _measured(
     else:
         reference = _average(open_generator(ModelChoice(choice.model, choice.device, "fp32"), quiet)[0])
         hardware.set_up(generator.device, precision)  # as before that one was opened
-    taken: dict[bool, float] = {}
     for is_compiled in (False, True) if compiled else (False,):
-        if is_compiled and not _compile(generator, quiet):
+        if is_compiled and not _compile(generator, precision, quiet):
             return
         for batch in batches:
             each = compilation.seconds_a_picture(generator, batch, seconds)
-            taken.setdefault(is_compiled, each)
             close = psnr(_average(generator), reference)
             told = None if close == inf else 0.0 if isnan(close) else close
             yield Row(generator.origin.name, generator.resolution, precision, batch, is_compiled, each, 1 / each, told)
-    if compiled:
-        compilation.keep_verdict(generator, precision, compilation.Verdict(taken[False], taken[True]))
 
 
 def _average(generator: "Generator") -> "Tensor":
@@ -114,13 +110,13 @@ def _average(generator: "Generator") -> "Tensor":
         return generator.synthesize(generator.broadcast(generator.w_avg[None]))
 
 
-def _compile(generator: "Generator", quiet: bool) -> bool:
-    """Whether the generator is compiled now; if not, the user is told why."""
+def _compile(generator: "Generator", precision: str, quiet: bool) -> bool:
+    """Whether the generator is compiled now, and it is kept what that gains; if not, the user is told why."""
     from stylegan_cli import compilation
     from stylegan_cli.errors import StyleganError
 
     try:
-        compilation.compile_synthesis(generator)
+        compilation.judge(generator, precision)
     except StyleganError as error:
         if not quiet:
             tell(f"Not compiled: {error}.")
@@ -168,7 +164,7 @@ def _machine() -> dict[str, Any]:
 def _print_json(rows: "Sequence[Row]") -> None:
     import json
 
-    data(json.dumps({"machine": _machine(), "figures": [asdict(row) for row in rows]}, indent=1))
+    print_data(json.dumps({"machine": _machine(), "figures": [asdict(row) for row in rows]}, indent=1))
 
 
 def _print_table(rows: "Sequence[Row]") -> None:

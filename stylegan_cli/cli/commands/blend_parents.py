@@ -102,27 +102,29 @@ def blend_parents(
     if single | set(in_bands(order, given)) >= set(range(len(order))):
         idle |= {"--weight": weight, "--seed": seed, "--children": children > 1}
     check_unused("all these layers have their shares already", idle)
-    studio.check_out(1 if grid else children)
+    is_alone = children == 1 and places.is_file_name(output.out, FORMATS)
+    labels = [f"child {i + 1}" for i in range(children)] if children > 1 else ["child"]
+    names = [label.replace(" ", "-") for label in labels]
+    studio.check_results(["family"] if grid else names if is_alone else [*names, "family"])
     aged = _aging(studio, years) if years else None
     one, other = casting.several(studio, [first, second])
     by_chance = weight is None and (seed is not None or children > 1)
 
     siblings = []
-    for i in range(children):
+    for i, label in enumerate(labels):
         rest = (
             blending.draw_shares(seed or 0, i) if by_chance else dict.fromkeys(BANDS, 0.5 if weight is None else weight)
         )
         shares = blending.share_by_layer(order, rest | given, extra)
-        siblings.append(blending.blend(one, other, shares, f"child {i + 1}" if children > 1 else "child"))
+        siblings.append(blending.blend(one, other, shares, label))
     if aged:
         siblings = aged(siblings)
     sheet = blending.family(one, other, siblings)
     if grid:
         studio.save_sheet("family", sheet, siblings)
-    elif children == 1 and places.is_file_name(output.out, FORMATS):
-        studio.save(["child"], [portrait(siblings[0])])
+    elif is_alone:
+        studio.save(names, [portrait(siblings[0])])
     else:
-        names = [person.label.replace(" ", "-") for person in siblings]
         works = [*map(portrait, siblings), Work(sheet)]
         studio.save([*names, "family"], works, "family", children + faces_to_compute(sheet))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import data, progress, tell
+from stylegan_cli.cli.console import print_data, progress, tell
 from stylegan_cli.cli.options import Quiet, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
 
@@ -96,7 +96,7 @@ def dataset(
             collect(pictures, classes.of, settings, writer, skip, advance)
     if not quiet:
         tell(_summary(writer, framed.width))
-    data(out)
+    print_data(out)
 
 
 def _pixels(size: str | None, width: int | None, height: int | None) -> tuple[int, int] | None:

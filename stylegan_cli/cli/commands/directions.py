@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import data as print_data
-from stylegan_cli.cli.console import escaped, tell
+from stylegan_cli.cli.console import escaped, print_data, tell
 from stylegan_cli.cli.edits import FARTHEST, moved_layers, open_direction, split_names
 from stylegan_cli.cli.options import (
     Force,
@@ -88,7 +87,11 @@ def show(
     from stylegan_cli.latents.references import split
     from stylegan_cli.operations import editing
 
+    # Named as the user called it: the name in the file is not trusted, and could lead out of this folder.
+    path, number = located(name)
+    title = path.stem if number is None else f"{path.stem}#{number}"
     studio = Studio(generation, output)
+    studio.check_results([title])
     direction = open_direction(studio, name)
     if not output.quiet:
         for line in _facts(direction):
@@ -97,9 +100,6 @@ def show(
     people = casting.several(studio, split(on))
     strips = [editing.strip(studio.generator, person, edits, steps) for person in people]
     names = [person.label for person in people] if len(people) > 1 else []
-    # Named as the user called it: the name in the file is not trusted, and could lead out of this folder.
-    path, number = located(name)
-    title = path.stem if number is None else f"{path.stem}#{number}"
     studio.save_sheet(title, editing.sheet(strips, names), [])
 
 

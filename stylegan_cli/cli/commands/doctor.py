@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from stylegan_cli.cli.console import data
+from stylegan_cli.cli.console import print_data
 from stylegan_cli.cli.options import command
 from stylegan_cli.errors import StyleganError
 
@@ -45,12 +45,12 @@ def doctor() -> None:
         "here": f"{Path.cwd()} ({_writable(Path.cwd(), problems, 'work in another one')})",
     }
     for key, value in lines.items():
-        data(f"{key:<10}{value}")
+        print_data(f"{key:<10}{value}")
     for problem in problems:
-        data(f"problem: {problem}")
+        print_data(f"problem: {problem}")
     if problems:
         raise typer.Exit(1)
-    data("Everything is in place.")
+    print_data("Everything is in place.")
 
 
 def _cuda_name() -> str:

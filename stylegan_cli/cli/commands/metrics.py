@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stylegan_cli.cli.console import data, fetch, progress, tell
+from stylegan_cli.cli.console import fetch, print_data, progress, tell
 from stylegan_cli.cli.options import ModelChoice, Quiet, Seed, check_unused, command
 from stylegan_cli.errors import UsageError
 
@@ -112,14 +112,16 @@ def metrics(
     with progress("computing features", judge.steps(judged), quiet, "pictures") as advance:
         report = judge(judged, advance)
     if as_json:
-        data(json.dumps(report.as_dict()))
+        print_data(json.dumps(report.as_dict()))
         return
     if not quiet:
         for sentence in _told(report, num):
             tell(sentence)
     for measure in report.measures:
         found = measure.estimate
-        data(f"{measure.title:<30} {found.value:<11.5g} 95 %: {found.low:.5g} to {found.high:.5g} ({measure.interval})")
+        print_data(
+            f"{measure.title:<30} {found.value:<11.5g} 95 %: {found.low:.5g} to {found.high:.5g} ({measure.interval})"
+        )
 
 
 def _sides(

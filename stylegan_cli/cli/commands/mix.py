@@ -98,6 +98,8 @@ def mix(
         return
     explicit = [(parse_layers(which, order), who) for which, who in map(_assignment, layers or [])]
     free = set(range(len(order))) - {index for indices, _ in explicit for index in indices}
+    if not free:
+        check_unused("--layers names people for all layers already", {f"--{band}": who for band, who in named.items()})
     if free and not named:
         raise UsageError(
             f"--layers names nobody for {len(free)} of {len(order)} layers, such as layer {min(free)}; name a person "

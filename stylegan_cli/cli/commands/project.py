@@ -10,7 +10,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import each_photo
-from stylegan_cli.cli.console import data, tell
+from stylegan_cli.cli.console import print_data, tell
 from stylegan_cli.cli.options import OfClass, Output, Seed, check_word, command, out_option
 from stylegan_cli.errors import UsageError
 
@@ -155,7 +155,7 @@ def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: "Sequence[
     else:
         _save_npy(latents, found)
     for path in filter(None, (latents, film)):
-        data(path)
+        print_data(path)
     studio.save_as(picture, portrait(found.person))
     _save_comparison(studio, compare, shot, found.person)
     darkroom.remember(studio, shot, wanted, found.person)

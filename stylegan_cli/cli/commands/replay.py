@@ -9,7 +9,7 @@ import typer
 
 from stylegan_cli.bands import BANDS
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import data, escaped, tell
+from stylegan_cli.cli.console import escaped, print_data, tell
 from stylegan_cli.cli.options import Generation, Output, command
 from stylegan_cli.errors import StyleganError, UsageError
 
@@ -95,7 +95,7 @@ def show(
     """Print the recipe in a picture (command, model, precision, people, noise), the place of an aligned face, the
     command that made a film, or the facts about a latents file."""
     for line in _told(picture, as_json):
-        data(escaped(line))
+        print_data(escaped(line))
 
 
 def _told(file: Path, as_json: bool) -> "Iterable[str]":

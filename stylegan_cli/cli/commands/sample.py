@@ -51,7 +51,7 @@ def sample(
         typer.Option(
             "--latents",
             "--projected-w",
-            help="Render every latent in this .npy, .npz or .pt, unchanged; many.npz#0-4 are five of them.",
+            help="Render every latent in this .npy, .npz or .pt, unchanged; many.npz#0-4,7 are six of them.",
             show_default=False,
         ),
     ] = None,
@@ -96,8 +96,8 @@ def sample(
             "--dataset makes single pictures from --seeds or --count, with their latents beside them, and says where "
             "they go; leave out --out, --latents, --save-latents, --show, --grid and people"
         )
-    if latents and numbered(str(latents))[1]:
-        persons, latents = [str(latents)], None
+    if latents and (chosen := numbered(str(latents)))[1]:
+        persons, latents = [f"{chosen[0]}#{number.strip()}" for number in chosen[1].split(",")], None
     if not grid:
         check_unused("--columns is for --grid", {"--columns": columns})
     if (persons or seeds is not None or latents) and noise != "random":

@@ -11,8 +11,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import INTERRUPTED
-from stylegan_cli.cli.console import counting, tell
-from stylegan_cli.cli.console import data as print_data
+from stylegan_cli.cli.console import counting, print_data, tell
 from stylegan_cli.cli.options import Quiet, Seed, command
 from stylegan_cli.errors import UsageError
 from stylegan_cli.training import asked

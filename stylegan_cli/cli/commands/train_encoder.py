@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import Advance, fetch, progress, tell
-from stylegan_cli.cli.console import data as print_data
+from stylegan_cli.cli.console import Advance, fetch, print_data, progress, tell
 from stylegan_cli.cli.options import Force, ModelChoice, Quiet, Seed, command, command_line, out_option
 from stylegan_cli.errors import UsageError
 
