@@ -21,6 +21,7 @@ def measure(engines: Mapping[str, Make], repeats: int) -> dict[str, float]:
     for name, make in engines.items():
         lines[name], theirs = context.Pipe()
         context.Process(target=_serve, args=(theirs, make), daemon=True).start()
+        theirs.close()  # then a process that fails closes the line, and nobody waits for it
     times: dict[str, list[float]] = {name: [] for name in engines}
     for turn in range(-WARM_UP, repeats):
         for name, line in lines.items():

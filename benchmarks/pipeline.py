@@ -35,8 +35,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
 
+    if Path(options.model).exists():
+        options.model = str(Path(options.model).resolve())
     # As bare synthesis draws, and whatever their number: loading compiled code is no part of a rate.
-    model = ["--model", options.model, "--compile", "off"]
+    model = ["--model", options.model, "--device", "cpu", "--compile", "off"]
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         many = options.pictures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import math
@@ -11,8 +12,9 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +53,14 @@ class Verdict:
     compiled: float
     ready: float
 
+    @property
+    def is_faster(self) -> bool:
+        """Whether compiled code is, once it is ready."""
+        return self.compiled < MARGIN * self.eager
+
     def pays(self, faces: int) -> bool:
         """Whether this many faces are drawn sooner by compiled code, the time to load it included."""
-        saved = self.eager - self.compiled
-        return self.compiled < MARGIN * self.eager and faces * saved > self.ready
+        return self.is_faster and faces * (self.eager - self.compiled) > self.ready
 
 
 NEVER = Verdict(0.0, math.inf, math.inf)
@@ -101,9 +107,11 @@ def verdict(generator: Generator, precision: str) -> Verdict | None:
 
 
 def keep_verdict(generator: Generator, precision: str, found: Verdict) -> None:
+    """Stores a measurement, if the cache can be written; if not, it can be made again."""
     path = _file()
     verdicts = _read(path) | {_key(generator, precision): asdict(found)}
-    write_bytes(path, json.dumps(verdicts, indent=1).encode())
+    with suppress(StyleganError):
+        write_bytes(path, json.dumps(verdicts, indent=1).encode())
 
 
 def seconds_a_picture(generator: Generator, batch: int, seconds: float) -> float:
@@ -116,13 +124,15 @@ def judge(generator: Generator, precision: str) -> Verdict:
     """Compiles `generator.synthesize`, measures what that gains, and keeps the result for this machine. Eager and
     compiled calls take turns, so that what else the machine does slows both.
 
-    Raises StyleganError if it cannot be compiled.
+    Raises StyleganError if it cannot be compiled, which is kept, too.
     """
-    eager = generator.synthesize
-    compile_synthesis(generator)
+    eager, imports = generator.synthesize, _import_compiler()
+    _compile_or_never(generator, precision)
     undo(generator)
     torch.compiler.reset()
-    ready = _compile_timed(generator)  # again: its code is in the cache now, as it will be from now on
+    start = time.perf_counter()
+    _compile_or_never(generator, precision)  # again: its code is in the cache now, as it will be from now on
+    ready = imports + time.perf_counter() - start
     seconds, compiled_seconds = _in_turns(generator, [eager, generator.synthesize], 1, 2 * GLANCE)
     found = Verdict(seconds, compiled_seconds, ready)
     keep_verdict(generator, precision, found)
@@ -139,19 +149,14 @@ def compile_where_it_pays(generator: Generator, precision: str, faces: int) -> b
     known = verdict(generator, precision)
     if known is not None:
         if pays := known.pays(faces):
-            # In a new process it takes longer than it was measured to, because the compiler is imported.
-            keep_verdict(generator, precision, replace(known, ready=_compile_timed(generator)))
+            _compile_or_never(generator, precision)
         return pays
     if faces < UNKNOWN_FROM_FACES or faces * seconds_a_picture(generator, 1, GLANCE) < UNKNOWN_FROM_SECONDS:
         return False
-    try:
-        found = judge(generator, precision)
-    except StyleganError:
-        keep_verdict(generator, precision, NEVER)
-        raise
-    if not (is_faster := found.compiled < found.eager):  # it is ready, so whatever it saves is a gain
+    found = judge(generator, precision)
+    if not found.is_faster:
         undo(generator)
-    return is_faster
+    return found.is_faster
 
 
 def _check(generator: Generator, eager: Synthesis, synthesize: Synthesis) -> None:
@@ -186,11 +191,21 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _compile_timed(generator: Generator) -> float:
-    """The seconds that `compile_synthesis` takes."""
+@cache
+def _import_compiler() -> float:
+    """The seconds that importing it took in this process, as it does in each that uses it."""
     start = time.perf_counter()
-    compile_synthesis(generator)
+    importlib.import_module("torch._inductor.compile_fx")
     return time.perf_counter() - start
+
+
+def _compile_or_never(generator: Generator, precision: str) -> None:
+    """`compile_synthesis`; what fails is not tried again."""
+    try:
+        compile_synthesis(generator)
+    except StyleganError:
+        keep_verdict(generator, precision, NEVER)
+        raise
 
 
 def _in_turns(generator: Generator, ways: Sequence[Synthesis], batch: int, seconds: float) -> list[float]:

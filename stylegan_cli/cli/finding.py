@@ -103,12 +103,12 @@ def _drawn(studio: Studio, w: Tensor) -> Iterator[Image.Image]:
     return (render(studio.generator, Face(one.expand(studio.generator.num_ws, -1)), CELL) for one in w)
 
 
-def scored(sample: Sample, score: Score | None, quiet: bool) -> dict[str, Tensor]:
+def scored(sample: Sample, score: Score | None) -> dict[str, Tensor]:
     """The scores of people: `[n]` by name."""
     seen: dict[str, list[float]] = {}
     if score is None:
         return {}
-    with progress("scoring", len(sample.w), quiet) as advance:
+    with progress("scoring", len(sample.w)) as advance:
         for image in sample.images:
             for name, value in score(image).items():
                 seen.setdefault(name, []).append(value)
@@ -127,7 +127,7 @@ def open_scorers(studio: Studio) -> Score | None:
     if not installed() or studio.generator.resolution < SMALLEST:
         return None
     scorers = Scorers(SCORES)
-    fetch(scorers.assets, studio.output.quiet)
+    fetch(scorers.assets)
     return scorers
 
 
@@ -201,12 +201,11 @@ class Search:
 
 def find(studio: Studio, search: Search, sample: Sample, score: Score | None) -> list[Direction]:
     """The directions, one for each target, learned from a sample."""
-    quiet = studio.output.quiet
-    scores = scored(sample, score, quiet)
+    scores = scored(sample, score)
     learned = {**scores, **sample.labels}
     fitted = discovery.fit(sample.w, {name: learned[name] for name in (*search.targets, *search.kept)})
     walkers = of_seeds(studio, search.walkers).w
-    with progress("measuring", search.faces, quiet) as advance:
+    with progress("measuring", search.faces) as advance:
         walk = Walk(studio, score, walkers, search.layers, units(scores), advance)
         return [_found(fitted, target, search, walk) for target in search.targets]
 

@@ -61,7 +61,7 @@ def _save(
     original, exif = photos.read_for_pasting(photo.path)
     paste = _pasting_into(studio, photo, original, before, is_only, own_skin)
     paths = studio.paths(names, "film")
-    with progress("pasting", len(names), studio.output.quiet, "frames") as advance:
+    with progress("pasting", len(names), "frames") as advance:
         for path, people in zip(paths, frames, strict=True):
             image = paste(*(render(studio.generator, person.face()) for person in people))
             studio.write(path, image, people=people, photo=original, exif=exif)
@@ -74,19 +74,19 @@ def _pasting_into(
     """A function that puts edited faces, one for each person `before`, into the photo where these were found. An only
     person (`is_only`) may also take the place of the face that the photo names, or of the largest, with that one's skin
     colour or their `own_skin`."""
-    empty, quiet = original.image, studio.output.quiet
-    found = darkroom.faces_on(original.in_srgb(), quiet)
-    cuts = [_place_of(person, found, empty, photo, is_only, quiet) for person in before]
+    empty = original.image
+    found = darkroom.faces_on(original.in_srgb())
+    cuts = [_place_of(person, found, empty, photo, is_only) for person in before]
     faces_there = [alignment.alignment(face, empty.size) for face in found]
     if len({cut.quad for cut in cuts}) < len(cuts):
         raise UsageError(f"two of these people are the same face in {photo.path}; name each person once")
-    look = _silhouette(quiet)
+    look = _silhouette()
     references: list[Image.Image | None] = []
     lights: list[list[int] | None] = []  # of the faces before an edit: what it does to skin is no light
     for cut, person in zip(cuts, before, strict=True):
         unedited = original.matched(render(studio.generator, person.face()))
         is_there = _is_seen_at(cut, person)
-        if is_there and not quiet:
+        if is_there:
             _tell_of_likeness(person, photo)
         references.append(unedited if is_there else None)
         keeps_skin = is_there or own_skin
@@ -104,9 +104,7 @@ def _pasting_into(
     return paste
 
 
-def _place_of(
-    person: Person, found: Sequence[Detection], image: Image.Image, photo: Photo, is_only: bool, quiet: bool
-) -> Alignment:
+def _place_of(person: Person, found: Sequence[Detection], image: Image.Image, photo: Photo, is_only: bool) -> Alignment:
     """A person's place in a photo, in which these faces were `found`."""
     path = photo.path
     cut = None if is_only and photo.face else _found_at(person)
@@ -121,7 +119,7 @@ def _place_of(
             "stylegan paste jon party.jpg#1 -o a.jpg, then stylegan paste arya a.jpg#2"
         )
     cut = darkroom.place_of_face(found, image, photo)
-    if not (quiet or photo.face):
+    if not photo.face:
         others = f"; {path}#2 is the next" if len(found) > 1 else ""
         tell(f"{person.label} was not found in {path}, so the largest face there is replaced{others}.")
     return cut
@@ -155,13 +153,12 @@ def _found_at(person: Person) -> Alignment | None:
         ) from None
 
 
-def _silhouette(quiet: bool) -> pasting.Finder | None:
+def _silhouette() -> pasting.Finder | None:
     """What separates people from the background; None if it is not available: faces can be pasted without."""
     try:
         runtime.demand()
-        fetch([silhouette.SILHOUETTE, mesh.MESH], quiet)  # the edit's cost needs the mesh, which is in the same wheel
+        fetch([silhouette.SILHOUETTE, mesh.MESH])  # the edit's cost needs the mesh, which is in the same wheel
     except StyleganError as error:
-        if not quiet:
-            tell(f"The background may change with the face: {error}.")
+        tell(f"The background may change with the face: {error}.")
         return None
     return silhouette.read

@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, get_type_hints
 import typer
 
 from stylegan_cli.allocation import keep_memory
+from stylegan_cli.cli.console import silenced
 from stylegan_cli.cli.places import place
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import Photo
@@ -23,6 +24,7 @@ from stylegan_cli.latents.named import Photo
 _MODEL, _OUTPUT = "Model", "Output"
 PSI = 0.7
 
+# Every command has it, and `command` obeys it.
 Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Print only data and errors.", rich_help_panel=_OUTPUT),
@@ -124,7 +126,6 @@ class Output:
     ] = None
     force: Force = False
     show: Annotated[bool, typer.Option("--show", help="Preview in the terminal.", rich_help_panel=_OUTPUT)] = False
-    quiet: Quiet = False
 
 
 @dataclass(frozen=True)
@@ -175,17 +176,19 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
 
     @wraps(function)
-    def run(**values: Any) -> None:
+    def run(quiet: bool, **values: Any) -> None:
         keep_memory()
         _check_finite(values)
         gathered = {
             name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()
         }
-        function(**values, **gathered)
+        with silenced(quiet):
+            function(**values, **gathered)
 
     parameters = [p for p in _parameters(function, hints) if p.name not in groups]
     for group in groups.values():
         parameters += _fields(group)
+    parameters.append(Parameter("quiet", Parameter.KEYWORD_ONLY, default=False, annotation=Quiet))
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     # An opening bracket would begin markup.

@@ -130,7 +130,9 @@ def check_sampled(path: Path, latents: Path, force: bool) -> Path:
         return check_file(path, force)
     check_folder_name(path, "data sets are .zip files or folders")
     if not force and path.is_dir() and not is_vacant(path):
-        raise StyleganError(f"the folder {path} is not empty; choose another name, or use --force to write into it")
+        raise StyleganError(
+            f"the folder {path} is not empty; choose another name, or use --force to replace the data set in it"
+        )
     return check_folder(path)
 
 

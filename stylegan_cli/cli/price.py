@@ -8,7 +8,7 @@ from math import isfinite
 
 import numpy as np
 
-from stylegan_cli.cli.console import fetch, progress, tell
+from stylegan_cli.cli.console import fetch, is_silent, progress, tell
 from stylegan_cli.cli.edits import UNITS
 from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.errors import StyleganError, UsageError
@@ -68,17 +68,17 @@ class Prices:
         stops = [
             editing.caption(allowed, at) for at in editing.ends(edits) if _amounts(allowed, at) != _amounts(edits, at)
         ]
-        if stops and not self.studio.output.quiet:
+        if stops:
             tell(f"{person.label}: --max-drift {self.max_drift:g} stops the edit at {' and at '.join(stops)}.")
         return allowed
 
     def tell(self, people: Sequence[Person], edits: Sequence[Sequence[Edit]]) -> None:
         """One sentence for each person and each end of a range where they differ, and possibly one of advice."""
-        if self.studio.output.quiet:
+        if is_silent():
             return
         scorers, identity = self._judges()
         is_extreme = False
-        with progress("checking what changed", len(people), quiet=False) as advance:
+        with progress("checking what changed", len(people)) as advance:
             for person, own in zip(people, edits, strict=True):
                 before = self._look(person, scorers, identity)
                 for at in _ends(own):
@@ -117,7 +117,7 @@ class Prices:
         scorers = Scorers(SCORES)
         try:
             if any(not asset.cached.is_file() for asset in scorers.assets):
-                fetch(scorers.assets, quiet=False)
+                fetch(scorers.assets)
         except StyleganError as error:
             tell(f"What else changed is not known: {error}.")
             return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from functools import partial
 from itertools import chain, compress, islice
 from pathlib import Path
@@ -17,7 +16,7 @@ import typer
 from stylegan_cli import __version__, hardware, parallel
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import INTERRUPTED
-from stylegan_cli.cli.console import print_data, progress, tell
+from stylegan_cli.cli.console import insist, print_data, progress, silence, tell
 from stylegan_cli.cli.options import Generation, PictureOutput, command_line
 from stylegan_cli.cli.stopping import asked_to_stop
 from stylegan_cli.cli.studio import Studio
@@ -49,7 +48,7 @@ def sample_dataset(
     # With several GPUs, each process gets its own; from then on, "cuda" means that one.
     world, _ = parallel.join_to_share(hardware.choose_device(generation.device))
     if not world.leads:
-        output = replace(output, quiet=True)
+        silence()
         _wait(world)  # for the leader, which checks everything and fetches the model for all
     studio = Studio(generation, output)
     studio.check_noise(wishes["noise"])
@@ -78,14 +77,14 @@ def _sample(
         _draw(dataset, studio, world, ranges, face)
         world.leave()
         if world.leads:
-            with progress("packing", dataset.count, studio.output.quiet) as advance:
+            with progress("packing", dataset.count) as advance:
                 dataset.finish(advance)
             print_data(dataset.path)
     except KeyboardInterrupt:
         if world.leads:
             # The others may still be writing their last pictures.
             there = f"{'about ' if world.size > 1 else ''}{dataset.there():,} of {dataset.count:,}"
-            tell(f"Stopped with {there} pictures done; run the same command again to continue.")
+            insist(f"Stopped with {there} pictures done; run the same command again to continue.")
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -108,7 +107,7 @@ def _wishes(studio: Studio, generation: Generation, ranges: list[range]) -> dict
 
 def _begin(dataset: ShardedDataset, studio: Studio, world: World, wishes: dict[str, Any]) -> None:
     """Checks whether the data set can be written, and whether it was started before."""
-    force, quiet = studio.output.force, studio.output.quiet
+    force = studio.output.force
     before = unfinished(dataset.path)
     if before is None:
         places.check_sampled(dataset.path, dataset.latents, force)
@@ -122,8 +121,7 @@ def _begin(dataset: ShardedDataset, studio: Studio, world: World, wishes: dict[s
         )
     if before and not other:
         dataset.begin(before, world.size, anew=False)
-        if not quiet:
-            tell(f"Continuing: {_found(dataset):,} of {dataset.count:,} pictures are done.")
+        tell(f"Continuing: {_found(dataset):,} of {dataset.count:,} pictures are done.")
         return
     studio.speed_up(dataset.count)
     arithmetic = {"threads": torch.get_num_threads(), "compiled": studio.is_compiled}
@@ -157,7 +155,7 @@ def _draw(
     with asked_to_stop() as is_asked:
         with ExitStack() as stack:
             add = stack.enter_context(dataset.adding(world.rank))
-            advance = stack.enter_context(progress("sampling", dataset.count, studio.output.quiet))
+            advance = stack.enter_context(progress("sampling", dataset.count))
             background = stack.enter_context(studio.background())
 
             def write(index: int, done: int, ws: np.ndarray, encoded: bytes) -> None:

@@ -53,14 +53,14 @@ class Work:
     people: Sequence[Person] = ()
 
 
-def open_generator(choice: ModelChoice, quiet: bool) -> tuple[Generator, str]:
+def open_generator(choice: ModelChoice) -> tuple[Generator, str]:
     """The chosen generator on its device, and the precision that it computes in."""
     device = hardware.choose_device(choice.device)
     precision = hardware.choose_precision(choice.precision, device)
     hardware.set_up(device, precision)
     with (
-        progress(f"loading {choice.model}", 1, quiet),
-        fetching(partial(what_is_fetched, choice.model), quiet) as on_bytes,
+        progress(f"loading {choice.model}", 1),
+        fetching(partial(what_is_fetched, choice.model)) as on_bytes,
     ):
         generator = store.load(choice.model, on_bytes)
     return generator.prepare(device, hardware.PRECISIONS[precision]), precision
@@ -89,7 +89,7 @@ class Studio:
         self.check_out(1)
         if isinstance(choice, Generation):
             check_word("--compile", choice.compile, compilation.CHOICES)
-        self.generator, self.precision = open_generator(choice, output.quiet)
+        self.generator, self.precision = open_generator(choice)
         self.model, self.psi = choice.model, 1.0
         self.truncating: dict[str, float | None] = {}  # the options for that, as given
         self.shows = output.show
@@ -159,7 +159,7 @@ class Studio:
         """
         paths = self.paths(names, folder)
         self.speed_up(faces or len(names))
-        with progress("drawing", faces or len(names), self.output.quiet) as on_face, self.background() as background:
+        with progress("drawing", faces or len(names)) as on_face, self.background() as background:
             for path, work in zip(paths, works, strict=True):
                 size = self._face_size(work.picture)
                 image = render(self.generator, work.picture, size, on_face)
@@ -185,7 +185,7 @@ class Studio:
         if recipe.threads > 0:
             torch.set_num_threads(recipe.threads)
         self.speed_up(faces_to_compute(recipe.picture))
-        with progress("drawing", faces_to_compute(recipe.picture), self.output.quiet) as on_face:
+        with progress("drawing", faces_to_compute(recipe.picture)) as on_face:
             image = render(self.generator, recipe.picture, recipe.size, on_face)
         self.write(path, image, recipe)
 
@@ -195,14 +195,14 @@ class Studio:
         if self.is_compiled or self.compile == "off" or (self.compile == "auto" and faces < compilation.FROM_FACES):
             return
         try:
-            with progress("preparing compiled code for many faces", 1, self.output.quiet):
+            with progress("preparing compiled code for many faces", 1):
                 if self.compile == "on":
                     compilation.compile_synthesis(self.generator)
                     self.is_compiled = True
                 else:
                     self.is_compiled = compilation.compile_where_it_pays(self.generator, self.precision, faces)
         except StyleganError as error:
-            if self.compile == "on" and not self.output.quiet:
+            if self.compile == "on":
                 tell(f"Drawing without --compile: {error}.")
 
     def recipe(self, work: Work, size: int | None) -> Recipe:
@@ -303,7 +303,7 @@ class Studio:
     def _text(self, path: Path, recipe: Recipe | None) -> str:
         """The recipe as the picture at this path will hold it."""
         text = dumps(recipe) if recipe and fits(recipe.picture) else ""
-        if recipe and not (text and has_room(places.ending(path), text)) and not self.output.quiet:
+        if recipe and not (text and has_room(places.ending(path), text)):
             tell(f"{path} is written without its recipe, which is too long for its format; PNG can hold the longest.")
         return text
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from stylegan_cli.cli.console import fetch, tell
+from stylegan_cli.cli.console import fetch, insist, tell
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.metrics import watching
 from stylegan_cli.metrics.sets import DataSet
@@ -25,15 +25,14 @@ class StoppedError(Exception):
     """The run is to stop, so metrics are not finished."""
 
 
-def open_watch(session: Session, metrics: tuple[str, ...], device: torch.device, quiet: bool) -> Watch | None:
+def open_watch(session: Session, metrics: tuple[str, ...], device: torch.device) -> Watch | None:
     """What computes metrics; None, with a message, if there are too few pictures."""
     data = DataSet(session.pictures.path, session.pictures.resolution)
     if data.count < watching.FEWEST:
-        if not quiet:
-            tell(f"{data.count} pictures are too few for --metrics, which need {watching.FEWEST}: none are computed.")
+        tell(f"{data.count} pictures are too few for --metrics, which need {watching.FEWEST}: none are computed.")
         return None
     try:
-        fetch([EFFICIENTNET], quiet)
+        fetch([EFFICIENTNET])
     except StyleganError as error:
         raise StyleganError(f"{error}; use --metrics none to train without") from None
     return Watch(data, metrics, device)
@@ -61,5 +60,5 @@ def make_film(session: Session, view: View) -> None:
     try:
         session.run.film()
     except (StyleganError, OSError) as error:  # a damaged sheet, a full disk
-        tell(f"There is no film of this run: {error}.")
+        insist(f"There is no film of this run: {error}.")
     view.note("")

@@ -63,16 +63,15 @@ def run_to_end(
     pace: Pace,
     wanted: tuple[str, ...],
     notes: dict[str, Any],
-    quiet: bool,
 ) -> bool:
     """Trains, with the `wanted` metrics, and returns whether it got to the end; `notes` go into the model's file."""
     run, state, pictures, options = session.run, session.state, session.pictures, session.options
     with closing(pictures):
         with world.together():
-            watch = open_watch(session, wanted, device, quiet) if world.leads and wanted else None
+            watch = open_watch(session, wanted, device) if world.leads and wanted else None
         with (
             closing(Loader(pictures, options.seed, options.mirror)) as loader,
-            View(pace.kimg, state.progress.kimg, options.growth, quiet) as view,
+            View(pace.kimg, state.progress.kimg, options.growth) as view,
             asked_to_stop() as stopping,
         ):
 

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from stylegan_cli.cli.console import prose, tell
+from stylegan_cli.cli.console import is_silent, prose, tell
 from stylegan_cli.training.presets import begins_judging
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ REDRAWN = 0.1  # seconds: drawing the table takes as long as a small network's s
 class View:
     """Shows the progress of a run from `kimg` to `goal`, with its `growth`."""
 
-    def __init__(self, goal: float, kimg: float, growth: Growth, quiet: bool) -> None:
-        self._goal, self._growth, self._quiet = goal, growth, quiet
+    def __init__(self, goal: float, kimg: float, growth: Growth) -> None:
+        self._goal, self._growth = goal, growth
         self._bar = Progress(BarColumn(), TextColumn("{task.completed:.1f} of {task.total:g} kimg"), console=prose())
         self._task = self._bar.add_task("", total=goal)
         self._bar.update(self._task, completed=kimg)
@@ -44,7 +44,7 @@ class View:
         self._measured = self._note = ""
 
     def __enter__(self) -> View:
-        if not self._quiet and prose().is_terminal:
+        if prose().is_terminal and not is_silent():
             self._live = Live(self._table(), console=prose(), transient=True, auto_refresh=False)
             self._live.__enter__()
         return self
@@ -69,7 +69,7 @@ class View:
     def tick(self, tick: Tick) -> None:
         self._ticked, self._cells = True, self._cells_of(tick)
         self._refresh()
-        if self._live is None and not self._quiet:
+        if self._live is None:
             tell(f"{tick.kimg:.1f} kimg  " + "  ".join(f"{name} {value}" for name, value in self._cells))
 
     def note(self, note: str) -> None:
@@ -80,7 +80,7 @@ class View:
     def measured(self, metrics: Sequence[dict[str, Any]], kimg: float) -> None:
         found = (f"{one['title']} {one['value']:.4g} (real against real {one['floor']:.4g})" for one in metrics)
         self._measured = f"{', '.join(found)} at {kimg:.1f} kimg"
-        if self._live is None and not self._quiet:
+        if self._live is None:
             tell(self._measured)
 
     def _refresh(self) -> None:

@@ -29,7 +29,8 @@ class Background:
 
     def __init__(self, beside: bool = False) -> None:
         threads = processors() if beside else torch.get_num_threads()
-        self._beside, self._depth = beside, min(16 * threads, MOST)
+        self._depth = min(16 * threads, MOST)
+        self._lot, self._left = (1, self._depth) if beside else (self._depth, 0)
         self._gathered: list[tuple[Callable[[], Any], Callable[[Any], object]]] = []
         self._since = 0.0
         self._running: deque[tuple[Future[Any], Callable[[Any], object]]] = deque()
@@ -43,8 +44,8 @@ class Background:
         if not self._gathered:
             self._since = time.monotonic()
         self._gathered.append((make, use))
-        if len(self._gathered) >= self._depth or time.monotonic() - self._since > LONGEST:
-            self._make(leave=self._depth if self._beside else 0)
+        if len(self._gathered) >= self._lot or time.monotonic() - self._since > LONGEST:
+            self._make(leave=self._left)
 
     def _make(self, leave: int) -> None:
         """Starts the gathered work, and uses results until no more than `leave` are still running."""

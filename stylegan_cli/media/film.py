@@ -113,7 +113,9 @@ def _even(frame: np.ndarray) -> np.ndarray:
 def text_of(path: Path) -> str:
     """The text in a film; empty if there is none. Raises StyleganError if it cannot be read as a film."""
     command = [_ffmpeg(), "-loglevel", "error", "-i", f"file:{path}", "-f", "ffmetadata", "-"]
-    read = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    read = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if read.returncode:
         raise StyleganError(f"{path} cannot be read as a film; use another copy of it")
     found = re.search(r"^comment=((?:[^\\\n]|\\.)*)", read.stdout, re.IGNORECASE | re.MULTILINE | re.DOTALL)

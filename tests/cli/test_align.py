@@ -41,7 +41,7 @@ def party(here, faces):
 @pytest.fixture
 def works(stylegan):
     """Runs a command that must end well; returns the paths written and what was told, but for what is fetched once."""
-    fetch(DETECTOR, quiet=True)
+    fetch(DETECTOR)
 
     def run(*words):
         result = stylegan("align", *words)

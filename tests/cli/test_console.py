@@ -20,8 +20,8 @@ def screen(monkeypatch):
     return make
 
 
-def work(total, quiet=False):
-    with console.progress("filming", total, quiet, "frames") as advance:
+def work(total):
+    with console.progress("filming", total, "frames") as advance:
         for done in range(1, total + 1):
             advance(done)
 
@@ -46,8 +46,25 @@ def test_one_thing_has_a_spinner(screen):
 @pytest.mark.parametrize(("is_terminal", "total", "quiet"), [(False, 20, False), (True, 20, True), (True, 1, True)])
 def test_pipes_and_quiet_get_none(screen, is_terminal, total, quiet):
     file = screen(is_terminal)
-    work(total, quiet)
+    with console.silenced(quiet):
+        work(total)
     assert file.getvalue() == ""
+
+
+def test_errors_cannot_be_silenced(screen):
+    file = screen(False)
+    with console.silenced(True):
+        console.tell("jon was found.")
+        console.insist("Error: there is no jon.")
+        with console.silenced(False):
+            console.tell("arya was found.")
+        assert console.is_silent()
+    console.tell("dany was found.")
+    with console.silenced(False):
+        console.silence()
+        console.tell("bran was found.")
+    assert not console.is_silent()
+    assert file.getvalue().splitlines() == ["Error: there is no jon.", "arya was found.", "dany was found."]
 
 
 def test_sentences_are_no_markup_and_stay_on_one_line(screen):

@@ -282,7 +282,7 @@ def fetched(monkeypatch):
     assets = []
     monkeypatch.setattr(finding, "installed", lambda: True)
     monkeypatch.setattr(runtime, "installed", lambda: True)
-    monkeypatch.setattr(finding, "fetch", lambda some, _quiet: assets.extend(some))
+    monkeypatch.setattr(finding, "fetch", lambda some: assets.extend(some))
     return assets
 
 

@@ -287,7 +287,7 @@ def test_the_price_tells_what_else_moved(stylegan, tiny_model, age, monkeypatch)
 
 
 def test_scorers_that_cannot_be_fetched_cost_no_edit(stylegan, tiny_model, age, monkeypatch):
-    def refuse(_assets, quiet):
+    def refuse(_assets):
         raise StyleganError("there is no network")
 
     monkeypatch.setattr(price, "installed", lambda: True)

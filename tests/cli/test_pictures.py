@@ -561,6 +561,14 @@ def test_random_noise_does_not_depend_on_who_else_is_named(tiny_stylegan):
     assert np.array_equal(pixels("one/1.png"), pixels("seed.png"))
 
 
+def test_random_noise_of_some_in_a_file_is_that_of_all(tiny_stylegan):
+    tiny_stylegan("sample", "--seeds", "1-3", "--grid", "--save-latents", "--out", "sheet.png")
+    words = ("--noise", "random", "--size", 32)
+    tiny_stylegan("sample", "--latents", "sheet.npz", *words, "--out", "all")
+    for path in tiny_stylegan("sample", "--latents", "sheet.npz#2,1", *words, "--out", "some"):
+        assert np.array_equal(pixels(path), pixels(f"all/{path.name}"))
+
+
 def test_random_noise_is_everybodys_own_and_nobodys_neighbours(tiny_stylegan):
     """The noise of seed 5 is the same alone and in company, and not that of seed 4."""
     tiny_stylegan("sample", "--seeds", 5, "--noise", "random", "--out", "alone.png")

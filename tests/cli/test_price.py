@@ -89,7 +89,7 @@ def test_every_unit_is_known():
 def test_whoever_goes_far_is_told_and_whoever_was_there_is_not(monkeypatch, capsys, start, end, by, is_told):
     """Photos begin where no sampled person is; whoever crosses the average face is near it, but has gone far."""
     ruler = Ruler(torch.zeros(4), typical=10)
-    prices = price.Prices(SimpleNamespace(output=SimpleNamespace(quiet=False), generator=None, ruler=ruler), None)
+    prices = price.Prices(SimpleNamespace(generator=None, ruler=ruler), None)
     looks = iter([Look(start), Look(end)])
     monkeypatch.setattr(prices, "_judges", lambda: (None, None))
     monkeypatch.setattr(prices, "_look", lambda *_: next(looks))
@@ -114,9 +114,9 @@ def test_an_amount_that_may_have_lacked_its_unit(monkeypatch, name, advice):
 def test_networks_are_fetched_only_if_one_is_missing(monkeypatch):
     fetched = []
     monkeypatch.setattr(price, "installed", lambda: True)
-    monkeypatch.setattr(price, "fetch", lambda assets, quiet: fetched.append((assets, quiet)))
+    monkeypatch.setattr(price, "fetch", fetched.append)
     for is_there in (True, False):
         asset = SimpleNamespace(cached=SimpleNamespace(is_file=lambda is_there=is_there: is_there))
         monkeypatch.setattr(price, "Scorers", lambda _names, asset=asset: SimpleNamespace(assets=(asset,)))
         assert price.Prices(None, None)._scorers().assets == (asset,)
-    assert fetched == [((asset,), False)]
+    assert fetched == [(asset,)]

@@ -257,6 +257,10 @@ EARLY = [
     ("blend-parents me.png 1 -n 2 --out faces", "child-2.npz exists"),
     ("blend-parents me.png 1 --out faces --format webp", "family.webp exists"),
     ("directions show age.npz --on me.png --out x.bmp", "unknown format 'bmp'"),
+    ("mix --coarse me.png --fine 1 --out faces", "mix.png exists"),
+    ("sample me.png 1 --grid --out faces", "sheet.png exists"),
+    ("edit me.png --direction age.npz=1 --out faces", "edit.png exists"),
+    ("apply edits.json me.png --out faces", "edited.png exists"),
     ("interpolate me.png", "a film needs at least two people"),
     ("interpolate me.png 2 --layers nose", "there is no band or layer 'nose'"),
     ("interpolate me.png 1 --fine zzz", "unknown person 'zzz'"),
@@ -282,7 +286,8 @@ def test_mistakes_are_told_before_minutes_are_spent_on_a_photo(
 ):
     monkeypatch.setattr(darkroom, "person", None)
     Path("faces").mkdir()
-    for name in ("there.png", "there.mp4", "a.npy", "faces/noise-1.png", "faces/child-2.npz", "faces/family.webp"):
+    results = ("noise-1.png", "child-2.npz", "family.webp", "mix.png", "sheet.png", "edit.png", "edited.png")
+    for name in ("there.png", "there.mp4", "a.npy", *(f"faces/{name}" for name in results)):
         Path(name).touch()
     Path("edits.json").write_text('{"edit": [{"age.npz": 2}]}')
     result = stylegan(*words.split(), "--model", tiny_model)
@@ -517,7 +522,7 @@ def test_what_is_behind_a_face_stays_where_somebody_can_tell(works, photo, direc
     works("project", photo, "--steps", 2, "-q")
     words = ("edit", "me.npz", "--direction", f"{direction}=2", "--paste", photo, "--out")
     _, told = works(*words, "kept.png")
-    monkeypatch.setattr(montage, "fetch", lambda assets, _quiet: offline() if silhouette.SILHOUETTE in assets else None)
+    monkeypatch.setattr(montage, "fetch", lambda assets: offline() if silhouette.SILHOUETTE in assets else None)
     _, told_offline = works(*words, "offline.png")
     monkeypatch.setattr(runtime, "installed", lambda: False)
     _, told_without = works(*words, "without.png")

@@ -444,7 +444,7 @@ def test_few_pictures_have_no_metrics(stylegan, faces):
 
 
 def test_features_that_cannot_be_fetched(stylegan, many, monkeypatch):
-    def offline(assets, quiet):
+    def offline(assets):
         raise StyleganError("could not fetch it; check the network")
 
     monkeypatch.setattr(train_results, "fetch", offline)

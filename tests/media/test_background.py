@@ -48,6 +48,13 @@ def test_nothing_is_made_while_the_caller_draws(depth):
         assert len(made) == len(used) == depth
 
 
+def test_beside_the_drawing_all_is_made_at_once(depth):
+    begun = threading.Event()
+    with Background(beside=True) as background:
+        background.submit(begun.set, lambda _: None)
+        assert begun.wait(10)
+
+
 @pytest.mark.parametrize("beside", [False, True])
 def test_several_are_made_at_once(monkeypatch, beside):
     """As many as torch draws with; where it draws on one of a machine's two GPUs, as half of the processors can."""

@@ -9,7 +9,7 @@ import typer
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import each_photo
 from stylegan_cli.cli.console import fetch, print_data, progress, tell
-from stylegan_cli.cli.options import Force, Quiet, command, out_option
+from stylegan_cli.cli.options import Force, command, out_option
 from stylegan_cli.errors import UsageError
 from stylegan_cli.files import file_digest, write_bytes
 
@@ -31,7 +31,6 @@ class AlignOutput:
         int, typer.Option(min=16, max=4096, help="Width of an aligned face in pixels.", rich_help_panel=_OUTPUT)
     ] = 1024
     force: Force = False
-    quiet: Quiet = False
 
 
 @dataclass(frozen=True)
@@ -95,8 +94,8 @@ def align(
             destination.beside(f"{name}-overview")
         if not every:
             destination.path(f"{name}-aligned")
-    fetch(DETECTOR, output.quiet)
-    with progress("aligning", len(named), output.quiet, "photos") as advance:
+    fetch(DETECTOR)
+    with progress("aligning", len(named), "photos") as advance:
 
         def one(photo: "tuple[Photo, str]") -> None:
             try:
@@ -139,22 +138,20 @@ def _align(named: "Photo", name: str, wanted: Wanted, destination: Destination, 
     else:
         number = alignment.choose(found, named.face, str(path), numbered)
         targets = {number: destination.path(f"{name}-aligned")}
-    if not output.quiet:
-        if wanted.every and len(targets) < len(found):
-            tell(f"{path}: {len(found) - len(targets)} of {len(found)} faces left out as too small.")
-        elif not (wanted.every or named.face) and len(found) > 1:
-            tell(
-                f"{path} shows {len(found)} faces, and this is the largest; {path}#2 is the next, --all takes all, "
-                f"{numbered}."
-            )
+    if wanted.every and len(targets) < len(found):
+        tell(f"{path}: {len(found) - len(targets)} of {len(found)} faces left out as too small.")
+    elif not (wanted.every or named.face) and len(found) > 1:
+        tell(
+            f"{path} shows {len(found)} faces, and this is the largest; {path}#2 is the next, --all takes all, "
+            f"{numbered}."
+        )
     sha256 = file_digest(path)
     for number, target in targets.items():
         face = found[number - 1]
         cut = alignment.alignment(face, photo.size, number, sha256)
         _write(target, alignment.to_png(alignment.crop(photo, cut, output.size), cut, path.name))
-        if not output.quiet:
-            for remark in alignment.remarks(face, cut):
-                tell(f"{path}: face {number} {remark}.")
+        for remark in alignment.remarks(face, cut):
+            tell(f"{path}: face {number} {remark}.")
 
 
 def _write(path: Path, content: bytes) -> None:

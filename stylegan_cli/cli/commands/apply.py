@@ -70,6 +70,8 @@ def apply(
         output = replace(output, out=places.fresh(Path("edited")))
     studio = Studio(generation, output)
     studio.check_out(1 if paste else len(texts))
+    if len(texts) == 1 and not paste:
+        studio.check_results(["edited"])
     casting.check_truncation(studio, texts)
     edits = [edit for step in steps for edit in _opened(studio, step)]
     prices = Prices(studio, max_drift)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stylegan_cli.cli.console import print_data, progress, tell
-from stylegan_cli.cli.options import ModelChoice, Quiet, command
+from stylegan_cli.cli.options import ModelChoice, command
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ def bench(
     seconds: Annotated[float, typer.Option(min=0, max=3600, help="Minimum seconds for each figure.")] = 5.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    quiet: Quiet = False,
 ) -> None:
     """Measure how fast this machine makes pictures: by model, precision and batch, compiled or not.
 
@@ -68,9 +67,9 @@ def bench(
     plan = [(model, precision) for model in named for precision in chosen]
     rows: list[Row] = []
     try:
-        with progress("measuring", len(plan) * len(sizes) * (1 + compiled), quiet, "figures") as advance:
+        with progress("measuring", len(plan) * len(sizes) * (1 + compiled), "figures") as advance:
             for model, precision in plan:
-                for row in _measured(ModelChoice(model, device, precision), sizes, compiled, seconds, quiet):
+                for row in _measured(ModelChoice(model, device, precision), sizes, compiled, seconds):
                     rows.append(row)
                     advance()
     finally:
@@ -78,22 +77,20 @@ def bench(
             (_print_json if as_json else _print_table)(rows)
 
 
-def _measured(
-    choice: ModelChoice, batches: "Sequence[int]", compiled: bool, seconds: float, quiet: bool
-) -> "Iterator[Row]":
+def _measured(choice: ModelChoice, batches: "Sequence[int]", compiled: bool, seconds: float) -> "Iterator[Row]":
     """The rows of one model in one precision; compiled ones last, if it can be compiled here."""
     from stylegan_cli import compilation, hardware
     from stylegan_cli.cli.studio import open_generator
     from stylegan_cli.psnr import psnr
 
-    generator, precision = open_generator(choice, quiet)
+    generator, precision = open_generator(choice)
     if precision == "fp32":
         reference = _average(generator)
     else:
-        reference = _average(open_generator(ModelChoice(choice.model, choice.device, "fp32"), quiet)[0])
+        reference = _average(open_generator(ModelChoice(choice.model, choice.device, "fp32"))[0])
         hardware.set_up(generator.device, precision)  # as before that one was opened
     for is_compiled in (False, True) if compiled else (False,):
-        if is_compiled and not _compile(generator, precision, quiet):
+        if is_compiled and not _compile(generator, precision):
             return
         for batch in batches:
             each = compilation.seconds_a_picture(generator, batch, seconds)
@@ -110,7 +107,7 @@ def _average(generator: "Generator") -> "Tensor":
         return generator.synthesize(generator.broadcast(generator.w_avg[None]))
 
 
-def _compile(generator: "Generator", precision: str, quiet: bool) -> bool:
+def _compile(generator: "Generator", precision: str) -> bool:
     """Whether the generator is compiled now, and it is kept what that gains; if not, the user is told why."""
     from stylegan_cli import compilation
     from stylegan_cli.errors import StyleganError
@@ -118,8 +115,7 @@ def _compile(generator: "Generator", precision: str, quiet: bool) -> bool:
     try:
         compilation.judge(generator, precision)
     except StyleganError as error:
-        if not quiet:
-            tell(f"Not compiled: {error}.")
+        tell(f"Not compiled: {error}.")
         return False
     return True
 

@@ -8,7 +8,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import print_data, progress, tell
-from stylegan_cli.cli.options import Quiet, check_unused, command, out_option
+from stylegan_cli.cli.options import check_unused, command, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ def dataset(
     ] = None,
     format: Annotated[str, typer.Option(help="png, webp or jpg.")] = "png",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing .zip.", rich_help_panel="Output")] = False,
-    quiet: Quiet = False,
 ) -> None:
     """Make a data set for training from a folder or a .zip of pictures, in NVIDIA's layout.
 
@@ -79,8 +78,7 @@ def dataset(
         raise UsageError(f"{out} is inside {source}: pictures would count twice; choose a place outside it, or a .zip")
 
     def skip(name: str, reason: str) -> None:
-        if not quiet:
-            tell(f"left out: {name} {reason}")
+        tell(f"left out: {name} {reason}")
 
     with open_source(source) as pictures:
         classes = read_labels(pictures, labels, complete=False)
@@ -89,13 +87,12 @@ def dataset(
             skip(name, reason)
         total = min(len(pictures.names), max_images or len(pictures.names))
         with (
-            progress("collecting", total, quiet, "pictures") as advance,
+            progress("collecting", total, "pictures") as advance,
             writing_pictures(out, format, classes.names) as writer,
         ):
             settings = Settings(framed, format, mirror, max_images)
             collect(pictures, classes.of, settings, writer, skip, advance)
-    if not quiet:
-        tell(_summary(writer, framed.width))
+    tell(_summary(writer, framed.width))
     print_data(out)
 
 

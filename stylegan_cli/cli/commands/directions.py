@@ -15,7 +15,6 @@ from stylegan_cli.cli.options import (
     Generation,
     ModelChoice,
     Output,
-    Quiet,
     Seed,
     check_unused,
     check_word,
@@ -56,7 +55,7 @@ def list_directions(
     from stylegan_cli.latents.directions import title
 
     chosen = store.source(model)
-    origin = chosen.model.origin if chosen.model else open_generator(ModelChoice(model), quiet=False)[0].origin
+    origin = chosen.model.origin if chosen.model else open_generator(ModelChoice(model))[0].origin
     known = store.directions(chosen, origin)
     if not known:
         tell(f"{model} has no directions yet; make some with stylegan directions find or discover.")
@@ -93,9 +92,8 @@ def show(
     studio = Studio(generation, output)
     studio.check_results([title])
     direction = open_direction(studio, name)
-    if not output.quiet:
-        for line in _facts(direction):
-            tell(line)
+    for line in _facts(direction):
+        tell(line)
     edits = [editing.Edit(direction, amount, -amount)]
     people = casting.several(studio, split(on))
     strips = [editing.strip(studio.generator, person, edits, steps) for person in people]
@@ -217,7 +215,6 @@ def find(
         out_option("A .npz file, or a folder; by default your own folder, where --direction NAME finds it."),
     ] = None,
     force: Force = False,
-    quiet: Quiet = False,
 ) -> None:
     """Find the direction of an attribute: from scores of sampled people, yours or the tool's, or from two folders of
     people.
@@ -250,7 +247,7 @@ def find(
     names = targets or ["direction"] if name is None else [name]
     paths = finding.destinations(generation.model, names, out, force)
     finding.check_scorers([*targets, *kept])
-    studio = Studio(generation, Output(quiet=quiet))
+    studio = Studio(generation, Output())
     chosen = moved_layers(layers, studio.generator)
     faces = lesson.faces(studio.generator)
     if targets or kept:
@@ -268,8 +265,7 @@ def find(
     for path, direction in zip(paths, found, strict=True):
         directions.write(path, direction, studio.generator.origin)
         print_data(path)
-    if not quiet:
-        finding.report(found, amount)
+    finding.report(found, amount)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import fetch
+from stylegan_cli.cli.console import fetch, is_silent
 from stylegan_cli.cli.edits import Amounts, check_paste, open_edits, parse_amounts, save_edited, split_names
 from stylegan_cli.cli.filming import FILMS, FRAMES, RATE, film_ending, save_film
 from stylegan_cli.cli.options import Generation, Paste, PictureOutput, check_unused, command, out_option
@@ -193,7 +193,7 @@ def edit(
     film = _film_ending(output, way)
     is_strip = not film and (way.steps is not None or any(amount.start is not None for _, amount in amounts))
     _check_kind(film, is_strip, way, paste)
-    if output.quiet:
+    if is_silent():
         check_unused("--quiet reports nothing", {"--identity": identity})
 
     from stylegan_cli.cli import casting
@@ -213,13 +213,15 @@ def edit(
         raise UsageError("a film shows one person; edit the others separately")
     check_paste(paste, output, texts)
     studio.check_out(1 if is_strip or paste else len(texts))
+    if is_strip or not (film or paste or len(texts) > 1):
+        studio.check_results(["edit"])
     edits = open_edits(studio, amounts, moving.layers, split_names(moving.keep))
     prices = Prices(studio, moving.max_drift)
     prices.check(edits)
     aims = Aims(studio, edits, whole=bool(film or is_strip))
     before = casting.several(studio, texts)
     if identity:
-        fetch(Identity.assets, output.quiet)
+        fetch(Identity.assets)
     own = list(map(prices.limited, before, aims.reached_by(before)))
     if film:
         _save_film(studio, before[0], own[0], way, film, paste)

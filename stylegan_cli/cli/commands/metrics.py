@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stylegan_cli.cli.console import fetch, print_data, progress, tell
-from stylegan_cli.cli.options import ModelChoice, Quiet, Seed, check_unused, command
+from stylegan_cli.cli.options import ModelChoice, Seed, check_unused, command
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +65,6 @@ def metrics(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16; path length needs fp32.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Quiet = False,
 ) -> None:
     """Compare a model's pictures with a data set: Frechet and kernel distance, precision and recall, path length.
 
@@ -95,7 +94,7 @@ def metrics(
     def opened(name: str, like: DataSet | None = None) -> "PictureSet":
         if _is_data(name):
             return DataSet(Path(name), only=class_index)
-        generator, _ = open_generator(ModelChoice(name, device, computed), quiet)
+        generator, _ = open_generator(ModelChoice(name, device, computed))
         if class_index is not None:
             generator.choose_class(class_index)
         return Made(generator, 1.0 if psi is None else psi, like)
@@ -106,17 +105,16 @@ def metrics(
         given = {"--psi": psi, "--class": class_index, "--precision": None if precision == "auto" else precision}
         check_unused("neither side is a model", given)
     if features == "efficientnet" or "ppl" in settings.metrics:
-        fetch([EFFICIENTNET], quiet)
-    seen = named(features, hardware.choose_device(device), announce=lambda sentence: None if quiet else tell(sentence))
+        fetch([EFFICIENTNET])
+    seen = named(features, hardware.choose_device(device), announce=tell)
     judge = Judge(judged_by or judged, settings, seen)
-    with progress("computing features", judge.steps(judged), quiet, "pictures") as advance:
+    with progress("computing features", judge.steps(judged), "pictures") as advance:
         report = judge(judged, advance)
     if as_json:
         print_data(json.dumps(report.as_dict()))
         return
-    if not quiet:
-        for sentence in _told(report, num):
-            tell(sentence)
+    for sentence in _told(report, num):
+        tell(sentence)
     for measure in report.measures:
         found = measure.estimate
         print_data(

@@ -84,6 +84,7 @@ def mix(
     check_word("--noise", noise, MODES)
     studio = Studio(generation, output)
     studio.check_noise(noise)
+    studio.check_results(["mix"])
     order = studio.generator.layers
 
     def cast(*lists: "Sequence[str]") -> "list[list[Person]]":

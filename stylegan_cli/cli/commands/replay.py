@@ -71,7 +71,7 @@ def replay(
     if not given and places.is_file_name(picture, FORMATS):
         output = replace(output, format=places.file_ending(picture, None, FORMATS, "png"))
     compiled = "on" if recipe.compiled else "off"
-    choice = Generation(model or recipe.model, _device(recipe, output.quiet), recipe.precision, compile=compiled)
+    choice = Generation(model or recipe.model, _device(recipe), recipe.precision, compile=compiled)
     studio = Studio(choice, output)
     recipe.check_model(studio.generator, str(picture))
     studio.replay(f"{picture.stem}-replay", recipe)
@@ -118,14 +118,13 @@ def _told(file: Path, as_json: bool) -> "Iterable[str]":
     return [recipes.dumps(recipe)] if as_json else _lines(recipe)
 
 
-def _device(recipe: "Recipe", quiet: bool) -> str:
+def _device(recipe: "Recipe") -> str:
     """The recipe's device, or the best one here if this machine does not have it."""
     from stylegan_cli import hardware
 
     if hardware.has_device(recipe.device):
         return recipe.device
-    if not quiet:
-        tell(f"This picture was made on {recipe.device}, which this machine lacks; pixels may differ in the last bit.")
+    tell(f"This picture was made on {recipe.device}, which this machine lacks; pixels may differ in the last bit.")
     return "auto"
 
 

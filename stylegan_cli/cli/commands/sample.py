@@ -132,6 +132,8 @@ def sample(
     studio = Studio(generation, output)
     studio.check_noise(noise)
     studio.generator.set_transform(moved, rotate)  # fails before minutes are spent on a photo
+    if grid:
+        studio.check_results(["sheet"])
     if persons or latents:
         shown: Iterable[Person] = [noisy(person, number) for number, person in _known(studio, persons, latents)]
         labels = [person.label for person in shown]
@@ -163,7 +165,8 @@ def _known(studio: "Studio", persons: list[str] | None, latents: Path | None) ->
     if persons:
         texts = references.split(*persons)
         for text, person in zip(texts, casting.several(studio, texts), strict=True):
-            yield int(text) if references.is_seed(text) else 0, person
+            number = text if references.is_seed(text) else numbered(text)[1]
+            yield int(number) if number.isdecimal() else 0, person
     else:
         casting.check_truncation(studio, [])
         yield from enumerate(casting.everybody(studio, str(latents)))

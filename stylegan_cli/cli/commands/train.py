@@ -11,8 +11,8 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import INTERRUPTED
-from stylegan_cli.cli.console import counting, print_data, tell
-from stylegan_cli.cli.options import Quiet, Seed, command
+from stylegan_cli.cli.console import counting, insist, print_data, silence, tell
+from stylegan_cli.cli.options import Seed, command
 from stylegan_cli.errors import UsageError
 from stylegan_cli.training import asked
 
@@ -194,7 +194,6 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Print the run's options, and exit without training.")
     ] = False,
-    quiet: Quiet = False,
 ) -> None:
     """Train a StyleGAN or StyleGAN2 on your pictures.
 
@@ -232,7 +231,8 @@ def train(
     said = choices.said() | {"seed": seed} | ({} if mirror is None else {"mirror": mirror})
     said |= {} if precision == "auto" else {"precision": hardware.choose_precision(precision, chosen)}
     world, where = parallel.join(chosen)
-    quiet = quiet or not world.leads
+    if not world.leads:
+        silence()
     with one_voice(world), closing(RunFolder(outdir, keep_all)) as run:
         if _is_recalled(context, "resume") and checkpoints.found(run.checkpoints):
             resume = None  # the run already holds what it took from there
@@ -242,13 +242,13 @@ def train(
             taken = _taken(context, data, resume)
             pictures = _pictures(context, data, run, resume, taken)
             resumed = None if resume is None else (resume, open_resumed(resume, outdir))
-        if taken and not quiet:
+        if taken:
             how = asked.options({name: value for name, value in taken.items() if name != "data"})
             tell(f"{resume} learned from {pictures}{how and f' with {how}'}, and so does this run.")
         said |= {"seed": taken.get("seed", seed)}
         cond, subset = taken.get("cond", cond), taken.get("subset", subset)
         wishes = Wishes(pictures, preset, said, resolution, cond, resumed, subset)
-        with counting("checking", quiet, "pictures") as on_checked:
+        with counting("checking", "pictures") as on_checked:
             session = planned(run, wishes, world, where, on_checked)
         pace = Pace(kimg or session.pace["kimg"], tick or session.pace["tick"], snap)
         if dry_run:
@@ -262,15 +262,14 @@ def train(
             # The options of a call that has nothing to do are not recorded.
             if world.leads and session.state.progress.kimg < pace.kimg:
                 run.remember(given)
-        if not quiet:
-            for sentence in introduction(session, resumed, world.size, pace.kimg):
-                tell(sentence)
+        for sentence in introduction(session, resumed, world.size, pace.kimg):
+            tell(sentence)
         del resumed, wishes  # a whole checkpoint
         notes = {"command": asked.command(given), "data": pictures.name, "pictures": len(session.pictures)}
-        if not run_to_end(session, world, where, pace, wanted, notes, quiet):
+        if not run_to_end(session, world, where, pace, wanted, notes):
             if world.leads:
                 kimg = session.state.progress.kimg
-                tell(f"Stopped after {kimg:g} kimg; to continue: stylegan train --outdir {shlex.quote(str(outdir))}")
+                insist(f"Stopped after {kimg:g} kimg; to continue: stylegan train --outdir {shlex.quote(str(outdir))}")
             raise typer.Exit(INTERRUPTED)
     if world.leads:
         print_data(run.snapshot)

@@ -8,7 +8,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import Advance, fetch, print_data, progress, tell
-from stylegan_cli.cli.options import Force, ModelChoice, Quiet, Seed, command, command_line, out_option
+from stylegan_cli.cli.options import Force, ModelChoice, Seed, command, command_line, out_option
 from stylegan_cli.errors import UsageError
 
 
@@ -27,7 +27,6 @@ def train_encoder(
     rate: Annotated[float, typer.Option("--lr", min=1e-7, max=1, help="The learning rate at its peak.")] = 1e-3,
     seed: Seed = 0,
     force: Force = False,
-    quiet: Quiet = False,
 ) -> None:
     """Train an encoder: it guesses the latent of a picture, and stylegan project starts from its guess.
 
@@ -51,8 +50,8 @@ def train_encoder(
     if out.suffix.lower() != store.NATIVE:
         raise UsageError(f"{out}: encoders are written as {store.NATIVE}")
     places.check_file(out, force)
-    generator, _ = open_generator(choice, quiet)
-    fetch([EFFICIENTNET], quiet)
+    generator, _ = open_generator(choice)
+    fetch([EFFICIENTNET])
     settings = Settings(epochs, batch, rate, seed)
     faces = SampledFaces(data, generator)
     advance: Advance | None = None
@@ -61,17 +60,16 @@ def train_encoder(
         def on_step(step: Step, average: encoder.Encoder) -> None:
             nonlocal advance
             # The number of steps is only known with the first one.
-            advance = advance or stack.enter_context(progress("training", step.total, quiet, "steps"))
+            advance = advance or stack.enter_context(progress("training", step.total, "steps"))
             advance(step.done)
             if step.held_out is None:
                 return
             notes = {"command": command_line(), "pictures": len(faces), "unseen variance": step.held_out}
             encoder.save(average, out, notes)
-            if not quiet:
-                tell(
-                    f"epoch {round(step.done * epochs / step.total)}: {step.held_out:.3f} of the variance of w in "
-                    "held-out pictures is not explained"
-                )
+            tell(
+                f"epoch {round(step.done * epochs / step.total)}: {step.held_out:.3f} of the variance of w in "
+                "held-out pictures is not explained"
+            )
 
         train(generator, faces, torch.from_numpy(faces.w), settings, on_step)
     print_data(out)
