@@ -70,13 +70,13 @@ def test_several_are_made_at_once(monkeypatch, beside):
 def test_beside_the_caller_goes_on_while_they_are_made(depth):
     gate, used = threading.Event(), []
     with Background(beside=True) as background:
-        for _ in range(2 * depth - 1):
+        for _ in range(depth):
             background.submit(partial(gate.wait, 10), used.append)
         assert used == []
         gate.set()
         background.submit(partial(gate.wait, 10), used.append)
-        assert len(used) == depth
-    assert used == [True] * 2 * depth
+        assert len(used) == 1  # no more than `depth` are kept
+    assert used == [True] * (depth + 1)
 
 
 def test_gathering_ends_after_a_time(monkeypatch):
