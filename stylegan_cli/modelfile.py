@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from stylegan_cli import tensorfile
+from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator
 
@@ -23,9 +24,12 @@ from stylegan_cli.generator import Generator
 def save(generator: Generator, path: Path, notes: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> None:
     """Writes weights, architecture, config, hash and `notes` (plain values: source, licence, ...) to `path`.
 
-    Weights in float16 take half the space; the precision of the computation is chosen separately.
+    Weights in float16 take half the space; the precision of the computation is chosen separately. Raises StyleganError
+    if there are weights that `dtype` cannot hold.
     """
     tensors = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in generator.state_dict().items()}
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise StyleganError(f"{path} was not written: some weights are too large for {str(dtype)[6:]}, or not numbers")
     config = json.dumps(asdict(generator.config))
     metadata = {
         "architecture": generator.family,

@@ -326,11 +326,12 @@ def add(text: str, name: str = "", force: bool = False, progress: Progress = no_
     path = source(text).fetch(progress) if is_url(text) else _model_in(Path(text))
     file = _file_at(text) if is_url(text) else path.name
     generator = open_file(path, name)
-    weights, origin = folder / f"weights{NATIVE}", generator.origin
+    weights, origin, described = folder / f"weights{NATIVE}", generator.origin, folder / "model.json"
     if modelfile.is_native(path):
         copy(path, weights)  # even in half precision: the model must stay the same
     else:
         modelfile.save(generator, weights, origin.notes)
+    described.unlink(missing_ok=True)  # of the model that was here before: its licence is not this one's
     if (its := model_of(beside := path.with_name(ENCODER))) and its.is_kin(origin):
         copy(beside, folder / ENCODER)
     elif not ((its := model_of(folder / ENCODER)) and its.is_kin(origin)):
@@ -343,7 +344,7 @@ def add(text: str, name: str = "", force: bool = False, progress: Progress = no_
         "fingerprint": origin.fingerprint.hex(),
     }
     # Last, because it is what makes the folder a model.
-    write_bytes(folder / "model.json", json.dumps(about, indent=2).encode())
+    write_bytes(described, json.dumps(about, indent=2).encode())
     return Model(name, folder)
 
 

@@ -90,7 +90,8 @@ class Prices:
                     is_extreme = is_extreme or is_long or _is_lost(before, after)
                 advance()
         if is_extreme:
-            tell("Faces are often ruined by edits this large: use smaller amounts (3 is a lot), or --max-drift.")
+            way = "--max-drift" if self.max_drift is None else "a smaller --max-drift"
+            tell(f"Faces are often ruined by edits this large: use smaller amounts (3 is a lot), or {way}.")
 
     def _look(self, person: Person, scorers: Scorers | None, identity: Identity | None) -> Look:
         drift = self.studio.ruler.drift(person.ws)

@@ -106,8 +106,13 @@ class Drafts:
 
 
 def generator(checkpoint: Checkpoint, name: str) -> Generator:
-    """The averaged generator of a checkpoint, ready to use."""
+    """The averaged generator of a checkpoint, ready to use. Raises StyleganError if it is not finite."""
     network = checkpoint.generator
+    if broken := next((name for name, tensor in network.tensors.items() if not tensor.sum().isfinite()), None):
+        raise StyleganError(
+            f"{name} cannot draw: its {shown(broken)} holds NaN or infinite values, as after failed training; use an "
+            "earlier snapshot"
+        )
     ready = architectures.build(network.family, network.config)
     ready.load_state_dict(network.tensors, assign=True)
     ready.eval().requires_grad_(False)
@@ -140,6 +145,12 @@ def _check_values(family: str, config: dict[str, Any]) -> None:
         limit = LIMITS.get(name, 1 << 24)
         if len(numbers) > 64 or any(not isinstance(n, int | float) or not abs(n) <= limit for n in numbers):
             raise ValueError(f"{name} is out of range")
+    if family in ("stylegan1", "stylegan2"):
+        doublings = math.log2(config.get("resolution", 1024)) - 2
+        if doublings < 0 or doublings % 1:
+            raise ValueError("resolution is no power of two from 4 on")
+        if not 0 <= config.get("lod", 0) <= doublings:
+            raise ValueError("lod is out of range")
     if family == "stylegan3":
         rates = [signal.rate for signal in stylegan3.Config(**config).signals]
         if any(not 1 / 4 <= after / before <= 4 for before, after in pairwise(rates)):

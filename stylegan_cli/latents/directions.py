@@ -208,7 +208,8 @@ def _check_type(array: np.ndarray, path: Path) -> None:
 def _vector(generator: Generator, array: np.ndarray, path: Path) -> Tensor:
     array = np.asarray(array)
     _check_type(array, path)
-    return people.from_array(generator, array, str(path))[0].ws
+    (one,) = people.from_array(generator, array, str(path))
+    return one.ws
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused later

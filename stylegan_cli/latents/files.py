@@ -126,8 +126,9 @@ def read_npy(path: Path) -> np.ndarray:
 
 
 def read_torch(path: Path) -> np.ndarray:
-    """The only tensor in a file written by torch.save, as float32."""
-    return importers.read_tensor(path).float().numpy()
+    """The only tensor in a file written by torch.save; floating-point numbers as float32."""
+    tensor = importers.read_tensor(path)
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
 
 
 @contextmanager

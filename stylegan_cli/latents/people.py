@@ -130,12 +130,12 @@ def check_shape(generator: Generator, array: np.ndarray, label: str) -> None:
     num_ws, w_dim = generator.num_ws, generator.w_dim
     if array.dtype.kind != "f":
         raise StyleganError(f"{label} holds {array.dtype} values, but latents are floating-point numbers")
+    if array.size == 0:
+        raise StyleganError(f"{label} is empty: it has shape {list(array.shape)} and contains no people")
     if not (
         array.ndim in (1, 2, 3) and array.shape[-1] == w_dim and (array.ndim == 1 or array.shape[-2] in (1, num_ws))
     ):
         raise StyleganError(f"{label} has shape {list(array.shape)}; {_shapes(generator)}{_foreign(generator, array)}")
-    if array.size == 0:
-        raise StyleganError(f"{label} is empty: it has shape {list(array.shape)} and contains no people")
 
 
 def _as_float32(array: np.ndarray, label: str) -> np.ndarray:

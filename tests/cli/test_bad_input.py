@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from looking import names
 from PIL import Image
 from tiny_generator import make_tiny
@@ -73,6 +74,12 @@ def npz(**arrays):
     return buffer.getvalue()
 
 
+def pt(tensor):
+    buffer = io.BytesIO()
+    torch.save(tensor, buffer)
+    return buffer.getvalue()
+
+
 def raw_npz(name, content, **arrays):
     """With a member as it is given."""
     buffer = io.BytesIO(npz(**arrays))
@@ -106,12 +113,14 @@ LATENTS = {
     "shares of bytes": ("a.npz", raw_npz("tunings/shares", b"hello", w=GOOD), "a.npz cannot be read as latents"),
     "no key": ("a.npz", npz(latents=GOOD), "its keys are latents"),
     "ints": ("a.npy", npy(GOOD.astype(int)), "a.npy holds int64 values, but latents are floating-point numbers"),
+    "ints of torch": ("a.pt", pt(torch.zeros(N, W, dtype=torch.int64)), "a.pt holds int64 values, but latents are"),
     "strings": ("a.npy", npy(GOOD.astype(str)), "latents are floating-point numbers"),
     "complex": ("a.npy", npy(GOOD.astype(complex)), "a.npy holds complex128 values"),
     "NaN": ("a.npy", npy(GOOD * np.nan), "a.npy holds NaN or infinite values"),
     "infinite": ("a.npz", npz(w=GOOD + np.inf), "a.npz holds NaN or infinite values"),
     "too large": ("a.npy", npy(GOOD.astype(float) + 1e300), "a.npy holds NaN or infinite values"),
     "nobody": ("a.npy", npy(np.zeros((0, N, W))), "contains no people"),
+    "no layers": ("a.npy", npy(np.zeros((0, W))), "contains no people"),
     "shape": ("a.npy", npy(np.zeros((3, 5))), "a.npy has shape [3, 5]; this model takes [16], [13, 16] or"),
     "18 layers": ("a.npy", npy(np.eye(18, W)), "latents of 18 layers belong to another model"),
     "projected 18": ("projected_w.npz", npz(w=np.eye(18, W)[None]), "latents of 18 layers belong to another model"),

@@ -296,6 +296,17 @@ def test_half_the_size_draws_nearly_the_same(stylegan, files, family, here):
     assert difference.mean() < 1
 
 
+def test_files_made_from_a_model_keep_its_licence(stylegan, here, monkeypatch):
+    """Of faces-64, which is in the package, and of a model that was added."""
+    licence = store.find("faces-64").about["licence"]
+    monkeypatch.setenv("STYLEGAN_DATA", str(here / "data"))
+    done(stylegan("models", "convert", "faces-64", "half.safetensors", "--half"))
+    done(stylegan("models", "add", "half.safetensors", "--name", "mine"))
+    done(stylegan("models", "blend", "mine", "half.safetensors", "--at", 32, "--out", "blend.safetensors"))
+    for name in ("half.safetensors", "mine", "blend.safetensors"):
+        assert json.loads(stylegan("models", "show", name, "--json").stdout)["notes"]["licence"] == licence
+
+
 def test_rosinalitys_layout_is_not_halved(stylegan, files):
     refused(stylegan("models", "convert", files["stylegan2"], "x.pt", "--half"), 2, "in float32 as .pt")
 

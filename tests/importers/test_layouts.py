@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import forge
 import numpy as np
 import pytest
+import small_families
 import torch
 from forge import KERNEL, LOD, NAMES, numbers, stylegan2, tensorflow, write
 from safetensors.torch import save_file
@@ -424,6 +427,8 @@ def test_one_storage_for_many_tensors_is_not_believed(tmp_path: Path) -> None:
         ("stylegan2", {"resolution": 2**40}),
         ("stylegan2", {"resolution": "64"}),
         ("stylegan2", {"channel_max": -1}),
+        ("stylegan2", {"resolution": 100}),
+        ("stylegan1", {"resolution": 2}),
         ("stylegan2", {"unknown": 1}),
         ("stylegan2", {"resample_filter": [1.0] * 100_000}),
         ("stylegan3", {"num_layers": 10**8}),
@@ -438,6 +443,40 @@ def test_one_storage_for_many_tensors_is_not_believed(tmp_path: Path) -> None:
 def test_impossible_configs(tmp_path: Path, family: str, config: dict[str, Any]) -> None:
     with pytest.raises(StyleganError, match=r"config is impossible|network has"):
         importers.read(native(tmp_path, family, json.dumps(config)))
+
+
+@pytest.mark.parametrize("lod", [-1, 1.5, 50])
+def test_impossible_lods(tmp_path: Path, lod: float) -> None:
+    """Of a network of 8 pixels, which was doubled once; all else is as it should be."""
+    generator = small_families.make("stylegan1", resolution=8)
+    path = tmp_path / "a.safetensors"
+    modelfile.save(generator, path, {})
+    importers.read(path)
+    generator.config = replace(generator.config, lod=lod)
+    modelfile.save(generator, path, {})
+    with pytest.raises(StyleganError, match="config is impossible .*lod is out of range"):
+        importers.read(path)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, -math.inf])
+def test_weights_that_are_no_numbers(tmp_path: Path, wrong: float) -> None:
+    tensors = dict(small_families.make("stylegan2").state_dict())
+    config = json.dumps(asdict(small_families.make("stylegan2").config))
+    tensors["mapping.w_avg"] = torch.full_like(tensors["mapping.w_avg"], wrong)
+    metadata = {"architecture": "stylegan2", "config": config, "sha256": modelfile.digest("stylegan2", config, tensors)}
+    save_file(tensors, tmp_path / "a.safetensors", metadata)
+    with pytest.raises(StyleganError, match="a cannot draw: its '?mapping.w_avg'? holds NaN or infinite values"):
+        importers.generator(importers.read(tmp_path / "a.safetensors"), "a")
+
+
+def test_weights_too_large_for_half_precision_are_not_written(tmp_path: Path) -> None:
+    generator = small_families.make("stylegan2")
+    generator.w_avg.fill_(1e5)
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(StyleganError, match="some weights are too large for float16"):
+        modelfile.save(generator, path, {}, torch.float16)
+    assert not path.exists()
+    modelfile.save(generator, path, {})
 
 
 def test_endless_config(tmp_path: Path) -> None:

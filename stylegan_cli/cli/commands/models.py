@@ -1,7 +1,7 @@
 """`stylegan models`: which models there are, where they are, and what is in them."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -245,14 +245,20 @@ def blend(
     # Of two StyleGAN2, take the one with a clamp: it does almost nothing if it is not needed.
     blended = one if getattr(one.config, "conv_clamp", None) else other
     blended.load_state_dict(tensors, assign=True)
-    modelfile.save(blended, out, {"blended from": [low, high], "at": at, "smooth": smooth, "average": average})
+    licences = [one.origin.notes.get("licence"), other.origin.notes.get("licence")]
+    licence = {"licence": " / ".join(dict.fromkeys(map(str, filter(None, licences))))} if any(licences) else {}
+    about = {"blended from": [low, high], "at": at, "smooth": smooth, "average": average, **licence}
+    modelfile.save(blended, out, about)
     print_data(out)
 
 
 def _loaded(name: str) -> "Generator":
-    """A generator as it is stored, fetched first where it must be."""
+    """A generator as it is stored, fetched first where it must be; with its licence, which files made from it keep."""
     from stylegan_cli import store
     from stylegan_cli.cli.studio import what_is_fetched
 
     with fetching(partial(what_is_fetched, name)) as on_bytes:
-        return store.load(name, on_bytes)
+        generator = store.load(name, on_bytes)
+    if (known := store.source(name).model) and (licence := known.about["licence"]) != store.UNKNOWN_LICENCE:
+        generator.origin = replace(generator.origin, notes={**generator.origin.notes, "licence": licence})
+    return generator
