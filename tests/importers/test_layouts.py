@@ -454,7 +454,7 @@ def test_impossible_lods(tmp_path: Path, lod: float) -> None:
     importers.read(path)
     generator.config = replace(generator.config, lod=lod)
     modelfile.save(generator, path, {})
-    with pytest.raises(StyleganError, match="config is impossible .*lod is out of range"):
+    with pytest.raises(StyleganError, match=r"config is impossible .*lod is out of range"):
         importers.read(path)
 
 
@@ -465,7 +465,7 @@ def test_weights_that_are_no_numbers(tmp_path: Path, wrong: float) -> None:
     tensors["mapping.w_avg"] = torch.full_like(tensors["mapping.w_avg"], wrong)
     metadata = {"architecture": "stylegan2", "config": config, "sha256": modelfile.digest("stylegan2", config, tensors)}
     save_file(tensors, tmp_path / "a.safetensors", metadata)
-    with pytest.raises(StyleganError, match="a cannot draw: its '?mapping.w_avg'? holds NaN or infinite values"):
+    with pytest.raises(StyleganError, match=r"a cannot draw: its '?mapping\.w_avg'? holds NaN or infinite values"):
         importers.generator(importers.read(tmp_path / "a.safetensors"), "a")
 
 
