@@ -148,7 +148,7 @@ def test_a_mistake_is_told_once(here, words):
     out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (1, "")
     assert re.findall(r"^Error: .*", err, re.MULTILINE) == [
-        "Error: the folder data is not empty; choose another name, or use --force to write into it."
+        "Error: the folder data is not empty; choose another name, or use --force to replace the data set in it."
     ]
 
 
