@@ -72,7 +72,7 @@ def compile_synthesis(generator: Generator) -> None:
     Raises StyleganError, and leaves the generator unchanged, if this machine cannot compile it or if the compiled code
     draws a different picture. Compiled code is kept in the cache.
     """
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+    _choose_cache()
     eager = generator.synthesize
     # Feature maps are channels last already. Torch's own choice copied a single picture's at each upsampling.
     on_cuda = generator.device.type == "cuda"
@@ -191,9 +191,15 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
+def _choose_cache() -> None:
+    """Makes compiled code go into our cache, unless the user says where. The compiler chooses when it is imported."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+
+
 @cache
 def _import_compiler() -> float:
     """The seconds that importing it took in this process, as it does in each that uses it."""
+    _choose_cache()
     start = time.perf_counter()
     importlib.import_module("torch._inductor.compile_fx")
     return time.perf_counter() - start

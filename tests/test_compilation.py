@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 import warnings
 from functools import partial
 from itertools import count
@@ -193,3 +196,20 @@ def test_a_real_compiler_draws_the_same(tiny, cache, monkeypatch):
     ws = tiny.broadcast(torch.randn(2, tiny.w_dim))
     with torch.inference_mode():
         assert psnr(tiny.synthesize(ws), eager(ws)) > compilation.CLOSE_ENOUGH
+
+
+def test_compiled_code_goes_into_our_cache(tmp_path):
+    """Measured code, too: the compiler chooses its place when it is imported."""
+    asked = (
+        "from stylegan_cli import compilation; compilation._import_compiler();"
+        "from torch._inductor.runtime.cache_dir_utils import cache_dir; print(cache_dir())"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "TORCHINDUCTOR_CACHE_DIR"}
+    found = subprocess.run(
+        [sys.executable, "-c", asked],
+        env=environment | {"STYLEGAN_CACHE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == str(tmp_path / "compiled")
