@@ -161,7 +161,7 @@ def _tensors(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
             except (RuntimeError, ValueError):
                 raise StyleganError(_misfit(generator, name)) from None
             changed[name] = tensor + (gain * share).to(tensor)
-            if not changed[name].sum().isfinite():
+            if not changed[name].isfinite().all():
                 raise StyleganError(f"a tuning in these latents makes {name} infinite; project the photo again")
     return changed
 

@@ -156,6 +156,17 @@ def test_one_of_another_model_is_refused(tiny, name):
         draw(tiny, Face(people.from_seed(tiny, 1, 1).ws, tuned=strange))
 
 
+@pytest.mark.parametrize("gain", [1e38, float("nan")])
+def test_one_that_makes_weights_infinite_is_refused(tiny, gain):
+    """Its own numbers may be finite; it would draw black pictures."""
+    left, right = make_tuning(tiny).weights[WEIGHT]
+    strange = tuning.whole(
+        Tuning({WEIGHT: (torch.full_like(left.float(), gain), right.float() * 1e38)}, {}), tiny.num_ws
+    )
+    with pytest.raises(StyleganError, match=f"makes {WEIGHT} infinite"):
+        draw(tiny, Face(people.from_seed(tiny, 1, 1).ws, tuned=strange))
+
+
 def test_the_arrays_of_all_tunings_have_one_limit(tiny, tuned, monkeypatch):
     text = recipes.dumps(recipes.Recipe(tuned.face(), "tiny", "0" * 64, "fp32", "cpu"))
     own = sum(array.size for array in make_tuning(tiny).to_arrays().values())

@@ -108,7 +108,7 @@ class Drafts:
 def generator(checkpoint: Checkpoint, name: str) -> Generator:
     """The averaged generator of a checkpoint, ready to use. Raises StyleganError if it is not finite."""
     network = checkpoint.generator
-    if broken := next((name for name, tensor in network.tensors.items() if not tensor.sum().isfinite()), None):
+    if broken := next((name for name, tensor in network.tensors.items() if not tensor.isfinite().all()), None):
         raise StyleganError(
             f"{name} cannot draw: its {shown(broken)} holds NaN or infinite values, as after failed training; use an "
             "earlier snapshot"
