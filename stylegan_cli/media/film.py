@@ -20,10 +20,11 @@ from stylegan_cli.errors import StyleganError, UsageError, first_line
 from stylegan_cli.files import replacing_alone
 from stylegan_cli.media.background import Background
 
-# The colour space is declared: otherwise players guess it from the picture's height.
+# The colour space is declared: otherwise players guess it from the picture's height. Colours at half the resolution
+# are means of their pixels, which is faster than ffmpeg's default, and not less faithful.
 _VIDEO = (
     "-vf",
-    "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,"
+    "scale=out_color_matrix=bt709:out_range=tv:flags=area,format=yuv420p,"
     "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709",
 )
 # One palette per frame: a palette for the whole film would make ffmpeg keep all frames in memory.
