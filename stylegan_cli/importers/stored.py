@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,7 +55,7 @@ class Storage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stored:
-    """A tensor still in the file: a view of a storage without gaps, checked to be within it."""
+    """A tensor still in the file: a view of a storage, checked to be within it, and not larger than what it views."""
 
     storage: Storage
     offset: int
@@ -63,7 +64,7 @@ class Stored:
 
     def __post_init__(self) -> None:
         extent = 1 + sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
-        if self.count and (extent != self.count or self.offset + extent > self.storage.count):
+        if self.count and not self.count <= extent <= self.storage.count - self.offset:
             shape = "x".join(map(str, self.shape))
             raise RefusedError(f"a tensor in it of shape {shape} does not fit its {self.storage.count} stored numbers")
 
@@ -87,8 +88,9 @@ class Stored:
         """The numbers, copied out of the file (where they may be unaligned)."""
         if self.storage.data is None:
             raise RefusedError("a tensor's numbers are missing from it")
-        start = self.offset * self.dtype.itemsize
-        raw = bytearray(self.storage.data[start : start + self.nbytes])
-        if not raw:
+        if not self.count:
             return torch.empty(self.shape, dtype=self.dtype)
-        return torch.frombuffer(raw, dtype=self.dtype).as_strided(self.shape, self.stride)
+        size = self.dtype.itemsize
+        steps = [step * size for step in self.stride]
+        numbers = np.ndarray(self.shape, f"u{size}", self.storage.data, self.offset * size, steps)
+        return torch.frombuffer(numbers.flatten(), dtype=self.dtype).reshape(self.shape)

@@ -95,6 +95,8 @@ TENSORS = {
     "channels last": torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last),
     "transposed": torch.randn(3, 4).T,
     "part": torch.randn(10)[3:7],
+    "with gaps": torch.randn(3, 4, 5).bfloat16()[1:, 1:3, ::2],
+    "column": torch.arange(12).reshape(3, 4)[:, 3],
     "parameter": torch.nn.Parameter(torch.randn(3)),
 }
 
@@ -112,10 +114,9 @@ def test_tensors(kind: str, tmp_path: Path) -> None:
         assert equal(tree["again"], tensor.detach())
 
 
-@pytest.mark.parametrize("tensor", [torch.zeros(4).expand(3, 4), torch.zeros(10)[::2]])
-def test_views_with_gaps_or_repeats_are_refused(tensor: torch.Tensor) -> None:
-    with pytest.raises(RefusedError, match="does not fit"):
-        read(pickle.dumps(tensor))
+def test_a_small_storage_cannot_claim_a_large_tensor() -> None:
+    with pytest.raises(RefusedError, match="does not fit its 4 stored numbers"):
+        read(pickle.dumps(torch.zeros(4).expand(3, 4)))
 
 
 def test_namespaces_are_records() -> None:
