@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import TypeGuard
@@ -12,7 +13,7 @@ from typing import TypeGuard
 import typer
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import LOCK, claim, is_held, is_vacant, nearest_existing
+from stylegan_cli.files import LOCK, claim, is_held, is_vacant, nearest_existing, part_of, telling_why
 from stylegan_cli.latents.named import folded
 from stylegan_cli.media.dataset import is_zip
 
@@ -87,6 +88,8 @@ def fresh(path: Path, *beside: str) -> Path:
 def check_file(path: Path, force: bool) -> Path:
     """Checks that `path` can be written without losing anything."""
     check_folder(path.parent)
+    with telling_why(path), suppress(FileNotFoundError):
+        part_of(path).lstat()  # fails if the temporary name, which is longer, is too long
     if path.is_dir():
         raise StyleganError(f"{path} is a folder; name a file in it")
     if path.exists() and not force:
