@@ -49,6 +49,15 @@ def is_native(path: Path) -> bool:
         return False
 
 
+def notes(path: Path) -> dict[str, Any]:
+    """The notes in a file that `save` wrote; none if they, or the file, are something else."""
+    try:
+        found = json.loads(tensorfile.read_metadata(path).get("notes", "{}"))
+    except (ValueError, RecursionError, OSError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def digest(kind: str, about: str, tensors: Mapping[str, Tensor]) -> str:
     """The identity of a model: sha256 over its architecture (`kind`), its config (`about`) and every tensor's name,
     type, shape and bytes. Training's checkpoints have one, too, over their progress."""

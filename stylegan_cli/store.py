@@ -181,6 +181,14 @@ class Source:
         path = (self.model.folder if self.model else self.path.parent) / ENCODER
         return path if path.is_file() and not self.url else None
 
+    @property
+    def licence(self) -> str:
+        """What is known of its licence, from its description or the notes in its file; empty if nothing is."""
+        from stylegan_cli import modelfile
+
+        found = self.model.about["licence"] if self.model else modelfile.notes(self.path).get("licence", "")
+        return "" if found == UNKNOWN_LICENCE else str(found)
+
     def fetch(self, progress: Progress = no_progress) -> Path:
         """The model file; fetched first if necessary."""
         if self.url and not self.path.is_file():

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylegan_cli import importers, store
+from stylegan_cli import importers, modelfile, store
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.importers import Checkpoint, Network
 from stylegan_cli.training import asked, checkpoints
@@ -46,6 +46,14 @@ def anywhere(name: str) -> str | Path:
     """`name` in a form that is valid from any folder: files and runs as absolute paths."""
     path = Path(name)
     return path.resolve() if (path / OPTIONS).is_file() or store.is_file(name) else name
+
+
+def licence_of(name: str) -> str:
+    """The licence of a model, or of a run's, which models trained from it keep; empty if it is unknown."""
+    folder = Path(name)
+    if (folder / OPTIONS).is_file():
+        return str(modelfile.notes(folder / store.SNAPSHOT).get("licence", ""))
+    return store.source(name).licence
 
 
 def pictures_of(name: str) -> dict[str, Any]:

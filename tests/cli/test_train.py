@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from small_runs import words, write_pictures
 
-from stylegan_cli import importers, store, tensorfile
+from stylegan_cli import importers, modelfile, store, tensorfile
 from stylegan_cli.cli import train_results, train_view
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.film import CODECS
@@ -155,6 +155,19 @@ def test_a_run_that_goes_on_still_knows_what_it_resumed_from(stylegan, faces, he
     monkeypatch.chdir(here.parent)
     result = stylegan("train", "--outdir", "here/second", "--kimg", "0.016")
     assert (result.exit_code, "continuing after 0.008 kimg" in result.stderr) == (0, True), result.stderr
+
+
+def test_a_run_keeps_the_licence_of_what_it_resumed_from(stylegan, faces, here):
+    """Also when it continues, and in runs resumed from it. A model from random weights has none."""
+    stylegan("train", "--data", "faces", "--outdir", "new", *words(kimg=0.008))
+    modelfile.save(store.load("new"), here / "licensed.safetensors", {"licence": "CC BY-NC"})
+    quick = ["--batch", 8, "--device", "cpu", "--metrics", "none"]
+    for run, start in (("first", "licensed.safetensors"), ("second", "first")):
+        for kimg in (0.008, 0.016):
+            result = stylegan("train", "--data", "faces", "--outdir", run, "--resume", start, "--kimg", kimg, *quick)
+            assert result.exit_code == 0, result.stderr
+    notes = {run: modelfile.notes(here / run / store.SNAPSHOT).get("licence") for run in ("new", "first", "second")}
+    assert notes == {"new": None, "first": "CC BY-NC", "second": "CC BY-NC"}
 
 
 @pytest.mark.parametrize("is_moved", [False, True])

@@ -62,7 +62,6 @@ def _facts(generator: "Generator", source: "Source") -> dict[str, Any]:
     """What there is to know about a model, as plain values. Its `notes` come from whoever made the file."""
     from stylegan_cli import store
 
-    notes = {"licence": store.UNKNOWN_LICENCE} | generator.origin.notes
     return {
         "name": generator.origin.name,
         "family": generator.family,
@@ -77,7 +76,7 @@ def _facts(generator: "Generator", source: "Source") -> dict[str, Any]:
         "sha256": generator.origin.sha256,
         "file": str(source.path),
         "size": source.path.stat().st_size,
-        "notes": notes | ({"licence": source.model.about["licence"]} if source.model else {}),
+        "notes": generator.origin.notes | {"licence": source.licence or store.UNKNOWN_LICENCE},
         "layers": [asdict(layer) | {"band": layer.band} for layer in generator.layers],
     }
 
@@ -259,6 +258,6 @@ def _loaded(name: str) -> "Generator":
 
     with fetching(partial(what_is_fetched, name)) as on_bytes:
         generator = store.load(name, on_bytes)
-    if (known := store.source(name).model) and (licence := known.about["licence"]) != store.UNKNOWN_LICENCE:
+    if licence := store.source(name).licence:
         generator.origin = replace(generator.origin, notes={**generator.origin.notes, "licence": licence})
     return generator

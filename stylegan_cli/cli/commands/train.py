@@ -219,7 +219,7 @@ def train(
     from stylegan_cli.training import checkpoints, presets
     from stylegan_cli.training.folder import RunFolder
     from stylegan_cli.training.loop import Pace
-    from stylegan_cli.training.resuming import open_resumed
+    from stylegan_cli.training.resuming import licence_of, open_resumed
     from stylegan_cli.training.session import Wishes, opened, planned
 
     presets.check(preset, choices.said())  # before pictures are read, which may take minutes
@@ -266,6 +266,9 @@ def train(
             tell(sentence)
         del resumed, wishes  # a whole checkpoint
         notes = {"command": asked.command(given), "data": pictures.name, "pictures": len(session.pictures)}
+        # As it continues, the run's own model tells the licence of the one that it started from.
+        if licence := licence_of(resume or str(run.path)):
+            notes["licence"] = licence
         if not run_to_end(session, world, where, pace, wanted, notes):
             if world.leads:
                 kimg = session.state.progress.kimg
