@@ -1,5 +1,6 @@
 """What many tests need: a tiny generator, its model file, the default model, and the command line."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -17,6 +18,8 @@ CPU = torch.device("cpu")
 GOLDEN = Path(__file__).parent / "golden"
 # Tiny networks gain nothing from threads, which on a busy machine only wait for each other.
 torch.set_num_threads(1)
+# Scripts start background processes in such a way that Ctrl-C is ignored; tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

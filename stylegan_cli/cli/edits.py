@@ -12,6 +12,7 @@ from stylegan_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from stylegan_cli.cli.montage import Canvas
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.generator import Generator
     from stylegan_cli.latents.directions import Direction
@@ -34,7 +35,7 @@ class Amounts:
 
 
 def check_paste(paste: "Photo | None", output: PictureOutput, people: "Sequence[str]") -> None:
-    """Checks that this many people can be pasted, before minutes are spent on a photo."""
+    """Checks that this many people can be pasted."""
     if paste is None:
         return
     check_unused("faces are pasted at their original size", {"--size": output.size})
@@ -44,23 +45,30 @@ def check_paste(paste: "Photo | None", output: PictureOutput, people: "Sequence[
         )
 
 
+def open_canvas(paste: "Photo | None", people: "Sequence[str]") -> "Canvas | None":
+    """The photo that people are pasted into, if they are."""
+    if paste is None:
+        return None
+    from stylegan_cli.cli import montage
+
+    return montage.open_canvas(paste, is_only=len(people) == 1)
+
+
 def save_edited(
     studio: "Studio",
     people: "Sequence[Person]",
     edits: "Sequence[Sequence[Edit]]",
     names: "Sequence[str]",
-    paste: "Photo | None",
-    is_only: bool,
+    canvas: "Canvas | None",
 ) -> None:
-    """Writes people as they are after their edits, under these names; or a photo with them in it, in which an only
-    person (`is_only`) may take somebody's place."""
+    """Writes people as they are after their edits, under these names; or a photo with them in it."""
     from stylegan_cli.cli import montage
     from stylegan_cli.cli.studio import portrait
     from stylegan_cli.operations.editing import edited
 
     after = map(partial(edited, studio.generator), people, edits)
-    if paste:
-        montage.save_pasted(studio, paste, people, list(after), is_only)
+    if canvas:
+        montage.save_pasted(studio, canvas, people, list(after))
     else:
         studio.save(names, map(portrait, after), "edited")
 

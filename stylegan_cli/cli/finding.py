@@ -30,6 +30,7 @@ from stylegan_cli.scorers.runtime import installed
 from stylegan_cli.scorers.scores import SCORES, SMALLEST, Scorers
 
 FEWEST = 2 * discovery.HELD_OUT  # people that a direction needs
+ENOUGH = 2000  # people for the spread of scores
 ENDING = "npz"
 Score = Callable[[Image.Image], Mapping[str, float]]
 
@@ -44,6 +45,17 @@ def destinations(model: str, names: Sequence[str], out: Path | None, force: bool
         places.check_folder_name(out, f"directions are .{ENDING} files")
     folder = out or store.source(model).own_directions
     return [places.check_file(folder / f"{name}.{ENDING}", force) for name in names]
+
+
+def tell_of_hidden(model: str, paths: Sequence[Path]) -> None:
+    """Tells the user which of the model's own directions edits will not find any more, because of these files."""
+    source = store.source(model)
+    for path in paths:
+        if source.model and path.stem in source.model.directions and path.parent == source.own_directions:
+            tell(
+                f"From now on, edits by {path.stem} take this direction, and not the one that comes with {model}; to "
+                f"have that one again, remove {path}."
+            )
 
 
 def check_seeds(seeds: range) -> None:
@@ -71,9 +83,11 @@ def of_seeds(studio: Studio, seeds: Iterable[int]) -> Sample:
     return Sample(w, _drawn(studio, w))
 
 
-def in_data(faces: SampledFaces) -> Sample:
-    """The people of a data set."""
-    return Sample(torch.from_numpy(faces.w), map(faces.image, range(len(faces))))
+def in_data(studio: Studio, faces: SampledFaces) -> Sample:
+    """The people of a data set, drawn again if its pictures are too small for scorers."""
+    w = torch.from_numpy(faces.w)
+    is_small = faces.image(0).width < SMALLEST
+    return Sample(w, _drawn(studio, w) if is_small else map(faces.image, range(len(faces))))
 
 
 def of_latents(studio: Studio, path: Path) -> Sample:
@@ -131,15 +145,12 @@ def open_scorers(studio: Studio) -> Score | None:
     return scorers
 
 
-def check_sizes(studio: Studio, faces: SampledFaces | None) -> None:
-    """Checks that faces are large enough for scorers: the model's, and the data set's."""
-    origin, pixels = studio.generator.origin.name, studio.generator.resolution
-    if faces and (width := faces.image(0).width) < pixels:
-        origin, pixels = str(faces.path), width
-    if pixels < SMALLEST:
+def check_size(studio: Studio) -> None:
+    """Checks that the model's faces are large enough for scorers."""
+    if (pixels := studio.generator.resolution) < SMALLEST:
         raise UsageError(
-            f"scorers need faces of {SMALLEST} pixels, but those of {origin} have {pixels}; name folders of people "
-            "with --with and --without, and leave out --keep"
+            f"scorers need faces of {SMALLEST} pixels, but those of {studio.generator.origin.name} have {pixels}; name "
+            "folders of people with --with and --without, and leave out --keep"
         )
 
 
@@ -201,7 +212,9 @@ class Search:
 
 def find(studio: Studio, search: Search, sample: Sample, score: Score | None) -> list[Direction]:
     """The directions, one for each target, learned from a sample."""
-    scores = scored(sample, score)
+    discovery.check(sample.w, sample.labels)  # before everybody is drawn and scored
+    is_learned_from = bool(search.kept) or not sample.labels
+    scores = scored(sample if is_learned_from else sample.first(ENOUGH), score)
     learned = {**scores, **sample.labels}
     fitted = discovery.fit(sample.w, {name: learned[name] for name in (*search.targets, *search.kept)})
     walkers = of_seeds(studio, search.walkers).w

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from stylegan_cli.cli import darkroom
+from stylegan_cli.cli import darkroom, places
 from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.filming import frame_names
 from stylegan_cli.cli.studio import Studio
@@ -24,60 +25,73 @@ from stylegan_cli.operations.editing import Walk
 from stylegan_cli.scorers import mesh, runtime, silhouette
 
 
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """A photo that people are put into, with its EXIF data and the faces `found` in it. An only person (`is_only`) may
+    take the place of the face that the photo names, or of the largest."""
+
+    photo: Photo
+    original: Original
+    exif: bytes
+    found: Sequence[Detection]
+    is_only: bool
+
+
+def open_canvas(photo: Photo, is_only: bool) -> Canvas:
+    """Reads a photo, and checks that the face that it names is there: people are found later, which may take
+    minutes."""
+    original, exif = photos.read_for_pasting(photo.path)
+    found = darkroom.faces_on(original.in_srgb())
+    if photo.face or not found:
+        darkroom.place_of_face(found, original.image, photo)  # raises an error if it is not there
+    return Canvas(photo, original, exif, found, is_only)
+
+
 def save_pasted(
-    studio: Studio,
-    photo: Photo,
-    before: Sequence[Person],
-    after: Sequence[Person],
-    is_only: bool,
-    own_skin: bool = False,
+    studio: Studio, canvas: Canvas, before: Sequence[Person], after: Sequence[Person], own_skin: bool = False
 ) -> None:
     """Writes the photo with people as they are `after` an edit, where they were `before`; the rest as below."""
-    _save(studio, photo, before, [f"{photo.path.stem}-edited"], [after], is_only, own_skin)
+    _save(studio, canvas, before, [places.pasted_name(canvas.photo)], [after], own_skin)
 
 
-def save_frames(studio: Studio, photo: Photo, person: Person, film: Walk) -> None:
+def save_frames(studio: Studio, canvas: Canvas, person: Person, film: Walk) -> None:
     """Writes the photo as pictures, one for each frame of a film of a person who is edited in it."""
     names = frame_names(film)
     frames = ([person.moved(picture.ws, name)] for name, picture in zip(names, film, strict=True))
-    _save(studio, photo, [person], names, frames, is_only=True)
+    _save(studio, canvas, [person], names, frames)
 
 
-def finish_frames(studio: Studio, photo: Photo, person: Person) -> Callable[[Image.Image], Image.Image]:
+def finish_frames(studio: Studio, canvas: Canvas, person: Person) -> Callable[[Image.Image], Image.Image]:
     """A function that puts a person's edited face into the photo, in sRGB as films are."""
-    return _pasting_into(studio, photo, Original(photos.read(photo.path)), [person], is_only=True)
+    return _pasting_into(studio, replace(canvas, original=Original(canvas.original.in_srgb())), [person])
 
 
 def _save(
     studio: Studio,
-    photo: Photo,
+    canvas: Canvas,
     before: Sequence[Person],
     names: Sequence[str],
     frames: Iterable[Sequence[Person]],
-    is_only: bool,
     own_skin: bool = False,
 ) -> None:
     """Writes the photo under each name, with people as they are in that frame, where they were `before`."""
-    original, exif = photos.read_for_pasting(photo.path)
-    paste = _pasting_into(studio, photo, original, before, is_only, own_skin)
+    paste = _pasting_into(studio, canvas, before, own_skin)
     paths = studio.paths(names, "film")
     with progress("pasting", len(names), "frames") as advance:
         for path, people in zip(paths, frames, strict=True):
             image = paste(*(render(studio.generator, person.face()) for person in people))
-            studio.write(path, image, people=people, photo=original, exif=exif)
+            studio.write(path, image, people=people, photo=canvas.original, exif=canvas.exif)
             advance()
 
 
 def _pasting_into(
-    studio: Studio, photo: Photo, original: Original, before: Sequence[Person], is_only: bool, own_skin: bool = False
+    studio: Studio, canvas: Canvas, before: Sequence[Person], own_skin: bool = False
 ) -> Callable[..., Image.Image]:
-    """A function that puts edited faces, one for each person `before`, into the photo where these were found. An only
-    person (`is_only`) may also take the place of the face that the photo names, or of the largest, with that one's skin
-    colour or their `own_skin`."""
-    empty = original.image
-    found = darkroom.faces_on(original.in_srgb())
-    cuts = [_place_of(person, found, empty, photo, is_only) for person in before]
-    faces_there = [alignment.alignment(face, empty.size) for face in found]
+    """A function that puts edited faces, one for each person `before`, into the photo where these were found. Who takes
+    somebody else's place also takes that one's skin colour, or keeps their `own_skin`."""
+    photo, original, empty = canvas.photo, canvas.original, canvas.original.image
+    cuts = [_place_of(person, canvas) for person in before]
+    faces_there = [alignment.alignment(face, empty.size) for face in canvas.found]
     if len({cut.quad for cut in cuts}) < len(cuts):
         raise UsageError(f"two of these people are the same face in {photo.path}; name each person once")
     look = _silhouette()
@@ -91,6 +105,8 @@ def _pasting_into(
         references.append(unedited if is_there else None)
         keeps_skin = is_there or own_skin
         lights.append(None if keeps_skin else lighting(unedited, alignment.crop(empty, cut, unedited.width)))
+    if own_skin and all(references):
+        tell("--own-skin changes nothing: it is for people who take somebody else's place.")
 
     def paste(*faces: Image.Image) -> Image.Image:
         image = empty
@@ -104,16 +120,16 @@ def _pasting_into(
     return paste
 
 
-def _place_of(person: Person, found: Sequence[Detection], image: Image.Image, photo: Photo, is_only: bool) -> Alignment:
-    """A person's place in a photo, in which these faces were `found`."""
-    path = photo.path
-    cut = None if is_only and photo.face else _found_at(person)
+def _place_of(person: Person, canvas: Canvas) -> Alignment:
+    """A person's place in a photo."""
+    photo, found, image, path = canvas.photo, canvas.found, canvas.original.image, canvas.photo.path
+    cut = None if canvas.is_only and photo.face else _found_at(person)
     if cut and cut.photo == file_digest(path):
         return cut
     # Perhaps the same photo, saved again.
     if cut and cut.size == image.size and (again := alignment.same_place(found, cut, file_digest(path))):
         return again
-    if not is_only:
+    if not canvas.is_only:
         raise UsageError(
             f"{person.label} was not found in {path}; to replace faces of others, paste one person after the other: "
             "stylegan paste jon party.jpg#1 -o a.jpg, then stylegan paste arya a.jpg#2"

@@ -14,7 +14,7 @@ import typer
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import LOCK, claim, is_held, is_vacant, nearest_existing, part_of, telling_why
-from stylegan_cli.latents.named import folded
+from stylegan_cli.latents.named import Photo, folded
 from stylegan_cli.media.dataset import is_zip
 
 
@@ -137,6 +137,11 @@ def check_sampled(path: Path, latents: Path, force: bool) -> Path:
             f"the folder {path} is not empty; choose another name, or use --force to replace the data set in it"
         )
     return check_folder(path)
+
+
+def pasted_name(photo: Photo) -> str:
+    """What a photo is called once people are put into it."""
+    return f"{photo.path.stem}-edited"
 
 
 def result_names(labels: Sequence[str], only: str = "") -> list[str]:

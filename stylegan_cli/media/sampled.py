@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def read_w(path: Path, generator: Generator) -> np.ndarray:
 
 
 def _shared(ws: np.ndarray, path: Path) -> np.ndarray:
-    if ws.shape[1] != 1:
+    if not all((block == block[:, :1]).all() for block in _blocks(ws)):
         raise StyleganError(
             f"the layers of the people in {path} differ, as after sampling with --cutoff; sample them without it"
         )
@@ -86,7 +87,10 @@ def _shared(ws: np.ndarray, path: Path) -> np.ndarray:
 def _read_ws(path: Path, generator: Generator) -> np.ndarray:
     if not path.is_file():
         raise StyleganError(f"there are no latents {path} for the pictures; stylegan sample --dataset writes them")
-    ws = files.read(path).array
+    stored = files.read(path)
+    if stored.origin:
+        stored.origin.check_kin(generator.origin, f"{path} was saved from")
+    ws = stored.array
     if ws.ndim == 2:
         ws = ws[:, None]
     if ws.ndim != 3 or ws.shape[1] not in (1, generator.num_ws) or ws.shape[2] != generator.w_dim:
@@ -94,9 +98,13 @@ def _read_ws(path: Path, generator: Generator) -> np.ndarray:
             f"{path} has shape {list(ws.shape)}, which does not fit {generator.origin.name}; give the model that "
             "sampled it with --model"
         )
-    if not all(map(_is_finite, (ws[first : first + ROWS] for first in range(0, len(ws), ROWS)))):
+    if not all(map(_is_finite, _blocks(ws))):
         raise StyleganError(f"{path} holds NaN, infinite or non-floating-point values; sample it again")
     return ws
+
+
+def _blocks(ws: np.ndarray) -> Iterator[np.ndarray]:
+    return (ws[first : first + ROWS] for first in range(0, len(ws), ROWS))
 
 
 def _is_finite(ws: np.ndarray) -> bool:

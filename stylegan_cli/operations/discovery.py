@@ -16,6 +16,7 @@ from stylegan_cli.operations.editing import free_of
 # With a few thousand samples the covariance of 512 dimensions is nearly singular: before inversion, this fraction of
 # its mean variance is added to the diagonal.
 SHRINKAGE = 0.1
+LOT = 10_000  # people sampled at a time, so that memory does not grow with their number
 HELD_OUT = 5  # every fifth sample, in the order of the scores, is held out
 
 # The scores of the person with `w` `[w_dim]` plus `by` `[w_dim]`; NaN if a scorer sees no face.
@@ -50,27 +51,43 @@ class Fit:
         return (vector / vector.norm()).float()
 
 
-def fit(w: Tensor, scores: Mapping[str, Tensor]) -> Fit:
-    """Fits scores `[n]` by ridge regression on `w` `[n, w_dim]`, with every fifth sample held out. Raises StyleganError
-    if there are too few scores, or they do not differ, or all samples are the same person."""
+def check(w: Tensor, scores: Mapping[str, Tensor]) -> None:
+    """Raises StyleganError if scores `[n]` of `w` `[n, w_dim]` are too few to fit, or do not differ, or if all samples
+    are the same person."""
     if bool((w == w[:1]).all()):
         raise StyleganError("all these people have the same latents; give different ones")
-    responses, ways, accuracy, explained = {}, {}, {}, {}
     for name, score in scores.items():
-        known = score.isfinite()
-        x, y = w[known].double(), score[known].double()
+        y = score[score.isfinite()]
         if len(y) < 2 * HELD_OUT:
             raise StyleganError(
                 f"{name} has {len(y)} scores in these samples, too few to learn from; give more samples"
             )
-        held_out = torch.zeros(len(y), dtype=torch.bool)
-        held_out[y.argsort(stable=True)[HELD_OUT // 2 :: HELD_OUT]] = True  # with two classes, some of both
+        held_out = _held_out(y)
         if any(len(part.unique()) == 1 for part in (y[held_out], y[~held_out])):
             alike = "all" if len(y.unique()) == 1 else "almost all"
             raise StyleganError(
                 f"{name} has {len(y)} scores in these samples, but {alike} of them are the same; give samples that "
                 "differ in it"
             )
+
+
+def _held_out(y: Tensor) -> Tensor:
+    """Which samples are held out, `[n]` bool: every fifth in the order of their scores, so that of two classes there
+    are some of both."""
+    held_out = torch.zeros(len(y), dtype=torch.bool)
+    held_out[y.argsort(stable=True)[HELD_OUT // 2 :: HELD_OUT]] = True
+    return held_out
+
+
+def fit(w: Tensor, scores: Mapping[str, Tensor]) -> Fit:
+    """Fits scores `[n]` by ridge regression on `w` `[n, w_dim]`, with every fifth sample held out. Raises StyleganError
+    as `check` does."""
+    check(w, scores)
+    responses, ways, accuracy, explained = {}, {}, {}, {}
+    for name, score in scores.items():
+        known = score.isfinite()
+        x, y = w[known].double(), score[known].double()
+        held_out = _held_out(y)
         y = (y - y.mean()) / y.std()
         mean = x[~held_out].mean(dim=0)
         covariance = torch.cov(x[~held_out].T)
@@ -156,10 +173,16 @@ def pca(generator: Generator, samples: int, count: int) -> tuple[Tensor, Tensor]
     """The unit vectors `[count, w_dim]` along which `w` varies most, and its standard deviation `[count]` along them
     (GANSpace, Harkonen et al. 2020, arXiv:2004.02546, section 2.1). Raises UsageError if there are fewer directions."""
     _check_count(count, min(generator.w_dim, samples - 1))
-    z = np.random.default_rng(0).standard_normal((samples, generator.z_dim), dtype=np.float32)
-    with torch.inference_mode():
-        w = generator.to_w(torch.from_numpy(z).to(generator.device)).cpu().double()
-    vectors, variances = _leading(torch.cov(w.T), count)
+    random, total = np.random.default_rng(0), torch.zeros(generator.w_dim, dtype=torch.double)
+    products = torch.zeros(generator.w_dim, generator.w_dim, dtype=torch.double)
+    for first in range(0, samples, LOT):
+        z = random.standard_normal((min(LOT, samples - first), generator.z_dim), dtype=np.float32)
+        with torch.inference_mode():
+            w = generator.to_w(torch.from_numpy(z).to(generator.device)).cpu().double()
+        total += w.sum(dim=0)
+        products += w.T @ w
+    covariance = (products - total.outer(total) / samples) / (samples - 1)
+    vectors, variances = _leading(covariance, count)
     return vectors, variances.clamp(min=0).sqrt()
 
 

@@ -345,7 +345,11 @@ WORDS = {
     "no jitter": (["noise", 1, "--jitter", 0, "-n", 2], "with --jitter 0, these are 2 times the same picture"),
     "coarse of nothing": (
         ["mix", "--coarse", 1, "--layers", "all=2"],
-        "--layers names people for all layers already; leave out --coarse",
+        "--layers names people for all these layers already; leave out --coarse",
+    ),
+    "a middle of nothing": (
+        ["mix", "--coarse", 1, "--middle", 2, "--fine", 3, "--layers", "middle=2"],
+        "--layers names people for all these layers already; leave out --middle",
     ),
     "samples of sefa": (["directions", "discover", "--samples", 1000], "sefa samples no people; leave out --samples"),
     "last seeds": (["directions", "find", "--scorer", "age", "--seed", 2**32 - 1], "seeds end at 4294967295"),

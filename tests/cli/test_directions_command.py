@@ -12,6 +12,7 @@ from PIL import Image
 
 from stylegan_cli import recipes, store
 from stylegan_cli.cli import finding
+from stylegan_cli.cli.commands import directions as commands
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
@@ -220,7 +221,7 @@ def test_several_arrays_are_no_scores(stylegan, tiny_model, sampled, scorers):
 
 
 def test_latents_whose_layers_differ_are_no_sample(stylegan, tiny_model, tiny, scorers, here):
-    np.save(here / "w.npy", np.zeros((20, tiny.num_ws, tiny.w_dim), np.float32))
+    np.save(here / "w.npy", np.eye(20, tiny.num_ws, dtype=np.float32)[..., None].repeat(tiny.w_dim, 2))
     np.save(here / "own.npy", np.arange(20.0))
     words = ("--scores", "own.npy", "--data", "w.npy", "--out", "x.npz", "--model", tiny_model)
     result = stylegan("directions", "find", *words)
@@ -228,14 +229,60 @@ def test_latents_whose_layers_differ_are_no_sample(stylegan, tiny_model, tiny, s
     assert "the layers of the people in w.npy differ" in result.stderr
 
 
-def test_small_faces_are_not_scored(stylegan, tiny_stylegan, tiny_model, found):
-    """Nobody could say what they show; `edit` refuses, too."""
+def test_saved_latents_are_a_sample_of_their_own_model_only(found, stylegan, tiny_stylegan, tiny_model):
+    tiny_stylegan("sample", "--seeds", "0-39", "--grid", "--save-latents", "--out", "sheet.png")
+    np.save("own.npy", np.arange(40.0))
+    words = ("--scores", "own.npy", "--data", "sheet.npz", "--out", "x.npz")
+    found(*words)
+    result = stylegan("directions", "find", *words, "--force", "--model", "faces-64")
+    assert result.exit_code == 1
+    assert "sheet.npz was saved from the model tiny" in result.stderr
+
+
+def test_small_models_are_not_scored(stylegan, scorers):
+    """Nobody could say what their faces show; `edit` refuses, too."""
+    result = stylegan("directions", "find", "--scorer", "red", "--model", "faces-64")
+    assert result.exit_code == 2
+    assert "scorers need faces of 128 pixels, but those of faces-64 have 64" in result.stderr
+
+
+def test_people_in_small_pictures_are_drawn_again(found, tiny_stylegan, generator):
     tiny_stylegan("sample", "-n", 100, "--dataset", "faces.zip", "--size", 64)
-    words = ("find", "--scorer", "red", "--count", 100, "--people", 2)
-    for where in (("--model", tiny_model, "--data", "faces.zip"), ("--model", "faces-64")):
-        result = stylegan("directions", *words, *where)
-        assert result.exit_code == 2
-        assert "scorers need faces of 128 pixels, but those of faces" in result.stderr
+    vectors = []
+    for people in ("faces.zip", "faces-w.npy"):
+        (path,), _ = found("--scorer", "red", "--count", 100, "--data", people, "--out", "x.npz", "--force")
+        vectors.append(directions.read(path, generator).vector)
+    assert torch.equal(*vectors)
+
+
+def test_nobody_is_measured_on_who_was_learned_from(found, sampled, monkeypatch):
+    """Not even if the people of --data are more than are sampled by default."""
+    np.save("own.npy", sampled)
+    seen, of_seeds = [], finding.of_seeds
+    monkeypatch.setattr(finding, "of_seeds", lambda studio, seeds: seen.append(seeds) or of_seeds(studio, seeds))
+    monkeypatch.setattr(commands, "PEOPLE", 100)
+    found("--scores", "own.npy", "--data", "faces", "--count", 200, "--seed", 5, "--out", "x.npz")
+    assert seen == [range(205, 213)]
+
+
+def test_scores_that_only_measure_are_of_enough_people(found, sampled, monkeypatch):
+    seen, scored = [], finding.scored
+    monkeypatch.setattr(finding, "scored", lambda sample, score: seen.append(len(sample.w)) or scored(sample, score))
+    monkeypatch.setattr(finding, "ENOUGH", 50)
+    np.save("own.npy", sampled)
+    for words in (("--scores", "own.npy"), ("--scores", "own.npy", "--keep", "red"), ("--scorer", "red")):
+        found(*words, "--data", "faces", "--out", "x.npz", "--force")
+    assert seen == [50, 200, 200]
+
+
+def test_a_direction_that_hides_the_models_own_is_told(here, monkeypatch, capsys):
+    monkeypatch.setenv("STYLEGAN_DATA", str(here / "data"))
+    folder = store.source("ffhq").own_directions
+    finding.tell_of_hidden("ffhq", [folder / "age.npz", folder / "mine.npz", here / "age.npz"])
+    finding.tell_of_hidden("faces-64", [here / "age.npz"])
+    told = " ".join(capsys.readouterr().err.split())
+    assert told.startswith("From now on, edits by age take this direction, and not the one that comes with ffhq")
+    assert told.endswith(f"remove {folder / 'age.npz'}.")
 
 
 def test_layers_are_measured_and_stored(found, generator):

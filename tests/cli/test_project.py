@@ -258,10 +258,18 @@ EARLY = [
     ("blend-parents me.png 1 -n 2 --out faces", "child-2.npz exists"),
     ("blend-parents me.png 1 --out faces --format webp", "family.webp exists"),
     ("directions show age.npz --on me.png --out x.bmp", "unknown format 'bmp'"),
+    ("directions discover --samples 1000 --on me.png", "sefa samples no people; leave out --samples"),
+    ("directions discover --count 99 --on me.png", "--count 99: there are at most"),
     ("mix --coarse me.png --fine 1 --out faces", "mix.png exists"),
     ("sample me.png 1 --grid --out faces", "sheet.png exists"),
     ("edit me.png --direction age.npz=1 --out faces", "edit.png exists"),
     ("apply edits.json me.png --out faces", "edited.png exists"),
+    ("edit me.png --direction age.npz=1 --paste me.png --out faces", "me-edited.png exists"),
+    ("paste me.png#2 me.png --out faces", "me-edited.png exists"),
+    ("edit me.png --direction age.npz=1 --paste me.png#7", "there is no me.png#7"),
+    ("apply edits.json me.png --paste me.png#7", "there is no me.png#7"),
+    ("paste me.png me.png#7", "there is no me.png#7"),
+    ("paste me.png nobody.png", "no face was found"),
     ("interpolate me.png", "a film needs at least two people"),
     ("interpolate me.png 2 --layers nose", "there is no band or layer 'nose'"),
     ("interpolate me.png 1 --fine zzz", "unknown person 'zzz'"),
@@ -287,13 +295,15 @@ def test_mistakes_are_told_before_minutes_are_spent_on_a_photo(
 ):
     monkeypatch.setattr(darkroom, "person", None)
     Path("faces").mkdir()
-    results = ("noise-1.png", "child-2.npz", "family.webp", "mix.png", "sheet.png", "edit.png", "edited.png")
+    Image.new("RGB", (64, 64)).save("nobody.png")
+    pictures = ("noise-1", "mix", "sheet", "edit", "edited", "me-edited")
+    results = ("child-2.npz", "family.webp", *(f"{picture}.png" for picture in pictures))
     for name in ("there.png", "there.mp4", "a.npy", *(f"faces/{name}" for name in results)):
         Path(name).touch()
     Path("edits.json").write_text('{"edit": [{"age.npz": 2}]}')
     result = stylegan(*words.split(), "--model", tiny_model)
-    is_place = any(why in said for why in ("exists", "is a file, not", "too long"))
-    assert (result.exit_code, said in result.stderr) == (1 if is_place else 2, True), result.stderr
+    is_usage = not any(why in said for why in ("exists", "is a file, not", "too long", "no face"))
+    assert (result.exit_code, said in result.stderr) == (2 if is_usage else 1, True), result.stderr
 
 
 def test_what_was_kept_damaged_is_found_again(works, photo, tmp_path):

@@ -12,7 +12,16 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import each
-from stylegan_cli.cli.edits import FARTHEST, Amounts, check_paste, open_edits, parse_amounts, save_edited, split_names
+from stylegan_cli.cli.edits import (
+    FARTHEST,
+    Amounts,
+    check_paste,
+    open_canvas,
+    open_edits,
+    parse_amounts,
+    save_edited,
+    split_names,
+)
 from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command
 from stylegan_cli.errors import StyleganError, UsageError
 
@@ -69,14 +78,16 @@ def apply(
     if output.out is None and len(texts) > 1 and not paste:  # even if only one of them can be edited
         output = replace(output, out=places.fresh(Path("edited")))
     studio = Studio(generation, output)
-    studio.check_out(1 if paste else len(texts))
-    if len(texts) == 1 and not paste:
-        studio.check_results(["edited"])
+    if len(texts) > 1 and not paste:
+        studio.check_out(len(texts))
+    else:
+        studio.check_results([places.pasted_name(paste) if paste else "edited"])
     casting.check_truncation(studio, texts)
     edits = [edit for step in steps for edit in _opened(studio, step)]
     prices = Prices(studio, max_drift)
     prices.check(edits)
     aims = Aims(studio, edits)
+    canvas = open_canvas(paste, texts)
 
     def limited(text: str) -> "tuple[Person, list[Edit]]":
         person = casting.person(studio, text)
@@ -87,7 +98,7 @@ def apply(
         before, own = zip(*ready.values(), strict=True)
         labels = [ready[i][0].label if i in ready else text for i, text in enumerate(texts)]
         names = places.result_names(labels, "edited")
-        save_edited(studio, before, own, [names[i] for i in ready], paste, is_only=len(texts) == 1)
+        save_edited(studio, before, own, [names[i] for i in ready], canvas)
         prices.tell(before, own)
     if failed := [text for i, text in enumerate(texts) if i not in ready]:
         raise StyleganError(f"{len(failed)} of {len(texts)} people could not be edited: {', '.join(failed)}")

@@ -178,7 +178,7 @@ class Lesson:
         if self.having and self.lacking:
             return finding.in_folders(studio, self.having, self.lacking, self.label)
         if faces:
-            sample = finding.in_data(faces)
+            sample = finding.in_data(studio, faces)
         elif self.data:
             sample = finding.of_latents(studio, self.data)
         else:
@@ -241,9 +241,7 @@ def find(
     from stylegan_cli.latents import directions
 
     drawn = range(seed, seed + (lesson.count or PEOPLE))
-    # Edits are made on people drawn with --psi, whatever the direction was learned from: never from these.
-    walkers = range(drawn.stop, drawn.stop + people)
-    finding.check_seeds(walkers)
+    finding.check_seeds(range(seed, drawn.stop + people))
     names = targets or ["direction"] if name is None else [name]
     paths = finding.destinations(generation.model, names, out, force)
     finding.check_scorers([*targets, *kept])
@@ -251,9 +249,13 @@ def find(
     chosen = moved_layers(layers, studio.generator)
     faces = lesson.faces(studio.generator)
     if targets or kept:
-        finding.check_sizes(studio, faces)
-    search = finding.Search(targets or [lesson.label], kept, chosen, amount, rounds, walkers)
+        finding.check_size(studio)
     sample = lesson.sample(studio, faces, drawn)
+    # Edits are made on people drawn with --psi, whatever the direction was learned from: never from these.
+    first = seed + max(len(drawn), len(sample.w))
+    walkers = range(first, first + people)
+    finding.check_seeds(walkers)
+    search = finding.Search(targets or [lesson.label], kept, chosen, amount, rounds, walkers)
     score = finding.open_scorers(studio)
     if score:
         studio.speed_up((0 if faces else len(sample.w)) + search.faces)
@@ -265,6 +267,7 @@ def find(
     for path, direction in zip(paths, found, strict=True):
         directions.write(path, direction, studio.generator.origin)
         print_data(path)
+    finding.tell_of_hidden(generation.model, paths)
     finding.report(found, amount)
 
 
@@ -304,6 +307,8 @@ def discover(
     Example: stylegan directions discover --method sefa --layers coarse --out found
     """
     check_word("--method", method, METHODS)
+    if method == "sefa":
+        check_unused("sefa samples no people", {"--samples": samples})
 
     from stylegan_cli.cli import casting, finding
     from stylegan_cli.cli.studio import Studio
@@ -320,10 +325,9 @@ def discover(
     places.check_file(folder / f"sheet.{ending}", output.force)
     studio = Studio(generation, replace(output, out=folder))
     generator = studio.generator
-    chosen, (person,) = moved_layers(layers, generator), casting.several(studio, [on])
     found: dict[str, object] = {"command": command_line(), "method": method}
+    chosen = moved_layers(layers, generator)
     if method == "sefa":
-        check_unused("sefa samples no people", {"--samples": samples})
         vectors, strengths = discovery.sefa(generator, chosen, count)
         kind = "change of styles"
     else:
@@ -331,6 +335,7 @@ def discover(
         vectors, strengths = discovery.pca(generator, samples, count)
         kind, found = "standard deviation of w", found | {"samples": samples}
     reach = float(f"{0.4 * editing.typical_distance(generator):.1g}") if amount is None else amount  # a round amount
+    (person,) = casting.several(studio, [on])
     made = []
     for path, vector, strength in zip(paths, vectors, strengths.tolist(), strict=True):
         title = f"{path.stem}: not named yet"

@@ -8,7 +8,15 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import fetch, is_silent
-from stylegan_cli.cli.edits import Amounts, check_paste, open_edits, parse_amounts, save_edited, split_names
+from stylegan_cli.cli.edits import (
+    Amounts,
+    check_paste,
+    open_canvas,
+    open_edits,
+    parse_amounts,
+    save_edited,
+    split_names,
+)
 from stylegan_cli.cli.filming import FILMS, FRAMES, RATE, film_ending, save_film
 from stylegan_cli.cli.options import Generation, Paste, PictureOutput, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
@@ -17,6 +25,7 @@ from stylegan_cli.latents.named import Photo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stylegan_cli.cli.montage import Canvas
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.generator import Generator
     from stylegan_cli.latents.people import Person
@@ -212,43 +221,45 @@ def edit(
     if len(texts) > 1 and film:
         raise UsageError("a film shows one person; edit the others separately")
     check_paste(paste, output, texts)
-    studio.check_out(1 if is_strip or paste else len(texts))
-    if is_strip or not (film or paste or len(texts) > 1):
-        studio.check_results(["edit"])
+    if film or (len(texts) > 1 and not (is_strip or paste)):
+        studio.check_out(len(texts))
+    else:
+        studio.check_results([places.pasted_name(paste) if paste else "edit"])
     edits = open_edits(studio, amounts, moving.layers, split_names(moving.keep))
     prices = Prices(studio, moving.max_drift)
     prices.check(edits)
     aims = Aims(studio, edits, whole=bool(film or is_strip))
+    canvas = open_canvas(paste, texts)
     before = casting.several(studio, texts)
     if identity:
         fetch(Identity.assets)
     own = list(map(prices.limited, before, aims.reached_by(before)))
     if film:
-        _save_film(studio, before[0], own[0], way, film, paste)
+        _save_film(studio, before[0], own[0], way, film, canvas)
     elif is_strip:
         _save_strips(studio, before, own, way.steps or editing.round_steps(edits))
     else:
         names = places.result_names([person.label for person in before], "edit")
-        save_edited(studio, before, own, names, paste, is_only=len(texts) == 1)
+        save_edited(studio, before, own, names, canvas)
     prices.tell(before, own)
 
 
 def _save_film(
-    studio: "Studio", person: "Person", edits: "Sequence[Edit]", way: Way, ending: str, paste: Photo | None
+    studio: "Studio", person: "Person", edits: "Sequence[Edit]", way: Way, ending: str, canvas: "Canvas | None"
 ) -> None:
     """Writes the film of a person who is edited, or its frames; with a photo, the film of that."""
     from stylegan_cli.operations.editing import Walk
 
     shots = Walk(studio.generator, person, edits, way.frames or FILM_LENGTH, way.loop)
-    if not paste:
+    if not canvas:
         save_film(studio, shots, way.fps, ending)
         return
     from stylegan_cli.cli import montage
 
     if ending in FRAMES:
-        montage.save_frames(studio, paste, person, shots)
+        montage.save_frames(studio, canvas, person, shots)
     else:
-        save_film(studio, shots, way.fps, ending, montage.finish_frames(studio, paste, person))
+        save_film(studio, shots, way.fps, ending, montage.finish_frames(studio, canvas, person))
 
 
 def _save_strips(studio: "Studio", people: "Sequence[Person]", edits: "Sequence[Sequence[Edit]]", number: int) -> None:

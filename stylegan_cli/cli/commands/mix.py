@@ -77,7 +77,7 @@ def mix(
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.latents.references import split
-    from stylegan_cli.latents.selection import parse_layers
+    from stylegan_cli.latents.selection import in_bands, parse_layers
     from stylegan_cli.noise import MODES, Noise
     from stylegan_cli.operations import mixing
 
@@ -99,8 +99,8 @@ def mix(
         return
     explicit = [(parse_layers(which, order), who) for which, who in map(_assignment, layers or [])]
     free = set(range(len(order))) - {index for indices, _ in explicit for index in indices}
-    if not free:
-        check_unused("--layers names people for all layers already", {f"--{band}": who for band, who in named.items()})
+    idle = {f"--{band}": not free.intersection(in_bands(order, (band,))) for band in named}
+    check_unused("--layers names people for all these layers already", idle)
     if free and not named:
         raise UsageError(
             f"--layers names nobody for {len(free)} of {len(order)} layers, such as layer {min(free)}; name a person "

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stylegan_cli.cli import places
 from stylegan_cli.cli.console import tell
 from stylegan_cli.cli.edits import check_paste
 from stylegan_cli.cli.options import Generation, PictureOutput, command, named_photo
@@ -54,9 +55,10 @@ def paste(
     check_paste(photo, output, texts)
     _tell_of_order(photo, texts)
     studio = Studio(generation, output)
-    studio.check_out(1)
+    studio.check_results([places.pasted_name(photo)])
+    canvas = montage.open_canvas(photo, is_only=len(texts) == 1)
     faces = casting.several(studio, texts)
-    montage.save_pasted(studio, photo, faces, faces, is_only=len(faces) == 1, own_skin=own_skin)
+    montage.save_pasted(studio, canvas, faces, faces, own_skin)
 
 
 def _tell_of_order(photo: Photo, people: "Sequence[str]") -> None:
