@@ -91,7 +91,7 @@ def sentence(error: Exception) -> str:
     if isinstance(error, StyleganError):
         return str(error)
     if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
-        return "there is not enough memory for this; try a smaller --size, fewer pictures or --device cpu"
+        return "there is not enough memory for this; try smaller or fewer pictures, smaller networks, or --device cpu"
     if isinstance(error, OSError) and error.strerror:
         what = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
         return f"{what}; {ADVICE[error.errno]}" if error.errno in ADVICE else what

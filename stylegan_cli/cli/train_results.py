@@ -7,6 +7,8 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
+import torch
+
 from stylegan_cli.cli.console import fetch, insist, tell
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.metrics import watching
@@ -15,8 +17,6 @@ from stylegan_cli.metrics.watching import Watch
 from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
 if TYPE_CHECKING:
-    import torch
-
     from stylegan_cli.cli.train_view import View
     from stylegan_cli.training.session import Session
 
@@ -39,7 +39,8 @@ def open_watch(session: Session, metrics: tuple[str, ...], device: torch.device)
 
 
 def measure(watch: Watch, session: Session, view: View, stopping: Callable[[], bool]) -> None:
-    """Computes metrics of the model as it is now; breaks off if the run is to stop."""
+    """Computes metrics of the model as it is now; breaks off if the run is to stop. If that fails, the user is told,
+    and the run is not affected: other pictures are compared than those that are trained on."""
     seen = count(1)
 
     def on_picture() -> None:
@@ -48,10 +49,15 @@ def measure(watch: Watch, session: Session, view: View, stopping: Callable[[], b
         view.note(f"metrics: {next(seen):,} pictures seen")
 
     with suppress(StoppedError):
-        metrics = watch(session.state.average, on_picture)
+        try:
+            metrics = watch(session.state.average, on_picture)
+        except (StyleganError, OSError, torch.OutOfMemoryError) as error:
+            insist(f"Metrics could not be computed: {error}.")
+            return
+        finally:
+            view.note("")
         session.run.measure(metrics, session.state, session.options)
         view.measured(metrics, session.state.progress.kimg)
-    view.note("")
 
 
 def make_film(session: Session, view: View) -> None:

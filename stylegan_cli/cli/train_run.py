@@ -96,7 +96,8 @@ def run_to_end(
             with advising_another_run(session):
                 is_done = train(trainer, pace, on_tick, on_snapshot, stopping, on_step)
             world.leave()
-            if watch and is_done and all(line["nimg"] != state.progress.nimg for line in run.measured()):
+            known = {line["name"] for line in run.measured() if line["nimg"] == state.progress.nimg}
+            if watch and is_done and not known.issuperset(wanted):
                 measure(watch, session, view, stopping)
             if world.leads:
                 make_film(session, view)

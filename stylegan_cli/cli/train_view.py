@@ -74,8 +74,9 @@ class View:
 
     def note(self, note: str) -> None:
         """What is being done instead of training; an empty note removes it."""
-        self._note = note
-        self._refresh()
+        is_new, self._note = not (note and self._note), note
+        if is_new or time.monotonic() >= self._drawn + REDRAWN:
+            self._refresh()
 
     def measured(self, metrics: Sequence[dict[str, Any]], kimg: float) -> None:
         found = (f"{one['title']} {one['value']:.4g} (real against real {one['floor']:.4g})" for one in metrics)

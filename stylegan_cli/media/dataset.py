@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stylegan_cli.errors import MALFORMED, StyleganError
-from stylegan_cli.files import LOCK, alone, part_of, sweep, write_bytes
+from stylegan_cli.files import LOCK, alone, names_in, part_of, sweep, write_bytes
 from stylegan_cli.media.zips import Write, writing_zip
 
 LABELS = "dataset.json"
@@ -104,29 +104,21 @@ def _writing_folder(path: Path) -> Iterator[Write]:
 
 @contextmanager
 def _new_folder(path: Path) -> Iterator[Path]:
-    """The folder `path`, if it exists and is empty, or else one that gets this name if the block succeeds; if it fails,
-    everything is as before. What killed processes left of it is removed."""
-    sweep(path)
+    """A folder that gets the name `path` if the block succeeds. If there is an empty one, which may be in use or a link
+    to another, it stays and gets the contents. What killed processes left of it is removed."""
     was_there = path.is_dir()
+    final = path / path.name if was_there else path
+    sweep(final)
     if was_there and any(path.iterdir()):
         raise StyleganError(f"the folder {path} is not empty; choose another name")
-    folder = path if was_there else part_of(path)
+    folder = part_of(final)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
-        folder.rename(path)
-    except BaseException:
         if was_there:
-            _empty(path)
+            for name in sorted(names_in(folder)):  # the labels come last
+                (folder / name).rename(path / name)
         else:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def _empty(folder: Path) -> None:
-    """Removes the contents of a folder, but not the folder itself: it may be in use, or a link to another."""
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+            folder.rename(path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

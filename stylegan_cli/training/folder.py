@@ -46,7 +46,6 @@ from stylegan_cli.pillow import BROKEN_PICTURE
 from stylegan_cli.store import SNAPSHOT
 from stylegan_cli.training import asked, checkpoints, film, report, snapshots
 from stylegan_cli.training.board import Board
-from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.loop import Moment, Pace, Tick
 from stylegan_cli.training.options import Options
 from stylegan_cli.training.state import State
@@ -205,9 +204,9 @@ class RunFolder:
         self._report(options)
         checkpoints.save(state, self.checkpoints)
 
-    def save_reals(self, pictures: Pictures) -> None:
-        """A sheet of the first training pictures."""
-        self._save_image(self.path / REALS, snapshots.reals(pictures))
+    def save_reals(self, sheet: Image.Image) -> None:
+        """Writes the sheet of the first training pictures."""
+        self._save_image(self.path / REALS, sheet)
 
     def sheets(self) -> list[tuple[float, Path]]:
         """The sheets of fakes, with their kimg, in this order. Other files in the folder are ignored, so that they

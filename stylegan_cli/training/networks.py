@@ -109,6 +109,12 @@ def grouped(configs: Configs, cfg: str, group: int) -> Configs:
     return Configs(configs.generator, {**configs.discriminator, "mbstd_group_size": group, **more})
 
 
+def sees_groups(configs: Configs) -> bool:
+    """Whether the discriminator has the minibatch standard deviation as one more input."""
+    config = configs.discriminator
+    return bool(config["mbstd_channels"]) if "mbstd_channels" in config else config["mbstd_group_size"] > 1
+
+
 def clamped(configs: Configs, clamp: float) -> Configs:
     """The configs with this clamp of StyleGAN2's feature maps, if they have none: nothing else keeps the values
     small."""

@@ -16,7 +16,7 @@ import torch
 from stylegan_cli.errors import UsageError
 from stylegan_cli.importers import Checkpoint
 from stylegan_cli.training.data import Pictures
-from stylegan_cli.training.networks import Configs, Sizes, clamped, grouped, new_configs, resumed_configs
+from stylegan_cli.training.networks import Configs, Sizes, clamped, grouped, new_configs, resumed_configs, sees_groups
 from stylegan_cli.training.options import CFGS, Options, check_values
 from stylegan_cli.training.schedule import ByResolution
 
@@ -115,7 +115,10 @@ def _configs(
     else:
         configs = _resumed_configs(values, said, pictures, *resumed)
     if resumed is None or "mbstd_group" in said:
-        configs = grouped(configs, values["cfg"], values["mbstd_group"])
+        before, configs = configs, grouped(configs, values["cfg"], values["mbstd_group"])
+        if resumed and resumed[1].discriminator and sees_groups(before) != sees_groups(configs):
+            how = "with" if sees_groups(before) else "without"
+            raise UsageError(f"--resume {resumed[0]} learned {how} groups (--mbstd-group); leave out --mbstd-group")
     needs_clamp = values["cfg"] == "stylegan2" and values.get("precision") == "fp16"
     return clamped(configs, CLAMP) if needs_clamp else configs
 

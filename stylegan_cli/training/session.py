@@ -16,7 +16,7 @@ from stylegan_cli.hardware import choose_precision
 from stylegan_cli.importers import Checkpoint
 from stylegan_cli.modelfile import digest
 from stylegan_cli.parallel import World, check_apart
-from stylegan_cli.training import asked, checkpoints, presets
+from stylegan_cli.training import asked, checkpoints, presets, snapshots
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.folder import RunFolder, check_room
 from stylegan_cli.training.loop import Pace
@@ -103,10 +103,11 @@ def opened(session: Session, world: World, pace: Pace) -> None:
     _check_alike(options, state, world)
     with world.together():
         if world.leads:
+            reals = snapshots.reals(session.pictures)  # fails where pictures are damaged, before the run begins
             run.begin(options, state.progress.nimg)
             if content is None:
                 checkpoints.save(state, run.checkpoints)
-            run.save_reals(session.pictures)
+            run.save_reals(reals)
 
 
 def _check_same(run: RunFolder, before: Options, wishes: Wishes, pictures: Pictures) -> None:

@@ -12,7 +12,7 @@ from stylegan_cli.cli.boundary import boundary
 from stylegan_cli.cli.console import print_data
 from stylegan_cli.errors import StyleganError, UsageError
 
-NO_MEMORY = "there is not enough memory for this; try a smaller --size, fewer pictures or --device cpu"
+NO_MEMORY = "there is not enough memory for this; try smaller or fewer pictures, smaller networks, or --device cpu"
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,14 @@ def test_films_of_others(stylegan, here, text, words):
     assert result.stdout == ""
 
 
+def test_films_keep_one_noise(tiny_stylegan, stylegan, tiny_model):
+    made = tiny_stylegan("noise", 1, "--count", 2, "--out", "noise", "--size", 16)
+    words = ("--frames", 1, "--size", 16, "--model", tiny_model)
+    result = stylegan("interpolate", *made, *words)
+    assert (result.exit_code, "Films keep the noise of their first person" in result.stderr) == (0, True)
+    assert "noise" not in stylegan("interpolate", made[0], made[0], *words).stderr
+
+
 def test_films_side_by_side(tiny_stylegan, stylegan, tiny_model):
     words = ("--frames", 2, "--size", 16)
     made = tiny_stylegan("interpolate", "1-6", "--grid", "3x1", *words, "--out", "grid/")

@@ -170,6 +170,19 @@ def test_a_run_keeps_the_licence_of_what_it_resumed_from(stylegan, faces, here):
     assert notes == {"new": None, "first": "CC BY-NC", "second": "CC BY-NC"}
 
 
+@pytest.mark.parametrize(("cfg", "without"), [("stylegan1", 1), ("stylegan2", 0)])
+def test_the_discriminators_last_layer_keeps_its_inputs(stylegan, faces, cfg, without):
+    """Without groups it has one input less, and would be new."""
+    stylegan("train", "--data", "faces", "--outdir", "grouped", *words(cfg=cfg, kimg=0.008))
+    stylegan("train", "--data", "faces", "--outdir", "alone", *words(cfg=cfg, kimg=0.008, mbstd_group=without))
+    for start, how, group in (("grouped", "with", without), ("alone", "without", 4)):
+        resume = ["--data", "faces", "--outdir", "run", "--cfg", cfg, "--batch", 8, "--resume", start, "--dry-run"]
+        result = stylegan("train", *resume, "--mbstd-group", group)
+        assert result.exit_code == 2
+        assert f"--resume {start} learned {how} groups (--mbstd-group); leave out --mbstd-group" in result.stderr
+    assert stylegan("train", *resume[:-3], "--resume", "grouped", "--dry-run", "--mbstd-group", 8).exit_code == 0
+
+
 @pytest.mark.parametrize("is_moved", [False, True])
 def test_a_run_needs_the_model_that_it_began_from_until_its_first_checkpoint(stylegan, faces, here, is_moved):
     stylegan("train", "--data", "faces", "--outdir", "first", *words(cfg="stylegan1", kimg=0.024))
@@ -362,9 +375,12 @@ def damaged(folder, after):
     """80 pictures, of which one that is met after so many turns out to be cut short; how many are met before it."""
     loader = Loader(Pictures(write_pictures(folder, count=80), None), seed=0, mirror=False)
     position = next(p for p in range(after, 80) if loader.index(p)[0] >= 64)  # not on the sheet of real ones
-    path = folder / f"{loader.index(position)[0]:03d}.png"
-    path.write_bytes(path.read_bytes()[:-60])
+    cut_short(folder / f"{loader.index(position)[0]:03d}.png")
     return position
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-60])
 
 
 def test_a_damaged_picture_loses_nothing(stylegan, here):
@@ -427,6 +443,39 @@ def test_metrics_are_those_of_the_model_that_is_kept(stylegan, many):
     assert line["value"] == pytest.approx(expected["value"], rel=1e-5)
     stylegan("train", "--outdir", "run")
     assert measured("run") == [line]
+
+
+def test_metrics_that_were_not_measured_can_be_added(stylegan, many):
+    for metrics in ("kd", "fd"):
+        stylegan("train", "--data", "many", "--outdir", "run", *words(kimg=0.008, metrics=metrics))
+    assert [(line["name"], line["nimg"]) for line in measured("run")] == [("kd", 8), ("fd", 8)]
+
+
+def test_metrics_that_fail_do_not_end_a_run(stylegan, many):
+    """They look at all pictures, and so may meet a damaged one that the run would never meet."""
+    chosen = set(Pictures(many, None, subset=(60, 0))._names)
+    cut_short(next(path for path in sorted(many.iterdir()) if path.name not in chosen))
+    result = stylegan("train", "--data", "many", "--outdir", "run", *words(subset=60, seed=0, kimg=0.04, metrics="fd"))
+    assert (result.exit_code, result.stdout) == (0, f"{Path('run') / store.SNAPSHOT}\n"), result.stderr
+    assert "Metrics could not be computed: " in result.stderr
+    assert measured("run") == []
+
+
+def test_metrics_do_not_hide_why_a_run_cannot_continue(stylegan, many):
+    for path in sorted(many.iterdir())[64:]:
+        cut_short(path)
+    result = stylegan("train", "--data", "many", "--outdir", "run", *words(kimg=1, metrics="fd"))
+    assert result.exit_code == 1
+    assert result.stderr.endswith("start a new --outdir with --resume run.\n")
+
+
+def test_pictures_that_are_damaged_from_the_beginning_begin_no_run(stylegan, faces):
+    whole = (faces / "005.png").read_bytes()
+    cut_short(faces / "005.png")
+    for ending in (1, 0):
+        result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008))
+        assert result.exit_code == ending, result.stderr
+        (faces / "005.png").write_bytes(whole)
 
 
 def test_metrics_are_not_computed_more_often_than_is_cheap(stylegan, many, monkeypatch):

@@ -92,6 +92,19 @@ def test_one_process_at_a_time(tmp_path, name):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_nothing_is_half_written_into_an_empty_folder(tmp_path):
+    """Nobody takes what a killed process leaves there for a data set, and the next one removes it."""
+    left = tmp_path / f".{tmp_path.name}.1.part"
+    (left / "00000").mkdir(parents=True)
+    (left / "00000/img00000000.png").write_bytes(picture(0))
+    with writing_pictures(tmp_path, "png") as writer:
+        assert not left.exists()
+        writer.add(picture(3))
+        with pytest.raises(StyleganError, match="there is no picture"), open_source(tmp_path):
+            pass
+    assert sorted(contents(tmp_path)) == ["00000/img00000000.png", "dataset.json"]
+
+
 def test_a_folder_that_has_been_filled_meanwhile(tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(StyleganError, match="is not empty; choose another name"), writing_pictures(tmp_path, "png"):
@@ -125,9 +138,9 @@ def test_a_folder_that_was_there_stays_when_writing_fails(tmp_path, name):
     before = folder.stat()
     with pytest.raises(OSError, match="lost"), writing_pictures(tmp_path / name, "png") as writer:
         writer.add(picture(0))
-        (folder / "loose.png").touch()
+        (folder / "mine.png").touch()
         raise OSError("lost")
-    assert list(folder.iterdir()) == []
+    assert list(folder.iterdir()) == [folder / "mine.png"]
     assert (folder.stat().st_ino, folder.stat().st_mode) == (before.st_ino, before.st_mode)
     assert (tmp_path / "link").is_symlink()
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from stylegan_cli.cli.console import tell
 from stylegan_cli.cli.filming import RATE, FilmOutput, film_ending, save_film
 from stylegan_cli.cli.options import Generation, check_unused, check_word, command
 from stylegan_cli.errors import UsageError
@@ -102,6 +103,8 @@ def interpolate(
             f"spherical interpolation moves in Z, but of a photo like {found} only w can be found; leave out --method"
         )
     main, *others = casting.groups(studio, lists, in_z=method == "spherical")
+    if any(person.noise != main[0].noise for person in chain(main, *others)):
+        tell("Films keep the noise of their first person; that of the others is not shown.")
     bands = [Track(in_bands(order, (band,)), (main[0], *there)) for band, there in zip(targets, others, strict=True)]
     each, films = len(main) // (columns * rows), []
     for first in range(0, len(main), each):
