@@ -222,8 +222,8 @@ def find(
     A linear function is fitted to each score, and the part that would change the scores in --keep is removed. Then
     other people are moved along it; what else changes is measured, corrected and reported, in standard deviations.
 
-    Examples: stylegan directions find --scorer age --keep gender,smile; stylegan directions find --with hats
-    --without plain --name hats; stylegan directions find --scores freckles.npy --data faces.zip
+    Examples: stylegan directions find --scorer age --keep gender,smile --name years; stylegan directions find --with
+    hats --without plain --name hats; stylegan directions find --scores freckles.npy --data faces.zip
     """
     lesson.check()
     if generation.cutoff is not None:
