@@ -1,5 +1,7 @@
 """What commands that edit have in common: amounts, directions by their names, and what can be pasted."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 from functools import partial
@@ -34,7 +36,7 @@ class Amounts:
     unit: str | None = None
 
 
-def check_paste(paste: "Photo | None", output: PictureOutput, people: "Sequence[str]") -> None:
+def check_paste(paste: Photo | None, output: PictureOutput, people: Sequence[str]) -> None:
     """Checks that this many people can be pasted."""
     if paste is None:
         return
@@ -45,7 +47,7 @@ def check_paste(paste: "Photo | None", output: PictureOutput, people: "Sequence[
         )
 
 
-def open_canvas(paste: "Photo | None", people: "Sequence[str]") -> "Canvas | None":
+def open_canvas(paste: Photo | None, people: Sequence[str]) -> Canvas | None:
     """The photo that people are pasted into, if they are."""
     if paste is None:
         return None
@@ -55,11 +57,11 @@ def open_canvas(paste: "Photo | None", people: "Sequence[str]") -> "Canvas | Non
 
 
 def save_edited(
-    studio: "Studio",
-    people: "Sequence[Person]",
-    edits: "Sequence[Sequence[Edit]]",
-    names: "Sequence[str]",
-    canvas: "Canvas | None",
+    studio: Studio,
+    people: Sequence[Person],
+    edits: Sequence[Sequence[Edit]],
+    names: Sequence[str],
+    canvas: Canvas | None,
 ) -> None:
     """Writes people as they are after their edits, under these names; or a photo with them in it."""
     from stylegan_cli.cli import montage
@@ -74,11 +76,11 @@ def save_edited(
 
 
 def open_edits(
-    studio: "Studio",
-    amounts: "Iterable[tuple[str, Amounts]]",
+    studio: Studio,
+    amounts: Iterable[tuple[str, Amounts]],
     layers: str | None,
-    keep: "Iterable[str]",
-) -> "list[Edit]":
+    keep: Iterable[str],
+) -> list[Edit]:
     """Edits from directions' names or files, each without the part that would move the attributes to `keep`."""
     from stylegan_cli.operations.editing import Edit, is_same, keeping, keeps
 
@@ -104,7 +106,7 @@ def open_edits(
     return edits
 
 
-def _aim(generator: "Generator", name: str, amount: Amounts) -> "Aim":
+def _aim(generator: Generator, name: str, amount: Amounts) -> Aim:
     """What an amount with a unit asks for, after checking that there is such a score, and that it can be seen."""
     from stylegan_cli.operations.editing import Aim
     from stylegan_cli.scorers import runtime
@@ -127,7 +129,7 @@ def _spoken(unit: str | None) -> str:
     return "percent" if unit == "%" else str(unit)
 
 
-def moved_layers(words: str, generator: "Generator") -> tuple[int, ...]:
+def moved_layers(words: str, generator: Generator) -> tuple[int, ...]:
     """The layers that a direction moves, at least one."""
     from stylegan_cli.latents.selection import parse_layers
 
@@ -136,7 +138,7 @@ def moved_layers(words: str, generator: "Generator") -> tuple[int, ...]:
     return chosen
 
 
-def open_direction(studio: "Studio", name: str) -> "Direction":
+def open_direction(studio: Studio, name: str) -> Direction:
     """A direction by its name or file; tells the user if it does not record its model."""
     from stylegan_cli.latents import directions
 

@@ -1,5 +1,7 @@
 """`stylegan align`: cuts faces out of photos the way the model knows faces."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -97,7 +99,7 @@ def align(
     fetch(DETECTOR)
     with progress("aligning", len(named), "photos") as advance:
 
-        def one(photo: "tuple[Photo, str]") -> None:
+        def one(photo: tuple[Photo, str]) -> None:
             try:
                 _align(*photo, wanted, destination, output)
             finally:
@@ -117,7 +119,7 @@ def _destination(output: AlignOutput, several: bool) -> Destination:
     return Destination(None, places.check_folder(output.out or places.fresh(Path("aligned"))), output.force)
 
 
-def _align(named: "Photo", name: str, wanted: Wanted, destination: Destination, output: AlignOutput) -> None:
+def _align(named: Photo, name: str, wanted: Wanted, destination: Destination, output: AlignOutput) -> None:
     """Writes one photo's faces; `name` is what they are called."""
     from stylegan_cli.faces import alignment, photos
     from stylegan_cli.faces.detection import detect

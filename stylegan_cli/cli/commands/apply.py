@@ -1,5 +1,7 @@
 """`stylegan apply`: a file of edits, applied to many people."""
 
+from __future__ import annotations
+
 import json
 import tomllib
 from collections.abc import Mapping
@@ -89,7 +91,7 @@ def apply(
     aims = Aims(studio, edits)
     canvas = open_canvas(paste, texts)
 
-    def limited(text: str) -> "tuple[Person, list[Edit]]":
+    def limited(text: str) -> tuple[Person, list[Edit]]:
         person = casting.person(studio, text)
         return person, prices.limited(person, aims.reached(person))
 
@@ -104,7 +106,7 @@ def apply(
         raise StyleganError(f"{len(failed)} of {len(texts)} people could not be edited: {', '.join(failed)}")
 
 
-def _opened(studio: "Studio", step: Step) -> "list[Edit]":
+def _opened(studio: Studio, step: Step) -> list[Edit]:
     try:
         return open_edits(studio, step.amounts.items(), step.layers, step.keep)
     except StyleganError as error:

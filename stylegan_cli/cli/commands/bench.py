@@ -1,5 +1,7 @@
 """`stylegan bench`: how fast this machine draws, so that people can compare and the tool knows what is faster."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, dataclass
 from math import inf, isnan
 from typing import TYPE_CHECKING, Annotated, Any
@@ -77,7 +79,7 @@ def bench(
             (_print_json if as_json else _print_table)(rows)
 
 
-def _measured(choice: ModelChoice, batches: "Sequence[int]", compiled: bool, seconds: float) -> "Iterator[Row]":
+def _measured(choice: ModelChoice, batches: Sequence[int], compiled: bool, seconds: float) -> Iterator[Row]:
     """The rows of one model in one precision; compiled ones last, if it can be compiled here."""
     from stylegan_cli import compilation, hardware
     from stylegan_cli.cli.studio import open_generator
@@ -99,7 +101,7 @@ def _measured(choice: ModelChoice, batches: "Sequence[int]", compiled: bool, sec
             yield Row(generator.origin.name, generator.resolution, precision, batch, is_compiled, each, 1 / each, told)
 
 
-def _average(generator: "Generator") -> "Tensor":
+def _average(generator: Generator) -> Tensor:
     """The picture of the average w."""
     import torch
 
@@ -107,7 +109,7 @@ def _average(generator: "Generator") -> "Tensor":
         return generator.synthesize(generator.broadcast(generator.w_avg[None]))
 
 
-def _compile(generator: "Generator", precision: str) -> bool:
+def _compile(generator: Generator, precision: str) -> bool:
     """Whether the generator is compiled now, and it is kept what that gains; if not, the user is told why."""
     from stylegan_cli import compilation
     from stylegan_cli.errors import StyleganError
@@ -157,13 +159,13 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _print_json(rows: "Sequence[Row]") -> None:
+def _print_json(rows: Sequence[Row]) -> None:
     import json
 
     print_data(json.dumps({"machine": _machine(), "figures": [asdict(row) for row in rows]}, indent=1))
 
 
-def _print_table(rows: "Sequence[Row]") -> None:
+def _print_table(rows: Sequence[Row]) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -1,5 +1,7 @@
 """`stylegan blend-parents`: what would their child look like?"""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -148,7 +150,7 @@ def _years(age: str) -> Amounts:
     return years
 
 
-def _aging(studio: "Studio", years: Amounts) -> "Callable[[list[Person]], list[Person]]":
+def _aging(studio: Studio, years: Amounts) -> Callable[[list[Person]], list[Person]]:
     """A function that makes children as old as this. All layers are moved: children have other proportions."""
     from stylegan_cli.cli.aiming import Aims
     from stylegan_cli.cli.price import Prices
@@ -158,7 +160,7 @@ def _aging(studio: "Studio", years: Amounts) -> "Callable[[list[Person]], list[P
     Prices(studio, None).check(edits)
     aims = Aims(studio, edits)
 
-    def aged(children: "list[Person]") -> "list[Person]":
+    def aged(children: list[Person]) -> list[Person]:
         each = zip(children, aims.reached_by(children), strict=True)
         return [replace(edited(studio.generator, child, own), label=child.label) for child, own in each]
 

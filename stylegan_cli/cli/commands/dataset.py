@@ -1,5 +1,7 @@
 """`stylegan dataset`: a data set for training, from any folder or zip of pictures."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -110,7 +112,7 @@ def _pixels(size: str | None, width: int | None, height: int | None) -> tuple[in
     return int(match[1]), int(match[2] or match[1])
 
 
-def _summary(written: "PictureWriter", size: int) -> str:
+def _summary(written: PictureWriter, size: int) -> str:
     sentence = f"{written.index:,} picture{'s' * (written.index != 1)} of {size} x {size} pixels"
     if written.labels:
         count = len({label for _, label in written.labels})

@@ -1,5 +1,7 @@
 """`stylegan directions ...`: list, show, find and discover directions."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -162,7 +164,7 @@ class Lesson:
         """What labels are called: unlike any scorer, whatever the direction's name is."""
         return f"--with {self.having}" if self.having else f"--scores {self.scores}"
 
-    def faces(self, generator: "Generator") -> "SampledFaces | None":
+    def faces(self, generator: Generator) -> SampledFaces | None:
         """The data set that --data names, unless it holds only latents."""
         from stylegan_cli.latents import files
         from stylegan_cli.media.sampled import SampledFaces
@@ -171,7 +173,7 @@ class Lesson:
             return None
         return SampledFaces(self.data, generator)
 
-    def sample(self, studio: "Studio", faces: "SampledFaces | None", seeds: range) -> "Sample":
+    def sample(self, studio: Studio, faces: SampledFaces | None, seeds: range) -> Sample:
         """The people to learn from: labelled, or to be drawn and scored."""
         from stylegan_cli.cli import finding
 
@@ -358,7 +360,7 @@ def _check_name(name: str, targets: int) -> None:
         raise UsageError(f"{name!r} cannot be a direction's name; give --name letters, digits, - and _")
 
 
-def _facts(direction: "Direction") -> "Iterator[str]":
+def _facts(direction: Direction) -> Iterator[str]:
     """What is known about a direction, as lines."""
     yield f"{direction.name}: {direction.title or 'no title'}"
     model = direction.origin.name if direction.origin else "not known"

@@ -1,5 +1,7 @@
 """`stylegan doctor`: what this machine offers, and what is missing."""
 
+from __future__ import annotations
+
 import os
 import platform
 import shutil
@@ -67,7 +69,7 @@ def _precision(chosen: str, device: str, features: list[str]) -> str:
     return f"auto means {chosen} here ({has}{slow})"
 
 
-def _presence(model: "Model", problems: list[str]) -> str:
+def _presence(model: Model, problems: list[str]) -> str:
     try:
         return "here" if model.is_here else "not fetched"
     except StyleganError as error:

@@ -1,5 +1,7 @@
 """`stylegan edit`: older, smiling, turned to the left; by directions in the latent space."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -245,7 +247,7 @@ def edit(
 
 
 def _save_film(
-    studio: "Studio", person: "Person", edits: "Sequence[Edit]", way: Way, ending: str, canvas: "Canvas | None"
+    studio: Studio, person: Person, edits: Sequence[Edit], way: Way, ending: str, canvas: Canvas | None
 ) -> None:
     """Writes the film of a person who is edited, or its frames; with a photo, the film of that."""
     from stylegan_cli.operations.editing import Walk
@@ -262,7 +264,7 @@ def _save_film(
         save_film(studio, shots, way.fps, ending, montage.finish_frames(studio, canvas, person))
 
 
-def _save_strips(studio: "Studio", people: "Sequence[Person]", edits: "Sequence[Sequence[Edit]]", number: int) -> None:
+def _save_strips(studio: Studio, people: Sequence[Person], edits: Sequence[Sequence[Edit]], number: int) -> None:
     """Writes a strip of faces for each person, below each other."""
     from stylegan_cli.operations import editing
 
@@ -283,7 +285,7 @@ def _check_kind(film: str | None, is_strip: bool, way: Way, paste: Photo | None)
         )
 
 
-def _check_visible(generator: "Generator") -> None:
+def _check_visible(generator: Generator) -> None:
     """Checks that faces are large enough to tell who they are."""
     from stylegan_cli.scorers.scores import SMALLEST
 

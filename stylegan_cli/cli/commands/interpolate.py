@@ -1,5 +1,7 @@
 """`stylegan interpolate`: films between people."""
 
+from __future__ import annotations
+
 import re
 from itertools import chain
 from typing import Annotated

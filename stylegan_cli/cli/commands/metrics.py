@@ -1,5 +1,7 @@
 """`stylegan metrics`: how alike are the pictures of two sets, as a whole?"""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -91,7 +93,7 @@ def metrics(
 
     computed = "fp32" if precision == "auto" and "ppl" in settings.metrics else precision
 
-    def opened(name: str, like: DataSet | None = None) -> "PictureSet":
+    def opened(name: str, like: DataSet | None = None) -> PictureSet:
         if _is_data(name):
             return DataSet(Path(name), only=class_index)
         generator, _ = open_generator(ModelChoice(name, device, computed))
@@ -152,7 +154,7 @@ def _is_data(name: str) -> bool:
     return False
 
 
-def _told(report: "Report", num: int) -> "Iterator[str]":
+def _told(report: Report, num: int) -> Iterator[str]:
     """What the numbers depend on, and warnings about sides with fewer pictures than were asked for."""
     if all(measure.name == "ppl" for measure in report.measures):
         yield f"{_side(report.subject, report.subject_about)}: {report.num:,} paths, seed {report.seed}."

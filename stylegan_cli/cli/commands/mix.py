@@ -1,5 +1,7 @@
 """`stylegan mix`: style mixing."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,7 +89,7 @@ def mix(
     studio.check_results(["mix"])
     order = studio.generator.layers
 
-    def cast(*lists: "Sequence[str]") -> "list[list[Person]]":
+    def cast(*lists: Sequence[str]) -> list[list[Person]]:
         groups = casting.groups(studio, lists)
         if noise is None:
             return groups
@@ -111,7 +113,7 @@ def mix(
     studio.save(["mix"], [portrait(mixing.mix(order, dict(zip(named, givers, strict=True)), extra))])
 
 
-def _check_unnamed(people: "Sequence[str]", is_figure: bool) -> None:
+def _check_unnamed(people: Sequence[str], is_figure: bool) -> None:
     """Refuses people without an option that says what they give."""
     if people and is_figure:
         raise UsageError("--rows and --cols take people as one list with commas: --rows 1,2,3 --cols jon,dany")
@@ -136,9 +138,7 @@ def _check_figure(rows: str | None, cols: str | None, styles: str | None, is_mix
         )
 
 
-def _save_figure(
-    studio: "Studio", layers: "Sequence[int]", down: "Sequence[Person]", across: "Sequence[Person]"
-) -> None:
+def _save_figure(studio: Studio, layers: Sequence[int], down: Sequence[Person], across: Sequence[Person]) -> None:
     """Writes the figure and, if it goes into a folder, each of its pairs."""
     from stylegan_cli.cli.studio import Work, portrait
     from stylegan_cli.media.encode import FORMATS

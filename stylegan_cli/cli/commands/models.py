@@ -1,5 +1,7 @@
 """`stylegan models`: which models there are, where they are, and what is in them."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import asdict, replace
 from functools import partial
@@ -58,7 +60,7 @@ def show(name: Name = "ffhq", as_json: AsJson = False) -> None:
         print_data(line)
 
 
-def _facts(generator: "Generator", source: "Source") -> dict[str, Any]:
+def _facts(generator: Generator, source: Source) -> dict[str, Any]:
     """What there is to know about a model, as plain values. Its `notes` come from whoever made the file."""
     from stylegan_cli import store
 
@@ -81,7 +83,7 @@ def _facts(generator: "Generator", source: "Source") -> dict[str, Any]:
     }
 
 
-def _lines(facts: dict[str, Any]) -> "Iterator[str]":
+def _lines(facts: dict[str, Any]) -> Iterator[str]:
     """The same for people."""
     about = {key: value for key, value in facts.items() if key not in ("notes", "layers")}
     about |= {key: about[key] or "none" for key in ("cast", "directions", "encoder")} | {
@@ -251,7 +253,7 @@ def blend(
     print_data(out)
 
 
-def _loaded(name: str) -> "Generator":
+def _loaded(name: str) -> Generator:
     """A generator as it is stored, fetched first where it must be; with its licence, which files made from it keep."""
     from stylegan_cli import store
     from stylegan_cli.cli.studio import what_is_fetched

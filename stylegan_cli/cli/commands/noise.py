@@ -1,5 +1,7 @@
 """`stylegan noise`: variations of one face."""
 
+from __future__ import annotations
+
 from typing import Annotated
 
 import typer

@@ -1,5 +1,7 @@
 """`stylegan paste`: faces into a photo."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,7 +63,7 @@ def paste(
     montage.save_pasted(studio, canvas, faces, faces, own_skin)
 
 
-def _tell_of_order(photo: Photo, people: "Sequence[str]") -> None:
+def _tell_of_order(photo: Photo, people: Sequence[str]) -> None:
     """Tells users who may have named the photo first that it comes last, before minutes are spent on finding who is in
     it."""
     from stylegan_cli import recipes

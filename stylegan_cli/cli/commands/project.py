@@ -1,5 +1,7 @@
 """`stylegan project`: a photo's latents."""
 
+from __future__ import annotations
+
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -112,14 +114,14 @@ def project(
     studio = Studio(choice, output)
     wanted = darkroom.Wanted(space, steps, tune, seed)
 
-    def one(photo: "tuple[Photo, Sequence[Path]]") -> None:
+    def one(photo: tuple[Photo, Sequence[Path]]) -> None:
         shot = darkroom.shoot(photo[0], studio.generator.resolution, aligned)
         _project(studio, shot, wanted, photo[1], film)
 
     each_photo(list(zip(named, files, strict=True)), one, "projected")
 
 
-def _latents(out: Path | None, photos: "Sequence[Photo]") -> list[Path]:
+def _latents(out: Path | None, photos: Sequence[Photo]) -> list[Path]:
     """Where the latents of each photo go; in a folder, those of a single photo get NVIDIA's name."""
     names = places.result_names([photo.label for photo in photos])
     if out is None:
@@ -136,14 +138,14 @@ def _files(latents: Path) -> list[Path]:
     return [latents, *(latents.with_name(latents.stem + ending) for ending in BESIDE)]
 
 
-def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: "Sequence[Path]", film: Path | None) -> None:
+def _project(studio: Studio, shot: Shot, wanted: Wanted, files: Sequence[Path], film: Path | None) -> None:
     """Finds the person in a photo, and writes all files."""
     from stylegan_cli.cli import darkroom
     from stylegan_cli.cli.studio import portrait
 
     latents, picture, compare = files
 
-    def keep(person: "Person") -> None:
+    def keep(person: Person) -> None:
         studio.save_latents(latents, [person])
         tell(f"{latents} holds the person as found; tuning now brings them closer to the photo.")
 
@@ -161,7 +163,7 @@ def _project(studio: "Studio", shot: "Shot", wanted: "Wanted", files: "Sequence[
     _tell(found)
 
 
-def _filming(stack: ExitStack, path: Path | None) -> "Callable[[Tensor], None]":
+def _filming(stack: ExitStack, path: Path | None) -> Callable[[Tensor], None]:
     """A function that takes the search's pictures, and makes a film of them if one is asked for."""
     if path is None:
         return lambda _image: None
@@ -173,7 +175,7 @@ def _filming(stack: ExitStack, path: Path | None) -> "Callable[[Tensor], None]":
     return lambda image: add(to_pixels(shrink(image, FILM_SIZE))[0])
 
 
-def _save_npy(path: Path, found: "Found") -> None:
+def _save_npy(path: Path, found: Found) -> None:
     from stylegan_cli.latents.files import writing_npy
 
     ws = found.person.ws.numpy()
@@ -181,7 +183,7 @@ def _save_npy(path: Path, found: "Found") -> None:
         add(ws)
 
 
-def _save_comparison(studio: "Studio", path: Path, shot: "Shot", person: "Person") -> None:
+def _save_comparison(studio: Studio, path: Path, shot: Shot, person: Person) -> None:
     """The photo beside the person found in it, before tuning and, if they were tuned, after it."""
     from stylegan_cli.media.render import captioned, render
 
@@ -190,7 +192,7 @@ def _save_comparison(studio: "Studio", path: Path, shot: "Shot", person: "Person
     studio.write(path, captioned({"photo": shot.face, **drawn}, studio.output.size or studio.generator.resolution))
 
 
-def _tell(found: "Found") -> None:
+def _tell(found: Found) -> None:
     from stylegan_cli.cli.darkroom import likeness
 
     report = found.report

@@ -1,5 +1,7 @@
 """`stylegan replay` and `stylegan show`: pictures describe themselves."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,7 +100,7 @@ def show(
         print_data(escaped(line))
 
 
-def _told(file: Path, as_json: bool) -> "Iterable[str]":
+def _told(file: Path, as_json: bool) -> Iterable[str]:
     """What a file tells about itself: as JSON on one line, or as lines for people."""
     from stylegan_cli import recipes
     from stylegan_cli.faces import alignment
@@ -118,7 +120,7 @@ def _told(file: Path, as_json: bool) -> "Iterable[str]":
     return [recipes.dumps(recipe)] if as_json else _lines(recipe)
 
 
-def _device(recipe: "Recipe") -> str:
+def _device(recipe: Recipe) -> str:
     """The recipe's device, or the best one here if this machine does not have it."""
     from stylegan_cli import hardware
 
@@ -128,7 +130,7 @@ def _device(recipe: "Recipe") -> str:
     return "auto"
 
 
-def _lines(recipe: "Recipe") -> "Iterator[str]":
+def _lines(recipe: Recipe) -> Iterator[str]:
     from stylegan_cli.pictures import Sheet, cells_of
 
     yield from _circumstances(vars(recipe))
@@ -155,7 +157,7 @@ def _made(film: Path) -> dict[str, Any]:
     return made
 
 
-def _circumstances(made: "Mapping[str, Any]") -> "Iterator[str]":
+def _circumstances(made: Mapping[str, Any]) -> Iterator[str]:
     """How something was made, by `Recipe`'s names."""
     yield f"command     {made['command']}"
     yield f"version     {made['version']}"
@@ -163,14 +165,14 @@ def _circumstances(made: "Mapping[str, Any]") -> "Iterator[str]":
     yield f"precision   {made['precision']} on {made['device']}{', compiled' if made['compiled'] else ''}"
 
 
-def _facts_of_latents(latents: "Latents") -> dict[str, Any]:
+def _facts_of_latents(latents: Latents) -> dict[str, Any]:
     """For JSON: what the file says about itself, and what it holds; `psi` is that of its z."""
     has_z = latents.z is not None
     held = {"shape": list(latents.array.shape), "z": has_z, "tuned": any(latents.tuned)}
     return latents.about | held | ({"psi": latents.psi} if has_z else {})
 
 
-def _lines_of_latents(latents: "Latents") -> "Iterator[str]":
+def _lines_of_latents(latents: Latents) -> Iterator[str]:
     about = latents.about
     yield f"shape       {list(latents.array.shape)}"
     for key in ("command", "space"):
@@ -194,7 +196,7 @@ def _rounded(value: str | float) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _moved(cell: "Cell") -> str:
+def _moved(cell: Cell) -> str:
     from stylegan_cli.pictures import Face
 
     if not isinstance(cell, Face) or not (any(cell.translate) or cell.rotate):
@@ -203,7 +205,7 @@ def _moved(cell: "Cell") -> str:
     return f"; moved by {x:g},{y:g}, turned by {cell.rotate:g} degrees"
 
 
-def _in_words(noise: "Noise") -> str:
+def _in_words(noise: Noise) -> str:
     kinds = {"const": "the model's own noise", "random": f"random noise of seed {noise.seed}", "none": "no noise"}
     strengths = {band: getattr(noise, band) for band in BANDS}
     if noise.mode == "none" or set(strengths.values()) == {1.0}:

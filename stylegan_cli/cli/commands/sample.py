@@ -1,5 +1,7 @@
 """`stylegan sample`: faces from seeds, contact sheets, data sets."""
 
+from __future__ import annotations
+
 import math
 import os
 from dataclasses import replace
@@ -112,11 +114,11 @@ def sample(
     check_word("--noise", noise, MODES)
     moved = _pair(translate)
 
-    def noisy(person: "Person", number: int) -> "Person":
+    def noisy(person: Person, number: int) -> Person:
         """Random noise depends on the `number`, and not on who else is drawn."""
         return person if noise is None else replace(person, noise=Noise(noise, seed + number))
 
-    def face(person: "Person") -> "Face":
+    def face(person: Person) -> Face:
         return replace(person.face(), translate=moved, rotate=rotate)
 
     ranges = references.parse_seeds(f"{seed}-{seed + (count or 1) - 1}" if seeds is None else seeds)
@@ -156,7 +158,7 @@ def _check_one(sources: dict[str, object]) -> None:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
 
 
-def _known(studio: "Studio", persons: list[str] | None, latents: Path | None) -> "Iterator[tuple[int, Person]]":
+def _known(studio: Studio, persons: list[str] | None, latents: Path | None) -> Iterator[tuple[int, Person]]:
     """People by their references, or all in a file; each with the number for random noise: a seed, the place in the
     file, or 0."""
     from stylegan_cli.cli import casting

@@ -1,5 +1,7 @@
 """`stylegan train`: from pictures to a model."""
 
+from __future__ import annotations
+
 import json
 import shlex
 from contextlib import closing
@@ -110,7 +112,7 @@ def _taken(context: typer.Context, data: Path | None, resume: str | None) -> dic
 
 
 def _pictures(
-    context: typer.Context, data: Path | None, run: "RunFolder", resume: str | None, taken: dict[str, Any]
+    context: typer.Context, data: Path | None, run: RunFolder, resume: str | None, taken: dict[str, Any]
 ) -> Path:
     """The pictures to learn from: those that the user names, or named when the run began, or else those `taken` from
     the run that it starts from."""

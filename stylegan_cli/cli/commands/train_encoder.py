@@ -1,5 +1,7 @@
 """`stylegan train-encoder`: teach a network to guess a picture's latent."""
 
+from __future__ import annotations
+
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
