@@ -18,14 +18,6 @@ from safetensors import SafetensorError
 
 from stylegan_cli.errors import StyleganError
 
-HEIF = (".heic", ".heif")  # of iPhones
-PICTURES = (  # endings of picture files that can be read
-    *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
-    *(".jp2", ".j2k", ".jpx", ".tga", ".avif", ".mpo", ".jfif", *HEIF),
-)
-UNREAD = (  # and of those that cannot: the raw formats of cameras
-    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
-)
 # Lock files have this name or ending; the holder removes its own unless it is killed.
 LOCK = ".lock"
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between attempts to replace a file that is in use

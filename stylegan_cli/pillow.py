@@ -1,4 +1,5 @@
-"""Silences Pillow's warnings, lists the errors that it raises for damaged picture files, and says where recipes are."""
+"""Pillow: silences its warnings, lists the endings of the files that it reads and the errors that it raises for damaged
+ones, and says where recipes are in them."""
 
 from __future__ import annotations
 
@@ -13,6 +14,14 @@ from PIL import Image, UnidentifiedImageError
 BROKEN_PICTURE = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError),
     *(RuntimeError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError),
+)
+HEIF = (".heic", ".heif")  # of iPhones
+PICTURES = (  # endings of picture files that can be read
+    *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".jp2", ".j2k", ".jpx", ".tga", ".avif", ".mpo", ".jfif", *HEIF),
+)
+UNREAD = (  # and of those that cannot: the raw formats of cameras
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
 )
 CHUNK, EXIF_DESCRIPTION = "stylegan", 0x010E  # recipes are in a PNG's text chunk, or this EXIF entry of WebP and JPEG
 # It warns about large pictures, whose size is checked when they are decoded, and about damage that does not affect the

@@ -20,11 +20,10 @@ from PIL import Image
 
 from stylegan_cli import __version__
 from stylegan_cli.errors import MALFORMED, StyleganError
-from stylegan_cli.files import HEIF
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import WHOLE, Cell, Face, Heatmap, Picture, Sheet, cells_of
-from stylegan_cli.pillow import BROKEN_PICTURE, CHUNK, EXIF_DESCRIPTION, in_words, learn_heif
+from stylegan_cli.pillow import BROKEN_PICTURE, CHUNK, EXIF_DESCRIPTION, HEIF, in_words, learn_heif
 from stylegan_cli.plain import made
 from stylegan_cli.tuning import Term, Tuned, Tuning
 

@@ -18,7 +18,6 @@ from stylegan_cli.cli import places
 from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import PICTURES
 from stylegan_cli.latents import files, people, references
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.media.render import render
@@ -26,6 +25,7 @@ from stylegan_cli.media.sampled import SampledFaces, read_w
 from stylegan_cli.operations import discovery
 from stylegan_cli.operations.discovery import Moved
 from stylegan_cli.pictures import Face
+from stylegan_cli.pillow import PICTURES
 from stylegan_cli.scorers.runtime import installed
 from stylegan_cli.scorers.scores import SCORES, SMALLEST, Scorers
 

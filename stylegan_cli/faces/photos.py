@@ -7,9 +7,9 @@ from pathlib import Path
 from PIL import Image
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import UNREAD
 from stylegan_cli.media import decoding, exif
 from stylegan_cli.media.decoding import Original
+from stylegan_cli.pillow import UNREAD
 
 MAX_PIXELS = 2 * decoding.MAX_PIXELS  # 179 megapixels, half a gigabyte once decoded: Pillow opens no more
 

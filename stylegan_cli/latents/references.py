@@ -18,12 +18,12 @@ import torch
 
 from stylegan_cli import recipes
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import PICTURES
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, people
 from stylegan_cli.latents.named import Photo, folded, is_file, is_folder, namesake, numbered, suggestion
 from stylegan_cli.latents.people import Person
 from stylegan_cli.pictures import Face, Picture, cells_of
+from stylegan_cli.pillow import PICTURES
 
 MOST = 10_000  # people in a list
 LONGEST = 20  # digits of a number; Python refuses to convert thousands

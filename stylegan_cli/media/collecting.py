@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from PIL import Image, ImageOps
 
@@ -15,12 +12,7 @@ from stylegan_cli.media.dataset import LABELS, PictureWriter
 from stylegan_cli.media.decoding import UnusableError, decode
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.sources import Source
-from stylegan_cli.processors import processors
-
-T = TypeVar("T")
-R = TypeVar("R")
-# Pillow decodes, scales and encodes without Python's lock: threads are as good as processes.
-THREADS = processors()
+from stylegan_cli.processors import in_order
 
 
 @dataclass(frozen=True)
@@ -72,21 +64,6 @@ def first_picture(source: Source) -> Image.Image:
         except UnusableError as reason:
             reasons.append(f"{name} {reason}")
     raise _none_usable(source, reasons[0])
-
-
-def in_order(call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """`map` on all processors. Few results wait, so memory stays constant."""
-    waiting: deque[Future[R]] = deque()
-    threads = ThreadPoolExecutor(THREADS)
-    try:
-        for item in items:
-            waiting.append(threads.submit(call, item))
-            if len(waiting) > 2 * THREADS:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        threads.shutdown(wait=True, cancel_futures=True)
 
 
 def _class(source: Source, classes: dict[str, int], name: str) -> int:

@@ -6,6 +6,7 @@ import io
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
@@ -116,11 +117,23 @@ def exif(content: bytes) -> bytes:
         return found.removeprefix(b"Exif\0\0") if isinstance(found, bytes) else b""  # a PNG's text can be called exif
 
 
+def size_of(file: IO[bytes]) -> tuple[int, int]:
+    """The width and height of a picture, as its file's header has them. Raises the errors in BROKEN_PICTURE."""
+    with _open(file) as image:
+        return image.size
+
+
 def _opened(content: bytes) -> Image.Image:
+    return _open(io.BytesIO(content))
+
+
+def _open(file: IO[bytes]) -> Image.Image:
     Image.init()
-    if content[4:8] == b"ftyp":  # of the family that HEIF belongs to
+    is_heif = file.read(8)[4:] == b"ftyp"  # or of the family that it belongs to
+    file.seek(0)
+    if is_heif:
         learn_heif()
-    return Image.open(io.BytesIO(content), formats=[name for name in FORMATS if name in Image.OPEN])
+    return Image.open(file, formats=[name for name in FORMATS if name in Image.OPEN])
 
 
 def _to_rgb(image: Image.Image) -> Original:

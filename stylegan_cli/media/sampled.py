@@ -14,8 +14,8 @@ from stylegan_cli.errors import MALFORMED, StyleganError
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.latents import files
 from stylegan_cli.media.dataset import LABELS
-from stylegan_cli.media.decoding import UnusableError, decode
-from stylegan_cli.media.sources import open_source
+from stylegan_cli.media.decoding import UnusableError
+from stylegan_cli.media.sources import open_source, picture
 
 ROWS = 10_000  # of latents checked at once: there may be millions
 
@@ -50,11 +50,7 @@ class SampledFaces:
 
     def image(self, index: int) -> Image.Image:
         """Picture `index` in RGB; raises `StyleganError` if it is damaged."""
-        name = self._names[index]
-        try:
-            return decode(self._source.read(name))
-        except UnusableError as error:
-            raise StyleganError(f"{name} in {self.path} {error}; sample it again") from None
+        return picture(self._source, self._names[index], "sample it again")
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Picture `index`, `[3, h, w]` uint8."""

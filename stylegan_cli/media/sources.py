@@ -19,11 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
+from PIL import Image
+
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
-from stylegan_cli.files import PICTURES, UNREAD, is_leftover
+from stylegan_cli.files import is_leftover
 from stylegan_cli.media.dataset import LABELS, check_finished
-from stylegan_cli.media.decoding import MAX_BYTES, UnusableError, too_large
-from stylegan_cli.pillow import in_words
+from stylegan_cli.media.decoding import MAX_BYTES, UnusableError, decode, too_large
+from stylegan_cli.pillow import PICTURES, UNREAD, in_words
 
 MEND = "make a data set of it with stylegan dataset"  # the advice if a source is not a data set
 # Bytes of labels: lists take 25 times as much memory as their text. Data sets of millions need more, 30 per picture.
@@ -86,6 +88,14 @@ class Source(ABC):
             self.names.append(name)
         else:
             self.refused.append((name, reason))
+
+
+def picture(source: Source, name: str, advice: str = MEND) -> Image.Image:
+    """A picture as `decoding.decode` reads it. Raises StyleganError, with `advice`, if that fails."""
+    try:
+        return decode(source.read(name))
+    except UnusableError as error:
+        raise StyleganError(f"{name} in {source.path} {error}; {advice}") from None
 
 
 class FolderSource(Source):

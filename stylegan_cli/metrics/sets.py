@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,10 @@ from torch import Tensor
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 from stylegan_cli.hardware import precision_of
-from stylegan_cli.media.collecting import in_order
-from stylegan_cli.media.decoding import UnusableError, decode
 from stylegan_cli.media.render import to_pixels
-from stylegan_cli.media.sources import MEND, open_source, read_labels
+from stylegan_cli.media.sources import MEND, open_source, picture, read_labels
 from stylegan_cli.noise import Noise
+from stylegan_cli.processors import in_order
 
 
 class PictureSet(ABC):
@@ -92,12 +91,7 @@ class DataSet(PictureSet):
             yield image
 
     def _read(self, names: list[str]) -> Iterator[Image.Image]:
-        read = in_order(lambda name: decode(self._source.read(name)), names)
-        for name in names:
-            try:
-                image = next(read)
-            except UnusableError as error:
-                raise StyleganError(f"{name} in {self.path} {error}; {MEND}") from None
+        for image in in_order(partial(picture, self._source), names):
             yield image.reduce(max(image.width // self._shrunken, 1)) if self._shrunken else image
 
 

@@ -16,12 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.media.decoding import FORMATS, UnusableError, decode
-from stylegan_cli.media.sources import BROKEN_MEMBER, MEND, open_source, read_labels
+from stylegan_cli.media.decoding import UnusableError, size_of
+from stylegan_cli.media.sources import BROKEN_MEMBER, MEND, open_source, picture, read_labels
 from stylegan_cli.pillow import BROKEN_PICTURE
 from stylegan_cli.training.randomness import seed_of
 
@@ -104,9 +103,9 @@ class Pictures:
 
     def _read(self, name: str) -> np.ndarray:
         try:
-            image = decode(self._source.read(name))
-        except UnusableError as error:
-            raise DamagedError(f"{name} in {self.path} {error}; {MEND}") from None
+            image = picture(self._source, name)
+        except StyleganError as error:
+            raise DamagedError(str(error)) from None
         if self.resolution != self.size:
             image = image.reduce(self.size // self.resolution)
         return np.asarray(image).transpose(2, 0, 1)
@@ -131,7 +130,6 @@ class Pictures:
 
     def _common_size(self, on_checked: Callable[[int, int], None]) -> int:
         """Pixels per edge, from the files' headers; also fills `_checksums`."""
-        Image.init()
         first = None
         for done, name in enumerate(self._names, 1):
             width, height = self._look_at(name)
@@ -146,10 +144,9 @@ class Pictures:
 
     def _look_at(self, name: str) -> tuple[int, int]:
         """A file's width and height; stores its checksum."""
-        known = [format for format in FORMATS if format in Image.OPEN]
         try:
-            with self._source.open(name) as file, Image.open(file, formats=known) as image:
-                size = image.size
+            with self._source.open(name) as file:
+                size = size_of(file)
             self._checksums.append(self._source.checksum(name))
         except UnusableError as error:
             raise StyleganError(f"{name} in {self.path} {error}; {MEND}") from None

@@ -21,7 +21,7 @@ from torch import Tensor
 from stylegan_cli.encoder import Config, Encoder
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
-from stylegan_cli.media.collecting import in_order
+from stylegan_cli.processors import in_order
 
 EMA = 0.998
 TRUNK_RATE = 0.3  # of the learning rate: the trunk is pretrained

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import PICTURES
 from stylegan_cli.generator import Origin
 from stylegan_cli.latents import files, people, references
 from stylegan_cli.latents.named import Photo, numbered
@@ -19,6 +18,7 @@ from stylegan_cli.media.encode import FORMATS, encode
 from stylegan_cli.media.render import render
 from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Face, Heatmap, Sheet
+from stylegan_cli.pillow import PICTURES
 from stylegan_cli.recipes import Recipe, dumps
 
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import threading
 import tracemalloc
 import weakref
 import zipfile
@@ -12,7 +11,7 @@ import pytest
 from PIL import Image
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.media.collecting import THREADS, Settings, collect, in_order
+from stylegan_cli.media.collecting import Settings, collect
 from stylegan_cli.media.dataset import writing_pictures
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.framing import Framing
@@ -102,7 +101,7 @@ def test_an_empty_folder_stays_when_interrupted(tmp_path):
 
 def test_pictures_and_files_do_not_pile_up(tmp_path, monkeypatch):
     """Of 200 pictures of noise, which no file makes small, few are in memory at once, decoded or encoded."""
-    monkeypatch.setattr("stylegan_cli.media.collecting.THREADS", 2)
+    monkeypatch.setattr("stylegan_cli.processors.processors", lambda: 2)
     size, decoded, alive = 128, [], []
 
     def frame(image):
@@ -124,27 +123,3 @@ def test_pictures_and_files_do_not_pile_up(tmp_path, monkeypatch):
         tracemalloc.stop()
     assert (len(alive), max(alive) < 20) == (200, True)
     assert peak / len(content) < 100
-
-
-def test_in_order_is_parallel_and_in_order():
-    together = threading.Barrier(min(THREADS, 2), timeout=30)
-
-    def call(i):
-        if i < together.parties:
-            together.wait()
-        return i * i
-
-    assert list(in_order(call, range(100))) == [i * i for i in range(100)]
-
-
-def test_in_order_looks_ahead_a_little_only():
-    started = []
-    results = in_order(started.append, range(1000))
-    next(results)
-    results.close()
-    assert len(started) <= 2 * THREADS + 1
-
-
-def test_in_order_raises_what_a_call_raised():
-    with pytest.raises(ZeroDivisionError):
-        list(in_order(lambda i: 1 // i, [1, 0, 2]))

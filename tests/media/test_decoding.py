@@ -13,7 +13,7 @@ from odd_profile import LINEAR, LINEAR_GREY, SRGB, SWAPPED
 from PIL import Image, ImageCms
 from png_by_hand import png
 
-from stylegan_cli.media.decoding import UnusableError, decode, original
+from stylegan_cli.media.decoding import UnusableError, decode, original, size_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -260,6 +260,12 @@ def test_photos_of_iphones():
     with Image.open(GOLDEN / "faces" / "laughing.jpg") as image:
         expected = np.asarray(image.crop((0, 0, 192, 160))).astype(int)
     assert np.abs(colours(PHONE) - expected).mean() < 5
+
+
+def test_sizes_are_known_without_decoding():
+    assert set(size_of(io.BytesIO(PHONE))) == {192, 160}
+    for format in ("PNG", "JPEG", "WEBP"):
+        assert size_of(io.BytesIO(encoded(Image.new("RGB", (30, 20)), format))) == (30, 20)
 
 
 @settings(max_examples=100, deadline=None)

@@ -3,6 +3,7 @@
 import json
 import re
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from stylegan_cli.training import data
 from stylegan_cli.training.data import DamagedError, Loader, Pictures
 
 CPU = torch.device("cpu")
+PHONE = (Path(__file__).parent.parent / "golden" / "phone.heic").read_bytes()
 
 
 def add(folder, name, size=(16, 16), mode="RGB"):
@@ -35,10 +37,11 @@ def broken(folder, change):
         (lambda f: add(f, "001.png", (32, 32)), "001.png in .* is 32 x 32, but 000.png is 16 x 16"),
         (lambda f: add(f, "001.png", (16, 24)), "001.png in .* is 16 x 24, which is not square"),
         (lambda f: (f / "001.png").write_bytes(b"hello"), "001.png in .* cannot be read as a picture"),
+        (lambda f: (f / "a.heic").write_bytes(PHONE), "a.heic in .* is 1(60|92) x 1(60|92), which is not square"),
         (lambda f: [add(f, p.name, (1, 1)) for p in f.iterdir()], "are 1 x 1, .* powers of two from 8"),
         (lambda f: [add(f, p.name, (20, 20)) for p in f.iterdir()], "are 20 x 20, .* stylegan dataset --size"),
     ],
-    ids=["empty", "one", "mixed", "oblong", "corrupt", "one pixel", "no power of two"],
+    ids=["empty", "one", "mixed", "oblong", "corrupt", "of an iPhone", "one pixel", "no power of two"],
 )
 def test_what_cannot_be_trained_on(tmp_path, change, sentence):
     with pytest.raises(StyleganError, match=sentence):
