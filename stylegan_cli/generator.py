@@ -83,7 +83,7 @@ def rgb(images: Tensor) -> Tensor:
 class Generator(nn.Module, ABC):
     """A mapping network and a synthesis network behind one interface.
 
-    Subclasses set `layers` and a `mapping`, and have a buffer `w_avg` `[w_dim]`, perhaps in that.
+    Subclasses set `layers`, and have a buffer `w_avg` `[w_dim]`; they set a `mapping`, or have a `to_w` of their own.
     """
 
     family: str

@@ -28,6 +28,7 @@ def choose_device(asked: str) -> torch.device:
 
 
 def has_device(name: str) -> bool:
+    """Whether this machine and this torch have a device: `cuda`, `mps` or `cpu`."""
     if name == "cuda":
         return torch.cuda.is_available()
     return torch.backends.mps.is_available() if name == "mps" else name == "cpu"

@@ -44,7 +44,8 @@ class Recipe:
 
     `threads` matters on CPUs: how a float32 sum is split among them affects the last bit, as does whether the network
     was `compiled`. `photo`, the photo that a person was found on (as in `Person`), does not affect the pixels, but what
-    the picture may be used for.
+    the picture may be used for. `fingerprint` is the model's (as in `Origin`), in hexadecimal digits; older recipes
+    have none.
     """
 
     picture: Picture

@@ -122,6 +122,7 @@ def models() -> dict[str, Model]:
 
 
 def find(name: str) -> Model:
+    """The model of this name. Raises UsageError if there is none, or a training run here has the same name."""
     known = models()
     if name not in known:
         raise UsageError(f"unknown model {name!r}; known models are {', '.join(known)}; or give a path to a model file")

@@ -47,13 +47,13 @@ def check_paste(paste: Photo | None, output: PictureOutput, people: Sequence[str
         )
 
 
-def open_canvas(paste: Photo | None, people: Sequence[str]) -> Canvas | None:
-    """The photo that people are pasted into, if they are."""
+def open_canvas(paste: Photo | None, people: int) -> Canvas | None:
+    """The photo that so many people are pasted into, if they are."""
     if paste is None:
         return None
-    from stylegan_cli.cli import montage
+    from stylegan_cli.cli import montage  # with what it needs, only then
 
-    return montage.open_canvas(paste, is_only=len(people) == 1)
+    return montage.open_canvas(paste, people)
 
 
 def save_edited(

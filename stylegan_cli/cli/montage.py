@@ -37,20 +37,21 @@ class Canvas:
     is_only: bool
 
 
-def open_canvas(photo: Photo, is_only: bool) -> Canvas:
-    """Reads a photo, and checks that the face that it names is there: people are found later, which may take
-    minutes."""
+def open_canvas(photo: Photo, people: int) -> Canvas:
+    """Reads a photo for so many people, and checks that the face that it names is there: people are found later, which
+    may take minutes."""
     original, exif = photos.read_for_pasting(photo.path)
     found = darkroom.faces_on(original.in_srgb())
     if photo.face or not found:
         darkroom.place_of_face(found, original.image, photo)  # raises an error if it is not there
-    return Canvas(photo, original, exif, found, is_only)
+    return Canvas(photo, original, exif, found, is_only=people == 1)
 
 
 def save_pasted(
     studio: Studio, canvas: Canvas, before: Sequence[Person], after: Sequence[Person], own_skin: bool = False
 ) -> None:
-    """Writes the photo with people as they are `after` an edit, where they were `before`; the rest as below."""
+    """Writes the photo with people as they are `after` an edit, where they were `before`. Who takes somebody else's
+    place keeps their `own_skin`, or takes most of that one's skin colour."""
     _save(studio, canvas, before, [places.pasted_name(canvas.photo)], [after], own_skin)
 
 

@@ -1,4 +1,4 @@
-"""What every picture command needs: a model, people by their references, and results written with their recipes."""
+"""What every picture command needs: a model, and results written with their recipes."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Person:
     `z` `[z_dim]` and the `psi` that truncated it are known only for people who came from a seed: moving in Z
     (spherical interpolation) needs them. `noise` is what they are drawn with. `tuned` is how a photo changed
     the generator; `photo` says which photo they come from, and where in it, as their file does: the `file`'s name, the
-    face's `alignment`, and whether they were `edited` since.
+    face's `alignment`, how good its `likeness` is, and whether they were `edited` since.
     """
 
     label: str
@@ -79,6 +79,7 @@ def truncation(generator: Generator) -> dict[str, int]:
 
 
 def from_seed(generator: Generator, seed: int, psi: float) -> Person:
+    """The person of a seed (0 to MAX_SEED), as in NVIDIA's tools, truncated by `psi`."""
     return from_z(generator, z_of_seed(seed, generator.z_dim), psi, str(seed))
 
 

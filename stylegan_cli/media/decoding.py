@@ -49,6 +49,7 @@ class Original:
     rgba: Image.Image | None = None
 
     def in_srgb(self) -> Image.Image:
+        """The upright RGB picture, converted to sRGB."""
         return self.image if self.profile == SRGB else _converted(self.image, self.profile, SRGB)
 
     def matched(self, srgb: Image.Image) -> Image.Image:

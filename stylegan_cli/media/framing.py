@@ -94,6 +94,7 @@ class Alike:
 
     @staticmethod
     def to(first: Image.Image) -> Alike:
+        """For a data set that begins with this picture. Raises UsageError if models cannot have its size."""
         width, height = first.size
         if width != height or width & (width - 1) or width < 4:
             raise UsageError(

@@ -239,6 +239,7 @@ class Ruler:
 
 
 def ruler_of(generator: Generator) -> Ruler:
+    """A generator's ruler; draws a thousand `w` to find out how far its people are from the average one."""
     return Ruler(generator.w_avg.cpu(), typical_distance(generator))
 
 

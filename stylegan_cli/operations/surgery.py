@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from stylegan_cli.errors import StyleganError
-from stylegan_cli.generator import Generator
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.generator import Generator, Origin
 
 Tensors = dict[str, Tensor]
 # What may differ between the configs of two networks: numbers that do not affect drawing, and StyleGAN2's clamp, which
@@ -20,8 +20,11 @@ FREE = ("w_avg_beta", "magnitude_ema_beta", "conv_clamp")
 
 def swap_layers(low: Generator, high: Generator, at: int, smooth: bool = False) -> Tensors:
     """The mapping and resolutions below `at` from `low`, resolutions from `at` on from `high` (Pinkney and Adler 2020,
-    arXiv:2010.05334). `smooth` blends over about two doublings instead of cutting. Raises StyleganError if the
-    networks' shapes differ."""
+    arXiv:2010.05334). `smooth` blends over about two doublings instead of cutting. Raises UsageError if there are no
+    layers of `at` pixels, StyleganError if the networks' shapes differ."""
+    resolutions = sorted({layer.resolution for layer in low.layers})
+    if at not in resolutions:
+        raise UsageError(f"--at {at}: {low.origin.name} has the resolutions {', '.join(map(str, resolutions))}")
 
     def share(name: str) -> float:
         resolution = low.resolution_of(name)
@@ -37,6 +40,17 @@ def average(one: Generator, other: Generator, share: float = 0.5) -> Tensors:
     """Every tensor interpolated between the two; `share` 0 is `one`, 1 is `other`. Raises StyleganError if the
     networks' shapes differ."""
     return _lerp(one, other, lambda _name: share)
+
+
+def blended(one: Generator, other: Generator, tensors: Tensors) -> Generator:
+    """A generator with tensors made from both, and both licences; one of the two is used up for it. Of two StyleGAN2,
+    that is the one with a clamp, which does almost nothing if it is not needed."""
+    result = one if getattr(one.config, "conv_clamp", None) else other
+    result.load_state_dict(tensors, assign=True)
+    licences = [licence for of in (one, other) if (licence := of.origin.notes.get("licence"))]
+    notes = {"licence": " / ".join(dict.fromkeys(map(str, licences)))} if licences else {}
+    result.origin = Origin("blended", notes=notes)
+    return result
 
 
 def _shape(generator: Generator) -> dict[str, Any]:

@@ -18,7 +18,7 @@ PANELS = {"all layers": BANDS, "no noise": (), "fine only": ("fine",), "coarse, 
 HAIR = (0.25, 0.0, 0.5)  # where it is in pictures aligned like FFHQ's: the upper middle
 
 
-def noise_in(bands: Collection[str], seed: int, strength: float = 1.0) -> Noise:
+def noise_in(bands: Collection[str], seed: int, strength: float) -> Noise:
     """Random noise in these bands, and none in the others."""
     return Noise("random", seed, **{band: strength if band in bands else 0.0 for band in BANDS})
 
@@ -29,7 +29,7 @@ def with_noise(person: Person, bands: Collection[str], strength: float, seed: in
         yield replace(person, label=f"noise {seed + i}", noise=noise_in(bands, seed + i, strength))
 
 
-def panels(person: Person, seed: int, strength: float = 1.0) -> Sheet:
+def panels(person: Person, seed: int, strength: float) -> Sheet:
     """The paper's figure 5: noise in all layers, in none, in those of 64 pixels and more, in those below. The second
     row shows the hair of the first row."""
     varied = [replace(person, noise=noise_in(bands, seed, strength)) for bands in PANELS.values()]

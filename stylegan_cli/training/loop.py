@@ -352,6 +352,7 @@ class Clock:
 
 
 def means_of(sums: Tensor) -> dict[str, float]:
+    """The means of what is MEASURED, by name, from sums and counts `[len(MEASURED), 2]`; only of what was measured."""
     return {name: total / count for name, (total, count) in zip(MEASURED, sums.tolist(), strict=True) if count}
 
 

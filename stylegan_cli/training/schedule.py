@@ -33,6 +33,7 @@ class ByResolution:
         return ByResolution(tuple(values) if len(values) > 1 else ((4, values[0][1]),))
 
     def at(self, resolution: int) -> float:
+        """The value at a resolution: that of the nearest named one below it, or else of the lowest."""
         named = [value for key, value in self.values if key <= resolution]
         return named[-1] if named else self.values[0][1]
 

@@ -24,13 +24,13 @@ def test_variations_share_latents_and_differ_in_seed(tiny):
 
 
 def test_panels_are_the_papers():
-    sheet = variation.panels(Person("a", torch.zeros(4, 8)), 0)
+    sheet = variation.panels(Person("a", torch.zeros(4, 8)), 0, 1)
     strengths = [(cell.noise.coarse, cell.noise.middle, cell.noise.fine) for cell in sheet.rows[0]]
     assert strengths == [(1, 1, 1), (0, 0, 0), (0, 0, 1), (1, 1, 0)]  # coarse is up to 32 pixels there
 
 
 def test_panels_show_the_hair_below():
-    faces, hair = variation.panels(Person("a", torch.zeros(4, 8)), 0).rows
+    faces, hair = variation.panels(Person("a", torch.zeros(4, 8)), 0, 1).rows
     assert [cell.noise for cell in hair] == [cell.noise for cell in faces]
     assert {cell.part for cell in faces} == {WHOLE}
     assert {cell.part for cell in hair} == {variation.HAIR}
@@ -76,4 +76,4 @@ def test_every_jitter_goes_its_own_way(tiny):
 def test_a_heat_map_is_of_the_person_as_tuned():
     tuned = whole(Tuning({}, {}), 4)
     map_ = variation.heatmap(Person("photo", torch.zeros(4, 8), tuned=tuned), {"fine"}, 1.0, 7, 3)
-    assert (map_.tuned, map_.count, map_.noise) == (tuned, 3, variation.noise_in({"fine"}, 7))
+    assert (map_.tuned, map_.count, map_.noise) == (tuned, 3, variation.noise_in({"fine"}, 7, 1))

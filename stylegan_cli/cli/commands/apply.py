@@ -89,7 +89,7 @@ def apply(
     prices = Prices(studio, max_drift)
     prices.check(edits)
     aims = Aims(studio, edits)
-    canvas = open_canvas(paste, texts)
+    canvas = open_canvas(paste, len(texts))
 
     def limited(text: str) -> tuple[Person, list[Edit]]:
         person = casting.person(studio, text)

@@ -280,7 +280,7 @@ def discover(
     output: Output,
     method: Annotated[
         str, typer.Option(help="sefa (from the network's weights) or pca (from many sampled people).")
-    ] = ("sefa"),
+    ] = "sefa",
     count: Annotated[int, typer.Option("--count", "-n", min=1, max=512, help="Number of directions.")] = 10,
     layers: Annotated[
         str, typer.Option(help="Layers to change: coarse, middle, fine, several of these, all, or 0-3.")

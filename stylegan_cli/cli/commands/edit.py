@@ -231,7 +231,7 @@ def edit(
     prices = Prices(studio, moving.max_drift)
     prices.check(edits)
     aims = Aims(studio, edits, whole=bool(film or is_strip))
-    canvas = open_canvas(paste, texts)
+    canvas = open_canvas(paste, len(texts))
     before = casting.several(studio, texts)
     if identity:
         fetch(Identity.assets)

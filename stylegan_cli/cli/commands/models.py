@@ -236,20 +236,13 @@ def blend(
     if out.suffix.lower() != ".safetensors":
         raise UsageError(f"{out}: blended models are written as .safetensors")
     one, other = _loaded(low), _loaded(high)
-    if at is not None:
-        resolutions = sorted({layer.resolution for layer in one.layers})
-        if at not in resolutions:
-            raise UsageError(f"--at {at}: {low} has the resolutions {', '.join(map(str, resolutions))}")
+    if average is not None:
+        tensors = surgery.average(one, other, average)
+    elif at is not None:
         tensors = surgery.swap_layers(one, other, at, smooth)
-    else:
-        tensors = surgery.average(one, other, average or 0.0)
-    # Of two StyleGAN2, take the one with a clamp: it does almost nothing if it is not needed.
-    blended = one if getattr(one.config, "conv_clamp", None) else other
-    blended.load_state_dict(tensors, assign=True)
-    licences = [one.origin.notes.get("licence"), other.origin.notes.get("licence")]
-    licence = {"licence": " / ".join(dict.fromkeys(map(str, filter(None, licences))))} if any(licences) else {}
-    about = {"blended from": [low, high], "at": at, "smooth": smooth, "average": average, **licence}
-    modelfile.save(blended, out, about)
+    blended = surgery.blended(one, other, tensors)
+    about = {"blended from": [low, high], "at": at, "smooth": smooth, "average": average}
+    modelfile.save(blended, out, about | blended.origin.notes)
     print_data(out)
 
 
