@@ -16,6 +16,7 @@ import torch
 from stylegan_cli.errors import UsageError
 from stylegan_cli.importers import Checkpoint
 from stylegan_cli.training.data import Pictures
+from stylegan_cli.training.loop import Pace
 from stylegan_cli.training.networks import Configs, Sizes, clamped, grouped, new_configs, resumed_configs, sees_groups
 from stylegan_cli.training.options import CFGS, Options, check_values
 from stylegan_cli.training.schedule import ByResolution
@@ -100,10 +101,10 @@ def begins_judging(resumed: Checkpoint, c_dim: int) -> bool:
     return resumed.discriminator is None or resumed.discriminator.config.get("c_dim", 0) != c_dim
 
 
-def pace(preset: str, cfg: str, resolution: int) -> dict[str, float]:
-    """A preset's `kimg` and `tick`."""
+def pace(preset: str, cfg: str, resolution: int) -> Pace:
+    """A preset's `kimg` and `tick`; no preset has a `snap` of its own."""
     values = values_of(preset, cfg, resolution)
-    return {"kimg": values["kimg"], "tick": values["tick"]}
+    return Pace(values["kimg"], values["tick"])
 
 
 def _configs(

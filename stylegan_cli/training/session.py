@@ -45,14 +45,14 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Session:
-    """A run that is ready to train; `pace` holds the preset's `kimg` and `tick`. `has_start` says whether it could
-    start again from the beginning, for which a resumed run needs the model that it started from."""
+    """A run that is ready to train; `pace` has the preset's `kimg` and `tick`. `has_start` says whether it could start
+    again from the beginning, for which a resumed run needs the model that it started from."""
 
     run: RunFolder
     options: Options
     pictures: Pictures
     state: State
-    pace: dict[str, float]
+    pace: Pace
     has_start: bool
 
 

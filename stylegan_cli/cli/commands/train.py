@@ -252,7 +252,7 @@ def train(
         wishes = Wishes(pictures, preset, said, resolution, cond, resumed, subset)
         with counting("checking", "pictures") as on_checked:
             session = planned(run, wishes, world, where, on_checked)
-        pace = Pace(kimg or session.pace["kimg"], tick or session.pace["tick"], snap)
+        pace = Pace(kimg or session.pace.kimg, tick or session.pace.tick, snap)
         if dry_run:
             if world.leads:
                 print_data(json.dumps(asdict(session.options) | asdict(pace), indent=2))
