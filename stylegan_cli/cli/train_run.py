@@ -15,9 +15,10 @@ from stylegan_cli.cli.train_results import make_film, measure, open_watch
 from stylegan_cli.cli.train_view import View
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.metrics import watching
-from stylegan_cli.training import snapshots
+from stylegan_cli.training import asked, snapshots
 from stylegan_cli.training.data import DamagedError, Loader
 from stylegan_cli.training.loop import Pace, Tick, Trainer, train
+from stylegan_cli.training.resuming import licence_of
 
 if TYPE_CHECKING:
     from stylegan_cli.parallel import World
@@ -54,6 +55,14 @@ def advising_another_run(session: Session) -> Iterator[None]:
             f"--batch-gpu {session.options.batch_gpu} pictures at once are too many for this GPU's memory; use fewer, "
             f"and start a new --outdir{again}"
         ) from None
+
+
+def notes_of(session: Session, given: dict[str, Any], resume: str | None) -> dict[str, Any]:
+    """What the model's file tells about how it came to be: the options `given`, and the licence of the model that the
+    run started from. As the run continues, its own model tells that licence."""
+    notes = {"command": asked.command(given), "data": given["data"].name, "pictures": len(session.pictures)}
+    licence = licence_of(resume or str(session.run.path))
+    return notes | ({"licence": licence} if licence else {})
 
 
 def run_to_end(

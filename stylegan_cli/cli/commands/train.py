@@ -7,7 +7,7 @@ import shlex
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -15,14 +15,11 @@ from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import INTERRUPTED
 from stylegan_cli.cli.console import counting, insist, print_data, silence, tell
 from stylegan_cli.cli.options import Seed, command
+from stylegan_cli.cli.train_given import all_given, choosing_pictures, is_recalled, recall, told_of
 from stylegan_cli.errors import UsageError
 from stylegan_cli.training import asked
 
-if TYPE_CHECKING:
-    from stylegan_cli.training.folder import RunFolder
-
 _NETWORKS, _LEARNING, _GROWING, _AUGMENTATION = "Networks", "Learning", "Growing (stylegan1)", "Augmentation, transfer"
-MOMENTARY = {"outdir", "dry_run", "quiet"}  # what a run does not record
 
 
 def _open(help: str, panel: str, **limits: Any) -> Any:
@@ -74,59 +71,6 @@ class Choices:
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
 
 
-def _recall(context: typer.Context, outdir: Path) -> Path:
-    """Fills in what the user leaves out from the options of the run in this folder: `--outdir` alone continues it. This
-    happens before any other option is read."""
-    context.default_map = asked.load(outdir)
-    return outdir
-
-
-def _given(context: typer.Context) -> dict[str, Any]:
-    """What the user asked for, now or when the run began."""
-    from stylegan_cli.training.resuming import anywhere
-
-    given = {
-        name: context.params[name] for name in sorted(context.params.keys() - MOMENTARY) if _is_given(context, name)
-    }
-    return given | ({"resume": anywhere(given["resume"])} if "resume" in given else {})
-
-
-def _is_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name != "DEFAULT"
-
-
-def _is_recalled(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "DEFAULT_MAP"
-
-
-def _taken(context: typer.Context, data: Path | None, resume: str | None) -> dict[str, Any]:
-    """What chooses the pictures of the run that `resume` names, for a run without `data`, unless the user says
-    otherwise. The seed belongs to the subset that it chose."""
-    from stylegan_cli.training.resuming import pictures_of
-
-    found = pictures_of(resume) if data is None and resume else {}
-    taken = {name: value for name, value in found.items() if not _is_given(context, name)}
-    return taken if "subset" in taken else {name: value for name, value in taken.items() if name != "seed"}
-
-
-def _pictures(
-    context: typer.Context, data: Path | None, run: RunFolder, resume: str | None, taken: dict[str, Any]
-) -> Path:
-    """The pictures to learn from: those that the user names, or named when the run began, or else those `taken` from
-    the run that it starts from."""
-    if data is None and run.options():
-        raise UsageError(f"{run.path} no longer records which pictures it learned from; name them with --data")
-    pictures: Path | None = data or taken.get("data")
-    if pictures is None:
-        raise UsageError(f"there is no run in {run.path} to continue; use --data to start one")
-    if (data is None or _is_recalled(context, "data")) and not pictures.exists():
-        who = "the run" if data else resume
-        raise UsageError(f"{pictures}, which {who} learned from, is no longer there; name its new place with --data")
-    return pictures
-
-
 @command
 def train(
     context: typer.Context,
@@ -135,7 +79,7 @@ def train(
         Path,
         typer.Option(
             help="The run's folder; a run that is already in it is resumed with its options.",
-            callback=_recall,
+            callback=recall,
             is_eager=True,
         ),
     ],
@@ -215,13 +159,13 @@ def train(
     --resume ffhq-256.pkl --kimg 200 --gamma 2
     """
     from stylegan_cli import hardware, parallel
-    from stylegan_cli.cli.train_run import one_voice, run_to_end
+    from stylegan_cli.cli.train_run import notes_of, one_voice, run_to_end
     from stylegan_cli.cli.train_view import introduction
     from stylegan_cli.metrics import watching
     from stylegan_cli.training import checkpoints, presets
     from stylegan_cli.training.folder import RunFolder
     from stylegan_cli.training.loop import Pace
-    from stylegan_cli.training.resuming import licence_of, open_resumed
+    from stylegan_cli.training.resuming import open_resumed
     from stylegan_cli.training.session import Wishes, opened, planned
 
     presets.check(preset, choices.said())  # before pictures are read, which may take minutes
@@ -236,20 +180,18 @@ def train(
     if not world.leads:
         silence()
     with one_voice(world), closing(RunFolder(outdir, keep_all)) as run:
-        if _is_recalled(context, "resume") and checkpoints.found(run.checkpoints):
+        if is_recalled(context, "resume") and checkpoints.found(run.checkpoints):
             resume = None  # the run already holds what it took from there
         with world.together():
             if not dry_run:
                 places.check_folder(outdir)
-            taken = _taken(context, data, resume)
-            pictures = _pictures(context, data, run, resume, taken)
+            choosing = choosing_pictures(context, run, data, resume)
             resumed = None if resume is None else (resume, open_resumed(resume, outdir))
-        if taken:
-            how = asked.options({name: value for name, value in taken.items() if name != "data"})
-            tell(f"{resume} learned from {pictures}{how and f' with {how}'}, and so does this run.")
-        said |= {"seed": taken.get("seed", seed)}
-        cond, subset = taken.get("cond", cond), taken.get("subset", subset)
-        wishes = Wishes(pictures, preset, said, resolution, cond, resumed, subset)
+        if data is None:
+            tell(told_of(choosing, resume))
+        said |= {"seed": choosing.get("seed", seed)}
+        cond, subset = choosing.get("cond", cond), choosing.get("subset", subset)
+        wishes = Wishes(choosing["data"], preset, said, resolution, cond, resumed, subset)
         with counting("checking", "pictures") as on_checked:
             session = planned(run, wishes, world, where, on_checked)
         pace = Pace(kimg or session.pace.kimg, tick or session.pace.tick, snap)
@@ -258,7 +200,7 @@ def train(
                 print_data(json.dumps(asdict(session.options) | asdict(pace), indent=2))
             world.leave()
             return
-        given = _given(context) | taken | {"data": pictures}
+        given = all_given(context) | choosing
         opened(session, world, pace)
         with world.together():
             # The options of a call that has nothing to do are not recorded.
@@ -267,11 +209,7 @@ def train(
         for sentence in introduction(session, resumed, world.size, pace.kimg):
             tell(sentence)
         del resumed, wishes  # a whole checkpoint
-        notes = {"command": asked.command(given), "data": pictures.name, "pictures": len(session.pictures)}
-        # As it continues, the run's own model tells the licence of the one that it started from.
-        if licence := licence_of(resume or str(run.path)):
-            notes["licence"] = licence
-        if not run_to_end(session, world, where, pace, wanted, notes):
+        if not run_to_end(session, world, where, pace, wanted, notes_of(session, given, resume)):
             if world.leads:
                 kimg = session.state.progress.kimg
                 insist(f"Stopped after {kimg:g} kimg; to continue: stylegan train --outdir {shlex.quote(str(outdir))}")
