@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,6 +30,26 @@ if TYPE_CHECKING:
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.people import Person
     from stylegan_cli.pictures import Face
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How everybody is drawn: with which mode of `noise` (None means their own), from which `seed` if it is random, and
+    where in the picture."""
+
+    noise: str | None
+    seed: int
+    translate: tuple[float, float]
+    rotate: float
+
+    def noisy(self, person: Person, number: int) -> Person:
+        """Random noise depends on the `number`, and not on who else is drawn."""
+        from stylegan_cli.noise import Noise
+
+        return person if self.noise is None else replace(person, noise=Noise(self.noise, self.seed + number))
+
+    def face(self, person: Person) -> Face:
+        return replace(person.face(), translate=self.translate, rotate=self.rotate)
 
 
 @command
@@ -106,49 +126,31 @@ def sample(
         check_unused("--seed is for --count, and for --noise random", {"--seed": seed})
     seed = seed or 0
 
-    from stylegan_cli.cli.studio import Studio, Work, check_count
-    from stylegan_cli.latents import people, references
-    from stylegan_cli.noise import MODES, Noise
+    from stylegan_cli.cli.studio import Studio, Work
+    from stylegan_cli.latents import references
+    from stylegan_cli.noise import MODES
     from stylegan_cli.pictures import contact_sheet
 
     check_word("--noise", noise, MODES)
-    moved = _pair(translate)
-
-    def noisy(person: Person, number: int) -> Person:
-        """Random noise depends on the `number`, and not on who else is drawn."""
-        return person if noise is None else replace(person, noise=Noise(noise, seed + number))
-
-    def face(person: Person) -> Face:
-        return replace(person.face(), translate=moved, rotate=rotate)
-
+    drawing = Drawing(noise, seed, _pair(translate), rotate)
     ranges = references.parse_seeds(f"{seed}-{seed + (count or 1) - 1}" if seeds is None else seeds)
     if dataset:
-        from stylegan_cli.cli.sample_dataset import sample_dataset
-
-        drawn_from = {"seed": seed} if noise == "random" else {}
-        wishes = {"noise": noise or "const", **drawn_from, "translate": list(moved), "rotate": rotate}
-        sample_dataset(dataset, generation, output, ranges, lambda *one: face(noisy(*one)), wishes)
+        _write_dataset(dataset, generation, output, ranges, drawing)
         return
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise UsageError("several processes can only make a data set; name one with --dataset")
     studio = Studio(generation, output)
     studio.check_noise(noise)
-    studio.generator.set_transform(moved, rotate)  # fails before minutes are spent on a photo
+    studio.generator.set_transform(drawing.translate, rotate)  # fails before minutes are spent on a photo
     if grid:
         studio.check_results(["sheet"])
-    if persons or latents:
-        shown: Iterable[Person] = [noisy(person, number) for number, person in _known(studio, persons, latents)]
-        labels = [person.label for person in shown]
-    else:
-        check_count(sum(map(len, ranges)))
-        shown = (noisy(people.from_seed(studio.generator, n, studio.psi), n) for n in chain(*ranges))
-        labels = [f"seed{number:04d}" for number in chain(*ranges)]
-    check_count(len(labels))
+    labels, everybody = _everybody(studio, persons, latents, ranges)
+    shown = (drawing.noisy(person, number) for number, person in everybody)
     if grid:
-        shown = list(shown)
-        studio.save_sheet("sheet", contact_sheet(list(map(face, shown)), columns), shown)
+        people = list(shown)
+        studio.save_sheet("sheet", contact_sheet(list(map(drawing.face, people)), columns), people)
     else:
-        studio.save(result_names(labels), (Work(face(person), (person,)) for person in shown), "faces")
+        studio.save(result_names(labels), (Work(drawing.face(person), (person,)) for person in shown), "faces")
 
 
 def _check_one(sources: dict[str, object]) -> None:
@@ -156,6 +158,37 @@ def _check_one(sources: dict[str, object]) -> None:
     given = [name for name, value in sources.items() if value]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
+
+
+def _write_dataset(
+    path: Path, generation: Generation, output: PictureOutput, ranges: list[range], drawing: Drawing
+) -> None:
+    """Writes a data set of these seeds, which remembers how they were drawn."""
+    from stylegan_cli.cli.sample_dataset import sample_dataset
+
+    def face(person: Person, number: int) -> Face:
+        return drawing.face(drawing.noisy(person, number))
+
+    drawn_from = {"seed": drawing.seed} if drawing.noise == "random" else {}
+    moved = {"translate": list(drawing.translate), "rotate": drawing.rotate}
+    sample_dataset(path, generation, output, ranges, face, {"noise": drawing.noise or "const", **drawn_from, **moved})
+
+
+def _everybody(
+    studio: Studio, persons: list[str] | None, latents: Path | None, ranges: list[range]
+) -> tuple[list[str], Iterable[tuple[int, Person]]]:
+    """The labels of everybody who is drawn, and they themselves, each with the number for random noise. Seeds become
+    people one at a time: memory does not grow with their number."""
+    from stylegan_cli.cli.studio import check_count
+    from stylegan_cli.latents.people import from_seed
+
+    if persons or latents:
+        known = list(_known(studio, persons, latents))
+        check_count(len(known))
+        return [person.label for _, person in known], known
+    check_count(sum(map(len, ranges)))
+    labels = [f"seed{seed:04d}" for seed in chain(*ranges)]
+    return labels, ((seed, from_seed(studio.generator, seed, studio.psi)) for seed in chain(*ranges))
 
 
 def _known(studio: Studio, persons: list[str] | None, latents: Path | None) -> Iterator[tuple[int, Person]]:
