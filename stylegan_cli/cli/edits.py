@@ -110,23 +110,30 @@ def _aim(generator: Generator, name: str, amount: Amounts) -> Aim:
     """What an amount with a unit asks for, after checking that there is such a score, and that it can be seen."""
     from stylegan_cli.operations.editing import Aim
     from stylegan_cli.scorers import runtime
-    from stylegan_cli.scorers.scores import SCORES, SMALLEST
+    from stylegan_cli.scorers.scores import SCORES
 
     if name not in SCORES or SCORES[name].unit != amount.unit:
         raise UsageError(
             f"{name} is not measured in {_spoken(amount.unit)}; give a length like 3, or a range like -4..4"
         )
     runtime.demand()
-    if generator.resolution < SMALLEST:
-        raise UsageError(
-            f"scores need faces of {SMALLEST} pixels, but those of {generator.origin.name} have "
-            f"{generator.resolution}; give {name} a length like 3"
-        )
+    check_visible(generator, "scores need", f"give {name} a length like 3")
     return Aim(name, SCORES[name].unit, amount.stop, amount.start)
 
 
 def _spoken(unit: str | None) -> str:
     return "percent" if unit == "%" else str(unit)
+
+
+def check_visible(generator: Generator, what: str, instead: str) -> None:
+    """Checks that the model's faces are large enough for scorers; `what` begins the error, `instead` ends it."""
+    from stylegan_cli.scorers.scores import SMALLEST
+
+    if generator.resolution < SMALLEST:
+        raise UsageError(
+            f"{what} faces of {SMALLEST} pixels, but those of {generator.origin.name} have {generator.resolution}; "
+            f"{instead}"
+        )
 
 
 def moved_layers(words: str, generator: Generator) -> tuple[int, ...]:

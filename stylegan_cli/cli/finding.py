@@ -145,15 +145,6 @@ def open_scorers(studio: Studio) -> Score | None:
     return scorers
 
 
-def check_size(studio: Studio) -> None:
-    """Checks that the model's faces are large enough for scorers."""
-    if (pixels := studio.generator.resolution) < SMALLEST:
-        raise UsageError(
-            f"scorers need faces of {SMALLEST} pixels, but those of {studio.generator.origin.name} have {pixels}; name "
-            "folders of people with --with and --without, and leave out --keep"
-        )
-
-
 def units(scores: Mapping[str, Tensor]) -> dict[str, float]:
     """The standard deviation of each score, of those that have one."""
     known = {name: score[score.isfinite()] for name, score in scores.items()}

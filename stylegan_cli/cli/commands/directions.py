@@ -11,7 +11,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import escaped, print_data, tell
-from stylegan_cli.cli.edits import FARTHEST, moved_layers, open_direction, split_names
+from stylegan_cli.cli.edits import FARTHEST, check_visible, moved_layers, open_direction, split_names
 from stylegan_cli.cli.options import (
     Force,
     Generation,
@@ -251,7 +251,8 @@ def find(
     chosen = moved_layers(layers, studio.generator)
     faces = lesson.faces(studio.generator)
     if targets or kept:
-        finding.check_size(studio)
+        instead = "name folders of people with --with and --without, and leave out --keep"
+        check_visible(studio.generator, "scorers need", instead)
     sample = lesson.sample(studio, faces, drawn)
     # Edits are made on people drawn with --psi, whatever the direction was learned from: never from these.
     first = seed + max(len(drawn), len(sample.w))

@@ -13,6 +13,7 @@ from stylegan_cli.cli.console import fetch, is_silent
 from stylegan_cli.cli.edits import (
     Amounts,
     check_paste,
+    check_visible,
     open_canvas,
     open_edits,
     parse_amounts,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from stylegan_cli.cli.montage import Canvas
     from stylegan_cli.cli.studio import Studio
-    from stylegan_cli.generator import Generator
     from stylegan_cli.latents.people import Person
     from stylegan_cli.operations.editing import Edit
 
@@ -218,7 +218,7 @@ def edit(
     studio = Studio(generation, output)
     generator = studio.generator
     if identity:
-        _check_visible(generator)
+        check_visible(generator, "--identity needs", "leave it out")
     texts = references.split(*people)
     if len(texts) > 1 and film:
         raise UsageError("a film shows one person; edit the others separately")
@@ -282,17 +282,6 @@ def _check_kind(film: str | None, is_strip: bool, way: Way, paste: Photo | None)
         raise UsageError(
             "--paste makes no strips; name one amount, a film (--out film.mp4), or a folder of frames (--frames 4 "
             "--out frames/)"
-        )
-
-
-def _check_visible(generator: Generator) -> None:
-    """Checks that faces are large enough to tell who they are."""
-    from stylegan_cli.scorers.scores import SMALLEST
-
-    if generator.resolution < SMALLEST:
-        raise UsageError(
-            f"--identity needs faces of {SMALLEST} pixels, but those of {generator.origin.name} have "
-            f"{generator.resolution}; leave it out"
         )
 
 
