@@ -20,7 +20,7 @@ from stylegan_cli.latents import directions, people
 from stylegan_cli.media.render import render
 from stylegan_cli.operations.editing import Edit, edited
 from stylegan_cli.pictures import Face
-from stylegan_cli.scorers.identity import Identity
+from stylegan_cli.scorers import identity
 from stylegan_cli.scorers.scores import SCORES, Scorers
 
 NAMES = ("age", "gender", "smile")
@@ -40,7 +40,7 @@ def main() -> None:
     precision = hardware.choose_precision("auto", torch.device("cpu"))
     generator = store.load("ffhq").prepare(torch.device("cpu"), hardware.PRECISIONS[precision])
     names = tuple(dict.fromkeys((*NAMES, *options.names)))
-    scorers, identity = Scorers(names), Identity()
+    scorers = Scorers(names)
     seeds = range(FIRST_SEED, FIRST_SEED + options.people)
     somebody = [people.from_seed(generator, seed, options.psi) for seed in seeds]
 

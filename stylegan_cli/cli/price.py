@@ -16,7 +16,8 @@ from stylegan_cli.latents.people import Person
 from stylegan_cli.media.render import render
 from stylegan_cli.operations import editing
 from stylegan_cli.operations.editing import Edit
-from stylegan_cli.scorers.identity import SAME_PERSON, Identity
+from stylegan_cli.scorers import identity
+from stylegan_cli.scorers.identity import SAME_PERSON
 from stylegan_cli.scorers.runtime import installed
 from stylegan_cli.scorers.scores import SCORES, SMALLEST, Scorers
 
@@ -76,14 +77,14 @@ class Prices:
         """One sentence for each person and each end of a range where they differ, and possibly one of advice."""
         if is_silent():
             return
-        scorers, identity = self._judges()
+        scorers, has_identity = self._judges()
         is_extreme = False
         with progress("checking what changed", len(people)) as advance:
             for person, own in zip(people, edits, strict=True):
-                before = self._look(person, scorers, identity)
+                before = self._look(person, scorers, has_identity)
                 for at in _ends(own):
                     end = editing.edited(self.studio.generator, person, own, at)
-                    after = self._look(end, scorers, identity)
+                    after = self._look(end, scorers, has_identity)
                     wanted = {edit.direction.name for edit in own}
                     tell(f"{person.label}, {end.label}: {_report(before, after, wanted)}.")
                     is_long = self.studio.ruler.length(end.ws - person.ws) > LONG
@@ -93,23 +94,24 @@ class Prices:
             way = "--max-drift" if self.max_drift is None else "a smaller --max-drift"
             tell(f"Faces are often ruined by edits this large: use smaller amounts (3 is a lot), or {way}.")
 
-    def _look(self, person: Person, scorers: Scorers | None, identity: Identity | None) -> Look:
+    def _look(self, person: Person, scorers: Scorers | None, has_identity: bool) -> Look:
         drift = self.studio.ruler.drift(person.ws)
-        if not (scorers or identity):
+        if not (scorers or has_identity):
             return Look(drift)
         image = render(self.studio.generator, person.face(), CELL)
-        return Look(drift, scorers(image) if scorers else {}, identity.embed(image) if identity else None)
+        return Look(drift, scorers(image) if scorers else {}, identity.embed(image) if has_identity else None)
 
-    def _judges(self) -> tuple[Scorers | None, Identity | None]:
-        """The scorers and the identity network; None for what is not installed, or cannot be used here."""
+    def _judges(self) -> tuple[Scorers | None, bool]:
+        """The scorers, and whether there is the identity network; None and False for what is not installed, or cannot
+        be used here."""
         pixels = self.studio.generator.resolution
-        if pixels >= SMALLEST or not (installed() or Identity.installed()):
-            return self._scorers(), Identity() if Identity.installed() else None
+        if pixels >= SMALLEST or not (installed() or identity.installed()):
+            return self._scorers(), identity.installed()
         tell(
             f"What else changed is not known: faces of {pixels} pixels are too small for scorers, which need "
             f"{SMALLEST}."
         )
-        return None, None
+        return None, False
 
     def _scorers(self) -> Scorers | None:
         """All scorers; None if they are not installed or cannot be fetched: the edit is already made."""
@@ -166,7 +168,7 @@ def _who(before: Look, after: Look) -> list[str]:
         return ["no face is visible any more"]
     if before.who is None or after.who is None:
         return []
-    distance = Identity.distance(before.who, after.who)
+    distance = identity.distance(before.who, after.who)
     if distance < SAME_PERSON:
         told = min(distance, SAME_PERSON - 0.01)  # rounded, it could be the limit that it is below
         return [f"still the same person (identity distance {told:.2f}, below {SAME_PERSON:g})"]

@@ -18,7 +18,7 @@ from stylegan_cli.cli.commands import edit as edit_command
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
-from stylegan_cli.scorers import runtime, scores
+from stylegan_cli.scorers import identity, runtime, scores
 
 pytestmark = pytest.mark.usefixtures("no_scorers")
 
@@ -276,8 +276,8 @@ def test_the_price_tells_what_else_moved(stylegan, tiny_model, age, monkeypatch)
     monkeypatch.setattr(price, "installed", lambda: True)
     monkeypatch.setattr(price, "Scorers", Light)
     monkeypatch.setattr(price, "fetch", lambda _assets, **_options: None)
-    monkeypatch.setattr(price.Identity, "installed", lambda: True)
-    monkeypatch.setattr(price.Identity, "embed", lambda _self, image: np.asarray(image, float).mean(axis=(0, 1)))
+    monkeypatch.setattr(identity, "installed", lambda: True)
+    monkeypatch.setattr(identity, "embed", lambda image: np.asarray(image, float).mean(axis=(0, 1)))
     result = stylegan("edit", 1, "--direction", "age.npz=-3..3", "--model", tiny_model, "--size", 128)
     *lines, advice = result.stderr.splitlines()
     assert advice.startswith("Faces are often ruined by edits this large")  # 3 is more, where w is small

@@ -5,17 +5,12 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from stylegan_cli.scorers import dlib
-from stylegan_cli.scorers.identity import SAME_PERSON, Identity
+from stylegan_cli.scorers import dlib, identity
+from stylegan_cli.scorers.identity import SAME_PERSON
 
 
 @pytest.fixture(scope="module")
-def identity():
-    return Identity()
-
-
-@pytest.fixture(scope="module")
-def people(identity, faces):
+def people(faces):
     return {name: identity.embed(face) for name, face in faces.items()}
 
 
@@ -29,23 +24,23 @@ def people(identity, faces):
     ],
     ids=["small", "large", "darker", "tilted"],
 )
-def test_another_picture_of_one_person_is_near(identity, faces, people, change):
+def test_another_picture_of_one_person_is_near(faces, people, change):
     for name, face in faces.items():
         assert identity.distance(people[name], identity.embed(change(face))) < SAME_PERSON / 2
 
 
-def test_the_mirror_image_is_the_same(identity, faces, people):
+def test_the_mirror_image_is_the_same(faces, people):
     assert identity.distance(people["old"], identity.embed(ImageOps.mirror(faces["old"]))) < 1e-3
 
 
-def test_other_people_are_far(identity, people):
+def test_other_people_are_far(people):
     names = list(people)
     apart = [identity.distance(people[a], people[b]) for i, a in enumerate(names) for b in names[:i]]
     assert len(apart) == 6
     assert min(apart) > SAME_PERSON
 
 
-def test_it_is_a_distance(identity, people):
+def test_it_is_a_distance(people):
     assert identity.distance(people["old"], people["old"]) == 0
     assert identity.distance(people["old"], people["baby"]) == identity.distance(people["baby"], people["old"])
 
@@ -68,6 +63,6 @@ def test_its_file_is_read_whole():
 
 
 def test_it_is_installed_once_its_file_is_there(people, monkeypatch, tmp_path):
-    assert Identity.installed()
+    assert identity.installed()
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path))
-    assert not Identity.installed()
+    assert not identity.installed()

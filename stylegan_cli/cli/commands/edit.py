@@ -213,7 +213,7 @@ def edit(
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import references
     from stylegan_cli.operations import editing
-    from stylegan_cli.scorers.identity import Identity
+    from stylegan_cli.scorers.identity import ASSETS
 
     studio = Studio(generation, output)
     generator = studio.generator
@@ -234,7 +234,7 @@ def edit(
     canvas = open_canvas(paste, len(texts))
     before = casting.several(studio, texts)
     if identity:
-        fetch(Identity.assets)
+        fetch(ASSETS)
     own = list(map(prices.limited, before, aims.reached_by(before)))
     if film:
         _save_film(studio, before[0], own[0], way, film, canvas)
