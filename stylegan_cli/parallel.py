@@ -126,9 +126,10 @@ def join(device: torch.device) -> tuple[World, torch.device]:
     return world, device
 
 
-def join_to_share(device: torch.device) -> tuple[World, torch.device]:
+def join_to_share(device: torch.device) -> World:
     """`join`, for work that is only divided: processes wait for each other as long as it takes, and may share GPUs."""
-    return _join(device, FOR_EVER)
+    world, _ = _join(device, FOR_EVER)
+    return world
 
 
 def _join(device: torch.device, patience: timedelta) -> tuple[World, torch.device]:

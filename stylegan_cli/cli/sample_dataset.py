@@ -46,7 +46,7 @@ def sample_dataset(
     `wishes` are what else the pictures depend on, apart from the model and the `ranges` of seeds.
     """
     # With several GPUs, each process gets its own; from then on, "cuda" means that one.
-    world, _ = parallel.join_to_share(hardware.choose_device(generation.device))
+    world = parallel.join_to_share(hardware.choose_device(generation.device))
     if not world.leads:
         silence()
         _wait(world)  # for the leader, which checks everything and fetches the model for all
