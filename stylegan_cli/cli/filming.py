@@ -12,7 +12,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import print_data, progress, tell
-from stylegan_cli.cli.options import PictureOutput, check_unused, out_option
+from stylegan_cli.cli.options import OUTPUT, PictureOutput, check_unused, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class FilmOutput(PictureOutput):
         str | None,
         typer.Option(
             help="mp4, webm, gif or webp; png or jpg for frames. By default from --out, or mp4.",
-            rich_help_panel="Output",
+            rich_help_panel=OUTPUT,
         ),
     ] = None
 

@@ -21,16 +21,16 @@ from stylegan_cli.cli.places import place
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import Photo
 
-_MODEL, _OUTPUT = "Model", "Output"
+_MODEL, OUTPUT = "Model", "Output"
 PSI = 0.7
 
 # Every command has it, and `command` obeys it.
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Print only data and errors.", rich_help_panel=_OUTPUT),
+    typer.Option("--quiet", "-q", help="Print only data and errors.", rich_help_panel=OUTPUT),
 ]
 
-Force = Annotated[bool, typer.Option("--force", help="Replace existing files.", rich_help_panel=_OUTPUT)]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files.", rich_help_panel=OUTPUT)]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Generation(OfClass):
 def out_option(help: str, *more: str) -> Any:
     """--out with its other spellings, and `more` of them. --outdir, or a slash at the end, always means a folder."""
     return typer.Option(
-        "--out", "--output", "--outdir", *more, "-o", parser=place, metavar="PATH", help=help, rich_help_panel=_OUTPUT,
+        "--out", "--output", "--outdir", *more, "-o", parser=place, metavar="PATH", help=help, rich_help_panel=OUTPUT,
     )  # fmt: skip
 
 
@@ -118,14 +118,14 @@ class Output:
         out_option("A file if the name has a picture's ending, else a folder. By default, a new file here."),
     ] = None
     format: Annotated[
-        str | None, typer.Option(help="png, webp or jpg; by default from --out, or png.", rich_help_panel=_OUTPUT)
+        str | None, typer.Option(help="png, webp or jpg; by default from --out, or png.", rich_help_panel=OUTPUT)
     ] = None
     size: Annotated[
         int | None,
-        typer.Option(min=1, max=8192, help="Scale faces to this many pixels.", rich_help_panel=_OUTPUT),
+        typer.Option(min=1, max=8192, help="Scale faces to this many pixels.", rich_help_panel=OUTPUT),
     ] = None
     force: Force = False
-    show: Annotated[bool, typer.Option("--show", help="Preview in the terminal.", rich_help_panel=_OUTPUT)] = False
+    show: Annotated[bool, typer.Option("--show", help="Preview in the terminal.", rich_help_panel=OUTPUT)] = False
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class PictureOutput(Output):
 
     films: ClassVar[tuple[str, ...]] = ()
     save_latents: Annotated[
-        bool, typer.Option("--save-latents", help="Write each picture's latents beside it.", rich_help_panel=_OUTPUT)
+        bool, typer.Option("--save-latents", help="Write each picture's latents beside it.", rich_help_panel=OUTPUT)
     ] = False
 
 
@@ -154,7 +154,7 @@ Grid = Annotated[
     typer.Option(
         "--grid",
         help="One sheet instead of several pictures (faces of 256 pixels, or of --size).",
-        rich_help_panel=_OUTPUT,
+        rich_help_panel=OUTPUT,
     ),
 ]
 NoiseMode = Annotated[
@@ -167,6 +167,8 @@ NoiseMode = Annotated[
         "person was saved with.",
     ),
 ]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+Filter = Annotated[str, typer.Option("--filter", "--resize-filter", help="lanczos, box, bicubic, bilinear or hamming.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The seed for everything random.")]
 
 

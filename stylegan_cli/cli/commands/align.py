@@ -11,14 +11,12 @@ import typer
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import each_photo
 from stylegan_cli.cli.console import fetch, print_data, progress, tell
-from stylegan_cli.cli.options import Force, command, out_option
+from stylegan_cli.cli.options import OUTPUT, Force, command, out_option
 from stylegan_cli.errors import UsageError
 from stylegan_cli.files import file_digest, write_bytes
 
 if TYPE_CHECKING:
     from stylegan_cli.latents.named import Photo
-
-_OUTPUT = "Output"
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class AlignOutput:
         out_option("A .png file, or a folder. By default, a new file here; for several faces, a new folder."),
     ] = None
     size: Annotated[
-        int, typer.Option(min=16, max=4096, help="Width of an aligned face in pixels.", rich_help_panel=_OUTPUT)
+        int, typer.Option(min=16, max=4096, help="Width of an aligned face in pixels.", rich_help_panel=OUTPUT)
     ] = 1024
     force: Force = False
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stylegan_cli.cli.console import print_data, progress, tell
-from stylegan_cli.cli.options import ModelChoice, command
+from stylegan_cli.cli.options import Device, ModelChoice, command
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def bench(
         ),
     ] = False,
     seconds: Annotated[float, typer.Option(min=0, max=3600, help="Minimum seconds for each figure.")] = 5.0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure how fast this machine makes pictures: by model, precision and batch, compiled or not.

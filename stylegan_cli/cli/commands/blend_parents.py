@@ -9,7 +9,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.edits import Amounts, open_edits, parse_amounts
-from stylegan_cli.cli.options import Generation, Grid, PictureOutput, check_unused, command
+from stylegan_cli.cli.options import OUTPUT, Generation, Grid, PictureOutput, check_unused, command
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ class ChildOutput(PictureOutput):
 
     save_latents: Annotated[
         bool,
-        typer.Option(
-            "--save-latents/--no-save-latents", help="Write the children's latents.", rich_help_panel="Output"
-        ),
+        typer.Option("--save-latents/--no-save-latents", help="Write the children's latents.", rich_help_panel=OUTPUT),
     ] = True
 
 

@@ -10,7 +10,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import print_data, progress, tell
-from stylegan_cli.cli.options import check_unused, command, out_option
+from stylegan_cli.cli.options import OUTPUT, Filter, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ def dataset(
     transform: Annotated[
         str, typer.Option(help="center-crop, center-crop-wide, pad, stretch, or none (takes square pictures only).")
     ] = "center-crop",
-    filter: Annotated[
-        str, typer.Option("--filter", "--resize-filter", help="lanczos, box, bicubic, bilinear or hamming.")
-    ] = "lanczos",
+    filter: Filter = "lanczos",
     upscale: Annotated[
         bool, typer.Option("--upscale", help="Enlarge pictures that are too small, instead of leaving them out.")
     ] = False,
@@ -52,7 +50,7 @@ def dataset(
         int | None, typer.Option(min=1, help="Use at most this many pictures, the first by name.", show_default=False)
     ] = None,
     format: Annotated[str, typer.Option(help="png, webp or jpg.")] = "png",
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing .zip.", rich_help_panel="Output")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing .zip.", rich_help_panel=OUTPUT)] = False,
 ) -> None:
     """Make a data set for training from a folder or a .zip of pictures, in NVIDIA's layout.
 

@@ -21,7 +21,7 @@ from stylegan_cli.cli.edits import (
     split_names,
 )
 from stylegan_cli.cli.filming import FILMS, FRAMES, RATE, film_ending, save_film
-from stylegan_cli.cli.options import Generation, Paste, PictureOutput, check_unused, command, out_option
+from stylegan_cli.cli.options import OUTPUT, Generation, Paste, PictureOutput, check_unused, command, out_option
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import Photo
 
@@ -52,7 +52,7 @@ class EditOutput(PictureOutput):
         str | None,
         typer.Option(
             help="png, webp or jpg; mp4, webm or gif for a film. By default from --out, or png.",
-            rich_help_panel="Output",
+            rich_help_panel=OUTPUT,
         ),
     ] = None
 

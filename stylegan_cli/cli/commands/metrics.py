@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stylegan_cli.cli.console import fetch, print_data, progress, tell
-from stylegan_cli.cli.options import ModelChoice, Seed, check_unused, command
+from stylegan_cli.cli.options import Device, Filter, ModelChoice, Seed, check_unused, command
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,9 +49,7 @@ def metrics(
             min=4, max=1024, help="Compare at this many pixels instead of the smaller side's.", show_default=False
         ),
     ] = None,
-    filter: Annotated[
-        str, typer.Option("--filter", "--resize-filter", help="lanczos, box, bicubic, bilinear or hamming.")
-    ] = "lanczos",
+    filter: Filter = "lanczos",
     features: Annotated[
         str, typer.Option(help=r"efficientnet, or inception: FID itself, with pip install 'stylegan-cli\[fid]'.")
     ] = "efficientnet",
@@ -64,7 +62,7 @@ def metrics(
     class_index: Annotated[
         int | None, typer.Option("--class", min=0, help="For models with classes: only this class.", show_default=False)
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16; path length needs fp32.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

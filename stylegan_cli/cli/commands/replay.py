@@ -12,7 +12,7 @@ import typer
 from stylegan_cli.bands import BANDS
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import escaped, print_data, tell
-from stylegan_cli.cli.options import Generation, Output, command
+from stylegan_cli.cli.options import OUTPUT, Generation, Output, command
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class ReplayOutput(Output):
 
     format: Annotated[
         str | None,
-        typer.Option(help="png, webp or jpg; by default from --out, or the picture's own.", rich_help_panel="Output"),
+        typer.Option(help="png, webp or jpg; by default from --out, or the picture's own.", rich_help_panel=OUTPUT),
     ] = None
 
 
