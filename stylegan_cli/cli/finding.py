@@ -153,7 +153,7 @@ def units(scores: Mapping[str, Tensor]) -> dict[str, float]:
 
 
 @dataclass(frozen=True, eq=False)
-class Walk:
+class Trial:
     """Moves the `layers` of `people` `[n, w_dim]` and has them scored."""
 
     studio: Studio
@@ -210,19 +210,19 @@ def find(studio: Studio, search: Search, sample: Sample, score: Score | None) ->
     fitted = discovery.fit(sample.w, {name: learned[name] for name in (*search.targets, *search.kept)})
     walkers = of_seeds(studio, search.walkers).w
     with progress("measuring", search.faces) as advance:
-        walk = Walk(studio, score, walkers, search.layers, units(scores), advance)
-        return [_found(fitted, target, search, walk) for target in search.targets]
+        trial = Trial(studio, score, walkers, search.layers, units(scores), advance)
+        return [_found(fitted, target, search, trial) for target in search.targets]
 
 
-def _found(fitted: discovery.Fit, target: str, search: Search, walk: Walk) -> Direction:
-    """The direction of a target, corrected by what a walk along it shows."""
+def _found(fitted: discovery.Fit, target: str, search: Search, trial: Trial) -> Direction:
+    """The direction of a target, corrected by what a trial of it shows."""
     kept = [name for name in search.kept if name != target]
-    vector, moved = discovery.refine(fitted, target, kept, search.amount, search.rounds, walk.measure)
+    vector, moved = discovery.refine(fitted, target, kept, search.amount, search.rounds, trial.measure)
     quality = {"accuracy": fitted.accuracy[target], "R squared": fitted.explained[target]}
     changes = {"amount": search.amount, "ahead": moved.ahead, "behind": moved.behind}
     return Direction(
         target,
-        vector.expand(walk.studio.generator.num_ws, -1),
+        vector.expand(trial.studio.generator.num_ws, -1),
         title=SCORES[target].title if target in SCORES else "found from examples",
         response=fitted.responses[target].float(),
         found={"kept": kept},
