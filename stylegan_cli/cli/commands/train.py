@@ -14,7 +14,7 @@ import typer
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import INTERRUPTED
 from stylegan_cli.cli.console import counting, insist, print_data, silence, tell
-from stylegan_cli.cli.options import Seed, command
+from stylegan_cli.cli.options import Device, Seed, command
 from stylegan_cli.cli.train_given import all_given, choosing_pictures, is_recalled, recall, told_of
 from stylegan_cli.errors import UsageError
 from stylegan_cli.training import asked
@@ -134,7 +134,7 @@ def train(
         str, typer.Option(help="fd, kd, fd,kd or none; measured at some snapshots (5 % of the time) and at the end.")
     ] = "fd",
     seed: Seed = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     precision: Annotated[str, typer.Option(help="Precision of convolutions: auto, fp32, bf16 or fp16.")] = "auto",
     gpus: Annotated[int, typer.Option(min=1, hidden=True)] = 1,
     dry_run: Annotated[
