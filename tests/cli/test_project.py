@@ -873,7 +873,8 @@ def test_a_folder_is_not_made_for_nothing(stylegan, tiny_model, here):
 
 def test_who_has_a_model_of_something_else_is_told_of_aligned(stylegan, here):
     """Its own pictures show no face that could be found."""
-    assert stylegan("sample", "--seeds", 85, "--model", "faces-64", "-o", "own.png").exit_code == 0
+    own = ("sample", "--seeds", 2, "--psi", 3, "--model", "faces-64", "-o", "own.png")  # as good as none
+    assert stylegan(*own).exit_code == 0
     Image.open("own.png").convert("RGB").save("bare.png")
     Image.new("RGB", (64, 64)).save("sky.png")
     for words in (("project", "bare.png"), ("project", "sky.png"), ("mix", "--coarse", "sky.png")):
