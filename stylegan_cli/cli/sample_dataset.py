@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from itertools import chain, compress, islice
 from pathlib import Path
@@ -73,13 +73,21 @@ def _sample(
 ) -> None:
     """Makes everything that is still missing, with all processes."""
     _compute_alike(dataset, studio)
-    try:
-        _draw(dataset, studio, world, ranges, face)
+    with _telling_of_stop(dataset, world):
+        # Also around what is told: torchrun repeats the terminal's Ctrl-C.
+        with asked_to_stop() as is_asked, _telling_of_stop(dataset, world):
+            _draw(dataset, studio, world, ranges, face, is_asked)
         world.leave()
         if world.leads:
             with progress("packing", dataset.count) as advance:
                 dataset.finish(advance)
             print_data(dataset.path)
+
+
+@contextmanager
+def _telling_of_stop(dataset: ShardedDataset, world: World) -> Iterator[None]:
+    try:
+        yield
     except KeyboardInterrupt:
         if world.leads:
             # The others may still be writing their last pictures.
@@ -148,31 +156,31 @@ def _draw(
     world: World,
     ranges: list[range],
     face: Callable[[Person, int], Face],
+    is_asked: Callable[[], bool],
 ) -> None:
-    """Makes this process's share, and waits for the others."""
+    """Makes this process's share, and waits for the others. Raises KeyboardInterrupt if it is asked to stop."""
     todo, found = dataset.todo(world.rank), _found(dataset)
     note = f"({world.size} processes, about)" if world.size > 1 else ""
-    with asked_to_stop() as is_asked:
-        with ExitStack() as stack:
-            add = stack.enter_context(dataset.adding(world.rank))
-            advance = stack.enter_context(progress("sampling", dataset.count))
-            background = stack.enter_context(studio.background())
+    with ExitStack() as stack:
+        add = stack.enter_context(dataset.adding(world.rank))
+        advance = stack.enter_context(progress("sampling", dataset.count))
+        background = stack.enter_context(studio.background())
 
-            def write(index: int, done: int, ws: np.ndarray, encoded: bytes) -> None:
-                add(index, encoded, ws)
-                advance(min(found + done * world.size, dataset.count), note)
+        def write(index: int, done: int, ws: np.ndarray, encoded: bytes) -> None:
+            add(index, encoded, ws)
+            advance(min(found + done * world.size, dataset.count), note)
 
-            seeds = compress(enumerate(chain(*ranges)), todo)
-            people = ((index, seed, from_seed(studio.generator, seed, studio.psi)) for index, seed in seeds)
-            for done, (index, seed, person) in enumerate(_in_lots(people), start=1):
-                drawn = pixels(studio.generator, face(person, seed), studio.output.size)
-                ws = person.ws[: dataset.shape[0]].numpy()
-                background.submit(partial(encode_pixels, drawn, studio.format), partial(write, index, done, ws))
-                if is_asked():
-                    break
-        if is_asked():
-            raise KeyboardInterrupt
-        _wait(world, is_asked)
+        seeds = compress(enumerate(chain(*ranges)), todo)
+        people = ((index, seed, from_seed(studio.generator, seed, studio.psi)) for index, seed in seeds)
+        for done, (index, seed, person) in enumerate(_in_lots(people), start=1):
+            drawn = pixels(studio.generator, face(person, seed), studio.output.size)
+            ws = person.ws[: dataset.shape[0]].numpy()
+            background.submit(partial(encode_pixels, drawn, studio.format), partial(write, index, done, ws))
+            if is_asked():
+                break
+    if is_asked():
+        raise KeyboardInterrupt
+    _wait(world, is_asked)
 
 
 def _in_lots(people: Iterator[Made]) -> Iterator[Made]:

@@ -3,20 +3,26 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+MOMENT = 1.0  # seconds
 _HANGUP = getattr(signal, "SIGHUP", None)  # a terminal that closes; Windows has none
 
 
 @contextmanager
 def asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C, SIGTERM and a closing terminal ask for a stop after the current step; a second Ctrl-C stops at once."""
-    asked = threading.Event()
+    """Ctrl-C, SIGTERM and a closing terminal ask for a stop after the current step; a second Ctrl-C stops at once. One
+    within a moment is the same: under torchrun, processes hear each from the terminal and from torchrun."""
+    asked, since = threading.Event(), 0.0
 
     def on_signal(number: int) -> None:
-        if asked.is_set() and number == signal.SIGINT:
+        nonlocal since
+        if asked.is_set() and number == signal.SIGINT and time.monotonic() - since > MOMENT:
             raise KeyboardInterrupt
+        if not asked.is_set():
+            since = time.monotonic()
         asked.set()
 
     with _handled(on_signal, signal.SIGINT):
