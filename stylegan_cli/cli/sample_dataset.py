@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from functools import partial
 from itertools import chain, compress, islice
 from pathlib import Path
@@ -73,27 +73,31 @@ def _sample(
 ) -> None:
     """Makes everything that is still missing, with all processes."""
     _compute_alike(dataset, studio)
-    with _telling_of_stop(dataset, world):
-        # Also around what is told: torchrun repeats the terminal's Ctrl-C.
-        with asked_to_stop() as is_asked, _telling_of_stop(dataset, world):
+    with asked_to_stop() as is_asked:  # also while the user is told: torchrun repeats the terminal's Ctrl-C
+        try:
             _draw(dataset, studio, world, ranges, face, is_asked)
-        world.leave()
-        if world.leads:
-            with progress("packing", dataset.count) as advance:
-                dataset.finish(advance)
-            print_data(dataset.path)
+            world.leave()
+            if world.leads:
+                _pack(dataset, is_asked)
+        except KeyboardInterrupt:
+            if world.leads:
+                # The others may still be writing their last pictures.
+                there = f"{'about ' if world.size > 1 else ''}{dataset.there():,} of {dataset.count:,}"
+                insist(f"Stopped with {there} pictures done; run the same command again to continue.")
+            raise typer.Exit(INTERRUPTED) from None
 
 
-@contextmanager
-def _telling_of_stop(dataset: ShardedDataset, world: World) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        if world.leads:
-            # The others may still be writing their last pictures.
-            there = f"{'about ' if world.size > 1 else ''}{dataset.there():,} of {dataset.count:,}"
-            insist(f"Stopped with {there} pictures done; run the same command again to continue.")
-        raise typer.Exit(INTERRUPTED) from None
+def _pack(dataset: ShardedDataset, is_asked: Callable[[], bool]) -> None:
+    """Finishes a data set. Raises KeyboardInterrupt if it is asked to stop while pictures are copied."""
+    with progress("packing", dataset.count) as advance:
+
+        def on_picture(done: int) -> None:
+            advance(done)
+            if is_asked():
+                raise KeyboardInterrupt
+
+        dataset.finish(on_picture)
+    print_data(dataset.path)
 
 
 def _wishes(studio: Studio, generation: Generation, ranges: list[range]) -> dict[str, Any]:

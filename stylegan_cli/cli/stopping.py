@@ -15,18 +15,17 @@ _HANGUP = getattr(signal, "SIGHUP", None)  # a terminal that closes; Windows has
 def asked_to_stop() -> Iterator[Callable[[], bool]]:
     """Ctrl-C, SIGTERM and a closing terminal ask for a stop after the current step; a second Ctrl-C stops at once. One
     within a moment is the same: under torchrun, processes hear each from the terminal and from torchrun."""
-    asked, since = threading.Event(), 0.0
+    since: float | None = None
 
     def on_signal(number: int) -> None:
         nonlocal since
-        if asked.is_set() and number == signal.SIGINT and time.monotonic() - since > MOMENT:
-            raise KeyboardInterrupt
-        if not asked.is_set():
+        if since is None:
             since = time.monotonic()
-        asked.set()
+        elif number == signal.SIGINT and time.monotonic() - since > MOMENT:
+            raise KeyboardInterrupt
 
     with _handled(on_signal, signal.SIGINT):
-        yield asked.is_set
+        yield lambda: since is not None
 
 
 @contextmanager

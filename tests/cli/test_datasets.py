@@ -21,6 +21,7 @@ from stylegan_cli.cli import sample_dataset
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media import background
 from stylegan_cli.media.sampled import SampledFaces
+from stylegan_cli.media.sharded import ShardedDataset
 from stylegan_cli.media.sources import open_source, read_labels
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
@@ -260,3 +261,30 @@ def test_many_processes_make_data_sets_only(stylegan, tiny_model, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     result = stylegan("sample", "-n", 2, "--model", tiny_model)
     assert (result.exit_code, "--dataset" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("when", ["drawing", "packing"])
+def test_ctrl_c_that_is_repeated_is_told_once(stylegan, tiny_model, monkeypatch, when):
+    """As torchrun repeats it: here while the user is being told."""
+
+    def interrupted(call):
+        def then(*words):
+            signal.raise_signal(signal.SIGINT)
+            return call(*words)
+
+        return then
+
+    def pack(_dataset, on_picture):
+        signal.raise_signal(signal.SIGINT)
+        on_picture(1)
+        pytest.fail("went on")
+
+    monkeypatch.setattr(ShardedDataset, "there", interrupted(ShardedDataset.there))
+    if when == "drawing":
+        monkeypatch.setattr(sample_dataset, "pixels", interrupted(sample_dataset.pixels))
+    else:
+        monkeypatch.setattr(ShardedDataset, "finish", pack)
+    result = stylegan("sample", "-n", 3, "--size", 4, "--model", tiny_model, "--dataset", "data.zip")
+    assert (result.exit_code, result.stderr.count("Stopped")) == (130, 1), result.stderr
+    assert "of 3 pictures done; run the same command again" in result.stderr
+    assert not Path("data.zip").exists()
