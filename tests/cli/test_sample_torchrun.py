@@ -137,7 +137,7 @@ def test_ctrl_c_is_one_sentence(here, words):
         r"Stopped with about (\d+) of 400 pictures done; run the same command again to continue\.", err
     )
     assert 0 <= len(whole_pictures(folder)) - int(told) < 10
-    assert (out, re.findall(r"^(?:Stopped|Error).*", err, re.MULTILINE)) == ("", re.findall("Stopped.*", err))
+    assert (out, err.count("Stopped"), err.count("Error: ")) == ("", 1, 0)  # torchrun's own lines may stand around it
     assert not list(folder.glob("**/.*.part*"))
 
 
