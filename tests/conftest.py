@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from command_tree import TOP
+from hypothesis import settings
 from PIL import Image
 from tiny_generator import make_tiny
 from typer.testing import CliRunner
@@ -20,6 +21,9 @@ GOLDEN = Path(__file__).parent / "golden"
 torch.set_num_threads(1)
 # Scripts start background processes in such a way that Ctrl-C is ignored; tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# A slow machine is no failure, and a failure can be had again.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from png_by_hand import chunk
@@ -59,7 +59,6 @@ def example(num_ws=5, w_dim=4):
     return Recipe(sheet, "tiny", "0" * 64, "fp32", "cpu", 16, "stylegan mix")
 
 
-@settings(deadline=None)
 @given(made)
 def test_text_and_back(recipe):
     again = loads(dumps(recipe), "x")

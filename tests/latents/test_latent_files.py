@@ -54,7 +54,6 @@ def test_nvidias_projected_w(tmp_path):
     assert np.array_equal(files.read(tmp_path / "projected_w.npz").array, W[None])
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(width=32), min_size=4, max_size=4), st.integers(1, 3))
 def test_what_is_streamed_is_what_is_read(tmp_path_factory, numbers, rows):
     path = tmp_path_factory.mktemp("streamed") / "w.npy"
@@ -81,7 +80,7 @@ def test_truncated_npy(tmp_path, size):
         files.read(tmp_path / "a.npy")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_truncated_npz(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("cut") / "a.npz"
@@ -93,7 +92,7 @@ def test_truncated_npz(tmp_path_factory, data):
 
 
 @pytest.mark.parametrize("ending", ["npy", "npz"])
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.data())
 def test_a_flipped_byte_is_never_more_than_a_sentence(tmp_path_factory, ending, data):
     path = tmp_path_factory.mktemp("flip") / f"a.{ending}"

@@ -268,7 +268,7 @@ def test_sizes_are_known_without_decoding():
         assert size_of(io.BytesIO(encoded(Image.new("RGB", (30, 20)), format))) == (30, 20)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_damaged_photos_of_iphones_say_so(data):
     says_so(PHONE[: data.draw(st.integers(12, len(PHONE)))], data)
@@ -312,7 +312,7 @@ def test_bombs(edge):
         decode(png(edge, edge, 1, 0, b""))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "TGA", "PPM", "AVIF", "JPEG2000"]), st.data())
 def test_damaged_ones_say_so(format, data):
     says_so(encoded(Image.radial_gradient("L").resize((32, 32)).convert("RGB"), format), data)

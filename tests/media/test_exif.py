@@ -183,7 +183,7 @@ def test_too_much_is_left_out():
     assert encode(Image.new("RGB", (8, 8)), "jpg", exif=exif.kept(written.tobytes().removeprefix(b"Exif\0\0")))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_damaged_data_stop_nothing(data):
     content = bytearray(camera(data.draw(st.sampled_from("<>"))))

@@ -174,7 +174,7 @@ def test_drift_is_one_for_the_models_own_people_on_average(tiny):
     assert sum(halves) == pytest.approx(sum(drifts) / 2, rel=1e-4)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0.5, 3), st.floats(-50, 50))
 def test_the_limit_is_reached_and_not_passed(tiny, limit, amount):
     ruler, jon = editing.ruler_of(tiny), from_seed(tiny, 1, 0.3)
