@@ -4,10 +4,11 @@ import signal
 import sys
 from pathlib import Path
 
+import plain_environment  # noqa: F401 before typer
 import pytest
 import torch
 from command_tree import TOP
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from PIL import Image
 from tiny_generator import make_tiny
 from typer.testing import CliRunner
@@ -22,7 +23,7 @@ torch.set_num_threads(1)
 # Scripts start background processes in such a way that Ctrl-C is ignored; tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # A slow machine is no failure, and a failure can be had again.
-settings.register_profile("steady", deadline=None, derandomize=True)
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
 

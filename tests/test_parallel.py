@@ -63,15 +63,22 @@ def test_gpus_add_through_nccl_and_processes_talk_through_gloo(launched, monkeyp
 
 
 def test_waiting_for_the_others_can_be_stopped(monkeypatch):
-    others = threading.Event()
-    monkeypatch.setattr(parallel.dist, "rendezvous", lambda *_, **__: iter(others.wait, None))
+    """The wait itself, which hears nothing, is on another thread."""
+    others, waiting = threading.Event(), []
+
+    def rendezvous(*_, **__):
+        waiting.append(threading.current_thread())
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return iter(others.wait, None)
+
+    monkeypatch.setattr(parallel.dist, "rendezvous", rendezvous)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
         with pytest.raises(KeyboardInterrupt):
             parallel.join(CPU)
     finally:
         others.set()
+    assert waiting != [threading.main_thread()]
 
 
 @pytest.mark.parametrize(

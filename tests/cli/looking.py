@@ -35,8 +35,8 @@ def contents(folder):
 
 
 def whole_pictures(folder):
-    """Those of an unfinished data set in a folder, and when each was written; or in the zips of a zip, and where."""
-    found = {path: path.stat().st_mtime_ns for path in folder.rglob("img*.png")}
+    """Those of an unfinished data set in a folder, and which file each is; or in the zips of a zip, and where."""
+    found = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.rglob("img*.png")}
     for shard in folder.glob("shard*.zip"):
         found |= {about.filename: (shard, about.header_offset) for about in grown(shard)}
     return found

@@ -33,17 +33,12 @@ def nobody_goes_on():
     started.clear()
 
 
-def hear_ctrl_c():
-    """Whoever runs tests in a shell's background has its children ignore it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def start(*words, env=None, **options):
     command = [*STYLEGAN, *map(str, words)]
     environment = os.environ | QUICK | (env or {})
     environment.pop("PYTHONUNBUFFERED", None)  # users have none
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(command, env=environment, **{"preexec_fn": hear_ctrl_c} | pipes | options)
+    process = subprocess.Popen(command, env=environment, **pipes | options)
     started.append(process)
     return process
 
@@ -64,6 +59,7 @@ def wait_for(found, process):
     raise AssertionError("it did not get so far")
 
 
+EAGER = ("--compile", "off")  # compiling takes its time and its memory once, and only for many pictures
 STOPPED = "Stopped. Finished results are kept; nothing is half-written.\n"
 LONG = {
     "film": (["interpolate", 1, 2, "--frames", 100_000, "--out", "film.mp4"], "*.part.mp4"),
@@ -93,9 +89,9 @@ LEFT = r"data(\.zip\.part)?/(00000/img\d+\.png|shard0\.zip|manifest\.json|w\.npy
     ids=[*LONG, "film terminated", "zip terminated", "film without its terminal"],
 )
 def test_ctrl_c(here, tiny_model, words, sign, number):
-    process = start(*words, "--size", 32, "--model", tiny_model)
+    process = start(*words, "--size", 32, "--model", tiny_model, *EAGER)
     wait_for(lambda: list(here.glob(sign)), process)
-    time.sleep(0.3)
+    time.sleep(0.1)  # to the middle of things
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     left = names(here)
@@ -103,7 +99,8 @@ def test_ctrl_c(here, tiny_model, words, sign, number):
     of_a_data_set = f"Stopped with {done} of 1,000,000 pictures done; run the same command again to continue.\n"
     assert (process.returncode, err) == (130, of_a_data_set if "--dataset" in words else STOPPED)
     assert all(re.fullmatch(LEFT, name) for name in left)
-    assert out.splitlines() == [name for name in left if name.startswith("faces/")]
+    made = [name for name in left if name.startswith("faces/")]
+    assert out.splitlines() in (made, made[:-1])  # it may be stopped after writing a picture, and before telling
 
 
 def test_shells_complete_commands_and_options(here):
@@ -170,11 +167,9 @@ def test_nobody_takes_the_name_that_another_chose(here, tiny_model):
 
 def test_paths_are_told_when_the_files_are_there(here, tiny_model):
     """And not at the end: other programs may wait for them."""
-    process = start("sample", "-n", 300, "--size", 8, "--model", tiny_model, "-o", "faces")
+    process = start("sample", "-n", 100_000, "--size", 8, "--model", tiny_model, "-o", "faces", *EAGER)
     assert Path(process.stdout.readline().strip()).is_file()
-    assert len(names(here / "faces")) < 300  # at the first word of one, others are still to come
-    assert len(process.stdout.readlines()) == 299
-    assert process.wait(timeout=60) == 0
+    assert process.poll() is None  # at the first word of one, others are still to come
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -241,8 +236,6 @@ for words in {[list(map(str, words)) for words in commands]!r}:
     return (last - before) / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
-# Compiling takes its memory once, and only for many pictures.
-EAGER = ("--compile", "off")
 MANY = {
     "dataset": (600, lambda n: ["sample", "-n", n, "--dataset", f"{n}.zip"]),
     "pictures": (600, lambda n: ["sample", "-n", n, "--out", f"{n}", "--save-latents"]),

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -346,13 +347,15 @@ def test_a_terminal_that_closes_costs_no_work(faces, here):
     if process == 0:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores
         os.execve(
-            sys.executable, [sys.executable, "-m", "stylegan_cli", *command], os.environ | {"OMP_NUM_THREADS": "1"}
+            sys.executable,
+            [sys.executable, "-m", "stylegan_cli", *command],
+            os.environ | {"OMP_NUM_THREADS": "1", "TERM": "xterm"},
         )
-    shown = b""
-    while b"of 9000 kimg" not in shown:
+    shown, deadline = b"", time.monotonic() + 120
+    while b"pictures/s" not in shown and select.select([terminal], [], [], deadline - time.monotonic())[0]:
         shown += os.read(terminal, 4096)
-    time.sleep(1)
     os.close(terminal)
+    assert b"pictures/s" in shown
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 130
     assert tensors("run")[1]["nimg"] > 0
     assert (here / "run/network-snapshot.safetensors").exists()
@@ -938,6 +941,14 @@ main()
 """
 
 
+def in_processes(here, command):
+    """What became of a command in two processes."""
+    return subprocess.run(
+        [*TORCHRUN, *command], cwd=here, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
+        timeout=300,
+    )  # fmt: skip
+
+
 @pytest.mark.slow
 def test_processes_that_see_different_disks(stylegan, here, monkeypatch):
     """They would train a model of two minds; one sentence, of all."""
@@ -948,8 +959,8 @@ def test_processes_that_see_different_disks(stylegan, here, monkeypatch):
     with monkeypatch.context() as there:
         there.chdir(here / "one")
         assert stylegan("train", "--data", "faces", "--outdir", "run", *options).exit_code == 0
-    command = [*TORCHRUN, "elsewhere.py", "train", "--data", "faces", "--outdir", "run", *options, "--kimg", "0.016"]
-    ended = subprocess.run(command, cwd=here, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    command = ["elsewhere.py", "train", "--data", "faces", "--outdir", "run", *options, "--kimg", "0.016"]
+    ended = in_processes(here, command)
     assert ended.returncode == 1
     sentence = "Error: the processes do not start with the same checkpoints; all must see the same --outdir and"
     assert ended.stderr.count(sentence) == 1, ended.stderr
@@ -961,10 +972,7 @@ def test_a_damaged_picture_that_another_process_meets(here):
     """The part of a batch that the second process reads: the first one writes the checkpoint, and tells."""
     met = next(m for m in (damaged(here / "faces", after) for after in range(12, 80)) if m % 8 >= 4)
     command = ["-m", "stylegan_cli", "train", "--data", "faces", "--outdir", "run"]
-    ended = subprocess.run(
-        [*TORCHRUN, *command, *words(batch_gpu=4, kimg=9, tick=5)], cwd=here, capture_output=True, text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    ended = in_processes(here, [*command, *words(batch_gpu=4, kimg=9, tick=5)])
     assert len(re.findall(r"Error: 0\d\d.png in faces is damaged", ended.stderr)) == 1, ended.stderr
     assert tensors(here / "run")[1]["nimg"] == met // 8 * 8
 
@@ -977,10 +985,7 @@ def test_two_processes_do_what_one_does(stylegan, faces, here):
     shutil.copytree(here / "one", here / "two")
     command += ["--kimg", "0.064"]
     assert stylegan(*command, "--outdir", "one").exit_code == 0
-    subprocess.run(
-        [*TORCHRUN, "-m", "stylegan_cli", *command, "--outdir", "two"], check=True, cwd=here, capture_output=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    in_processes(here, ["-m", "stylegan_cli", *command, "--outdir", "two"]).check_returncode()
     (one, progress), (two, also) = tensors(here / "one"), tensors(here / "two")
     assert progress == pytest.approx(also, rel=1e-3)
     for key, tensor in one.items():

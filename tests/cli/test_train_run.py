@@ -48,6 +48,7 @@ def test_what_befell_one_process_it_tells_itself():
 def test_only_another_ctrl_c_ends_at_once(monkeypatch):
     """A second SIGTERM, as of a scheduler that asks every process of a group, waits for the present step, too; and so
     does a Ctrl-C that torchrun repeats."""
+    monkeypatch.setattr(stopping, "MOMENT", float("inf"))
     with asked_to_stop() as asked:
         assert not asked()
         try:

@@ -62,10 +62,10 @@ def refused(
     costs."""
     path = tmp_path / f"hostile{ending}"
     path.write_bytes(content)
-    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     with pytest.raises(StyleganError) as caught:
         part(importers.read(path))
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kB
     sentence = str(caught.value)
     assert sentence.startswith(str(path))
