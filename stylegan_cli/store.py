@@ -322,7 +322,10 @@ def add(text: str, name: str = "", force: bool = False, progress: Progress = no_
     from stylegan_cli import modelfile
     from stylegan_cli.encoder import model_of
 
-    name = name or Path(_file_at(text) if is_url(text) else Path(text).resolve()).stem
+    if text in models():
+        raise UsageError(f"{text} is a model's name already; give a file, a URL or a training run's folder")
+    here = Path(_file_at(text)) if is_url(text) else Path(text).resolve()
+    name = name or (here.name if here.is_dir() else here.stem)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise UsageError(f"{name!r} cannot be a model's name; choose one with --name, of letters, digits, - and _")
     if (Path(name) / SNAPSHOT).is_file():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain, islice
 
 from stylegan_cli.cli.console import is_silent, tell
@@ -46,17 +46,21 @@ def _doubt(studio: Studio, name: str, people: Sequence[Person]) -> None:
             return
 
 
-def check_truncation(studio: Studio, texts: Iterable[str], in_z: bool = False) -> None:
-    """Checks that there is a seed among these people if truncation is asked for. If they move `in_z`, a cutoff also
-    tells whether the z of latents is still theirs."""
-    if not any(map(references.is_seed, texts)):
-        given = {name: value for name, value in studio.truncating.items() if not (in_z and name == "--cutoff")}
-        check_unused("only seeds are truncated, and latents are used unchanged", given)
+def check_for_seeds(studio: Studio, texts: Sequence[str], in_z: bool = False) -> None:
+    """Checks that there is a seed among these people if truncation or a class is asked for. If they move `in_z`, a
+    cutoff also tells whether the z of latents is still theirs, and the class where they move; photos are searched for
+    in a class."""
+    if any(map(references.is_seed, texts)):
+        return
+    given = {name: value for name, value in studio.truncating.items() if not (in_z and name == "--cutoff")}
+    check_unused("only seeds are truncated, and latents are used unchanged", given)
+    if not in_z and not any(map(references.photo, texts)):
+        check_unused("only seeds have a class, and latents are used unchanged", {"--class": studio.class_index})
 
 
 def several(studio: Studio, texts: Sequence[str], in_z: bool = False) -> list[Person]:
     """Several people. Photos come last: errors in the others are reported before minutes are spent."""
-    check_truncation(studio, texts, in_z)
+    check_for_seeds(studio, texts, in_z)
     others = {text: person(studio, text) for text in texts if not references.photo(text)}
     return [others.get(text) or person(studio, text) for text in texts]
 

@@ -92,9 +92,11 @@ class Studio:
         self.generator, self.precision = open_generator(choice)
         self.model, self.psi = choice.model, 1.0
         self.truncating: dict[str, float | None] = {}  # the options for that, as given
+        self.class_index: int | None = None
         self.shows = output.show
         self.compile, self.is_compiled = "off", False
         if isinstance(choice, OfClass) and choice.class_index is not None:
+            self.class_index = choice.class_index
             self.generator.choose_class(choice.class_index)
         if isinstance(choice, Generation):
             self.psi = PSI if choice.psi is None else choice.psi

@@ -133,7 +133,8 @@ def _taps(kernel: Stored) -> tuple[float, ...]:
         taps = values.sum(dim=0) / values[:, 0].sum()
         outer = torch.outer(taps, taps) if len(values) > 1 else taps[None]
         if torch.allclose(outer / outer.sum(), values / values.sum(), atol=1e-6):
-            return tuple(round(tap, 5) for tap in taps.tolist())
+            # Whole numbers as integers, as in configs: a model's identity must not depend on who wrote its file.
+            return tuple(int(tap) if tap.is_integer() else tap for tap in (round(tap, 5) for tap in taps.tolist()))
     raise RefusedError("its resampling filter is not separable")
 
 

@@ -43,7 +43,7 @@ def rgb_bias(x: Tensor) -> Tensor:
     return x.flatten()
 
 
-DECODER = "decoder."
+DECODER, PARALLEL = "decoder.", "module."
 # The inverses of the key map's steps.
 BACK: dict[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = {
     as_is: as_is,
@@ -57,6 +57,7 @@ BACK: dict[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = {
 # generate.py uses, rounded to this step. It is part of the model's identity, which must not depend on a machine's
 # rounding.
 W_AVG_SAMPLES, W_AVG_STEP = 4096, 2.0**-16
+LOT = 64  # z at a time: a file may have a very wide mapping network
 
 
 def read(tree: Mapping[str, Any]) -> Drafts:
@@ -64,9 +65,9 @@ def read(tree: Mapping[str, Any]) -> Drafts:
     mean = {"latent_avg": tree["latent_avg"]} if "latent_avg" in tree else {}
     return Drafts(
         "rosinality StyleGAN2 checkpoint",
-        _generator({**tree.get("g_ema", tree.get("g", tree)), **mean}),
+        _generator(tree.get("g_ema", tree.get("g", tree)), mean),
         partial(_discriminator, tree["d"]) if "d" in tree else None,
-        (lambda: _generator({**tree["g"], **mean})) if tree.keys() >= {"g", "g_ema"} else None,
+        (lambda: _generator(tree["g"], mean)) if tree.keys() >= {"g", "g_ema"} else None,
         {} if mean else {"w_avg": f"computed from {W_AVG_SAMPLES} z of seed 0"},
     )
 
@@ -92,7 +93,8 @@ def read_decoder(tree: Mapping[str, Any]) -> Drafts:
     return read(found if mean is None else {**found, "latent_avg": mean})
 
 
-def _generator(found: Mapping[str, Any]) -> Draft:
+def _generator(state: Mapping[str, Any], mean: Mapping[str, Any]) -> Draft:
+    found = {**_unwrapped(state), **mean}
     blocks = 1 + count(found, "to_rgbs.{}.bias")
     pending = rename(found, generator_keys(blocks, count(found, "style.{}.weight", start=1)))
     draft = configs.stylegan2_generator(pending, **_filter(found))
@@ -104,9 +106,16 @@ def _generator(found: Mapping[str, Any]) -> Draft:
     return draft
 
 
-def _discriminator(found: Mapping[str, Any]) -> Draft:
+def _discriminator(state: Mapping[str, Any]) -> Draft:
+    found = _unwrapped(state)
     blocks = 1 + count(found, "convs.{}.skip.1.weight", start=1)
     return configs.stylegan2_discriminator(rename(found, discriminator_keys(blocks)), **_filter(found))
+
+
+def _unwrapped(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A state dict without what DataParallel puts before all its names."""
+    is_wrapped = all(str(name).startswith(PARALLEL) for name in state)
+    return {name.removeprefix(PARALLEL): value for name, value in state.items()} if is_wrapped else state
 
 
 def _filter(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,9 +136,10 @@ def _mean_w(draft: Draft) -> Tensor:
     tensors = {name: one.load().double() for name, one in draft.pending.items() if name.startswith("mapping.fc")}
     zeros = torch.zeros(draft.config["w_dim"], dtype=torch.float64)
     generator.load_state_dict({**tensors, "mapping.w_avg": zeros}, strict=False, assign=True)
-    z = np.random.RandomState(0).randn(W_AVG_SAMPLES, generator.z_dim)
+    numbers = np.random.RandomState(0)
+    lots = (torch.from_numpy(numbers.randn(LOT, generator.z_dim)) for _ in range(W_AVG_SAMPLES // LOT))
     with torch.no_grad():
-        mean = generator.to_w(torch.from_numpy(z)).mean(dim=0)
+        mean = sum((generator.to_w(z).sum(dim=0) for z in lots), zeros) / W_AVG_SAMPLES
     return ((mean / W_AVG_STEP).round() * W_AVG_STEP).float()
 
 
@@ -170,10 +180,16 @@ def _fits(config: Config) -> bool:
     return network == ("skip", 0, 3, 4) and mapping == (config.w_dim, config.w_dim, 0.01)
 
 
-def has_usual_sizes(config: Config) -> bool:
-    """Whether rosinality's code builds networks with these numbers of feature maps: 512 up to 32 pixels, then as scaled
-    by its --channel_multiplier."""
-    return all(config.channels(r) == (512 if r <= 32 else config.channel_base // r) for r in config.resolutions)
+def unusual_sizes(config: Config) -> list[str]:
+    """What has to be changed in rosinality's scripts for a network of other sizes than theirs: a `w` of 512, 8 mapping
+    layers, and 512 feature maps up to 32 pixels, then as scaled by their --channel_multiplier."""
+    usual = all(config.channels(r) == (512 if r <= 32 else config.channel_base // r) for r in config.resolutions)
+    told = {
+        f"latent to {config.w_dim}": config.w_dim == 512,
+        f"n_mlp to {config.mapping_layers}": config.mapping_layers == 8,
+        "the channel table": usual,
+    }
+    return [name for name, is_usual in told.items() if not is_usual]
 
 
 def generator_keys(blocks: int, mapping_layers: int) -> KeyMap:

@@ -285,6 +285,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "torch_utils.persistence._reconstruct_persistent_obj": lambda meta: Record("module", meta),
     "dnnlib.tflib.network.Network": lambda: Record("network"),
     "argparse.Namespace": lambda: Record("namespace"),
+    "pathlib.PosixPath": lambda *_: Record("path"),
 }
 # The names in NumPy 2 and Python 2 for the same things.
 ALIASES = {
@@ -292,6 +293,11 @@ ALIASES = {
     "numpy._core.multiarray._reconstruct": "numpy.core.multiarray._reconstruct",
     "numpy._core.numeric._frombuffer": "numpy.core.numeric._frombuffer",
     "__builtin__.set": "builtins.set",
+    # Training options hold paths.
+    **dict.fromkeys(
+        ("pathlib.PurePosixPath", "pathlib.WindowsPath", "pathlib.PureWindowsPath", "pathlib._local.PosixPath"),
+        "pathlib.PosixPath",
+    ),
 }
 
 STOP = ord(".")

@@ -70,9 +70,11 @@ def _listed(text: str) -> Iterator[str]:
         yield text
         return
     name, number = numbered(text)
-    # Names of files and captions may contain commas; after a number, other references may follow.
-    is_one = is_file(name) and ("," not in number or _is_caption(number, Path(name)))
-    parts = [text] if is_one else [part.strip() for part in text.split(",") if part.strip()]
+    end = 0  # of what is not a list: names of files and captions may contain commas
+    if is_file(name):
+        is_whole = "," not in number or _is_caption(number, Path(name))
+        end = len(text) if is_whole else text.index(",", len(name))
+    parts = [part.strip() for part in (text[:end], *text[end:].split(",")) if part.strip()]
     if not parts:
         raise UsageError(f"{text!r} contains no people; give seeds, latents, pictures or names, like 3,5-9,jon")
     for part in parts:

@@ -12,10 +12,13 @@ from stylegan_cli.generator import Layer
 
 def parse_layers(text: str, layers: Sequence[Layer]) -> tuple[int, ...]:
     """`coarse`, `middle,fine`, `all`, `none`, `0-3`, `0-3,8` as sorted indices into `ws`. Raises UsageError if `layers`
-    does not have them."""
+    does not have them: small models have no fine ones."""
     chosen: set[int] = set()
-    for word in _words(text):
+    for word in (words := _words(text)):
         chosen |= _word(word, layers)
+    if not chosen and (bands := [word for word in words if word in BANDS]):
+        largest = max(layer.resolution for layer in layers)
+        raise UsageError(f"this model, whose pictures have {largest} pixels, has no {' and no '.join(bands)} layers")
     return tuple(sorted(chosen))
 
 

@@ -13,15 +13,18 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.generator import Generator, Origin
 
 Tensors = dict[str, Tensor]
-# What may differ between the configs of two networks: numbers that do not affect drawing, and StyleGAN2's clamp, which
-# was added with ADA and rarely has an effect.
-FREE = ("w_avg_beta", "magnitude_ema_beta", "conv_clamp")
+# What may differ between the configs of two networks: numbers that do not affect drawing; StyleGAN2's clamp, which was
+# added with ADA and rarely has an effect; and sizes, which there are several ways to say: tensors show them.
+FREE = {
+    *("w_avg_beta", "magnitude_ema_beta", "conv_clamp"),
+    *("channel_base", "channel_max", "fmap_base", "fmap_max", "mapping_width", "embed_dim"),
+}
 
 
 def swap_layers(low: Generator, high: Generator, at: int, smooth: bool = False) -> Tensors:
     """The mapping and resolutions below `at` from `low`, resolutions from `at` on from `high` (Pinkney and Adler 2020,
-    arXiv:2010.05334). `smooth` blends over about two doublings instead of cutting. Raises UsageError if there are no
-    layers of `at` pixels, StyleganError if the networks' shapes differ."""
+    arXiv:2010.05334, whose r_swap is the resolution below `at`). `smooth` blends over about two doublings instead of
+    cutting. Raises UsageError if there are no layers of `at` pixels, StyleganError if the networks' shapes differ."""
     resolutions = sorted({layer.resolution for layer in low.layers})
     if at not in resolutions:
         raise UsageError(f"--at {at}: {low.origin.name} has the resolutions {', '.join(map(str, resolutions))}")
@@ -56,7 +59,8 @@ def blended(one: Generator, other: Generator, tensors: Tensors) -> Generator:
 def _shape(generator: Generator) -> dict[str, Any]:
     """What two networks must have in common, by name."""
     config = {"resolution": generator.resolution} | asdict(generator.config)
-    return {"family": generator.family} | {key: value for key, value in config.items() if key not in FREE}
+    sizes = {name: list(tensor.shape) for name, tensor in generator.state_dict().items()}
+    return {"family": generator.family} | {key: value for key, value in config.items() if key not in FREE} | sizes
 
 
 def _lerp(one: Generator, other: Generator, share: Callable[[str], float]) -> Tensors:

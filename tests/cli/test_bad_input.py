@@ -423,6 +423,7 @@ WORDS = {
     "person seed": (["noise", 2**32], "the seed 4294967296 is too large"),
     "person seed endless": (["noise", "9" * 5000], "the seed 99999999999999999999... is too large"),
     "sheet": (["sample", "--seeds", "0-99", "--grid", "--size", 8192], "is too large; use a smaller --size"),
+    "family": (["blend-parents", 1, 2, "-n", 100, "--size", 2048, "-o", "kids"], "is too large; use a smaller --size"),
     "sheet in a folder": (["sample", "--seeds", "0-99", "--grid", "--size", 8192, "--out", "d"], "is too large"),
     "replay of nothing": (["replay", "nothing.png"], "PICTURE"),
 }

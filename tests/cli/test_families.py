@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from looking import size_of
 from PIL import Image
 from small_families import CONFIGS, make
 
@@ -142,11 +143,34 @@ def test_a_picture_of_another_model_is_refused(stylegan, files):
     refused(stylegan("mix", "--coarse", "a.png", "--model", "b.safetensors"), 1, "was made with the model stylegan1")
 
 
-def test_shares_of_bands_that_a_model_does_not_have(stylegan, here):
-    """It is as if they were not said."""
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["mix", "--coarse", 1, "--fine", 2],
+        ["mix", "--rows", 1, "--cols", 2, "--styles", "fine"],
+        ["interpolate", 1, "--fine", 2],
+        ["blend-parents", 1, 2, "--coarse", 0.7, "--fine", 0.3],
+        ["noise", 1, "--layers", "fine"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_bands_that_a_model_does_not_have(stylegan, here, words):
     modelfile.save(make("stylegan1", resolution=32), Path("a.safetensors"), {})
-    shares = "--coarse", 0.7, "--middle", 0.5, "--fine", 0.3, "--layers", "0=0.2"
-    done(stylegan("blend-parents", 1, 2, *shares, "--model", "a.safetensors"))
+    refused(
+        stylegan(*words, "--model", "a.safetensors"), 2, "this model, whose pictures have 32 pixels, has no fine layers"
+    )
+
+
+def test_a_class_for_latents(stylegan, here):
+    """Latents are of a class already."""
+    modelfile.save(make("stylegan2", c_dim=3), Path("a.safetensors"), {})
+    model = "--class", 1, "--model", "a.safetensors"
+    done(stylegan("sample", 5, "--out", "a.png", *model))
+    refused(
+        stylegan("sample", "a.png", *model), 2, "only seeds have a class, and latents are used unchanged; leave out"
+    )
+    done(stylegan("sample", "a.png", 6, *model))
+    done(stylegan("noise", "a.png", "--jitter", 0.3, *model))
 
 
 def test_added_models_have_names(stylegan, files, own_models):
@@ -156,9 +180,12 @@ def test_added_models_have_names(stylegan, files, own_models):
     assert np.array_equal(np.array(Image.open(a)), np.array(Image.open(b)))
     refused(stylegan("models", "add", files["stylegan1"], "--name", "mine"), 1, "already a model called mine")
     refused(stylegan("models", "add", files["stylegan1"], "--name", "../x"), 2, "cannot be a model's name")
+    refused(stylegan("models", "add", "ffhq", "--name", "x"), 2, "ffhq is a model's name already; give a file")
     Path("run").mkdir()
     Path("run", store.SNAPSHOT).write_bytes(files["stylegan1"].read_bytes())
     refused(stylegan("models", "add", "run"), 2, "run is also the folder of a training run here; choose another name")
+    Path("run").rename("run.v2")
+    refused(stylegan("models", "add", "run.v2"), 2, "'run.v2' cannot be a model's name; choose one with --name")
     found = store.source("mine").own_directions
     found.mkdir(parents=True)
     (found / "smile.npz").touch()
@@ -253,7 +280,10 @@ def test_blending_needs_one_shape_and_a_resolution_that_exists(stylegan, files):
 def test_rosinality_round_trip(stylegan, files):
     converted = stylegan("models", "convert", files["stylegan2"], "theirs.pt")
     assert (converted.exit_code, converted.stdout) == (0, "theirs.pt\n")
-    assert "change its channel table for this model" in converted.stderr  # theirs has more feature maps
+    sizes = "for this model, change latent to 8 and n_mlp to 2 and the channel table there"
+    assert sizes in converted.stderr
+    blended = done(stylegan("models", "blend", files["stylegan2"], "theirs.pt", "--at", 16, "--out", "b.safetensors"))
+    assert size_of(done(stylegan("sample", "--model", blended[0]))[0]) == (64, 64)
     a, b = (done(stylegan("sample", "--seeds", 1, "--model", m))[0] for m in ("theirs.pt", files["stylegan2"]))
     difference = np.abs(np.array(Image.open(a), np.int32) - np.array(Image.open(b), np.int32))
     assert difference.max() <= 1

@@ -6,8 +6,9 @@ import argparse
 import json
 import math
 import re
+import resource
 from dataclasses import asdict, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import forge
@@ -273,6 +274,13 @@ def test_export_to_rosinality_and_back(tmp_path: Path) -> None:
     )
 
 
+def test_a_model_is_the_same_in_another_layout(tmp_path: Path) -> None:
+    network = tensorflow(NAMES["sg2tf_64.pkl"]["Gs"])
+    checkpoint = importers.read(write(tmp_path, forge.dumps((network, network, network))))
+    rosinality.save(importers.generator(checkpoint, "x"), tmp_path / "out.pt")
+    assert importers.read(tmp_path / "out.pt").identity == checkpoint.identity
+
+
 @pytest.mark.parametrize(("base", "most"), [(3000, 128), (1000, 512), (90, 7), (16384, 512)])
 def test_sizes_follow_from_channels(base: int, most: int) -> None:
     """Also where a base is no multiple of the resolution."""
@@ -324,7 +332,7 @@ def test_generators_of_encoders(tmp_path: Path, layers: int | None) -> None:
     decoder = {f"decoder.{name}": tensor for name, tensor in state.items()}
     encoder = {"encoder.input_layer.0.weight": torch.randn(4, 3, 3, 3), "encoder.steps": torch.tensor(7)}
     averages = {} if layers is None else {"latent_avg": mean if layers == 1 else mean.repeat(layers, 1)}
-    options = argparse.Namespace(device="cuda:0", stylegan_size=64)
+    options = argparse.Namespace(device="cuda:0", stylegan_size=64, exp_dir=PurePosixPath("runs"))
     tree = {"state_dict": {**encoder, **decoder}, **averages, "opts": options}
     found = importers.read(write(tmp_path, forge.zipped(tree))).generator
     plain = {"g_ema": state, **({} if layers is None else {"latent_avg": mean})}
@@ -332,6 +340,28 @@ def test_generators_of_encoders(tmp_path: Path, layers: int | None) -> None:
     assert found.config == expected.config
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in expected.tensors.items())
     assert found.tensors.keys() == expected.tensors.keys()
+
+
+def test_names_of_parallel_networks(tmp_path: Path) -> None:
+    """As DataParallel calls them."""
+    state, mean = numbers(NAMES["rosinality_64.pt"]["g_ema"]), torch.randn(64)
+    wrapped = {f"module.{name}": tensor for name, tensor in state.items()}
+    found = importers.read(write(tmp_path, forge.zipped({"g_ema": wrapped, "latent_avg": mean})))
+    expected = importers.read(write(tmp_path, forge.zipped({"g_ema": state, "latent_avg": mean})))
+    assert found.identity == expected.identity
+
+
+def test_the_mean_of_a_wide_mapping_network(tmp_path: Path) -> None:
+    """What a file of 5 MB takes is not 65,536 times as much as its widest layer."""
+    state = numbers(NAMES["rosinality_64.pt"]["g_ema"])
+    for name in [name for name in state if name.startswith("style.")]:
+        del state[name]
+    wide = 65_536
+    state |= {"style.1.weight": torch.randn(wide, 8), "style.1.bias": torch.zeros(wide)}
+    state |= {"style.2.weight": torch.randn(64, wide), "style.2.bias": torch.zeros(64)}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    importers.read(write(tmp_path, forge.zipped({"g_ema": state})))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
 
 
 def test_native_files(tmp_path: Path) -> None:

@@ -438,6 +438,9 @@ def test_a_caption_with_a_comma_is_no_list(tiny, resolve, here):
     assert references.split("jj.png#0,jon") == ["jj.png#0", "jon"]
     Image.new("RGB", (8, 8)).save("party.jpg")
     assert references.split("party.jpg#1,2") == ["party.jpg#1", "2"]
+    Path("party.jpg").rename("Zoë, jr.jpg")
+    assert references.split("Zoë, jr.jpg#1,jon, 5-6") == ["Zoë, jr.jpg#1", "jon", "5", "6"]
+    assert references.split("Zoë, jr.jpg#1-2, jon") == ["Zoë, jr.jpg#1", "Zoë, jr.jpg#2", "jon"]
 
 
 def test_names_of_files_and_captions_may_contain_the_sign(here):

@@ -84,7 +84,7 @@ def apply(
         studio.check_out(len(texts))
     else:
         studio.check_results([places.pasted_name(paste) if paste else "edited"])
-    casting.check_truncation(studio, texts)
+    casting.check_for_seeds(studio, texts)
     edits = [edit for step in steps for edit in _opened(studio, step)]
     prices = Prices(studio, max_drift)
     prices.check(edits)

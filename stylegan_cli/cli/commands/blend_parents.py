@@ -88,7 +88,7 @@ def blend_parents(
     from stylegan_cli.bands import BANDS
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio, Work, portrait
-    from stylegan_cli.latents.selection import in_bands, parse_layers
+    from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.media.encode import FORMATS
     from stylegan_cli.operations import blending
     from stylegan_cli.pictures import faces_to_compute
@@ -98,8 +98,9 @@ def blend_parents(
     extra = [(parse_layers(which, order), share) for which, share in map(_assignment, layers or [])]
     given = {band: share for band, share in zip(BANDS, (coarse, middle, fine), strict=True) if share is not None}
     single = {layer for indices, _ in extra for layer in indices}
-    idle: dict[str, object] = {f"--{band}": set() < set(in_bands(order, (band,))) <= single for band in given}
-    if single | set(in_bands(order, given)) >= set(range(len(order))):
+    shared = {band: set(parse_layers(band, order)) for band in given}
+    idle: dict[str, object] = {f"--{band}": own <= single for band, own in shared.items()}
+    if single.union(*shared.values()) >= set(range(len(order))):
         idle |= {"--weight": weight, "--seed": seed, "--children": children > 1}
     check_unused("all these layers have their shares already", idle)
     is_alone = children == 1 and places.is_file_name(output.out, FORMATS)
@@ -125,6 +126,7 @@ def blend_parents(
     elif is_alone:
         studio.save(names, [portrait(siblings[0])])
     else:
+        studio.check_sheet(sheet)
         works = [*map(portrait, siblings), Work(sheet)]
         studio.save([*names, "family"], works, "family", children + faces_to_compute(sheet))
 

@@ -77,7 +77,7 @@ def interpolate(
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.references import photo, split, split_seeds
-    from stylegan_cli.latents.selection import in_bands, parse_layers
+    from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.operations.interpolation import EASINGS, METHODS, Film, Track, Wall
 
     check_word("--method", method, METHODS)
@@ -95,8 +95,9 @@ def interpolate(
     if len(names) == 1:
         check_unused("with one person, only the bands of the given targets move", {"--layers": layers})
     order = studio.generator.layers
-    own = set(in_bands(order, targets))
-    moving = tuple(index for index in parse_layers("all" if layers is None else layers, order) if index not in own)
+    own = {band: parse_layers(band, order) for band in targets}
+    rest = set(parse_layers("all" if layers is None else layers, order)).difference(*own.values())
+    moving = tuple(sorted(rest))
     if len(names) > 1 and not moving:
         raise UsageError("no layer is left to move from person to person; leave out --layers, a band, or all but one")
     lists = [names, *map(split, targets.values())]
@@ -107,7 +108,7 @@ def interpolate(
     main, *others = casting.groups(studio, lists, in_z=method == "spherical")
     if any(person.noise != main[0].noise for person in chain(main, *others)):
         tell("Films keep the noise of their first person; that of the others is not shown.")
-    bands = [Track(in_bands(order, (band,)), (main[0], *there)) for band, there in zip(targets, others, strict=True)]
+    bands = [Track(own[band], (main[0], *there)) for band, there in zip(targets, others, strict=True)]
     each, films = len(main) // (columns * rows), []
     for first in range(0, len(main), each):
         shown = tuple(main[first : first + each])

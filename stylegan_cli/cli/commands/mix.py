@@ -79,7 +79,7 @@ def mix(
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.latents.references import split
-    from stylegan_cli.latents.selection import in_bands, parse_layers
+    from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.noise import MODES, Noise
     from stylegan_cli.operations import mixing
 
@@ -101,7 +101,7 @@ def mix(
         return
     explicit = [(parse_layers(which, order), who) for which, who in map(_assignment, layers or [])]
     free = set(range(len(order))) - {index for indices, _ in explicit for index in indices}
-    idle = {f"--{band}": not free.intersection(in_bands(order, (band,))) for band in named}
+    idle = {f"--{band}": not free.intersection(parse_layers(band, order)) for band in named}
     check_unused("--layers names people for all these layers already", idle)
     if free and not named:
         raise UsageError(

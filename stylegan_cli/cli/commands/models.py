@@ -197,8 +197,8 @@ def convert(
         rosinality.save(generator, out)
         if clamp := generator.config.conv_clamp:
             tell(f"The clamp of {clamp:g}, which rarely acts, is left out: rosinality's layout cannot store it.")
-        if not rosinality.has_usual_sizes(generator.config):
-            tell("rosinality's code expects 512 feature maps up to 32 pixels: change its channel table for this model.")
+        if unusual := rosinality.unusual_sizes(generator.config):
+            tell(f"rosinality's scripts expect other sizes: for this model, change {' and '.join(unusual)} there.")
     else:
         modelfile.save(generator, out, generator.origin.notes, torch.float16 if half else torch.float32)
     print_data(out)

@@ -68,7 +68,7 @@ def noise(
 
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio, Work, portrait
-    from stylegan_cli.latents.selection import parse_bands
+    from stylegan_cli.latents.selection import parse_bands, parse_layers
     from stylegan_cli.operations import variation
     from stylegan_cli.pictures import contact_sheet
 
@@ -78,6 +78,8 @@ def noise(
     studio = Studio(generation, output)
     if jitter is None and not studio.generator.has_noise:
         raise UsageError(f"{generation.model} has no per-pixel noise (StyleGAN3 has none); use --jitter instead")
+    if layers is not None:
+        parse_layers(layers, studio.generator.layers)
     is_varied = bool(bands and strength) if jitter is None else jitter > 0
     if count and count > 1 and not is_varied:
         how = "without noise" if jitter is None else "with --jitter 0"

@@ -203,7 +203,7 @@ def _known(studio: Studio, persons: list[str] | None, latents: Path | None) -> I
             number = text if references.is_seed(text) else numbered(text)[1]
             yield int(number) if number.isdecimal() else 0, person
     else:
-        casting.check_truncation(studio, [])
+        casting.check_for_seeds(studio, [])
         yield from enumerate(casting.everybody(studio, str(latents)))
 
 
