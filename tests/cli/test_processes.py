@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from looking import names, whole_pictures
 
+from stylegan_cli.cli import _set_up_torch
+
 STYLEGAN = [sys.executable, "-m", "stylegan_cli"]
 
 
@@ -101,6 +103,17 @@ def test_ctrl_c(here, tiny_model, words, sign, number):
     assert all(re.fullmatch(LEFT, name) for name in left)
     made = [name for name in left if name.startswith("faces/")]
     assert out.splitlines() in (made, made[:-1])  # it may be stopped after writing a picture, and before telling
+
+
+@pytest.mark.parametrize(
+    ("given", "then"),
+    [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_threads_wait_as_the_user_says(monkeypatch, given, then):
+    """And otherwise so that another program's load is no disaster."""
+    monkeypatch.setattr(os, "environ", dict(given))
+    _set_up_torch()
+    assert os.environ.get("GOMP_SPINCOUNT") == then
 
 
 def test_shells_complete_commands_and_options(here):
