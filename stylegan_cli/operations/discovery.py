@@ -17,6 +17,7 @@ from stylegan_cli.operations.editing import free_of
 # its mean variance is added to the diagonal.
 SHRINKAGE = 0.1
 LOT = 10_000  # people sampled at a time, so that memory does not grow with their number
+VISIBLE = 0.25  # of the effect that a fitted response promises: a measured one below this may be chance
 HELD_OUT = 5  # every fifth sample, in the order of the scores, is held out
 
 # The scores of the person with `w` `[w_dim]` plus `by` `[w_dim]`; NaN if a scorer sees no face.
@@ -141,19 +142,24 @@ def refine(
 
     Linear responses do not hold over the length of an edit: so the movement's real effect is `measured`, and
     compensated for, `rounds` times. If a kept score changes in the same way on both sides, no straight line can correct
-    that; the mean of both sides is compensated. If no scorer sees the target, or sees no change of it, the fitted
-    response is used instead; kept scores that were not measured count as unchanged.
+    that; the mean of both sides is compensated. Where no scorer sees the target, or sees hardly a change of it, which
+    may be chance, the fitted response is used instead; kept scores that were not measured count as unchanged.
     """
     leaks = dict.fromkeys(kept, 0.0)
     vector = fitted.direction(target, kept, leaks)
     moved = measured(amount * vector)
     for _ in range(rounds if kept else 0):
         own = amount * float(vector.double() @ fitted.responses[target])
-        sides = [(side, side.get(target) or own) for side in (moved.ahead, moved.behind)]
+        sides = [(side, _effect(side.get(target), own)) for side in (moved.ahead, moved.behind)]
         leaks = {name: leak + sum(side.get(name, 0.0) / own for side, own in sides) / 2 for name, leak in leaks.items()}
         vector = fitted.direction(target, kept, leaks)
         moved = measured(amount * vector)
     return vector, moved
+
+
+def _effect(measured: float | None, fitted: float) -> float:
+    """The effect on the target that leaks are compared with: the measured one, if it is in proportion."""
+    return measured if measured is not None and measured * fitted >= VISIBLE * fitted**2 else fitted
 
 
 def sefa(generator: Generator, layers: Sequence[int], count: int) -> tuple[Tensor, Tensor]:

@@ -179,7 +179,7 @@ class Trainer:
     def _path_length_regularisation(self, _i: int) -> Iterator[Tensor]:
         """Path-length regularisation, on half of the pictures, because it needs much memory."""
         images, ws, _ = self._fakes(max(self._now.micro_batch // 2, 1))
-        lengths = losses.path_lengths(images, ws, torch.randn_like(images))
+        lengths = losses.path_lengths(images, ws, torch.randn_like(images), self._active)
         self._note("path_length", lengths)
         mean = lengths.mean() * PATH_DECAY + self.state.progress.path_mean * (1 - PATH_DECAY)
         yield losses.path_penalty(lengths, mean) * (self.options.pl_weight * REG_INTERVALS["g"])
@@ -218,9 +218,13 @@ class Trainer:
         z = torch.randn(2 * n, generator.z_dim, device=self.device)
         w = generator.to_w(z, None if c is None else c.repeat(2, 1))
         ws, other = generator.broadcast(w).chunk(2)
-        active = sum(layer.resolution <= self._now.resolution for layer in generator.layers)
-        ws = losses.mixed_styles(ws, other, self.options.mixing, active)
+        ws = losses.mixed_styles(ws, other, self.options.mixing, self._active)
         return generator.synthesize(ws, noise=None), ws, c
+
+    @property
+    def _active(self) -> int:
+        """How many layers the generator uses at its current resolution."""
+        return sum(layer.resolution <= self._now.resolution for layer in self.state.generator.layers)
 
     def _scores(self, images: Tensor, c: Tensor | None) -> Tensor:
         return self.state.discriminator(augment(images, self.state.progress.p, self.options.augpipe), c)

@@ -36,16 +36,16 @@ def r1_penalty(scores: Tensor, images: Tensor) -> Tensor:
     return (gradient / SCALE).square().sum(dim=(1, 2, 3))
 
 
-def path_lengths(images: Tensor, ws: Tensor, directions: Tensor) -> Tensor:
+def path_lengths(images: Tensor, ws: Tensor, directions: Tensor, active: int) -> Tensor:
     """How much pictures change with their styles (StyleGAN2, section 3.2 and appendix B): `[n]`.
 
-    `images` `[n, 3, h, w]` were made from `ws` `[n, num_ws, w_dim]`; `directions`, of the pictures' shape, are
-    N(0, I).
+    `images` `[n, 3, h, w]` were made from `ws` `[n, num_ws, w_dim]`, of which growing networks use the first `active`
+    layers; `directions`, of the pictures' shape, are N(0, I).
     """
     y = directions / math.sqrt(images.shape[2] * images.shape[3])
     with no_weight_gradients():
         (gradient,) = torch.autograd.grad((images * y).sum() * SCALE, ws, create_graph=True)
-    return (gradient / SCALE).square().sum(dim=2).mean(dim=1).sqrt()
+    return (gradient / SCALE)[:, :active].square().sum(dim=2).mean(dim=1).sqrt()
 
 
 def path_penalty(lengths: Tensor, mean: Tensor) -> Tensor:

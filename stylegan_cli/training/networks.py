@@ -172,6 +172,8 @@ def _depth(discriminator: nn.Module, layer: str) -> tuple[int, int]:
     parts = layer.split(".")
     order = ("fromrgb", "conv0", "conv1", "skip", "conv", "dense0", "dense1", "fc", "out")
     if isinstance(discriminator, stylegan1.Discriminator):
+        if parts[0] == "fromrgb" and int(parts[1]) < len(discriminator.fromrgb) - 1:
+            return 0, 0  # no picture goes through it any more
         resolution = 4 << int(parts[1]) if parts[0] in ("fromrgb", "blocks") else 4
         kind = parts[0] if parts[0] == "fromrgb" else parts[-1]
     else:

@@ -91,8 +91,24 @@ def plan(
         resume=resumed[1].identity if resumed else "",
         **{key: value for key, value in values.items() if key in known},
     )
+    _check_parts(options)
     check_shared(options, processes)
     return options
+
+
+def _check_parts(options: Options) -> None:
+    """Raises `UsageError` if the discriminator would not be what the options say it is."""
+    if options.freezed and options.growth.first < options.growth.last:
+        raise UsageError(
+            "--freezed freezes layers that a growing discriminator does not use yet; leave it out, or use --first-res "
+            f"{options.resolution}"
+        )
+    alone = any(options.micro_batch_at(pixels) == 1 for pixels in options.growth.resolutions)
+    if alone and sees_groups(Configs(options.generator, options.discriminator)):
+        raise UsageError(
+            "--batch-gpu 1 leaves nothing for the discriminator to compare a picture with (--mbstd-group); use 2 or "
+            "more, or --mbstd-group 1"
+        )
 
 
 def begins_judging(resumed: Checkpoint, c_dim: int) -> bool:

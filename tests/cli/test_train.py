@@ -673,7 +673,12 @@ def test_transfer_from_a_run(stylegan, faces, cfg):
     stylegan("train", "--data", "faces", "--outdir", "first", *words(cfg=cfg))
     older, newer = checkpoints.found(Path("first/checkpoints"))
     newer.write_bytes(b"damaged")
-    result = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", "first", *IDLE, "--freezed", 1)
+    begun = ("train", "--data", "faces", "--outdir", "second", "--resume", "first", *IDLE, "--freezed", 1)
+    if cfg == "stylegan1":
+        refused = stylegan(*begun)
+        assert (refused.exit_code, "leave it out, or use --first-res 16" in refused.stderr) == (2, True)
+        begun += ("--first-res", 16)
+    result = stylegan(*begun)
     assert result.exit_code == 0, result.stderr
     assert "at random" not in result.stderr
     assert "first gives the generator and the discriminator; optimisers and augmentation start anew." in result.stderr
@@ -840,6 +845,7 @@ def test_families_that_are_not_trained(stylegan, faces, tiny_model):
         ({"gamma": "nan"}, 2, "'nan' contains a number that is less than 0"),
         ({"stable_kimg": "8:-1,16:2", "cfg": "stylegan1"}, 2, "'8:-1,16:2' contains a number that is less than 0"),
         ({"freezed": 99}, 2, "--freezed 99 freezes the whole discriminator"),
+        ({"batch_gpu": 1}, 2, "--batch-gpu 1 leaves nothing for the discriminator to compare a picture with"),
         ({"batch_gpu": 3}, 2, "--batch 8 cannot be split into parts of --batch-gpu 3"),
         ({"batch": 6}, 2, "6 pictures, computed at once, are no whole groups of 4 (--mbstd-group); use a --batch"),
         ({"aug": "ada", "p": 0.5}, 2, "--p is for --aug fixed, but this is ada"),

@@ -137,7 +137,7 @@ def path():
     generator = make("stylegan2").requires_grad_(True)
     ws = generator.broadcast(generator.to_w(torch.randn(2, generator.z_dim)))
     images = generator.synthesize(ws, noise=None)
-    path_lengths(images, ws, torch.randn_like(images)).sum().backward()
+    path_lengths(images, ws, torch.randn_like(images), ws.shape[1]).sum().backward()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from stylegan_cli.media.render import to_tensor
 from stylegan_cli.training import augment as A
 from stylegan_cli.training.losses import r1_penalty
 
@@ -79,12 +80,14 @@ def test_warps_undo_each_other(images):
     torch.testing.assert_close(middle(back), middle(images), atol=0.03, rtol=0)
 
 
-def test_what_is_smooth_turns_about_the_middle():
-    """A wave of 18 pixels: the filter is not symmetric, and what it moves must be moved back by just so much."""
-    x = (torch.arange(64) + 0.5) / 32 - 1
-    wave = torch.sin(math.pi * (3 * x[None, :] + 2 * x[:, None])).expand(1, 3, -1, -1)
-    found = A.warp(wave, A.rotation(angles(math.pi / 2)))
-    torch.testing.assert_close(middle(found, 32), middle(wave.rot90(1, (2, 3)), 32), atol=0.005, rtol=0)
+def test_faces_are_turned_about_the_middle(faces, monkeypatch):
+    """The filter is not symmetric: what it moves must be moved back by just so much."""
+    images = torch.cat([to_tensor(face.resize((64, 64))) for face in faces.values()])
+    turned, errors = A.rotation(angles(math.pi / 2)).expand(len(images), -1, -1), []
+    for off in (A.OFF_CENTRE, -0.4, -0.6):
+        monkeypatch.setattr(A, "OFF_CENTRE", off)
+        errors.append(float((A.warp(images, turned) - images.rot90(1, (2, 3))).square().mean().sqrt()))
+    assert errors[0] < 0.8 * min(errors[1:])
 
 
 def test_few_sizes_are_warped(monkeypatch):

@@ -135,7 +135,7 @@ def regularised(state):
     r1_penalty(state.discriminator(images), images).sum().backward()
     z, directions = (torch.randn(shape, generator=chance).to(device) for shape in ((4, 8), (4, 3, 16, 16)))
     ws = state.generator.broadcast(state.generator.to_w(z))
-    path_lengths(state.generator.synthesize(ws), ws, directions).sum().backward()
+    path_lengths(state.generator.synthesize(ws), ws, directions, ws.shape[1]).sum().backward()
     networks = (state.discriminator, state.generator)
     return [
         torch.cat([p.grad.flatten().cpu() for p in network.parameters() if p.grad is not None]) for network in networks

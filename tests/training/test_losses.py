@@ -30,7 +30,7 @@ class Phases:
     def Greg(self):  # noqa: N802
         found = self.found
         images, ws = self.fakes(len(found["pl_y"]))
-        lengths = losses.path_lengths(images, ws, found["pl_y"])
+        lengths = losses.path_lengths(images, ws, found["pl_y"], ws.shape[1])
         mean = torch.lerp(found["pl_mean_before"].float(), lengths.mean(), found["pl_decay"].item())
         penalty = losses.path_penalty(lengths, mean)
         loss = penalty * found["pl_weight"].item()

@@ -19,9 +19,9 @@ def values(monkeypatch):
 
 
 def trainer(pictures, cfg, **more):
-    """With everything that a step can have: augmentation, path lengths, R1, growing, a frozen layer."""
-    own = {"pl_weight": 2.0} if cfg == "stylegan2" else {"stable_kimg": "0.008"}
-    said = {"cfg": cfg, "aug": "fixed", "p": 0.6, "batch_gpu": "4", "freezed": 1}
+    """With everything that a step can have: augmentation, path lengths, R1, growing or a frozen layer."""
+    own = {"pl_weight": 2.0, "freezed": 1} if cfg == "stylegan2" else {"stable_kimg": "0.008"}
+    said = {"cfg": cfg, "aug": "fixed", "p": 0.6, "batch_gpu": "4"}
     return trainer_of(pictures, device=META, **own | said | more)
 
 

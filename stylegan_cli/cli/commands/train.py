@@ -42,7 +42,9 @@ class Choices:
         int | None, _open("Group size of the minibatch standard deviation; 0 is none.", _NETWORKS, min=0)
     ] = None
     batch: Annotated[str | None, _open("Pictures per step.", _LEARNING)] = None
-    batch_gpu: Annotated[str | None, _open("Pictures computed at once; fewer need less memory.", _LEARNING)] = None
+    batch_gpu: Annotated[
+        str | None, _open("Pictures computed at once; fewer need less memory, and make smaller groups.", _LEARNING)
+    ] = None
     glr: Annotated[str | None, _open("The generator's learning rate.", _LEARNING)] = None
     dlr: Annotated[str | None, _open("The discriminator's learning rate.", _LEARNING)] = None
     gamma: Annotated[str | None, _open("Weight of the R1 penalty.", _LEARNING)] = None
