@@ -26,7 +26,7 @@ def data_folder() -> Path:
 def _named_or_usual(variable: str, usual: Callable[..., str]) -> Path:
     """The folder that an environment variable names, or else the usual one, which is in the user's home."""
     if named := os.environ.get(variable):
-        return Path(named)
+        return Path(named).expanduser().absolute()  # not every shell or service replaces a ~
     with suppress(RuntimeError):  # without a home, platformdirs raises it or, in older versions, returns "~/..."
         if (folder := Path(usual("stylegan", appauthor=False))).is_absolute():
             return folder

@@ -12,7 +12,7 @@ def main() -> None:
         _set_up_torch()
         from stylegan_cli.cli.app import app
 
-        app()
+        app(prog_name="stylegan")  # also for python -m stylegan_cli
     except KeyboardInterrupt:  # before a command has begun
         sys.exit(130)
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -138,6 +138,24 @@ def fetching(sentence: Callable[[int], str]) -> Iterator[Callable[[int, int], No
 
     with counting("fetching", "bytes", announce) as on_bytes:
         yield on_bytes
+
+
+@contextmanager
+def fetching_model(name: str) -> Iterator[Callable[[int, int], None]]:
+    """The same for the weights of a model."""
+    with fetching(partial(_what_is_fetched, name)) as on_bytes:
+        yield on_bytes
+
+
+def _what_is_fetched(name: str, size: int) -> str:
+    from stylegan_cli import store
+
+    source = store.source(name)
+    if source.model is None:
+        how_much = f": {size / 1e6:.1f} MB, once" if size else ", once"  # not every server says
+        return f"Fetching {name.partition('#')[0]}{how_much}."
+    about = source.model.about
+    return f"Fetching {about['title']}: {size / 1e6:.0f} MB, once.\nLicence: {about['licence']}."
 
 
 def fetch(assets: Sequence[Asset]) -> None:

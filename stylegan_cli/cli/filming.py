@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,6 @@ from stylegan_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import numpy as np
     from PIL.Image import Image
 
     from stylegan_cli.cli.studio import Studio
@@ -112,7 +112,7 @@ def _write_film(
     from PIL.Image import fromarray
 
     from stylegan_cli.latents.files import writing_npy
-    from stylegan_cli.media.film import write_film
+    from stylegan_cli.media.film import filming
     from stylegan_cli.media.render import pixels, render
     from stylegan_cli.pictures import Sheet
 
@@ -125,23 +125,20 @@ def _write_film(
             shape = (len(film), studio.generator.num_ws, studio.generator.w_dim)
             add_ws = stack.enter_context(writing_npy(places.check_file(latents, force), shape))
         advance = stack.enter_context(progress("filming", len(film), "frames"))
-
-        def draw() -> Iterator[np.ndarray]:
-            size = studio.output.size if film.cells == 1 else studio.cell
-            is_told = add_ws is not None
-            for i, picture in enumerate(_telling_of_tunings(film, latents) if is_told else film):
-                if finish:
-                    frame = np.asarray(finish(render(studio.generator, picture, size)))
-                else:
-                    frame = pixels(studio.generator, picture, size)
-                if i == 0:
-                    studio.preview(fromarray(frame))
-                if add_ws is not None and not isinstance(picture, Sheet):
-                    add_ws(picture.ws.numpy())
-                advance()
-                yield frame
-
-        write_film(path, draw(), fps, ending, studio.background(), json.dumps(studio.circumstances()))
+        add = stack.enter_context(filming(path, fps, ending, json.dumps(studio.circumstances())))
+        turns = stack.enter_context(studio.background())
+        size = studio.output.size if film.cells == 1 else studio.cell
+        for i, picture in enumerate(_telling_of_tunings(film, latents) if add_ws else film):
+            if finish:
+                frame = np.asarray(finish(render(studio.generator, picture, size)))
+            else:
+                frame = pixels(studio.generator, picture, size)
+            if i == 0:
+                studio.preview(fromarray(frame))
+            if add_ws and not isinstance(picture, Sheet):
+                add_ws(picture.ws.numpy())
+            advance()
+            turns.submit(partial(np.ascontiguousarray, frame), add)
     print_data(path)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from stylegan_cli import __version__, compilation, hardware, store
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import fetching, print_data, progress, prose, tell
+from stylegan_cli.cli.console import fetching_model, print_data, progress, prose, tell
 from stylegan_cli.cli.options import (
     PSI,
     Generation,
@@ -58,21 +58,9 @@ def open_generator(choice: ModelChoice) -> tuple[Generator, str]:
     device = hardware.choose_device(choice.device)
     precision = hardware.choose_precision(choice.precision, device)
     hardware.set_up(device, precision)
-    with (
-        progress(f"loading {choice.model}", 1),
-        fetching(partial(what_is_fetched, choice.model)) as on_bytes,
-    ):
+    with progress(f"loading {choice.model}", 1), fetching_model(choice.model) as on_bytes:
         generator = store.load(choice.model, on_bytes)
     return generator.prepare(device, hardware.PRECISIONS[precision]), precision
-
-
-def what_is_fetched(name: str, size: int) -> str:
-    source = store.source(name)
-    if source.model is None:
-        how_much = f": {size / 1e6:.1f} MB, once" if size else ", once"  # not every server says
-        return f"Fetching {name.partition('#')[0]}{how_much}."
-    about = source.model.about
-    return f"Fetching {about['title']}: {size / 1e6:.0f} MB, once.\nLicence: {about['licence']}."
 
 
 def check_count(pictures: int) -> None:

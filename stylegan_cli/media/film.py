@@ -7,9 +7,8 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -18,7 +17,6 @@ import numpy as np
 
 from stylegan_cli.errors import StyleganError, UsageError, first_line
 from stylegan_cli.files import replacing_alone
-from stylegan_cli.media.background import Background
 
 # The colour space is declared: otherwise players guess it from the picture's height. Colours at half the resolution
 # are means of their pixels, which is faster than ffmpeg's default, and not less faithful.
@@ -56,25 +54,11 @@ def check_rate(format: str, fps: float) -> None:
         )
 
 
-def write_film(
-    path: Path,
-    frames: Iterable[np.ndarray],
-    fps: float,
-    format: str,
-    background: Background | None = None,
-    text: str = "",
-) -> None:
-    """Encodes frames `[h, w, 3]` uint8 (at least one); the film gets its name only when it is complete. `background`
-    decides when frames are encoded, if drawing them takes time. `text` can be read again with `text_of`, if the format
-    can hold it. Raises StyleganError if ffmpeg fails or is missing."""
-    with filming(path, fps, format, text) as add, background or Background() as turns:
-        for frame in frames:
-            turns.submit(partial(np.ascontiguousarray, frame), add)
-
-
 @contextmanager
 def filming(path: Path, fps: float, format: str, text: str = "") -> Iterator[Callable[[np.ndarray], None]]:
-    """`write_film`, for frames that are not an iterable: yields a function that takes the next frame."""
+    """Yields a function that encodes the next frame `[h, w, 3]` uint8, of at least one; the film gets its name only
+    when it is complete. `text` can be read again with `text_of`, if the format can hold it. Raises StyleganError if
+    ffmpeg fails or is missing."""
     check_rate(format, fps)
     told = ("-metadata", f"comment={text}") if text and format in TOLD and len(text) <= LONGEST_TEXT else ()
     with replacing_alone(path) as part, tempfile.TemporaryFile() as complaints:

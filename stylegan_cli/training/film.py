@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
-from stylegan_cli.media.film import write_film
+from stylegan_cli.media.film import filming
 
 LONGEST = 20  # seconds, including the one in which the newest sheet is held
 SHEETS_A_SECOND = 8  # if there are few
@@ -23,7 +23,10 @@ def write(sheets: Sequence[Path], path: Path) -> None:
     """Writes a film of 2 to 20 seconds from at least two sheets."""
     shown = spread(sheets, (LONGEST - 1) * MOST_A_SECOND)
     fps = rate(len(shown))
-    write_film(path, _frames([*shown, *shown[-1:] * fps]), fps, "mp4")
+    with filming(path, fps, "mp4") as add:
+        for sheet in [*shown, *shown[-1:] * fps]:
+            with Image.open(sheet) as image:
+                add(np.asarray(image.convert("RGB")))
 
 
 def rate(sheets: int) -> int:
@@ -36,9 +39,3 @@ def spread(found: Sequence[T], most: int) -> list[T]:
     if len(found) <= most:
         return list(found)
     return [found[round(i * (len(found) - 1) / (most - 1))] for i in range(most)]
-
-
-def _frames(sheets: Sequence[Path]) -> Iterator[np.ndarray]:
-    for path in sheets:
-        with Image.open(path) as image:
-            yield np.asarray(image.convert("RGB"))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from stylegan_cli import importers, modelfile, store
+from stylegan_cli.assets import Progress, no_progress
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.importers import Checkpoint, Network
 from stylegan_cli.training import asked, checkpoints
@@ -24,8 +25,8 @@ from stylegan_cli.training.state import below
 CHOOSING = {"data": str, "cond": bool, "subset": int, "seed": int}
 
 
-def open_resumed(name: str, outdir: Path) -> Checkpoint:
-    """Networks to start from: a StyleGAN or StyleGAN2, from a file, a named model, or a run's newest checkpoint.
+def open_resumed(name: str, outdir: Path, progress: Progress = no_progress) -> Checkpoint:
+    """Networks to start from: a StyleGAN or StyleGAN2, from a file, a URL, a named model, or a run's newest checkpoint.
 
     Raises `UsageError` if they cannot be trained, or `name` is probably a mistake.
     """
@@ -36,7 +37,7 @@ def open_resumed(name: str, outdir: Path) -> Checkpoint:
         raise UsageError(f"--resume {name} is the --outdir, which is continued anyway; leave out --resume")
     if path.parent.name == "checkpoints" and (run := path.parent.parent / OPTIONS).is_file():
         raise UsageError(f"--resume {name} is a run's checkpoint; use --resume {run.parent} to start from the newest")
-    checkpoint = _of_run(path) if (path / OPTIONS).is_file() else _of_file(store.source(name).fetch())
+    checkpoint = _of_run(path) if (path / OPTIONS).is_file() else _of_file(store.source(name).fetch(progress))
     if (family := checkpoint.generator.family) not in CFGS:
         raise UsageError(f"--resume {name} is a {family}, which cannot be trained; resume from a {' or '.join(CFGS)}")
     return checkpoint

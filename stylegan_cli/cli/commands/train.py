@@ -13,7 +13,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import INTERRUPTED
-from stylegan_cli.cli.console import counting, insist, print_data, silence, tell
+from stylegan_cli.cli.console import counting, fetching_model, insist, print_data, silence, tell
 from stylegan_cli.cli.options import Device, Seed, command
 from stylegan_cli.cli.train_given import all_given, choosing_pictures, is_recalled, recall, told_of
 from stylegan_cli.errors import UsageError
@@ -96,7 +96,7 @@ def train(
     preset: Annotated[
         str,
         typer.Option(
-            help="Fills in what you leave out: auto (like NVIDIA's), paper, or laptop (64 pixels, two hours on a CPU)."
+            help="Fills in what you leave out: auto (like NVIDIA's), paper, or laptop (64 pixels; hours on a CPU)."
         ),
     ] = asked.PRESET,
     kimg: Annotated[
@@ -188,7 +188,10 @@ def train(
             if not dry_run:
                 places.check_folder(outdir)
             choosing = choosing_pictures(context, run, data, resume)
-            resumed = None if resume is None else (resume, open_resumed(resume, outdir))
+            resumed = None
+            if resume is not None:
+                with fetching_model(resume) as on_bytes:
+                    resumed = resume, open_resumed(resume, outdir, on_bytes)
         if data is None:
             tell(told_of(choosing, resume))
         said |= {"seed": choosing.get("seed", seed)}

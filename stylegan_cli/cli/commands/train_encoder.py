@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import Advance, fetch, print_data, progress, tell
+from stylegan_cli.cli.console import counting, fetch, print_data, tell
 from stylegan_cli.cli.options import Force, ModelChoice, Seed, command, command_line, out_option
 from stylegan_cli.errors import UsageError
 
@@ -56,14 +55,10 @@ def train_encoder(
     fetch([EFFICIENTNET])
     settings = Settings(epochs, batch, rate, seed)
     faces = SampledFaces(data, generator)
-    advance: Advance | None = None
-    with ExitStack() as stack:
+    with counting("training", "steps") as on_done:
 
         def on_step(step: Step, average: encoder.Encoder) -> None:
-            nonlocal advance
-            # The number of steps is only known with the first one.
-            advance = advance or stack.enter_context(progress("training", step.total, "steps"))
-            advance(step.done)
+            on_done(step.done, step.total)
             if step.held_out is None:
                 return
             notes = {"command": command_line(), "pictures": len(faces), "unseen variance": step.held_out}
