@@ -187,17 +187,12 @@ def is_held(lock: Path) -> bool:
 
 def is_leftover(name: str) -> bool:
     """Whether this is the name of a temporary or lock file: a killed process leaves its own behind."""
-    return re.fullmatch(rf"\..+\.\d+\.part(\..+)?|\..+\{LOCK}", name) is not None
+    return re.fullmatch(rf"\..+\.\d+\.part(\..+)?|(\..+)?\{LOCK}", name) is not None
 
 
 def is_vacant(folder: Path) -> bool:
     """Whether a folder is empty, apart from what a killed process left there."""
-    return all(is_residue(path.name) for path in folder.iterdir())
-
-
-def is_residue(name: str) -> bool:
-    """Whether a file of this name is of no use without the process that made it: a lock, or something half-written."""
-    return name == LOCK or is_leftover(name)
+    return all(is_leftover(path.name) for path in folder.iterdir())
 
 
 def sweep(path: Path) -> None:

@@ -72,19 +72,17 @@ def check_count(pictures: int) -> None:
 class Studio:
     """One run of a picture command."""
 
-    def __init__(self, choice: ModelChoice, output: Output) -> None:
+    def __init__(self, choice: OfClass, output: Output) -> None:
         self.output = output
         self.check_out(1)
         if isinstance(choice, Generation):
             check_word("--compile", choice.compile, compilation.CHOICES)
         self.generator, self.precision = open_generator(choice)
-        self.model, self.psi = choice.model, 1.0
+        self.model, self.class_index, self.psi = choice.model, choice.class_index, 1.0
         self.truncating: dict[str, float | None] = {}  # the options for that, as given
-        self.class_index: int | None = None
         self.shows = output.show
         self.compile, self.is_compiled = "off", False
-        if isinstance(choice, OfClass) and choice.class_index is not None:
-            self.class_index = choice.class_index
+        if choice.class_index is not None:
             self.generator.choose_class(choice.class_index)
         if isinstance(choice, Generation):
             self.psi = PSI if choice.psi is None else choice.psi
@@ -169,7 +167,7 @@ class Studio:
 
     def replay(self, name: str, recipe: Recipe) -> None:
         """Makes and writes the picture of a recipe, with that recipe."""
-        path = self.path(name)
+        (path,) = self.paths([name], "out")
         if isinstance(recipe.picture, Sheet):
             self._check_page(recipe.picture, recipe.size or self.generator.resolution)
         if recipe.threads > 0:
@@ -222,11 +220,6 @@ class Studio:
     def saves_latents(self) -> bool:
         """Whether latents are written beside the pictures."""
         return isinstance(self.output, PictureOutput) and self.output.save_latents
-
-    def path(self, name: str) -> Path:
-        """The path of a single result, checked."""
-        (path,) = self.paths([name], "out")
-        return path
 
     def paths(self, names: Sequence[str], folder: str) -> list[Path]:
         """Every result's path, checked; several results go into a folder, called `folder` if the user named none."""

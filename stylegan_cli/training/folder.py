@@ -36,7 +36,6 @@ from stylegan_cli.files import (
     alone,
     copy,
     is_leftover,
-    is_residue,
     nearest_existing,
     replacing,
     telling_why,
@@ -121,7 +120,7 @@ class RunFolder:
     def _is_nothing(self, path: Path) -> bool:
         if path == self.checkpoints and path.is_dir():
             return not any(path.iterdir())
-        return is_residue(path.name)
+        return is_leftover(path.name)
 
     def _sweep(self) -> None:
         """Removes half-written files; the lock must be held. Those with other names are not this run's."""
