@@ -24,6 +24,8 @@ import numpy as np
 from engines import measure, table
 from PIL import Image
 
+from stylegan_cli.cli import set_up_torch
+
 FEW = 4
 STYLEGAN = [sys.executable, "-m", "stylegan_cli"]
 
@@ -35,6 +37,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
 
+    set_up_torch()  # for bare synthesis, as commands do
     if Path(options.model).exists():
         options.model = str(Path(options.model).resolve())
     # As bare synthesis draws, and whatever their number: loading compiled code is no part of a rate.

@@ -9,7 +9,7 @@ def main() -> None:
     """The entry point of `stylegan`."""
     try:
         _print_any_path()
-        _set_up_torch()
+        set_up_torch()
         from stylegan_cli.cli.app import app
 
         app(prog_name="stylegan")  # also for python -m stylegan_cli
@@ -17,7 +17,7 @@ def main() -> None:
         sys.exit(130)
 
 
-def _set_up_torch() -> None:
+def set_up_torch() -> None:
     """Sets what torch reads when it is loaded, unless the user did."""
     # The CPU does what Apple's MPS cannot do.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from looking import names, whole_pictures
 
-from stylegan_cli.cli import _set_up_torch
+from stylegan_cli.cli import set_up_torch
 
 STYLEGAN = [sys.executable, "-m", "stylegan_cli"]
 
@@ -112,7 +112,7 @@ def test_ctrl_c(here, tiny_model, words, sign, number):
 def test_threads_wait_as_the_user_says(monkeypatch, given, then):
     """And otherwise so that another program's load is no disaster."""
     monkeypatch.setattr(os, "environ", dict(given))
-    _set_up_torch()
+    set_up_torch()
     assert os.environ.get("GOMP_SPINCOUNT") == then
 
 
