@@ -8,6 +8,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -62,13 +63,18 @@ def filming(path: Path, fps: float, format: str, text: str = "") -> Iterator[Cal
     check_rate(format, fps)
     told = ("-metadata", f"comment={text}") if text and format in TOLD and len(text) <= LONGEST_TEXT else ()
     with replacing_alone(path) as part, tempfile.TemporaryFile() as complaints:
-        encoder: subprocess.Popen[bytes] | None = None
+        # Started on another thread, which Ctrl-C does not interrupt: an encoder that is not known here would go on.
+        starter, encoders = ThreadPoolExecutor(1), list[subprocess.Popen[bytes]]()
+
+        def start(shape: tuple[int, ...]) -> None:
+            encoders.append(_start(part, shape, fps, (*CODECS[format], *told), complaints))
 
         def add(frame: np.ndarray) -> None:
-            nonlocal encoder
             if format in HALVED:
                 frame = _even(frame)
-            encoder = encoder or _start(part, frame.shape, fps, (*CODECS[format], *told), complaints)
+            if not encoders:
+                starter.submit(start, frame.shape).result()
+            (encoder,) = encoders
             assert encoder.stdin is not None
             try:
                 encoder.stdin.write(np.ascontiguousarray(frame).data)
@@ -79,10 +85,11 @@ def filming(path: Path, fps: float, format: str, text: str = "") -> Iterator[Cal
 
         try:
             yield add
-            if encoder is not None:
+            for encoder in encoders:
                 _finish(encoder, path, complaints)
         finally:
-            if encoder is not None:
+            starter.shutdown()
+            for encoder in encoders:
                 encoder.kill()
                 encoder.wait()
 

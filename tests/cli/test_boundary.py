@@ -72,7 +72,7 @@ def test_a_closed_stdout_is_no_failure(monkeypatch):
 
 
 def test_ctrl_c_before_a_command_has_begun(monkeypatch):
-    def stop():
+    def stop(**_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("stylegan_cli.cli.app.app", stop)
@@ -85,6 +85,6 @@ def test_ctrl_c_before_a_command_has_begun(monkeypatch):
 def test_any_path_can_be_printed(monkeypatch, encoding, shown):
     printed = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding, write_through=True))
-    monkeypatch.setattr("stylegan_cli.cli.app.app", lambda: print_data("\udcff王"))
+    monkeypatch.setattr("stylegan_cli.cli.app.app", lambda **_: print_data("\udcff王"))
     main()
     assert printed.getvalue() == shown

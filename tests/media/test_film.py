@@ -2,6 +2,7 @@
 
 import errno
 import json
+import signal
 import subprocess
 
 import imageio_ffmpeg
@@ -141,6 +142,22 @@ def test_what_is_interrupted_leaves_nothing(tmp_path, error, after):
         write_film(tmp_path / "film.mp4", frames(), 10, "mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
     assert (tmp_path / "film.mp4").read_text() == "the old one"
+
+
+def test_ctrl_c_while_the_encoder_starts(tmp_path, monkeypatch):
+    """Nobody would know of it, and it would write what is removed."""
+    started, start = [], film._start
+
+    def interrupted(*words):
+        started.append(start(*words))
+        signal.raise_signal(signal.SIGINT)
+        return started[0]
+
+    monkeypatch.setattr(film, "_start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_film(tmp_path / "film.mp4", FRAMES, 10, "mp4")
+    assert started[0].poll() is not None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_encoder_that_fails_is_one_sentence(tmp_path):
