@@ -91,13 +91,13 @@ def plan(
         resume=resumed[1].identity if resumed else "",
         **{key: value for key, value in values.items() if key in known},
     )
-    _check_parts(options)
+    _check_discriminator(options)
     check_shared(options, processes)
     return options
 
 
-def _check_parts(options: Options) -> None:
-    """Raises `UsageError` if the discriminator would not be what the options say it is."""
+def _check_discriminator(options: Options) -> None:
+    """Raises `UsageError` if layers would be frozen that are not used yet, or if there is nothing to compare with."""
     if options.freezed and options.growth.first < options.growth.last:
         raise UsageError(
             "--freezed freezes layers that a growing discriminator does not use yet; leave it out, or use --first-res "

@@ -14,6 +14,7 @@ import torch
 from looking import size_of
 from PIL import Image
 from small_families import CONFIGS, make
+from small_runs import write_pictures
 
 from stylegan_cli import modelfile, store
 
@@ -382,6 +383,16 @@ def test_a_model_is_added_from_its_url(stylegan, files, server, own_models):
     assert store.load("stylegan1").origin.sha256 == store.load(str(files["stylegan1"])).origin.sha256
     title = "stylegan1, 64x64 (stylegan model file stylegan1.safetensors)"
     assert f"stylegan1\there\t{title}\n" in stylegan("models", "list").stdout
+
+
+def test_training_starts_from_a_url(stylegan, files, server, here, own_models):
+    """What is fetched, and how far it is, is told as everywhere."""
+    write_pictures(here / "faces", size=64)
+    pin = hashlib.sha256(files["stylegan2"].read_bytes()).hexdigest()
+    words = "train", "--data", "faces", "--outdir", "run", "--dry-run", "--batch", 8, "--resume"
+    result = stylegan(*words, f"{server}/stylegan2.safetensors#sha256={pin}")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.startswith(f"Fetching {server}/stylegan2.safetensors")
 
 
 def test_nothing_is_fetched_for_a_name_that_is_taken(stylegan, files, own_models):
