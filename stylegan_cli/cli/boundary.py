@@ -12,11 +12,10 @@ from typing import TypeVar
 import typer
 
 from stylegan_cli.cli.console import insist
-from stylegan_cli.cli.stopping import ending_cleanly
+from stylegan_cli.cli.stopping import INTERRUPTED, ending_cleanly
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import claims
 
-INTERRUPTED = 130
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 # The words of CUDA, CPUs and oneDNN (whose "primitive descriptor" is another error).
@@ -34,26 +33,28 @@ ADVICE = {
 @contextmanager
 def boundary() -> Iterator[None]:
     """Exit code 2 for usage, 130 for Ctrl-C and SIGTERM, 1 for the rest; STYLEGAN_DEBUG=1 lets tracebacks through."""
-    try:
-        with ending_cleanly(), claims():
-            yield
-    except typer.Exit:
-        raise
-    except typer.TyperException as error:
-        if not error.format_message():  # a command that asks for help without arguments has printed it
+    with ending_cleanly():  # also while the user is told
+        try:
+            with claims():
+                yield
+        except typer.Exit:
             raise
-        insist(f"Error: {misuse(error)}.")
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        insist("Stopped. Finished results are kept; nothing is half-written.")
-        raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:  # the reader of our stdout has gone (`| head`)
-        raise typer.Exit(1) from None
-    except Exception as error:
-        if os.environ.get("STYLEGAN_DEBUG"):
-            raise
-        insist(f"Error: {sentence(error)}.")
-        raise typer.Exit(getattr(error, "exit_code", 1)) from None
+        except typer.TyperException as error:
+            if not error.format_message():  # a command that asks for help without arguments has printed it
+                raise
+            insist(f"Error: {misuse(error)}.")
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt as stop:
+            if os.environ.get("RANK", "0") == "0":  # torchrun's other processes were stopped, too
+                insist(str(stop) or "Stopped. Finished results are kept; nothing is half-written.")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:  # the reader of our stdout has gone (`| head`)
+            raise typer.Exit(1) from None
+        except Exception as error:
+            if os.environ.get("STYLEGAN_DEBUG"):
+                raise
+            insist(f"Error: {sentence(error)}.")
+            raise typer.Exit(getattr(error, "exit_code", 1)) from None
 
 
 def each(items: Sequence[Item], do: Callable[[Item], Made]) -> dict[int, Made]:

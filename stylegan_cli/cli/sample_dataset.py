@@ -15,10 +15,9 @@ import typer
 
 from stylegan_cli import __version__, hardware, parallel
 from stylegan_cli.cli import places
-from stylegan_cli.cli.boundary import INTERRUPTED
-from stylegan_cli.cli.console import insist, print_data, progress, silence, tell
+from stylegan_cli.cli.console import print_data, progress, silence, tell
 from stylegan_cli.cli.options import Generation, PictureOutput, command_line
-from stylegan_cli.cli.stopping import asked_to_stop
+from stylegan_cli.cli.stopping import Stopped, asked_to_stop
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents.people import Person, from_seed
@@ -73,18 +72,16 @@ def _sample(
 ) -> None:
     """Makes everything that is still missing, with all processes."""
     _compute_alike(dataset, studio)
-    with asked_to_stop() as is_asked:  # also while the user is told: torchrun repeats the terminal's Ctrl-C
-        try:
+    try:
+        with asked_to_stop() as is_asked:
             _draw(dataset, studio, world, ranges, face, is_asked)
             world.leave()
             if world.leads:
                 _pack(dataset, is_asked)
-        except KeyboardInterrupt:
-            if world.leads:
-                # The others may still be writing their last pictures.
-                there = f"{'about ' if world.size > 1 else ''}{dataset.there():,} of {dataset.count:,}"
-                insist(f"Stopped with {there} pictures done; run the same command again to continue.")
-            raise typer.Exit(INTERRUPTED) from None
+    except KeyboardInterrupt:
+        # The other processes may still be writing their last pictures.
+        there = f"{'about ' if world.size > 1 else ''}{dataset.there():,} of {dataset.count:,}"
+        raise Stopped(f"Stopped with {there} pictures done; run the same command again to continue.") from None
 
 
 def _pack(dataset: ShardedDataset, is_asked: Callable[[], bool]) -> None:

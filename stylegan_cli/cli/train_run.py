@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 import typer
 
-from stylegan_cli.cli.boundary import INTERRUPTED
 from stylegan_cli.cli.stopping import asked_to_stop
 from stylegan_cli.cli.train_results import make_film, measure, open_watch
 from stylegan_cli.cli.train_view import View
@@ -34,11 +33,10 @@ def one_voice(world: World) -> Iterator[None]:
     """If all processes end for the same reason, only the leader reports it."""
     try:
         yield
-    except (StyleganError, OSError, KeyboardInterrupt) as error:
+    except (StyleganError, OSError) as error:
         if world.leads or isinstance(error, TooLargeError):
             raise
-        code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_code", 1)
-        raise typer.Exit(code) from None
+        raise typer.Exit(getattr(error, "exit_code", 1)) from None
 
 
 @contextmanager

@@ -268,5 +268,6 @@ def test_memory_does_not_grow(here, tiny_model, many, words):
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [MANY["dataset"][1], MANY["film"][1]], ids=["dataset", "film"])
 def test_memory_does_not_grow_with_the_real_model(here, ffhq, words):
-    """A picture has 3 MB, and feature maps have up to 64. Some memory is needed when a model is loaded again."""
-    assert growth(*([*words(n), "--size", 64, *EAGER] for n in (8, 9, 49))) < 50
+    """A picture has 3 MB, and feature maps have up to 64. Each of the first times that a model is loaded again may take
+    some more memory."""
+    assert growth(*([*words(n), "--size", 64, *EAGER] for n in (4, 5, 6, 7, 57))) < 100

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.boundary import INTERRUPTED
-from stylegan_cli.cli.console import counting, fetching_model, insist, print_data, silence, tell
+from stylegan_cli.cli.console import counting, fetching_model, print_data, silence, tell
 from stylegan_cli.cli.options import Device, Seed, command
+from stylegan_cli.cli.stopping import Stopped
 from stylegan_cli.cli.train_given import all_given, choosing_pictures, is_recalled, recall, told_of
 from stylegan_cli.errors import UsageError
 from stylegan_cli.training import asked
@@ -215,9 +215,9 @@ def train(
             tell(sentence)
         del resumed, wishes  # a whole checkpoint
         if not run_to_end(session, world, where, pace, wanted, notes_of(session, given, resume)):
-            if world.leads:
-                kimg = session.state.progress.kimg
-                insist(f"Stopped after {kimg:g} kimg; to continue: stylegan train --outdir {shlex.quote(str(outdir))}")
-            raise typer.Exit(INTERRUPTED)
+            kimg = session.state.progress.kimg
+            raise Stopped(
+                f"Stopped after {kimg:g} kimg; to continue: stylegan train --outdir {shlex.quote(str(outdir))}"
+            )
     if world.leads:
         print_data(run.snapshot)
