@@ -15,7 +15,7 @@ import typer
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import LOCK, claim, is_held, is_vacant, nearest_existing, part_of, telling_why
 from stylegan_cli.latents.named import Photo, folded
-from stylegan_cli.media.dataset import is_zip
+from stylegan_cli.media.dataset import is_zip, manifest_in
 
 
 class Folder(type(Path())):  # type: ignore[misc]
@@ -127,15 +127,17 @@ def check_collected(path: Path, force: bool) -> Path:
 
 
 def check_sampled(path: Path, latents: Path, force: bool) -> Path:
-    """Checks that a sampled data set can be written: a new zip with new latents beside it, or an empty folder."""
+    """Checks that a sampled data set can be written: a new zip with new latents beside it, or an empty folder; with
+    --force, also a folder with a data set that was sampled (others are somebody's pictures)."""
     if _is_zip(path):
         check_file(latents, force)
         return check_file(path, force)
     check_folder_name(path, "data sets are .zip files or folders")
-    if not force and path.is_dir() and not is_vacant(path):
-        raise StyleganError(
-            f"the folder {path} is not empty; choose another name, or use --force to replace the data set in it"
-        )
+    if path.is_dir() and not is_vacant(path):
+        if not manifest_in(path):
+            raise StyleganError(f"the folder {path} is not empty; choose another name")
+        if not force:
+            raise StyleganError(f"{path} holds a data set; choose another name, or use --force to replace it")
     return check_folder(path)
 
 

@@ -44,8 +44,11 @@ def labels_file(
 def unfinished(path: Path) -> dict[str, Any] | None:
     """The manifest of the data set that was begun as `path` and never finished; None if there is none."""
     folder = working_folder(path)
-    if (folder / LABELS).exists():
-        return None
+    return None if (folder / LABELS).exists() else manifest_in(folder)
+
+
+def manifest_in(folder: Path) -> dict[str, Any] | None:
+    """The manifest of the sampled data set, finished or not, in a folder; None if there is none."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return manifest if manifest.keys() >= {"wishes", "runs"} else None

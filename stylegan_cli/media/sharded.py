@@ -5,7 +5,7 @@ faces/                     or faces.zip.part/, while a zip is being made
   00000/img00000000.png    the pictures in NVIDIA's layout; each gets its name once it is complete
   shard0.zip               in their place, for a zip, those of each process
   w.npy.part               the latents, of any length at first; a picture's are written before the picture
-  dataset.json             the last file, which makes a folder a finished data set
+  dataset.json             the last file, which makes a folder a finished data set; like the manifest, also in the zip
   .lock                    held by the leader of the processes that are writing
 """
 
@@ -111,7 +111,8 @@ class ShardedDataset:
                 f"{self.folder} has lost {missing} of {self.count} pictures since they were written; run the same "
                 "command again to make them"
             )
-        wishes = self.manifest()["wishes"]
+        manifest = self.manifest()
+        wishes = manifest["wishes"]
         names = () if wishes.get("class") is None else (picture_name(i, self.format) for i in range(self.count))
         about = labels_file([(name, wishes["class"]) for name in names], model=wishes.get("model"))
         if isinstance(self._pictures, PictureFiles):
@@ -120,7 +121,8 @@ class ShardedDataset:
             return
         with replacing_alone(self.latents) as part:
             shutil.copyfile(self.folder / LATENTS, part)
-        self._pictures.join(self.path, (LABELS, about), on_picture)
+        made = json.dumps({key: value for key, value in manifest.items() if key != "runs"}, indent=1).encode()
+        self._pictures.join(self.path, {MANIFEST: made, LABELS: about}, on_picture)
         self._clear()
 
     def close(self) -> None:
@@ -134,11 +136,11 @@ class ShardedDataset:
         self._pictures.sweep()
 
     def _clear(self) -> None:
-        """Removes the data set's files from the folder."""
+        """Removes the data set's files from the folder; last the one that tells that they are ours."""
         self._sweep()
-        for name in (MANIFEST, LABELS, LATENTS, "w.npy"):
-            (self.folder / name).unlink(missing_ok=True)
         self._pictures.clear()
+        for name in (LABELS, LATENTS, "w.npy", MANIFEST):
+            (self.folder / name).unlink(missing_ok=True)
 
 
 def difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:

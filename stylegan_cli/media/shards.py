@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from operator import itemgetter
@@ -92,15 +92,15 @@ class ZipShards:
         for shard in self._shards():
             shard.unlink()
 
-    def join(self, path: Path, last: tuple[str, bytes], on_picture: Callable[[int], None]) -> None:
-        """Makes one zip of all pictures, in order, and of a `last` file, given its name and content. Calls `on_picture`
-        with the number of pictures in it so far."""
+    def join(self, path: Path, last: Mapping[str, bytes], on_picture: Callable[[int], None]) -> None:
+        """Makes one zip of all pictures, in order, and of the `last` files by their names. Calls `on_picture` with the
+        number of pictures in it so far."""
         pictures = [(index, shard, about) for shard in self._shards() for index, about in _pictures(shard)]
         shards, numbers = {shard for _, shard, _ in pictures}, [index for index, _, _ in pictures]
         if len(shards) == 1 and numbers == sorted(numbers):  # it can become the zip: nothing needs to be copied
             shard = shards.pop()
             with telling_why(shard):
-                complete(shard, [about for _, _, about in pictures], *last)
+                complete(shard, [about for _, _, about in pictures], last)
             rename_alone(shard, path)
             return
         with ExitStack() as opened:
@@ -109,7 +109,8 @@ class ZipShards:
             for done, (_, shard, about) in enumerate(sorted(pictures, key=itemgetter(0)), start=1):
                 write(about.filename, read[shard](about))
                 on_picture(done)
-            write(*last)
+            for name, content in last.items():
+                write(name, content)
 
     def _shards(self) -> list[Path]:
         return sorted(self.folder / name for name in names_in(self.folder) if re.fullmatch(r"shard\d+\.zip", name))

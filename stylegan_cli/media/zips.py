@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import struct
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -69,13 +69,14 @@ def cut(path: Path, length: int) -> None:
         os.truncate(path, length)
 
 
-def complete(path: Path, files: list[zipfile.ZipInfo], name: str, content: bytes) -> None:
-    """Gives a growing zip that holds these `files` one more, and its directory."""
+def complete(path: Path, files: list[zipfile.ZipInfo], last: Mapping[str, bytes]) -> None:
+    """Gives a growing zip that holds these `files` the `last` ones, and its directory."""
     with path.open("r+b") as file:
         file.seek(0, os.SEEK_END)
         with zipfile.ZipFile(file, "w") as archive:
             archive.filelist.extend(files)
-            archive.writestr(_described(name), content)
+            for name, content in last.items():
+                archive.writestr(_described(name), content)
 
 
 def _described(name: str, checksum: int = 0, size: int = 0) -> zipfile.ZipInfo:

@@ -22,6 +22,7 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.media import background
 from stylegan_cli.media.sampled import SampledFaces
 from stylegan_cli.media.sharded import ShardedDataset
+from stylegan_cli.media.shards import PictureFiles
 from stylegan_cli.media.sources import open_source, read_labels
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
@@ -39,7 +40,11 @@ def test_a_folder(tiny_stylegan, tiny_model, here):
 def test_a_zip(tiny_stylegan, here):
     tiny_stylegan("sample", "-n", 3, "--dataset", "data.zip", "--size", 16, "--format", "jpg")
     with zipfile.ZipFile("data.zip") as archive:
-        assert sorted(archive.namelist()) == [*(f"00000/img0000000{i}.jpg" for i in range(3)), "dataset.json"]
+        pictures = [f"00000/img0000000{i}.jpg" for i in range(3)]
+        assert archive.namelist() == [*pictures, "manifest.json", "dataset.json"]
+        made = json.loads(archive.read("manifest.json"))
+        assert (made["wishes"]["seeds"], made["wishes"]["psi"], made["count"]) == ("0-2", 0.7, 3)
+        assert "--dataset data.zip --size 16 --format jpg" in made["command"]
         image = Image.open(io.BytesIO(archive.read("00000/img00000000.jpg")))
         assert (image.format, image.size) == ("JPEG", (16, 16))
     assert sorted(path.name for path in here.iterdir()) == ["data-w.npy", "data.zip"]
@@ -66,7 +71,34 @@ def test_into_an_empty_folder_or_with_force(tiny_stylegan, here):
     assert np.load("data/w.npy").shape[0] == 2
 
 
-@pytest.mark.parametrize(("name", "old"), [("data", "data/old.txt"), ("d.zip", "d.zip"), ("d.zip", "d-w.npy")])
+@pytest.mark.parametrize("manifest", [None, '{"frames": 12}', "not JSON"])
+def test_force_does_not_replace_what_was_not_sampled(stylegan, tiny_model, here, manifest):
+    """A data set of real pictures has the same layout."""
+    precious = ["00000/img00000000.png", "00001/img00001000.png", "dataset.json", "notes.txt"]
+    for name in precious:
+        (here / "real" / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / "real" / name).write_text("precious")
+    if manifest:
+        (here / "real/manifest.json").write_text(manifest)
+    before = contents(here)
+    for force in ([], ["--force"]):
+        result = stylegan("sample", "-n", 1, "--dataset", "real", *force, "--model", tiny_model)
+        assert (result.exit_code, result.stderr) == (1, "Error: the folder real is not empty; choose another name.\n")
+    assert contents(here) == before
+
+
+def test_a_killed_replacement_can_be_replaced(stylegan, tiny_model, monkeypatch, here):
+    """The manifest, which tells that the pictures are ours, goes last."""
+    words = ["sample", "-n", 2, "--dataset", "data", "--size", 8, "--model", tiny_model]
+    assert stylegan(*words).exit_code == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(PictureFiles, "clear", lambda _: os.kill(os.getpid(), signal.SIGINT))
+        assert stylegan(*words, "--force", "--psi", 0).exit_code == 130
+    assert stylegan(*words, "--force", "--psi", 0).exit_code == 0
+    assert not np.ptp(np.load("data/w.npy"), axis=0).any()
+
+
+@pytest.mark.parametrize(("name", "old"), [("d.zip", "d.zip"), ("d.zip", "d-w.npy")])
 def test_nothing_is_replaced_without_force(stylegan, tiny_model, here, name, old):
     (here / old).parent.mkdir(exist_ok=True)
     (here / old).write_text("precious")

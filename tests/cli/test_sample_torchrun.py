@@ -120,7 +120,7 @@ def test_three_processes_make_what_one_makes(here, words, straight):
     assert out == "data.zip\n"
     assert contents(here) == straight["data.zip"]
     with zipfile.ZipFile(here / "data.zip") as archive:
-        assert len(archive.namelist()) == COUNT + 1
+        assert len(archive.namelist()) == COUNT + 2
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,7 @@ def test_a_mistake_is_told_once(here, words):
     process = start(here, *TORCHRUN, 2, *words, "data")
     out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (1, "")
-    assert re.findall(r"^Error: .*", err, re.MULTILINE) == [
-        "Error: the folder data is not empty; choose another name, or use --force to replace the data set in it."
-    ]
+    assert re.findall(r"^Error: .*", err, re.MULTILINE) == ["Error: the folder data is not empty; choose another name."]
 
 
 def test_nobody_waits_for_the_dead(here, words):
