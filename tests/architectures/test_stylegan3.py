@@ -115,7 +115,7 @@ def test_parity_with_the_reference_files(kind):
 @torch.no_grad()
 def test_batch_size_changes_nothing(tiny_r):
     ws = torch.randn(3, tiny_r.num_ws, 8)
-    assert torch.equal(tiny_r.synthesize(ws)[1:2], tiny_r.synthesize(ws[1:2]))
+    close(tiny_r.synthesize(ws)[1:2], tiny_r.synthesize(ws[1:2]), 1e-5)
 
 
 @torch.no_grad()

@@ -56,7 +56,7 @@ def test_json(stylegan, tiny_model, compiler):
         (precision, batch, compiled) for precision in ("fp32", "bf16") for compiled in (False, True) for batch in (1, 3)
     ]
     assert all(one["pictures_per_second"] == pytest.approx(1 / one["seconds"]) for one in figures)
-    assert figures[0]["psnr"] is None and 40 < figures[2]["psnr"] < 70
+    assert figures[0]["psnr"] is None and 30 < figures[2]["psnr"] < 70
     assert all(compilation.verdict(store.load(str(tiny_model)), precision) for precision in ("fp32", "bf16"))
 
 
