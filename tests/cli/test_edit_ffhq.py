@@ -219,7 +219,7 @@ def test_directions_move_their_own_score_and_not_the_others(ffhq):
 
     def scores(*edits):
         """In standard deviations over thousands of people."""
-        faces = [edited(ffhq, people.from_seed(ffhq, 5000 + i, 0.7), edits).face() for i in range(12)]
+        faces = [edited(ffhq, people.from_seed(ffhq, 5000 + i, 0.7), edits).face() for i in range(8)]
         seen = [list(scorers(render(ffhq, face, 256)).values()) for face in faces]
         return np.nanmean(seen, axis=0) / [13, 14, 4.1]
 

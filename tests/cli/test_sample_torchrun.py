@@ -19,7 +19,7 @@ pytestmark = [
         not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="finds processes as Linux lists them"
     ),
 ]
-COUNT = 1200
+COUNT = 800
 MANY = 100_000  # more than are ever made
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 started = []
