@@ -23,14 +23,12 @@ VERBS = {
     "dataset": "dataset-tool prepare-data",
     "metrics": "calc-metrics run-metrics fid",
     "models convert": "convert convert-weight legacy",
-    "models blend ffhq cartoon.pkl": "toonify toon cartoon cartoonify",
+    "models blend faces.pkl cartoon.pkl --at 32 --out toon.safetensors": "toonify toon cartoon cartoonify",
 }
-MODEL = {"--model": "--ckpt --network-pkl --pkl"}
-PEOPLE = MODEL | {"--psi": "--truncation --truncation-psi --trunc-psi"}
 PERSON = {"a seed as the person: 3, or 3-9": "--seeds"}
 AGES = "--older --old --younger --young"
 EDITS = {f"stylegan edit jon --{name} 3": f"--{name}" for name in ("gender", "smile", "yaw", "pitch", "hair", "beard")}
-UNEDITED = PEOPLE | {"stylegan edit jon --age 3": f"--age {AGES}"} | EDITS  # where nothing is edited
+UNEDITED = {"stylegan edit jon --age 3": f"--age {AGES}"} | EDITS  # where nothing is edited
 NUMBERED = {"party.jpg#2, with the face's number": "--face"}
 OPTIONS = {
     "sample": UNEDITED
@@ -40,6 +38,7 @@ OPTIONS = {
         "--grid": "--num-image-tiles --save-grid",
         "--columns": "--nrow --n-row --grid-width",
         "--size": "--resolution --image-size",
+        "--save-latents": "--save-dlatents",
     },
     "mix": UNEDITED
     | {
@@ -55,16 +54,15 @@ OPTIONS = {
         "--seeds, with as many for each film of --grid": "--num-keyframes",
         "--seeds, in another order": "--shuffle-seed",
         "--frames (from one person to the next) and --fps": "--duration-sec",
+        "--grid 3x2, with two or more people for each of its films": "--grid-width --grid-height",
     },
-    "project": MODEL
-    | {
+    "project": {
         "--steps": "--step --num-iterations",
         "--space w+": "--w-plus --project-in-wplus",
         "--film search.mp4": "--save-video",
     }
     | NUMBERED,
-    "edit": PEOPLE
-    | {
+    "edit": {
         "--direction NAME=AMOUNT": "--factor --degree --index --alpha --boundary-path",
         **PERSON,
         "--age 3, or -3": AGES,
@@ -73,10 +71,10 @@ OPTIONS = {
     "align": NUMBERED,
     "paste": UNEDITED | PERSON,
     "noise": UNEDITED | PERSON,
-    "blend-parents": PEOPLE | EDITS | PERSON | {"--age 8y": AGES},
-    "apply": PEOPLE | PERSON,
+    "blend-parents": EDITS | PERSON | {"--age 8y": AGES},
+    "apply": PERSON,
     "dataset": {"--size": "--image-size"},
-    "metrics": MODEL | {"--data with a mirrored data set, made by stylegan dataset": "--mirror"},
+    "metrics": {"--data with a mirrored data set, made by stylegan dataset": "--mirror"},
     "train": {
         "--data": "--path --dataset --dataset-path",
         "--outdir": "--name --results-dir --models-dir --out --output",

@@ -18,6 +18,10 @@ def _switch(yes: str, no: str) -> dict[str, str]:
     return dict.fromkeys(("1", "true", "yes", "on"), yes) | dict.fromkeys(("0", "false", "no", "off"), no)
 
 
+# Names of options in other tools; but what is a model's name elsewhere is what `train` resumes.
+RENAMED = dict.fromkeys(("--truncation", "--truncation-psi", "--trunc-psi"), "--psi")
+RENAMED |= dict.fromkeys(("--truncation-cutoff", "--trunc-cutoff"), "--cutoff")
+RENAMED |= dict.fromkeys(("--network-pkl", "--pkl", "--ckpt"), "--model")
 # Options, possibly of one command only, with a value, and our form of them; "" drops what is the default anyway.
 SAME = {
     "--method": {"slerp": "--method=spherical", "lerp": "--method=linear"},
@@ -28,6 +32,7 @@ SAME = {
     "train --cfg": {"auto": ""},
     "train --resume": {"noresume": ""},
     "project --save-video": _switch("--save-video", ""),
+    "interpolate --noise-mode": {"const": ""},
 }
 # Options of other tools with a value that does not change the result: dropped here.
 IDLE = {f"train {option}" for option in ("--workers", "--desc", "--nobench", "--nhwc", "--allow-tf32")}
@@ -64,6 +69,7 @@ def _option(verb: str, word: str, rest: deque[str]) -> list[str]:
     """An option in our spelling. If the value is the next word, and matters, it is taken from the `rest`."""
     name, equals, value = word.partition("=")
     name = name.replace("_", "-")
+    name = name if verb == "train" else RENAMED.get(name, name)
     what = f"{verb} {name}"
     same = SAME.get(what) or SAME.get(name, {})
     following = rest[0] if rest and not rest[0].startswith("-") else ""

@@ -34,6 +34,12 @@ def listed(names: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in names.split(",")))
 
 
+def _nearest(name: str) -> str:
+    """What to use for NVIDIA's name, which may say how many pictures it means."""
+    number = " --num 50000" if "50k" in name else ""
+    return next((f"; nearest: --metrics {to}{number}" for key, to in NEAREST.items() if name.startswith(key)), "")
+
+
 @dataclass(frozen=True)
 class Settings:
     """`metrics` of METRICS, on up to `num` pictures of each side. They are compared at `size` pixels (None: the smaller
@@ -49,8 +55,7 @@ class Settings:
     def __post_init__(self) -> None:
         for name in self.metrics:
             if name not in METRICS:
-                near = next((f"; nearest: --metrics {to}" for key, to in NEAREST.items() if name.startswith(key)), "")
-                raise UsageError(f"there is no metric {name!r}; metrics are {', '.join(METRICS)}{near}")
+                raise UsageError(f"there is no metric {name!r}; metrics are {', '.join(METRICS)}{_nearest(name)}")
         check_filter(self.filter)
         if self.num < MIN_PICTURES:
             raise UsageError(f"{self.num} pictures are too few to compare; use at least {MIN_PICTURES}")
@@ -75,7 +80,7 @@ class Measure:
 @dataclass(frozen=True)
 class Report:
     """Measures, and everything they depend on: only measures that agree in all of it are comparable. Each side has a
-    title and the contents of `PictureSet.about`."""
+    title and the contents of `PictureSet.about`. Where no pictures are compared, what depends on that is None."""
 
     subject: str
     subject_about: dict[str, Any]
@@ -84,10 +89,10 @@ class Report:
     num: int
     reference_num: int
     seed: int
-    size: int
-    features_size: int
-    filter: str
-    features: str
+    size: int | None
+    features_size: int | None
+    filter: str | None
+    features: str | None
     measures: tuple[Measure, ...]
 
     def __getitem__(self, name: str) -> float:
@@ -111,12 +116,14 @@ class Judge:
         """How many pictures of the subject and of the reference are compared: as many as asked for, if there are so
         many; if both are the same data set, its halves; all of the reference, if the features require that. Raises
         StyleganError if there are too few."""
+        if not self.settings.compares:
+            return self.settings.num, 0
         parts = 2 if self._same(subject) else 1
         num, reference_num = (
             self.settings.num if side.count is None else min(self.settings.num, side.count // parts)
             for side in (subject, self.reference)
         )
-        if self.features.by_all and isinstance(subject, Made) and self.reference.count is not None:
+        if self.features.by_all and not self._same(subject) and self.reference.count is not None:
             reference_num = self.reference.count
         if (least := min(num, reference_num)) < MIN_PICTURES:
             raise StyleganError(
@@ -128,16 +135,18 @@ class Judge:
     def steps(self, subject: PictureSet) -> int:
         """How many times `on_picture` will be called."""
         num, reference_num = self.counts(subject)
-        return (num + reference_num) * self.settings.compares + num * ("ppl" in self.settings.metrics)
+        compared = num + reference_num if self.settings.compares else 0
+        return compared + num * ("ppl" in self.settings.metrics)
 
     def __call__(self, subject: PictureSet, on_picture: Callable[[], None] = lambda: None) -> Report:
         asked = self.settings.metrics
         if "ppl" in asked and not isinstance(subject, Made):
             raise UsageError(f"path length (ppl) is measured on a model, but {subject.title} is a data set")
         num, reference_num = self.counts(subject)
-        size = self.settings.size or min(subject.resolution, self.reference.resolution)
         measures: list[Measure] = []
+        size = None
         if self.settings.compares:
+            size = self.settings.size or min(subject.resolution, self.reference.resolution)
             real = self._real(reference_num, size, on_picture)
             fake = self._describe(subject, num, size, int(self._same(subject)), on_picture)
             measures += self._compare(fake, real)
@@ -152,9 +161,9 @@ class Judge:
             reference_num=reference_num,
             seed=self.settings.seed,
             size=size,
-            features_size=self.features.size(size),
-            filter=self.settings.filter,
-            features=self.features.name,
+            features_size=None if size is None else self.features.size(size),
+            filter=None if size is None else self.settings.filter,
+            features=None if size is None else self.features.name,
             measures=tuple(measures),
         )
 

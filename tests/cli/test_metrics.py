@@ -8,6 +8,9 @@ import pytest
 from small_runs import write_pictures
 
 from stylegan_cli import store
+from stylegan_cli.cli.commands.metrics import _told
+from stylegan_cli.metrics.estimates import Estimate
+from stylegan_cli.metrics.evaluation import Measure, Report
 
 NUM = ("--num", 50)
 
@@ -149,6 +152,8 @@ def test_path_length_needs_no_data(stylegan, made, tiny_model):
     assert alone.stdout == stylegan("metrics", tiny_model, *NUM, "--metrics", "ppl,ppl").stdout
     assert alone.stderr.splitlines()[-1].endswith("paths, seed 0.")
     assert "against" not in alone.stderr
+    report = json.loads(stylegan("metrics", tiny_model, *NUM, "--metrics", "ppl", "--json", "-q").stdout)
+    assert report["size"] is report["features_size"] is report["filter"] is report["features"] is None
 
 
 @pytest.mark.parametrize(
@@ -168,6 +173,8 @@ def test_path_length_needs_no_data(stylegan, made, tiny_model):
         (["made.zip", "made.zip", "--filter", "nearest"], 2, "no resize filter 'nearest'"),
         (["made.zip", "made.zip", "--features", "vgg"], 2, "no features 'vgg'"),
         (["tiny", "made.zip", "--metrics", "fid50k_full"], 2, "nearest: --metrics fd --features inception"),
+        (["tiny", "--metrics", "ppl", "--filter", "box", "--size", "8"], 2, "leave out --size and --filter"),
+        (["tiny", "--metrics", "ppl", "--features", "inception"], 2, "no pictures; leave out --features"),
         (["tiny", "made.zip", "--metrics", "ppl", "--psi", "0.5"], 2, "without truncation; leave out --psi"),
         (["tiny", "made.zip", "--class", "1"], 2, "has no classes"),
         (["made.zip", "made.zip", "--psi", "0.5"], 2, "neither side is a model; leave out --psi"),
@@ -185,6 +192,15 @@ def test_mistakes_cost_one_sentence(stylegan, made, tiny_model, here, arguments,
     assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("num", "title", "is_warned"), [(2000, "FID", True), (50_000, "FID", False), (50, "KD", False)]
+)
+def test_fid_of_few_pictures_is_not_what_others_report(num, title, is_warned):
+    measures = (Measure("fd", title, Estimate(1, 1, 1), ""),)
+    report = Report("a", {}, "b.zip", {}, num, num, 0, 64, 299, "lanczos", "some", measures)
+    assert any("--num 50000" in sentence for sentence in _told(report, num)) == is_warned
 
 
 @pytest.mark.slow

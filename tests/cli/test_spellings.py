@@ -10,7 +10,7 @@ from PIL import Image
 from small_runs import write_pictures
 
 from stylegan_cli.cli import foreign
-from stylegan_cli.cli.spellings import ARGUMENTS, IDLE, LOOKED_AT, SAME, spelled
+from stylegan_cli.cli.spellings import ARGUMENTS, IDLE, LOOKED_AT, RENAMED, SAME, spelled
 
 COMMANDS = TOP.commands
 
@@ -156,10 +156,11 @@ def test_a_folder_of_frames_and_one_of_a_data_set(stylegan, here):
         ("younger me.jpg", "there is no command 'younger'; use stylegan edit me.jpg --age -3"),
         ("face_swap jon me.jpg", "there is no command 'face_swap'; use stylegan paste"),
         ("morph jon dany", "there is no command 'morph'; use stylegan interpolate"),
-        ("toonify me.jpg", "there is no command 'toonify'; use stylegan models blend ffhq cartoon.pkl"),
+        ("toonify me.jpg", "there is no command 'toonify'; use stylegan models blend faces.pkl cartoon.pkl --at 32"),
         ("edit me.jpg --old", "stylegan edit has no --old; use --age 3, or -3"),
         ("sample jon --age 3", "stylegan sample has no --age; use stylegan edit jon --age 3"),
         ("noise jon --smile=2", "stylegan noise has no --smile; use stylegan edit jon --smile 3"),
+        ("train --ckpt a.pt", "stylegan train has no --ckpt; use --resume"),
         ("train --fp16", "stylegan train has no --fp16; use --precision fp16"),
         ("train --lr=0.1", "stylegan train has no --lr; use --glr and --dlr"),
         ("interpolate --num_steps 3", "stylegan interpolate has no --num-steps; use --frames"),
@@ -209,7 +210,9 @@ def test_other_spellings_are_no_options_of_ours():
     for word in IDLE | ARGUMENTS:
         verb, option = word.split()
         assert option not in options_of(COMMANDS[verb])
-    said = {answer.partition("=")[0] for answers in SAME.values() for answer in answers.values()} | set(LOOKED_AT)
+    assert not set(RENAMED) & set().union(*map(options_of, COMMANDS.values()))
+    said = {answer.partition("=")[0] for answers in SAME.values() for answer in answers.values()}
+    said |= {*LOOKED_AT, *RENAMED.values()}
     assert said - {""} - {"--save-video"} <= set().union(*map(options_of, COMMANDS.values()))
 
 
@@ -219,6 +222,16 @@ def test_a_film_as_nvidia_orders_it(stylegan, here):
         result = stylegan("interpolate", *said)
         assert (result.exit_code, result.stderr) == (0, "")
     assert (here / "a.gif").read_bytes() == (here / "b.gif").read_bytes()
+
+
+def test_other_names_of_psi_cutoff_and_model(stylegan, here):
+    theirs = ("--truncation-psi=0.5", "--trunc_cutoff", 4, "--network_pkl", "faces-64")
+    for said in (theirs, ("--psi=0.5", "--cutoff=4", "--model=faces-64")):
+        result = stylegan("sample", "--seeds=3", *said)
+        assert (result.exit_code, result.stderr) == (0, "")
+    assert (pixels("seed0003.png") == pixels("seed0003-2.png")).all()
+    assert spelled(["interpolate", "--noise-mode=const", "1", "2"]) == ["interpolate", "1", "2"]
+    assert spelled(["project", "--ckpt", "a.pt", "b.png"]) == ["project", "--model", "a.pt", "b.png"]
 
 
 def test_slerp_and_jpeg_are_words_for_ours(stylegan, here):

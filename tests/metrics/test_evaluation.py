@@ -79,7 +79,8 @@ def test_a_model_by_data(tiny, drawings):
 
 
 def test_fid_is_by_all_the_data(tiny, make_data, drawings, monkeypatch):
-    """50,000 pictures of a model are judged by the 70,000 of FFHQ; halves and other features are as asked for."""
+    """50,000 pictures of a model, also in a data set, are judged by the 70,000 of FFHQ; halves are as asked for, and so
+    is everything with other features."""
     other, settings = DataSet(make_data(120, first=500)), Settings(("fd",), MIN_PICTURES)
     for by_all, expected in ((False, MIN_PICTURES), (True, 120)):
         monkeypatch.setattr(Means, "by_all", by_all)
@@ -87,7 +88,7 @@ def test_fid_is_by_all_the_data(tiny, make_data, drawings, monkeypatch):
         report = judged(Made(tiny), lambda counted=counted: counted.append(1))
         assert (report.num, report.reference_num) == (MIN_PICTURES, expected)
         assert len(counted) == judged.steps(Made(tiny)) == MIN_PICTURES + expected
-        assert judged.counts(other) == (MIN_PICTURES, MIN_PICTURES)
+        assert judged.counts(other) == (MIN_PICTURES, expected)
         assert judged.counts(drawings) == (MIN_PICTURES, MIN_PICTURES)
 
 
@@ -149,9 +150,9 @@ def test_size_and_filter_matter(make_data, drawings):
     ("settings", "message"),
     [
         ({"metrics": ("vgg",)}, "no metric 'vgg'; metrics are fd, kd, pr, ppl$"),
-        ({"metrics": ("fid50k_full",)}, "are fd, kd, pr, ppl; nearest: --metrics fd --features inception$"),
-        ({"metrics": ("kid50k",)}, "nearest: --metrics kd --features inception$"),
-        ({"metrics": ("pr50k3_full",)}, "nearest: --metrics pr$"),
+        ({"metrics": ("fid50k_full",)}, "are fd, kd, pr, ppl; nearest: --metrics fd --features inception --num 50000$"),
+        ({"metrics": ("kid",)}, "nearest: --metrics kd --features inception$"),
+        ({"metrics": ("pr50k3_full",)}, "nearest: --metrics pr --num 50000$"),
         ({"metrics": ("ppl2_wend",)}, "nearest: --metrics ppl$"),
         ({"filter": "nearest"}, "no resize filter"),
         ({"num": 10}, "10 pictures are too few"),

@@ -121,7 +121,7 @@ def _grid(text: str, people: int, cell: int) -> tuple[int, int]:
     """Columns and rows of `4x2`, which must share this many people, with faces of `cell` pixels."""
     from stylegan_cli.media.film import LARGEST
 
-    match = re.fullmatch(r"(\d{1,2})x(\d{1,2})", text.lower())
+    match = re.fullmatch(r"(\d{1,2})[x,](\d{1,2})", text.lower())
     if match is None or not (int(match[1]) and int(match[2])):
         raise UsageError(f"--grid takes columns and rows like 4x2, not {text!r}")
     columns, rows = int(match[1]), int(match[2])

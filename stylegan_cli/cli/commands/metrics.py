@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from stylegan_cli.metrics.sets import PictureSet
 
 
+FID_PICTURES = 50_000  # that FID is computed from, by custom
+
+
 @command
 def metrics(
     subject: Annotated[
@@ -26,7 +29,7 @@ def metrics(
     reference: Annotated[
         str | None,
         typer.Argument(
-            metavar="DATA", help="What to compare it with: a data set, or a model. Not for ppl.", show_default=False
+            metavar="DATA", help="What to compare it with: a data set, or a model; ppl needs none.", show_default=False
         ),
     ] = None,
     model: Annotated[
@@ -86,6 +89,10 @@ def metrics(
 
     settings = Settings(listed(names), num, seed, size, filter)
     judged_name, reference_name = _sides(subject, reference, model, data_set, settings.compares)
+    if not settings.compares:
+        has_filter, has_features = filter != "lanczos", features != "efficientnet"
+        unused = {"--size": size, "--filter": has_filter, "--features": has_features}
+        check_unused("path length compares no pictures", unused)
     if "ppl" in settings.metrics:
         check_unused("path length is measured without truncation", {"--psi": None if psi == 1 else psi})
 
@@ -165,6 +172,8 @@ def _told(report: Report, num: int) -> Iterator[str]:
         f"{' against '.join(_side(*side) for side in sides)}: {counts}, seed {report.seed}, compared at "
         f"{report.size} pixels, {report.features} at {report.features_size}, resized with {report.filter}."
     )
+    if report.num < FID_PICTURES and any(measure.title == "FID" for measure in report.measures):
+        yield f"FID usually means {FID_PICTURES:,} pictures, and is larger with fewer: to compare it, use --num 50000."
     for title, count in {report.subject: report.num, report.reference: report.reference_num}.items():
         if count < num:
             yield (
