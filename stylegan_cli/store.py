@@ -177,10 +177,15 @@ class Source:
         return own | _directions_in(self.own_directions)
 
     @property
+    def encoder_place(self) -> Path | None:
+        """Where the file of its encoder, from pictures to latents, is or would be: in a named model's folder, or beside
+        a model file. What is at a URL has none."""
+        return None if self.url else (self.model.folder if self.model else self.path.parent) / ENCODER
+
+    @property
     def encoder(self) -> Path | None:
-        """The file of its encoder, from pictures to latents: in a named model's folder, or beside a model file."""
-        path = (self.model.folder if self.model else self.path.parent) / ENCODER
-        return path if path.is_file() and not self.url else None
+        """The file of its encoder, if there is one."""
+        return place if (place := self.encoder_place) and place.is_file() else None
 
     @property
     def licence(self) -> str:

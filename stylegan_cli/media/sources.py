@@ -31,6 +31,7 @@ MEND = "make a data set of it with stylegan dataset"  # the advice if a source i
 # Bytes of labels: lists take 25 times as much memory as their text. Data sets of millions need more, 30 per picture.
 MAX_LABELS, LABEL = 1 << 26, 64
 OF_OTHER_KIND = "has a format that cannot be read here; save it as JPEG or PNG"
+OTHER_ARCHIVES = {".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".mdb"}
 LABEL_MODES = ("auto", "json", "folders", "none")
 # The last: names that are said to be UTF-8, and are not.
 BROKEN_MEMBER = (
@@ -202,6 +203,11 @@ def open_source(path: Path) -> Iterator[Source]:
         return
     if not path.exists():
         raise UsageError(f"there is no folder or zip {path}")
+    if path.suffix.lower() in OTHER_ARCHIVES:
+        raise StyleganError(
+            f"{path} is neither a folder nor a zip; unpack it if pictures are in it, or have NVIDIA's dataset_tool.py "
+            "make a zip of it (CIFAR, MNIST, LSUN)"
+        )
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:

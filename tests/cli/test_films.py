@@ -72,7 +72,7 @@ def test_films_side_by_side(tiny_stylegan, stylegan, tiny_model):
     for i in range(3):
         assert size_of(made[i]) == (3 * 20 - 4, 16)
         assert np.array_equal(pixels(made[i])[:, 20:36], pixels(f"own/frame0000{i}.png"))
-    upright = tiny_stylegan("interpolate", "1-6", "--grid", "1x3", *words, "--out", "upright/")
+    upright = tiny_stylegan("interpolate", "1-6", "--grid", "1,3", *words, "--out", "upright/")
     assert size_of(upright[0]) == (16, 3 * 20 - 4)
     (film,) = tiny_stylegan("interpolate", "--seeds", "0-7", "--grid=2x2", *words, "--loop", "--out", "wall.mp4")
     assert count(film) == 4

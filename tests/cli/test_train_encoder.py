@@ -1,5 +1,6 @@
 """`stylegan train-encoder`, from a data set that `stylegan sample` wrote to a file that loads."""
 
+import shutil
 from contextlib import contextmanager
 
 import numpy as np
@@ -21,7 +22,13 @@ def test_from_sampled_faces_to_an_encoder(stylegan, tiny_model, faces, here):
     generator = store.load(str(tiny_model))
     assert encoder.load(here / "encoder.safetensors", generator).config.w_dim == generator.w_dim
     words = ("train-encoder", "--data", "faces.zip", "--batch", 8, "--epochs", 1, "--outdir", "run")
-    assert stylegan(*words, "--model", tiny_model).stdout == "run/encoder.safetensors\n"
+    result = stylegan(*words, "--model", tiny_model)
+    assert result.stdout == "run/encoder.safetensors\n"
+    place = tiny_model.with_name("encoder.safetensors")
+    assert result.stderr.endswith(f"stylegan project looks for it elsewhere: move it to {place}.\n")
+    shutil.copy(tiny_model, "run/model.safetensors")
+    result = stylegan(*words, "--model", "run/model.safetensors", "--force")
+    assert (result.exit_code, "elsewhere" in result.stderr) == (0, False)
     again = stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model)
     assert (again.exit_code, again.stdout) == (1, "")
     assert "exists" in again.stderr

@@ -89,6 +89,13 @@ def newer_zip():
     return buffer.getvalue()
 
 
+@pytest.mark.parametrize("name", ["cifar-10-python.tar.gz", "pictures.7Z", "data.mdb"])
+def test_other_archives_are_told(tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(StyleganError, match=r"is neither a folder nor a zip; unpack it .* dataset_tool\.py make a zip"):
+        open_source(tmp_path / name).__enter__()
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 no zip", b"text", newer_zip()])
 def test_no_zip(tmp_path, content):
     (tmp_path / "p.zip").write_bytes(content)

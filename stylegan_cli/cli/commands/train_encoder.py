@@ -35,8 +35,8 @@ def train_encoder(
     is written after every epoch, in half precision. Projections start from it if it is called encoder.safetensors and
     is beside a model file or in a run's folder; stylegan models add also copies it.
 
-    Example: stylegan sample -n 20000 --psi 0.8 --size 128 --format webp --dataset faces.zip; stylegan train-encoder
-    --data faces.zip
+    Example: stylegan sample -n 20000 --psi 0.8 --size 128 --format webp --dataset drawn.zip --model run; stylegan
+    train-encoder --data drawn.zip --model run -o run/encoder.safetensors
     """
     import torch
 
@@ -70,3 +70,8 @@ def train_encoder(
 
         train(generator, faces, torch.from_numpy(faces.w), settings, on_step)
     print_data(out)
+    place = store.source(choice.model).encoder_place
+    if place is None:
+        tell("stylegan project looks for it beside model files: download the model, and put the two together.")
+    elif place.resolve() != out.resolve():
+        tell(f"stylegan project looks for it elsewhere: move it to {place}.")
