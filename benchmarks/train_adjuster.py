@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from stylegan_cli.faces.adjustment import INNER, MIRRORED, REACH, SIZE, Adjuster
-from stylegan_cli.store import trained
+from stylegan_cli.faces.networks import weights
 
 PICTURES = (".png", ".webp", ".jpg")
 UNITS = torch.from_numpy(REACH).float()
@@ -33,7 +33,7 @@ UNITS = torch.from_numpy(REACH).float()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="sampled faces of at least 128 pixels, a .zip")
-    parser.add_argument("-o", "--out", type=Path, default=trained("adjuster"))
+    parser.add_argument("-o", "--out", type=Path, default=weights("adjuster"))
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

@@ -25,8 +25,9 @@ from torch import Tensor, nn
 
 from stylegan_cli import store
 from stylegan_cli.architectures.mobilestylegan import MobileStyleGAN
+from stylegan_cli.datasets.sampled import SampledFaces
 from stylegan_cli.faces.clothes import PLACES, SIZE, Wardrobe
-from stylegan_cli.media.sampled import SampledFaces
+from stylegan_cli.faces.networks import weights
 from stylegan_cli.noise import Noise
 
 PARTS, ROUNDS = 24, 40
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="sampled faces of 128 pixels, with latents")
     parser.add_argument("--parts", type=Path, default=Path("parts.pt"))
     parser.add_argument("--clothes", default="", help="the numbers of the parts that are clothes")
-    parser.add_argument("-o", "--out", type=Path, default=store.trained("clothes"))
+    parser.add_argument("-o", "--out", type=Path, default=weights("clothes"))
     parser.add_argument("--count", type=int, default=8000, help="how many faces")
     parser.add_argument("--epochs", type=int, default=12)
     options = parser.parse_args()

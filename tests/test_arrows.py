@@ -23,6 +23,7 @@ FLOORS = [
     {"store"},
     {"latents"},
     {"operations", "media"},
+    {"datasets"},
     {"training", "faces"},
     {"metrics"},
     {"cli"},
@@ -90,7 +91,7 @@ def test_drawing_does_not_wait_for_the_compiler():
 
 
 def test_pictures_are_collected_without_torch():
-    modules = "collecting, dataset, encode, framing, sources"
-    code = f"import sys; from stylegan_cli.media import {modules}; print('torch' in sys.modules)"
+    imports = "import sys; from stylegan_cli.datasets import collecting, framing, layout, sources"
+    code = f"{imports}; from stylegan_cli.media import encode; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "False"

@@ -19,7 +19,7 @@ from stylegan_cli.cli import places
 from stylegan_cli.cli.console import Advance, fetch, progress, tell
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.faces import alignment, detection, photos
+from stylegan_cli.faces import alignment, detection
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import file_digest
@@ -27,6 +27,7 @@ from stylegan_cli.folders import cache_folder
 from stylegan_cli.latents import references
 from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person
+from stylegan_cli.media import photos
 from stylegan_cli.media.render import to_pixels, to_tensor
 from stylegan_cli.noise import Noise
 from stylegan_cli.operations import pivotal, projection

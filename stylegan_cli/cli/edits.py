@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from stylegan_cli.cli.console import tell
@@ -14,12 +13,10 @@ from stylegan_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from stylegan_cli.cli.montage import Canvas
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.generator import Generator
     from stylegan_cli.latents.directions import Direction
     from stylegan_cli.latents.named import Photo
-    from stylegan_cli.latents.people import Person
     from stylegan_cli.operations.editing import Aim, Edit
 
 FARTHEST = 1000
@@ -45,34 +42,6 @@ def check_paste(paste: Photo | None, output: PictureOutput, people: Sequence[str
         raise UsageError(
             f"{paste.path}#{paste.face} is one face, but these are {len(people)} people; leave out #{paste.face}"
         )
-
-
-def open_canvas(paste: Photo | None, people: int) -> Canvas | None:
-    """The photo that so many people are pasted into, if they are."""
-    if paste is None:
-        return None
-    from stylegan_cli.cli import montage  # with what it needs, only then
-
-    return montage.open_canvas(paste, people)
-
-
-def save_edited(
-    studio: Studio,
-    people: Sequence[Person],
-    edits: Sequence[Sequence[Edit]],
-    names: Sequence[str],
-    canvas: Canvas | None,
-) -> None:
-    """Writes people as they are after their edits, under these names; or a photo with them in it."""
-    from stylegan_cli.cli import montage
-    from stylegan_cli.cli.studio import portrait
-    from stylegan_cli.operations.editing import edited
-
-    after = map(partial(edited, studio.generator), people, edits)
-    if canvas:
-        montage.save_pasted(studio, canvas, people, list(after))
-    else:
-        studio.save(names, map(portrait, after), "edited")
 
 
 def open_edits(

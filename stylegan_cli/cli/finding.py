@@ -15,18 +15,17 @@ from torch import Tensor
 
 from stylegan_cli import recipes, store
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import fetch, progress, tell
+from stylegan_cli.cli.console import progress, tell
 from stylegan_cli.cli.studio import CELL, Studio
+from stylegan_cli.datasets.sampled import SampledFaces, read_w
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents import files, people, references
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.media.render import render
-from stylegan_cli.media.sampled import SampledFaces, read_w
 from stylegan_cli.operations import discovery
 from stylegan_cli.operations.discovery import Moved
 from stylegan_cli.pictures import Face
 from stylegan_cli.pillow import PICTURES
-from stylegan_cli.scorers.runtime import installed
 from stylegan_cli.scorers.scores import SCORES, SMALLEST, Scorers
 
 FEWEST = 2 * discovery.HELD_OUT  # people that a direction needs
@@ -134,15 +133,6 @@ def check_scorers(names: Sequence[str]) -> None:
     """Raises UsageError for unknown names, StyleganError if there are names and the scores are not installed."""
     if names:
         Scorers(names)
-
-
-def open_scorers(studio: Studio) -> Score | None:
-    """All scores; None if they are not installed, or the model's faces are too small for them."""
-    if not installed() or studio.generator.resolution < SMALLEST:
-        return None
-    scorers = Scorers(SCORES)
-    fetch(scorers.assets)
-    return scorers
 
 
 def units(scores: Mapping[str, Tensor]) -> dict[str, float]:

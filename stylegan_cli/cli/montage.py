@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from PIL import Image
 
 from stylegan_cli.cli import darkroom, places
 from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.filming import frame_names
-from stylegan_cli.cli.studio import Studio
+from stylegan_cli.cli.studio import Studio, portrait
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
-from stylegan_cli.faces import alignment, clothes, pasting, photos
+from stylegan_cli.faces import alignment, clothes, pasting
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.colours import lighting
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import file_digest
 from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person
+from stylegan_cli.media import photos
 from stylegan_cli.media.decoding import Original
 from stylegan_cli.media.render import render
-from stylegan_cli.operations.editing import Walk
+from stylegan_cli.operations.editing import Edit, Walk, edited
 from stylegan_cli.scorers import mesh, runtime, silhouette
 
 
@@ -45,6 +47,21 @@ def open_canvas(photo: Photo, people: int) -> Canvas:
     if photo.face or not found:
         darkroom.place_of_face(found, original.image, photo)  # raises an error if it is not there
     return Canvas(photo, original, exif, found, is_only=people == 1)
+
+
+def save_edited(
+    studio: Studio,
+    people: Sequence[Person],
+    edits: Sequence[Sequence[Edit]],
+    names: Sequence[str],
+    canvas: Canvas | None,
+) -> None:
+    """Writes people as they are after their edits, under these names; or a photo with them in it."""
+    after = map(partial(edited, studio.generator), people, edits)
+    if canvas:
+        save_pasted(studio, canvas, people, list(after))
+    else:
+        studio.save(names, map(portrait, after), "edited")
 
 
 def save_pasted(

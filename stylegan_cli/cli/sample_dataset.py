@@ -19,12 +19,12 @@ from stylegan_cli.cli.console import print_data, progress, silence, tell
 from stylegan_cli.cli.options import Generation, PictureOutput, command_line
 from stylegan_cli.cli.stopping import Stopped, asked_to_stop
 from stylegan_cli.cli.studio import Studio
+from stylegan_cli.datasets.layout import unfinished
+from stylegan_cli.datasets.sharded import ShardedDataset, difference
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents.people import Person, from_seed
-from stylegan_cli.media.dataset import unfinished
 from stylegan_cli.media.encode import encode_pixels
 from stylegan_cli.media.render import pixels
-from stylegan_cli.media.sharded import ShardedDataset, difference
 from stylegan_cli.parallel import LostError, World
 from stylegan_cli.pictures import Face
 

@@ -13,11 +13,10 @@ from functools import cache
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from stylegan_cli import store
 from stylegan_cli.faces.geometry import WHOLE, cut, inside, moved
+from stylegan_cli.faces.networks import Residual, convolution, loaded, normalised
 from stylegan_cli.media.render import to_tensor
 
 INNER = 0.8  # of the square's edge: what the network sees
@@ -49,29 +48,6 @@ class Adjuster(nn.Module):
         return self.head(self.trunk(normalised(x)).flatten(1))
 
 
-def normalised(x: Tensor) -> Tensor:
-    """Each picture of `x` `[n, 3, h, w]` with the same brightness and contrast."""
-    x = x - x.mean(dim=(1, 2, 3), keepdim=True)
-    return x / (x.std(dim=(1, 2, 3), keepdim=True) + 0.05)
-
-
-class Residual(nn.Module):
-    """Two convolutions, added to their input."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(convolution(channels, channels), convolution(channels, channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.layers(x)
-
-
-def convolution(channels: int, out: int, stride: int = 1) -> nn.Sequential:
-    """A 3x3 convolution, batch norm and leaky ReLU."""
-    convolution = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(out), nn.LeakyReLU(0.1))
-
-
 def adjusted(image: Image.Image, corners: np.ndarray) -> np.ndarray:
     """The square `[4, 2]` around a face in an RGB picture, corrected by what the network sees in it."""
     move = np.zeros(4)
@@ -91,6 +67,4 @@ def _seen(image: Image.Image, corners: np.ndarray) -> np.ndarray:
 @cache
 def network() -> Adjuster:
     """The network with its weights, loaded once."""
-    adjuster = Adjuster()
-    adjuster.load_state_dict(load_file(store.trained("adjuster")))
-    return adjuster.eval().requires_grad_(False)
+    return loaded(Adjuster(), "adjuster")

@@ -13,12 +13,10 @@ from functools import cache
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from stylegan_cli import store
-from stylegan_cli.faces.adjustment import Residual, convolution, normalised
+from stylegan_cli.faces.networks import Residual, convolution, loaded, normalised
 from stylegan_cli.media.render import to_tensor
 
 SIZE = 128  # pixels of what the network sees
@@ -65,6 +63,4 @@ def read(picture: Image.Image) -> np.ndarray:
 @cache
 def network() -> Wardrobe:
     """The network with its weights, loaded once."""
-    wardrobe = Wardrobe()
-    wardrobe.load_state_dict(load_file(store.trained("clothes")))
-    return wardrobe.eval().requires_grad_(False)
+    return loaded(Wardrobe(), "clothes")

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from stylegan_cli.datasets.framing import FILTERS, Framing, check_filter
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.media.framing import FILTERS, Framing, check_filter
 from stylegan_cli.metrics import distances, path_length, precision_recall
 from stylegan_cli.metrics.estimates import GROUPS, Estimate, jackknife, leaving_out
 from stylegan_cli.metrics.features import EfficientNetFeatures, Features, describe

@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from stylegan_cli.datasets.sources import MEND, open_source, picture, read_labels
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 from stylegan_cli.hardware import precision_of
 from stylegan_cli.media.render import to_pixels
-from stylegan_cli.media.sources import MEND, open_source, picture, read_labels
 from stylegan_cli.noise import Noise
 from stylegan_cli.processors import in_order
 

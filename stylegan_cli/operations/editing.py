@@ -145,6 +145,11 @@ def ends(edits: Sequence[Edit]) -> tuple[float, ...]:
     return (0.0, 1.0) if any(edit.start for edit in edits) else (1.0,)
 
 
+def amounts(edits: Sequence[Edit], at: float) -> list[float]:
+    """The edits' amounts at a fraction `at` of the way."""
+    return [edit.amount(at) for edit in edits]
+
+
 def strip(generator: Generator, person: Person, edits: Sequence[Edit], steps: int) -> list[Person]:
     """The person at `steps` evenly spaced points of the edits' way, from its start to its end."""
     return [edited(generator, person, edits, i / (steps - 1)) for i in range(steps)]

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stylegan_cli.datasets.sources import BROKEN_MEMBER, MEND, open_source, picture, read_labels
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.decoding import UnusableError, size_of
-from stylegan_cli.media.sources import BROKEN_MEMBER, MEND, open_source, picture, read_labels
 from stylegan_cli.pillow import BROKEN_PICTURE
 from stylegan_cli.training.randomness import seed_of
 

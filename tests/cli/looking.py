@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from stylegan_cli import recipes
-from stylegan_cli.media.zips import grown
+from stylegan_cli.datasets.zips import grown
 
 
 def pixels(path):

@@ -11,9 +11,10 @@ from PIL import Image
 from png_by_hand import png
 
 from stylegan_cli.cli.console import fetch
-from stylegan_cli.faces import alignment, pasting, photos
+from stylegan_cli.faces import alignment, pasting
 from stylegan_cli.faces.detection import DETECTOR
 from stylegan_cli.files import file_digest
+from stylegan_cli.media import photos
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 USAGE, REST = 2, 1

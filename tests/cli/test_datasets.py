@@ -18,12 +18,12 @@ from tiny_generator import make_tiny
 
 from stylegan_cli import compilation, modelfile, store
 from stylegan_cli.cli import sample_dataset, stopping
+from stylegan_cli.datasets.sampled import SampledFaces
+from stylegan_cli.datasets.sharded import ShardedDataset
+from stylegan_cli.datasets.shards import PictureFiles
+from stylegan_cli.datasets.sources import open_source, read_labels
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media import background
-from stylegan_cli.media.sampled import SampledFaces
-from stylegan_cli.media.sharded import ShardedDataset
-from stylegan_cli.media.shards import PictureFiles
-from stylegan_cli.media.sources import open_source, read_labels
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 

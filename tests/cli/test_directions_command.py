@@ -11,7 +11,7 @@ from looking import size_of
 from PIL import Image
 
 from stylegan_cli import recipes, store
-from stylegan_cli.cli import finding
+from stylegan_cli.cli import finding, price
 from stylegan_cli.cli.commands import directions as commands
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents import directions
@@ -31,7 +31,7 @@ def scorers(monkeypatch):
             raise UsageError(f"there is no score {wrong.pop()!r}")
 
     monkeypatch.setattr(finding, "check_scorers", check_scorers)
-    monkeypatch.setattr(finding, "open_scorers", lambda _studio: look)
+    monkeypatch.setattr(price, "open_scorers", lambda _studio: look)
 
 
 @pytest.fixture
@@ -314,7 +314,7 @@ def test_find_between_two_folders(found, tiny_stylegan, generator, kind):
 
 
 def test_two_folders_need_no_scorers(stylegan, tiny_model, tiny_stylegan, generator, monkeypatch):
-    monkeypatch.setattr(finding, "installed", lambda: False)
+    monkeypatch.setattr(price, "installed", lambda: False)
     for folder, seeds in (("a", "0-19"), ("b", "20-39")):
         tiny_stylegan("sample", "--seeds", seeds, "--size", 8, "--out", folder)
     words = ["--with", "a", "--without", "b", "--name", "seed", "--out", "seed.npz", "--model", tiny_model]
@@ -327,9 +327,9 @@ def test_two_folders_need_no_scorers(stylegan, tiny_model, tiny_stylegan, genera
 def fetched(monkeypatch):
     """What was fetched, with scorers that seem to be installed."""
     assets = []
-    monkeypatch.setattr(finding, "installed", lambda: True)
+    monkeypatch.setattr(price, "installed", lambda: True)
     monkeypatch.setattr(runtime, "installed", lambda: True)
-    monkeypatch.setattr(finding, "fetch", lambda some: assets.extend(some))
+    monkeypatch.setattr(price, "fetch", lambda some: assets.extend(some))
     return assets
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from stylegan_cli.cli import price
+from stylegan_cli.cli.plan import Plan
 from stylegan_cli.cli.price import Look
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.people import Person
@@ -89,13 +90,12 @@ def test_every_unit_is_known():
 def test_whoever_goes_far_is_told_and_whoever_was_there_is_not(monkeypatch, capsys, start, end, by, is_told):
     """Photos begin where no sampled person is; whoever crosses the average face is near it, but has gone far."""
     ruler = Ruler(torch.zeros(4), typical=10)
-    prices = price.Prices(SimpleNamespace(generator=None, ruler=ruler), None)
+    studio = SimpleNamespace(generator=None, ruler=ruler)
     looks = iter([Look(start), Look(end)])
-    monkeypatch.setattr(prices, "_judges", lambda: (None, None))
-    monkeypatch.setattr(prices, "_look", lambda *_: next(looks))
+    monkeypatch.setattr(price, "_eyes", lambda _: lambda _: next(looks))
     monkeypatch.setattr(price.editing, "edited", lambda *_: Person("age +2", torch.tensor([[by, 0, 0, 0.0]] * 3)))
     edit = Edit(SimpleNamespace(name="age"), 2)
-    prices.tell([Person("me", torch.zeros(3, 4))], [[edit]])
+    price.tell_prices(studio, [Person("me", torch.zeros(3, 4))], [[edit]], None)
     assert ("Faces are often ruined by edits this large" in capsys.readouterr().err) is is_told
 
 
@@ -107,16 +107,5 @@ def test_an_amount_that_may_have_lacked_its_unit(monkeypatch, name, advice):
     monkeypatch.setattr(price.editing, "movement", lambda *_: torch.full((1, 4), 10.0))
     studio = SimpleNamespace(generator=None, ruler=Ruler(torch.zeros(4), typical=1))
     with pytest.raises(UsageError) as error:
-        price.Prices(studio, None).check([Edit(SimpleNamespace(name=name), 60)])
+        Plan(studio, [Edit(SimpleNamespace(name=name), 60)])
     assert str(error.value).endswith(advice)
-
-
-def test_networks_are_fetched_only_if_one_is_missing(monkeypatch):
-    fetched = []
-    monkeypatch.setattr(price, "installed", lambda: True)
-    monkeypatch.setattr(price, "fetch", fetched.append)
-    for is_there in (True, False):
-        asset = SimpleNamespace(cached=SimpleNamespace(is_file=lambda is_there=is_there: is_there))
-        monkeypatch.setattr(price, "Scorers", lambda _names, asset=asset: SimpleNamespace(assets=(asset,)))
-        assert price.Prices(None, None)._scorers().assets == (asset,)
-    assert fetched == [(asset,)]

@@ -119,9 +119,10 @@ def _destination(output: AlignOutput, several: bool) -> Destination:
 
 def _align(named: Photo, name: str, wanted: Wanted, destination: Destination, output: AlignOutput) -> None:
     """Writes one photo's faces; `name` is what they are called."""
-    from stylegan_cli.faces import alignment, photos
+    from stylegan_cli.faces import alignment
     from stylegan_cli.faces.detection import detect
     from stylegan_cli.faces.overview import overview
+    from stylegan_cli.media import photos
     from stylegan_cli.media.encode import encode
 
     path = named.path

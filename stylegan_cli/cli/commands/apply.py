@@ -18,10 +18,8 @@ from stylegan_cli.cli.edits import (
     FARTHEST,
     Amounts,
     check_paste,
-    open_canvas,
     open_edits,
     parse_amounts,
-    save_edited,
     split_names,
 )
 from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command
@@ -69,9 +67,9 @@ def apply(
     """
     steps = read_steps(recipe)
 
-    from stylegan_cli.cli import casting
-    from stylegan_cli.cli.aiming import Aims
-    from stylegan_cli.cli.price import Prices
+    from stylegan_cli.cli import casting, montage
+    from stylegan_cli.cli.plan import Plan
+    from stylegan_cli.cli.price import tell_prices
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.references import split
 
@@ -86,22 +84,20 @@ def apply(
         studio.check_results([places.pasted_name(paste) if paste else "edited"])
     casting.check_for_seeds(studio, texts)
     edits = [edit for step in steps for edit in _opened(studio, step)]
-    prices = Prices(studio, max_drift)
-    prices.check(edits)
-    aims = Aims(studio, edits)
-    canvas = open_canvas(paste, len(texts))
+    plan = Plan(studio, edits, max_drift)
+    canvas = montage.open_canvas(paste, len(texts)) if paste else None
 
-    def limited(text: str) -> tuple[Person, list[Edit]]:
+    def planned(text: str) -> tuple[Person, list[Edit]]:
         person = casting.person(studio, text)
-        return person, prices.limited(person, aims.reached(person))
+        return person, plan.edits_for(person)
 
-    ready = each(texts, limited)
+    ready = each(texts, planned)
     if ready:
         before, own = zip(*ready.values(), strict=True)
         labels = [ready[i][0].label if i in ready else text for i, text in enumerate(texts)]
         names = places.result_names(labels, "edited")
-        save_edited(studio, before, own, [names[i] for i in ready], canvas)
-        prices.tell(before, own)
+        montage.save_edited(studio, before, own, [names[i] for i in ready], canvas)
+        tell_prices(studio, before, own, max_drift)
     if failed := [text for i, text in enumerate(texts) if i not in ready]:
         raise StyleganError(f"{len(failed)} of {len(texts)} people could not be edited: {', '.join(failed)}")
 

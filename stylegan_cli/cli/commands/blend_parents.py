@@ -152,16 +152,13 @@ def _years(age: str) -> Amounts:
 
 def _aging(studio: Studio, years: Amounts) -> Callable[[list[Person]], list[Person]]:
     """A function that makes children as old as this. All layers are moved: children have other proportions."""
-    from stylegan_cli.cli.aiming import Aims
-    from stylegan_cli.cli.price import Prices
+    from stylegan_cli.cli.plan import Plan
     from stylegan_cli.operations.editing import edited
 
-    edits = open_edits(studio, [("age", years)], "all", ())
-    Prices(studio, None).check(edits)
-    aims = Aims(studio, edits)
+    plan = Plan(studio, open_edits(studio, [("age", years)], "all", ()))
 
     def aged(children: list[Person]) -> list[Person]:
-        each = zip(children, aims.reached_by(children), strict=True)
+        each = zip(children, plan.edits_for_all(children), strict=True)
         return [replace(edited(studio.generator, child, own), label=child.label) for child, own in each]
 
     return aged

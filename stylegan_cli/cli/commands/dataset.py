@@ -14,7 +14,7 @@ from stylegan_cli.cli.options import OUTPUT, Filter, check_unused, command, out_
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from stylegan_cli.media.dataset import PictureWriter
+    from stylegan_cli.datasets.layout import PictureWriter
 
 
 @command
@@ -61,11 +61,11 @@ def dataset(
     Examples: stylegan dataset photos -o faces.zip --size 64; stylegan dataset pets.zip -o pets --size 128 --labels
     folders
     """
-    from stylegan_cli.media.collecting import Settings, collect, first_picture
-    from stylegan_cli.media.dataset import is_zip, writing_pictures
+    from stylegan_cli.datasets.collecting import Settings, collect, first_picture
+    from stylegan_cli.datasets.framing import Alike, Framing
+    from stylegan_cli.datasets.layout import is_zip, writing_pictures
+    from stylegan_cli.datasets.sources import open_source, read_labels
     from stylegan_cli.media.encode import FORMATS
-    from stylegan_cli.media.framing import Alike, Framing
-    from stylegan_cli.media.sources import open_source, read_labels
 
     format = places.file_ending(None, format, FORMATS, "png")
     pixels = _pixels(size, width, height)

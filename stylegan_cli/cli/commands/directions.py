@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from stylegan_cli.cli.finding import Sample
     from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.datasets.sampled import SampledFaces
     from stylegan_cli.generator import Generator
     from stylegan_cli.latents.directions import Direction
-    from stylegan_cli.media.sampled import SampledFaces
 
 app = typer.Typer(help="List, show, find and discover directions for editing.", no_args_is_help=True)
 
@@ -166,8 +166,8 @@ class Lesson:
 
     def faces(self, generator: Generator) -> SampledFaces | None:
         """The data set that --data names, unless it holds only latents."""
+        from stylegan_cli.datasets.sampled import SampledFaces
         from stylegan_cli.latents import files
-        from stylegan_cli.media.sampled import SampledFaces
 
         if self.data is None or self.data.suffix.lower() in files.ENDINGS + files.TORCH:
             return None
@@ -239,6 +239,7 @@ def find(
         _check_name(name, len(targets))
 
     from stylegan_cli.cli import finding
+    from stylegan_cli.cli.price import open_scorers
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import directions
 
@@ -259,7 +260,7 @@ def find(
     walkers = range(first, first + people)
     finding.check_seeds(walkers)
     search = finding.Search(targets or [lesson.label], kept, chosen, amount, rounds, walkers)
-    score = finding.open_scorers(studio)
+    score = open_scorers(studio.generator)
     if score:
         studio.speed_up((0 if faces else len(sample.w)) + search.faces)
     about = {"command": command_line(), "people": len(sample.w)}

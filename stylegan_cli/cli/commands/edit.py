@@ -14,10 +14,8 @@ from stylegan_cli.cli.edits import (
     Amounts,
     check_paste,
     check_visible,
-    open_canvas,
     open_edits,
     parse_amounts,
-    save_edited,
     split_names,
 )
 from stylegan_cli.cli.filming import FILMS, FRAMES, RATE, film_ending, save_film
@@ -207,9 +205,9 @@ def edit(
     if is_silent():
         check_unused("--quiet reports nothing", {"--identity": identity})
 
-    from stylegan_cli.cli import casting
-    from stylegan_cli.cli.aiming import Aims
-    from stylegan_cli.cli.price import Prices
+    from stylegan_cli.cli import casting, montage
+    from stylegan_cli.cli.plan import Plan
+    from stylegan_cli.cli.price import tell_prices
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import references
     from stylegan_cli.operations import editing
@@ -228,22 +226,20 @@ def edit(
     else:
         studio.check_results([places.pasted_name(paste) if paste else "edit"])
     edits = open_edits(studio, amounts, moving.layers, split_names(moving.keep))
-    prices = Prices(studio, moving.max_drift)
-    prices.check(edits)
-    aims = Aims(studio, edits, whole=bool(film or is_strip))
-    canvas = open_canvas(paste, len(texts))
+    plan = Plan(studio, edits, moving.max_drift, whole=bool(film or is_strip))
+    canvas = montage.open_canvas(paste, len(texts)) if paste else None
     before = casting.several(studio, texts)
     if identity:
         fetch(ASSETS)
-    own = list(map(prices.limited, before, aims.reached_by(before)))
+    own = plan.edits_for_all(before)
     if film:
         _save_film(studio, before[0], own[0], way, film, canvas)
     elif is_strip:
         _save_strips(studio, before, own, way.steps or editing.round_steps(edits))
     else:
         names = places.result_names([person.label for person in before], "edit")
-        save_edited(studio, before, own, names, canvas)
-    prices.tell(before, own)
+        montage.save_edited(studio, before, own, names, canvas)
+    tell_prices(studio, before, own, moving.max_drift)
 
 
 def _save_film(

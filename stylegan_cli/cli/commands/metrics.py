@@ -146,7 +146,7 @@ def _sides(
 def _is_data(name: str) -> bool:
     """Whether a side is a data set, not a model. Raises UsageError if it is neither."""
     from stylegan_cli import store
-    from stylegan_cli.media.dataset import is_zip
+    from stylegan_cli.datasets.layout import is_zip
 
     path, models = Path(name), store.models()
     if is_zip(path) or (path.is_dir() and name not in models and not (path / store.SNAPSHOT).is_file()):

@@ -42,7 +42,7 @@ def train_encoder(
 
     from stylegan_cli import encoder, store
     from stylegan_cli.cli.studio import open_generator
-    from stylegan_cli.media.sampled import SampledFaces
+    from stylegan_cli.datasets.sampled import SampledFaces
     from stylegan_cli.scorers.perceptual import EFFICIENTNET
     from stylegan_cli.training.encoder import Settings, Step, train
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stylegan_cli.datasets import layout
+from stylegan_cli.datasets.layout import FOLDER_SIZE, writing_pictures
+from stylegan_cli.datasets.sources import open_source
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import part_of
-from stylegan_cli.media import dataset
-from stylegan_cli.media.dataset import FOLDER_SIZE, writing_pictures
 from stylegan_cli.media.encode import encode
-from stylegan_cli.media.sources import open_source
 
 
 def picture(i):
@@ -117,7 +117,7 @@ def test_a_disk_that_is_full_at_the_very_end(tmp_path, monkeypatch, name):
     def fail(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(dataset, "labels_file", fail)
+    monkeypatch.setattr(layout, "labels_file", fail)
     with (
         pytest.raises((OSError, StyleganError), match=r"(?i)no space left"),
         writing_pictures(tmp_path / name, "png") as writer,

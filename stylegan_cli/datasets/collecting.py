@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
+from stylegan_cli.datasets.layout import LABELS, PictureWriter
+from stylegan_cli.datasets.sources import Source
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.media.dataset import LABELS, PictureWriter
 from stylegan_cli.media.decoding import UnusableError, decode
 from stylegan_cli.media.encode import encode
-from stylegan_cli.media.sources import Source
 from stylegan_cli.processors import in_order
 
 

@@ -21,9 +21,9 @@ from typing import IO
 
 from PIL import Image
 
+from stylegan_cli.datasets.layout import LABELS, check_finished
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.files import is_leftover
-from stylegan_cli.media.dataset import LABELS, check_finished
 from stylegan_cli.media.decoding import MAX_BYTES, UnusableError, decode, too_large
 from stylegan_cli.pillow import PICTURES, UNREAD, in_words
 

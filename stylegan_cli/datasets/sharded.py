@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
+from stylegan_cli.datasets.layout import LABELS, MANIFEST, is_zip, labels_file, picture_name, working_folder
+from stylegan_cli.datasets.shards import PictureFiles, ZipShards
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import LOCK, alone, replacing_alone, sweep, telling_why, write_bytes
 from stylegan_cli.latents.files import writing_npy
-from stylegan_cli.media.dataset import LABELS, MANIFEST, is_zip, labels_file, picture_name, working_folder
-from stylegan_cli.media.shards import PictureFiles, ZipShards
 
 LATENTS = "w.npy.part"
 LONGEST = 40

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stylegan_cli.datasets.framing import TRANSFORMS, Framing
 from stylegan_cli.errors import UsageError
 from stylegan_cli.media.decoding import UnusableError
-from stylegan_cli.media.framing import TRANSFORMS, Framing
 
 
 def thirds(width, height, axis):

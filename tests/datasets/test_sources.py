@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from stylegan_cli.datasets import sources
+from stylegan_cli.datasets.sources import Labels, open_source, read_labels
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.media import sources
 from stylegan_cli.media.decoding import UnusableError
-from stylegan_cli.media.sources import Labels, open_source, read_labels
 
 
 def fill(path, files):

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from stylegan_cli.datasets.zips import Write, writing_zip
 from stylegan_cli.errors import MALFORMED, StyleganError
 from stylegan_cli.files import LOCK, alone, names_in, part_of, sweep, write_bytes
-from stylegan_cli.media.zips import Write, writing_zip
 
 LABELS = "dataset.json"
 MANIFEST = "manifest.json"  # of a data set of sampled pictures, while it is in the making, and after

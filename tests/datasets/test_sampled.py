@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from stylegan_cli.media.sampled import SampledFaces
+from stylegan_cli.datasets.sampled import SampledFaces
 
 
 def test_what_a_mac_leaves_beside_pictures_is_none(tmp_path, tiny):

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from stylegan_cli.datasets.layout import FOLDER_SIZE, picture_name
+from stylegan_cli.datasets.zips import complete, cut, end_of, growing_zip, grown, read_grown, writing_zip
 from stylegan_cli.files import is_leftover, names_in, rename_alone, telling_why, write_bytes
-from stylegan_cli.media.dataset import FOLDER_SIZE, picture_name
 from stylegan_cli.media.encode import FORMATS
-from stylegan_cli.media.zips import complete, cut, end_of, growing_zip, grown, read_grown, writing_zip
 
 Add = Callable[[int, bytes], object]
 _PICTURE = re.compile(rf"img(\d{{8,}})\.({'|'.join(FORMATS)})")

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stylegan_cli.datasets import layout, sharded, shards
+from stylegan_cli.datasets.layout import unfinished
+from stylegan_cli.datasets.sharded import ShardedDataset, difference
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.media import dataset as layout
-from stylegan_cli.media import sharded, shards
-from stylegan_cli.media.dataset import unfinished
 from stylegan_cli.media.encode import encode
-from stylegan_cli.media.sharded import ShardedDataset, difference
 
 COUNT, SHAPE = 5, (1, 4)
 NEW = {"wishes": {"psi": 0.7}}

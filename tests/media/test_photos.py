@@ -7,7 +7,7 @@ from PIL import Image
 from png_by_hand import png
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.faces import photos
+from stylegan_cli.media import photos
 
 
 def test_a_photo_may_have_any_name(tmp_path):

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from stylegan_cli.datasets.layout import LABELS
+from stylegan_cli.datasets.sources import open_source, picture
 from stylegan_cli.errors import MALFORMED, StyleganError
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.latents import files
-from stylegan_cli.media.dataset import LABELS
 from stylegan_cli.media.decoding import UnusableError
-from stylegan_cli.media.sources import open_source, picture
 
 ROWS = 10_000  # of latents checked at once: there may be millions
 

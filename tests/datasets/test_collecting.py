@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stylegan_cli.datasets.collecting import Settings, collect
+from stylegan_cli.datasets.framing import Framing
+from stylegan_cli.datasets.layout import writing_pictures
+from stylegan_cli.datasets.sources import open_source
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.media.collecting import Settings, collect
-from stylegan_cli.media.dataset import writing_pictures
 from stylegan_cli.media.encode import encode
-from stylegan_cli.media.framing import Framing
-from stylegan_cli.media.sources import open_source
 
 
 def photos(folder, count, size=8):
