@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from stylegan_cli.assets import Progress, Wheel, download, no_progress, read_local_wheel, read_wheel
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
-from stylegan_cli.files import copy, write_bytes
+from stylegan_cli.files import copy, file_digest, write_bytes
 from stylegan_cli.folders import cache_folder, data_folder
 
 if TYPE_CHECKING:
@@ -367,13 +367,13 @@ def _new_folder(name: str, force: bool) -> Path:
 
 
 def _keep_encoder(found: Path, kept: Path, origin: Origin) -> None:
-    """Copies the encoder found beside a model, if it is for that; removes one that is not, of the model before."""
+    """Copies the encoder found beside a model, if it is for that; puts aside one that is not, of the model before."""
     from stylegan_cli.encoder import model_of
 
     if (its := model_of(found)) and its.is_kin(origin):
         copy(found, kept)
-    elif not ((its := model_of(kept)) and its.is_kin(origin)):
-        kept.unlink(missing_ok=True)
+    elif kept.is_file() and not ((its := model_of(kept)) and its.is_kin(origin)):
+        kept.rename(kept.with_stem(f"{kept.stem}-{file_digest(kept)[:8]}"))
 
 
 def remove(name: str) -> Path:

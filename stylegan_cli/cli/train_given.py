@@ -52,6 +52,10 @@ def choosing_pictures(context: typer.Context, run: RunFolder, data: Path | None,
     if (data is None or is_recalled(context, "data")) and not pictures.exists():
         who = "the run" if data else resume
         raise UsageError(f"{pictures}, which {who} learned from, is no longer there; name its new place with --data")
+    if run.path.resolve().is_relative_to(pictures.resolve()):
+        raise UsageError(
+            f"{run.path} is inside {pictures}: its pictures would be learned from; choose another --outdir"
+        )
     return choosing
 
 
@@ -73,4 +77,8 @@ def _taken(context: typer.Context, resume: str | None) -> dict[str, Any]:
 
     found = pictures_of(resume) if resume else {}
     taken = {name: value for name, value in found.items() if not _is_given(context, name)}
+    if "subset" in taken and context.params["seed"] != found.get("seed", 0) and "seed" not in taken:
+        raise UsageError(
+            f"--seed also chooses the pictures of --subset, which {resume} had; leave it out, or give --data"
+        )
     return taken if "subset" in taken else {name: value for name, value in taken.items() if name != "seed"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from PIL import Image, ImageOps
@@ -38,6 +39,8 @@ def collect(
     `on_skip` gets the name of each picture that cannot be used, and why; `on_picture` the number of pictures so far.
     Raises StyleganError if no picture can be used, or one has no label although others have.
     """
+    if classes is not None and settings.limit is None:
+        _check_labels(source, classes, settings.frame)
     taken, first_reason = 0, ""
     encoded = in_order(lambda name: _prepared(source, name, settings), source.names)
     for looked_at, (name, files) in enumerate(zip(source.names, encoded, strict=False), start=1):
@@ -64,6 +67,15 @@ def first_picture(source: Source) -> Image.Image:
         except UnusableError as reason:
             reasons.append(f"{name} {reason}")
     raise _none_usable(source, reasons[0])
+
+
+def _check_labels(source: Source, classes: dict[str, int], frame: Callable[[Image.Image], Image.Image]) -> None:
+    """Raises StyleganError, before anything is written, if a picture that can be used has no label."""
+    for name in source.names:
+        if name not in classes:
+            with suppress(UnusableError):
+                frame(decode(source.read(name)))
+                _class(source, classes, name)
 
 
 def _class(source: Source, classes: dict[str, int], name: str) -> int:

@@ -50,7 +50,8 @@ class Pictures:
     few pictures, or one cannot be used.
 
     `classes` holds each picture's class, None unless labels are wanted; `c_dim` is the number of classes of all
-    pictures. `subset` is a number of pictures to choose at random, and the seed.
+    pictures, or `least_classes`, those of a model to start from, if it has more. `subset` is a number of pictures to
+    choose at random, and the seed.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Pictures:
         resolution: int | None,
         labelled: bool = False,
         subset: tuple[int, int] | None = None,
+        least_classes: int = 0,
         on_checked: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> None:
         self.path = path
@@ -72,7 +74,7 @@ class Pictures:
         self.classes: np.ndarray | None = None
         self.c_dim = 0
         if labelled:
-            self.classes, self.c_dim = self._read_classes()
+            self.classes, self.c_dim = self._read_classes(least_classes)
         fits = len(self._names) * 3 * self.resolution**2 <= CACHE
         self._cache = np.empty((len(self._names), 3, self.resolution, self.resolution), np.uint8) if fits else None
         self._is_cached = np.zeros(len(self._names), bool)
@@ -165,15 +167,15 @@ class Pictures:
             raise StyleganError(f"{found}, which is not a multiple of {resolution}; {advice}")
         return resolution
 
-    def _read_classes(self) -> tuple[np.ndarray, int]:
+    def _read_classes(self, least: int) -> tuple[np.ndarray, int]:
         labels = read_labels(self._source, "auto").of
         if labels is None:
             raise StyleganError(f"--cond needs classes, but {self.path} has none; leave it out, or add a dataset.json")
-        if (largest := max(labels.values())) >= (count := len(self._source.names)):
+        if (largest := max(labels.values())) >= max(count := len(self._source.names), least):
             raise StyleganError(
                 f"the labels of {self.path} contain class {largest} for {count} pictures; number the classes from 0"
             )
-        return np.array([labels[name] for name in self._names], np.int64), largest + 1
+        return np.array([labels[name] for name in self._names], np.int64), max(largest + 1, least)
 
 
 @lru_cache(maxsize=2)

@@ -186,10 +186,9 @@ class RunFolder:
             try:
                 values = json.loads(line)
             except ValueError:
-                break
-            if not (isinstance(values, dict) and ENTRIES[name] <= values.keys()):
-                break
-            found.append(values)
+                continue
+            if isinstance(values, dict) and ENTRIES[name] <= values.keys():
+                found.append(values)
         return found
 
     def publish(self, state: State, options: Options, notes: dict[str, Any]) -> None:

@@ -141,7 +141,7 @@ def build(options: Options) -> tuple[Generator, nn.Module]:
 
 def copy_matching(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copies the tensors that have the same names and shapes. If only one of two mapping networks has classes, the
-    first layer keeps its weights for z, so that seeds keep their faces."""
+    first layer keeps its weights for z, so that seeds keep their faces; if one has more, both draw the others alike."""
     state = network.state_dict()
     for name, tensor in tensors.items():
         if name not in state:
@@ -149,14 +149,16 @@ def copy_matching(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         if (own := state[name]).shape == tensor.shape:
             own.copy_(tensor)
         elif name == "mapping.fc0.weight" and len(own) == len(tensor):
+            _copy_inputs(own.zero_(), tensor)
+        elif name == "mapping.embed.weight" and len(own) == len(tensor):
             _copy_inputs(own, tensor)
 
 
 def _copy_inputs(own: Tensor, other: Tensor) -> None:
-    """Copies the weights `[outputs, inputs]` of the inputs that both have, and sets the others to 0. Layers divide by
-    the square root of the number of inputs (equalised learning rate), which is compensated for."""
+    """Copies the weights `[outputs, inputs]` of the inputs that both have. Layers divide by the square root of the
+    number of inputs (equalised learning rate), which is compensated for."""
     shared = min(own.shape[1], other.shape[1])
-    own.zero_()[:, :shared] = other[:, :shared] * math.sqrt(own.shape[1] / other.shape[1])
+    own[:, :shared] = other[:, :shared] * math.sqrt(own.shape[1] / other.shape[1])
 
 
 def frozen_parameters(discriminator: nn.Module, layers: int) -> set[str]:

@@ -22,6 +22,7 @@ from stylegan_cli.training.options import CFGS, Options, check_values
 from stylegan_cli.training.schedule import ByResolution
 
 RESOLUTIONS = {"laptop": 64}  # of presets that are made for a certain resolution
+USUAL = 64  # for what a preset says at every resolution
 SIZES = {field.name for field in fields(Sizes)}
 GROWING = ("first_res", "stable_kimg", "fade_kimg")
 # Kimg during which a new discriminator for a pretrained generator learns alone. Trained together with the generator of
@@ -40,6 +41,12 @@ def check(preset: str, said: Mapping[str, Any]) -> None:
         used = "; StyleGAN3 models can be used here, but not trained" if cfg.startswith("stylegan3") else ""
         raise UsageError(f"there is no --cfg {cfg!r}; use {' or '.join(CFGS)}, and --preset for sizes{used}")
     check_values(said)
+
+
+def check_new(preset: str, said: Mapping[str, Any]) -> None:
+    """The same for a new run that starts from random weights; also raises `UsageError` if an option has no effect."""
+    check(preset, said)
+    _check_used(said, values_of(preset, said.get("cfg"), RESOLUTIONS.get(preset, USUAL)) | dict(said))
 
 
 def values_of(

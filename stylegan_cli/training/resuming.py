@@ -22,7 +22,7 @@ from stylegan_cli.training.options import CFGS, Options
 from stylegan_cli.training.state import below
 
 # The options that choose the pictures and their classes, and their types; `seed` says which a `subset` takes.
-CHOOSING = {"data": str, "cond": bool, "subset": int, "seed": int}
+CHOOSING = {"data": str, "cond": bool, "mirror": bool, "subset": int, "seed": int}
 
 
 def open_resumed(name: str, outdir: Path, progress: Progress = no_progress) -> Checkpoint:

@@ -70,7 +70,8 @@ def planned(
         before = run.options()
         labelled = bool(before and before.c_dim) if wishes.labelled is None else wishes.labelled
         chance = None if wishes.subset is None else (wishes.subset, wishes.said["seed"])
-        pictures = Pictures(wishes.data, _resolution(wishes, before), labelled, chance, on_checked)
+        classes = before.c_dim if before else _classes(wishes)
+        pictures = Pictures(wishes.data, _resolution(wishes, before), labelled, chance, classes, on_checked)
         if before:
             options, pace = before, presets.pace(wishes.preset, before.cfg, before.resolution)
             _check_same(run, before, wishes, pictures)
@@ -157,6 +158,11 @@ def _check_alike(options: Options, state: State, world: World) -> None:
             raise StyleganError(
                 f"the processes do not start with the same {what}; all must see the same --outdir and --data"
             )
+
+
+def _classes(wishes: Wishes) -> int:
+    """Those of the model to start from: what it knows of them is of use, even if the pictures have only some."""
+    return wishes.resumed[1].generator.config.get("c_dim", 0) if wishes.resumed else 0
 
 
 def _resolution(wishes: Wishes, before: Options | None) -> int | None:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stylegan_cli.datasets import collecting
+
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 
@@ -125,6 +127,13 @@ def test_labels_are_needed_for_what_is_taken(stylegan, here):
     assert result.exit_code == 1
     assert "dataset.json in six has no label for 3.png; fix it" in result.stderr
     assert not (here / "b.zip").exists()
+
+
+def test_missing_labels_are_told_before_an_hour_of_work(stylegan, here, monkeypatch):
+    squares(here / "six", *[8] * 6, labels=[(i, 0) for i in range(5)])
+    monkeypatch.setattr(collecting, "encode", lambda *_: pytest.fail("pictures were written"))
+    result = stylegan("dataset", "six", "-o", "b.zip", "--size", 8)
+    assert (result.exit_code, "no label for 5.png" in result.stderr) == (1, True)
 
 
 def test_no_size_is_needed_where_all_are_alike(stylegan, here):

@@ -5,9 +5,10 @@ import shutil
 import zipfile
 
 import pytest
+import small_families
 from small_runs import write_pictures
 
-from stylegan_cli import store
+from stylegan_cli import modelfile, store
 from stylegan_cli.cli.commands.metrics import _told
 from stylegan_cli.metrics.estimates import Estimate
 from stylegan_cli.metrics.evaluation import Measure, Report
@@ -136,6 +137,13 @@ def test_path_length_is_measured_in_float32(stylegan, made, tiny_model):
     assert result.stdout.startswith("PPL-EfficientNet-Lite0")
 
 
+def test_data_without_classes_are_all_of_the_one(stylegan, made, here):
+    modelfile.save(small_families.make("stylegan2", c_dim=2), here / "two.safetensors", {})
+    result = stylegan("metrics", "two.safetensors", made, "--class", 1, "--metrics", "kd", *NUM)
+    assert result.exit_code == 0, result.stderr
+    assert f"{made} has no classes, so all its pictures are taken for class 1." in result.stderr
+
+
 def test_path_length_is_that_of_psi_1(stylegan, tiny_model):
     """Which may be said, and changes nothing."""
     words = ("metrics", tiny_model, *NUM, "--metrics", "ppl")
@@ -179,7 +187,7 @@ def test_path_length_needs_no_data(stylegan, made, tiny_model):
         (["tiny", "made.zip", "--class", "1"], 2, "has no classes"),
         (["made.zip", "made.zip", "--psi", "0.5"], 2, "neither side is a model; leave out --psi"),
         (["made.zip", "made.zip", "--precision", "bf16"], 2, "neither side is a model; leave out --precision"),
-        (["tiny", "made.zip", "--metrics", "ppl", "--precision", "bf16"], 2, "needs --precision fp32"),
+        (["tiny", "made.zip", "--metrics", "ppl", "--precision", "bf16"], 2, "path length needs fp32; leave"),
     ],
 )
 def test_mistakes_cost_one_sentence(stylegan, made, tiny_model, here, arguments, code, message):

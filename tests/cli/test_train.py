@@ -289,7 +289,10 @@ def test_classes_are_kept_too(stylegan, here):
     assert (result.exit_code, "it began with --cond; use the same options" in result.stderr) == (2, True)
     write_pictures(here / "others", classes=2)
     result = stylegan("train", "--outdir", "run", "--data", "others")
-    assert (result.exit_code, "the pictures have 2 classes, but had 3" in result.stderr) == (2, True)
+    assert (result.exit_code, "others contains other pictures than it was trained on" in result.stderr) == (2, True)
+    write_pictures(here / "more", classes=4)
+    result = stylegan("train", "--outdir", "run", "--data", "more")
+    assert (result.exit_code, "the pictures have 4 classes, but had 3" in result.stderr) == (2, True)
 
 
 def test_a_run_that_began_otherwise_is_not_resumed(stylegan, faces):
@@ -699,10 +702,13 @@ def test_a_run_gives_its_pictures_to_those_that_start_from_it(stylegan, faces, h
     begun = ("train", "--outdir", "second", "--resume", f"../{name}", "--batch", 8, "--device", "cpu")
     told = f"../{name} learned from {here / 'faces'}, and so does this run.\n"
     planned = stylegan(*begun, "--dry-run")
-    assert (planned.exit_code, planned.stderr) == (0, told)
+    assert (planned.exit_code, planned.stderr.startswith(told)) == (0, True)
+    assert planned.stderr.endswith(
+        f"../{name} gives the generator and the discriminator; optimisers and augmentation start anew.\n"
+    )
     assert stylegan(*begun, "--dry-run", "-q").stderr == ""
     said = stylegan("train", "--data", "../faces", *begun[1:], "--dry-run")
-    assert (said.stdout, said.stderr) == (planned.stdout, "")
+    assert (said.stdout, said.stderr) == (planned.stdout, planned.stderr.removeprefix(told))
     result = stylegan(*begun, "--kimg", 0.008)
     assert (result.exit_code, result.stderr.startswith(told)) == (0, True), result.stderr
     result = stylegan("train", "--outdir", "second", "--kimg", 0.016)
@@ -741,13 +747,51 @@ def test_a_run_gives_its_classes_and_its_subset_too(stylegan, classed, here):
 def test_what_is_said_of_the_pictures_is_not_taken_from_the_run(stylegan, classed, here):
     begun = ("train", "--outdir", "second", "--resume", "first", "--no-cond", "--subset", 16, "--dry-run")
     result = stylegan(*begun)
-    assert (result.exit_code, result.stderr) == (
-        0,
-        f"first learned from {here / 'classed'}, and so does this run.\n",
-    )
+    told = f"first learned from {here / 'classed'}, and so does this run.\n"
+    assert (result.exit_code, result.stderr.startswith(told)) == (0, True), result.stderr
     options = json.loads(result.stdout)
     assert (options["c_dim"], options["seed"]) == (0, 0)
     assert options["data"] == Pictures(here / "classed", None, labelled=False, subset=(16, 0)).fingerprint
+
+
+def test_another_seed_would_choose_another_subset(stylegan, classed):
+    result = stylegan("train", "--outdir", "second", "--resume", "first", "--seed", 5, "--dry-run")
+    said = "--seed also chooses the pictures of --subset, which first had; leave it out, or give --data"
+    assert (result.exit_code, result.stderr) == (2, f"Error: {said}.\n")
+    assert stylegan("train", "--outdir", "second", "--resume", "first", "--seed", 3, "--dry-run").exit_code == 0
+
+
+def test_mirror_images_are_part_of_what_a_run_learned_from(stylegan, faces):
+    stylegan("train", "--data", "faces", "--outdir", "first", "--mirror", *words(kimg=0.008))
+    for more, mirror in (((), True), (("--no-mirror",), False)):
+        result = stylegan("train", "--outdir", "second", "--resume", "first", *more, "--dry-run")
+        assert json.loads(result.stdout)["mirror"] is mirror
+        assert ("with --mirror, and so does this run" in result.stderr) is mirror
+
+
+def test_a_model_keeps_its_classes_if_the_pictures_have_fewer(stylegan, here):
+    """Those that it knows stay as they are, so that also a small part of many classes can be learned anew."""
+    write_pictures(here / "many", count=40, classes=4)
+    write_pictures(here / "few", count=40, classes=2)
+    stylegan("train", "--data", "many", "--outdir", "first", *words(kimg=0.008, cond=True))
+    begun = ("train", "--data", "few", "--cond", "--outdir", "second", "--resume", "first", "--batch", 8)
+    result = stylegan(*begun, "--device", "cpu", "--kimg", 0.008, "--metrics", "none")
+    assert (result.exit_code, "starts at random" in result.stderr) == (0, False), result.stderr
+    assert json.loads(Path("second/training_options.json").read_text())["c_dim"] == 4
+    result = stylegan("train", "--outdir", "second", "--kimg", 0.016)
+    assert (result.exit_code, "continuing after 0.008 kimg" in result.stderr) == (0, True), result.stderr
+
+
+@pytest.mark.parametrize("said", [("--preset", "laptop", "--cfg", "stylegan2"), ("--aug", "none", "--target", 0.5)])
+def test_options_that_contradict_each_other_are_told_before_pictures_are_read(stylegan, faces, said):
+    (faces / "zzz.png").write_bytes(b"no picture")
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *said)
+    assert (result.exit_code, "zzz.png" in result.stderr) == (2, False), result.stderr
+
+
+def test_a_dry_run_tells_what_the_run_would(stylegan, faces):
+    result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=0.008, aug="none"), "--dry-run")
+    assert "24 pictures are few, and will be learned by heart" in result.stderr
 
 
 def test_classes_that_were_not_asked_for_are_told(stylegan, classed):
@@ -905,8 +949,19 @@ def test_a_folder_below_a_file(stylegan, faces, here, outdir):
 
 
 def test_a_folder_of_something_else(stylegan, faces):
-    result = stylegan("train", "--data", "faces", "--outdir", "faces", *words())
-    assert (result.exit_code, "faces exists, but contains no run of stylegan train" in result.stderr) == (1, True)
+    write_pictures(faces.with_name("others"))
+    result = stylegan("train", "--data", "faces", "--outdir", "others", *words())
+    assert (result.exit_code, "others exists, but contains no run of stylegan train" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("outdir", ["faces", "faces/run"])
+def test_a_run_is_not_made_of_its_own_pictures(stylegan, faces, outdir):
+    before = sorted(faces.rglob("*"))
+    result = stylegan("train", "--data", "faces", "--outdir", outdir, *words())
+    assert (result.exit_code, result.stderr) == (
+        2, f"Error: {outdir} is inside faces: its pictures would be learned from; choose another --outdir.\n"
+    )  # fmt: skip
+    assert sorted(faces.rglob("*")) == before
 
 
 def test_a_file_that_is_no_model_to_resume(stylegan, faces, here):

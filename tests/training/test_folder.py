@@ -72,6 +72,16 @@ def test_a_log_ends_before_what_is_no_measurement(options, run, line):
     assert (run.path / "log.jsonl").read_text().count("\n") == 1
 
 
+def test_what_follows_a_damaged_line_is_kept(options, run):
+    run.log(tick(8))
+    with (run.path / "log.jsonl").open("ab") as file:
+        file.write(b"\0\0\0\n")
+    run.log(tick(16))
+    run.close()
+    RunFolder(run.path).begin(options, 100)
+    assert [line["nimg"] for line in run.lines()] == [8, 16]
+
+
 def test_one_process_at_a_time(options, tmp_path):
     """Also after the first one was killed, which leaves the lock's file but no lock."""
     run, other = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run")

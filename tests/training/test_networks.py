@@ -4,6 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import small_families
 import torch
 from small_runs import write_pictures
 from small_trainers import trainer_of
@@ -84,6 +85,16 @@ def test_seeds_keep_their_faces_when_classes_come_or_go(larger):
     first = checkpoint.generator.tensors["mapping.fc0.weight"]
     torch.testing.assert_close(kept, first[:, : kept.shape[1]] * (kept.shape[1] / first.shape[1]) ** 0.5)
     assert options.warmup_kimg == presets.WARMUP
+
+
+def test_classes_that_both_have_stay_as_they_are():
+    fewer, more = (small_families.make("stylegan2", number, c_dim=number) for number in (2, 5))
+    networks.copy_matching(more, fewer.state_dict())
+    z, last = torch.randn(2, 8), more.state_dict()["mapping.embed.weight"][:, 2:]
+    with torch.no_grad():
+        drawn = [model.to_w(z, model.one_hot(torch.tensor([0, 1]))) for model in (fewer, more)]
+    torch.testing.assert_close(*drawn)
+    assert last.std() > 0.1  # new ones begin at random
 
 
 def test_a_model_of_another_family(larger):

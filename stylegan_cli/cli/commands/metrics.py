@@ -95,6 +95,7 @@ def metrics(
         check_unused("path length compares no pictures", unused)
     if "ppl" in settings.metrics:
         check_unused("path length is measured without truncation", {"--psi": None if psi == 1 else psi})
+        check_unused("path length needs fp32", {"--precision": precision not in ("auto", "fp32")})
 
     computed = "fp32" if precision == "auto" and "ppl" in settings.metrics else precision
 
@@ -108,6 +109,9 @@ def metrics(
 
     judged_by = None if reference_name is None else opened(reference_name)
     judged = opened(judged_name, judged_by if isinstance(judged_by, DataSet) else None)
+    for side in (judged, judged_by):
+        if class_index is not None and isinstance(side, DataSet) and not side.classes:
+            tell(f"{side.title} has no classes, so all its pictures are taken for class {class_index}.")
     if isinstance(judged, DataSet) and isinstance(judged_by, DataSet):
         given = {"--psi": psi, "--class": class_index, "--precision": None if precision == "auto" else precision}
         check_unused("neither side is a model", given)

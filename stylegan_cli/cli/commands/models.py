@@ -152,13 +152,16 @@ def add(
     from stylegan_cli import store
 
     with fetching_model(file) as on_bytes:
-        print_data(store.add(file, name or "", force, on_bytes).weights)
+        model = store.add(file, name or "", force, on_bytes)
+    for encoder in sorted(model.folder.glob("encoder-*.safetensors")):
+        tell(f"The encoder of a model that had this name before is kept: {encoder}.")
+    print_data(model.weights)
 
 
 @app.command()
 @command
 def remove(name: Annotated[str, typer.Argument(metavar="MODEL", help="A model that you have added.")]) -> None:
-    """Delete a model that you have added."""
+    """Delete a model that you have added, with its encoder."""
     from stylegan_cli import store
     from stylegan_cli.folders import data_folder
 

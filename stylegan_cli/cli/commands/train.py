@@ -149,7 +149,8 @@ def train(
     of --metrics (network-best.safetensors), pictures, a log, a report.html, a film, and checkpoints; also events for
     TensorBoard, with pip install 'stylegan-cli[tensorboard]'.
 
-    After Ctrl-C or a crash, stylegan train --outdir run resumes; on a CPU, the final model is identical to the bit.
+    After Ctrl-C or a crash, stylegan train --outdir run resumes; on a CPU with the same number of threads, the
+    final model is identical to the bit.
 
     --batch, --glr, --dlr, --gamma, --stable-kimg and --fade-kimg also take values by resolution: 8:64,32:32 is 64 at 8
     and 16 pixels, and 32 from 32 pixels on. --metrics are those of stylegan metrics, on 1000 pictures and with
@@ -188,19 +189,24 @@ def train(
             if not dry_run:
                 places.check_folder(outdir)
             choosing = choosing_pictures(context, run, data, resume)
+            if resume is None and not run.options():
+                presets.check_new(preset, choices.said())
             resumed = None
             if resume is not None:
                 with fetching_model(resume) as on_bytes:
                     resumed = resume, open_resumed(resume, outdir, on_bytes)
         if data is None:
             tell(told_of(choosing, resume))
-        said |= {"seed": choosing.get("seed", seed)}
+        said |= {name: choosing[name] for name in ("seed", "mirror") if name in choosing}
         cond, subset = choosing.get("cond", cond), choosing.get("subset", subset)
         wishes = Wishes(choosing["data"], preset, said, resolution, cond, resumed, subset)
         with counting("checking", "pictures") as on_checked:
             session = planned(run, wishes, world, where, on_checked)
         pace = Pace(kimg or session.pace.kimg, tick or session.pace.tick, snap)
         if dry_run:
+            if not checkpoints.found(run.checkpoints):  # else it is not known how far the run is
+                for sentence in introduction(session, resumed, world.size, pace.kimg):
+                    tell(sentence)
             if world.leads:
                 print_data(json.dumps(asdict(session.options) | asdict(pace), indent=2))
             world.leave()
