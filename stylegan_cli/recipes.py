@@ -28,6 +28,7 @@ from stylegan_cli.plain import made
 from stylegan_cli.tuning import Term, Tuned, Tuning
 
 FORMAT = 1
+BEGINNING = '{"format": '  # of every recipe; descriptions of photos may be JSON, too
 # The types in tunings: float16 factors, 8-bit maps and their steps; a map of 1024 pixels has a million values.
 ARRAY_KINDS = ("<f2", "|i1", "<f4")
 # A few characters can ask for any amount of memory or work. These limit the number of values in all tunings, that in
@@ -140,7 +141,7 @@ def _text(path: Path) -> str:
                 return str(text)
             # Cameras write a description of their own.
             description = str(image.getexif().get(EXIF_DESCRIPTION, ""))
-            return description if description.startswith("{") else ""
+            return description if description.startswith(BEGINNING) else ""
     except BROKEN_PICTURE as error:
         raise StyleganError(f"{path} cannot be read as a picture ({in_words(error)}); use another copy of it") from None
 

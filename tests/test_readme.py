@@ -64,7 +64,7 @@ OURS = re.findall(r"^\| `.*?` \| (.*) \|$", COMING.partition("## NVIDIA")[0], re
 @pytest.mark.parametrize("line", sorted({*BLOCKS, *MENTIONS, *chain(*EXAMPLES.values())}))
 def test_every_command_parses(line, here):
     words = spelled(words_of(line))
-    for word in (re.sub(r"\.jpg#.*", ".jpg", word) for word in words):
+    for word in (re.sub(r"\.(jpg|png)#.*", r".\1", word) for word in words):
         if word.endswith((".pkl", ".png", ".jpg", ".toml", ".zip", ".npy", ".safetensors")):
             Path(word).parent.mkdir(exist_ok=True)
             Path(word).touch()

@@ -110,9 +110,10 @@ def test_a_picture_without_a_recipe(tmp_path):
         recipes.read(tmp_path / "a.png")
 
 
-def test_a_cameras_description_is_no_recipe(tmp_path):
+@pytest.mark.parametrize("description", ["OLYMPUS DIGITAL CAMERA", '{"app": "camera"}', "{sunset}"])
+def test_a_cameras_description_is_no_recipe(tmp_path, description):
     exif = Image.Exif()
-    exif[EXIF_DESCRIPTION] = "OLYMPUS DIGITAL CAMERA"
+    exif[EXIF_DESCRIPTION] = description
     Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif)
     with pytest.raises(StyleganError, match="without a recipe"):
         recipes.read(tmp_path / "a.jpg")

@@ -59,10 +59,16 @@ def check_for_seeds(studio: Studio, texts: Sequence[str], in_z: bool = False) ->
 
 
 def several(studio: Studio, texts: Sequence[str], in_z: bool = False) -> list[Person]:
-    """Several people. Photos come last: errors in the others are reported before minutes are spent."""
+    """Several people. Photos come last, and are all looked at first: errors are reported before minutes are spent."""
     check_for_seeds(studio, texts, in_z)
-    others = {text: person(studio, text) for text in texts if not references.photo(text)}
-    return [others.get(text) or person(studio, text) for text in texts]
+    found = {text: person(studio, text) for text in texts if not references.photo(text)}
+    photos = {text: photo for text in texts if (photo := references.photo(text))}
+    if photos:
+        from stylegan_cli.cli import darkroom
+
+        shots = {text: darkroom.prepared(studio, photo) for text, photo in photos.items()}
+        found |= {text: darkroom.person(studio, photo, shots[text]) for text, photo in photos.items()}
+    return [found[text] for text in texts]
 
 
 def groups(studio: Studio, lists: Sequence[Sequence[str]], in_z: bool = False) -> list[list[Person]]:

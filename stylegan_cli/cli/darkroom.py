@@ -55,7 +55,7 @@ class Shot:
     def about(self) -> dict[str, Any]:
         """What latents record about their photo."""
         cut = self.alignment.to_plain() if self.alignment else None
-        return {"file": self.photo.path.name, "alignment": cut}
+        return {"file": self.photo.path.name, "alignment": cut, "look": alignment.look(self.face)}
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,19 @@ def remember(studio: Studio, shot: Shot, wanted: Wanted, someone: Person) -> Non
         _keep(studio, _place(studio, shot.photo), someone)
 
 
-def person(studio: Studio, photo: Photo) -> Person:
-    """The person in a photo, with the best likeness possible; found once, and then kept in the cache."""
+def person(studio: Studio, photo: Photo, shot: Shot | None = None) -> Person:
+    """The person in a photo, with the best likeness possible; found once, and then kept in the cache. `shot` is what
+    `prepared` made of the photo."""
     kept = _place(studio, photo)
     someone = _remembered(studio, kept)
     if someone is None:
-        someone = _looked_for(studio, photo, kept)
+        someone = _looked_for(studio, photo, kept, shot)
     return replace(someone, label=photo.label)
+
+
+def prepared(studio: Studio, photo: Photo) -> Shot | None:
+    """The face to look for, None if it was found before. Raises StyleganError if the photo does not show it."""
+    return None if _remembered(studio, _place(studio, photo)) else shoot(photo, studio.generator.resolution, False)
 
 
 def _place(studio: Studio, photo: Photo) -> Path:
@@ -144,12 +150,12 @@ def _keep(studio: Studio, kept: Path, someone: Person) -> None:
     studio.save_latents(kept, [someone])
 
 
-def _looked_for(studio: Studio, photo: Photo, kept: Path) -> Person:
+def _looked_for(studio: Studio, photo: Photo, kept: Path, shot: Shot | None) -> Person:
     """Finds the person in a photo and keeps them in a file; the projection is kept before tuning, so that it is not
     lost if tuning is stopped."""
     wanted = Wanted()
     places.check_folder(kept.parent)
-    shot = shoot(photo, studio.generator.resolution, False)
+    shot = shot or shoot(photo, studio.generator.resolution, False)
     _tell_of_search(studio, photo)
     halfway = kept.with_stem(f"{kept.stem}-projected")
     someone = _remembered(studio, halfway)

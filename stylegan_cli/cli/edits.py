@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stylegan_cli.cli.console import tell
@@ -31,6 +31,10 @@ class Amounts:
     stop: float
     start: float | None = None
     unit: str | None = None
+
+    def held(self) -> Amounts:
+        """The same as a range, in which a single amount stays what it is."""
+        return replace(self, start=self.stop) if self.start is None else self
 
 
 def check_paste(paste: Photo | None, output: PictureOutput, people: Sequence[str]) -> None:

@@ -17,11 +17,12 @@ from stylegan_cli.cli.options import OUTPUT, PictureOutput, check_unused, out_op
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from PIL.Image import Image
 
     from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents.people import Person
     from stylegan_cli.operations.interpolation import Frames
     from stylegan_cli.pictures import Face, Sheet
 
@@ -71,9 +72,15 @@ def film_ending(output: PictureOutput, fps: float | None) -> str:
 
 
 def save_film(
-    studio: Studio, film: Frames, fps: float | None, ending: str, finish: Callable[[Image], Image] | None = None
+    studio: Studio,
+    film: Frames,
+    fps: float | None,
+    ending: str,
+    finish: Callable[[Image], Image] | None = None,
+    of: Person | None = None,
 ) -> None:
-    """Writes a film, or its frames as pictures. `finish` turns a face into a film's frame."""
+    """Writes a film, or its frames as pictures. `finish` turns a face into a film's frame; `of` is whom it shows, if it
+    is only one person: their place in a photo belongs to the frames, too."""
     from stylegan_cli.cli.studio import Work
     from stylegan_cli.latents.people import Person
     from stylegan_cli.media.film import CODECS
@@ -88,10 +95,21 @@ def save_film(
     def work(name: str, picture: Face | Sheet) -> Work:
         if isinstance(picture, Sheet):
             return Work(picture)
-        return Work(picture, (Person(name, picture.ws, noise=picture.noise, tuned=picture.tuned),))
+        someone = Person(name, picture.ws, noise=picture.noise, tuned=picture.tuned)
+        return Work(picture, (of.moved(picture.ws, name) if of else someone,))
 
     names = frame_names(film)
     studio.save(names, map(work, names, film), "film", len(film) * film.cells)
+    tell_of_older(studio, names)
+
+
+def tell_of_older(studio: Studio, names: Sequence[str]) -> None:
+    """Tells of frames that a longer film has left in the folder of this one."""
+    if studio.output.out is None:
+        return
+    frames = studio.output.out.glob(f"frame?????.{studio.format}")
+    if older := sorted(path.name for path in frames if path.stem > names[-1]):
+        tell(f"{studio.output.out} also holds {len(older)} frames of a longer film, from {older[0]} on.")
 
 
 def frame_names(film: Frames) -> list[str]:

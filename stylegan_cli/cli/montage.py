@@ -10,7 +10,7 @@ from PIL import Image
 
 from stylegan_cli.cli import darkroom, places
 from stylegan_cli.cli.console import fetch, progress, tell
-from stylegan_cli.cli.filming import frame_names
+from stylegan_cli.cli.filming import frame_names, tell_of_older
 from stylegan_cli.cli.studio import Studio, portrait
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.faces import alignment, clothes, pasting
@@ -25,6 +25,8 @@ from stylegan_cli.media.decoding import Original
 from stylegan_cli.media.render import render
 from stylegan_cli.operations.editing import Edit, Walk, edited
 from stylegan_cli.scorers import mesh, runtime, silhouette
+
+SMALL = 64  # pixels of a face that is only compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +79,7 @@ def save_frames(studio: Studio, canvas: Canvas, person: Person, film: Walk) -> N
     names = frame_names(film)
     frames = ([person.moved(picture.ws, name)] for name, picture in zip(names, film, strict=True))
     _save(studio, canvas, [person], names, frames)
+    tell_of_older(studio, names)
 
 
 def finish_frames(studio: Studio, canvas: Canvas, person: Person) -> Callable[[Image.Image], Image.Image]:
@@ -117,7 +120,7 @@ def _pasting_into(
     lights: list[list[int] | None] = []  # of the faces before an edit: what it does to skin is no light
     for cut, person in zip(cuts, before, strict=True):
         unedited = original.matched(render(studio.generator, person.face()))
-        is_there = _is_seen_at(cut, person)
+        is_there = _is_seen_at(cut, person, canvas)
         if is_there:
             _tell_of_likeness(person, photo)
         references.append(unedited if is_there else None)
@@ -145,12 +148,13 @@ def _place_of(person: Person, canvas: Canvas) -> Alignment:
     if cut and cut.photo == file_digest(path):
         return cut
     # Perhaps the same photo, saved again.
-    if cut and cut.size == image.size and (again := alignment.same_place(found, cut, file_digest(path))):
+    again = alignment.same_place(found, cut, file_digest(path)) if cut and cut.size == image.size else None
+    if again and _looks_alike(person, canvas, again):
         return again
     if not canvas.is_only:
         raise UsageError(
             f"{person.label} was not found in {path}; to replace faces of others, paste one person after the other: "
-            "stylegan paste jon party.jpg#1 -o a.jpg, then stylegan paste arya a.jpg#2"
+            "stylegan paste jon party.jpg#1 -o a.png, then stylegan paste arya a.png#2"
         )
     cut = darkroom.place_of_face(found, image, photo)
     if not photo.face:
@@ -159,11 +163,23 @@ def _place_of(person: Person, canvas: Canvas) -> Alignment:
     return cut
 
 
-def _is_seen_at(cut: Alignment, person: Person) -> bool:
+def _is_seen_at(cut: Alignment, person: Person, canvas: Canvas) -> bool:
     """Whether the face there is this person, as they are."""
     found = _found_at(person)
-    is_changed = person.photo is not None and bool(person.photo.get("edited"))
-    return found is not None and found.is_near(cut) and not is_changed
+    if found is None or not found.is_near(cut) or (person.photo and person.photo.get("edited")):
+        return False
+    return found.photo == cut.photo or _looks_alike(person, canvas, cut)
+
+
+def _looks_alike(person: Person, canvas: Canvas, cut: Alignment) -> bool:
+    """Whether the face there is the one in which a person was found, in a photo that was saved again: not if it only is
+    at the same place, as on the next photo from a tripod. (Older files do not tell what it looked like.)"""
+    if not (known := person.photo and person.photo.get("look")):
+        return True
+    try:
+        return alignment.is_alike(known, alignment.crop(canvas.original.in_srgb(), cut, SMALL))
+    except MALFORMED:
+        raise _damaged(person) from None
 
 
 def _tell_of_likeness(person: Person, photo: Photo) -> None:
@@ -182,9 +198,11 @@ def _found_at(person: Person) -> Alignment | None:
     try:
         return Alignment.from_plain(person.photo["alignment"])
     except MALFORMED:
-        raise StyleganError(
-            f"the place in a photo that {person.label}'s file records is damaged; use --paste PHOTO#1"
-        ) from None
+        raise _damaged(person) from None
+
+
+def _damaged(person: Person) -> StyleganError:
+    return StyleganError(f"the place in a photo that {person.label}'s file records is damaged; use --paste PHOTO#1")
 
 
 def _silhouette() -> pasting.Finder | None:

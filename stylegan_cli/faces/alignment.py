@@ -6,6 +6,7 @@ beyond the photo, the photo is mirrored and fades into blur.
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ FACE_MARGIN = 0.15  # around the face itself, in fractions of the crop
 ASIDE = 0.4  # the nose is almost in front of an eye
 ELSEWHERE = 0.1  # fractions of the crop: corners that are farther apart belong to another face
 BLUR = 0.1  # fractions of the crop: how far inside the photo the blur of the mirrored border begins
+LOOK, ALIKE = 16, 0.95  # pixels per edge of what is compared, and the correlation of a photo that was saved again
 FARTHEST = 1e9  # pixels: numbers beyond it are damage, and NumPy would warn of the largest
 
 
@@ -91,6 +93,18 @@ def same_place(found: Sequence[Detection], known: Alignment, photo: str) -> Alig
     """The alignment of the face in a photo that is near a `known` one, or None; `photo` as in `Alignment`."""
     places = (alignment(face, known.size, number, photo) for number, face in enumerate(found, start=1))
     return next(filter(known.is_near, places), None)
+
+
+def look(face: Image.Image) -> str:
+    """What a face looks like, as text: LOOK x LOOK shades of grey."""
+    shades = face.convert("L").resize((LOOK, LOOK), Image.Resampling.BOX)
+    return base64.b64encode(shades.tobytes()).decode()
+
+
+def is_alike(known: str, face: Image.Image) -> bool:
+    """Whether a face is the one with a `known` look. Raises one of MALFORMED if that is none."""
+    one, other = (np.frombuffer(base64.b64decode(text), np.uint8).astype(float) for text in (known, look(face)))
+    return bool(np.corrcoef(one, other)[0, 1] > ALIKE)
 
 
 def choose(

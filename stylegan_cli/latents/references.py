@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from pathlib import Path
 
 import torch
@@ -27,6 +27,7 @@ from stylegan_cli.pillow import PICTURES
 
 MOST = 10_000  # people in a list
 LONGEST = 20  # digits of a number; Python refuses to convert thousands
+NUMBERS = r"\d+(-\d+)?"
 MOST_TOLD = 12  # captions in a sentence
 
 # Which of several people is wanted, counted from 0, by their number and by the captions of those on a sheet.
@@ -49,7 +50,7 @@ def parse_seeds(text: str) -> list[range]:
 
 def split(*texts: str) -> list[str]:
     """Comma-separated lists of references as one list, with ranges of numbers expanded: `1,jon,5-7` is 1, jon, 5, 6, 7,
-    and `party.jpg#1-2` is party.jpg#1, party.jpg#2."""
+    and `party.jpg#1-2,4` is party.jpg#1, party.jpg#2, party.jpg#4."""
     return _counted(chain.from_iterable(map(_listed, texts)))
 
 
@@ -77,6 +78,9 @@ def _listed(text: str) -> Iterator[str]:
     parts = [part.strip() for part in (text[:end], *text[end:].split(",")) if part.strip()]
     if not parts:
         raise UsageError(f"{text!r} contains no people; give seeds, latents, pictures or names, like 3,5-9,jon")
+    if end and re.fullmatch(NUMBERS, number[: end - len(name) - 1]):
+        more = len(list(takewhile(re.compile(NUMBERS).fullmatch, parts[1:])))
+        parts[1 : 1 + more] = [f"{name}#{part}" for part in parts[1 : 1 + more]]
     for part in parts:
         if (match := re.fullmatch(r"(.*#)?(\d+-\d+)", part)) and not is_file(part):
             yield from (f"{match[1] or ''}{number}" for number in parse_seeds(match[2])[0])
@@ -261,7 +265,7 @@ def find(name: str, cast: Mapping[str, Path]) -> Path:
     path = Path(name)
     if is_file(name):
         return path
-    bare = path.name == name and (path.suffix in files.ENDINGS or not path.suffix)
+    bare = path.name == name and path.suffix in ("", ".npy")
     for member in (path.stem, path.stem.lower()):
         if bare and member in cast:
             return cast[member]

@@ -116,6 +116,7 @@ def test_a_place_cannot_control_the_terminal(stylegan, here, faces):
 @pytest.mark.parametrize(("face", "centre"), [(1, (106, 116)), (2, (295, 115)), (3, (438, 68))])
 def test_one_of_several(works, party, face, centre):
     (path,), told = works(f"{party}#{face}", "--size", 64)
+    assert path.name == f"party-{face}-aligned.png"
     assert middle(path) == pytest.approx(centre, abs=5)
     assert alignment.read(path).face == face
     assert "this is the largest" not in told
@@ -131,7 +132,7 @@ def test_all_of_several(works, party):
 
 def test_an_overview(works, party):
     (overview, path), told = works(f"{party}#2", "--overview", "--size", 64)
-    assert (overview, path) == (Path("party-overview.png"), Path("party-aligned.png"))
+    assert (overview, path) == (Path("party-overview.png"), Path("party-2-aligned.png"))
     assert size_of(overview) == (560, 260)
     assert (pixels(overview) != pixels(party)).any()
     assert "this is the largest" not in told

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -166,6 +167,22 @@ def test_a_range_is_a_strip(edit):
     edit(1, "--direction", "age.npz=-2..2")
     (row,) = recipes.read(Path("edit.png")).picture.rows
     assert [cell.caption for cell in row] == ["age -2", "age -1", "age 0", "age +1", "age +2"]
+
+
+def test_a_single_amount_holds_beside_a_range(edit, here):
+    shutil.copy(here / "age.npz", here / "other.npz")
+    edit(1, "--direction", "age.npz=-2..2", "--direction", "other.npz=1", "--steps", 3)
+    (row,) = recipes.read(Path("edit.png")).picture.rows
+    for cell, amount in zip(row, (-1, 1, 3), strict=True):
+        edit(1, "--direction", f"age.npz={amount}", "--out", f"{amount}.png")
+        assert torch.allclose(cell.ws, recipes.read(Path(f"{amount}.png")).picture.ws, atol=1e-5)
+
+
+def test_frames_that_a_longer_film_left_are_told(stylegan, tiny_model, age):
+    for frames, told in ((3, ""), (1, "frames also holds 2 frames of a longer film, from frame00002.png on.\n")):
+        words = ("--direction", "age.npz=0..1", "--frames", frames, "--out", "frames/", "--force", "--size", 16)
+        result = stylegan("edit", 1, *words, "--model", tiny_model)
+        assert (result.exit_code, told in result.stderr, "longer film" in result.stderr) == (0, True, bool(told))
 
 
 def test_a_strip_of_people_with_names_from_everywhere_replays(edit, tiny_stylegan, here):

@@ -367,6 +367,26 @@ def test_a_poor_likeness_is_told_before_it_goes_into_the_photo(works, photo, dir
         assert ("me is a poor likeness of the face in" in told) is (is_told and words[0] == "edit")
 
 
+def test_somebody_else_at_the_same_place_is_somebody_else(works, photo, faces):
+    """As on the next picture from a tripod; the same photo, saved again, is still the same."""
+    works("project", photo, "--steps", 1, "-q")
+    left, top, right, bottom = np.array(about("me.npz")["photo"]["alignment"]["quad"])[[0, 2]].astype(int).flatten()
+    with Image.open(photo) as image:
+        image.save("again.jpg", quality=60)
+        image.paste(faces["old"].resize((right - left, bottom - top)), (left, top))
+        image.save("other.png")
+    for name, is_other in (("again.jpg", False), ("other.png", True)):
+        _, told = works("paste", "me.npz", name)
+        assert ("was not found in" in told) is is_other
+
+
+def test_every_photo_is_looked_at_before_anybody_is_searched_for(stylegan, tiny_model, photo, here, monkeypatch):
+    monkeypatch.setattr(projection, "project", lambda *_: pytest.fail("minutes were spent"))
+    Image.new("RGB", (300, 300)).save(here / "black.jpg")
+    result = stylegan("blend-parents", photo, "black.jpg", "--model", tiny_model)
+    assert (result.exit_code, "no face was found in black.jpg" in result.stderr) == (1, True)
+
+
 def test_people_are_pasted_without_an_edit(works, stylegan, tiny_model, photo, direction):
     """Somebody else, as an edit of 0 pastes them."""
     works("sample", "--seeds", 5, "-o", "five.png", "--save-latents", "-q")
@@ -376,7 +396,7 @@ def test_people_are_pasted_without_an_edit(works, stylegan, tiny_model, photo, d
     assert np.array_equal(pixels("me-edited.png"), pixels("edited.png"))
     assert np.array_equal(np.load("me-edited.npz")["w"], np.load("five.npz")["w"])
     for words, said in (
-        (("5-6", photo), "stylegan paste jon party.jpg#1 -o a.jpg, then stylegan paste arya a.jpg#2"),
+        (("5-6", photo), "stylegan paste jon party.jpg#1 -o a.png, then stylegan paste arya a.png#2"),
         ((5, photo, "--size", 64), "faces are pasted at their original size; leave out --size"),
         ((5, "nowhere.png"), "there is no photo 'nowhere.png'"),
         ((5, f"{photo}#1-2"), "by its number; 1 is the largest"),
@@ -593,7 +613,9 @@ def test_a_face_among_others_goes_back_to_its_own_place(works, party, direction)
     Image.open(party).save("again.png", compress_level=1)  # the same pixels in another file
     move = ("--direction", f"{direction}=2")
     works("edit", "two.npz", *move, "-o", "edited.png", "--save-latents", "-q")
+    works("edit", "two.npz", "--direction", f"{direction}=0..2", "--frames", 1, "-o", "frames/", "-q")
     for person, photo in (
+        ("frames/frame00001.png", party),
         ("two.npz", party),
         ("two.npz", "again.png"),
         ("two.npz#0", party),

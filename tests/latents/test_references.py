@@ -132,7 +132,7 @@ def test_z_is_known_where_it_leads_to_the_same_person(tiny, resolve, here, monke
 def test_cast_by_name_and_by_file_name(tiny, resolve, here, tmp_path):
     np.save(tmp_path / "jon.npy", np.ones(tiny.w_dim))
     cast = {"jon": tmp_path / "jon.npy"}
-    for word in ("jon", "Jon", "jon.npy", "JON.npz"):
+    for word in ("jon", "Jon", "jon.npy", "JON.npy"):
         assert torch.equal(resolve(word, cast=cast).ws, torch.ones(tiny.num_ws, tiny.w_dim))
 
 
@@ -437,7 +437,10 @@ def test_a_caption_with_a_comma_is_no_list(tiny, resolve, here):
     assert references.split("jj.png#0,jj.png#1") == ["jj.png#0", "jj.png#1"]
     assert references.split("jj.png#0,jon") == ["jj.png#0", "jon"]
     Image.new("RGB", (8, 8)).save("party.jpg")
-    assert references.split("party.jpg#1,2") == ["party.jpg#1", "2"]
+    assert references.split("party.jpg#1,2") == ["party.jpg#1", "party.jpg#2"]
+    assert references.split("party.jpg#1,3-4,jon,2", "5") == [
+        "party.jpg#1", "party.jpg#3", "party.jpg#4", "jon", "2", "5"
+    ]  # fmt: skip
     Path("party.jpg").rename("Zoë, jr.jpg")
     assert references.split("Zoë, jr.jpg#1,jon, 5-6") == ["Zoë, jr.jpg#1", "jon", "5", "6"]
     assert references.split("Zoë, jr.jpg#1-2, jon") == ["Zoë, jr.jpg#1", "Zoë, jr.jpg#2", "jon"]

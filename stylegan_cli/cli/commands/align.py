@@ -89,17 +89,17 @@ def align(
     wanted = Wanted(every, overview)
     destination = _destination(output, several=every or len(named) > 1)
     names = places.result_names([photo.label for photo in named], named[0].path.stem)
-    for name in names:
+    for photo, name in zip(named, names, strict=True):
         if overview:
             destination.beside(f"{name}-overview")
         if not every:
-            destination.path(f"{name}-aligned")
+            destination.path(_crop_name(photo, name))
     fetch(DETECTOR)
     with progress("aligning", len(named), "photos") as advance:
 
-        def one(photo: tuple[Photo, str]) -> None:
+        def one(pair: tuple[Photo, str]) -> None:
             try:
-                _align(*photo, wanted, destination, output)
+                _align(*pair, wanted, destination, output)
             finally:
                 advance()
 
@@ -115,6 +115,12 @@ def _destination(output: AlignOutput, several: bool) -> Destination:
     if output.out is None and not several:
         return Destination(None, None, output.force)
     return Destination(None, places.check_folder(output.out or places.fresh(Path("aligned"))), output.force)
+
+
+def _crop_name(photo: Photo, name: str) -> str:
+    """What the crop of one face is called, if what is made of the photo has this name."""
+    number = f"-{photo.face}" if photo.face and name == photo.path.stem else ""
+    return f"{name}{number}-aligned"
 
 
 def _align(named: Photo, name: str, wanted: Wanted, destination: Destination, output: AlignOutput) -> None:
@@ -138,7 +144,7 @@ def _align(named: Photo, name: str, wanted: Wanted, destination: Destination, ou
         targets = {number: destination.path(f"{name}-{number}-aligned") for number in large}
     else:
         number = alignment.choose(found, named.face, str(path), numbered)
-        targets = {number: destination.path(f"{name}-aligned")}
+        targets = {number: destination.path(_crop_name(named, name))}
     if wanted.every and len(targets) < len(found):
         tell(f"{path}: {len(found) - len(targets)} of {len(found)} faces left out as too small.")
     elif not (wanted.every or named.face) and len(found) > 1:

@@ -188,8 +188,8 @@ def edit(
 
     Amounts are lengths in the latent space: 1 is visible, 3 is a lot, and they can be negative. With a unit, an amount
     is what to reach, as far as scorers can tell: --age 60y, --yaw 0deg, --hair 80%. Several edits add up. A range like
-    -4..4 makes a strip of --steps faces, or a film if --out names one, or its --frames as pictures if --out
-    is a folder. Every edit reports its cost: how far the person now is from the average face and, if scorers are
+    -4..4 makes a strip of --steps faces, or a film if --out names one, or its --frames as pictures if --out is a
+    folder; a single amount beside it holds. Every edit reports its cost: how far the person now is from the average face and, if scorers are
     installed, what else changed.
 
     Examples: stylegan edit dany --age 3 --smile -1; stylegan edit tyrion --hairline 4 --beard -2; stylegan edit tyrion
@@ -199,6 +199,8 @@ def edit(
     amounts = attributes.amounts() + [_assignment(text) for text in moving.direction or []]
     if not amounts:
         raise UsageError("say what to edit: --age 3, --smile -1, or --direction NAME=AMOUNT")
+    if any(amount.start is not None for _, amount in amounts):  # the others hold meanwhile
+        amounts = [(name, amount.held()) for name, amount in amounts]
     film = _film_ending(output, way)
     is_strip = not film and (way.steps is not None or any(amount.start is not None for _, amount in amounts))
     _check_kind(film, is_strip, way, paste)
@@ -250,7 +252,7 @@ def _save_film(
 
     shots = Walk(studio.generator, person, edits, way.frames or FILM_LENGTH, way.loop)
     if not canvas:
-        save_film(studio, shots, way.fps, ending)
+        save_film(studio, shots, way.fps, ending, of=person)
         return
     from stylegan_cli.cli import montage
 

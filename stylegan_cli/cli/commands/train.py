@@ -89,7 +89,7 @@ def train(
         Path | None,
         typer.Option(
             help="For a new run: square pictures, a folder or .zip made by stylegan dataset. By default, those of the "
-            "run that --resume names, with its --cond and --subset.",
+            "run that --resume names, with its --cond, --mirror and --subset.",
             show_default=False,
         ),
     ] = None,
