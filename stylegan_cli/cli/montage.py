@@ -41,10 +41,11 @@ class Canvas:
     is_only: bool
 
 
-def open_canvas(photo: Photo, people: int) -> Canvas:
-    """Reads a photo for so many people, and checks that the face that it names is there: people are found later, which
-    may take minutes."""
+def open_canvas(photo: Photo, people: int, check_size: Callable[[int, int], None]) -> Canvas:
+    """Reads a photo for so many people, and checks its width and height, and that the face that it names is there:
+    people are found later, which may take minutes."""
     original, exif = photos.read_for_pasting(photo.path)
+    check_size(*original.image.size)
     found = darkroom.faces_on(original.in_srgb())
     if photo.face or not found:
         darkroom.place_of_face(found, original.image, photo)  # raises an error if it is not there

@@ -247,6 +247,10 @@ class Studio:
         """Checks that a sheet is not too large, before other files are written."""
         self._face_size(sheet)
 
+    def check_photo(self, width: int, height: int) -> None:
+        """Checks that a photo of this size can be written."""
+        check_edges(self.format, width, height)
+
     def _face_size(self, picture: Picture) -> int | None:
         """The width of a face: on sheets, 256 pixels unless --size is given."""
         if not isinstance(picture, Sheet):

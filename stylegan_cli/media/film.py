@@ -123,15 +123,20 @@ def _ffmpeg() -> str:
         ) from None
 
 
-def _start(
-    part: Path, shape: tuple[int, ...], fps: float, options: Sequence[str], complaints: IO[bytes]
-) -> subprocess.Popen[bytes]:
-    height, width, _ = shape
+def check_frame(width: int, height: int) -> None:
+    """Raises UsageError if frames of this size, in pixels, make no film."""
     if max(width, height) > LARGEST:
         raise UsageError(
             f"films have at most {LARGEST:,} pixels per edge, but this one is {width} x {height}; use something "
             "smaller, or frames (--format png)"
         )
+
+
+def _start(
+    part: Path, shape: tuple[int, ...], fps: float, options: Sequence[str], complaints: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    height, width, _ = shape
+    check_frame(width, height)
     source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-")
     # As a file, whatever its name: ffmpeg takes what precedes a colon for a protocol.
     command = [_ffmpeg(), "-y", "-loglevel", "error", *source, *options, f"file:{part}"]

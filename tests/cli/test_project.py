@@ -24,6 +24,7 @@ from stylegan_cli.faces import clothes, detection, pasting
 from stylegan_cli.generator import Origin
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
+from stylegan_cli.media import encode, film
 from stylegan_cli.media.decoding import Original, decode
 from stylegan_cli.media.render import GAP
 from stylegan_cli.operations import pivotal, projection
@@ -378,6 +379,20 @@ def test_somebody_else_at_the_same_place_is_somebody_else(works, photo, faces):
     for name, is_other in (("again.jpg", False), ("other.png", True)):
         _, told = works("paste", "me.npz", name)
         assert ("was not found in" in told) is is_other
+
+
+@pytest.mark.parametrize(("out", "amount"), [("a.webp", 1), ("a.mp4", "0..1"), ("frames/", "0..1")])
+def test_a_photo_too_large_for_its_format_is_told_before_anybody_is_searched_for(
+    stylegan, tiny_model, photo, direction, monkeypatch, out, amount
+):
+    monkeypatch.setattr(projection, "project", lambda *_: pytest.fail("minutes were spent"))
+    monkeypatch.setitem(encode.EDGES, "webp", 699)
+    monkeypatch.setitem(encode.EDGES, "jpg", 699)
+    monkeypatch.setattr(film, "LARGEST", 699)
+    words = ("edit", photo, "--direction", f"{direction}={amount}", "--paste", photo, "-o", out, "--model", tiny_model)
+    result = stylegan(*words, *(("--frames", 2, "--format", "jpg") if out == "frames/" else ()))
+    assert result.exit_code == (2 if out == "a.mp4" else 1)
+    assert "699 pixels per edge, but this one is 700 x 600" in result.stderr
 
 
 def test_every_photo_is_looked_at_before_anybody_is_searched_for(stylegan, tiny_model, photo, here, monkeypatch):

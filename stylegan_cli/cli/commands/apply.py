@@ -85,7 +85,7 @@ def apply(
     casting.check_for_seeds(studio, texts)
     edits = [edit for step in steps for edit in _opened(studio, step)]
     plan = Plan(studio, edits, max_drift)
-    canvas = montage.open_canvas(paste, len(texts)) if paste else None
+    canvas = montage.open_canvas(paste, len(texts), studio.check_photo) if paste else None
 
     def planned(text: str) -> tuple[Person, list[Edit]]:
         person = casting.person(studio, text)

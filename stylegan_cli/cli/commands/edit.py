@@ -212,6 +212,7 @@ def edit(
     from stylegan_cli.cli.price import tell_prices
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import references
+    from stylegan_cli.media.film import CODECS, check_frame
     from stylegan_cli.operations import editing
     from stylegan_cli.scorers.identity import ASSETS
 
@@ -229,7 +230,8 @@ def edit(
         studio.check_results([places.pasted_name(paste) if paste else "edit"])
     edits = open_edits(studio, amounts, moving.layers, split_names(moving.keep))
     plan = Plan(studio, edits, moving.max_drift, whole=bool(film or is_strip))
-    canvas = montage.open_canvas(paste, len(texts)) if paste else None
+    check_size = check_frame if film in CODECS else studio.check_photo
+    canvas = montage.open_canvas(paste, len(texts), check_size) if paste else None
     before = casting.several(studio, texts)
     if identity:
         fetch(ASSETS)

@@ -58,7 +58,7 @@ def paste(
     _tell_of_order(photo, texts)
     studio = Studio(generation, output)
     studio.check_results([places.pasted_name(photo)])
-    canvas = montage.open_canvas(photo, len(texts))
+    canvas = montage.open_canvas(photo, len(texts), studio.check_photo)
     faces = casting.several(studio, texts)
     montage.save_pasted(studio, canvas, faces, faces, own_skin)
 
