@@ -373,7 +373,7 @@ def _keep_encoder(found: Path, kept: Path, origin: Origin) -> None:
     if (its := model_of(found)) and its.is_kin(origin):
         copy(found, kept)
     elif kept.is_file() and not ((its := model_of(kept)) and its.is_kin(origin)):
-        kept.rename(kept.with_stem(f"{kept.stem}-{file_digest(kept)[:8]}"))
+        kept.replace(kept.with_stem(f"{kept.stem}-{file_digest(kept)[:8]}"))
 
 
 def remove(name: str) -> Path:
