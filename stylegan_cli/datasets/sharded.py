@@ -136,10 +136,12 @@ class ShardedDataset:
         self._pictures.sweep()
 
     def _clear(self) -> None:
-        """Removes the data set's files from the folder; last the one that tells that they are ours."""
+        """Removes the data set's files from the folder: first what makes it a finished one, last what tells that it is
+        ours."""
         self._sweep()
+        (self.folder / LABELS).unlink(missing_ok=True)
         self._pictures.clear()
-        for name in (LABELS, LATENTS, "w.npy", MANIFEST):
+        for name in (LATENTS, "w.npy", MANIFEST):
             (self.folder / name).unlink(missing_ok=True)
 
 

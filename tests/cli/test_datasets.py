@@ -88,12 +88,14 @@ def test_force_does_not_replace_what_was_not_sampled(stylegan, tiny_model, here,
 
 
 def test_a_killed_replacement_can_be_replaced(stylegan, tiny_model, monkeypatch, here):
-    """The manifest, which tells that the pictures are ours, goes last."""
+    """The manifest, which tells that the pictures are ours, goes last; nobody takes what is left for a data set."""
     words = ["sample", "-n", 2, "--dataset", "data", "--size", 8, "--model", tiny_model]
     assert stylegan(*words).exit_code == 0
     with monkeypatch.context() as patched:
         patched.setattr(PictureFiles, "clear", lambda _: os.kill(os.getpid(), signal.SIGINT))
         assert stylegan(*words, "--force", "--psi", 0).exit_code == 130
+    with pytest.raises(StyleganError, match="data is unfinished"), open_source(Path("data")):
+        pass
     assert stylegan(*words, "--force", "--psi", 0).exit_code == 0
     assert not np.ptp(np.load("data/w.npy"), axis=0).any()
 

@@ -185,6 +185,7 @@ def test_path_length_needs_no_data(stylegan, made, tiny_model):
         (["tiny", "--metrics", "ppl", "--features", "inception"], 2, "no pictures; leave out --features"),
         (["tiny", "made.zip", "--metrics", "ppl", "--psi", "0.5"], 2, "without truncation; leave out --psi"),
         (["tiny", "made.zip", "--class", "1"], 2, "has no classes"),
+        (["made.zip", "made.zip", "--class", "1"], 2, "neither side is a model; leave out --class"),
         (["made.zip", "made.zip", "--psi", "0.5"], 2, "neither side is a model; leave out --psi"),
         (["made.zip", "made.zip", "--precision", "bf16"], 2, "neither side is a model; leave out --precision"),
         (["tiny", "made.zip", "--metrics", "ppl", "--precision", "bf16"], 2, "path length needs fp32; leave"),

@@ -109,12 +109,12 @@ def metrics(
 
     judged_by = None if reference_name is None else opened(reference_name)
     judged = opened(judged_name, judged_by if isinstance(judged_by, DataSet) else None)
-    for side in (judged, judged_by):
-        if class_index is not None and isinstance(side, DataSet) and not side.classes:
-            tell(f"{side.title} has no classes, so all its pictures are taken for class {class_index}.")
     if isinstance(judged, DataSet) and isinstance(judged_by, DataSet):
         given = {"--psi": psi, "--class": class_index, "--precision": None if precision == "auto" else precision}
         check_unused("neither side is a model", given)
+    for side in (judged, judged_by):
+        if class_index is not None and isinstance(side, DataSet) and not side.classes:
+            tell(f"{side.title} has no classes, so all its pictures are taken for class {class_index}.")
     if features == "efficientnet" or "ppl" in settings.metrics:
         fetch([EFFICIENTNET])
     seen = named(features, hardware.choose_device(device), announce=tell)
