@@ -141,7 +141,8 @@ def test_ctrl_c_while_fetching(here, tmp_path):
     assert list(cache.iterdir())
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, STOPPED)
+    assert process.returncode == 130
+    assert err in (STOPPED, told[1] + STOPPED)  # a console that is interrupted while it prints does it again
     assert told[0].startswith("Fetching Faces, 1024x1024")
     assert told[1].startswith("Licence: ")
     assert list(cache.iterdir()) == []
