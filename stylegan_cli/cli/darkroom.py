@@ -114,9 +114,15 @@ def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage, keep: Ca
 
 
 def remember(studio: Studio, shot: Shot, wanted: Wanted, someone: Person) -> None:
-    """Keeps a person found in a photo for the commands to come, if these would look for them in the same way."""
-    if wanted == Wanted() and shot.alignment:
-        _keep(studio, _place(studio, shot.photo), someone)
+    """Keeps a person found in a photo for the commands to come, if these would look for them in the same way. For whom
+    was not tuned, that is all that these still have to do."""
+    if shot.alignment is None or replace(wanted, tune=True) != Wanted():
+        return
+    kept = _place(studio, shot.photo)
+    if wanted.tune:
+        _keep(studio, kept, someone)
+    elif _remembered(studio, kept) is None:
+        _keep(studio, _halfway(kept), replace(someone, photo=shot.about()))
 
 
 def person(studio: Studio, photo: Photo, shot: Shot | None = None) -> Person:
@@ -145,6 +151,11 @@ def _place(studio: Studio, photo: Photo) -> Path:
     return cache_folder() / "photos" / f"{name}.npz"
 
 
+def _halfway(kept: Path) -> Path:
+    """Where a person is kept who was found, but not tuned yet."""
+    return kept.with_stem(f"{kept.stem}-projected")
+
+
 def _keep(studio: Studio, kept: Path, someone: Person) -> None:
     places.check_folder(kept.parent)
     studio.save_latents(kept, [someone])
@@ -157,7 +168,7 @@ def _looked_for(studio: Studio, photo: Photo, kept: Path, shot: Shot | None) -> 
     places.check_folder(kept.parent)
     shot = shot or shoot(photo, studio.generator.resolution, False)
     _tell_of_search(studio, photo)
-    halfway = kept.with_stem(f"{kept.stem}-projected")
+    halfway = _halfway(kept)
     someone = _remembered(studio, halfway)
     if someone is None:
         someone, _ = _projected(studio, shot, wanted)

@@ -349,7 +349,20 @@ def test_whom_project_found_no_other_command_looks_for(works, photo, direction, 
     assert np.array_equal(pixels("a.png"), pixels("b.png"))
 
 
-@pytest.mark.parametrize("words", [("--tune", "--seed", 3), (), ("--tune", "--space", "w"), ("--tune", "--aligned")])
+def test_whom_project_found_is_only_tuned(works, photo, tmp_path, monkeypatch):
+    works("project", photo, "--steps", 2, "-q")
+    with monkeypatch.context() as found:
+        found.setattr(projection, "project", None)
+        works("mix", "--coarse", photo, "--fine", 3, "-o", "later.png", "-q")
+    (kept,) = (tmp_path / "cache" / "photos").iterdir()
+    kept.unlink()
+    works("mix", "--coarse", photo, "--fine", 3, "-o", "at-once.png", "-q")
+    assert (pixels("later.png") == pixels("at-once.png")).all()
+
+
+@pytest.mark.parametrize(
+    "words", [("--tune", "--seed", 3), ("--seed", 3), ("--tune", "--space", "w"), ("--tune", "--aligned")]
+)
 def test_whoever_was_found_in_another_way_is_not_kept(works, photo, tmp_path, words):
     works("project", photo, "--steps", 2, *words, "-q")
     assert not (tmp_path / "cache" / "photos").exists()
