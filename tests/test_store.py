@@ -283,12 +283,12 @@ def test_a_model_that_was_half_added_is_added_again(tiny_model, tmp_path, monkey
     with pytest.raises(StyleganError, match="called mine; choose another --name, or --force to replace it"):
         store.add(str(tiny_model), "mine")
     with monkeypatch.context() as full:
-        full.setattr(store.shutil, "copyfile", lambda *_: 1 / 0)
+        full.setattr(store.adding.shutil, "copyfile", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             store.add(str(tiny_model), "mine", force=True)
     assert store.source("mine").encoder is not None  # nothing has changed
     with monkeypatch.context() as full:
-        full.setattr(store, "write_bytes", lambda *_: 1 / 0)
+        full.setattr(store.adding, "write_bytes", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             store.add(str(tiny_model), "mine", force=True)
     assert "mine" not in store.models()  # new weights under an old title would be worse

@@ -13,7 +13,7 @@ MODEL = ("--model", "faces-64")
 @pytest.fixture(autouse=True)
 def offline(monkeypatch, tmp_path):
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(store, "pull", None)
+    monkeypatch.setattr(store.sources, "pull", None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""The user's own models: adds and removes them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylegan_cli.assets import Progress, no_progress
+from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.files import copy, file_digest, write_bytes
+from stylegan_cli.store.named import NATIVE, Model, bundled_folder, models, own_folder
+from stylegan_cli.store.sources import ENCODER, SNAPSHOT, UNKNOWN_LICENCE, file_at, is_url, model_in, open_file, source
+
+if TYPE_CHECKING:
+    from stylegan_cli.generator import Origin
+
+
+def add(text: str, name: str = "", force: bool = False, progress: Progress = no_progress) -> Model:
+    """Stores the generator of a model file, of a URL or of a training run's folder under a name (by default the file's
+    or the folder's), as a native file in the user's folder, with its encoder if that is beside it. Raises
+    `StyleganError` if the name is taken or reading fails."""
+    from stylegan_cli import modelfile
+
+    if text in models():
+        raise UsageError(f"{text} is a model's name already; give a file, a URL or a training run's folder")
+    folder = _new_folder(name or _name_for(text), force)
+    path = source(text).fetch(progress) if is_url(text) else model_in(Path(text))
+    file = file_at(text) if is_url(text) else path.name
+    generator = open_file(path, folder.name)
+    weights, origin, described = folder / f"weights{NATIVE}", generator.origin, folder / "model.json"
+    if modelfile.is_native(path):
+        copy(path, weights)  # even in half precision: the model must stay the same
+    else:
+        modelfile.save(generator, weights, origin.notes)
+    described.unlink(missing_ok=True)  # of the model that was here before: its licence is not this one's
+    _keep_encoder(path.with_name(ENCODER), folder / ENCODER, origin)
+    kind = origin.notes.get("format", "model file")
+    about = {
+        "title": f"{generator.family}, {generator.resolution}x{generator.resolution} ({kind} {file})",
+        "licence": str(origin.notes.get("licence", UNKNOWN_LICENCE)),
+        "source": {"file": file},
+        "fingerprint": origin.fingerprint.hex(),
+    }
+    # Last, because it is what makes the folder a model.
+    write_bytes(described, json.dumps(about, indent=2).encode())
+    return Model(folder.name, folder)
+
+
+def _name_for(text: str) -> str:
+    """What a model is called that is added without a name."""
+    here = Path(file_at(text)) if is_url(text) else Path(text).resolve()
+    return here.name if here.is_dir() else here.stem
+
+
+def _new_folder(name: str, force: bool) -> Path:
+    """The folder for a new model. Raises `StyleganError` if the name is no name, or taken."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise UsageError(f"{name!r} cannot be a model's name; choose one with --name, of letters, digits, - and _")
+    if (Path(name) / SNAPSHOT).is_file():
+        raise UsageError(f"{name} is also the folder of a training run here; choose another name with --name")
+    folder = own_folder() / name
+    if (bundled_folder() / name).exists():
+        raise StyleganError(f"there is already a model called {name}, which came with this tool; choose another --name")
+    if (folder / "model.json").is_file() and not force:
+        raise StyleganError(f"there is already a model called {name}; choose another --name, or --force to replace it")
+    return folder
+
+
+def _keep_encoder(found: Path, kept: Path, origin: Origin) -> None:
+    """Copies the encoder found beside a model, if it is for that; puts aside one that is not, of the model before."""
+    from stylegan_cli.encoder import model_of
+
+    if (its := model_of(found)) and its.is_kin(origin):
+        copy(found, kept)
+    elif kept.is_file() and not ((its := model_of(kept)) and its.is_kin(origin)):
+        kept.replace(kept.with_stem(f"{kept.stem}-{file_digest(kept)[:8]}"))
+
+
+def remove(name: str) -> Path:
+    """Deletes a model that the user added. Raises `UsageError` if there is none of this name."""
+    folder = own_folder() / name
+    if name not in (known := models()) or known[name].folder != folder:
+        raise UsageError(f"{name!r} is not a model that was added here; added models are in {own_folder()}")
+    if folder.is_symlink():
+        folder.unlink()  # its target is somewhere else, and stays
+    else:
+        shutil.rmtree(folder)
+    return folder
