@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from small_runs import words, write_pictures
 
 from stylegan_cli import importers, modelfile, store, tensorfile
-from stylegan_cli.cli import train_results, train_view
+from stylegan_cli.cli.train import results, view
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.film import CODECS
 from stylegan_cli.metrics import watching
@@ -333,7 +333,7 @@ def test_ctrl_c_saves_and_leaves(stylegan, faces, monkeypatch):
         if kimg == 0.008:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(train_view.View, "step", interrupt)
+    monkeypatch.setattr(view.View, "step", interrupt)
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=9, tick=5))
     assert result.exit_code == 130
     assert "Stopped after 0.016 kimg; to continue: stylegan train --outdir run\n" in result.stderr
@@ -409,7 +409,7 @@ def test_a_damaged_picture_loses_nothing(stylegan, here):
 def many(here, monkeypatch):
     """Pictures enough for metrics, and features that cost nothing."""
     monkeypatch.setattr(watching, "EfficientNetFeatures", lambda _: Means())
-    monkeypatch.setattr(train_results, "fetch", lambda *_: None)
+    monkeypatch.setattr(results, "fetch", lambda *_: None)
     return write_pictures(here / "many", count=100)
 
 
@@ -504,7 +504,7 @@ def test_ctrl_c_does_not_wait_for_metrics(stylegan, many, monkeypatch):
         if note.startswith("metrics: 7 "):
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(train_view.View, "note", interrupt)
+    monkeypatch.setattr(view.View, "note", interrupt)
     result = stylegan("train", "--data", "many", "--outdir", "run", *words(kimg=9))
     assert result.exit_code == 130
     assert "metrics: 8 pictures seen" not in noted
@@ -521,7 +521,7 @@ def test_features_that_cannot_be_fetched(stylegan, many, monkeypatch):
     def offline(assets):
         raise StyleganError("could not fetch it; check the network")
 
-    monkeypatch.setattr(train_results, "fetch", offline)
+    monkeypatch.setattr(results, "fetch", offline)
     result = stylegan("train", "--data", "many", "--outdir", "run", *words(kimg=0.008))
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (
         1, "Error: could not fetch it; check the network; use --metrics none to train without.",

@@ -5,7 +5,7 @@ import torch
 import typer
 from small_runs import words, write_pictures
 
-from stylegan_cli.cli.train_run import TooLargeError, one_voice
+from stylegan_cli.cli.train.run import TooLargeError, one_voice
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.parallel import World
 from stylegan_cli.training.loop import Trainer

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from stylegan_cli.cli import train_view
-from stylegan_cli.cli.train_view import View
+from stylegan_cli.cli import train
+from stylegan_cli.cli.train.view import View
 from stylegan_cli.training.loop import Tick
 from stylegan_cli.training.schedule import ByResolution, Growth
 
@@ -40,7 +40,7 @@ def test_time_left_knows_that_larger_pictures_take_longer(growth, kimg, resoluti
 def test_tables_are_drawn_no_more_often_than_anybody_can_read(monkeypatch):
     view, drawn, now = View(1, 0, GROWN), [], [100.0]
     view._live = SimpleNamespace(update=lambda *_, **__: drawn.append(now[0]))
-    monkeypatch.setattr(train_view, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(train.view, "time", SimpleNamespace(monotonic=lambda: now[0]))
     for now[0] in (100.0, 100.01, 100.09, 100.11, 100.12, 100.3):
         view.step(0.5)
     assert drawn == [100.0, 100.11, 100.3]
@@ -52,7 +52,7 @@ def test_tables_are_drawn_no_more_often_than_anybody_can_read(monkeypatch):
 def test_time_left_is_told_before_the_first_tick(monkeypatch):
     """From the second step on: the first one takes longer than any other."""
     view, now = View(330.0, 30.0, GROWN), [100.0]
-    monkeypatch.setattr(train_view, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(train.view, "time", SimpleNamespace(monotonic=lambda: now[0]))
     for now[0], kimg in ((100.0, 30.1), (101.0, 30.2), (102.0, 30.3)):
         view.step(kimg)
         shown = dict(view._cells)
@@ -65,7 +65,7 @@ def test_time_left_is_told_before_the_first_tick(monkeypatch):
 def test_beginners_are_told_what_their_run_will_suffer_from():
     def told(pictures, goal, aug="none", warmup=0.0, done=0.0):
         options = SimpleNamespace(growth=GROWING, resolution=64, aug=aug, warmup_kimg=warmup)
-        return list(train_view.hints(options, pictures, done, goal))
+        return list(train.view.hints(options, pictures, done, goal))
 
     assert told(20_000, 330) == []
     (short,) = told(20_000, 20)

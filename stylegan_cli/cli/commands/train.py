@@ -15,7 +15,7 @@ from stylegan_cli.cli import places
 from stylegan_cli.cli.console import counting, fetching_model, print_data, silence, tell
 from stylegan_cli.cli.options import Device, Seed, command
 from stylegan_cli.cli.stopping import Stopped
-from stylegan_cli.cli.train_given import all_given, choosing_pictures, is_recalled, recall, told_of
+from stylegan_cli.cli.train.given import all_given, choosing_pictures, is_recalled, recall, told_of
 from stylegan_cli.errors import UsageError
 from stylegan_cli.training import asked
 
@@ -162,8 +162,8 @@ def train(
     --resume ffhq-256.pkl --kimg 200 --gamma 2
     """
     from stylegan_cli import hardware, parallel
-    from stylegan_cli.cli.train_run import notes_of, one_voice, run_to_end
-    from stylegan_cli.cli.train_view import introduction
+    from stylegan_cli.cli.train.run import notes_of, one_voice, run_to_end
+    from stylegan_cli.cli.train.view import introduction
     from stylegan_cli.metrics import watching
     from stylegan_cli.training import checkpoints, presets
     from stylegan_cli.training.folder import RunFolder

@@ -10,8 +10,8 @@ import torch
 import typer
 
 from stylegan_cli.cli.stopping import asked_to_stop
-from stylegan_cli.cli.train_results import make_film, measure, open_watch
-from stylegan_cli.cli.train_view import View
+from stylegan_cli.cli.train.results import make_film, measure, open_watch
+from stylegan_cli.cli.train.view import View
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.metrics import watching
 from stylegan_cli.training import asked, snapshots

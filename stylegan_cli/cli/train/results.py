@@ -17,7 +17,7 @@ from stylegan_cli.metrics.watching import Watch
 from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
 if TYPE_CHECKING:
-    from stylegan_cli.cli.train_view import View
+    from stylegan_cli.cli.train.view import View
     from stylegan_cli.training.session import Session
 
 
