@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from stylegan_cli import __version__
-from stylegan_cli.errors import MALFORMED, StyleganError, first_line
+from stylegan_cli.errors import MALFORMED, StyleganError, first_line, lacks_memory
 from stylegan_cli.files import write_bytes
 from stylegan_cli.folders import cache_folder
 from stylegan_cli.generator import Generator
@@ -87,7 +87,9 @@ def compile_synthesis(generator: Generator) -> None:
             return eager(ws, noise)
         # Copies: a w that is expanded along the layers, or comes from elsewhere, would be compiled again.
         copies = (one.clone(memory_format=torch.contiguous_format) for one in ws.split(1))
-        return torch.cat([compiled(one).clone() for one in copies])
+        # A CUDA graph draws the next picture over the last.
+        pictures = [compiled(one).clone() if on_cuda else compiled(one) for one in copies]
+        return torch.cat(pictures) if len(pictures) > 1 else pictures[0]
 
     _check(generator, eager, synthesize)
     generator.synthesize = synthesize  # type: ignore[method-assign]
@@ -168,7 +170,7 @@ def _check(generator: Generator, eager: Synthesis, synthesize: Synthesis) -> Non
             with _quiet():
                 drawn = [synthesize(ws) for ws in calls]
         except RuntimeError as error:  # torch raises this if there is no compiler, and if it fails
-            raise StyleganError(f"this machine cannot compile {generator.origin.name} ({first_line(error)})") from None
+            raise StyleganError(f"this machine cannot compile {generator.origin.name} ({first_line(error)})") from error
         expected = [eager(ws) for ws in calls[:2]]
     for one, other in zip(drawn, [*expected, expected[0]], strict=True):
         closeness = psnr(one, other)
@@ -206,11 +208,12 @@ def _import_compiler() -> float:
 
 
 def _compile_or_never(generator: Generator, precision: str) -> None:
-    """`compile_synthesis`; what fails is not tried again."""
+    """`compile_synthesis`; what fails is not tried again, unless only memory was missing at the moment."""
     try:
         compile_synthesis(generator)
-    except StyleganError:
-        keep_verdict(generator, precision, NEVER)
+    except StyleganError as error:
+        if not lacks_memory(error.__cause__):
+            keep_verdict(generator, precision, NEVER)
         raise
 
 

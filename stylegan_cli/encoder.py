@@ -39,7 +39,8 @@ class Config:
 class Encoder(nn.Module):
     """From pictures to `w`. `w_avg` and `scale` (a typical distance from it) turn the head's output into `w`.
 
-    On `meta` the head takes no memory, whatever its sizes: fill it with `load_state_dict(..., assign=True)`.
+    Its trunk is pretrained. On `meta` it is not, and the network takes no memory, whatever its sizes: fill it with
+    `load_state_dict(..., assign=True)`.
     """
 
     w_avg: Tensor
@@ -49,9 +50,9 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.origin = Origin()
-        self.trunk = EfficientNetLite0()
         places = (config.size // 32) ** 2
         with torch.device(device):
+            self.trunk = EfficientNetLite0(pretrained=device != "meta")
             self.deep = nn.Conv2d(320, config.deep, 1)
             self.shallow = nn.Conv2d(112, config.shallow, 3, stride=2, padding=1)
             self.hidden = nn.Linear(places * (config.deep + config.shallow), config.hidden)

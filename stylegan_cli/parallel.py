@@ -27,6 +27,8 @@ CLOSED = re.compile("closed by peer|reset by peer|broken pipe", re.IGNORECASE)  
 # For another GPU: whatever takes longer is waited for on the CPU. NCCL then ends this process.
 STALLED = timedelta(minutes=10)
 FOR_EVER = timedelta(days=365)
+# RuntimeErrors that are not about other processes: those of this one's GPU, which come to light when it is waited for.
+OUR_OWN = (torch.OutOfMemoryError, getattr(torch, "AcceleratorError", torch.OutOfMemoryError))  # new in torch 2.8
 MEETING = timedelta(minutes=30)  # for all processes to start
 
 
@@ -39,7 +41,7 @@ def _hearing() -> Iterator[None]:
     """Turns the plain RuntimeErrors by which gloo and NCCL report a lost process into `LostError`."""
     try:
         yield
-    except torch.OutOfMemoryError:
+    except OUR_OWN:
         raise
     except RuntimeError as error:
         if CLOSED.search(str(error)):

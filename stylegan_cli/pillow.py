@@ -1,5 +1,5 @@
-"""Pillow: silences its warnings, lists the endings of the files that it reads and the errors that it raises for damaged
-ones, and says where recipes are in them."""
+"""Pillow: silences its warnings, opens only formats of pictures, lists their endings and the errors that it raises for
+damaged ones, and says where recipes are in them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import struct
 import warnings
 import zlib
 from functools import cache
+from typing import IO
 
 from PIL import Image, UnidentifiedImageError
 
@@ -15,10 +16,11 @@ BROKEN_PICTURE = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError),
     *(RuntimeError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError),
 )
-HEIF = (".heic", ".heif")  # of iPhones
+# Not everything that Pillow opens: some formats run other programs (EPS), others are not photos or drawings.
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000", "TGA", "AVIF", "HEIF")
 PICTURES = (  # endings of picture files that can be read
     *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
-    *(".jp2", ".j2k", ".jpx", ".tga", ".avif", ".mpo", ".jfif", *HEIF),
+    *(".jp2", ".j2k", ".jpx", ".tga", ".avif", ".mpo", ".jfif", ".heic", ".heif"),
 )
 UNREAD = (  # and of those that cannot: the raw formats of cameras
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
@@ -30,8 +32,18 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
+def open_picture(file: IO[bytes]) -> Image.Image:
+    """A picture of one of the FORMATS, its header read. Raises the errors in BROKEN_PICTURE."""
+    Image.init()
+    is_heif = file.read(8)[4:] == b"ftyp"  # or of the family that it belongs to
+    file.seek(0)
+    if is_heif:
+        _learn_heif()
+    return Image.open(file, formats=[name for name in FORMATS if name in Image.OPEN])
+
+
 @cache
-def learn_heif() -> None:
+def _learn_heif() -> None:
     """Lets Pillow open what iPhones save."""
     from pi_heif import register_heif_opener
 

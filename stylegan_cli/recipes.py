@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from stylegan_cli import __version__
 from stylegan_cli.errors import MALFORMED, StyleganError
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import WHOLE, Cell, Face, Heatmap, Picture, Sheet, cells_of
-from stylegan_cli.pillow import BROKEN_PICTURE, CHUNK, EXIF_DESCRIPTION, HEIF, in_words, learn_heif
+from stylegan_cli.pillow import BROKEN_PICTURE, CHUNK, EXIF_DESCRIPTION, in_words, open_picture
 from stylegan_cli.plain import made
 from stylegan_cli.tuning import Term, Tuned, Tuning
 
@@ -132,10 +131,8 @@ def has_recipe(path: Path) -> bool:
 
 
 def _text(path: Path) -> str:
-    if path.suffix.lower() in HEIF:
-        learn_heif()
     try:
-        with Image.open(path) as image:
+        with path.open("rb") as file, open_picture(file) as image:
             # Text chunks may come after the pixels; reading only the header would miss them.
             if text := getattr(image, "text", {}).get(CHUNK) if image.format == "PNG" else None:
                 return str(text)

@@ -161,9 +161,17 @@ def _tensors(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
             except (RuntimeError, ValueError):
                 raise StyleganError(_misfit(generator, name)) from None
             changed[name] = tensor + (gain * share).to(tensor)
-            if not changed[name].isfinite().all():
-                raise StyleganError(f"a tuning in these latents makes {name} infinite; project the photo again")
+    _check_finite(changed)
     return changed
+
+
+def _check_finite(changed: Mapping[str, Tensor]) -> None:
+    if not changed:
+        return
+    are_finite = torch.stack([tensor.isfinite().all() for tensor in changed.values()]).tolist()  # a GPU waits once
+    for name, is_finite in zip(changed, are_finite, strict=True):
+        if not is_finite:
+            raise StyleganError(f"a tuning in these latents makes {name} infinite; project the photo again")
 
 
 def _share(generator: Generator, term: Term, resolution: int) -> float:

@@ -115,6 +115,20 @@ def test_no_compiler(tiny, cache, monkeypatch, call):
         compilation.compile_synthesis(tiny)
 
 
+@pytest.mark.parametrize(
+    ("said", "is_tried_again"),
+    [("CUDA out of memory. Tried to allocate 2 GiB", True), ("No working C++ compiler found.", False)],
+)
+def test_what_failed_for_want_of_memory_is_tried_again(tiny, cache, monkeypatch, said, is_tried_again):
+    def fails(_image):
+        raise RuntimeError(said)
+
+    draws(monkeypatch, fails)
+    with pytest.raises(StyleganError, match="cannot compile"):
+        compilation.judge(tiny, "fp32")
+    assert (compilation.verdict(tiny, "fp32") is None) == is_tried_again
+
+
 def test_verdicts_are_kept_by_model_and_precision(tiny, cache):
     assert compilation.verdict(tiny, "fp32") is None
     found = Verdict(0.2, 0.1, 5.0), Verdict(0.2, 0.19, 5.0)

@@ -13,13 +13,11 @@ import typer
 
 from stylegan_cli.cli.console import insist
 from stylegan_cli.cli.stopping import INTERRUPTED, ending_cleanly
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, lacks_memory
 from stylegan_cli.files import claims
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
-# The words of CUDA, CPUs and oneDNN (whose "primitive descriptor" is another error).
-NO_MEMORY = re.compile(r"out of memory|allocate memory|could not create a primitive(?! descriptor)")
 # What to do about an error of the system, if its message does not say so.
 ADVICE = {
     errno.ENAMETOOLONG: "choose a shorter name",
@@ -91,7 +89,7 @@ def sentence(error: Exception) -> str:
     """What happened, in one sentence for the user."""
     if isinstance(error, StyleganError):
         return str(error)
-    if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+    if lacks_memory(error):
         return "there is not enough memory for this; try smaller or fewer pictures, smaller networks, or --device cpu"
     if isinstance(error, OSError) and error.strerror:
         what = f"{error.strerror}: {error.filename}" if error.filename else error.strerror

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.latents import files
 from stylegan_cli.media.decoding import UnusableError
 
+ADVICE = "sample it again"
 ROWS = 10_000  # of latents checked at once: there may be millions
 
 
@@ -49,8 +51,19 @@ class SampledFaces:
         return len(self._names)
 
     def image(self, index: int) -> Image.Image:
-        """Picture `index` in RGB; raises `StyleganError` if it is damaged."""
-        return picture(self._source, self._names[index], "sample it again")
+        """Picture `index` in RGB; raises `StyleganError` if it is damaged, or not square and as large as the first."""
+        image, name = picture(self._source, self._names[index], ADVICE), self._names[index]
+        if image.size != (self._edge, self._edge):
+            raise StyleganError(
+                f"{name} in {self.path} is {image.width} x {image.height}, but {self._names[0]} is {self._edge} pixels "
+                f"wide, and sampled pictures are square and of one size; {ADVICE}"
+            )
+        return image
+
+    @cached_property
+    def _edge(self) -> int:
+        """The width of every picture."""
+        return picture(self._source, self._names[0], ADVICE).width
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Picture `index`, `[3, h, w]` uint8."""

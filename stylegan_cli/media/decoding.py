@@ -12,10 +12,8 @@ import numpy as np
 from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.pillow import BROKEN_PICTURE, in_words, learn_heif
+from stylegan_cli.pillow import BROKEN_PICTURE, in_words, open_picture
 
-# Not everything that Pillow opens: some formats run other programs (EPS), others are not photos or drawings.
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000", "TGA", "AVIF", "HEIF")
 MAX_PIXELS = 89_478_485  # Pillow considers more an attack
 MAX_BYTES = 1 << 28  # of a file
 STRIP = 256  # rows converted at once
@@ -120,21 +118,12 @@ def exif(content: bytes) -> bytes:
 
 def size_of(file: IO[bytes]) -> tuple[int, int]:
     """The width and height of a picture, as its file's header has them. Raises the errors in BROKEN_PICTURE."""
-    with _open(file) as image:
+    with open_picture(file) as image:
         return image.size
 
 
 def _opened(content: bytes) -> Image.Image:
-    return _open(io.BytesIO(content))
-
-
-def _open(file: IO[bytes]) -> Image.Image:
-    Image.init()
-    is_heif = file.read(8)[4:] == b"ftyp"  # or of the family that it belongs to
-    file.seek(0)
-    if is_heif:
-        learn_heif()
-    return Image.open(file, formats=[name for name in FORMATS if name in Image.OPEN])
+    return open_picture(io.BytesIO(content))
 
 
 def _to_rgb(image: Image.Image) -> Original:

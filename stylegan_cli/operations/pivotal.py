@@ -42,6 +42,7 @@ def tune(
     factors = {name: _factors(tensor, settings) for name, tensor in _convolutions(generator).items()}
     maps = {name: _added(tensor) for name, tensor in generator.named_buffers() if name.endswith(NOISE)}
     state = generator.state_dict()
+    moments = {name: (state[name].mean(), state[name].std()) for name in maps}
     rights, lefts = ([pair[i] for pair in factors.values()] for i in (1, 0))
     groups = [(rights, RIGHT), (lefts, LEFT), (list(maps.values()), MAPS)]
     optimiser = torch.optim.Adam(
@@ -57,7 +58,7 @@ def tune(
         set_rate(optimiser, done, settings.steps)
         optimiser.step()
         for name, added in maps.items():
-            _keep_moments(added, state[name])
+            _keep_moments(added, state[name], *moments[name])
         on_step(Step(done, settings.steps, distance.item(), image.detach()))
     weights = {name: (a.detach().half().cpu(), b.detach().half().cpu()) for name, (a, b) in factors.items()}
     return Tuning(weights, {name: _rounded(added.detach().cpu()) for name, added in maps.items()})
@@ -100,10 +101,10 @@ def _added(noise: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _keep_moments(added: Tensor, const: Tensor) -> None:
+def _keep_moments(added: Tensor, const: Tensor, mean: Tensor, std: Tensor) -> None:
     """Gives fitted noise the mean and the standard deviation of the noise that it replaces."""
     fitted = const + added
-    fitted = (fitted - fitted.mean()) * (const.std() / fitted.std().clamp(min=1e-8)) + const.mean()
+    fitted = (fitted - fitted.mean()) * (std / fitted.std().clamp(min=1e-8)) + mean
     added.copy_(fitted - const)
 
 

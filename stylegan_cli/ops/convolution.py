@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,20 @@ CHANNELS = 64
 """Several small convolutions are faster than a transposed one from this many pixels in a batch, and outputs, on."""
 
 _weights_count = True
+
+
+class Way(NamedTuple):
+    """How a convolution goes over a feature map, the same along both axes."""
+
+    stride: int
+    padding: int
+    transposed: bool = False
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """The last arguments of torch's own, in order."""
+        dilation, output_padding, groups = [1, 1], [0, 0], 1
+        return [self.stride] * 2, [self.padding] * 2, dilation, self.transposed, output_padding, groups
 
 
 @contextmanager
@@ -42,12 +56,12 @@ def no_weight_gradients() -> Iterator[None]:
 
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1, padding: int = 0) -> Tensor:
     """`F.conv2d`: `x` `[n, i, h, w]`, `weight` `[o, i, k, k]` and `bias` `[o]` to `[n, o, h', w']`."""
-    return _result(x, weight, bias, _way(stride, padding, False))
+    return _result(x, weight, bias, Way(stride, padding))
 
 
 def conv_transpose2d(x: Tensor, weight: Tensor, stride: int, padding: int = 0) -> Tensor:
     """`F.conv_transpose2d`: `x` `[n, i, h, w]` and `weight` `[i, o, k, k]` to `[n, o, h', w']`."""
-    return _result(x, weight, None, _way(stride, padding, True))
+    return _result(x, weight, None, Way(stride, padding, transposed=True))
 
 
 def in_phases(
@@ -83,20 +97,15 @@ def _phase(begin: int, stride: int, taps: int, size: int, out: int) -> tuple[sli
     return slice(tap, None, stride), margin, oldest + margin
 
 
-def _result(x: Tensor, weight: Tensor, bias: Tensor | None, way: tuple[Any, ...]) -> Tensor:
+def _result(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
     if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
         return cast(Tensor, _Result.apply(x, weight, bias, way))
     return _convolve(x, weight, bias, way)
 
 
-def _way(stride: int, padding: int, transposed: bool) -> tuple[Any, ...]:
-    """The remaining arguments of `torch.convolution`, in order."""
-    return [stride] * 2, [padding] * 2, [1, 1], transposed, [0, 0], 1
-
-
 class _Result(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, way: tuple[Any, ...]) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.way = way
         return _convolve(x, weight, bias, way)
@@ -121,7 +130,7 @@ class _OfInput(torch.autograd.Function):
     """The gradient with respect to the input `x`."""
 
     @staticmethod
-    def forward(ctx: Any, gradient: Tensor, weight: Tensor, x: Tensor, way: tuple[Any, ...]) -> Tensor:
+    def forward(ctx: Any, gradient: Tensor, weight: Tensor, x: Tensor, way: Way) -> Tensor:
         ctx.save_for_backward(gradient, weight)
         ctx.way = way
         return _gradients(gradient, x, weight, None, way, (True, False, False))[0]
@@ -142,7 +151,7 @@ class _OfWeight(torch.autograd.Function):
     """The gradient with respect to `weight`."""
 
     @staticmethod
-    def forward(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor, way: tuple[Any, ...]) -> Tensor:
+    def forward(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor, way: Way) -> Tensor:
         ctx.save_for_backward(gradient, x)
         ctx.way = way
         return _gradients(gradient, x, weight, None, way, (False, True, False))[1]
@@ -159,13 +168,12 @@ class _OfWeight(torch.autograd.Function):
         )
 
 
-def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, way: tuple[Any, ...]) -> Tensor:
-    stride, padding, _, transposed, *_ = way
-    if not transposed:
-        return F.conv2d(x, weight, bias, stride, padding)
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
+    if not way.transposed:
+        return F.conv2d(x, weight, bias, way.stride, way.padding)
     if _is_faster_in_phases(x, weight, way):
         return _transposed(x, weight, way)
-    return F.conv_transpose2d(x, weight, bias, stride, padding)
+    return F.conv_transpose2d(x, weight, bias, way.stride, way.padding)
 
 
 def _gradients(
@@ -173,32 +181,32 @@ def _gradients(
     x: Tensor,
     weight: Tensor,
     bias: list[int] | None,
-    way: tuple[Any, ...],
+    way: Way,
     wanted: tuple[bool, bool, bool],
 ) -> tuple[Any, ...]:
     """The gradients of the input, of the weight and of the bias, those that are `wanted`; None for the others."""
     backward = torch.ops.aten.convolution_backward
-    transposed = way[3]
     is_whole = _transposed_size(gradient, weight, way) == x.shape[2:]  # every pixel of `x` was used
-    if not wanted[0] or transposed or not is_whole or not _is_faster_in_phases(gradient, weight, way):
-        return backward(gradient, x, weight, bias, *way, wanted)
-    _, *others = backward(gradient, x, weight, bias, *way, (False, *wanted[1:])) if any(wanted[1:]) else [None] * 3
+    if not wanted[0] or way.transposed or not is_whole or not _is_faster_in_phases(gradient, weight, way):
+        return backward(gradient, x, weight, bias, *way.arguments, wanted)
+    others = [None, None]
+    if any(wanted[1:]):
+        _, *others = backward(gradient, x, weight, bias, *way.arguments, (False, *wanted[1:]))
     return _transposed(gradient, weight, way), *others
 
 
-def _is_faster_in_phases(x: Tensor, weight: Tensor, way: tuple[Any, ...]) -> bool:
-    (stride, _), (n, _, height, width) = way[0], x.shape
+def _is_faster_in_phases(x: Tensor, weight: Tensor, way: Way) -> bool:
+    n, _, height, width = x.shape
     is_large = n * height * width >= PIXELS and weight.shape[1] >= CHANNELS
-    return stride > 1 and is_large and x.device.type == "cpu" and has_matrix_units(x.device, x.dtype)
+    return way.stride > 1 and is_large and x.device.type == "cpu" and has_matrix_units(x.device, x.dtype)
 
 
-def _transposed(x: Tensor, weight: Tensor, way: tuple[Any, ...]) -> Tensor:
-    """A transposed convolution, whatever `way` says of that."""
-    (stride, _), (padding, _), *_ = way
-    return in_phases(x, weight, (stride, stride), (padding, padding), _transposed_size(x, weight, way))
+def _transposed(x: Tensor, weight: Tensor, way: Way) -> Tensor:
+    """A convolution that goes this way, but transposed."""
+    stride, crop = (way.stride,) * 2, (way.padding,) * 2
+    return in_phases(x, weight, stride, crop, _transposed_size(x, weight, way))
 
 
-def _transposed_size(x: Tensor, weight: Tensor, way: tuple[Any, ...]) -> tuple[int, int]:
-    (stride, _), (padding, _), *_ = way
-    height, width = ((size - 1) * stride + weight.shape[2] - 2 * padding for size in x.shape[2:])
+def _transposed_size(x: Tensor, weight: Tensor, way: Way) -> tuple[int, int]:
+    height, width = ((size - 1) * way.stride + weight.shape[2] - 2 * way.padding for size in x.shape[2:])
     return height, width

@@ -32,12 +32,15 @@ SIZE = 256  # pictures are compared at this many pixels
 
 
 class EfficientNetLite0(nn.Module):
-    """Frozen features. Each level is the network's last feature map at one resolution, before it halves that."""
+    """Frozen features. Each level is the network's last feature map at one resolution, before it halves that.
 
-    def __init__(self) -> None:
+    If it is not `pretrained`, load a state of it: the batch norms are folded into the convolutions before them."""
+
+    def __init__(self, pretrained: bool = True) -> None:
         super().__init__()
         network = EfficientNet.from_name("efficientnet-lite0")
-        network.load_state_dict(torch.load(EFFICIENTNET.path(), weights_only=True))
+        if pretrained:
+            network.load_state_dict(torch.load(EFFICIENTNET.path(), weights_only=True))
         network.eval().requires_grad_(False)
         _fold_batch_norms(network)
         self.network = network

@@ -22,6 +22,7 @@ from stylegan_cli.datasets.sources import BROKEN_MEMBER, MEND, open_source, pict
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.decoding import UnusableError, size_of
 from stylegan_cli.pillow import BROKEN_PICTURE
+from stylegan_cli.processors import in_order
 from stylegan_cli.training.randomness import seed_of
 
 FEWEST = 16
@@ -133,9 +134,9 @@ class Pictures:
     def _common_size(self, on_checked: Callable[[int, int], None]) -> int:
         """Pixels per edge, from the files' headers; also fills `_checksums`."""
         first = None
-        for done, name in enumerate(self._names, 1):
-            width, height = self._look_at(name)
-            on_checked(done, len(self._names))
+        for name, (width, height, checksum) in zip(self._names, in_order(self._look_at, self._names), strict=True):
+            self._checksums.append(checksum)
+            on_checked(len(self._checksums), len(self._names))
             if width != height:
                 raise StyleganError(f"{name} in {self.path} is {width} x {height}, which is not square; {MEND}")
             if width != (first := first or width):
@@ -144,17 +145,15 @@ class Pictures:
                 )
         return first or 0
 
-    def _look_at(self, name: str) -> tuple[int, int]:
-        """A file's width and height; stores its checksum."""
+    def _look_at(self, name: str) -> tuple[int, int, int]:
+        """A file's width, height and checksum."""
         try:
             with self._source.open(name) as file:
-                size = size_of(file)
-            self._checksums.append(self._source.checksum(name))
+                return *size_of(file), self._source.checksum(name)
         except UnusableError as error:
             raise StyleganError(f"{name} in {self.path} {error}; {MEND}") from None
         except (*BROKEN_MEMBER, *BROKEN_PICTURE):
             raise StyleganError(f"{name} in {self.path} cannot be read as a picture; {MEND}") from None
-        return size
 
     def _check_resolution(self, asked: int | None) -> int:
         resolution, advice = asked or self.size, "make a data set with stylegan dataset --size"

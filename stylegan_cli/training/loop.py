@@ -151,8 +151,10 @@ class Trainer:
             self._learn("d", "reg", self._r1_regularisation)
 
     def _learn(self, who: str, phase: str, losses_of: Callable[[int], Iterable[Tensor]]) -> None:
-        """One step of the generator's or the discriminator's optimiser, on the mean of the losses of all parts. Random
-        numbers depend on `who` and `phase`: changing these names would change existing runs."""
+        """One step of the generator's or the discriminator's optimiser, on the mean of the losses of all parts.
+        `losses_of` yields those of a part one by one: each is differentiated, and its feature maps are gone, before the
+        next is computed. Random numbers depend on `who` and `phase`: changing these names would change existing
+        runs."""
         state, now = self.state, self._now
         adam, other = (state.g_adam, state.discriminator) if who == "g" else (state.d_adam, state.generator)
         (group,) = adam.param_groups

@@ -21,7 +21,7 @@ BY_RESOLUTION = ("glr", "dlr", "gamma", "stable_kimg", "fade_kimg", *COUNTS)
 
 @dataclass(frozen=True)
 class Options:
-    """Two runs with equal options, on the same kind of machine, give the same model.
+    """On a CPU, two runs with equal options and as many threads give the same model; on GPUs, nearly the same.
 
     Numbers that may depend on the resolution are strings for `ByResolution`. `generator` and `discriminator` are
     configs of the architectures; `data` is a fingerprint; `resume` is the hash of the model that training started from.

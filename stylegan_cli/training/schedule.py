@@ -30,6 +30,8 @@ class ByResolution:
             raise UsageError(f"{text!r} is neither a number nor numbers by resolution, like 8:64,32:32") from None
         if not all(0 <= value < math.inf for _, value in values):
             raise UsageError(f"{text!r} contains a number that is less than 0 or not finite")
+        if len({resolution for resolution, _ in values}) < len(values) or values[0][0] < 1:
+            raise UsageError(f"{text!r} does not name each resolution once, in pixels, like 8:64,32:32")
         return ByResolution(tuple(values) if len(values) > 1 else ((4, values[0][1]),))
 
     def at(self, resolution: int) -> float:

@@ -1,9 +1,11 @@
 """Data sets of sampled pictures, read back. How they are used is tested with `train-encoder`."""
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from stylegan_cli.datasets.sampled import SampledFaces
+from stylegan_cli.errors import StyleganError
 
 
 def test_what_a_mac_leaves_beside_pictures_is_none(tmp_path, tiny):
@@ -13,3 +15,14 @@ def test_what_a_mac_leaves_beside_pictures_is_none(tmp_path, tiny):
     np.save(tmp_path / "w.npy", np.zeros((3, 1, tiny.w_dim), np.float32))
     faces = SampledFaces(tmp_path, tiny)
     assert [faces[i][0, 0, 0] for i in range(len(faces))] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("sizes", [[(8, 8), (8, 8), (16, 16)], [(8, 8), (8, 6)], [(8, 6), (8, 6)]])
+def test_pictures_that_were_not_sampled_together(tmp_path, tiny, sizes):
+    for i, size in enumerate(sizes):
+        Image.new("RGB", size).save(tmp_path / f"{i}.png")
+    np.save(tmp_path / "w.npy", np.zeros((len(sizes), 1, tiny.w_dim), np.float32))
+    faces = SampledFaces(tmp_path, tiny)
+    with pytest.raises(StyleganError, match=r"but 0.png is 8 pixels wide, and sampled pictures are square"):
+        for i in range(len(sizes)):
+            faces.image(i)

@@ -129,6 +129,21 @@ def test_the_minibatch_deviation_can_be_left_out(found, cfg):
     assert scores.shape == (3, 1)
 
 
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+def test_pictures_are_judged_alone_where_the_error_says_how(found, cfg):
+    said = {"cfg": cfg, "cbase": 128, "cmax": 8, "batch": "4", "batch_gpu": "1"}
+    with pytest.raises(UsageError, match=r"--batch-gpu 1 leaves nothing .* or --mbstd-group 1$"):
+        planned(found, **said)
+    options = planned(found, **said, mbstd_group=1)
+    scores = begin(options, Start(), torch.device("cpu")).discriminator(torch.zeros(1, 3, 16, 16))
+    assert scores.isfinite().all()
+
+
+def test_auto_leaves_some_gpus_a_single_picture(found):
+    options = presets.plan(found, {}, "auto", None, 64, torch.device("cuda"))
+    assert (options.batch, options.batch_gpu) == ("64", "1")
+
+
 def test_float16_clamps_stylegan2(found):
     for network in ("generator", "discriminator"):
         assert getattr(planned(found, precision="fp16"), network)["conv_clamp"] == 256

@@ -34,6 +34,12 @@ def test_values_by_resolution(text, values):
     assert ByResolution.parse(str(by)) == ByResolution.parse(text)
 
 
+@pytest.mark.parametrize("text", ["8:64,8:32", "8:64,8:64", "32,16", "0:5", "-8:64,8:32"])
+def test_a_resolution_is_named_once(text):
+    with pytest.raises(UsageError, match="does not name each resolution once"):
+        ByResolution.parse(text)
+
+
 @pytest.mark.parametrize("text", ["", "many", "8:", "8:1;16:2"])
 def test_what_is_no_number(text):
     with pytest.raises(UsageError, match="neither a number"):
