@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FARTHEST = 1000
 UNITS = {"y": "years", "deg": "degrees", "%": "%"}  # of scores that edits can aim at
+SPOKEN = {r"\s*(years?|yrs?)\b": "y", r"\s*(degrees?\b|°)": "deg", r"\s+(?=y$|deg$|%$)": ""}  # other ways to write them
 AMOUNT = rf"([+-]?(?:\d+(?:\.\d+)?|\.\d+))({'|'.join(UNITS)})?"
 
 
@@ -135,7 +136,11 @@ def split_names(text: str | None) -> list[str]:
 
 def parse_amounts(name: str, text: str) -> Amounts:
     """`3`, `+3`, `-1.5`, or a range: `-4..4`; with a unit, `60y`, `0deg`, `20%..80%`."""
+    for words, unit in SPOKEN.items():
+        text = re.sub(words, unit, text)
     match = re.fullmatch(rf"{AMOUNT}(?:\.\.(?!\.){AMOUNT})?", text)
+    if match is None and (ends := re.fullmatch(rf"(?P<first>{AMOUNT})[-:,](?P<last>{AMOUNT})", text)):
+        raise UsageError(f"the amount of {name} is {text!r}; write {ends['first']}..{ends['last']} for a range")
     if match is None:
         raise UsageError(
             f"the amount of {name} must be a number like 3 or -1.5, a range like -4..4, or what to reach, like 60y, "

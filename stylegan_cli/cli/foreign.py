@@ -66,6 +66,13 @@ OPTIONS = {
         "--direction NAME=AMOUNT": "--factor --degree --index --alpha --boundary-path",
         **PERSON,
         "--age 3, or -3": AGES,
+        "--hairline 3": "--bald --baldness",
+        "--hair 80%": "--blond --blonde --hair-color --hair-colour",
+        "--smile 2": "--happy --smiling",
+        "--gender 3": "--man --male --masculine",
+        "--gender -3": "--woman --female --feminine",
+        "--yaw 2": "--turn --rotate --pose",
+        "a range, like --age -4..4, for a strip": "--grid",
     }
     | NUMBERED,
     "align": NUMBERED,

@@ -155,7 +155,7 @@ def _place_of(person: Person, canvas: Canvas) -> Alignment:
     if not canvas.is_only:
         raise UsageError(
             f"{person.label} was not found in {path}; to replace faces of others, paste one person after the other: "
-            "stylegan paste jon party.jpg#1 -o a.png, then stylegan paste arya a.png#2"
+            f"one with stylegan paste PERSON {path}#1 -o a.png, the next with stylegan paste PERSON a.png#2"
         )
     cut = darkroom.place_of_face(found, image, photo)
     if not photo.face:
@@ -184,11 +184,11 @@ def _looks_alike(person: Person, canvas: Canvas, cut: Alignment) -> bool:
 
 
 def _tell_of_likeness(person: Person, photo: Photo) -> None:
-    """Warns of people who are a poor likeness, such as an encoder's guess: an edit cannot make them a better one."""
-    if person.photo and person.photo.get("likeness") == darkroom.POOR:
+    """Warns of people who are no close likeness, such as an encoder's guess: an edit cannot make them a closer one."""
+    if person.photo and person.photo.get("likeness") in darkroom.UNLIKE:
         tell(
-            f"{person.label} is a poor likeness of the face in {photo.path}, so the result may look like somebody "
-            f"else; give {photo.path} itself as the person, which finds a better one."
+            f"{person.label} is no close likeness of the face in {photo.path}, so the result may look like somebody "
+            f"else, whatever is edited; give {photo.path} itself as the person, which finds a closer one."
         )
 
 

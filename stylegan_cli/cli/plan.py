@@ -12,7 +12,7 @@ from stylegan_cli.latents.people import Person
 from stylegan_cli.media.render import render
 from stylegan_cli.operations import editing
 from stylegan_cli.operations.editing import Edit
-from stylegan_cli.operations.reaching import NEAR, reached
+from stylegan_cli.operations.reaching import MOST, NEAR, reached
 from stylegan_cli.scorers.scores import SCORES, Scorers
 
 MISSED = 4 * NEAR  # a difference that the user should know of
@@ -85,7 +85,11 @@ def _with_unit(edit: Edit) -> str:
     """What an amount would mean with a unit, if the score has one: who asks for 60 means years."""
     name = edit.direction.name
     measured = {unit: word for word, unit in UNITS.items() if name in SCORES and SCORES[name].unit == unit}
-    return "".join(f"; for {edit.stop:g} {unit}, give --{name} {edit.stop:g}{word}" for unit, word in measured.items())
+    ends = [edit.stop] if edit.start in (0, edit.stop) else [edit.start, edit.stop]
+    return "".join(
+        f"; for {edit.stop:g} {unit}, give --{name} {'..'.join(f'{end:g}{word}' for end in ends)}"
+        for unit, word in measured.items()
+    )
 
 
 def _tell_if_missed(person: Person, wanted: Edit, own: Edit) -> None:
@@ -97,6 +101,6 @@ def _tell_if_missed(person: Person, wanted: Edit, own: Edit) -> None:
         value, there = wanted.aim.at(end), own.aim.at(end)
         if value is not None and there is not None and abs(there - value) > MISSED:
             tell(
-                f"{person.label}: {name} {value:g} {unit} is out of reach; with an amount of {own.amount(end):+g}, it "
-                f"is {there:.0f} {unit}."
+                f"{person.label}: {name} {value:g} {unit} is out of reach of amounts up to {MOST}; with "
+                f"{own.amount(end):+g}, it is {there:.0f} {unit}."
             )

@@ -2,8 +2,9 @@
 
 A seed (`42`), a latent file (`jon.npy`, `projected_w.npz`, `many.npz#3`), a picture made by this tool (`sheet.png#2`),
 a photo (`me.jpg`, `party.jpg#2`), or a name from the model's cast. If there is no file `jon.npy`, that means the cast's
-jon. Latents are numbered from 0, as in arrays; faces in pictures from 1, or, on sheets whose captions are all numbers
-(seeds) or end in different ones (`jon, variation 0`), by these. Captions are names, too (`family.png#child 2`).
+jon. Latents are numbered from 0, as in arrays. Faces on sheets are called by their captions: `family.png#child 2`, and
+in the paper's figure `mix.png#jon + dany`. If some of these are numbers (seeds), or all end in different ones (`jon,
+variation 0`), numbers mean them; if not, faces are counted from 1.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, islice, takewhile
+from itertools import chain, islice, takewhile, zip_longest
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, people
 from stylegan_cli.latents.named import Photo, folded, is_file, is_folder, namesake, numbered, suggestion
 from stylegan_cli.latents.people import Person
-from stylegan_cli.pictures import Face, Picture, cells_of
+from stylegan_cli.pictures import Face, Picture, Sheet
 from stylegan_cli.pillow import PICTURES
 
 MOST = 10_000  # people in a list
@@ -92,7 +93,7 @@ def _is_caption(text: str, path: Path) -> bool:
     """Whether a face on a sheet made by this tool has this caption."""
     if not (_is_picture(path) and recipes.has_recipe(path)):
         return False
-    return bool(_captioned(text, _captions(_faces(recipes.read(path).picture))))
+    return bool(_captioned(text, [caption for caption, _ in called_faces(recipes.read(path).picture)]))
 
 
 def is_seed(text: str) -> bool:
@@ -110,9 +111,10 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
     first = 1 if _is_picture(path) else 0
 
     def choose(count: int, captions: Sequence[str]) -> int:
-        numbers = _numbers(captions) or range(first, first + count)
+        numbers = _numbers(count, captions, first)
         if not number and count > 1:
-            raise UsageError(f"{text} contains {_people(count)}; choose one, for example {text}#{numbers[0]}")
+            example = next(filter(None, [*map(str, numbers), *captions]))
+            raise UsageError(f"{text} contains {_people(count)}; choose one, for example {text}#{example}")
         if not number:
             return 0
         if found := _captioned(number, captions):
@@ -144,19 +146,25 @@ def _loosely(caption: str) -> str:
     return re.sub(r"\+(?=\d)", "", folded(caption))
 
 
-def _numbers(captions: Sequence[str]) -> list[int]:
-    """The numbers that all captions are (seeds), or the different ones that all end in; none if they do neither."""
+def _numbers(count: int, captions: Sequence[str], first: int) -> Sequence[int]:
+    """The numbers of people: those that all captions are (seeds), or the different ones that all end in, or else their
+    places; none if some captions are numbers, which would be taken for places, and everybody has a caption."""
     ends = [re.fullmatch(rf"(.*[ #])?(\d{{1,{LONGEST}}})", caption) for caption in captions]
     numbers = [int(end[2]) for end in ends if end]
     are_clear = len(set(numbers)) == len(numbers) or all(map(str.isdecimal, captions))
-    return numbers if are_clear and len(numbers) == len(captions) else []
+    if numbers and are_clear and len(numbers) == len(captions):
+        return numbers
+    others = [caption for caption in captions if not caption.isdecimal()]
+    if len(others) < len(captions) and "" not in others and len(set(others)) == len(others):
+        return ()
+    return range(first, first + count)
 
 
 def _contents(count: int, captions: Sequence[str], first: int) -> str:
     """What a file contains, in words: how many people, and what they are called (of many, a few)."""
     shown = list(filter(None, captions))
     comma = "; " if any("," in caption for caption in shown) else ", "
-    called = [] if _numbers(captions) else [f"numbered from {first}"]
+    called = [f"numbered from {first}"] if isinstance(_numbers(count, captions, first), range) else []
     if shown:
         called.append(f"captioned {comma.join(shown[:MOST_TOLD])}" + (f"{comma}..." if len(shown) > MOST_TOLD else ""))
     return f"{_people(count)}, {' and '.join(called)}"
@@ -217,26 +225,32 @@ def _from_picture(path: Path, generator: Generator, choose: Choose | None) -> li
     """Everybody in a picture made by this tool, in reading order, or the one whom `choose` wants."""
     recipe = recipes.read(path)
     recipe.origin.check_kin(generator.origin, f"{path} was made with")
-    faces = _faces(recipe.picture)
-    if not faces:
+    called = list(called_faces(recipe.picture))
+    if not called:
         raise StyleganError(f"{path} is a heat map, which shows no person; use a picture of the person, or latents")
-    captions = _captions(faces) if len(faces) > 1 else []
-    numbers = _numbers(captions) or range(1, len(faces) + 1)
-    labels = [f"{path.stem}#{number}" for number in numbers] if captions else [path.stem]
-    shown = list(zip(labels, faces, strict=True))
+    captions = [caption for caption, _ in called] if len(called) > 1 else []
+    names = list(map(str, _numbers(len(called), captions, 1)) if captions else ()) or captions
+    labels = [f"{path.stem}#{name}" for name in names] if captions else [path.stem]
+    shown = [(label, face) for label, (_, face) in zip(labels, called, strict=True)]
     if choose is not None:
-        shown = [shown[choose(len(faces), captions)]]
+        shown = [shown[choose(len(called), captions)]]
     return [replace(_shown(generator, face, path), label=label, photo=recipe.photo) for label, face in shown]
 
 
-def _faces(picture: Picture) -> list[Face]:
-    """The faces of a picture, in reading order."""
-    return [cell for cell in cells_of(picture) if isinstance(cell, Face)]
-
-
-def _captions(faces: Iterable[Face]) -> list[str]:
-    """Their captions, in one line each."""
-    return [face.caption.replace("\n", ", ") for face in faces]
+def called_faces(picture: Picture) -> Iterator[tuple[str, Face]]:
+    """The faces of a picture in reading order, with their captions in one line. In the paper's figure, where only the
+    top row has captions, faces are called by their row's name and their column's caption: `jon`, `jon + dany`."""
+    if not isinstance(picture, Sheet):
+        if isinstance(picture, Face):
+            yield picture.caption, picture
+        return
+    names = picture.names or ("",) * len(picture.rows)
+    for name, row in zip(names, picture.rows, strict=True):
+        for above, cell in zip_longest(picture.rows[0], row):
+            if not isinstance(cell, Face):
+                continue
+            in_figure = [name, above.caption if above else ""] if name and not cell.caption else []
+            yield (cell.caption or " + ".join(filter(None, in_figure))).replace("\n", ", "), cell
 
 
 def _shown(generator: Generator, face: Face, path: Path) -> Person:
@@ -275,6 +289,8 @@ def find(name: str, cast: Mapping[str, Path]) -> Path:
         raise UsageError(f"unknown person {name!r}: there is no such file; did you mean {saved}?")
     if there := namesake(path):
         raise UsageError(f"unknown person {name!r}: there is no such file{there}")
+    if "," in name:
+        raise UsageError(f"{name!r} names several people, but here is room for one")
     known = f", and the model's cast is {', '.join(cast)}" if cast else ", and this model has no cast"
     raise UsageError(f"unknown person {name!r}{suggestion(name, cast)}: there is no such file{known}")
 

@@ -391,8 +391,10 @@ WORDS = {
     "layer share": (["blend-parents", 1, 2, "--layers", "0=2"], "a share from 0 to 1"),
     "ages of a child": (
         ["blend-parents", 1, 2, "--age", "3y..20y"],
-        "to see one grow up: stylegan edit family/child.png --age 3y..20y",
+        "to see one grow up: stylegan edit family/child.png --age 3y..20y --layers all",
     ),
+    "ages of a child without a unit": (["blend-parents", 1, 2, "--age", "3..20"], "--age 3y..20y --layers all"),
+    "lengths of a child": (["blend-parents", 1, 2, "--age=-4..4"], "--age -4..4 --layers all"),
     "no age of a child": (["blend-parents", 1, 2, "--age", "old"], "the amount of age must be a number like 3"),
     "a child without directions": (
         ["blend-parents", 1, 2, "--age", "8y"],

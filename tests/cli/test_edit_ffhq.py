@@ -133,7 +133,7 @@ def test_amounts_with_units_are_reached(works):
 @needs_scorers
 def test_what_is_out_of_reach_is_told(works):
     _, told = works("edit tyrion --age 10y..95y --steps 2 --size 64")
-    assert re.search(r"tyrion: age 95 years is out of reach; with an amount of \+[45], it is 7\d years\.", told)
+    assert re.search(r"tyrion: age 95 years is out of reach of amounts up to 5; with \+[45], it is 7\d years\.", told)
     assert re.search(r"age \S+ -> (9|10|11) years", told)
 
 

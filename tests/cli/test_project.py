@@ -378,7 +378,7 @@ def test_a_poor_likeness_is_told_before_it_goes_into_the_photo(works, photo, dir
         ("paste", 5, photo, "--force"),
     ):
         _, told = works(*words)
-        assert ("me is a poor likeness of the face in" in told) is (is_told and words[0] == "edit")
+        assert ("me is no close likeness of the face in" in told) is (is_told and words[0] == "edit")
 
 
 def test_somebody_else_at_the_same_place_is_somebody_else(works, photo, faces):
@@ -424,7 +424,7 @@ def test_people_are_pasted_without_an_edit(works, stylegan, tiny_model, photo, d
     assert np.array_equal(pixels("me-edited.png"), pixels("edited.png"))
     assert np.array_equal(np.load("me-edited.npz")["w"], np.load("five.npz")["w"])
     for words, said in (
-        (("5-6", photo), "stylegan paste jon party.jpg#1 -o a.png, then stylegan paste arya a.png#2"),
+        (("5-6", photo), "#1 -o a.png, the next with stylegan paste PERSON a.png#2"),
         ((5, photo, "--size", 64), "faces are pasted at their original size; leave out --size"),
         ((5, "nowhere.png"), "there is no photo 'nowhere.png'"),
         ((5, f"{photo}#1-2"), "by its number; 1 is the largest"),
@@ -840,7 +840,10 @@ def test_a_damaged_place_costs_a_sentence(stylegan, tiny_model, works, photo, di
 
 REFUSED = {
     "a space": (["project", "me.png", "--space", "z"], "--space must be one of w, w+"),
-    "latents of another kind": (["project", "me.png", "-o", "me.pt"], "latents are .npy or .npz files"),
+    "latents of another kind": (
+        ["project", "me.png", "-o", "me.pt"],
+        "latents are .npz or .npy files; for a folder of this name, use me.pt/",
+    ),
     "tuned npy": (["project", "me.png", "--tune", "-o", "me.npy"], "stores more than latents"),
     "a film of another kind": (["project", "me.png", "--film", "film.avi"], "--film film.avi: films are .mp4"),
     "a film without an ending": (["project", "me.png", "--film", "1"], "--film 1: films are .mp4"),
@@ -866,7 +869,7 @@ REFUSED = {
     ),
     "paste two strangers": (
         ["edit", "1,2", "--direction", "age.npz=2", "--paste", "me.png"],
-        "1 was not found in me.png; to replace faces of others, paste one person after the other: stylegan paste",
+        "1 was not found in me.png; to replace faces of others, paste one person after the other: one with stylegan paste PERSON me.png#1 -o",
     ),
     "paste without a photo": (["paste", 1], "missing argument 'PERSON'"),
     "paste in a size": (
@@ -912,6 +915,11 @@ def test_a_folder_for_everything(works, photo, said):
     lines, _ = works("project", "--target", name, "--num-steps=1", "--save-video=0", *said)
     assert lines == [f"p1.v2/projected_w{end}" for end in (".npz", "-projected.png", "-compare.png")]
     assert all(Path(line).is_file() for line in lines)
+
+
+def test_a_name_without_an_ending_is_a_folder(works, photo):
+    lines, _ = works("project", photo, "--steps", 1, "-o", "people")
+    assert lines[0] == "people/projected_w.npz" and Path(lines[0]).is_file()
 
 
 def test_a_folder_is_not_made_for_nothing(stylegan, tiny_model, here):

@@ -1,5 +1,6 @@
 """The words by which people are asked for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from stylegan_cli.latents.people import Person, from_seed
 from stylegan_cli.media.encode import FORMATS, encode
 from stylegan_cli.media.render import render
 from stylegan_cli.noise import Noise
+from stylegan_cli.operations import mixing
 from stylegan_cli.pictures import Face, Heatmap, Sheet
 from stylegan_cli.pillow import PICTURES
 from stylegan_cli.recipes import Recipe, dumps
@@ -267,6 +269,31 @@ def test_faces_are_called_by_other_captions_too(tiny, resolve, here):
         resolve("family.png#child")
     save_picture(tiny, here / "strip.png", on_sheet("age -4\nsmile 1", "age 0\nsmile 1", "age +4\nsmile 1"))
     assert float(resolve("strip.png#age +4, smile 1").ws[0, 0]) == 2 / 8
+
+
+def test_a_number_has_one_meaning_on_a_sheet(tiny, resolve, here):
+    """If some captions are numbers, no other number counts faces."""
+    save_picture(tiny, here / "some.png", on_sheet("jon", "1", "3", "dany"))
+    assert float(resolve("some.png#1").ws[0, 0]) == 1 / 8
+    for number in ("2", "4"):
+        with pytest.raises(UsageError, match=r"some\.png contains 4 people, captioned jon, 1, 3, dany$"):
+            resolve(f"some.png#{number}")
+    with pytest.raises(UsageError, match=r"choose one, for example some\.png#jon$"):
+        resolve("some.png")
+    labels = [person.label for person in references.from_file(here / "some.png", tiny)]
+    assert labels == ["some#jon", "some#1", "some#3", "some#dany"]
+
+
+def test_faces_of_the_figure_are_called_by_row_and_column(tiny, resolve, here):
+    one, two = (people.from_seed(tiny, seed, 1) for seed in (4, 7))
+    across = [people.from_seed(tiny, seed, 1) for seed in (2, 4)]
+    figure = mixing.figure([one, replace(two, label="jon")], across, range(4))
+    save_picture(tiny, here / "mix.png", figure)
+    for text, face in (("2", figure.rows[0][1]), ("4", figure.rows[1][0]), ("jon", figure.rows[2][0])):
+        assert torch.equal(resolve(f"mix.png#{text}").ws, face.ws)
+    assert torch.equal(resolve("mix.png#jon + 4").ws, figure.rows[2][2].ws)
+    with pytest.raises(UsageError, match=r"8 people, captioned 2, 4, 4, 4 \+ 2, 4 \+ 4, jon, jon \+ 2, jon \+ 4$"):
+        resolve("mix.png#1")
 
 
 @pytest.mark.parametrize("before", ["jon, variation ", "noise ", "kids#"])

@@ -143,9 +143,13 @@ def _years(age: str) -> Amounts:
     """The one age of all children."""
     years = parse_amounts("age", age)
     if years.start is not None:
+        from stylegan_cli.operations.reaching import MOST
+
+        are_years = years.unit is None and years.stop > MOST  # whoever wrote 4..28
+        ages = f"{years.start:g}y..{years.stop:g}y" if are_years else age
         raise UsageError(
             f"--age {age}: children have one age here, like 8y; to see one grow up: stylegan edit family/child.png "
-            f"--age {age}"
+            f"--age {ages} --layers all"
         )
     return years
 

@@ -222,7 +222,7 @@ def edit(
         check_visible(generator, "--identity needs", "leave it out")
     texts = references.split(*people)
     if len(texts) > 1 and film:
-        raise UsageError("a film shows one person; edit the others separately")
+        raise UsageError("a film, or its frames, shows one person; edit the others separately")
     check_paste(paste, output, texts)
     if film or (len(texts) > 1 and not (is_strip or paste)):
         studio.check_out(len(texts))

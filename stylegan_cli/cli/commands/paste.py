@@ -45,7 +45,7 @@ def paste(
     A person who was found in this photo goes back to their own place. Anybody else, if alone, takes the place of the
     face that the photo names, or of the largest, and most of its skin colour, as if in the same light. To edit people
     who are in the photo, stylegan edit --paste is better: it knows what they looked like before, and only changes what
-    the edit changes.
+    the edit changes (as far as they are a close likeness: give the photo, or what project --tune found).
 
     Examples: stylegan paste mix.png me.jpg; stylegan paste dany party.jpg#2
     """

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stylegan_cli.latents.named import Photo
     from stylegan_cli.latents.people import Person
 
+KINDS = ("npz", "npy")  # of latents
 FILM_SIZE, FILM_RATE = 512, 15
 BESIDE = ("-projected.png", "-compare.png")  # how the names of the pictures end
 
@@ -88,7 +89,6 @@ def project(
     from stylegan_cli.cli import darkroom
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import references
-    from stylegan_cli.latents.files import ENDINGS
     from stylegan_cli.media.film import CODECS
     from stylegan_cli.operations.projection import SPACES
 
@@ -104,8 +104,6 @@ def project(
     if film and places.ending(film) not in CODECS:
         raise UsageError(f"--film {film}: films are {', '.join(f'.{ending}' for ending in CODECS)} files")
     for latents, *_ in files:
-        if latents.suffix.lower() not in ENDINGS:
-            raise UsageError(f"--out {latents}: latents are {' or '.join(ENDINGS)} files")
         if tune and latents.suffix.lower() != ".npz":
             raise UsageError(f"--tune stores more than latents, which {latents} cannot hold; name a .npz file")
     for path in filter(None, (*chain(*files), film)):
@@ -126,7 +124,8 @@ def _latents(out: Path | None, photos: Sequence[Photo]) -> list[Path]:
     names = places.result_names([photo.label for photo in photos])
     if out is None:
         return [places.fresh(Path(f"{names[0]}.npz"), *BESIDE)]
-    if places.is_folder(out):
+    if not places.is_file_name(out, KINDS):
+        places.check_folder_name(out, "latents are .npz or .npy files")
         return [out / f"{name}.npz" for name in (names if len(names) > 1 else ["projected_w"])]
     if len(photos) > 1:
         raise UsageError(f"--out {out} is one file, but these are {len(photos)} photos; name a folder: {out}/")

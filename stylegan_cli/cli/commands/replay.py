@@ -131,18 +131,21 @@ def _device(recipe: Recipe) -> str:
 
 
 def _lines(recipe: Recipe) -> Iterator[str]:
+    from stylegan_cli.latents.references import called_faces
     from stylegan_cli.pictures import Sheet, cells_of
 
     yield from _circumstances(vars(recipe))
     yield f"face size   {recipe.size or 'as the model makes it'}"
     cells = list(cells_of(recipe.picture))
+    called = {id(face): caption for caption, face in called_faces(recipe.picture)}
     if isinstance(recipe.picture, Sheet) and any(recipe.picture.names):
         yield f"rows        {', '.join(filter(None, recipe.picture.names))}"
     yield f"faces       {len(cells)}"
     for cell in cells:
         different, layers = len(cell.ws.unique(dim=0)), len(cell.ws)
         styles = f"one w for all {layers} layers" if different == 1 else f"{different} different w in {layers} layers"
-        yield f"  {cell.caption or '(no caption)'}: {styles}; {_in_words(cell.noise)}{_moved(cell)}"
+        caption = called.get(id(cell)) or cell.caption or "(no caption)"
+        yield f"  {caption}: {styles}; {_in_words(cell.noise)}{_moved(cell)}"
 
 
 def _made(film: Path) -> dict[str, Any]:
