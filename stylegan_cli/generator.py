@@ -160,8 +160,8 @@ class Generator(nn.Module, ABC):
             return c.to(self.w_avg) if self.c_dim and c is not None else None
         if self.chosen_class is None:
             raise UsageError(
-                f"{self.origin.name} makes {self.c_dim} classes of pictures; choose one with --class, "
-                "or in Python with choose_class"
+                f"{self.origin.name} makes {self.c_dim} classes of pictures; choose one with --class 0 to "
+                f"{self.c_dim - 1}, or in Python with choose_class"
             )
         return self.one_hot(torch.tensor([self.chosen_class])).expand(n, -1)
 

@@ -1,7 +1,7 @@
 """Others' names for our commands and options: NVIDIA's, rosinality's, lucidrains', genforce's, and everyday words.
 
-Names that mean the same here are accepted (see `spellings`). For these, an error gives our name, since a suggestion by
-spelling alone would be wrong.
+Names that mean the same here are accepted (see `spellings`). For these, an error gives our name, and units where they
+differ, since a suggestion by spelling alone would be wrong.
 """
 
 from stylegan_cli.errors import UsageError
@@ -25,6 +25,16 @@ VERBS = {
     "models convert": "convert convert-weight legacy",
     "models blend faces.pkl cartoon.pkl --at 32 --out toon.safetensors": "toonify toon cartoon cartoonify",
 }
+# What nothing here does.
+NO_VERBS = "multimodal-truncation discriminator-synthesis avg-spectra visualize-training"
+NO_OPTIONS = {
+    "sample": "--anchor-latent-space --new-center --centroids-path --centroids --description",
+    "interpolate": "--anchor-latent-space --new-center --circular --noise-mode --translate --rotate",
+    "project": "--initial-learning-rate --w-avg-samples --trunc --psi",
+    "train": "--mirrory --freezeg --initstrength --blur-percent --ema-rampup --attn-layers --top-k-training",
+}
+# What other tools do without a verb.
+FIRST = {"--data": "train", "--generate": "sample", "--generate-interpolation": "interpolate"}
 PERSON = {"a seed as the person: 3, or 3-9": "--seeds"}
 AGES = "--older --old --younger --young"
 EDITS = {f"stylegan edit jon --{name} 3": f"--{name}" for name in ("gender", "smile", "yaw", "pitch", "hair", "beard")}
@@ -35,7 +45,10 @@ OPTIONS = {
     | {
         "--count": "--pics --num-generate --num-samples --n-sample --num --sample",
         "--outdir": "--results-dir --output-dir --out-dir",
-        "--grid": "--num-image-tiles --save-grid",
+        "--count 16 --grid --columns 4, for 4 x 4": "--num-image-tiles",
+        "--grid": "--save-grid",
+        "--precision fp32": "--fp32 --force-fp32",
+        "it without": "--generate",
         "--columns": "--nrow --n-row --grid-width",
         "--size": "--resolution --image-size",
         "--save-latents": "--save-dlatents",
@@ -51,6 +64,7 @@ OPTIONS = {
     | {
         "--method": "--kind --interpolation",
         "--frames": "--steps --num-steps --interpolation-num-steps",
+        "--grid 4x4": "--num-image-tiles",
         "--seeds, with as many for each film of --grid": "--num-keyframes",
         "--seeds, in another order": "--shuffle-seed",
         "--frames (from one person to the next) and --fps": "--duration-sec",
@@ -85,25 +99,36 @@ OPTIONS = {
     "train": {
         "--data": "--path --dataset --dataset-path",
         "--outdir": "--name --results-dir --models-dir --out --output",
-        "--resume": "--ckpt --load-from",
+        "--resume": "--ckpt --load-from --resume-pkl",
+        "--outdir of the run to go on with, which knows how far it is": "--resume-kimg",
+        "another --outdir": "--new",
         "--resolution": "--size --image-size",
         "--precision fp32": "--fp32",
         "--precision fp16": "--fp16 --amp",
-        "--kimg": "--iter --num-train-steps --total-kimg",
-        "--snap": "--save-every --img-snap",
-        "--batch": "--batch-size",
+        "--kimg, in thousands of pictures: steps times --batch, divided by 1000": "--iter --num-train-steps",
+        "--kimg": "--total-kimg",
+        "--snap": "--img-snap --image-snapshot-ticks --network-snapshot-ticks",
+        "--snap, in ticks (of --tick thousand pictures), not in steps": "--save-every",
+        "--batch, of a whole step": "--batch-size",
+        "torchrun -m stylegan_cli train": "--multi-gpus --data-parallel",
         "--batch, that many times larger, and --batch-gpu": "--gradient-accumulate-every",
         "--glr and --dlr": "--lr --learning-rate",
         "--gamma": "--r1 --r1-gamma",
-        "--pl-weight": "--path-regularize --no-pl-reg",
-        "--mixing": "--mixed-prob",
-        "--cbase": "--channel-multiplier --network-capacity --fmap-base",
+        "--pl-weight": "--path-regularize",
+        "--pl-weight 0": "--no-pl-reg --nopl",
+        "--mixing": "--mixed-prob --style-mixing",
+        "--map-depth": "--map-layers",
+        "--latent": "--z-dim --w-dim --latent-dim --latent-size",
+        "--mbstd-group": "--mbstd",
+        "--cbase, 16384 times that": "--channel-multiplier",
+        "--cbase, twice the resolution times that": "--network-capacity",
+        "--cbase": "--fmap-base",
         "--cmax": "--fmap-max",
         "--aug ada": "--augment",
         "--aug fixed --p": "--augment-p --aug-prob",
         "--target": "--ada-target",
-        "--ada-kimg": "--ada-length",
-        "--metrics": "--calculate-fid-every",
+        "--ada-kimg, in thousands of pictures": "--ada-length",
+        "--metrics fd, which is measured now and then": "--calculate-fid-every",
         "stylegan sample": "--generate",
         "stylegan interpolate": "--generate-interpolation",
     },
@@ -111,15 +136,26 @@ OPTIONS = {
 
 
 def check_verb(verb: str) -> None:
-    """Checks that this is not somebody else's name for one of our commands."""
-    if ours := _ours(VERBS, verb.replace("_", "-").removesuffix(".py")):
+    """Checks that this is not somebody else's name for one of our commands, or for what none of them does."""
+    theirs = verb.replace("_", "-").removesuffix(".py")
+    if ours := _ours(VERBS, theirs):
         raise UsageError(f"there is no command {verb!r}; use stylegan {ours}")
+    if theirs in NO_VERBS.split():
+        raise UsageError(f"there is no command {verb!r}, and none that does the same")
+
+
+def check_first(option: str) -> None:
+    """Checks that this option before any command is not what other tools have in place of commands."""
+    if verb := FIRST.get(option):
+        raise UsageError(f"{option} comes without a command; use stylegan {verb}")
 
 
 def check_option(verb: str, option: str) -> None:
     """Checks that this is not somebody else's name for one of our options."""
     if ours := _ours(OPTIONS.get(verb, {}), option):
         raise UsageError(f"stylegan {verb} has no {option}; use {ours}")
+    if option in NO_OPTIONS.get(verb, "").split():
+        raise UsageError(f"stylegan {verb} has no {option}, and nothing that does the same; leave it out")
 
 
 def _ours(table: dict[str, str], theirs: str) -> str | None:

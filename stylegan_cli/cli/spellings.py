@@ -30,12 +30,14 @@ SAME = {
     "train --fp32": _switch("--precision=fp32", ""),
     "train --aug": {"noaug": "--aug=none"},
     "train --cfg": {"auto": ""},
+    "train --gamma": {"auto": ""},
+    "train --metrics": {"None": "--metrics=none"},
     "train --resume": {"noresume": ""},
     "project --save-video": _switch("--save-video", ""),
     "interpolate --noise-mode": {"const": ""},
 }
 # Options of other tools with a value that does not change the result: dropped here.
-IDLE = {f"train {option}" for option in ("--workers", "--desc", "--nobench", "--nhwc", "--allow-tf32")}
+IDLE = {f"train {option}" for option in ("--workers", "--num-workers", "--desc", "--nobench", "--nhwc", "--allow-tf32")}
 IDLE |= {"metrics --gpus", "metrics --verbose"}
 # Options whose value is an argument here.
 ARGUMENTS = {"project --target", "dataset --source"}
@@ -47,10 +49,13 @@ def spelled(words: Sequence[str]) -> list[str]:
     """The words after `stylegan` in our spelling. Raises `UsageError` for what has a different name here."""
     rest, ours = deque(map(_home, words)), list[str]()
     while rest and rest[0].startswith("-"):
+        foreign.check_first(rest[0].partition("=")[0].replace("_", "-"))
         ours.append(rest.popleft())
     if not rest:
         return ours
     verb = rest.popleft()
+    if verb == "generate" and rest:  # stylegan3-fun's has commands of its own
+        foreign.check_verb(rest[0])
     foreign.check_verb(verb)
     verb = verb.replace("_", "-")
     ours.append(verb)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO
+from typing import IO, Any
 
 from PIL import Image
 
@@ -252,7 +252,7 @@ def _from_json(source: Source, required: bool, complete: bool) -> Labels:
             raise UnusableError(problem)
         about = json.loads(source.read(LABELS))
         pairs = about["labels"]
-        classes = None if pairs is None else {str(name): number for name, number in pairs}
+        classes = None if pairs is None else {str(name): _class_of(value) for name, value in pairs}
         names = tuple(map(str, about.get("classes") or ()))
     except MALFORMED:
         raise StyleganError(
@@ -274,6 +274,12 @@ def _from_json(source: Source, required: bool, complete: bool) -> Labels:
             f"{missing[0]}; fix it, or use stylegan dataset --labels none"
         )
     return Labels({name: classes[name] for name in source.names if name in classes}, names)
+
+
+def _class_of(value: Any) -> Any:
+    """The number of a class that is given one-hot, as NVIDIA's loader takes it; anything else as it is."""
+    is_one_hot = isinstance(value, list) and value.count(1) == 1 and value.count(0) == len(value) - 1
+    return value.index(1) if is_one_hot else value
 
 
 def _check(source: Source) -> None:

@@ -23,6 +23,8 @@ from stylegan_cli.importers.stored import RefusedError, Stored, shown
 from stylegan_cli.importers.unpickle import Record
 from stylegan_cli.modelfile import digest
 
+MOST_TOLD = 8  # keys in a sentence
+LATENTS = ("latent", "latents", "w", "ws")  # the keys of a lone tensor of latents
 KNOWN = "NVIDIA's .pkl, rosinality's .pt, genforce's .pth and this tool's .safetensors files"
 # The first bytes, in lower case and without leading space, of other things that are often mistaken for models.
 STRANGERS = {
@@ -70,19 +72,43 @@ def _factors(value: object) -> Stored | None:
 
 
 def _only(value: object, size: int) -> Tensor:
-    """The only tensor, or the latents that rosinality's projector writes, under their pictures' names. `size` is the
-    file's, in bytes."""
+    """The only tensor, alone or under a key of LATENTS; or `_several`, as one. `size` is the file's, in bytes."""
+    if isinstance(value, dict):
+        value = next((value[key] for key in LATENTS if key in value), value)
     if isinstance(value, Stored):
         return value.tensor()
-    pictures = list(value.values()) if isinstance(value, dict) else []
-    found = [one.get("latent") if isinstance(one, dict) else None for one in pictures]
-    latents = [one for one in found if isinstance(one, Stored)]
-    if not latents or len(latents) < len(found) or len({latent.shape for latent in latents}) > 1:
-        raise RefusedError("it holds neither a single tensor nor latents under their pictures' names")
+    latents = _several(value)
+    if len({latent.shape for latent in latents}) != 1:
+        raise LayoutError(_contents(value))
     if sum(latent.nbytes for latent in latents) > size:
         raise RefusedError("its latents are larger than the file itself")
     stacked = torch.stack([latent.tensor() for latent in latents])
+    if stacked.ndim == 4 and stacked.shape[1] == 1:
+        return stacked[:, 0]
     return stacked[:, None] if stacked.ndim == 2 else stacked
+
+
+def _several(value: object) -> list[Stored]:
+    """The tensors in a list, or those that rosinality's projector writes under their pictures' names; none if there is
+    anything else."""
+    if isinstance(value, dict):
+        value = [one.get("latent") if isinstance(one, dict) else None for one in value.values()]
+    found = list(value) if isinstance(value, list | tuple) else []
+    return found if all(isinstance(one, Stored) for one in found) else []
+
+
+def _contents(value: object) -> str:
+    """What a file holds in place of a tensor, in words."""
+    if isinstance(value, list | tuple):
+        return f"{len(value)} values"
+    if not isinstance(value, dict):
+        return shown(value)
+    more = ", ..." if len(value) > MOST_TOLD else ""
+    return f"the keys {', '.join(map(shown, list(value)[:MOST_TOLD]))}{more}"
+
+
+class LayoutError(Exception):
+    """What a file written by torch.save holds in place of a tensor."""
 
 
 @contextmanager
@@ -94,6 +120,11 @@ def _refusing(path: Path, instead: str) -> Iterator[None]:
         raise StyleganError(
             f"{path} was refused: {error}; nothing in it was run, use another copy or {instead}"
         ) from error
+    except LayoutError as error:
+        raise StyleganError(
+            f"{path} holds {error}, and not one tensor, or several of one shape; save the tensor itself with "
+            "torch.save, or as .npy"
+        ) from None
     except MALFORMED as error:
         raise StyleganError(
             f"{path} was refused: it is damaged or not what it seems ({type(error).__name__} while reading it); "

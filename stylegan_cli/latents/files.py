@@ -30,7 +30,8 @@ ENDINGS = (".npy", ".npz")
 TORCH = (".pt", ".pth")
 # A million W latents of size 512; more in a file is a mistake or an attack.
 MAX_BYTES = 2 << 30
-KEYS = ("w", "ws")
+KEYS = ("w", "ws", "latent", "latents", "dlatents")
+UNNAMED = "arr_0"  # the key that np.savez gives to the only array
 # What zips and headers raise that are damaged.
 BROKEN = (*MALFORMED, zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, SyntaxError, tokenize.TokenError)
 READ_HEADER = {b"\x01\x00": np.lib.format.read_array_header_1_0, b"\x02\x00": np.lib.format.read_array_header_2_0}
@@ -186,16 +187,22 @@ def _read_npz(path: Path) -> Latents:
 
 def _key_of(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
     """Under which of KEYS the latents are. Raises StyleganError if there are none."""
-    for key in KEYS:
+    for key in (*KEYS, UNNAMED) if len(arrays) == 1 else KEYS:
         if key in arrays:
             return key
+    if "z" in arrays:
+        raise StyleganError(
+            f"{path} holds z without w, which is what commands take; give the seed, or make its w in Python: "
+            "generator.to_w(z)"
+        )
     if {"direction", "about"} <= set(arrays):
         raise StyleganError(
             f"{path} holds a direction, not latents; 'stylegan directions show {path}' tells about it, and edits take "
             "it with --direction"
         )
     raise StyleganError(
-        f"{path} has no latents under the key {' or '.join(KEYS)}; its keys are {', '.join(arrays) or 'none'}"
+        f"{path} has no latents under a key like w; its keys are {', '.join(arrays) or 'none'}: save them with "
+        "np.savez(file, w=latents), or as .npy"
     )
 
 

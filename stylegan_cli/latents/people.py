@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -153,7 +154,11 @@ def _shapes(generator: Generator) -> str:
 
 
 def _foreign(generator: Generator, array: np.ndarray) -> str:
-    """Why a W+ array of another model does not fit: its layers have another meaning."""
+    """Why an array of latents does not fit: it has too many axes, or another model's layers, which have another
+    meaning."""
+    if array.ndim > 3 and array.shape[-2] in (1, generator.num_ws) and array.shape[-1] == generator.w_dim:
+        people = math.prod(array.shape[:-2])
+        return f"; this one has an axis too many: reshape it to {[people, *array.shape[-2:]]}"
     if array.ndim < 2 or array.shape[-1] != generator.w_dim:
         return ""
     rows = array.shape[-2]

@@ -28,7 +28,9 @@ def metrics_of(names: str) -> tuple[str, ...]:
         return ()
     for name in found:
         if name not in DISTANCES:
-            raise UsageError(f"training does not measure {name!r}; use --metrics fd, kd, fd,kd or none")
+            raise UsageError(
+                f"training does not measure {name!r}; use --metrics fd, kd, fd,kd or none, and then stylegan metrics"
+            )
     return found
 
 

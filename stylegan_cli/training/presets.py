@@ -44,8 +44,12 @@ def check(preset: str, said: Mapping[str, Any]) -> None:
 
 
 def check_new(preset: str, said: Mapping[str, Any]) -> None:
-    """The same for a new run that starts from random weights; also raises `UsageError` if an option has no effect."""
+    """The same for a new run that starts from random weights; also raises `UsageError` if an option has no effect, or
+    is for what was learned before."""
     check(preset, said)
+    for word in ("freezed", "warmup_kimg"):
+        if said.get(word):
+            raise UsageError(f"--{word.replace('_', '-')} is for --resume, but this run begins anew; leave it out")
     _check_used(said, values_of(preset, said.get("cfg"), RESOLUTIONS.get(preset, USUAL)) | dict(said))
 
 

@@ -869,7 +869,7 @@ REFUSED = {
     ),
     "paste two strangers": (
         ["edit", "1,2", "--direction", "age.npz=2", "--paste", "me.png"],
-        "1 was not found in me.png; to replace faces of others, paste one person after the other: one with stylegan paste PERSON me.png#1 -o",
+        "paste one person after the other: one with stylegan paste PERSON me.png#1 -o a.png, the next with",
     ),
     "paste without a photo": (["paste", 1], "missing argument 'PERSON'"),
     "paste in a size": (

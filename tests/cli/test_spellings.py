@@ -162,6 +162,17 @@ def test_a_folder_of_frames_and_one_of_a_data_set(stylegan, here):
         ("noise jon --smile=2", "stylegan noise has no --smile; use stylegan edit jon --smile 3"),
         ("train --ckpt a.pt", "stylegan train has no --ckpt; use --resume"),
         ("train --fp16", "stylegan train has no --fp16; use --precision fp16"),
+        ("train --ada_length 500000", "has no --ada-length; use --ada-kimg, in thousands of pictures"),
+        ("train --iter 9", "use --kimg, in thousands of pictures: steps times --batch, divided by 1000"),
+        ("train --mirrory=1", "stylegan train has no --mirrory, and nothing that does the same; leave it out"),
+        ("sample --anchor-latent-space", "has no --anchor-latent-space, and nothing that does the same"),
+        ("sample --num-image-tiles 4", "use --count 16 --grid --columns 4, for 4 x 4"),
+        ("sample --force-fp32 1", "stylegan sample has no --force-fp32; use --precision fp32"),
+        ("interpolate 1 2 --noise-mode=random", "stylegan interpolate has no --noise-mode, and nothing that"),
+        ("discriminator_synthesis.py random-vector", "'discriminator_synthesis.py', and none that does the same"),
+        ("generate random-video --seeds 1-3", "there is no command 'random-video'; use stylegan interpolate"),
+        ("--data photos --name me", "--data comes without a command; use stylegan train"),
+        ("--generate", "--generate comes without a command; use stylegan sample"),
         ("train --lr=0.1", "stylegan train has no --lr; use --glr and --dlr"),
         ("interpolate --num_steps 3", "stylegan interpolate has no --num-steps; use --frames"),
         ("project --save-video=1 --target a.png", "stylegan project has no --save-video; use --film search.mp4"),
@@ -187,6 +198,14 @@ def test_foreign_words_are_foreign():
         theirs = [word for words in table.values() for word in words.split()]
         assert len(theirs) == len(set(theirs)), verb
         assert not options_of(COMMANDS[verb]) & set(theirs), verb
+
+
+def test_what_nothing_does_is_not_here():
+    assert not set(foreign.NO_VERBS.split()) & set(COMMANDS)
+    assert set(foreign.FIRST.values()) <= set(COMMANDS) and not set(foreign.FIRST) & options_of(TOP)
+    for verb, words in foreign.NO_OPTIONS.items():
+        answered = {word for told in foreign.OPTIONS[verb].values() for word in told.split()}
+        assert not set(words.split()) & (options_of(COMMANDS[verb]) | set(RENAMED) | answered), verb
 
 
 def test_what_is_said_instead_is_here():

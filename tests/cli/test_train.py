@@ -687,6 +687,8 @@ def test_transfer_from_a_run(stylegan, faces, cfg):
         refused = stylegan(*begun)
         assert (refused.exit_code, "leave it out, or use --first-res 16" in refused.stderr) == (2, True)
         begun += ("--first-res", 16)
+    refused = stylegan(*begun, "--freezed", 99)
+    assert (refused.exit_code, "--freezed 99 freezes the whole discriminator" in refused.stderr) == (2, True)
     result = stylegan(*begun)
     assert result.exit_code == 0, result.stderr
     assert "at random" not in result.stderr
@@ -894,7 +896,8 @@ def test_families_that_are_not_trained(stylegan, faces, tiny_model):
         ({"glr": -1}, 2, "'-1' contains a number that is less than 0"),
         ({"gamma": "nan"}, 2, "'nan' contains a number that is less than 0"),
         ({"stable_kimg": "8:-1,16:2", "cfg": "stylegan1"}, 2, "'8:-1,16:2' contains a number that is less than 0"),
-        ({"freezed": 99}, 2, "--freezed 99 freezes the whole discriminator"),
+        ({"freezed": 2}, 2, "--freezed is for --resume, but this run begins anew; leave it out"),
+        ({"warmup_kimg": 5}, 2, "--warmup-kimg is for --resume, but this run begins anew; leave it out"),
         ({"batch_gpu": 1}, 2, "--batch-gpu 1 leaves nothing for the discriminator to compare a picture with"),
         ({"batch_gpu": 3}, 2, "--batch 8 cannot be split into parts of --batch-gpu 3"),
         ({"batch": 6}, 2, "6 pictures, computed at once, are no whole groups of 4 (--mbstd-group); use a --batch"),

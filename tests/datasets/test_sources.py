@@ -220,6 +220,11 @@ def test_folders_on_demand(place):
     assert labels(place, "folders").names == ("2019", "2020")
 
 
+def test_classes_may_be_one_hot(place):
+    about = {"labels": [["00000/img0.png", [0.0, 1.0, 0.0]], ["00000/img1.png", [1, 0, 0]]]}
+    assert labels(with_json(place, about)).of == {"00000/img0.png": 1, "00000/img1.png": 0}
+
+
 @pytest.mark.parametrize(
     ("about", "message"),
     [
@@ -228,7 +233,7 @@ def test_folders_on_demand(place):
         ({"labels": [["00000/img0.png", -1], ["00000/img1.png", 0]]}, "the class -1, but classes are whole numbers"),
         ({"labels": [["00000/img0.png", 1.5], ["00000/img1.png", 0]]}, "the class 1.5"),
         ({"labels": [["00000/img0.png", True], ["00000/img1.png", 0]]}, "the class True"),
-        ({"labels": [["00000/img0.png", [0, 1]], ["00000/img1.png", 0]]}, r"the class \[0, 1\]"),
+        ({"labels": [["00000/img0.png", [0.5, 0.5]], ["00000/img1.png", 0]]}, r"the class \[0.5, 0.5\]"),
         ({"labels": ["00000/img0.png"]}, "is not"),
         ({"labels": 5}, "is not"),
         ({}, "is not"),

@@ -292,8 +292,8 @@ def test_one_of_many(tmp_path):
 
 
 def test_the_keys_found_are_named(tmp_path):
-    np.savez(tmp_path / "a.npz", latents=W, faces=W)
-    with pytest.raises(StyleganError, match="its keys are latents, faces"):
+    np.savez(tmp_path / "a.npz", people=W, faces=W)
+    with pytest.raises(StyleganError, match="its keys are people, faces"):
         files.read(tmp_path / "a.npz")
 
 

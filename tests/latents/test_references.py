@@ -63,9 +63,41 @@ def test_the_tensor_of_other_projects(tiny, resolve, here):
     assert torch.equal(resolve("latents.pt#1").ws, ws[1])
     torch.save(ws[2].half(), "lat.pt")
     assert torch.equal(resolve("lat.pt").ws, ws[2].half().float())
-    torch.save({"latent": ws}, "more.pt")
-    with pytest.raises(StyleganError, match="it holds neither a single tensor"):
-        resolve("more.pt")
+    for held in (
+        {"latent": ws},
+        {"latents": ws, "losses": [1.0]},
+        {"w": list(ws)},
+        list(ws),
+        [one[None] for one in ws],
+    ):
+        torch.save(held, "more.pt")
+        assert torch.equal(resolve("more.pt#2").ws, ws[2])
+    for held, told in (({"a": ws, "b": 1}, "the keys a, b"), ([ws, ws[0]], "2 values"), ([], "0 values"), (7, "7")):
+        torch.save(held, "other.pt")
+        with pytest.raises(
+            StyleganError, match=f"^other.pt holds {told}, and not one tensor, or several of one shape;"
+        ):
+            resolve("other.pt")
+
+
+def test_arrays_under_other_names(tiny, resolve, here):
+    ws = np.random.default_rng(0).normal(size=(2, tiny.num_ws, tiny.w_dim)).astype(np.float32)
+    np.savez("unnamed.npz", ws)
+    np.savez("latents.npz", latents=ws, seeds=np.arange(2))
+    for name in ("unnamed.npz#1", "latents.npz#1"):
+        assert np.array_equal(resolve(name).ws.numpy(), ws[1])
+    np.savez("two.npz", ws, ws)
+    with pytest.raises(StyleganError, match=r"its keys are arr_0, arr_1: save them with np.savez\(file, w=latents\)"):
+        resolve("two.npz#0")
+    np.savez("z.npz", z=ws)
+    with pytest.raises(StyleganError, match=r"z.npz holds z without w, .* generator.to_w\(z\)$"):
+        resolve("z.npz#0")
+
+
+def test_an_axis_too_many(tiny, resolve, here):
+    np.save("stacked.npy", np.zeros((3, 1, tiny.num_ws, tiny.w_dim), np.float32))
+    with pytest.raises(StyleganError, match=rf"an axis too many: reshape it to \[3, {tiny.num_ws}, {tiny.w_dim}\]$"):
+        resolve("stacked.npy#0")
 
 
 @pytest.mark.parametrize("shape", [(1, 18, 1), (2, 18, 1), (18, 1)])
