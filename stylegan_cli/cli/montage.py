@@ -23,7 +23,8 @@ from stylegan_cli.latents.people import Person
 from stylegan_cli.media import photos
 from stylegan_cli.media.decoding import Original
 from stylegan_cli.media.render import render
-from stylegan_cli.operations.editing import Edit, Walk, edited
+from stylegan_cli.operations.editing import Edit, edited
+from stylegan_cli.operations.ways import Walk
 from stylegan_cli.scorers import mesh, runtime, silhouette
 
 SMALL = 64  # pixels of a face that is only compared

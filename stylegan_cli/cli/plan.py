@@ -10,7 +10,7 @@ from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media.render import render
-from stylegan_cli.operations import editing
+from stylegan_cli.operations import drift, editing
 from stylegan_cli.operations.editing import Edit
 from stylegan_cli.operations.reaching import MOST, NEAR, reached
 from stylegan_cli.scorers.scores import SCORES, Scorers
@@ -64,7 +64,7 @@ class Plan:
     def _limited(self, person: Person, edits: list[Edit]) -> list[Edit]:
         if self.max_drift is None:
             return edits
-        allowed = editing.limited(self.studio.generator, self.studio.ruler, person, edits, self.max_drift)
+        allowed = drift.limited(self.studio.generator, self.studio.ruler, person, edits, self.max_drift)
         stopped = [at for at in editing.ends(edits) if editing.amounts(allowed, at) != editing.amounts(edits, at)]
         if stops := [editing.caption(allowed, at) for at in stopped]:
             tell(f"{person.label}: --max-drift {self.max_drift:g} stops the edit at {' and at '.join(stops)}.")

@@ -35,7 +35,7 @@ from stylegan_cli.media.decoding import Original
 from stylegan_cli.media.encode import FORMATS, TRANSPARENT, check_edges, encode, has_room
 from stylegan_cli.media.render import page_size, render
 from stylegan_cli.noise import Noise
-from stylegan_cli.operations.editing import Ruler, ruler_of
+from stylegan_cli.operations.drift import Ruler, ruler_of
 from stylegan_cli.pictures import Picture, Sheet, faces_to_compute
 from stylegan_cli.recipes import Recipe, dumps, fits
 

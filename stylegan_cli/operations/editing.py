@@ -1,26 +1,20 @@
-"""Editing: moving people along directions, within a limit of drift."""
+"""Editing: moving people along directions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.errors import UsageError
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.latents.people import Person
 from stylegan_cli.latents.selection import parse_layers
-from stylegan_cli.pictures import Face, Sheet
 
-SAMPLES = 1000
-STEPS = 7  # in a strip, approximately
 LEFT = 0.3  # fraction of a direction's length: if less is left, it is no longer an edit
-HALVINGS = 30  # which determine the share to 1e-9
 
 
 @dataclass(frozen=True)
@@ -148,123 +142,3 @@ def ends(edits: Sequence[Edit]) -> tuple[float, ...]:
 def amounts(edits: Sequence[Edit], at: float) -> list[float]:
     """The edits' amounts at a fraction `at` of the way."""
     return [edit.amount(at) for edit in edits]
-
-
-def strip(generator: Generator, person: Person, edits: Sequence[Edit], steps: int) -> list[Person]:
-    """The person at `steps` evenly spaced points of the edits' way, from its start to its end."""
-    return [edited(generator, person, edits, i / (steps - 1)) for i in range(steps)]
-
-
-def round_steps(edits: Sequence[Edit]) -> int:
-    """The number of steps, about 7, with which as many edits as possible, the first ones first, have round amounts and
-    include 0."""
-
-    def oddness(places: int) -> tuple[int, list[bool], int]:
-        odd = [not _is_round(edit, places) for edit in edits]
-        return sum(odd), odd, abs(places - STEPS)
-
-    return min(range(5, 12), key=oddness)
-
-
-def _is_round(edit: Edit, places: int) -> bool:
-    """Whether the steps between so many places are 1, 2, 2.5 or 5 times a power of ten, and start at a multiple of
-    that."""
-    way = edit if edit.aim is None else edit.aim
-    start = way.start or 0
-    step = abs(way.stop - start) / (places - 1)
-    if step == 0:
-        return True
-    from_zero = start / step
-    return float(f"{step:.6e}".partition("e")[0]) in (1, 2, 2.5, 5) and abs(from_zero - round(from_zero)) < 1e-6
-
-
-@dataclass(frozen=True)
-class Walk:
-    """A film of a person who goes the edits' way, from its start, in this many `frames`; in a loop, also back, without
-    the last frame, which would repeat the first. Frames are made on demand."""
-
-    generator: Generator
-    person: Person
-    edits: Sequence[Edit]
-    frames: int
-    loop: bool
-    cells: ClassVar[int] = 1  # faces in a frame
-
-    def __len__(self) -> int:
-        return 2 * self.frames if self.loop else self.frames + 1
-
-    def __iter__(self) -> Iterator[Face]:
-        return (self.face(i) for i in range(len(self)))
-
-    def face(self, frame: int) -> Face:
-        at = min(frame, 2 * self.frames - frame) / self.frames
-        return edited(self.generator, self.person, self.edits, at).face(caption="")
-
-
-def sheet(strips: Sequence[Sequence[Person]], names: Sequence[str] = ()) -> Sheet:
-    """One row per strip, with its name; below each face the amounts, one per line."""
-    rows = ((person.face(caption=person.label.replace(", ", "\n")) for person in row) for row in strips)
-    return Sheet(tuple(map(tuple, rows)), tuple(names))
-
-
-def typical_distance(generator: Generator) -> float:
-    """The mean distance from `w_avg` of 1000 draws of `w` from seed 0, without truncation, with all classes in turn."""
-    z = torch.from_numpy(np.random.RandomState(0).randn(SAMPLES, generator.z_dim)).float().to(generator.device)
-    c = generator.one_hot(torch.arange(SAMPLES) % generator.c_dim) if generator.c_dim else None
-    with torch.inference_mode():
-        return float((generator.to_w(z, c) - generator.w_avg).norm(dim=1).mean())
-
-
-@dataclass(frozen=True, eq=False)
-class Ruler:
-    """Measures how far `ws` are from `w_avg`, in `typical` distances: 1 is the mean of the model's own people."""
-
-    w_avg: Tensor
-    typical: float
-
-    def drift(self, ws: Tensor) -> float:
-        """The mean over the layers of `ws` `[num_ws, w_dim]`."""
-        return float((ws - self.w_avg).norm(dim=1).mean()) / self.typical
-
-    def length(self, by: Tensor) -> float:
-        """How long the movement `by` `[num_ws, w_dim]` is, in the layer that moves most."""
-        return float(by.norm(dim=1).max()) / self.typical
-
-    def share(self, ws: Tensor, by: Tensor, limit: float) -> float:
-        """The largest fraction of the movement `by` that ends within `limit`, 0 to 1; if that is not all of it, `ws`
-        must be within the limit."""
-        if self.drift(ws + by) <= limit:
-            return 1.0
-        # The drift is convex along a line: starting within the limit, it exceeds it only once.
-        low, high = 0.0, 1.0
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            low, high = (middle, high) if self.drift(ws + middle * by) <= limit else (low, middle)
-        return low
-
-
-def ruler_of(generator: Generator) -> Ruler:
-    """A generator's ruler; draws a thousand `w` to find out how far its people are from the average one."""
-    return Ruler(generator.w_avg.cpu(), typical_distance(generator))
-
-
-def limited(generator: Generator, ruler: Ruler, person: Person, edits: Sequence[Edit], limit: float) -> list[Edit]:
-    """The edits with amounts scaled down until the person's drift is within `limit` wherever the edits end. Raises
-    StyleganError if even the person before any edit is beyond it."""
-    start, stop = (
-        _allowed(ruler, person, movement(generator, edits, at), limit) if at in ends(edits) else 1.0
-        for at in (0.0, 1.0)
-    )
-    if start == stop == 1:
-        return list(edits)
-    return [replace(edit, start=edit.start * start, stop=edit.stop * stop, aim=None, between=()) for edit in edits]
-
-
-def _allowed(ruler: Ruler, person: Person, by: Tensor, limit: float) -> float:
-    """The fraction of the movement `by` that a person may go."""
-    if ruler.drift(person.ws + by) > limit and ruler.drift(person.ws) > limit:
-        raise StyleganError(
-            f"{person.label} is {ruler.drift(person.ws):.2f} typical distances from the average face before any edit; "
-            "use a larger --max-drift"
-        )
-    return ruler.share(person.ws, by, limit)

@@ -12,7 +12,8 @@ from stylegan_cli.cli.plan import Plan
 from stylegan_cli.cli.price import Look
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.people import Person
-from stylegan_cli.operations.editing import Edit, Ruler
+from stylegan_cli.operations.drift import Ruler
+from stylegan_cli.operations.editing import Edit
 from stylegan_cli.scorers.scores import SCORES
 
 FIRST = {"age": 32.71, "gender": -3.74, "yaw": -0.0018, "pitch": 12.3, "mouth-open": 0.1777}

@@ -11,7 +11,7 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.generator import Origin
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.latents.people import Person, from_seed
-from stylegan_cli.operations import editing
+from stylegan_cli.operations import drift, editing, ways
 from stylegan_cli.operations.editing import Edit
 
 L, D = 13, 16
@@ -51,11 +51,11 @@ def test_layers_are_the_directions_own_unless_named(tiny, jon):
 
 def test_a_strip_goes_from_start_to_stop(tiny, jon):
     d = direction("age")
-    strip = editing.strip(tiny, jon, [Edit(d, 4, -4)], 5)
+    strip = ways.strip(tiny, jon, [Edit(d, 4, -4)], 5)
     assert [person.label for person in strip] == ["age -4", "age -2", "age 0", "age +2", "age +4"]
     assert torch.equal(strip[-1].ws, editing.edited(tiny, jon, [Edit(d, 4)]).ws)
     assert torch.equal(strip[2].ws, jon.ws)
-    assert editing.sheet([strip, strip]).rows[1][0].caption == "age -4"
+    assert ways.sheet([strip, strip]).rows[1][0].caption == "age -4"
 
 
 @pytest.mark.parametrize(
@@ -66,15 +66,15 @@ def test_amounts_are_short(amount, said):
 
 
 def test_rows_of_a_sheet_have_names(tiny, jon):
-    strip = editing.strip(tiny, jon, [Edit(direction("age"), 4, -4)], 3)
-    assert editing.sheet([strip, strip], ["jon", "dany"]).names == ("jon", "dany")
-    assert editing.sheet([strip]).names == ()
+    strip = ways.strip(tiny, jon, [Edit(direction("age"), 4, -4)], 3)
+    assert ways.sheet([strip, strip], ["jon", "dany"]).names == ("jon", "dany")
+    assert ways.sheet([strip]).names == ()
 
 
 def test_several_amounts_stand_below_each_other(tiny, jon):
     """So that none is cut off."""
-    strip = editing.strip(tiny, jon, [Edit(direction("age"), 4, -4), Edit(direction("smile"), 2)], 3)
-    assert [cell.caption for cell in editing.sheet([strip]).rows[0]] == [
+    strip = ways.strip(tiny, jon, [Edit(direction("age"), 4, -4), Edit(direction("smile"), 2)], 3)
+    assert [cell.caption for cell in ways.sheet([strip]).rows[0]] == [
         *("age -4\nsmile 0", "age 0\nsmile +1", "age +4\nsmile +2"),
     ]
 
@@ -95,15 +95,15 @@ def test_several_amounts_stand_below_each_other(tiny, jon):
 )
 def test_strips_are_of_round_amounts(start, stop, amounts):
     edit = Edit(direction(), stop, start)
-    places = editing.round_steps([edit])
+    places = ways.round_steps([edit])
     assert [edit.amount(i / (places - 1)) for i in range(places)] == amounts
 
 
 def test_several_edits_are_round_together():
-    assert editing.round_steps([Edit(direction(), 4, -4), Edit(direction(), 2)]) == 5
-    assert editing.round_steps([Edit(direction(), 4, -4), Edit(direction(), 0.77)]) == 5  # at least the one
-    assert editing.round_steps([Edit(direction(), 4), Edit(direction(), -3)]) == 5  # rather the first
-    assert editing.round_steps([Edit(direction(), -3), Edit(direction(), 4)]) == 7
+    assert ways.round_steps([Edit(direction(), 4, -4), Edit(direction(), 2)]) == 5
+    assert ways.round_steps([Edit(direction(), 4, -4), Edit(direction(), 0.77)]) == 5  # at least the one
+    assert ways.round_steps([Edit(direction(), 4), Edit(direction(), -3)]) == 5  # rather the first
+    assert ways.round_steps([Edit(direction(), -3), Edit(direction(), 4)]) == 7
 
 
 def test_what_is_kept_does_not_respond():
@@ -166,7 +166,7 @@ def test_each_layer_of_w_plus_is_kept_by_itself():
 
 
 def test_drift_is_one_for_the_models_own_people_on_average(tiny):
-    ruler = editing.ruler_of(tiny)
+    ruler = drift.ruler_of(tiny)
     drifts = [ruler.drift(from_seed(tiny, seed, 1.0).ws) for seed in range(200)]
     assert sum(drifts) / 200 == pytest.approx(1, rel=0.05)
     assert ruler.drift(tiny.w_avg.expand(L, D)) == 0
@@ -177,26 +177,26 @@ def test_drift_is_one_for_the_models_own_people_on_average(tiny):
 @settings(max_examples=30)
 @given(st.floats(0.5, 3), st.floats(-50, 50))
 def test_the_limit_is_reached_and_not_passed(tiny, limit, amount):
-    ruler, jon = editing.ruler_of(tiny), from_seed(tiny, 1, 0.3)
-    edits = editing.limited(tiny, ruler, jon, [Edit(direction(), amount, -amount)], limit)
+    ruler, jon = drift.ruler_of(tiny), from_seed(tiny, 1, 0.3)
+    edits = drift.limited(tiny, ruler, jon, [Edit(direction(), amount, -amount)], limit)
     for at, wanted in ((0.0, -amount), (1.0, amount)):
-        drift = ruler.drift(editing.edited(tiny, jon, edits, at).ws)
-        assert drift <= limit * (1 + 1e-5)
-        assert edits[0].amount(at) == pytest.approx(wanted, abs=1e-9) or drift == pytest.approx(limit, rel=1e-4)
+        far = ruler.drift(editing.edited(tiny, jon, edits, at).ws)
+        assert far <= limit * (1 + 1e-5)
+        assert edits[0].amount(at) == pytest.approx(wanted, abs=1e-9) or far == pytest.approx(limit, rel=1e-4)
 
 
 def test_a_limit_lets_people_come_back(tiny):
     """Only where edits end counts: someone who is beyond the limit may be edited to be within it."""
-    ruler, step = editing.ruler_of(tiny), direction()
+    ruler, step = drift.ruler_of(tiny), direction()
     far = Person("far", tiny.w_avg + 20 * step.vector.expand(L, D))
     assert ruler.drift(far.ws) > 0.5
-    assert [edit.stop for edit in editing.limited(tiny, ruler, far, [Edit(step, -20.0)], 0.5)] == [-20]
+    assert [edit.stop for edit in drift.limited(tiny, ruler, far, [Edit(step, -20.0)], 0.5)] == [-20]
     with pytest.raises(StyleganError, match="before any edit"):
-        editing.limited(tiny, ruler, far, [Edit(step, -20.0, 1.0)], 0.5)
+        drift.limited(tiny, ruler, far, [Edit(step, -20.0, 1.0)], 0.5)
 
 
 def test_the_longest_layer_is_how_long_a_movement_is(tiny):
-    ruler, by = editing.ruler_of(tiny), torch.zeros(L, D)
+    ruler, by = drift.ruler_of(tiny), torch.zeros(L, D)
     by[1, 0], by[2, 3] = 3.0, -4.0
     assert ruler.length(by) == pytest.approx(4 / ruler.typical)
 
@@ -204,7 +204,7 @@ def test_the_longest_layer_is_how_long_a_movement_is(tiny):
 def test_who_is_beyond_the_limit_already(tiny, jon):
     advice = r"typical distances from the average face before any edit; use a larger --max-drift$"
     with pytest.raises(StyleganError, match=advice):
-        editing.limited(tiny, editing.ruler_of(tiny), jon, [Edit(direction(), 1)], 0.1)
+        drift.limited(tiny, drift.ruler_of(tiny), jon, [Edit(direction(), 1)], 0.1)
 
 
 def test_each_layer_goes_its_own_way_in_w_plus(tiny, jon):

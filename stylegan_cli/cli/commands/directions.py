@@ -86,7 +86,7 @@ def show(
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.directions import located
     from stylegan_cli.latents.references import split
-    from stylegan_cli.operations import editing
+    from stylegan_cli.operations import editing, ways
 
     # Named as the user called it: the name in the file is not trusted, and could lead out of this folder.
     path, number = located(name)
@@ -98,9 +98,9 @@ def show(
         tell(line)
     edits = [editing.Edit(direction, amount, -amount)]
     people = casting.several(studio, split(on))
-    strips = [editing.strip(studio.generator, person, edits, steps) for person in people]
+    strips = [ways.strip(studio.generator, person, edits, steps) for person in people]
     names = [person.label for person in people] if len(people) > 1 else []
-    studio.save_sheet(title, editing.sheet(strips, names), [])
+    studio.save_sheet(title, ways.sheet(strips, names), [])
 
 
 @dataclass(frozen=True)
@@ -319,7 +319,7 @@ def discover(
     from stylegan_cli.latents import directions
     from stylegan_cli.latents.directions import Direction
     from stylegan_cli.media.encode import FORMATS
-    from stylegan_cli.operations import discovery, editing
+    from stylegan_cli.operations import discovery, drift, editing, ways
 
     folder = output.out or places.fresh(Path(method))
     if places.is_file_name(folder, (*FORMATS, finding.ENDING)):
@@ -338,15 +338,15 @@ def discover(
         samples = SAMPLES if samples is None else samples
         vectors, strengths = discovery.pca(generator, samples, count)
         kind, found = "standard deviation of w", found | {"samples": samples}
-    reach = float(f"{0.4 * editing.typical_distance(generator):.1g}") if amount is None else amount  # a round amount
+    reach = float(f"{0.4 * drift.typical_distance(generator):.1g}") if amount is None else amount  # a round amount
     (person,) = casting.several(studio, [on])
     made = []
     for path, vector, strength in zip(paths, vectors, strengths.tolist(), strict=True):
         title = f"{path.stem}: not named yet"
         everywhere = vector.expand(generator.num_ws, -1)
         made.append(Direction(path.stem, everywhere, layers, title, found=found, scores={kind: strength}))
-    strips = [editing.strip(generator, person, [editing.Edit(one, reach, -reach)], steps) for one in made]
-    sheet = editing.sheet(strips)
+    strips = [ways.strip(generator, person, [editing.Edit(one, reach, -reach)], steps) for one in made]
+    sheet = ways.sheet(strips)
     studio.check_sheet(sheet)
     for path, direction in zip(paths, made, strict=True):
         directions.write(path, direction, generator.origin)

@@ -213,7 +213,7 @@ def edit(
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import references
     from stylegan_cli.media.film import CODECS, check_frame
-    from stylegan_cli.operations import editing
+    from stylegan_cli.operations import ways
     from stylegan_cli.scorers.identity import ASSETS
 
     studio = Studio(generation, output)
@@ -239,7 +239,7 @@ def edit(
     if film:
         _save_film(studio, before[0], own[0], way, film, canvas)
     elif is_strip:
-        _save_strips(studio, before, own, way.steps or editing.round_steps(edits))
+        _save_strips(studio, before, own, way.steps or ways.round_steps(edits))
     else:
         names = places.result_names([person.label for person in before], "edit")
         montage.save_edited(studio, before, own, names, canvas)
@@ -250,7 +250,7 @@ def _save_film(
     studio: Studio, person: Person, edits: Sequence[Edit], way: Way, ending: str, canvas: Canvas | None
 ) -> None:
     """Writes the film of a person who is edited, or its frames; with a photo, the film of that."""
-    from stylegan_cli.operations.editing import Walk
+    from stylegan_cli.operations.ways import Walk
 
     shots = Walk(studio.generator, person, edits, way.frames or FILM_LENGTH, way.loop)
     if not canvas:
@@ -266,11 +266,11 @@ def _save_film(
 
 def _save_strips(studio: Studio, people: Sequence[Person], edits: Sequence[Sequence[Edit]], number: int) -> None:
     """Writes a strip of faces for each person, below each other."""
-    from stylegan_cli.operations import editing
+    from stylegan_cli.operations import ways
 
-    strips = [editing.strip(studio.generator, *one, number) for one in zip(people, edits, strict=True)]
+    strips = [ways.strip(studio.generator, *one, number) for one in zip(people, edits, strict=True)]
     names = [person.label for person in people] if len(people) > 1 else []
-    studio.save_sheet("edit", editing.sheet(strips, names), [person for strip in strips for person in strip])
+    studio.save_sheet("edit", ways.sheet(strips, names), [person for strip in strips for person in strip])
 
 
 def _check_kind(film: str | None, is_strip: bool, way: Way, paste: Photo | None) -> None:
