@@ -137,7 +137,7 @@ def _kept(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
     """`_tensors`, of which the last result is cached while its generator exists: films show one person many times."""
     kept = _last.get(generator)
     if kept is None or kept[0] != tuned:
-        _last.clear()
+        _last.clear()  # one is enough: these tensors are as large as the network's
         with torch.inference_mode(False):  # a later caller may need gradients
             _last[generator] = kept = tuned, _tensors(generator, tuned)
     return kept[1]

@@ -55,8 +55,7 @@ def jackknife(values: np.ndarray) -> list[Estimate]:
     `[1 + GROUPS, ...]` for all rows, and for all but each group of the rows of both sets.
 
     For distances the intervals are too wide rather than too narrow (Efron and Stein 1981), for precision and recall by
-    about half. A bootstrap would not work:
-    rows that are drawn twice make sets look less similar than they are.
+    about half. A bootstrap would not work: rows that are drawn twice make sets look less similar than they are.
     """
     whole, *without = values.reshape(1 + GROUPS, -1)
     variances = (GROUPS - 1) * np.var(without, axis=0)
