@@ -229,8 +229,8 @@ def _from_picture(path: Path, generator: Generator, choose: Choose | None) -> li
     if not called:
         raise StyleganError(f"{path} is a heat map, which shows no person; use a picture of the person, or latents")
     captions = [caption for caption, _ in called] if len(called) > 1 else []
-    names = list(map(str, _numbers(len(called), captions, 1)) if captions else ()) or captions
-    labels = [f"{path.stem}#{name}" for name in names] if captions else [path.stem]
+    numbers = _numbers(len(called), captions, 1) or range(1, len(called) + 1)  # captions are no names of files
+    labels = [f"{path.stem}#{number}" for number in numbers] if captions else [path.stem]
     shown = [(label, face) for label, (_, face) in zip(labels, called, strict=True)]
     if choose is not None:
         shown = [shown[choose(len(called), captions)]]
