@@ -43,9 +43,9 @@ class Recipe:
     for the native size.
 
     `threads` matters on CPUs: how a float32 sum is split among them affects the last bit, as does whether the network
-    was `compiled`. `photo`, the photo that a person was found on (as in `Person`), does not affect the pixels, but what
-    the picture may be used for. `fingerprint` is the model's (as in `Origin`), in hexadecimal digits; older recipes
-    have none.
+    was `compiled`. `photo`, the photo that a person was found in (as in `Person`; on a sheet of several, everybody's in
+    a list), does not affect the pixels, but what the picture may be used for. `fingerprint` is the model's (as in
+    `Origin`), in hexadecimal digits; older recipes have none.
     """
 
     picture: Picture
@@ -58,7 +58,7 @@ class Recipe:
     version: str = __version__
     threads: int = 0
     compiled: bool = False
-    photo: dict | None = None
+    photo: dict | list | None = None
     fingerprint: str | None = None
 
     @property

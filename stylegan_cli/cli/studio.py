@@ -29,14 +29,14 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import write_bytes
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files
-from stylegan_cli.latents.people import Person, truncation
+from stylegan_cli.latents.people import Person, photos_of, truncation
 from stylegan_cli.media.background import Background
 from stylegan_cli.media.decoding import Original
 from stylegan_cli.media.encode import FORMATS, TRANSPARENT, check_edges, encode, has_room
 from stylegan_cli.media.render import page_size, render
 from stylegan_cli.noise import Noise
 from stylegan_cli.operations.drift import Ruler, ruler_of
-from stylegan_cli.pictures import Picture, Sheet, faces_to_compute
+from stylegan_cli.pictures import Face, Picture, Sheet, cells_of, faces_to_compute
 from stylegan_cli.recipes import Recipe, dumps, fits
 
 CELL = 256
@@ -194,7 +194,9 @@ class Studio:
                 tell(f"Drawing without --compile: {error}.")
 
     def recipe(self, work: Work, size: int | None) -> Recipe:
-        threads, photo = torch.get_num_threads(), _photo(work.people)
+        threads, photo = torch.get_num_threads(), photos_of(work.people)
+        if isinstance(photo, list) and len(photo) != sum(isinstance(cell, Face) for cell in cells_of(work.picture)):
+            photo = None  # the picture shows others, too
         return Recipe(work.picture, size=size, threads=threads, photo=photo, **self.circumstances())
 
     def circumstances(self) -> dict[str, Any]:
@@ -208,7 +210,7 @@ class Studio:
         """Writes people's `w` as `.npz`, with `more` facts about them; a single person keeps the z they came from."""
         ws = np.stack([person.ws.numpy() for person in people])
         space, model = "W" if bool((ws == ws[:, :1]).all()) else "W+", self.generator.origin.to_plain()
-        about = {"space": space, "model": model, "command": command_line(), "photo": _photo(people), **more}
+        about = {"space": space, "model": model, "command": command_line(), "photo": photos_of(people), **more}
         about["truncation"] = truncation(self.generator)
         if any(person.noise != Noise() for person in people):
             about["noise"] = [asdict(person.noise) for person in people]
@@ -311,12 +313,6 @@ class Studio:
         except ZeroDivisionError:  # in textual-image, which divides by the terminal's size
             self.shows = False
             tell("This terminal does not report its size, so --show cannot draw there.")
-
-
-def _photo(people: Sequence[Person]) -> dict[str, Any] | None:
-    """The photo that people were found in, if they are all the same person there, as on a strip."""
-    shared = people[0].photo if people else None
-    return dict(shared) if shared and all(person.photo == shared for person in people) else None
 
 
 def portrait(person: Person) -> Work:

@@ -59,7 +59,9 @@ class Latents:
         """The latents of one person."""
         array = self.array[number] if self.array.ndim == 3 else self.array
         one = slice(number, number + 1)
-        return replace(self, array=array, noise=self.noise[one], tuned=self.tuned[one])
+        photos = self.about.get("photo")  # everybody's, if it is a list
+        about = {**self.about, "photo": photos[one]} if isinstance(photos, list) else self.about
+        return replace(self, array=array, noise=self.noise[one], tuned=self.tuned[one], about=about)
 
 
 def read(path: Path) -> Latents:

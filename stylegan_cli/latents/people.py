@@ -95,6 +95,23 @@ def from_array(generator: Generator, array: np.ndarray, label: str, file: str = 
     return [Person(name, one) for name, one in zip(names, ws, strict=True)]
 
 
+def photos_of(people: Sequence[Person]) -> Any:
+    """The photos that people were found in, as plain values: the one that all share, as on a strip; or a list with
+    everybody's; None if nobody was found in a photo."""
+    photos = [None if person.photo is None else dict(person.photo) for person in people]
+    if not any(photos):
+        return None
+    return photos[0] if all(photo == photos[0] for photo in photos) else photos
+
+
+def with_photos(people: Sequence[Person], photos: Any) -> list[Person]:
+    """The inverse of `photos_of`: people with their photos. What does not fit them is left out."""
+    each = photos if isinstance(photos, list) and len(photos) == len(people) else [photos] * len(people)
+    return [
+        replace(one, photo=photo) if isinstance(photo, dict) else one for one, photo in zip(people, each, strict=True)
+    ]
+
+
 def with_tunings(generator: Generator, everybody: Sequence[Person], tuned: Sequence[Tuned]) -> list[Person]:
     """People with their stored tunings, one `Tuned` each. Raises StyleganError if they do not fit the generator."""
     if any(len(term.shares) != generator.num_ws for one in tuned for term in one):

@@ -210,8 +210,7 @@ def from_file(path: Path, generator: Generator, choose: Choose | None = None) ->
         everybody = [replace(person, noise=noise) for person, noise in zip(everybody, stored.noise, strict=True)]
     if stored.tuned:
         everybody = people.with_tunings(generator, everybody, stored.tuned)
-    if isinstance(found_on := stored.about.get("photo"), dict):
-        everybody = [replace(person, photo=found_on) for person in everybody]
+    everybody = people.with_photos(everybody, stored.about.get("photo"))
     if count != 1:
         return everybody
     one = everybody[0]
@@ -231,10 +230,12 @@ def _from_picture(path: Path, generator: Generator, choose: Choose | None) -> li
     captions = [caption for caption, _ in called] if len(called) > 1 else []
     numbers = _numbers(len(called), captions, 1) or range(1, len(called) + 1)  # captions are no names of files
     labels = [f"{path.stem}#{number}" for number in numbers] if captions else [path.stem]
-    shown = [(label, face) for label, (_, face) in zip(labels, called, strict=True)]
+    photos = recipe.photo if isinstance(recipe.photo, list) and len(recipe.photo) == len(called) else None
+    shown = list(zip(labels, called, photos or [recipe.photo] * len(called), strict=True))
     if choose is not None:
         shown = [shown[choose(len(called), captions)]]
-    return [replace(_shown(generator, face, path), label=label, photo=recipe.photo) for label, face in shown]
+    everybody = [replace(_shown(generator, face, path), label=label) for label, (_, face), _ in shown]
+    return people.with_photos(everybody, [photo for *_, photo in shown])
 
 
 def called_faces(picture: Picture) -> Iterator[tuple[str, Face]]:

@@ -119,7 +119,7 @@ def test_other_families_do_not_move(stylegan, files):
 def test_classes(stylegan, tmp_path):
     path = tmp_path / "classes.safetensors"
     modelfile.save(make("stylegan2", c_dim=3), path, {})
-    refused(stylegan("sample", "--model", path), 2, "choose one with --class, or in Python with choose_class")
+    refused(stylegan("sample", "--model", path), 2, "choose one with --class 0 to 2, or in Python with choose_class")
     refused(stylegan("sample", "--model", path, "--class", 3), 2, "the classes 0-2")
     refused(stylegan("sample", "--model", path, "-n", 2, "--dataset", "d"), 2, "choose one with --class")
     assert not Path("d").exists()
