@@ -63,7 +63,7 @@ def sample_dataset(
 
 def _check_drawn(studio: Studio, seed: int, face: Callable[[Person, int], Face]) -> None:
     """Checks that the model can draw what is asked for, before starting a data set that could not continue."""
-    first = face(from_seed(studio.generator, seed, studio.psi), seed)
+    first = face(_person(studio, 0, seed), seed)
     studio.generator.set_transform(first.translate, first.rotate)
 
 
@@ -106,6 +106,7 @@ def _wishes(studio: Studio, generation: Generation, ranges: list[range]) -> dict
         "psi": studio.psi,
         "cutoff": generation.cutoff,
         "class": generation.class_index,
+        "classes": _in_turn(studio),
         "size": studio.output.size,
         "format": studio.format,
         "precision": studio.precision,
@@ -172,7 +173,7 @@ def _draw(
             advance(min(found + done * world.size, dataset.count), note)
 
         seeds = compress(enumerate(chain(*ranges)), todo)
-        people = ((index, seed, from_seed(studio.generator, seed, studio.psi)) for index, seed in seeds)
+        people = ((index, seed, _person(studio, index, seed)) for index, seed in seeds)
         for done, (index, seed, person) in enumerate(_in_lots(people), start=1):
             drawn = pixels(studio.generator, face(person, seed), studio.output.size)
             ws = person.ws[: dataset.shape[0]].numpy()
@@ -182,6 +183,18 @@ def _draw(
     if is_asked():
         raise KeyboardInterrupt
     _wait(world, is_asked)
+
+
+def _in_turn(studio: Studio) -> int | None:
+    """How many classes take turns: all that the model has, unless one was chosen."""
+    return studio.generator.c_dim or None if studio.class_index is None else None
+
+
+def _person(studio: Studio, index: int, seed: int) -> Person:
+    """The person of a seed, who is in a place of the data set."""
+    if classes := _in_turn(studio):
+        studio.generator.choose_class(index % classes)
+    return from_seed(studio.generator, seed, studio.psi)
 
 
 def _in_lots(people: Iterator[Made]) -> Iterator[Made]:

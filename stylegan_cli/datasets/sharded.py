@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,7 @@ class ShardedDataset:
             )
         manifest = self.manifest()
         wishes = manifest["wishes"]
-        names = () if wishes.get("class") is None else (picture_name(i, self.format) for i in range(self.count))
-        about = labels_file([(name, wishes["class"]) for name in names], model=wishes.get("model"))
+        about = labels_file(self._labels(wishes), model=wishes.get("model"))
         if isinstance(self._pictures, PictureFiles):
             (self.folder / LATENTS).rename(self.latents)
             write_bytes(self.folder / LABELS, about)
@@ -124,6 +124,15 @@ class ShardedDataset:
         made = json.dumps({key: value for key, value in manifest.items() if key != "runs"}, indent=1).encode()
         self._pictures.join(self.path, {MANIFEST: made, LABELS: about}, on_picture)
         self._clear()
+
+    def _labels(self, wishes: Mapping[str, Any]) -> list[tuple[str, int]]:
+        """Each picture with its class: all `classes` take turns, or one was chosen; none if there are no classes."""
+        numbers: Iterable[int] = ()
+        if classes := wishes.get("classes"):
+            numbers = (i % classes for i in range(self.count))
+        elif (chosen := wishes.get("class")) is not None:
+            numbers = repeat(chosen, self.count)
+        return [(picture_name(i, self.format), number) for i, number in enumerate(numbers)]
 
     def close(self) -> None:
         """Releases the data set, so that others can begin."""

@@ -6,6 +6,7 @@ import http.server
 import json
 import resource
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -121,12 +122,16 @@ def test_classes(stylegan, tmp_path):
     modelfile.save(make("stylegan2", c_dim=3), path, {})
     refused(stylegan("sample", "--model", path), 2, "choose one with --class 0 to 2, or in Python with choose_class")
     refused(stylegan("sample", "--model", path, "--class", 3), 2, "the classes 0-2")
-    refused(stylegan("sample", "--model", path, "-n", 2, "--dataset", "d"), 2, "choose one with --class")
-    assert not Path("d").exists()
     assert "classes       0-2\n" in stylegan("models", "show", path).stdout
     done(stylegan("sample", "--model", path, "-n", 2, "--class", 1, "--dataset", "ones", "--size", 8))
     labels = json.loads(Path("ones/dataset.json").read_text())["labels"]
     assert labels == [["00000/img00000000.png", 1], ["00000/img00000001.png", 1]]
+    done(stylegan("sample", "--model", path, "--seeds", "7,7-9", "--dataset", "all.zip", "--size", 8))
+    with zipfile.ZipFile("all.zip") as file:
+        assert [number for _, number in json.loads(file.read("dataset.json"))["labels"]] == [0, 1, 2, 0]
+    for c in (0, 1):
+        done(stylegan("sample", "--seeds", 7, "--class", c, "--model", path, "-o", f"{c}.png", "--save-latents"))
+        assert np.array_equal(np.load("all-w.npy")[c], np.load(f"{c}.npz")["w"][0, :1])
     seen = [
         np.array(Image.open(done(stylegan("sample", "--seeds", 1, "--model", path, "--class", c))[0])) for c in (0, 1)
     ]
