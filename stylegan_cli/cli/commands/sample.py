@@ -106,8 +106,9 @@ def sample(
     [num_ws, w_dim] or [n, num_ws, w_dim] and renders it unchanged. Without any of these, it makes one face, from
     --seed. A PERSON can be anything that other commands take as a person.
 
-    A data set of a model with classes has all of them in turn, or those of --class. To resume an interrupted one, run
-    the same command again; the result is identical to the byte. Several processes can share the work: torchrun --nproc-per-node 2 -m stylegan_cli sample -n 1000000 --dataset faces.zip
+    A data set of a model with classes has all of them in turn, unless --class names one. To resume an interrupted data
+    set, run the same command again; the result is identical to the byte. Several processes can share the work:
+    torchrun --nproc-per-node 2 -m stylegan_cli sample -n 1000000 --dataset faces.zip
 
     Examples: stylegan sample --seeds 0-15,42 --grid; stylegan sample jon dany me.npz --grid;
     stylegan sample -n 10000 --dataset faces.zip --size 128
