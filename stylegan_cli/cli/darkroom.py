@@ -168,10 +168,12 @@ def _looked_for(studio: Studio, photo: Photo, kept: Path, shot: Shot | None) -> 
     wanted = Wanted()
     places.check_folder(kept.parent)
     shot = shot or shoot(photo, studio.generator.resolution, False)
-    _tell_of_search(studio, photo)
     halfway = _halfway(kept)
     someone = _remembered(studio, halfway)
-    if someone is None:
+    if someone:
+        tell(f"{photo.path} was projected before; tuning the model to it can take minutes, but only the first time.")
+    else:
+        _tell_of_search(studio, photo)
         someone, _ = _projected(studio, shot, wanted)
         studio.save_latents(halfway, [someone])
     someone = _tuned(studio, shot, someone, wanted.seed)

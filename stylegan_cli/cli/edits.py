@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 FARTHEST = 1000
 UNITS = {"y": "years", "deg": "degrees", "%": "%"}  # of scores that edits can aim at
-SPOKEN = {r"\s*(years?|yrs?)\b": "y", r"\s*(degrees?\b|°)": "deg", r"\s+(?=y$|deg$|%$)": ""}  # other ways to write them
+# Other ways to write them, and ranges.
+SPOKEN = {
+    r"\s*(years?|yrs?|y)\b": "y",
+    r"\s*(degrees?\b|deg\b|°)": "deg",
+    r"\s*(percent\b|%)": "%",
+    r"\s*\.\.\s*": "..",
+}
 AMOUNT = rf"([+-]?(?:\d+(?:\.\d+)?|\.\d+))({'|'.join(UNITS)})?"
 
 
@@ -87,8 +93,10 @@ def _aim(generator: Generator, name: str, amount: Amounts) -> Aim:
     from stylegan_cli.scorers.scores import SCORES
 
     if name not in SCORES or SCORES[name].unit != amount.unit:
+        words = [word for word, unit in UNITS.items() if name in SCORES and SCORES[name].unit == unit]
+        instead = f"{amount.stop:g}{words[0]}, a" if words else "a"
         raise UsageError(
-            f"{name} is not measured in {_spoken(amount.unit)}; give a length like 3, or a range like -4..4"
+            f"{name} is not measured in {_spoken(amount.unit)}; give {instead} length like 3, or a range like -4..4"
         )
     runtime.demand()
     check_visible(generator, "scores need", f"give {name} a length like 3")
@@ -136,10 +144,11 @@ def split_names(text: str | None) -> list[str]:
 
 def parse_amounts(name: str, text: str) -> Amounts:
     """`3`, `+3`, `-1.5`, or a range: `-4..4`; with a unit, `60y`, `0deg`, `20%..80%`."""
-    for words, unit in SPOKEN.items():
-        text = re.sub(words, unit, text)
-    match = re.fullmatch(rf"{AMOUNT}(?:\.\.(?!\.){AMOUNT})?", text)
-    if match is None and (ends := re.fullmatch(rf"(?P<first>{AMOUNT})[-:,](?P<last>{AMOUNT})", text)):
+    plain = text
+    for words, ours in SPOKEN.items():
+        plain = re.sub(words, ours, plain)
+    match = re.fullmatch(rf"{AMOUNT}(?:\.\.(?!\.){AMOUNT})?", plain)
+    if match is None and (ends := re.fullmatch(rf"(?P<first>{AMOUNT})[-:,](?P<last>{AMOUNT})", plain)):
         raise UsageError(f"the amount of {name} is {text!r}; write {ends['first']}..{ends['last']} for a range")
     if match is None:
         raise UsageError(

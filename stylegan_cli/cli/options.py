@@ -146,7 +146,7 @@ Paste = Annotated[
         show_default=False,
         help="Put the edited faces back into this photo, where they were found; party.jpg#2 is the place of its "
         "second-largest face. With scorers installed, the background stays as it is. The result has 8 bits per "
-        "channel and keeps the photo's colour profile and EXIF data: camera, date, place.",
+        "channel and keeps the photo's colour profile and the camera's EXIF data: settings, date, place.",
     ),
 ]
 Grid = Annotated[

@@ -130,8 +130,9 @@ def check_sampled(path: Path, latents: Path, force: bool) -> Path:
     """Checks that a sampled data set can be written: a new zip with new latents beside it, or an empty folder; with
     --force, also a folder with a data set that was sampled (others are somebody's pictures)."""
     if _is_zip(path):
+        check_file(path, force)
         check_file(latents, force)
-        return check_file(path, force)
+        return path
     check_folder_name(path, "data sets are .zip files or folders")
     if path.is_dir() and not is_vacant(path):
         if not manifest_in(path):

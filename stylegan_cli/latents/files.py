@@ -203,8 +203,8 @@ def _key_of(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
             "it with --direction"
         )
     raise StyleganError(
-        f"{path} has no latents under a key like w; its keys are {', '.join(arrays) or 'none'}: save them with "
-        "np.savez(file, w=latents), or as .npy"
+        f"{path} has no latents under {', '.join(KEYS[:-1])} or {KEYS[-1]}; its keys are "
+        f"{', '.join(arrays) or 'none'}: save them with np.savez(file, w=latents), or as .npy"
     )
 
 

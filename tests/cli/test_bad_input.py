@@ -111,7 +111,7 @@ LATENTS = {
     "objects": ("a.npy", npy(np.array([{}])), "it holds Python objects, which are never loaded"),
     "objects npz": ("a.npz", npz(w=np.array([{}])), "it holds Python objects, which are never loaded"),
     "shares of bytes": ("a.npz", raw_npz("tunings/shares", b"hello", w=GOOD), "a.npz cannot be read as latents"),
-    "no key": ("a.npz", npz(latents=GOOD), "its keys are latents"),
+    "no key": ("a.npz", npz(people=GOOD), "its keys are people"),
     "ints": ("a.npy", npy(GOOD.astype(int)), "a.npy holds int64 values, but latents are floating-point numbers"),
     "ints of torch": ("a.pt", pt(torch.zeros(N, W, dtype=torch.int64)), "a.pt holds int64 values, but latents are"),
     "strings": ("a.npy", npy(GOOD.astype(str)), "latents are floating-point numbers"),

@@ -62,7 +62,7 @@ def test_ends_that_are_no_errors(capsys, error, code, said):
 
 def test_debugging_shows_where(monkeypatch):
     monkeypatch.setenv("STYLEGAN_DEBUG", "1")
-    with pytest.raises(StyleganError), boundary():
+    with pytest.raises(StyleganError, match="this is broken"), boundary():
         raise StyleganError("this is broken")
 
 

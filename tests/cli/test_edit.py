@@ -117,6 +117,8 @@ def test_what_is_no_amount(stylegan, tiny_model, amount):
         ("-30°", Amounts(-30, unit="degrees")),
         ("0 degrees", Amounts(0, unit="degrees")),
         ("80 %", Amounts(80, unit="%")),
+        ("80 percent", Amounts(80, unit="%")),
+        ("10 y .. 75 y", Amounts(75, 10, "years")),
         ("-4..4", Amounts(4, -4)),
     ],
 )
@@ -136,7 +138,10 @@ def test_ranges_of_other_tools(text, ours):
         ([], "say what to edit"),
         (["--direction", "age.npz"], "--direction takes NAME=AMOUNT"),
         (["--direction", "nothing.pt=1"], "there is no direction file nothing.pt"),
-        (["--direction", "age.npz=60%"], "age is not measured in percent; give a length like 3, or a range like -4..4"),
+        (
+            ["--direction", "age.npz=60%"],
+            "age is not measured in percent; give 60y, a length like 3, or a range",
+        ),
         (
             ["--direction", "age.npz=-3..60y"],
             "both ends of age.npz -3..60y need the same unit; write 20y..60y, or -4..4",

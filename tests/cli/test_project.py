@@ -349,6 +349,17 @@ def test_whom_project_found_no_other_command_looks_for(works, photo, direction, 
     assert np.array_equal(pixels("a.png"), pixels("b.png"))
 
 
+@pytest.mark.parametrize(
+    "settings", [[("--class", 0), ("--class", 1)], [("--class", 0, "--precision", name) for name in ("fp32", "bf16")]]
+)
+def test_nobody_is_taken_for_whom_other_settings_found(stylegan, photo, here, tmp_path, settings):
+    modelfile.save(make("stylegan2", c_dim=2), here / "model.safetensors", {})
+    for words in settings:
+        result = stylegan("mix", "--coarse", photo, *words, "--model", "model.safetensors", "-o", "mix.png", "--force")
+        assert result.exit_code == 0, result.stderr
+    assert len(list((tmp_path / "cache" / "photos").iterdir())) == 2
+
+
 def test_whom_project_found_is_only_tuned(works, photo, tmp_path, monkeypatch):
     works("project", photo, "--steps", 2, "-q")
     with monkeypatch.context() as found:
@@ -667,6 +678,13 @@ def test_a_photo_shows_whom_its_number_says(works, party, direction):
     changed = (pixels("back.png") != pixels(party)).any(axis=2)
     assert changed[:, 560:].any() and not changed[:, :480].any()
     assert about("back.npz")["photo"]["alignment"]["face"] == 2
+
+
+def test_whoever_is_not_edited_keeps_their_place(works, party, direction, monkeypatch):
+    others, really = [], pasting.paste
+    monkeypatch.setattr(pasting, "paste", lambda *args: others.extend(args[5]) or really(*args))
+    works("edit", f"{party}#2", "--direction", f"{direction}=2", "--paste", party, "-o", "back.png", "-q")
+    assert [other.corners[:, 0].mean() < 512 for other in others] == [True]
 
 
 def test_who_is_chosen_from_a_strip_goes_back_to_their_own_place(works, party, direction):

@@ -157,7 +157,7 @@ class Way:
         typer.Option(
             min=1,
             max=100_000,
-            help=f"Make a film: frames from one end to the other (default {FILM_LENGTH}).",
+            help=f"Make a film: frames after the first, up to the last (default {FILM_LENGTH}).",
             show_default=False,
             rich_help_panel=WAY,
         ),
@@ -188,9 +188,9 @@ def edit(
 
     Amounts are lengths in the latent space: 1 is visible, 3 is a lot, and they can be negative. With a unit, an amount
     is what to reach, as far as scorers can tell: --age 60y, --yaw 0deg, --hair 80%. Several edits add up. A range like
-    -4..4 makes a strip of --steps faces, or a film if --out names one, or its --frames as pictures if --out is a
-    folder; a single amount beside it holds. Every edit reports its cost: how far the person now is from the average
-    face and, if scorers are installed, what else changed.
+    -4..4 makes a strip of --steps faces, or a film if --out names one, or a film's --frames as pictures if --out is a
+    folder; an attribute with a single amount stays the same throughout. Every edit reports its cost: how far the person
+    now is from the average face and, if scorers are installed, what else changed.
 
     Examples: stylegan edit dany --age 3 --smile -1; stylegan edit tyrion --hairline 4 --beard -2; stylegan edit tyrion
     --age -4..4 --out years.mp4; stylegan edit dany arya --direction smile.pt=2 --keep gender --steps 5; stylegan edit

@@ -42,7 +42,11 @@ def noise(
     jitter: Annotated[
         float | None,
         typer.Option(
-            metavar="EPS", min=0, max=10, help="Move z instead: G(z + EPS * N(0, 1)); w of photos.", show_default=False
+            metavar="EPS",
+            min=0,
+            max=10,
+            help="Move z instead: G(z + EPS * N(0, 1)); w if z is unknown.",
+            show_default=False,
         ),
     ] = None,
     grid: Grid = False,

@@ -191,12 +191,17 @@ def _save_comparison(studio: Studio, path: Path, shot: Shot, person: Person) -> 
     studio.write(path, captioned({"photo": shot.face, **drawn}, studio.output.size or studio.generator.resolution))
 
 
+def _counted(steps: float) -> str:
+    """How long the search was, in words."""
+    return {0: "Only a first guess", 1: "1 step"}.get(int(steps), f"{steps:g} steps")
+
+
 def _tell(found: Found) -> None:
     from stylegan_cli.cli.darkroom import likeness
 
     report = found.report
     sentence = (
-        f"Likeness: {likeness(report['distance'])}. {report['steps']} steps: perceptual distance "
+        f"Likeness: {likeness(report['distance'])}. {_counted(report['steps'])}: perceptual distance "
         f"{report['distance']:.2f} (two random faces: about 7), PSNR {report['psnr']:.1f} dB"
     )
     if "landmarks" in report:

@@ -192,6 +192,7 @@ def _lines_of_latents(latents: Latents) -> Iterator[str]:
     for key in ("photo", "report"):
         if isinstance(told := about.get(key), dict):
             known = {name: value for name, value in told.items() if isinstance(value, str | int | float)}
+            known.pop("look", None)  # a picture as text
             yield f"{key:<12}{', '.join(f'{name} {_rounded(value)}' for name, value in known.items())}"
 
 
