@@ -12,5 +12,7 @@ CONFIGS = {
 
 
 def make(family, seed=0, **options):
-    torch.manual_seed(seed)
-    return architectures.build(family, CONFIGS[family] | options, "cpu").requires_grad_(False)
+    """Draws its numbers without touching those of the caller."""
+    with torch.random.fork_rng(devices=()):
+        torch.default_generator.manual_seed(seed)
+        return architectures.build(family, CONFIGS[family] | options, "cpu").requires_grad_(False)

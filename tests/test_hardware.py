@@ -29,6 +29,13 @@ def test_bfloat16_only_where_it_pays(monkeypatch, amx, avx512, vendor, expected)
     assert hardware.choose_precision("fp32", CPU) == "fp32"
 
 
+@pytest.mark.parametrize(("has_it", "expected"), [(True, "bf16"), (False, "fp32")])
+def test_gpus_are_asked_for_bfloat16_of_their_own(monkeypatch, has_it, expected):
+    """Older ones emulate it, slowly."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or has_it)
+    assert hardware.choose_precision("auto", CUDA) == expected
+
+
 @pytest.mark.parametrize("amx", [True, False])
 def test_matrix_units(monkeypatch, amx):
     monkeypatch.setattr(hardware, "cpu_features", lambda: ["AMX"] * amx + ["AVX-512-BF16"])

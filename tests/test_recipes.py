@@ -1,10 +1,14 @@
 """Recipes: whatever a picture is made of survives the way through its file, and what is damaged is refused."""
 
+import base64
 import json
-from contextlib import nullcontext
+import tracemalloc
+import zlib
+from contextlib import nullcontext, suppress
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -20,6 +24,7 @@ from stylegan_cli.noise import MODES, Noise
 from stylegan_cli.pictures import WHOLE, Face, Heatmap, Sheet
 from stylegan_cli.pillow import CHUNK, EXIF_DESCRIPTION
 from stylegan_cli.recipes import Recipe, dumps, loads
+from stylegan_cli.tuning import Tuning, whole
 
 strengths = st.floats(0, 10)
 noises = st.builds(Noise, st.sampled_from(MODES), st.integers(0, 2**32), strengths, strengths, strengths)
@@ -213,6 +218,35 @@ def test_what_no_command_writes(path, value):
     plain = json.loads(dumps(example()))
     with pytest.raises(StyleganError, match="damaged recipe"):
         loads(json.dumps(replaced(plain, path, value)), "a.png")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_latents_that_are_not_finite(value):
+    plain = json.loads(dumps(example()))
+    rows = np.frombuffer(base64.b85decode(plain["latents"]["rows"]), "<f4").copy()
+    rows[3] = value
+    plain["latents"]["rows"] = base64.b85encode(rows.tobytes()).decode()
+    with pytest.raises(StyleganError, match=r"damaged recipe \(its latents are not finite\)"):
+        loads(json.dumps(plain), "a.png")
+
+
+def test_a_tuning_without_end_takes_little_memory():
+    """No more of it is unpacked than its shape announces."""
+    factor = torch.zeros(4, 2, dtype=torch.float16)
+    tuned = whole(Tuning({"a": (factor, factor.T)}, {}), 5)
+    plain = json.loads(dumps(Recipe(Face(torch.randn(5, 4), tuned=tuned), "m", "0", "fp32", "cpu")))
+    packer, zeros = zlib.compressobj(), bytes(1 << 20)
+    packed = b"".join([*(packer.compress(zeros) for _ in range(100)), packer.flush()])
+    plain["latents"]["tunings"][0]["a/left"][2] = base64.b85encode(packed).decode()
+    text = json.dumps(plain)
+    tracemalloc.start()
+    try:
+        with suppress(StyleganError):
+            loads(text, "a.png")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 50e6
 
 
 def test_faces_of_too_many_values(monkeypatch):

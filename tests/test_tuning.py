@@ -100,6 +100,19 @@ def test_bands_keep_their_persons_tuning(tiny, tuned):
     assert torch.equal(draw(tiny, middle), draw(tiny, everywhere))
 
 
+def test_layers_of_one_resolution_share_a_tensor(tiny):
+    """It gets the mean of their shares."""
+    own, ws = make_tuning(tiny), people.from_seed(tiny, 1, 0.7).ws
+    its = [layer.resolution == tiny.resolution_of(WEIGHT) for layer in tiny.layers]
+    first = [float(i == its.index(True)) for i in range(tiny.num_ws)]
+    found, expected = (
+        draw(tiny, people.Person("", ws, tuned=(Term(own, tuple(shares)),)))
+        for shares in (first, [1 / sum(its)] * tiny.num_ws)
+    )
+    assert sum(its) > 1
+    torch.testing.assert_close(found, expected)
+
+
 def test_children_have_half_of_each_parents(tiny, tuned):
     other = people.Person("other", tuned.ws, tuned=tuning.whole(make_tuning(tiny, 1), tiny.num_ws))
     child = blending.blend(tuned, other, torch.full((tiny.num_ws,), 0.25))

@@ -92,7 +92,7 @@ def test_interrupted_leaves_nothing(tmp_path, name):
 
 def test_an_empty_folder_stays_when_interrupted(tmp_path):
     (tmp_path / "out").mkdir()
-    with pytest.raises(StyleganError):
+    with pytest.raises(StyleganError, match="none of the 2 pictures"):
         run(photos(tmp_path / "photos", 2), tmp_path / "out", size=16)
     assert list((tmp_path / "out").iterdir()) == []
     run(tmp_path / "photos", tmp_path / "out")

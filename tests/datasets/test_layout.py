@@ -5,9 +5,11 @@ import io
 import json
 import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from on_disk import files_in
 from PIL import Image
 
 from stylegan_cli.datasets import layout
@@ -33,8 +35,7 @@ def contents(path):
         with zipfile.ZipFile(path) as archive:
             assert archive.testzip() is None
             return {name: archive.read(name) for name in archive.namelist()}
-    files = [file for file in path.rglob("*") if file.is_file()]
-    return {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
+    return files_in(path)
 
 
 @pytest.mark.parametrize("name", ["faces", "faces.zip", "faces.ZIP"])
@@ -143,6 +144,22 @@ def test_a_folder_that_was_there_stays_when_writing_fails(tmp_path, name):
     assert list(folder.iterdir()) == [folder / "mine.png"]
     assert (folder.stat().st_ino, folder.stat().st_mode) == (before.st_ino, before.st_mode)
     assert (tmp_path / "link").is_symlink()
+
+
+def test_labels_come_last_into_a_folder_that_was_there(tmp_path, monkeypatch):
+    """Whatever stops it halfway: what has none is no whole data set."""
+    moved, really = [], Path.rename
+
+    def rename(path, target):
+        moved.append(target)
+        if len(moved) > 1:
+            raise OSError("lost")
+        return really(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(OSError, match="lost"):
+        write(tmp_path, 1)
+    assert sorted(contents(tmp_path)) == ["00000/img00000000.png"]
 
 
 @pytest.mark.parametrize("name", ["faces", "faces.v2"])

@@ -9,6 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from on_disk import files_in
 from PIL import Image
 
 from stylegan_cli.datasets import layout, sharded, shards
@@ -58,9 +59,9 @@ def make(path, processes=1):
 
 def contents(folder):
     """All files with their bytes; of a manifest what it says for good."""
-    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     return {
-        name: json.loads(text)["wishes"] if name.endswith("manifest.json") else text for name, text in found.items()
+        name: json.loads(content)["wishes"] if name.endswith("manifest.json") else content
+        for name, content in files_in(folder).items()
     }
 
 
@@ -198,6 +199,17 @@ def test_killed_when_only_the_name_was_missing(tmp_path, monkeypatch):
 
 def killed(*_):
     raise KeyboardInterrupt
+
+
+def test_whoever_is_killed_after_a_picture_has_it(tmp_path, name):
+    """And its latents: both are on their way to the disk before the next one is made."""
+    dataset = begin(tmp_path / name)
+    with dataset.adding(0) as add_one:
+        for index in range(2):
+            add_one(index, picture(index), np.full(SHAPE, index + 1))
+            assert dataset.there() == index + 1
+            assert (dataset.folder / "w.npy.part").read_bytes().endswith(np.full(SHAPE, index + 1, "<f4").tobytes())
+    dataset.close()
 
 
 def test_one_process_copies_nothing(tmp_path, monkeypatch):

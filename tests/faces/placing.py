@@ -1,4 +1,4 @@
-"""Faces in known places of photos."""
+"""Faces in known places of photos, and their colours."""
 
 import numpy as np
 from PIL import Image
@@ -12,6 +12,11 @@ def placed(size, centre, edge, degrees=0.0):
     angle = np.radians(degrees)
     corners = around(np.array(centre), np.array([np.cos(angle), np.sin(angle)]) * edge / 2)
     return Alignment(tuple(map(tuple, corners.tolist())), size)
+
+
+def values(picture):
+    """Its colours, 0 to 255: `[h, w, 3]`, which can be subtracted."""
+    return np.asarray(picture, float)
 
 
 def drawn(face, size, centre, edge, degrees=0.0, colour="gray"):

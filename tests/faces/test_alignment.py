@@ -1,5 +1,6 @@
 """Where a face is in its photo, the crop of it, and the way back in the PNG."""
 
+import io
 import json
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.faces import alignment, geometry
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.detection import Detection
+from stylegan_cli.media.encode import encode
 
 CUT = Alignment(placed((300, 200), (150, 100), 120, 7).quad, (300, 200), 2, "ab" * 32)
 
@@ -210,6 +212,14 @@ def test_what_is_missing_comes_out_of_the_photo_backwards():
     columns = crop.mean(axis=(0, 2))
     assert columns[125:133].mean() > columns[113:117].mean() + 30
     assert columns[140:].max() < 130
+
+
+def test_only_the_same_photo_looks_alike(faces):
+    """Saved again, or smaller; no two of these people, however similar."""
+    for name, face in faces.items():
+        known = alignment.look(face)
+        assert alignment.is_alike(known, Image.open(io.BytesIO(encode(face.resize((100, 100)), "jpg"))))
+        assert not any(alignment.is_alike(known, other) for other in faces.values() if other is not face), name
 
 
 def test_places_on_photos_of_different_sizes_are_not_the_same():

@@ -3,12 +3,9 @@
 import numpy as np
 import pytest
 from PIL import Image
+from placing import values
 
 from stylegan_cli.faces.colours import lighting
-
-
-def values(picture):
-    return np.asarray(picture, float)
 
 
 def skin(picture):

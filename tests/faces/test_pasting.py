@@ -5,16 +5,12 @@ import tracemalloc
 import numpy as np
 import pytest
 from PIL import Image, ImageChops, ImageFilter
-from placing import drawn, placed
+from placing import drawn, placed, values
 
 from stylegan_cli.faces import alignment, geometry, pasting
 
 SIZE, CENTRE, EDGE = (360, 300), (180, 150), 160
 TURNS = [0, 25, -45, 180]
-
-
-def values(picture):
-    return np.asarray(picture, float)
 
 
 def places(cut):
@@ -223,6 +219,16 @@ def test_a_face_cut_off_keeps_the_photo_sharp(photo, centre):
     assert pasted.size == SIZE
     assert np.abs(values(pasted) - values(photo))[distance(cut) < 0.4].mean() < 3
     assert np.abs(values(pasted) - values(photo)).max() < 50
+
+
+def test_what_an_edit_changes_only_beyond_the_photo_changes_no_colour_in_it():
+    """A wall, and above the photo's edge a mirror image of it, which the edit makes red."""
+    cut = placed(SIZE, (180, 30), EDGE)
+    photo = Image.new("RGB", SIZE, WALL)
+    face = alignment.crop(photo, cut, 256)
+    edited = face.copy()
+    edited.paste((255, 0, 0), (0, 0, 256, round((EDGE / 2 - 30) / EDGE * 256) - 8))
+    assert np.abs(values(pasting.paste(photo, edited, cut, face)) - WALL).max() <= 3
 
 
 @pytest.mark.parametrize("centre", [(30, 40), (330, 150), (180, 290)])

@@ -87,7 +87,7 @@ def test_truncated_npz(tmp_path_factory, data):
     np.savez(path, w=W)
     whole = path.read_bytes()
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
-    with pytest.raises(StyleganError):
+    with pytest.raises(StyleganError, match=r"a\.npz (is empty|cannot be read as latents \(.*\)); save it again"):
         files.read(path)
 
 
@@ -127,7 +127,7 @@ def test_objects_are_never_unpickled(tmp_path, wrap):
 def test_a_pickle_called_npy_is_not_loaded(tmp_path):
     target = tmp_path / "made-by-unpickling"
     (tmp_path / "a.npy").write_bytes(pickle.dumps(Bomb(target)))
-    with pytest.raises(StyleganError):
+    with pytest.raises(StyleganError, match=r"a\.npy cannot be read as latents \(it is not a NumPy file\)"):
         files.read(tmp_path / "a.npy")
     assert not target.exists()
 

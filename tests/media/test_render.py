@@ -159,6 +159,11 @@ def test_a_heatmap_is_the_standard_deviation(tiny, faces):
     assert order[low.numpy()].max() < order[high.numpy()].min()
 
 
+def test_a_hundredth_of_a_heatmap_is_white(tiny, faces):
+    heat = pixels(render(tiny, Heatmap(faces[0].ws, Noise("random"), 5)))
+    assert 0.009 < (heat == heat.max(axis=(0, 1))).all(axis=2).mean() < 0.012
+
+
 @torch.inference_mode()
 def test_every_face_is_moved_and_turned_by_itself():
     generator = make("stylegan3").prepare(torch.device("cpu"), torch.float32)

@@ -32,6 +32,13 @@ def test_it_is_a_distance(network, picture):
     assert distance(network, picture, other) > 1
 
 
+def test_its_numbers_stay_what_they_were(network):
+    """Words for likenesses and limits of searches were chosen by them."""
+    x, tint = torch.linspace(-1, 1, 256), torch.tensor([0.9, 0.6, -0.5])[:, None, None]
+    one, other = (((a * x).sin() * (b * x[:, None]).cos() * tint)[None] for a, b in ((9, 14), (5, 23)))
+    assert distance(network, one, other) == pytest.approx(5.754, rel=0.01)
+
+
 def test_more_blur_is_more_distant(network, picture):
     blurred = [F.interpolate(F.avg_pool2d(picture, n), 256, mode="bilinear") for n in (2, 4, 8, 16)]
     distances = [distance(network, picture, one) for one in blurred]
