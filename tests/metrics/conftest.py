@@ -10,7 +10,7 @@ from drawings import drawing
 
 
 @pytest.fixture(autouse=True)
-def same_numbers():
+def same_numpy_numbers():
     """In whatever order tests run."""
     RANDOM.bit_generator.state = BEGINNING
 

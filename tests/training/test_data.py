@@ -155,6 +155,13 @@ def test_batches_are_the_pictures_at_their_places(pictures):
         assert torch.equal(image, expected.flip(2) if mirrored else expected)
 
 
+def test_what_was_read_for_others_is_not_taken(pictures):
+    loader = Loader(Pictures(pictures, None), 0, mirror=False)
+    expected = loader.take(range(4, 8), CPU).images
+    loader.start(range(4))
+    assert torch.equal(loader.take(range(4, 8), CPU).images, expected)
+
+
 def test_without_room_for_a_cache(pictures, monkeypatch):
     cached = Pictures(pictures, None)
     monkeypatch.setattr(data, "CACHE", 0)

@@ -41,6 +41,54 @@ def test_it_learns(trained, faces):
     assert held_out[-1] == pytest.approx(training.evaluate(encoder, *faces, range(101, 112)))
 
 
+def test_its_unit_is_the_typical_distance_from_the_mean(trained, tiny, faces):
+    distances = faces[1] - tiny.w_avg
+    assert trained[0].scale.item() == pytest.approx(distances.square().mean().sqrt().item())
+
+
+class Small(torch.nn.Module):
+    """Stands for the encoder, where it does not matter what is learned."""
+
+    def __init__(self, w_dim):
+        super().__init__()
+        self.trunk, self.out, self.scale = torch.nn.Linear(3, 3), torch.nn.Linear(3, w_dim), torch.ones(())
+
+    def forward(self, images):
+        return self.out(self.trunk(images.mean(dim=(2, 3))))
+
+
+@pytest.fixture
+def small(tiny, monkeypatch):
+    """Encoders are `Small`, and nobody looks at the pictures held out."""
+    monkeypatch.setattr(training, "_new_encoder", lambda _generator, w: Small(w.shape[1]))
+    monkeypatch.setattr(training, "evaluate", lambda *_: 0.0)
+
+
+def test_held_out_pictures_are_not_learned(tiny, faces, small):
+    read = []
+
+    class Noted(list):
+        def __getitem__(self, index):
+            read.append(index)
+            return super().__getitem__(index)
+
+    training.train(tiny, Noted(faces[0]), faces[1], Settings(epochs=2, batch=16), lambda *_: None)
+    assert len(read) == 2 * 96
+    assert max(read) < 101
+
+
+def test_rates_rise_then_fall_as_a_cosine_and_the_trunks_are_lower(tiny, faces, small, monkeypatch):
+    made, rates = [], []
+    optimiser = training._optimiser
+    monkeypatch.setattr(training, "_optimiser", lambda *how: made.append(optimiser(*how)) or made[0])
+    monkeypatch.setattr(training, "WARM_UP", 4)
+    training.train(
+        tiny, *faces, Settings(epochs=2, batch=16, rate=0.1),
+        lambda *_: rates.append([group["lr"] for group in made[0].param_groups]),
+    )  # fmt: skip
+    assert [rates[i] for i in (0, 6, 11)] == [pytest.approx([0.3 * rate, rate]) for rate in (0.025, 0.05, 0.00170371)]
+
+
 def test_its_file_keeps_it(trained, tiny, faces, tmp_path):
     encoder, _ = trained
     encoders.save(encoder, tmp_path / "e.safetensors", {"pictures": 112})
@@ -125,6 +173,24 @@ def test_disturbed_pictures_stay_pictures_and_differ(size):
     assert disturbed.shape == images.shape
     assert disturbed.abs().max() <= 1
     assert (disturbed[0] - disturbed[1]).abs().mean() > 0.05
+
+
+def test_disturbances_move_a_face_a_little(monkeypatch):
+    seen = []
+    monkeypatch.setattr(training, "_move", lambda images, *how: seen.append(how) or images)
+    disturb(torch.zeros(500, 3, 8, 8))
+    shift, scale, angle = seen[0]
+    for values, most in ((shift, 0.03), (scale - 1, 0.04), (angle, 0.05)):
+        assert [values.min().item(), values.max().item()] == pytest.approx([-most, most], rel=0.1)
+
+
+def test_disturbances_cover_a_fifth_of_the_faces():
+    """With grey, which no other disturbance of a bright picture makes."""
+    disturbed = disturb(torch.full((500, 3, 32, 32), 0.95))
+    grey = (disturbed == 0).all(dim=1)
+    assert grey.any(dim=(1, 2)).float().mean().item() == pytest.approx(0.2, abs=0.05)
+    assert grey.any(dim=1).sum(dim=1).max() <= 32 / 3 + 1
+    assert grey.any(dim=2).sum(dim=1).max() <= 32 / 3 + 1
 
 
 def test_it_learns_from_disturbed_pictures_and_keeps_a_running_average(tiny, faces, monkeypatch):

@@ -1,6 +1,8 @@
 """The loop: what it learns, what it keeps, and that going on is the same as never having stopped."""
 
 import copy
+import itertools
+import time
 from dataclasses import asdict
 
 import pytest
@@ -9,7 +11,7 @@ from small_trainers import learned, steps, trainer_of
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.hardware import PRECISIONS
-from stylegan_cli.training import checkpoints, losses, networks
+from stylegan_cli.training import checkpoints, loop, losses, networks
 from stylegan_cli.training.data import DamagedError
 from stylegan_cli.training.loop import MEASURED, SMALLEST_SCALE, Moment, Pace, train
 
@@ -135,6 +137,15 @@ def test_augmentation_is_steered_by_real_scores(pictures):
     assert trainer.state.progress.seen == 0
 
 
+def test_augmentation_is_steered_by_the_signs_of_the_last_four_steps(pictures, monkeypatch):
+    trainer, steered = trainer_of(pictures, aug="ada", ada_kimg=0.1, target=0.3), []
+    monkeypatch.setattr(loop, "steered", lambda *how: steered.append(how) or 0.125 * len(steered))
+    signs = [steps(trainer, 1).sums[MEASURED.index("sign_real"), 0].item() for _ in range(8)]
+    first, second = sum(signs[:4]) / 32, sum(signs[4:]) / 32
+    assert steered == [(0, first, 0.3, 0.032, 0.1), (0.125, second, 0.3, 0.032, 0.1)]
+    assert trainer.state.progress.p == 0.25
+
+
 def test_augmentation_waits_for_the_generator(pictures):
     """Which a new discriminator tells from pictures at once, without knowing any by heart."""
     found = probabilities(trainer_of(pictures, aug="ada", ada_kimg=0.1, target=-2.0, warmup_kimg=0.05))
@@ -208,6 +219,16 @@ def test_a_tick_tells_the_learning_rates_of_its_resolution(pictures):
     """Without what lazy regularisation makes of them."""
     ticks = ticks_of(trainer_of(pictures, cfg="stylegan1", glr="8:0.001,16:0.002", dlr="0.003"), 0.032, 0.016)
     assert [(tick.resolution, tick.glr, tick.dlr) for tick in ticks] == [(8, 0.001, 0.003), (16, 0.002, 0.003)]
+
+
+def test_a_tick_tells_of_its_own_time_alone(pictures, monkeypatch):
+    """Whenever somebody looks at the clock, a second has passed: training waits for one in each step."""
+    trainer = trainer_of(pictures)
+    monkeypatch.setattr(time, "perf_counter", itertools.count().__next__)
+    ticks = ticks_of(trainer, 0.048, 0.024)
+    found = [(tick.images_per_second * tick.seconds, tick.wait * tick.seconds) for tick in ticks]
+    assert found == [pytest.approx((24, 3))] * 2
+    assert all(tick.seconds > 3 for tick in ticks)
 
 
 @pytest.mark.parametrize("pl_weight", [2.0, 0.0])

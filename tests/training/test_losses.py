@@ -119,3 +119,13 @@ def test_style_mixing(active):
     assert mixed[:, active - 1].mean().item() == pytest.approx(0.9, abs=0.03)
     assert mixed[:, :active].sum(dim=1).unique().tolist() == list(range(active))
     assert torch.equal(losses.mixed_styles(ws, other, 0.0, active), ws)
+
+
+def test_path_lengths_are_those_of_the_layers_in_use():
+    ws, directions, weights = torch.randn(3, 6, 5), torch.randn(3, 3, 4, 4), torch.randn(20, 48)
+
+    def lengths(ws):
+        images = (ws.requires_grad_()[:, :4].flatten(1) @ weights).view(3, 3, 4, 4)
+        return losses.path_lengths(images, ws, directions, 4)
+
+    torch.testing.assert_close(lengths(ws), lengths(ws[:, :4].clone()))

@@ -1,15 +1,18 @@
 """From presets and wishes to options."""
 
 import re
+from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
 import torch
 from small_trainers import CPU
 
 from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.importers import Checkpoint, Network
 from stylegan_cli.training import presets
 from stylegan_cli.training.data import Pictures
-from stylegan_cli.training.networks import Start
+from stylegan_cli.training.networks import Start, sizes_of
 from stylegan_cli.training.options import Options
 from stylegan_cli.training.state import begin
 
@@ -106,6 +109,52 @@ def test_the_paper_preset_is_that_of_its_paper(found):
     assert (one.batch, one.batch_at(16), one.glr[:5]) == ("8:256,16:128,32:64,64:32", 128, "0.001")
     assert (two.batch, two.glr) == ("32", "0.002")
     assert presets.values_of("paper", "stylegan1", 1024)["cbase"] == 16384
+
+
+USUAL = {
+    "seed": 0, "ema_rampup": 0.05, "mixing": 0.9, "pl_weight": 0.0, "first_res": 8, "stable_kimg": "600",
+    "fade_kimg": "600", "mirror": False, "aug": "none", "p": 0.0, "augpipe": "bgc", "target": 0.6, "ada_kimg": 500.0,
+    "freezed": 0, "warmup_kimg": 0.0, "precision": "fp32", "cmax": 512, "map_depth": 8, "latent": 512, "mbstd_group": 4,
+    "kimg": 25000.0, "tick": 4.0,
+}  # fmt: skip
+PAPER = {"cbase": 16384, "gamma": "10", "ema_kimg": 10.0, "ema_rampup": None, "mirror": True}
+GROWN = "0.001,128:0.0015,256:0.002,512:0.003"
+RUNS = {
+    ("auto", "stylegan2", 256): {
+        "batch": "16", "batch_gpu": "8", "glr": "0.0025", "dlr": "0.0025", "gamma": "0.8192", "ema_kimg": 5.0,
+        "pl_weight": 2.0, "aug": "ada", "cbase": 16384, "map_depth": 2,
+    },
+    ("paper", "stylegan1", 256): PAPER | {
+        "batch": "8:256,16:128,32:64,64:32", "batch_gpu": "8:128,16:64,32:32,64:16", "glr": GROWN, "dlr": GROWN,
+    },
+    ("paper", "stylegan2", 256): PAPER | {
+        "batch": "32", "batch_gpu": "16", "glr": "0.002", "dlr": "0.002", "pl_weight": 2.0,
+    },
+    ("laptop", "stylegan1", 64): {
+        "batch": "16", "batch_gpu": "8", "glr": "0.002", "dlr": "0.002", "gamma": "8:0.5,16:0.3,32:0.2,64:0.1",
+        "ema_kimg": 5.0, "stable_kimg": "8:40,16:40,32:60", "fade_kimg": "16:20,32:30,64:30", "mirror": True,
+        "cbase": 2048, "cmax": 128, "latent": 256, "kimg": 380.0, "tick": 1.0,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_what_a_preset_makes_of_nothing_said(run):
+    preset, cfg, pixels = run
+    nothing = SimpleNamespace(resolution=pixels, c_dim=0, fingerprint="")
+    options = planned(nothing, preset, **({"cfg": cfg} if preset == "paper" else {}))
+    pace = presets.pace(preset, cfg, pixels)
+    fixed = {"cfg": cfg, "data": "", "resolution": pixels, "c_dim": 0, "resume": ""}
+    found = asdict(options) | sizes_of(options) | {"kimg": pace.kimg, "tick": pace.tick}
+    del found["generator"], found["discriminator"]
+    assert found == USUAL | RUNS[run] | fixed
+
+
+@pytest.mark.parametrize(("lod", "pixels"), [(0.0, 16), (0.5, 8), (1.0, 8), (2.0, 4)])
+def test_a_model_that_was_still_growing_goes_on_from_there(found, lod, pixels):
+    config = planned(found, cfg="stylegan1", cbase=128, cmax=8).generator | {"lod": lod}
+    growing = Checkpoint("", Network("stylegan1", config, {}), None)
+    assert presets.plan(found, {}, "auto", ("x", growing), 1, CPU).first_res == pixels
 
 
 @pytest.mark.parametrize(

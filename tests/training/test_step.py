@@ -41,6 +41,7 @@ class Maker(nn.Module):
         return w[:, None].expand(-1, len(self.layers), -1)
 
     def synthesize(self, ws, noise):
+        assert noise is None  # drawn anew for every picture
         self.styles.append(ws.detach())
         return (self.scale * ws.mean(dim=(1, 2)))[:, None, None, None].expand(-1, 3, PIXELS, PIXELS)
 
@@ -114,12 +115,13 @@ def test_the_discriminator_learns_to_tell():
     torch.testing.assert_close(after, theta - 0.1 * 16 / 17 * (doubt - belief))
 
 
-def test_r1_weighs_half_of_gamma_and_sixteen_times_as_much_every_sixteenth_step():
+@pytest.mark.parametrize(("kimg", "gamma"), [(3, 0.3), (3.5, 0.6)], ids=["8 pixels", "16 pixels"])
+def test_r1_weighs_half_of_gamma_and_sixteen_times_as_much_every_sixteenth_step(kimg, gamma):
     """The gradient at any picture is theta. Black pictures, real and generated, teach nothing else."""
-    trainer = trainer_of(torch.zeros(4, 3, PIXELS, PIXELS), gamma="0.3", glr="0")
+    trainer = growing(torch.zeros(4, 3, PIXELS, PIXELS), kimg, gamma="8:0.3,16:0.6", glr="0")
     trainer.state.generator.scale.data.zero_()
     _, theta, _, after = stepped(trainer)
-    torch.testing.assert_close(after, theta - 0.1 * 16 / 17 * (0.3 / 2 * 16) * 2 * theta)
+    torch.testing.assert_close(after, theta - 0.1 * 16 / 17 * (gamma / 2 * 16) * 2 * theta)
     assert trainer.sums[MEASURED.index("r1")].tolist() == pytest.approx([4 * theta.square().sum().item(), 4])
 
 
@@ -232,6 +234,14 @@ def test_real_pictures_are_no_sharper_than_the_networks(kimg, expected):
     assert len(judged) >= 2
     for i, images in enumerate(judged):
         torch.testing.assert_close(images, expected(reals)[order][4 * (i % 2) :][:4])
+
+
+@pytest.mark.parametrize(("kimg", "glr", "dlr"), [(3, 0.1, 0.3), (3.5, 0.2, 0.6)], ids=["8 pixels", "16 pixels"])
+def test_networks_learn_at_the_rates_of_the_resolution(kimg, glr, dlr):
+    trainer = growing(noise(), kimg, glr="8:0.1,16:0.2", dlr="8:0.3,16:0.6")
+    trainer.step()
+    rates = [adam.param_groups[0]["lr"] for adam in (trainer.state.g_adam, trainer.state.d_adam)]
+    assert rates == pytest.approx([glr, dlr * 16 / 17])
 
 
 def test_styles_mix_among_the_layers_that_are_there():
