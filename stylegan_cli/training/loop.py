@@ -256,7 +256,7 @@ class Trainer:
         """Gathers what all processes measured in this step, and acts on it."""
         noted, progress = self.world.add(self._noted).cpu(), self.state.progress
         self.asked_to_stop = bool(noted[-1, 0])
-        self.sums = noted[:-1]
+        self.sums = noted[:-1].clone()  # on a CPU it would be the next step's, too
         if not self.sums.isfinite().all():
             raise StyleganError(f"the losses are not finite after {progress.kimg:.1f} kimg; {WAY_OUT}")
         if self.state.scaler.get_scale() < SMALLEST_SCALE:

@@ -116,7 +116,7 @@ def test_a_photo_that_cannot_be_read_does_not_stop_the_others(apply, monkeypatch
         ("[[edit]]", "edit 1 in edits/recipe.toml moves nothing"),
         ("[[edit]]\nage = '60'", "age of edit 1 in edits/recipe.toml is '60'; an amount is a number"),
         ("[[edit]]\nage = '20y..60y'", "is '20y..60y'; an amount is a number"),
-        ("[[edit]]\nage = '60 years'", "is '60 years'; an amount is a number"),
+        ("[[edit]]\nage = '60 rad'", "is '60 rad'; an amount is a number"),
         ("[[edit]]\nage = '3'", "age of edit 1 in edits/recipe.toml is '3'; an amount is a number"),
         ("[[edit]]\nage = true", "age of edit 1 in edits/recipe.toml is True"),
         ("[[edit]]\nage = nan", "is nan; an amount is a number"),
