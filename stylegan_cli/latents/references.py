@@ -134,8 +134,8 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
 
 
 def _captioned(caption: str, captions: Sequence[str]) -> list[int]:
-    """Which faces of a sheet have this caption; if none has, those that have it in other letters, or with a plus sign:
-    `Smile 1.5` is `smile +1.5`."""
+    """Which faces of a sheet have this caption; if none has, those that have it in other letters, or with a plus sign or
+    spaces around it: `Smile 1.5` is `smile +1.5`, `jon+dany` is `jon + dany`."""
     for spelled in (str, _loosely):
         if found := [i for i, other in enumerate(captions) if spelled(other) == spelled(caption)]:
             return found
@@ -143,7 +143,7 @@ def _captioned(caption: str, captions: Sequence[str]) -> list[int]:
 
 
 def _loosely(caption: str) -> str:
-    return re.sub(r"\+(?=\d)", "", folded(caption))
+    return re.sub(r"(?<!\w)\+(?=\d)", "", folded(caption)).replace(" + ", "+")
 
 
 def _numbers(count: int, captions: Sequence[str], first: int) -> Sequence[int]:

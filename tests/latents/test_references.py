@@ -323,7 +323,8 @@ def test_faces_of_the_figure_are_called_by_row_and_column(tiny, resolve, here):
     save_picture(tiny, here / "mix.png", figure)
     for text, face in (("2", figure.rows[0][1]), ("4", figure.rows[1][0]), ("jon", figure.rows[2][0])):
         assert torch.equal(resolve(f"mix.png#{text}").ws, face.ws)
-    assert torch.equal(resolve("mix.png#jon + 4").ws, figure.rows[2][2].ws)
+    for text in ("jon + 4", "Jon+4"):
+        assert torch.equal(resolve(f"mix.png#{text}").ws, figure.rows[2][2].ws)
     with pytest.raises(UsageError, match=r"8 people, captioned 2, 4, 4, 4 \+ 2, 4 \+ 4, jon, jon \+ 2, jon \+ 4$"):
         resolve("mix.png#1")
 
