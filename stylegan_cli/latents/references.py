@@ -134,8 +134,8 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
 
 
 def _captioned(caption: str, captions: Sequence[str]) -> list[int]:
-    """Which faces of a sheet have this caption; if none has, those that have it in other letters, or with a plus sign or
-    spaces around it: `Smile 1.5` is `smile +1.5`, `jon+dany` is `jon + dany`."""
+    """Which faces of a sheet have this caption; if none has, those that have it in other letters, with a plus sign, or
+    with spaces around it: `Smile 1.5` is `smile +1.5`, `jon+dany` is `jon + dany`."""
     for spelled in (str, _loosely):
         if found := [i for i, other in enumerate(captions) if spelled(other) == spelled(caption)]:
             return found
