@@ -31,7 +31,7 @@ SAME = {
     "train --aug": {"noaug": "--aug=none"},
     "train --cfg": {"auto": ""},
     "train --gamma": {"auto": ""},
-    "train --metrics": {"None": "--metrics=none"},
+    "train --metrics": {"none": "--metrics=none"},
     "train --resume": {"noresume": ""},
     "project --save-video": _switch("--save-video", ""),
     "interpolate --noise-mode": {"const": ""},

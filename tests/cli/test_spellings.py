@@ -58,6 +58,7 @@ def test_a_dry_run_prints_the_pace_that_a_run_would_have(planned):
         ("--cond=yes", "c_dim", 2),
         ("--cond on", "c_dim", 2),
         ("--cond False", "c_dim", 0),
+        ("--gamma=auto", "gamma", "0.0016"),
         ("--fp32=1", "precision", "fp32"),
         ("--aug=noaug", "aug", "none"),
         ("--cfg=auto", "cfg", "stylegan2"),
@@ -70,6 +71,11 @@ def test_a_dry_run_prints_the_pace_that_a_run_would_have(planned):
 )
 def test_train_as_nvidia_spells_it(planned, said, option, value):
     assert planned(*said.split())[option] == value
+
+
+@pytest.mark.parametrize("said", ["--metrics None", "--metrics=NONE", "--metrics none"])
+def test_no_metrics_in_any_letters(said):
+    assert spelled(["train", *said.split()]) == ["train", "--metrics=none"]
 
 
 def test_underscores_reach_every_command(stylegan, here):
