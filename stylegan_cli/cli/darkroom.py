@@ -122,6 +122,7 @@ def remember(studio: Studio, shot: Shot, wanted: Wanted, someone: Person) -> Non
     kept = _place(studio, shot.photo)
     if wanted.tune:
         _keep(studio, kept, someone)
+        _halfway(kept).unlink(missing_ok=True)
     elif _remembered(studio, kept) is None:
         _keep(studio, _halfway(kept), replace(someone, photo=shot.about()))
 

@@ -144,12 +144,14 @@ def split_names(text: str | None) -> list[str]:
 
 def parse_amounts(name: str, text: str) -> Amounts:
     """`3`, `+3`, `-1.5`, or a range: `-4..4`; with a unit, `60y`, `0deg`, `20%..80%`."""
-    plain = text
+    plain = text.strip().lower()
     for words, ours in SPOKEN.items():
         plain = re.sub(words, ours, plain)
     match = re.fullmatch(rf"{AMOUNT}(?:\.\.(?!\.){AMOUNT})?", plain)
-    if match is None and (ends := re.fullmatch(rf"(?P<first>{AMOUNT})[-:,](?P<last>{AMOUNT})", plain)):
-        raise UsageError(f"the amount of {name} is {text!r}; write {ends['first']}..{ends['last']} for a range")
+    if match is None and (ends := re.fullmatch(f"{AMOUNT}[-:]{AMOUNT}", plain)):
+        first, unit, second, other = (part or "" for part in ends.groups())
+        unit = unit or other
+        raise UsageError(f"the amount of {name} is {text!r}; write {first}{unit}..{second}{unit} for a range")
     if match is None:
         raise UsageError(
             f"the amount of {name} must be a number like 3 or -1.5, a range like -4..4, or what to reach, like 60y, "

@@ -61,14 +61,14 @@ def resolve(text: str, generator: Generator, known: Mapping[str, Path]) -> Direc
             ours = f"; {path.stem} is one of the model's own directions" if path.stem in known else ""
             raise UsageError(f"there is no direction file {path}{ours}")
         return read(path, generator, number)
-    text = text if text in known else text.replace("_", "-")  # as options may be written
-    if text not in known:
+    name = text if text in known else text.replace("_", "-")  # as options may be written
+    if name not in known:
         have = f"has {', '.join(known)}" if known else "has none yet"
         raise UsageError(
             f"there is no direction {text!r}{suggestion(text, known)}: {generator.origin.name} {have}; find more with "
             "'stylegan directions', or give a file"
         )
-    return read(known[text], generator)
+    return read(known[name], generator)
 
 
 def located(text: str) -> tuple[Path, int | None]:

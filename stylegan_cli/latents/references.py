@@ -119,9 +119,8 @@ def resolve(text: str, generator: Generator, psi: float, cast: Mapping[str, Path
             return 0
         if found := _captioned(number, captions):
             if len(found) > 1 and not number.isdecimal():  # the same seed is the same face
-                raise UsageError(
-                    f"{len(found)} faces on {name} are captioned {number}; count them instead, from {name}#1"
-                )
+                way = f"; count them instead, from {name}#1" if numbers else ", which does not tell them apart"
+                raise UsageError(f"{len(found)} faces on {name} are captioned {number}{way}")
             return found[0]
         if number.isdecimal() and len(number) <= LONGEST and int(number) in numbers:
             return numbers.index(int(number))
@@ -148,16 +147,13 @@ def _loosely(caption: str) -> str:
 
 def _numbers(count: int, captions: Sequence[str], first: int) -> Sequence[int]:
     """The numbers of people: those that all captions are (seeds), or the different ones that all end in, or else their
-    places; none if some captions are numbers, which would be taken for places, and everybody has a caption."""
+    places; none if only some captions are numbers, which would be taken for places."""
     ends = [re.fullmatch(rf"(.*[ #])?(\d{{1,{LONGEST}}})", caption) for caption in captions]
     numbers = [int(end[2]) for end in ends if end]
     are_clear = len(set(numbers)) == len(numbers) or all(map(str.isdecimal, captions))
     if numbers and are_clear and len(numbers) == len(captions):
         return numbers
-    others = [caption for caption in captions if not caption.isdecimal()]
-    if len(others) < len(captions) and "" not in others and len(set(others)) == len(others):
-        return ()
-    return range(first, first + count)
+    return () if any(map(str.isdecimal, captions)) else range(first, first + count)
 
 
 def _contents(count: int, captions: Sequence[str], first: int) -> str:

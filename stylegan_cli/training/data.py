@@ -22,7 +22,6 @@ from stylegan_cli.datasets.sources import BROKEN_MEMBER, MEND, open_source, pict
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.decoding import UnusableError, size_of
 from stylegan_cli.pillow import BROKEN_PICTURE
-from stylegan_cli.processors import in_order
 from stylegan_cli.training.randomness import seed_of
 
 FEWEST = 16
@@ -134,7 +133,7 @@ class Pictures:
     def _common_size(self, on_checked: Callable[[int, int], None]) -> int:
         """Pixels per edge, from the files' headers; also fills `_checksums`."""
         first = None
-        for name, (width, height, checksum) in zip(self._names, in_order(self._look_at, self._names), strict=True):
+        for name, (width, height, checksum) in zip(self._names, map(self._look_at, self._names), strict=True):
             self._checksums.append(checksum)
             on_checked(len(self._checksums), len(self._names))
             if width != height:

@@ -371,6 +371,12 @@ def test_whom_project_found_is_only_tuned(works, photo, tmp_path, monkeypatch):
     assert (pixels("later.png") == pixels("at-once.png")).all()
 
 
+def test_who_is_tuned_is_not_kept_untuned(works, photo, tmp_path):
+    for words in ((), ("--tune",)):
+        works("project", photo, "--steps", 2, *words, "--force", "-o", "me.npz", "-q")
+        assert len(list((tmp_path / "cache" / "photos").iterdir())) == 1
+
+
 @pytest.mark.parametrize(
     "words", [("--tune", "--seed", 3), ("--seed", 3), ("--tune", "--space", "w"), ("--tune", "--aligned")]
 )
@@ -687,7 +693,7 @@ def test_whoever_is_not_edited_keeps_their_place(works, party, direction, monkey
     assert [other.corners[:, 0].mean() < 512 for other in others] == [True]
 
 
-def test_who_is_chosen_from_a_strip_goes_back_to_their_own_place(works, party, direction):
+def test_who_is_chosen_from_a_strip_goes_back_to_their_own_place(works, stylegan, party, direction):
     move = ("--direction", f"{direction}=0..2")
     works("edit", f"{party}#2", *move, "--steps", 3, "-o", "strip.png", "--save-latents", "-q")
     works("edit", f"{party}#1-2", *move, "--steps", 3, "-o", "two.png", "--save-latents", "-q")
@@ -696,6 +702,7 @@ def test_who_is_chosen_from_a_strip_goes_back_to_their_own_place(works, party, d
         changed = (pixels("back.png") != pixels(party)).any(axis=2)
         assert changed[:, 560:].any() and not changed[:, :480].any(), person
         assert "was not found" not in told
+    assert stylegan("show", "two.npz").stdout.count("photo       file party.png") == 6
     works("paste", "two.png#3", "two.npz#5", party, "-o", "both.png", "-q")
     changed = (pixels("both.png") != pixels(party)).any(axis=2)
     assert changed[:, 560:].any() and changed[:, :480].any()

@@ -145,8 +145,8 @@ def _years(age: str) -> Amounts:
     if years.start is not None:
         from stylegan_cli.operations.reaching import MOST
 
-        are_years = years.unit is None and years.stop > MOST  # whoever wrote 4..28
-        ages = f"{years.start:g}y..{years.stop:g}y" if are_years else age
+        unit = "y" if years.unit or years.stop > MOST else ""  # 4..28 are years, too
+        ages = f"{years.start:g}{unit}..{years.stop:g}{unit}"
         raise UsageError(
             f"--age {age}: children have one age here, like 8y; to see one grow up: stylegan edit family/child.png "
             f"--age {ages} --layers all"

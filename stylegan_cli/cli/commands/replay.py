@@ -190,10 +190,17 @@ def _lines_of_latents(latents: Latents) -> Iterator[str]:
     if any(latents.tuned):
         yield "tuned       the model changes a little for them"
     for key in ("photo", "report"):
-        if isinstance(told := about.get(key), dict):
-            known = {name: value for name, value in told.items() if isinstance(value, str | int | float)}
-            known.pop("look", None)  # a picture as text
-            yield f"{key:<12}{', '.join(f'{name} {_rounded(value)}' for name, value in known.items())}"
+        told = about.get(key)
+        for one in told if isinstance(told, list) else [told]:
+            if isinstance(one, dict):
+                yield f"{key:<12}{', '.join(_facts_in(one))}"
+
+
+def _facts_in(told: Mapping[str, Any]) -> Iterator[str]:
+    """What can be said in a word or a number; a look is a picture."""
+    for name, value in told.items():
+        if name != "look" and isinstance(value, str | int | float):
+            yield f"{name} {_rounded(value)}"
 
 
 def _rounded(value: str | float) -> str:
