@@ -19,7 +19,7 @@ def choose_device(asked: str) -> torch.device:
     """`auto` takes CUDA if there is one, else the CPU. Apple's MPS must be asked for: its pictures are not verified."""
     if asked not in ("auto", "cuda", "mps", "cpu"):
         number = asked.removeprefix("cuda:")
-        how = f"; use cuda, with CUDA_VISIBLE_DEVICES={number} before the command" if number.isdecimal() else ""
+        how = f"; use cuda, and set CUDA_VISIBLE_DEVICES={number}" if number.isdecimal() else ""
         raise UsageError(f"there is no device {asked!r}; devices are auto, cpu, cuda and mps{how}")
     available = [name for name in ("cuda", "mps", "cpu") if has_device(name)]
     if asked == "auto":

@@ -93,14 +93,22 @@ def _aim(generator: Generator, name: str, amount: Amounts) -> Aim:
     from stylegan_cli.scorers.scores import SCORES
 
     if name not in SCORES or SCORES[name].unit != amount.unit:
-        words = [word for word, unit in UNITS.items() if name in SCORES and SCORES[name].unit == unit]
-        instead = f"{amount.stop:g}{words[0]}, a" if words else "a"
+        own = unit_of(name)
+        instead = f"{amount.stop:g}{own}, a" if own else "a"
         raise UsageError(
             f"{name} is not measured in {_spoken(amount.unit)}; give {instead} length like 3, or a range like -4..4"
         )
     runtime.demand()
     check_visible(generator, "scores need", f"give {name} a length like 3")
     return Aim(name, SCORES[name].unit, amount.stop, amount.start)
+
+
+def unit_of(name: str) -> str:
+    """The unit in which amounts of a direction can be given, as it is written: y, deg or %; empty if there is none."""
+    from stylegan_cli.scorers.scores import SCORES
+
+    measured = SCORES[name].unit if name in SCORES else ""
+    return next((word for word, unit in UNITS.items() if unit == measured), "")
 
 
 def _spoken(unit: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stylegan_cli.cli.console import fetch, progress, tell
-from stylegan_cli.cli.edits import UNITS
+from stylegan_cli.cli.edits import UNITS, unit_of
 from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.people import Person
@@ -13,7 +13,7 @@ from stylegan_cli.media.render import render
 from stylegan_cli.operations import drift, editing
 from stylegan_cli.operations.editing import Edit
 from stylegan_cli.operations.reaching import MOST, NEAR, reached
-from stylegan_cli.scorers.scores import SCORES, Scorers
+from stylegan_cli.scorers.scores import Scorers
 
 MISSED = 4 * NEAR  # a difference that the user should know of
 UNBEARABLE = 2.0  # typical distances that no face survives
@@ -84,12 +84,10 @@ def _check_bearable(studio: Studio, edits: Sequence[Edit]) -> None:
 def _with_unit(edit: Edit) -> str:
     """What an amount would mean with a unit, if the score has one: who asks for 60 means years."""
     name = edit.direction.name
-    measured = {unit: word for word, unit in UNITS.items() if name in SCORES and SCORES[name].unit == unit}
+    if not (unit := unit_of(name)):
+        return ""
     ends = [edit.stop] if edit.start in (0, edit.stop) else [edit.start, edit.stop]
-    return "".join(
-        f"; for {edit.stop:g} {unit}, give --{name} {'..'.join(f'{end:g}{word}' for end in ends)}"
-        for unit, word in measured.items()
-    )
+    return f"; for {edit.stop:g} {UNITS[unit]}, give --{name} {'..'.join(f'{end:g}{unit}' for end in ends)}"
 
 
 def _tell_if_missed(person: Person, wanted: Edit, own: Edit) -> None:

@@ -24,7 +24,7 @@ from stylegan_cli.importers.unpickle import Record
 from stylegan_cli.modelfile import digest
 
 MOST_TOLD = 8  # keys in a sentence
-LATENTS = ("w", "ws", "latent", "latents", "dlatents")  # the keys of a lone tensor of latents, as in a .npz
+LATENT_KEYS = ("w", "ws", "latent", "latents", "dlatents")  # under which projects store latents; the first counts
 KNOWN = "NVIDIA's .pkl, rosinality's .pt, genforce's .pth and this tool's .safetensors files"
 # The first bytes, in lower case and without leading space, of other things that are often mistaken for models.
 STRANGERS = {
@@ -72,9 +72,9 @@ def _factors(value: object) -> Stored | None:
 
 
 def _only(value: object, size: int) -> Tensor:
-    """The only tensor, alone or under a key of LATENTS; or `_several`, as one. `size` is the file's, in bytes."""
+    """The only tensor, alone or under one of LATENT_KEYS; or `_several`, as one. `size` is the file's, in bytes."""
     if isinstance(value, dict):
-        value = next((value[key] for key in LATENTS if isinstance(value.get(key), Stored | list | tuple)), value)
+        value = next((value[key] for key in LATENT_KEYS if isinstance(value.get(key), Stored | list | tuple)), value)
     if isinstance(value, Stored):
         return value.tensor()
     latents = _several(value)

@@ -126,7 +126,7 @@ def _read_npz(path: Path, generator: Generator, number: int | None) -> Direction
     with files.reading(path, "a direction"), files.open_npz(path) as arrays:
         if set(arrays) >= GANSPACE:
             return _foreign(generator, _components(arrays, path), path, number)
-        if len(arrays) == 1 and not set(arrays) & set(files.KEYS):  # a lone w is a person
+        if len(arrays) == 1 and not set(arrays) & set(importers.LATENT_KEYS):  # a lone w is a person
             (alone,) = arrays.values()
             return _foreign(generator, alone, path, number)
         if "direction" not in arrays or "about" not in arrays:

@@ -23,6 +23,7 @@ from stylegan_cli import importers
 from stylegan_cli.errors import MALFORMED, StyleganError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Origin
+from stylegan_cli.importers import LATENT_KEYS
 from stylegan_cli.noise import Noise
 from stylegan_cli.tuning import Term, Tuned, Tuning
 
@@ -30,7 +31,6 @@ ENDINGS = (".npy", ".npz")
 TORCH = (".pt", ".pth")
 # A million W latents of size 512; more in a file is a mistake or an attack.
 MAX_BYTES = 2 << 30
-KEYS = ("w", "ws", "latent", "latents", "dlatents")
 UNNAMED = "arr_0"  # the key that np.savez gives to the only array
 # What zips and headers raise that are damaged.
 BROKEN = (*MALFORMED, zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, SyntaxError, tokenize.TokenError)
@@ -188,8 +188,8 @@ def _read_npz(path: Path) -> Latents:
 
 
 def _key_of(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
-    """Under which of KEYS the latents are. Raises StyleganError if there are none."""
-    for key in (*KEYS, UNNAMED) if len(arrays) == 1 else KEYS:
+    """Under which of LATENT_KEYS the latents are. Raises StyleganError if there are none."""
+    for key in (*LATENT_KEYS, UNNAMED) if len(arrays) == 1 else LATENT_KEYS:
         if key in arrays:
             return key
     if "z" in arrays:
@@ -203,7 +203,7 @@ def _key_of(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
             "it with --direction"
         )
     raise StyleganError(
-        f"{path} has no latents under {', '.join(KEYS[:-1])} or {KEYS[-1]}; its keys are "
+        f"{path} has no latents under {', '.join(LATENT_KEYS[:-1])} or {LATENT_KEYS[-1]}; its keys are "
         f"{', '.join(arrays) or 'none'}: save them with np.savez(file, w=latents), or as .npy"
     )
 

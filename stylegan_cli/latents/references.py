@@ -226,12 +226,10 @@ def _from_picture(path: Path, generator: Generator, choose: Choose | None) -> li
     captions = [caption for caption, _ in called] if len(called) > 1 else []
     numbers = _numbers(len(called), captions, 1) or range(1, len(called) + 1)  # captions are no names of files
     labels = [f"{path.stem}#{number}" for number in numbers] if captions else [path.stem]
-    photos = recipe.photo if isinstance(recipe.photo, list) and len(recipe.photo) == len(called) else None
-    shown = list(zip(labels, called, photos or [recipe.photo] * len(called), strict=True))
-    if choose is not None:
-        shown = [shown[choose(len(called), captions)]]
-    everybody = [replace(_shown(generator, face, path), label=label) for label, (_, face), _ in shown]
-    return people.with_photos(everybody, [photo for *_, photo in shown])
+    chosen = range(len(called)) if choose is None else [choose(len(called), captions)]
+    everybody = [replace(_shown(generator, called[i][1], path), label=labels[i]) for i in chosen]
+    photos = recipe.photo if isinstance(recipe.photo, list) else [recipe.photo] * len(called)
+    return people.with_photos(everybody, [photos[i] for i in chosen] if len(photos) == len(called) else None)
 
 
 def called_faces(picture: Picture) -> Iterator[tuple[str, Face]]:

@@ -115,7 +115,7 @@ def _check_discriminator(options: Options) -> None:
             f"{options.resolution}"
         )
     alone = any(options.micro_batch_at(pixels) == 1 for pixels in options.growth.resolutions)
-    compares = options.discriminator["mbstd_group_size"] != 1
+    compares = options.discriminator["mbstd_group_size"] != 1  # StyleGAN2's has the input for groups of one, too
     if alone and compares and sees_groups(Configs(options.generator, options.discriminator)):
         raise UsageError(
             "--batch-gpu 1 leaves nothing for the discriminator to compare a picture with (--mbstd-group); use 2 or "

@@ -868,7 +868,7 @@ REFUSED = {
     "a space": (["project", "me.png", "--space", "z"], "--space must be one of w, w+"),
     "latents of another kind": (
         ["project", "me.png", "-o", "me.pt"],
-        "latents are .npz or .npy files; for a folder of this name, use me.pt/",
+        "latents are .npy or .npz files; for a folder of this name, use me.pt/",
     ),
     "tuned npy": (["project", "me.png", "--tune", "-o", "me.npy"], "stores more than latents"),
     "a film of another kind": (["project", "me.png", "--film", "film.avi"], "--film film.avi: films are .mp4"),

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from stylegan_cli.latents.named import Photo
     from stylegan_cli.latents.people import Person
 
-KINDS = ("npz", "npy")  # of latents
 FILM_SIZE, FILM_RATE = 512, 15
 BESIDE = ("-projected.png", "-compare.png")  # how the names of the pictures end
 
@@ -121,11 +120,13 @@ def project(
 
 def _latents(out: Path | None, photos: Sequence[Photo]) -> list[Path]:
     """Where the latents of each photo go; in a folder, those of a single photo get NVIDIA's name."""
+    from stylegan_cli.latents.files import ENDINGS
+
     names = places.result_names([photo.label for photo in photos])
     if out is None:
         return [places.fresh(Path(f"{names[0]}.npz"), *BESIDE)]
-    if not places.is_file_name(out, KINDS):
-        places.check_folder_name(out, "latents are .npz or .npy files")
+    if not places.is_file_name(out, [ending.removeprefix(".") for ending in ENDINGS]):
+        places.check_folder_name(out, f"latents are {' or '.join(ENDINGS)} files")
         return [out / f"{name}.npz" for name in (names if len(names) > 1 else ["projected_w"])]
     if len(photos) > 1:
         raise UsageError(f"--out {out} is one file, but these are {len(photos)} photos; name a folder: {out}/")
