@@ -133,7 +133,8 @@ class Pictures:
     def _common_size(self, on_checked: Callable[[int, int], None]) -> int:
         """Pixels per edge, from the files' headers; also fills `_checksums`."""
         first = None
-        for name, (width, height, checksum) in zip(self._names, map(self._look_at, self._names), strict=True):
+        for name in self._names:
+            width, height, checksum = self._look_at(name)
             self._checksums.append(checksum)
             on_checked(len(self._checksums), len(self._names))
             if width != height:
