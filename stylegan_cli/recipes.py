@@ -189,7 +189,10 @@ def _tuning_from_plain(plain: dict[str, Any]) -> Tuning:
     for name, (kind, shape, text) in plain.items():
         if kind not in ARRAY_KINDS:
             raise ValueError(f"its tuning has values of type {kind}")
-        content = zlib.decompressobj().decompress(base64.b85decode(text), math.prod(shape) * np.dtype(kind).itemsize)
+        unpacker, size = zlib.decompressobj(), math.prod(shape) * np.dtype(kind).itemsize
+        content = unpacker.decompress(base64.b85decode(text), size + 1)  # one more byte would be one too many
+        if not unpacker.eof:
+            raise ValueError(f"its tuning's {name} is not {size} bytes long")
         arrays[name] = np.frombuffer(content, kind).reshape(shape)
     return Tuning.from_arrays(arrays)
 

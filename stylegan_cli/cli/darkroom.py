@@ -39,7 +39,7 @@ LIKENESS = {1.0: "very close", 2.5: "close", 5.0: "similar"}
 POOR = "poor"
 UNLIKE = ("similar", POOR)
 VERSION = 1  # of the search; people that an older version found are searched for again
-OnImage = Callable[[Tensor], None]
+OnImage = Callable[[Tensor], None] | None
 # Added to the error if no face is found: many models do not draw faces.
 ALIGNED = ", or use stylegan project --aligned if it is cropped like the model's own pictures, whatever they show"
 
@@ -99,15 +99,21 @@ def likeness(distance: float) -> str:
 
 
 def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage, keep: Callable[[Person], None]) -> Found:
-    """Finds the person in a photo in the studio's model. Before tuning, the projected person is given to `keep`, so
-    that they are not lost if tuning is stopped."""
-    person, steps = _projected(studio, shot, wanted, on_image)
-    if wanted.tune:
+    """Finds the person in a photo in the studio's model; what the same search and tuning have found before is taken,
+    unless somebody watches (`on_image`). Before tuning, the projected person is given to `keep`, so that they are not
+    lost if tuning is stopped."""
+    person, taken = (None if on_image else _found_before(studio, shot, wanted)), {}
+    if person is None:
+        person, steps = _projected(studio, shot, wanted, on_image)
+        taken = {"steps": float(steps)}
+    if not wanted.tune:
+        person = replace(person, tuned=())
+    elif not person.tuned:
         keep(person)
         person = _tuned(studio, shot, person, wanted.seed, on_image)
     with torch.inference_mode():
         image = tuning.synthesize(studio.generator, person.ws[None].to(studio.generator.device), Noise(), person.tuned)
-    report = projection.report(image, _tensor(studio, shot)) | {"steps": steps}
+    report = taken | projection.report(image, _tensor(studio, shot))
     person = replace(person, photo=shot.about() | {"likeness": likeness(report["distance"])})
     if shot.alignment:
         report |= _landmarks(shot.face, Image.fromarray(to_pixels(image)[0]))
@@ -117,7 +123,7 @@ def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage, keep: Ca
 def remember(studio: Studio, shot: Shot, wanted: Wanted, someone: Person) -> None:
     """Keeps a person found in a photo for the commands to come, if these would look for them in the same way. For whom
     was not tuned, that is all that these still have to do."""
-    if shot.alignment is None or replace(wanted, tune=True) != Wanted():
+    if not _is_usual(shot, wanted):
         return
     kept = _place(studio, shot.photo)
     if wanted.tune:
@@ -125,6 +131,22 @@ def remember(studio: Studio, shot: Shot, wanted: Wanted, someone: Person) -> Non
         _halfway(kept).unlink(missing_ok=True)
     elif _remembered(studio, kept) is None:
         _keep(studio, _halfway(kept), replace(someone, photo=shot.about()))
+
+
+def _is_usual(shot: Shot, wanted: Wanted) -> bool:
+    """Whether a face is looked for as every command that is given a photo does it, apart from tuning."""
+    return shot.alignment is not None and replace(wanted, tune=True) == Wanted()
+
+
+def _found_before(studio: Studio, shot: Shot, wanted: Wanted) -> Person | None:
+    """Whom the same search found, tuned if any command did that, too."""
+    if not _is_usual(shot, wanted):
+        return None
+    kept = _place(studio, shot.photo)
+    someone = _remembered(studio, kept) or _remembered(studio, _halfway(kept))
+    if someone:
+        tell(f"{shot.photo.path} was projected before, with the same settings: this is not done again.")
+    return someone and replace(someone, label=shot.photo.label)
 
 
 def person(studio: Studio, photo: Photo, shot: Shot | None = None) -> Person:
@@ -243,9 +265,7 @@ def _landmarks(photo: Image.Image, drawn: Image.Image) -> dict[str, float]:
     return {"landmarks": float(apart / alignment.eyes_apart(there))}
 
 
-def _projected(
-    studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage = lambda _image: None
-) -> tuple[Person, int]:
+def _projected(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage = None) -> tuple[Person, int]:
     """The model's person who looks most like the one in the photo, and the number of steps that it took."""
     photo = _tensor(studio, shot)
     fetch([EFFICIENTNET, *(detection.DETECTOR if shot.alignment else ())])
@@ -256,7 +276,7 @@ def _projected(
     return Person(shot.photo.label, projected.ws, photo=shot.about()), projected.steps
 
 
-def _tuned(studio: Studio, shot: Shot, person: Person, seed: int, on_image: OnImage = lambda _image: None) -> Person:
+def _tuned(studio: Studio, shot: Shot, person: Person, seed: int, on_image: OnImage = None) -> Person:
     """The same person, with a model that was changed a little for this photo."""
     settings = pivotal.Settings(seed=seed)
     with progress("tuning", settings.steps, "steps") as advance:
@@ -270,7 +290,8 @@ def _telling(advance: Advance, on_image: OnImage) -> Callable[[projection.Step],
 
     def on_step(step: projection.Step) -> None:
         advance(step.done, f"(distance {step.distance:.2f})")
-        on_image(step.image)
+        if on_image:
+            on_image(step.image)
 
     return on_step
 

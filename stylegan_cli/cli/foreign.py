@@ -4,6 +4,8 @@ Names that mean the same here are accepted (see `spellings`). For these, an erro
 differ, since a suggestion by spelling alone would be wrong.
 """
 
+from pathlib import Path
+
 from stylegan_cli.errors import UsageError
 
 # Our name, and theirs for it.
@@ -32,6 +34,14 @@ NO_OPTIONS = {
     "interpolate": "--anchor-latent-space --new-center --circular --noise-mode --translate --rotate",
     "project": "--initial-learning-rate --w-avg-samples --trunc --psi",
     "train": "--mirrory --freezeg --initstrength --blur-percent --ema-rampup --attn-layers --top-k-training",
+}
+# What NVIDIA's `train.py --resume` fetches for a word.
+NETWORKS = {
+    "ffhq256": "ffhq-res256-mirror-paper256-noaug.pkl",
+    "ffhq512": "ffhq-res512-mirror-stylegan2-noaug.pkl",
+    "ffhq1024": "ffhq-res1024-mirror-stylegan2-noaug.pkl",
+    "celebahq256": "celebahq-res256-mirror-paper256-kimg100000-ada-target0.5.pkl",
+    "lsundog256": "lsundog-res256-paper256-kimg100000-noaug.pkl",
 }
 # What other tools do without a verb.
 FIRST = {"--data": "train", "--generate": "sample", "--generate-interpolation": "interpolate"}
@@ -157,6 +167,15 @@ def check_option(verb: str, option: str) -> None:
         raise UsageError(f"stylegan {verb} has no {option}; use {ours}")
     if option in NO_OPTIONS.get(verb, "").split():
         raise UsageError(f"stylegan {verb} has no {option}, and nothing that does the same; leave it out")
+
+
+def check_network(name: str) -> None:
+    """Checks that this is not NVIDIA's word for one of its files, unless there is something here of this name."""
+    if name in NETWORKS and not Path(name).exists():
+        raise UsageError(
+            f"{name!r} is what NVIDIA's train.py calls {NETWORKS[name]}; download that file (it is among the "
+            "transfer-learning-source-nets of stylegan2-ada-pytorch), and give --resume its path"
+        )
 
 
 def _ours(table: dict[str, str], theirs: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stylegan_cli.assets import Asset
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, first_line
 
 if TYPE_CHECKING:
     import openvino
@@ -26,11 +26,20 @@ def installed() -> bool:
 
 
 def demand() -> None:
-    """Raises StyleganError if the extra is missing."""
+    """Raises StyleganError if the extra is missing, or does not start."""
     if not installed():
         raise StyleganError(
             "the scores of faces need OpenVINO, which is not installed; run pip install 'stylegan-cli[scorers]'"
         )
+    try:
+        import openvino
+
+        openvino.Core()
+    except (ImportError, OSError, RuntimeError) as error:
+        raise StyleganError(
+            f"OpenVINO, which scores faces, does not start here ({first_line(error)}); install it again, or run pip "
+            "uninstall openvino, and faces are edited without scores"
+        ) from error
 
 
 @cache

@@ -216,6 +216,26 @@ def test_a_stop_in_tuning_loses_no_projection(stylegan, works, photo, tiny_model
     assert (pixels("later.png") == pixels("at-once.png")).all()
 
 
+def test_nothing_is_looked_for_or_tuned_twice(works, photo, monkeypatch):
+    """What an edit has found is what `project` would find, and is written at once; films show a search."""
+    works("project", photo, "--steps", 2, "--tune", "-o", "alone.npz")
+    (kept,) = darkroom.cache_folder().glob("photos/*.npz")
+    kept.unlink()
+    works("mix", "--coarse", photo, "--fine", 3)
+    with monkeypatch.context() as found:
+        found.setattr(projection, "project", None)
+        found.setattr(pivotal, "tune", None)
+        _, said = works("project", photo, "--steps", 2, "--tune", "-o", "again.npz")
+        assert "was projected before" in said and "Found before: perceptual distance" in said
+        works("project", photo, "--steps", 2, "-o", "untuned.npz")
+    works("sample", "alone.npz", "again.npz", "--outdir", "drawn")
+    assert (pixels("drawn/alone.png") == pixels("drawn/again.png")).all()
+    assert (pixels("alone-compare.png") == pixels("again-compare.png")).all()
+    assert about("untuned.npz")["photo"]["likeness"] and not any("/left" in key for key in np.load("untuned.npz"))
+    assert "2 steps" in works("project", photo, "--steps", 2, "-o", "other.npz", "--seed", 1)[1]
+    assert "2 steps" in works("project", photo, "--steps", 2, "-o", "filmed.npz", "--film", "a.webp")[1]
+
+
 def test_a_stop_in_tuning_keeps_what_was_projected(stylegan, photo, tiny_model, here, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt

@@ -167,6 +167,10 @@ def test_a_folder_of_frames_and_one_of_a_data_set(stylegan, here):
         ("sample jon --age 3", "stylegan sample has no --age; use stylegan edit jon --age 3"),
         ("noise jon --smile=2", "stylegan noise has no --smile; use stylegan edit jon --smile 3"),
         ("train --ckpt a.pt", "stylegan train has no --ckpt; use --resume"),
+        (
+            "train --data x --outdir y --resume=ffhq512",
+            "'ffhq512' is what NVIDIA's train.py calls ffhq-res512-mirror-stylegan2-noaug.pkl; download that file",
+        ),
         ("train --fp16", "stylegan train has no --fp16; use --precision fp16"),
         ("train --ada_length 500000", "has no --ada-length; use --ada-kimg, in thousands of pictures"),
         ("train --iter 9", "use --kimg, in thousands of pictures: steps times --batch, divided by 1000"),

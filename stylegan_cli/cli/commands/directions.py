@@ -275,11 +275,21 @@ def find(
     finding.report(found, amount)
 
 
+@dataclass(frozen=True)
+class DiscoverOutput(Output):
+    """Output of discoveries: a folder."""
+
+    out: Annotated[
+        Path | None,
+        out_option("A folder for the directions and their sheet; by default, a new one here, named like --method."),
+    ] = None
+
+
 @app.command()
 @command
 def discover(
     generation: Generation,
-    output: Output,
+    output: DiscoverOutput,
     method: Annotated[
         str, typer.Option(help="sefa (from the network's weights) or pca (from many sampled people).")
     ] = "sefa",

@@ -43,7 +43,11 @@ def metrics(
     ] = "fd,kd,pr",
     num: Annotated[
         int,
-        typer.Option(min=1, help="Pictures per side, or all if there are fewer; inception uses all pictures of DATA."),
+        typer.Option(
+            min=1,
+            help="Pictures per side (50 or more; ppl: any number), or all if there are fewer. Inception uses all of "
+            "DATA.",
+        ),
     ] = 2000,
     seed: Seed = 0,
     size: Annotated[

@@ -163,10 +163,10 @@ def _project(studio: Studio, shot: Shot, wanted: Wanted, files: Sequence[Path], 
     _tell(found)
 
 
-def _filming(stack: ExitStack, path: Path | None) -> Callable[[Tensor], None]:
-    """A function that takes the search's pictures, and makes a film of them if one is asked for."""
+def _filming(stack: ExitStack, path: Path | None) -> Callable[[Tensor], None] | None:
+    """A function that makes a film of the search's pictures, if one is asked for."""
     if path is None:
-        return lambda _image: None
+        return None
     from stylegan_cli.media.film import filming
     from stylegan_cli.media.render import to_pixels
     from stylegan_cli.scorers.perceptual import shrink
@@ -192,8 +192,10 @@ def _save_comparison(studio: Studio, path: Path, shot: Shot, person: Person) -> 
     studio.write(path, captioned({"photo": shot.face, **drawn}, studio.output.size or studio.generator.resolution))
 
 
-def _counted(steps: float) -> str:
-    """How long the search was, in words."""
+def _counted(steps: float | None) -> str:
+    """How long the search was, in words; None if it was another command's."""
+    if steps is None:
+        return "Found before"
     return {0: "Only a first guess", 1: "1 step"}.get(int(steps), f"{steps:g} steps")
 
 
@@ -202,7 +204,7 @@ def _tell(found: Found) -> None:
 
     report = found.report
     sentence = (
-        f"Likeness: {likeness(report['distance'])}. {_counted(report['steps'])}: perceptual distance "
+        f"Likeness: {likeness(report['distance'])}. {_counted(report.get('steps'))}: perceptual distance "
         f"{report['distance']:.2f} (two random faces: about 7), PSNR {report['psnr']:.1f} dB"
     )
     if "landmarks" in report:

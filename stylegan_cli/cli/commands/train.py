@@ -162,6 +162,7 @@ def train(
     --resume ffhq-256.pkl --kimg 200 --gamma 2
     """
     from stylegan_cli import hardware, parallel
+    from stylegan_cli.cli import foreign
     from stylegan_cli.cli.train.run import notes_of, one_voice, run_to_end
     from stylegan_cli.cli.train.view import introduction
     from stylegan_cli.metrics import watching
@@ -171,6 +172,8 @@ def train(
     from stylegan_cli.training.resuming import open_resumed
     from stylegan_cli.training.session import Wishes, opened, planned
 
+    if resume is not None:
+        foreign.check_network(resume)
     presets.check(preset, choices.said())  # before pictures are read, which may take minutes
     if gpus > 1:
         raise UsageError(
