@@ -79,7 +79,10 @@ def compile_synthesis(generator: Generator) -> None:
     options: dict[str, Any] = {"triton.cudagraphs": True} if on_cuda else {"layout_optimization": False}
     hold_when_compiled()
     torch.compiler.assume_constant_result(has_matrix_units)  # the compiler cannot follow its questions
-    compiled = torch.compile(eager, dynamic=False, options=options)
+    try:
+        compiled = torch.compile(eager, dynamic=False, options=options)
+    except RuntimeError as error:  # it does not know this Python
+        raise _impossible(generator, error) from error
 
     def synthesize(ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
         """One picture at a time, so that only one shape is compiled; other noise is drawn by numpy, or rarely used."""
@@ -170,7 +173,7 @@ def _check(generator: Generator, eager: Synthesis, synthesize: Synthesis) -> Non
             with _quiet():
                 drawn = [synthesize(ws) for ws in calls]
         except RuntimeError as error:  # torch raises this if there is no compiler, and if it fails
-            raise StyleganError(f"this machine cannot compile {generator.origin.name} ({first_line(error)})") from error
+            raise _impossible(generator, error) from error
         expected = [eager(ws) for ws in calls[:2]]
     for one, other in zip(drawn, [*expected, expected[0]], strict=True):
         closeness = psnr(one, other)
@@ -178,6 +181,10 @@ def _check(generator: Generator, eager: Synthesis, synthesize: Synthesis) -> Non
             raise StyleganError(
                 f"compiled code for {generator.origin.name} draws a different picture here ({closeness:.0f} dB PSNR)"
             )
+
+
+def _impossible(generator: Generator, error: RuntimeError) -> StyleganError:
+    return StyleganError(f"this machine cannot compile {generator.origin.name} ({first_line(error)})")
 
 
 @contextmanager

@@ -6,8 +6,8 @@ import struct
 # What code raises that trusts the contents of a file when these are not what they seem, whatever the format.
 # (RecursionError: Python's JSON reader, on thousands of brackets.)
 MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, struct.error)
-# The words of CUDA, CPUs and oneDNN (whose "primitive descriptor" is another error).
-NO_MEMORY = re.compile(r"out of memory|allocate memory|could not create a primitive(?! descriptor)")
+# The words of CUDA, CPUs, cuBLAS and cuDNN, and oneDNN (whose "primitive descriptor" is another error).
+NO_MEMORY = re.compile(r"out of memory|allocate memory|ALLOC_FAILED|could not create a primitive(?! descriptor)")
 
 
 class StyleganError(Exception):

@@ -20,12 +20,17 @@ from stylegan_cli.errors import StyleganError
 
 # Lock files have this name or ending; the holder removes its own unless it is killed.
 LOCK = ".lock"
-PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between attempts to replace a file that is in use
+# Seconds between attempts to rename what is in use: a file, or a folder with many new files.
+PAUSES, LONG_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8), (0.1, 0.4, 1.6, 6.4, 12.8)
+# Files that Finder and Explorer add to folders, which they show as empty all the same; "._" begins Finder's others.
+UNSEEN = (".DS_Store", ".localized", "Thumbs.db", "desktop.ini")
 # The names that this process has claimed, and what keeps others from them.
 _claimed, _claims = set[Path](), ExitStack()
 # With these errors only writing fails; what is read or sent meanwhile never does.
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 UNWRITABLE = (*NO_SPACE, errno.EFBIG, errno.EROFS)
+# How safetensors says so: in the numbers of the system, of which Windows has others.
+FULL = {f"os error {number}" for number in ((39, 112) if sys.platform == "win32" else NO_SPACE)}
 
 
 @contextmanager
@@ -40,15 +45,16 @@ def replacing(path: Path) -> Iterator[Path]:
             mode = part.stat().st_mode
             yield part
             part.chmod(mode)  # safetensors makes files that only their owner may read
-            _replace(part, path)
+            rename(part, path)
         finally:
             part.unlink(missing_ok=True)
 
 
-def _replace(part: Path, path: Path) -> None:
-    """Gives a file its name. Windows refuses that as long as a program has the old file open, and virus scanners open
-    every new file for a moment. Raises `StyleganError` if it stays open."""
-    for pause in (*PAUSES, None):
+def rename(part: Path, path: Path) -> None:
+    """Gives a file or a folder its name; a file of that name is replaced. Windows refuses that as long as a program has
+    the old file open, or any in the folder, and virus scanners open every new file for a moment. Raises `StyleganError`
+    if it stays open."""
+    for pause in (*(LONG_PAUSES if part.is_dir() else PAUSES), None):
         try:
             part.replace(path)
             return
@@ -92,7 +98,7 @@ def rename_alone(source: Path, path: Path) -> None:
     """Gives a complete file its name, in the same circumstances as `replacing_alone`; a killed process has either
     renamed it or not."""
     with _writing_alone(path), telling_why(path):
-        _replace(source, path)
+        rename(source, path)
 
 
 @contextmanager
@@ -109,7 +115,7 @@ def telling_why(path: Path) -> Iterator[None]:
         yield
     except (SafetensorError, OSError) as error:
         said, number = str(error), getattr(error, "errno", None)
-        if number in NO_SPACE or f"os error {errno.ENOSPC}" in said:
+        if number in NO_SPACE or any(told in said for told in FULL):
             raise StyleganError(f"there is no space left to write {path}; free some space") from None
         if isinstance(error, OSError) and number not in UNWRITABLE and not _concerns(error, path):
             raise
@@ -190,9 +196,14 @@ def is_leftover(name: str) -> bool:
     return re.fullmatch(rf"\..+\.\d+\.part(\..+)?|(\..+)?\{LOCK}", name) is not None
 
 
+def is_nothing(name: str) -> bool:
+    """Whether a file of this name does not count: a leftover, or one that Finder or Explorer adds."""
+    return is_leftover(name) or name in UNSEEN or name.startswith("._")
+
+
 def is_vacant(folder: Path) -> bool:
-    """Whether a folder is empty, apart from what a killed process left there."""
-    return all(is_leftover(path.name) for path in folder.iterdir())
+    """Whether a folder is empty, apart from what does not count."""
+    return all(is_nothing(path.name) for path in folder.iterdir())
 
 
 def sweep(path: Path) -> None:

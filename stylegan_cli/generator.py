@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -173,6 +174,15 @@ class Generator(nn.Module, ABC):
     def style_weights(self) -> list[Tensor]:
         """For each layer, the weights `[channels, w_dim]` that turn its `w` into styles, without biases: the rows of
         everything that this `w` drives, `[0, w_dim]` if nothing."""
+
+    @contextmanager
+    def moved(self, translate: tuple[float, float], rotate: float) -> Iterator[None]:
+        """`set_transform` within the block; nobody is searched for, or measured, with a picture's own."""
+        self.set_transform(translate, rotate)
+        try:
+            yield
+        finally:
+            self.set_transform()
 
     def set_transform(self, translate: tuple[float, float] = (0.0, 0.0), rotate: float = 0.0) -> None:
         """Moves (picture widths, right and down) and turns (degrees, counter-clockwise) all pictures from now on.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from stylegan_cli.errors import UsageError
 
 AMD = "AuthenticAMD"
+OTHER_BUILD = "install another build of PyTorch"
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -24,6 +26,8 @@ def choose_device(asked: str) -> torch.device:
     available = [name for name in ("cuda", "mps", "cpu") if has_device(name)]
     if asked == "auto":
         return torch.device("cuda" if "cuda" in available else "cpu")
+    if asked == "cuda" and (gpu := unusable_gpu()):
+        raise UsageError(f"--device cuda: this torch has no code for the {gpu}; {OTHER_BUILD}, or use --device cpu")
     if asked not in available:
         raise UsageError(f"--device {asked}: this machine or this torch has none; available: {', '.join(available)}")
     return torch.device(asked)
@@ -32,8 +36,30 @@ def choose_device(asked: str) -> torch.device:
 def has_device(name: str) -> bool:
     """Whether this machine and this torch have a device: `cuda`, `mps` or `cpu`."""
     if name == "cuda":
-        return torch.cuda.is_available()
+        return torch.cuda.is_available() and not unusable_gpu()
     return torch.backends.mps.is_available() if name == "mps" else name == "cpu"
+
+
+def unusable_gpu() -> str:
+    """The name of a GPU that is here, but that this torch has no code for: its builds leave out old ones, and those
+    that came later. Empty if there is none."""
+    if not torch.cuda.is_available() or runs_on(torch.cuda.get_device_capability(), torch.cuda.get_arch_list()):
+        return ""
+    return torch.cuda.get_device_name()
+
+
+def runs_on(capability: tuple[int, int], architectures: Collection[str]) -> bool:
+    """Whether a GPU of this compute capability runs code that was built for these (`sm_80`, `compute_90`): machine code
+    for the same major version, and intermediate code for any older one. What is of another kind (ROCm's `gfx90a`) is
+    taken to run."""
+    for name in architectures:
+        built = re.fullmatch(r"(sm|compute)_(\d+)(\d)[af]?", name)
+        if built is None:
+            return True
+        version = int(built[2]), int(built[3])
+        if version <= capability and (built[1] == "compute" or version[0] == capability[0]):
+            return True
+    return not architectures
 
 
 def choose_precision(asked: str, device: torch.device) -> str:

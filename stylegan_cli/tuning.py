@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, lacks_memory
 from stylegan_cli.generator import Generator
 from stylegan_cli.noise import Noise
 
@@ -156,9 +156,9 @@ def _tensors(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
             share = _share(generator, term, resolution)
             try:
                 gain = term.tuning.gain(name, tensor.shape, tensor.device)
-            except torch.OutOfMemoryError:
-                raise
-            except (RuntimeError, ValueError):
+            except (RuntimeError, ValueError) as error:
+                if lacks_memory(error):
+                    raise
                 raise StyleganError(_misfit(generator, name)) from None
             changed[name] = tensor + (gain * share).to(tensor)
     _check_finite(changed)

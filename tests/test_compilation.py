@@ -100,6 +100,19 @@ def test_who_wants_no_logs_gets_none_after_compiling(tiny, cache, monkeypatch):
         logging.disable(logging.NOTSET)
 
 
+def test_a_python_that_the_compiler_does_not_know(tiny, cache, monkeypatch):
+    """torch.compile itself says so, before anything is drawn; it is not tried again."""
+    eager = tiny.synthesize
+
+    def refuse(*_, **__):
+        raise RuntimeError("torch.compile is not supported on Python 3.15+")
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    with pytest.raises(StyleganError, match=r"cannot compile \w+ \(torch.compile is not supported on Python 3.15\+\)"):
+        compilation.judge(tiny, "fp32")
+    assert compilation.verdict(tiny, "fp32") == compilation.NEVER and tiny.synthesize == eager
+
+
 @pytest.mark.parametrize("call", [1, 2, 3])
 def test_no_compiler(tiny, cache, monkeypatch, call):
     """Or one that fails later, as CUDA's graphs may."""

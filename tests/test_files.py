@@ -160,6 +160,23 @@ def test_a_file_that_stays_open_on_windows_is_named_and_kept(tmp_path, monkeypat
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.png", b"old")]
 
 
+def test_a_folder_with_files_that_are_open_on_windows_gets_its_name(tmp_path, monkeypatch):
+    (tmp_path / ".part").mkdir()
+    (tmp_path / ".part" / "a.png").touch()
+    refusals = in_use(monkeypatch, "win32", 5)
+    files.rename(tmp_path / ".part", tmp_path / "faces")
+    assert refusals == [] and (tmp_path / "faces" / "a.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "is_there"),
+    [(".DS_Store", False), ("._a.png", False), ("Thumbs.db", False), (".a.12.part.png", False), (".a.png", True)],
+)
+def test_folders_that_look_empty_are(tmp_path, name, is_there):
+    (tmp_path / name).touch()
+    assert files.is_vacant(tmp_path) != is_there
+
+
 def test_elsewhere_nobody_waits_for_permission(tmp_path, monkeypatch):
     refusals = in_use(monkeypatch, "linux", 2)
     with pytest.raises(PermissionError):
@@ -179,4 +196,5 @@ def in_use(monkeypatch, system, attempts):
     monkeypatch.setattr(Path, "replace", refuse)
     monkeypatch.setattr(files.sys, "platform", system)
     monkeypatch.setattr(files, "PAUSES", (0.0,) * 3)
+    monkeypatch.setattr(files, "LONG_PAUSES", (0.0,) * 5)
     return refusals

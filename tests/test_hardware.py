@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stylegan_cli import hardware
+from stylegan_cli.errors import UsageError
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -34,6 +35,33 @@ def test_gpus_are_asked_for_bfloat16_of_their_own(monkeypatch, has_it, expected)
     """Older ones emulate it, slowly."""
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or has_it)
     assert hardware.choose_precision("auto", CUDA) == expected
+
+
+@pytest.mark.parametrize(
+    ("capability", "architectures", "runs"),
+    [
+        ((6, 1), ["sm_75", "sm_80", "sm_86", "sm_90", "compute_90"], False),
+        ((8, 9), ["sm_75", "sm_80", "sm_86", "sm_90"], True),
+        ((8, 0), ["sm_86"], False),
+        ((12, 0), ["sm_80", "sm_90", "compute_90"], True),
+        ((12, 0), ["sm_80", "sm_90a"], False),
+        ((10, 3), ["sm_100f"], True),
+        ((7, 5), [], True),
+        ((9, 0), ["gfx90a", "gfx1100"], True),
+    ],
+)
+def test_gpus_that_torch_has_no_code_for(monkeypatch, capability, architectures, runs):
+    """`auto` takes the CPU then; torch itself would fail at the first operation."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: architectures)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "GTX 1050")
+    assert hardware.choose_device("auto") == (CUDA if runs else CPU)
+    if runs:
+        assert hardware.choose_device("cuda") == CUDA
+    else:
+        with pytest.raises(UsageError, match="no code for the GTX 1050; install another build of PyTorch, or use"):
+            hardware.choose_device("cuda")
 
 
 @pytest.mark.parametrize("amx", [True, False])
@@ -108,5 +136,5 @@ def test_macs_are_not_asked_before_anybody_has_compared_their_pictures(monkeypat
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     assert hardware.choose_device("auto") == CPU
     assert hardware.choose_device("mps") == torch.device("mps")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(hardware, "has_device", lambda _: True)
     assert hardware.choose_device("auto") == CUDA

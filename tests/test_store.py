@@ -200,6 +200,12 @@ def test_the_default_model_is_pinned():
     assert (model.folder / "README.md").is_file()
 
 
+def test_what_finder_leaves_beside_files_is_no_direction(tmp_path):
+    for name in ("age.npz", "._age.npz"):
+        (tmp_path / name).touch()
+    assert store.named.directions_in(tmp_path) == {"age": tmp_path / "age.npz"}
+
+
 def test_the_cast_is_everybody_promised():
     assert {"jon", "dany", "jaime", "cersei", "drogo", "tyrion", "arya", "sansa"} <= set(store.source("ffhq").cast)
 

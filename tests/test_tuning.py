@@ -190,6 +190,16 @@ def test_the_arrays_of_all_tunings_have_one_limit(tiny, tuned, monkeypatch):
         recipes.loads(text, "it")
 
 
+@pytest.mark.parametrize("said", ["CUDA out of memory.", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED"])
+def test_want_of_memory_is_not_taken_for_another_models_tuning(tiny, monkeypatch, said):
+    def gain(*_):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(Tuning, "gain", gain)
+    with pytest.raises(RuntimeError, match=said):
+        draw(tiny, Face(people.from_seed(tiny, 1, 1).ws, tuned=tuning.whole(make_tuning(tiny), tiny.num_ws)))
+
+
 def test_thin_matrices_do_not_become_an_endless_one(tiny):
     """40 GB, if they were multiplied first."""
     long = torch.ones(100_000, 1, dtype=torch.float16)

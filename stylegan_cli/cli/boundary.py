@@ -13,7 +13,7 @@ import typer
 
 from stylegan_cli.cli.console import insist
 from stylegan_cli.cli.stopping import INTERRUPTED, ending_cleanly
-from stylegan_cli.errors import StyleganError, lacks_memory
+from stylegan_cli.errors import StyleganError, first_line, lacks_memory
 from stylegan_cli.files import claims
 
 Item = TypeVar("Item")
@@ -49,7 +49,8 @@ def boundary() -> Iterator[None]:
         except BrokenPipeError:  # the reader of our stdout has gone (`| head`)
             raise typer.Exit(1) from None
         except Exception as error:
-            if os.environ.get("STYLEGAN_DEBUG"):
+            if _is_debugging():
+                _show_causes(error)
                 raise
             insist(f"Error: {sentence(error)}.")
             raise typer.Exit(getattr(error, "exit_code", 1)) from None
@@ -62,7 +63,7 @@ def each(items: Sequence[Item], do: Callable[[Item], Made]) -> dict[int, Made]:
         try:
             made[place] = do(item)
         except (StyleganError, OSError) as error:
-            if len(items) == 1:
+            if len(items) == 1 or _is_debugging():
                 raise
             insist(f"Error: {sentence(error)}.")
     return made
@@ -72,6 +73,18 @@ def each_photo(photos: Sequence[Item], do: Callable[[Item], None], done: str) ->
     """Does it with each photo, which is then `done`."""
     if failed := len(photos) - len(each(photos, do)):
         raise StyleganError(f"{failed} of {len(photos)} photos could not be {done}")
+
+
+def _is_debugging() -> bool:
+    return bool(os.environ.get("STYLEGAN_DEBUG"))
+
+
+def _show_causes(error: BaseException | None) -> None:
+    """Lets the traceback show what an error came from, even if the sentence for the user does without (`from None`): it
+    can be a mistake of ours that looks like a damaged file."""
+    while error:
+        error.__suppress_context__ = False
+        error = error.__cause__ or error.__context__
 
 
 def misuse(error: typer.TyperException) -> str:
@@ -94,4 +107,4 @@ def sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         what = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
         return f"{what}; {ADVICE[error.errno]}" if error.errno in ADVICE else what
-    return f"an unexpected error occurred ({type(error).__name__}: {error}); STYLEGAN_DEBUG=1 shows where"
+    return f"an unexpected error occurred ({type(error).__name__}: {first_line(error)}); STYLEGAN_DEBUG=1 shows where"

@@ -21,6 +21,11 @@ def person(studio: Studio, text: str) -> Person:
         from stylegan_cli.cli import darkroom
 
         return darkroom.person(studio, photo)
+    return _known(studio, text)
+
+
+def _known(studio: Studio, text: str) -> Person:
+    """The person a reference means that is no photo."""
     found = references.resolve(text, studio.generator, studio.psi, studio.cast)
     _doubt(studio, numbered(text)[0], [found])
     return found
@@ -54,15 +59,15 @@ def check_for_seeds(studio: Studio, texts: Sequence[str], in_z: bool = False) ->
         return
     given = {name: value for name, value in studio.truncating.items() if not (in_z and name == "--cutoff")}
     check_unused("only seeds are truncated, and latents are used unchanged", given)
-    if not in_z and not any(map(references.photo, texts)):
+    if studio.class_index is not None and not in_z and not any(map(references.photo, texts)):
         check_unused("only seeds have a class, and latents are used unchanged", {"--class": studio.class_index})
 
 
 def several(studio: Studio, texts: Sequence[str], in_z: bool = False) -> list[Person]:
     """Several people. Photos come last, and are all looked at first: errors are reported before minutes are spent."""
     check_for_seeds(studio, texts, in_z)
-    found = {text: person(studio, text) for text in texts if not references.photo(text)}
     photos = {text: photo for text in texts if (photo := references.photo(text))}
+    found = {text: _known(studio, text) for text in texts if text not in photos}
     if photos:
         from stylegan_cli.cli import darkroom
 

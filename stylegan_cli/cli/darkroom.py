@@ -98,70 +98,58 @@ def likeness(distance: float) -> str:
     return next((word for limit, word in LIKENESS.items() if distance < limit), POOR)
 
 
-def find(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage, keep: Callable[[Person], None]) -> Found:
-    """Finds the person in a photo in the studio's model; what the same search and tuning have found before is taken,
-    unless somebody watches (`on_image`). Before tuning, the projected person is given to `keep`, so that they are not
-    lost if tuning is stopped."""
-    person, taken = (None if on_image else _found_before(studio, shot, wanted)), {}
-    if person is None:
-        person, steps = _projected(studio, shot, wanted, on_image)
+def find(
+    studio: Studio,
+    shot: Shot,
+    wanted: Wanted,
+    on_image: OnImage = None,
+    keep: Callable[[Person], None] = lambda _person: None,
+) -> Found:
+    """Finds the person in a photo in the studio's model. Before tuning, the projected person is given to `keep`, so
+    that they are not lost if tuning is stopped.
+
+    Whoever is looked for in the usual way is kept in the cache, also before tuning; what was done before is not done
+    again, unless somebody watches (`on_image`)."""
+    kept = _place(studio, shot.photo) if _is_usual(shot, wanted) else None
+    someone, taken = (None if on_image else _found_before(studio, kept)), {}
+    if someone is None:
+        _check_place(kept)
+        someone, steps = _projected(studio, shot, wanted, on_image)
         taken = {"steps": float(steps)}
+    else:
+        _tell_of_earlier(shot, is_tuning=wanted.tune and not someone.tuned)
     if not wanted.tune:
-        person = replace(person, tuned=())
-    elif not person.tuned:
-        keep(person)
-        person = _tuned(studio, shot, person, wanted.seed, on_image)
-    with torch.inference_mode():
-        image = tuning.synthesize(studio.generator, person.ws[None].to(studio.generator.device), Noise(), person.tuned)
-    report = taken | projection.report(image, _tensor(studio, shot))
-    person = replace(person, photo=shot.about() | {"likeness": likeness(report["distance"])})
-    if shot.alignment:
-        report |= _landmarks(shot.face, Image.fromarray(to_pixels(image)[0]))
-    return Found(person, report)
-
-
-def remember(studio: Studio, shot: Shot, wanted: Wanted, someone: Person) -> None:
-    """Keeps a person found in a photo for the commands to come, if these would look for them in the same way. For whom
-    was not tuned, that is all that these still have to do."""
-    if not _is_usual(shot, wanted):
-        return
-    kept = _place(studio, shot.photo)
-    if wanted.tune:
+        someone = replace(someone, tuned=())
+    elif not someone.tuned:
+        keep(someone)
         _keep(studio, kept, someone)
-        _halfway(kept).unlink(missing_ok=True)
-    elif _remembered(studio, kept) is None:
-        _keep(studio, _halfway(kept), replace(someone, photo=shot.about()))
-
-
-def _is_usual(shot: Shot, wanted: Wanted) -> bool:
-    """Whether a face is looked for as every command that is given a photo does it, apart from tuning."""
-    return shot.alignment is not None and replace(wanted, tune=True) == Wanted()
-
-
-def _found_before(studio: Studio, shot: Shot, wanted: Wanted) -> Person | None:
-    """Whom the same search found, tuned if any command did that, too."""
-    if not _is_usual(shot, wanted):
-        return None
-    kept = _place(studio, shot.photo)
-    someone = _remembered(studio, kept) or _remembered(studio, _halfway(kept))
-    if someone:
-        tell(f"{shot.photo.path} was projected before, with the same settings: this is not done again.")
-    return someone and replace(someone, label=shot.photo.label)
+        someone = _tuned(studio, shot, someone, wanted.seed, on_image)
+    found = _compared(studio, shot, replace(someone, label=shot.photo.label))
+    _keep(studio, kept, found.person)
+    return replace(found, report={**taken, **found.report})
 
 
 def person(studio: Studio, photo: Photo, shot: Shot | None = None) -> Person:
     """The person in a photo, with the best likeness possible; found once, and then kept in the cache. `shot` is what
     `prepared` made of the photo."""
     kept = _place(studio, photo)
-    someone = _remembered(studio, kept)
-    if someone is None:
-        someone = _looked_for(studio, photo, kept, shot)
-    return replace(someone, label=photo.label)
+    if someone := _remembered(studio, kept):
+        return replace(someone, label=photo.label)
+    shot = shot or shoot(photo, studio.generator.resolution, False)
+    if _remembered(studio, _halfway(kept)) is None:
+        _check_place(kept)
+        _tell_of_search(studio, photo)
+    return find(studio, shot, Wanted()).person
 
 
 def prepared(studio: Studio, photo: Photo) -> Shot | None:
     """The face to look for, None if it was found before. Raises StyleganError if the photo does not show it."""
     return None if _remembered(studio, _place(studio, photo)) else shoot(photo, studio.generator.resolution, False)
+
+
+def _is_usual(shot: Shot, wanted: Wanted) -> bool:
+    """Whether a face is looked for as every command that is given a photo does it, apart from tuning."""
+    return shot.alignment is not None and replace(wanted, tune=True) == Wanted()
 
 
 def _place(studio: Studio, photo: Photo) -> Path:
@@ -180,29 +168,55 @@ def _halfway(kept: Path) -> Path:
     return kept.with_stem(f"{kept.stem}-projected")
 
 
-def _keep(studio: Studio, kept: Path, someone: Person) -> None:
-    places.check_folder(kept.parent)
-    studio.save_latents(kept, [someone])
+def _check_place(kept: Path | None) -> None:
+    """Checks that somebody can be kept there, before minutes are spent on them."""
+    if kept:
+        places.check_folder(kept.parent)
 
 
-def _looked_for(studio: Studio, photo: Photo, kept: Path, shot: Shot | None) -> Person:
-    """Finds the person in a photo and keeps them in a file; the projection is kept before tuning, so that it is not
-    lost if tuning is stopped."""
-    wanted = Wanted()
-    places.check_folder(kept.parent)
-    shot = shot or shoot(photo, studio.generator.resolution, False)
-    halfway = _halfway(kept)
-    someone = _remembered(studio, halfway)
-    if someone:
-        tell(f"{photo.path} was projected before; tuning the model to it can take minutes, but only the first time.")
-    else:
-        _tell_of_search(studio, photo)
-        someone, _ = _projected(studio, shot, wanted)
-        studio.save_latents(halfway, [someone])
-    someone = _tuned(studio, shot, someone, wanted.seed)
-    _keep(studio, kept, someone)
-    halfway.unlink(missing_ok=True)  # another process may have worked on the same photo
+def _keep(studio: Studio, kept: Path | None, someone: Person) -> None:
+    """Keeps a person for the commands to come, if there is a place for them; one who was not tuned only until that is
+    done."""
+    if kept is None:
+        return
+    if someone.tuned:
+        studio.save_latents(kept, [someone])
+        _halfway(kept).unlink(missing_ok=True)
+    elif _remembered(studio, kept) is None:
+        studio.save_latents(_halfway(kept), [someone])
+
+
+def _found_before(studio: Studio, kept: Path | None) -> Person | None:
+    """Whom the same search found, tuned if any command did that, too."""
+    if kept is None:
+        return None
+    return _remembered(studio, kept) or _remembered(studio, _halfway(kept))
+
+
+def _remembered(studio: Studio, kept: Path) -> Person | None:
+    """The person found before; None if there is none yet, or if the file is damaged."""
+    try:
+        (someone,) = references.from_file(kept, studio.generator)
+    except StyleganError:
+        return None
     return someone
+
+
+def _compared(studio: Studio, shot: Shot, someone: Person) -> Found:
+    """A person, and how close their picture comes to the photo."""
+    with torch.inference_mode():
+        ws = someone.ws[None].to(studio.generator.device)
+        image = tuning.synthesize(studio.generator, ws, Noise(), someone.tuned)
+    report = projection.report(image, _tensor(studio, shot))
+    close = {"likeness": likeness(report["distance"])}
+    if shot.alignment:
+        report |= _landmarks(shot.face, Image.fromarray(to_pixels(image)[0]))
+    return Found(replace(someone, photo=shot.about() | close), report)
+
+
+def _tell_of_earlier(shot: Shot, is_tuning: bool) -> None:
+    rest = "; tuning the model to it can take minutes, but only the first time" if is_tuning else ""
+    tell(f"{shot.photo.path} was projected before{rest}.")
 
 
 def _tell_of_search(studio: Studio, photo: Photo) -> None:
@@ -218,15 +232,6 @@ def _tell_of_search(studio: Studio, photo: Photo) -> None:
     tell(f"{photo.path} is a photo: finding {which} in {model} can take minutes, but only the first time.")
     if studio.encoder:
         tell(f"For a quick draft, use the latents that stylegan project {photo.path}{number} --steps 0 writes.")
-
-
-def _remembered(studio: Studio, kept: Path) -> Person | None:
-    """The person found before; None if there is none yet, or if the file is damaged."""
-    try:
-        (someone,) = references.from_file(kept, studio.generator)
-    except StyleganError:
-        return None
-    return someone
 
 
 def faces_on(image: Image.Image) -> list[Detection]:

@@ -185,11 +185,12 @@ def _looks_alike(person: Person, canvas: Canvas, cut: Alignment) -> bool:
 
 
 def _tell_of_likeness(person: Person, photo: Photo) -> None:
-    """Warns of people who are no close likeness, such as an encoder's guess: an edit cannot make them a closer one."""
+    """Warns of people who are no close likeness: an edit cannot make them a closer one, but tuning can."""
     if person.photo and person.photo.get("likeness") in darkroom.UNLIKE:
+        closer = "" if person.tuned else f"; give {photo.path} itself as the person, which finds a closer one"
         tell(
             f"{person.label} is no close likeness of the face in {photo.path}, so the result may look like somebody "
-            f"else, whatever is edited; give {photo.path} itself as the person, which finds a closer one."
+            f"else, whatever is edited{closer}."
         )
 
 

@@ -121,7 +121,7 @@ def check_collected(path: Path, force: bool) -> Path:
     if _is_zip(path):
         return check_file(path, force)
     check_folder_name(path, "data sets are .zip files or folders")
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and not is_vacant(path):
         raise StyleganError(f"the folder {path} is not empty; choose another name")
     return check_folder(path)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,8 @@ class Work:
 def open_generator(choice: ModelChoice) -> tuple[Generator, str]:
     """The chosen generator on its device, and the precision that it computes in."""
     device = hardware.choose_device(choice.device)
+    if choice.device == "auto" and (gpu := hardware.unusable_gpu()):
+        tell(f"This torch has no code for the {gpu}, so the {device} is used; for the GPU, {hardware.OTHER_BUILD}.")
     precision = hardware.choose_precision(choice.precision, device)
     hardware.set_up(device, precision)
     with progress(f"loading {choice.model}", 1), fetching_model(choice.model) as on_bytes:
@@ -166,7 +168,8 @@ class Studio:
         self.save([name], [Work(sheet, people)], faces=faces_to_compute(sheet))
 
     def replay(self, name: str, recipe: Recipe) -> None:
-        """Makes and writes the picture of a recipe, with that recipe."""
+        """Makes and writes the picture of a recipe, with that recipe; if it was made by other means this time, on
+        another device or without a compiler, the new one says so."""
         (path,) = self.paths([name], "out")
         if isinstance(recipe.picture, Sheet):
             self._check_page(recipe.picture, recipe.size or self.generator.resolution)
@@ -175,7 +178,7 @@ class Studio:
         self.speed_up(faces_to_compute(recipe.picture))
         with progress("drawing", faces_to_compute(recipe.picture)) as on_face:
             image = render(self.generator, recipe.picture, recipe.size, on_face)
-        self.write(path, image, recipe)
+        self.write(path, image, replace(recipe, device=self.generator.device.type, compiled=self.is_compiled))
 
     def speed_up(self, faces: int) -> None:
         """Compiles the generator before it draws that many faces, if the user wants it or if it is faster; if it cannot
@@ -191,7 +194,7 @@ class Studio:
                     self.is_compiled = compilation.compile_where_it_pays(self.generator, self.precision, faces)
         except StyleganError as error:
             if self.compile == "on":
-                tell(f"Drawing without --compile: {error}.")
+                tell(f"Drawing without compiled code: {error}.")
 
     def recipe(self, work: Work, size: int | None) -> Recipe:
         threads, photo = torch.get_num_threads(), photos_of(work.people)

@@ -70,16 +70,15 @@ class Original:
         return result
 
 
-def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """The first picture in a file: upright, RGB, converted to sRGB, on white where it is transparent.
-
-    Raises `UnusableError`. Pillow opens nothing with more than twice MAX_PIXELS, whatever `max_pixels` is.
-    """
-    return original(content, max_pixels).in_srgb()
+def decode(content: bytes) -> Image.Image:
+    """The first picture in a file: upright, RGB, converted to sRGB, on white where it is transparent. Raises
+    `UnusableError`."""
+    return original(content).in_srgb()
 
 
 def original(content: bytes, max_pixels: int = MAX_PIXELS) -> Original:
-    """As `decode`, but RGB pixels keep their own colours, and transparent pictures are also there without the white."""
+    """As `decode`, but RGB pixels keep their own colours, and transparent pictures are also there without the white.
+    Pillow opens nothing with more than twice MAX_PIXELS, whatever `max_pixels` is."""
     try:
         image = _opened(content)
         if image.width * image.height > max_pixels:

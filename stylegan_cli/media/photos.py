@@ -28,8 +28,8 @@ def read_for_pasting(path: Path) -> tuple[Original, bytes]:
 
 
 def is_pasted(path: Path) -> bool:
-    """Whether a photo is one into which this software pasted faces. Raises StyleganError if it cannot be read."""
-    return exif.is_signed(decoding.exif(_original(path)[1]))
+    """Whether a photo, which can be read, is one into which this software pasted faces."""
+    return exif.is_signed(decoding.exif(_content(path)))
 
 
 def _original(path: Path) -> tuple[Original, bytes]:

@@ -66,14 +66,17 @@ def _cell(generator: Generator, cell: Cell, size: int | None, on_face: Callable[
 
 
 def _part(image: Image.Image, part: tuple[float, float, float]) -> Image.Image:
-    left, top, width = (round(edge * image.width) for edge in part)
-    width = max(width, 1)
-    return image.crop((left, top, left + width, top + width)) if width < image.width else image
+    left, top, width = (edge * image.width for edge in part)
+    size = max(round(width), 1)
+    if size >= image.width:
+        return image
+    left, top = (min(round(edge), image.width - size) for edge in (left, top))
+    return image.crop((left, top, left + size, top + size))
 
 
 def _synthesise(generator: Generator, face: Face) -> Tensor:
-    generator.set_transform(face.translate, face.rotate)
-    return tuning.synthesize(generator, face.ws[None].to(generator.device), face.noise, face.tuned)
+    with generator.moved(face.translate, face.rotate):
+        return tuning.synthesize(generator, face.ws[None].to(generator.device), face.noise, face.tuned)
 
 
 def _heatmap(generator: Generator, heatmap: Heatmap, on_face: Callable[[], None]) -> Image.Image:

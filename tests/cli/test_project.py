@@ -416,6 +416,9 @@ def test_a_poor_likeness_is_told_before_it_goes_into_the_photo(works, photo, dir
     ):
         _, told = works(*words)
         assert ("me is no close likeness of the face in" in told) is (is_told and words[0] == "edit")
+        assert ("which finds a closer one" in told) is (is_told and words[0] == "edit")
+    _, told = works("edit", photo, "--direction", f"{direction}=2", "--paste", photo, "--force")
+    assert ("me is no close likeness of the face in" in told) is is_told and "a closer one" not in told
 
 
 def test_somebody_else_at_the_same_place_is_somebody_else(works, photo, faces):

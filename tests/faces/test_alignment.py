@@ -219,6 +219,7 @@ def test_only_the_same_photo_looks_alike(faces):
     for name, face in faces.items():
         known = alignment.look(face)
         assert alignment.is_alike(known, Image.open(io.BytesIO(encode(face.resize((100, 100)), "jpg"))))
+        assert not alignment.is_alike(known, Image.new("RGB", (100, 100), "navy"))
         assert not any(alignment.is_alike(known, other) for other in faces.values() if other is not face), name
 
 

@@ -121,6 +121,13 @@ def test_short_rows_of_a_centred_sheet(tiny, faces):
     assert (page[:32, 64 + GAP :] == 255).all()
 
 
+@pytest.mark.parametrize("size", [3, 5, 7])
+def test_a_part_of_a_face_never_goes_beyond_it(tiny, faces, size, monkeypatch):
+    white = torch.ones(1, 3, size, size)
+    monkeypatch.setattr(drawing, "_synthesise", lambda *_: white.clone())
+    assert (pixels(render(tiny, replace(faces[0], part=(0.5, 0.5, 0.5)))) == 255).all()
+
+
 def test_a_part_of_a_face(tiny, faces):
     whole = pixels(render(tiny, faces[0]))
     part = pixels(render(tiny, replace(faces[0], part=(0.25, 0.0, 0.5))))
@@ -174,5 +181,6 @@ def test_every_face_is_moved_and_turned_by_itself():
     expected = to_pixels(generator.synthesize(ws[None]))[0]
     generator.set_transform()
     assert np.array_equal(pixels(render(generator, moved)), expected)
+    assert np.array_equal(to_pixels(generator.synthesize(ws[None]))[0], before)  # whatever else draws is not moved
     assert np.array_equal(pixels(render(generator, still)), before)
     assert not np.array_equal(expected, before)

@@ -157,5 +157,5 @@ def test_unknown_scores_are_named():
 
 def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setattr(runtime, "find_spec", lambda _name: None)
-    with pytest.raises(StyleganError, match=r"pip install 'stylegan-cli\[scorers\]'$"):
+    with pytest.raises(StyleganError, match=r'pip install "stylegan-cli\[scorers\]"$'):
         Scorers(["age"])

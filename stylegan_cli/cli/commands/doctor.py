@@ -34,6 +34,8 @@ def doctor() -> None:
 
     device = hardware.choose_device("auto")
     problems: list[str] = []
+    if gpu := hardware.unusable_gpu():
+        problems.append(f"this torch has no code for the {gpu}; {hardware.OTHER_BUILD}")
     cache, own = cache_folder(), data_folder()
     lines = {
         "stylegan": f"{__version__}, Python {platform.python_version()}, torch {torch.__version__}, {sys.platform}",
@@ -43,7 +45,7 @@ def doctor() -> None:
         "cache": f"{cache} ({_writable(nearest_existing(cache), problems, MOVE_CACHE)})",
         "data": f"{own} ({_writable(nearest_existing(own), problems, MOVE_DATA)})",
         "models": ", ".join(f"{model.name} ({_presence(model, problems)})" for model in store.models().values()),
-        "scorers": "here" if installed() else "not installed (pip install 'stylegan-cli[scorers]')",
+        "scorers": "here" if installed() else 'not installed (pip install "stylegan-cli[scorers]")',
         "ffmpeg": _ffmpeg(problems),
         "here": f"{Path.cwd()} ({_writable(Path.cwd(), problems, 'work in another one')})",
     }

@@ -159,7 +159,6 @@ def _project(studio: Studio, shot: Shot, wanted: Wanted, files: Sequence[Path], 
         print_data(path)
     studio.save_as(picture, portrait(found.person))
     _save_comparison(studio, compare, shot, found.person)
-    darkroom.remember(studio, shot, wanted, found.person)
     _tell(found)
 
 

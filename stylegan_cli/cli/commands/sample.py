@@ -142,7 +142,8 @@ def sample(
         raise UsageError("several processes can only make a data set; name one with --dataset")
     studio = Studio(generation, output)
     studio.check_noise(noise)
-    studio.generator.set_transform(drawing.translate, rotate)  # fails before minutes are spent on a photo
+    with studio.generator.moved(drawing.translate, rotate):
+        pass  # fails before minutes are spent on a photo
     if grid:
         studio.check_results(["sheet"])
     labels, everybody = _everybody(studio, persons, latents, ranges)
