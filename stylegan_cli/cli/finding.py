@@ -21,6 +21,7 @@ from stylegan_cli.datasets.sampled import SampledFaces, read_w
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents import files, people, references
 from stylegan_cli.latents.directions import Direction
+from stylegan_cli.latents.named import MAX_SEED
 from stylegan_cli.media.render import render
 from stylegan_cli.operations import discovery
 from stylegan_cli.operations.discovery import Moved
@@ -58,8 +59,8 @@ def tell_of_hidden(model: str, paths: Sequence[Path]) -> None:
 
 
 def check_seeds(seeds: range) -> None:
-    if seeds[-1] > people.MAX_SEED:
-        raise UsageError(f"people are drawn from --seed on, but seeds end at {people.MAX_SEED}; use a smaller --seed")
+    if seeds[-1] > MAX_SEED:
+        raise UsageError(f"people are drawn from --seed on, but seeds end at {MAX_SEED}; use a smaller --seed")
 
 
 @dataclass(frozen=True, eq=False)

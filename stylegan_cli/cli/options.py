@@ -19,7 +19,7 @@ from stylegan_cli.allocation import keep_memory
 from stylegan_cli.cli.console import silenced
 from stylegan_cli.cli.places import place
 from stylegan_cli.errors import UsageError
-from stylegan_cli.latents.named import Photo
+from stylegan_cli.latents.named import MAX_SEED, Photo
 
 _MODEL, OUTPUT = "Model", "Output"
 PSI = 0.7
@@ -169,7 +169,7 @@ NoiseMode = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 Filter = Annotated[str, typer.Option("--filter", "--resize-filter", help="lanczos, box, bicubic, bilinear or hamming.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The seed for everything random.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="The seed for everything random.")]
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:

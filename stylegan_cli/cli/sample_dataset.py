@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
-from itertools import chain, compress, islice
+from itertools import chain, compress, islice, repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from stylegan_cli.cli.options import Generation, PictureOutput, command_line
 from stylegan_cli.cli.stopping import Stopped, asked_to_stop
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.datasets.layout import unfinished
-from stylegan_cli.datasets.sharded import ShardedDataset, difference
+from stylegan_cli.datasets.sharded import ShardedDataset
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents.people import Person, from_seed
 from stylegan_cli.media.encode import encode_pixels
@@ -30,6 +30,7 @@ from stylegan_cli.pictures import Face
 
 Made = TypeVar("Made")
 LOT = 16  # people
+LONGEST = 40  # letters of an option's value in a message
 
 
 def sample_dataset(
@@ -77,14 +78,14 @@ def _sample(
             _draw(dataset, studio, world, ranges, face, is_asked)
             world.leave()
             if world.leads:
-                _pack(dataset, is_asked)
+                _pack(dataset, studio, is_asked)
     except KeyboardInterrupt:
         # The other processes may still be writing their last pictures.
         there = f"{'about ' if world.size > 1 else ''}{dataset.there():,} of {dataset.count:,}"
         raise Stopped(f"Stopped with {there} pictures done; run the same command again to continue.") from None
 
 
-def _pack(dataset: ShardedDataset, is_asked: Callable[[], bool]) -> None:
+def _pack(dataset: ShardedDataset, studio: Studio, is_asked: Callable[[], bool]) -> None:
     """Finishes a data set. Raises KeyboardInterrupt if it is asked to stop while pictures are copied."""
     with progress("packing", dataset.count) as advance:
 
@@ -93,15 +94,14 @@ def _pack(dataset: ShardedDataset, is_asked: Callable[[], bool]) -> None:
             if is_asked():
                 raise KeyboardInterrupt
 
-        dataset.finish(on_picture)
+        dataset.finish(_classes(studio, dataset.count), _model(studio), on_picture)
     print_data(dataset.path)
 
 
 def _wishes(studio: Studio, generation: Generation, ranges: list[range]) -> dict[str, Any]:
     """What the pictures depend on, by the names of options."""
-    origin = studio.generator.origin
     return {
-        "model": {"name": origin.name, "sha256": origin.sha256},
+        "model": _model(studio),
         "seeds": ",".join(f"{seeds[0]}-{seeds[-1]}" for seeds in ranges),
         "psi": studio.psi,
         "cutoff": generation.cutoff,
@@ -113,6 +113,12 @@ def _wishes(studio: Studio, generation: Generation, ranges: list[range]) -> dict
         "compile": generation.compile,
         "device": studio.generator.device.type,
     }
+
+
+def _model(studio: Studio) -> dict[str, str]:
+    """What a data set says about its model."""
+    origin = studio.generator.origin
+    return {"name": origin.name, "sha256": origin.sha256}
 
 
 def _begin(dataset: ShardedDataset, studio: Studio, world: World, wishes: dict[str, Any]) -> None:
@@ -137,6 +143,21 @@ def _begin(dataset: ShardedDataset, studio: Studio, world: World, wishes: dict[s
     arithmetic = {"threads": torch.get_num_threads(), "compiled": studio.is_compiled}
     about = {"wishes": wishes, "arithmetic": arithmetic, "version": __version__, "command": command_line()}
     dataset.begin(about, world.size, anew=True)
+
+
+def difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
+    """The first option in which two data sets differ, as words; None if they are the same."""
+    for name, value in now.items():
+        if value != before.get(name):
+            return f"--{name} was {_shown(before.get(name))}, and is now {_shown(value)}"
+    return None
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not given"
+    text = f"{value['name']} ({value['sha256'][:12]})" if isinstance(value, dict) else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _compute_alike(dataset: ShardedDataset, studio: Studio) -> None:
@@ -188,6 +209,13 @@ def _draw(
 def _in_turn(studio: Studio) -> int | None:
     """How many classes take turns: all that the model has, unless one was chosen."""
     return studio.generator.c_dim or None if studio.class_index is None else None
+
+
+def _classes(studio: Studio, count: int) -> Iterable[int]:
+    """Each picture's class: all take turns, unless one was chosen; nothing if the model has none."""
+    if classes := _in_turn(studio):
+        return (i % classes for i in range(count))
+    return () if studio.class_index is None else repeat(studio.class_index, count)
 
 
 def _person(studio: Studio, index: int, seed: int) -> Person:

@@ -11,7 +11,7 @@ from typing import Any
 
 from stylegan_cli.datasets.zips import Write, writing_zip
 from stylegan_cli.errors import MALFORMED, StyleganError
-from stylegan_cli.files import LOCK, alone, names_in, part_of, sweep, write_bytes
+from stylegan_cli.files import LOCK, alone, is_vacant, names_in, part_of, rename, sweep, write_bytes
 
 LABELS = "dataset.json"
 MANIFEST = "manifest.json"  # of a data set of sampled pictures, while it is in the making, and after
@@ -112,7 +112,7 @@ def _new_folder(path: Path) -> Iterator[Path]:
     was_there = path.is_dir()
     final = path / path.name if was_there else path
     sweep(final)
-    if was_there and any(path.iterdir()):
+    if was_there and not is_vacant(path):
         raise StyleganError(f"the folder {path} is not empty; choose another name")
     folder = part_of(final)
     try:
@@ -120,8 +120,8 @@ def _new_folder(path: Path) -> Iterator[Path]:
         yield folder
         if was_there:
             for name in sorted(names_in(folder)):  # the labels come last
-                (folder / name).rename(path / name)
+                rename(folder / name, path / name)
         else:
-            folder.rename(path)
+            rename(folder, path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 
@@ -12,34 +11,32 @@ import numpy as np
 from PIL import Image
 
 from stylegan_cli.datasets.layout import LABELS
-from stylegan_cli.datasets.sources import open_source, picture
+from stylegan_cli.datasets.sources import Squares
 from stylegan_cli.errors import MALFORMED, StyleganError
 from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.latents import files
 from stylegan_cli.media.decoding import UnusableError
 
-ADVICE = "sample it again"
 ROWS = 10_000  # of latents checked at once: there may be millions
 
 
-class SampledFaces:
+class SampledFaces(Squares):
     """A data set of sampled pictures, in a folder or a `.zip`, read one by one; `ws` are their latents.
 
     `ws` is `[n, 1, w_dim]` if all layers share a `w`, else `[n, num_ws, w_dim]`. Raises `StyleganError` if the data set
     is unfinished, damaged or of another model.
     """
 
+    advice = "sample it again"
+
     def __init__(self, path: Path, generator: Generator) -> None:
-        self.path = path
-        self._open_things = ExitStack()  # closed when this is forgotten
-        self._source = self._open_things.enter_context(open_source(path))
-        self._names = self._source.names
+        super().__init__(path)
         if origin := self._origin():
             origin.check(generator.origin, f"{path} was sampled from")
         self.ws = _read_ws(path / "w.npy" if path.is_dir() else path.with_name(f"{path.stem}-w.npy"), generator)
         if len(self._names) != len(self.ws):
             raise StyleganError(
-                f"{path} holds {len(self._names)} pictures, but there are {len(self.ws)} latents; sample it again"
+                f"{path} holds {len(self._names)} pictures, but there are {len(self.ws)} latents; {self.advice}"
             )
 
     @property
@@ -52,18 +49,16 @@ class SampledFaces:
 
     def image(self, index: int) -> Image.Image:
         """Picture `index` in RGB; raises `StyleganError` if it is damaged, or not square and as large as the first."""
-        image, name = picture(self._source, self._names[index], ADVICE), self._names[index]
-        if image.size != (self._edge, self._edge):
-            raise StyleganError(
-                f"{name} in {self.path} is {image.width} x {image.height}, but {self._names[0]} is {self._edge} pixels "
-                f"wide, and sampled pictures are square and of one size; {ADVICE}"
-            )
+        name = self._names[index]
+        image, edge = self._picture(name), self._edge
+        why = f", but {self._names[0]} is {edge} pixels wide, and sampled pictures are square and of one size"
+        self._check(name, image.size, edge, why)
         return image
 
     @cached_property
     def _edge(self) -> int:
         """The width of every picture."""
-        return picture(self._source, self._names[0], ADVICE).width
+        return self._size(self._names[0])[0]
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Picture `index`, `[3, h, w]` uint8."""

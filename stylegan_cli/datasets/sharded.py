@@ -15,7 +15,6 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,10 @@ import numpy as np
 from stylegan_cli.datasets.layout import LABELS, MANIFEST, is_zip, labels_file, picture_name, working_folder
 from stylegan_cli.datasets.shards import PictureFiles, ZipShards
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import LOCK, alone, replacing_alone, sweep, telling_why, write_bytes
+from stylegan_cli.files import LOCK, alone, rename, replacing_alone, sweep, telling_why, write_bytes
 from stylegan_cli.latents.files import writing_npy
 
 LATENTS = "w.npy.part"
-LONGEST = 40
 
 
 class ShardedDataset:
@@ -61,7 +59,7 @@ class ShardedDataset:
         self._held.enter_context(alone(self.folder / LOCK, f"{self.path} is being sampled"))
         latents = self.folder / LATENTS
         if not anew and not self.is_zip and self.latents.exists():
-            self.latents.rename(latents)  # the process was killed between its last two steps
+            rename(self.latents, latents)  # the process was killed between its last two steps
         if anew or not latents.exists():
             self._clear()
             manifest = {key: value for key, value in manifest.items() if key != "runs"}
@@ -104,35 +102,26 @@ class ShardedDataset:
 
             yield add
 
-    def finish(self, on_picture: Callable[[int], None]) -> None:
-        """Puts everything together; calls `on_picture` with the number of pictures copied so far, if any need to be.
+    def finish(self, classes: Iterable[int], model: Mapping[str, str], on_picture: Callable[[int], None]) -> None:
+        """Puts everything together. `classes` has each picture's class, or nothing if there are none; `model` is what
+        the pictures were sampled from. Calls `on_picture` with the number of pictures copied so far, if any need to be.
         Raises `StyleganError` if pictures are missing."""
         if missing := self.count - self.there():
             raise StyleganError(
                 f"{self.folder} has lost {missing} of {self.count} pictures since they were written; run the same "
                 "command again to make them"
             )
-        manifest = self.manifest()
-        wishes = manifest["wishes"]
-        about = labels_file(self._labels(wishes), model=wishes.get("model"))
-        if isinstance(self._pictures, PictureFiles):
-            (self.folder / LATENTS).rename(self.latents)
-            write_bytes(self.folder / LABELS, about)
+        about = labels_file([(picture_name(i, self.format), one) for i, one in enumerate(classes)], model=model)
+        if not self.is_zip:
+            rename(self.folder / LATENTS, self.latents)
+            self._pictures.finish(self.path, {LABELS: about}, on_picture)
             return
         with replacing_alone(self.latents) as part:
             shutil.copyfile(self.folder / LATENTS, part)
-        made = json.dumps({key: value for key, value in manifest.items() if key != "runs"}, indent=1).encode()
-        self._pictures.join(self.path, {MANIFEST: made, LABELS: about}, on_picture)
+        made = {key: value for key, value in self.manifest().items() if key != "runs"}
+        files = {MANIFEST: json.dumps(made, indent=1).encode(), LABELS: about}
+        self._pictures.finish(self.path, files, on_picture)
         self._clear()
-
-    def _labels(self, wishes: Mapping[str, Any]) -> list[tuple[str, int]]:
-        """Each picture with its class: all `classes` take turns, or one was chosen; none if there are no classes."""
-        numbers: Iterable[int] = ()
-        if classes := wishes.get("classes"):
-            numbers = (i % classes for i in range(self.count))
-        elif (chosen := wishes.get("class")) is not None:
-            numbers = repeat(chosen, self.count)
-        return [(picture_name(i, self.format), number) for i, number in enumerate(numbers)]
 
     def close(self) -> None:
         """Releases the data set, so that others can begin."""
@@ -154,26 +143,11 @@ class ShardedDataset:
             (self.folder / name).unlink(missing_ok=True)
 
 
-def difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
-    """The first setting in which two data sets differ, as words; None if they are the same."""
-    for name, value in now.items():
-        if value != before.get(name):
-            return f"--{name} was {_shown(before.get(name))}, and is now {_shown(value)}"
-    return None
-
-
 def _shares(there: np.ndarray, processes: int) -> list[list[int]]:
     """For each process, its first picture and the one after its last; all have equally many to make."""
     missing = np.flatnonzero(~there)
     starts = [int(missing[len(missing) * i // processes]) if len(missing) else 0 for i in range(processes)]
     return [[first, stop] for first, stop in zip([0, *starts[1:]], [*starts[1:], len(there)], strict=True)]
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "not given"
-    text = f"{value['name']} ({value['sha256'][:12]})" if isinstance(value, dict) else str(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -56,6 +56,11 @@ class PictureFiles:
             with suppress(OSError):
                 folder.rmdir()
 
+    def finish(self, _path: Path, files: Mapping[str, bytes], _on_picture: Callable[[int], None]) -> None:
+        """Adds the `files`, by their names, to the pictures, which are where they belong."""
+        for name, content in files.items():
+            write_bytes(self.folder / name, content)
+
     def _remove(self, is_ours: Callable[[str], object]) -> None:
         for folder in self._folders():
             for name in filter(is_ours, names_in(folder)):
@@ -92,15 +97,15 @@ class ZipShards:
         for shard in self._shards():
             shard.unlink()
 
-    def join(self, path: Path, last: Mapping[str, bytes], on_picture: Callable[[int], None]) -> None:
-        """Makes one zip of all pictures, in order, and of the `last` files by their names. Calls `on_picture` with the
+    def finish(self, path: Path, files: Mapping[str, bytes], on_picture: Callable[[int], None]) -> None:
+        """Makes one zip of all pictures, in order, and then the `files`, by their names. Calls `on_picture` with the
         number of pictures in it so far."""
         pictures = [(index, shard, about) for shard in self._shards() for index, about in _pictures(shard)]
         shards, numbers = {shard for _, shard, _ in pictures}, [index for index, _, _ in pictures]
         if len(shards) == 1 and numbers == sorted(numbers):  # it can become the zip: nothing needs to be copied
             shard = shards.pop()
             with telling_why(shard):
-                complete(shard, [about for _, _, about in pictures], last)
+                complete(shard, [about for _, _, about in pictures], files)
             rename_alone(shard, path)
             return
         with ExitStack() as opened:
@@ -109,7 +114,7 @@ class ZipShards:
             for done, (_, shard, about) in enumerate(sorted(pictures, key=itemgetter(0)), start=1):
                 write(about.filename, read[shard](about))
                 on_picture(done)
-            for name, content in last.items():
+            for name, content in files.items():
                 write(name, content)
 
     def _shards(self) -> list[Path]:

@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Any
@@ -24,8 +24,8 @@ from PIL import Image
 from stylegan_cli.datasets.layout import LABELS, check_finished
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.files import is_leftover
-from stylegan_cli.media.decoding import MAX_BYTES, UnusableError, decode, too_large
-from stylegan_cli.pillow import PICTURES, UNREAD, in_words
+from stylegan_cli.media.decoding import MAX_BYTES, UnusableError, decode, size_of, too_large
+from stylegan_cli.pillow import BROKEN_PICTURE, PICTURES, UNREAD, in_words
 
 MEND = "make a data set of it with stylegan dataset"  # the advice if a source is not a data set
 # Bytes of labels: lists take 25 times as much memory as their text. Data sets of millions need more, 30 per picture.
@@ -89,14 +89,6 @@ class Source(ABC):
             self.names.append(name)
         else:
             self.refused.append((name, reason))
-
-
-def picture(source: Source, name: str, advice: str = MEND) -> Image.Image:
-    """A picture as `decoding.decode` reads it. Raises StyleganError, with `advice`, if that fails."""
-    try:
-        return decode(source.read(name))
-    except UnusableError as error:
-        raise StyleganError(f"{name} in {source.path} {error}; {advice}") from None
 
 
 class FolderSource(Source):
@@ -216,6 +208,55 @@ def open_source(path: Path) -> Iterator[Source]:
         source = ZipSource(path, archive)
         _check(source)
         yield source
+
+
+class Squares:
+    """What the readers of pictures that have to be squares of one size, in a folder or a zip, have in common: opening,
+    reading and checking. `advice` ends the sentence about a picture that cannot be used. Raises what `open_source`
+    raises."""
+
+    advice = MEND
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._open_things = ExitStack()  # closed when this is forgotten
+        self._source = self._open_things.enter_context(open_source(path))
+        self._names = self._source.names
+
+    def close(self) -> None:
+        self._open_things.close()
+
+    def _picture(self, name: str) -> Image.Image:
+        """A picture as `decoding.decode` reads it. Raises StyleganError if that fails."""
+        with self._telling_which(name):
+            return decode(self._source.read(name))
+
+    def _size(self, name: str) -> tuple[int, int]:
+        """A picture's width and height, as the file's header has them. Raises StyleganError if that fails."""
+        with self._telling_which(name):
+            try:
+                with self._source.open(name) as file:
+                    return size_of(file)
+            except (*BROKEN_MEMBER, *BROKEN_PICTURE):
+                raise UnusableError("cannot be read as a picture") from None
+
+    def _check(self, name: str, size: tuple[int, int], edge: int, why: str | None = None) -> None:
+        """Raises StyleganError unless a picture of this size is a square of `edge` pixels; `why` follows its size in
+        the sentence, by default that the first one is of `edge` pixels."""
+        if size != (edge, edge):
+            why = f", but {self._names[0]} is {edge} x {edge}" if why is None else why
+            raise self._refusal(name, f"is {size[0]} x {size[1]}{why}")
+
+    @contextmanager
+    def _telling_which(self, name: str) -> Iterator[None]:
+        """Turns `UnusableError` into StyleganError, which also tells the picture's name."""
+        try:
+            yield
+        except UnusableError as error:
+            raise self._refusal(name, str(error)) from None
+
+    def _refusal(self, name: str, reason: str) -> StyleganError:
+        return StyleganError(f"{name} in {self.path} {reason}; {self.advice}")
 
 
 def read_labels(source: Source, mode: str, complete: bool = True) -> Labels:

@@ -12,6 +12,7 @@ from pathlib import Path
 from stylegan_cli.errors import UsageError
 
 MOST_DIGITS = 4  # in a face's number
+MAX_SEED = 2**32 - 1  # of numpy's RandomState
 
 
 @dataclass(frozen=True)

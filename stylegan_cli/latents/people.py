@@ -17,7 +17,6 @@ from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Face
 from stylegan_cli.tuning import Tuned, blend
 
-MAX_SEED = 2**32 - 1
 MOST_TO_COMPARE = 1 << 24  # values of latents
 
 
@@ -80,7 +79,7 @@ def truncation(generator: Generator) -> dict[str, int]:
 
 
 def from_seed(generator: Generator, seed: int, psi: float) -> Person:
-    """The person of a seed (0 to MAX_SEED), as in NVIDIA's tools, truncated by `psi`."""
+    """The person of a seed (0 to `named.MAX_SEED`), as in NVIDIA's tools, truncated by `psi`."""
     return from_z(generator, z_of_seed(seed, generator.z_dim), psi, str(seed))
 
 

@@ -21,7 +21,7 @@ from stylegan_cli import recipes
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, people
-from stylegan_cli.latents.named import Photo, folded, is_file, is_folder, namesake, numbered, suggestion
+from stylegan_cli.latents.named import MAX_SEED, Photo, folded, is_file, is_folder, namesake, numbered, suggestion
 from stylegan_cli.latents.people import Person
 from stylegan_cli.pictures import Face, Picture, Sheet
 from stylegan_cli.pillow import PICTURES
@@ -291,7 +291,7 @@ def find(name: str, cast: Mapping[str, Path]) -> Path:
 
 
 def _seed(digits: str) -> int:
-    if len(digits) > LONGEST or int(digits) > people.MAX_SEED:
+    if len(digits) > LONGEST or int(digits) > MAX_SEED:
         shown = digits if len(digits) <= LONGEST else f"{digits[:LONGEST]}..."
-        raise UsageError(f"the seed {shown} is too large; seeds go from 0 to {people.MAX_SEED}")
+        raise UsageError(f"the seed {shown} is too large; seeds go from 0 to {MAX_SEED}")
     return int(digits)

@@ -81,7 +81,7 @@ class InceptionFeatures(Features):
             from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
         except ModuleNotFoundError:
             raise UsageError(
-                "Inception needs torch-fidelity, which is not installed; run pip install 'stylegan-cli[fid]', or use "
+                'Inception needs torch-fidelity, which is not installed; run pip install "stylegan-cli[fid]", or use '
                 "--features efficientnet"
             ) from None
         except (ImportError, RuntimeError) as error:  # for example from a torchvision built for another torch

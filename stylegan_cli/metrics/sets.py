@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import ExitStack
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from stylegan_cli.datasets.sources import MEND, open_source, picture, read_labels
+from stylegan_cli.datasets.sources import Squares, read_labels
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 from stylegan_cli.hardware import precision_of
@@ -43,17 +42,14 @@ class PictureSet(ABC):
         """`num` random pictures; different values of `part` give different pictures for the same seed."""
 
 
-class DataSet(PictureSet):
+class DataSet(Squares, PictureSet):
     """A folder or zip of square pictures of one size, as made by `stylegan dataset`. With a smaller `resolution` the
     pictures are shrunk by a whole factor, as in training at that resolution. `only` keeps the pictures of this class,
     if they have classes. Reading raises StyleganError if a picture is damaged or has another size."""
 
     def __init__(self, path: Path, resolution: int | None = None, only: int | None = None) -> None:
-        self.path, self.title = path, str(path)
-        self._shrunken = resolution
-        self._open_things = ExitStack()  # closed when this is forgotten
-        self._source = self._open_things.enter_context(open_source(path))
-        self._names = self._source.names
+        super().__init__(path)
+        self.title, self._shrunken = str(path), resolution
         self._only = None
         if only is not None and self.classes:
             self._only = only
@@ -70,8 +66,7 @@ class DataSet(PictureSet):
     @cached_property
     def resolution(self) -> int:
         first = next(self._read(self._names[:1]))
-        if first.width != first.height:
-            raise StyleganError(f"{self._names[0]} in {self.path} is {first.width} x {first.height}; {MEND}")
+        self._check(self._names[0], first.size, first.width, why="")
         return first.width
 
     def about(self) -> dict[str, Any]:
@@ -83,15 +78,11 @@ class DataSet(PictureSet):
         chosen = np.sort(order[part * num : (part + 1) * num])
         names = [self._names[i] for i in chosen]
         for name, image in zip(names, self._read(names), strict=True):
-            if image.size != (self.resolution, self.resolution):
-                raise StyleganError(
-                    f"{name} in {self.path} is {image.width} x {image.height}, but {self._names[0]} is "
-                    f"{self.resolution} x {self.resolution}; {MEND}"
-                )
+            self._check(name, image.size, self.resolution)
             yield image
 
     def _read(self, names: list[str]) -> Iterator[Image.Image]:
-        for image in in_order(partial(picture, self._source), names):
+        for image in in_order(self._picture, names):
             yield image.reduce(max(image.width // self._shrunken, 1)) if self._shrunken else image
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stylegan_cli.generator import Generator
 from stylegan_cli.noise import Noise
-from stylegan_cli.operations.projection import Likeness, Step, set_rate
+from stylegan_cli.operations.projection import Likeness, Step, rates_of
 from stylegan_cli.tuning import NOISE, Tuning, synthesize_with
 
 # Learning rates of the right factors (which start at zero), of the left ones, and of the noise maps.
@@ -48,6 +48,7 @@ def tune(
     optimiser = torch.optim.Adam(
         [{"params": tensors, "lr": rate} for tensors, rate in groups if tensors], betas=(0.9, 0.99)
     )
+    rates = rates_of(optimiser, settings.steps)
     for done in range(1, settings.steps + 1):
         changed = {name: state[name] + (a @ b).view_as(state[name]).to(state[name]) for name, (a, b) in factors.items()}
         fitted = {name: state[name] + added for name, added in maps.items()}
@@ -55,8 +56,8 @@ def tune(
         loss, distance = likeness.loss(image)
         optimiser.zero_grad()
         (loss + NOISE_LIKE * sum(map(structure, fitted.values()))).backward()
-        set_rate(optimiser, done, settings.steps)
         optimiser.step()
+        rates.step()
         for name, added in maps.items():
             _keep_moments(added, state[name], *moments[name])
         on_step(Step(done, settings.steps, distance.item(), image.detach()))

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
 from stylegan_cli.generator import Generator
+from stylegan_cli.latents.named import MAX_SEED
 from stylegan_cli.latents.people import z_of_seed
 from stylegan_cli.psnr import psnr
 from stylegan_cli.scorers import perceptual
@@ -122,6 +124,7 @@ def project(
     rows = generator.num_ws if settings.space == "w+" else 1
     moved = space.coordinates(start[:, None].expand(-1, rows, -1)).clone().requires_grad_()  # [1, rows, w_dim]
     optimiser = torch.optim.Adam([moved], lr=settings.rate, betas=(0.9, 0.99))
+    rates = rates_of(optimiser, settings.steps)
     best, losses = (float("inf"), space.w(moved.detach()).expand(-1, generator.num_ws, -1)), list[float]()
     for done in range(1, settings.steps + 1):
         ws = space.w(moved).expand(-1, generator.num_ws, -1)
@@ -132,20 +135,18 @@ def project(
             best = losses[-1], ws.detach()
         optimiser.zero_grad()
         (loss + STRANGENESS * moved.square().mean()).backward()
-        set_rate(optimiser, done, settings.steps)
         optimiser.step()
+        rates.step()
         on_step(Step(done, settings.steps, distance.item(), image.detach()))
         if stalled(losses):
             break
     return Projection(best[1][0].cpu().clone(), len(losses))
 
 
-def set_rate(optimiser: torch.optim.Optimizer, done: int, steps: int) -> None:
-    """Sets the learning rate: a short rise, a plateau, a linear fall in the second half; each group's peak is its
-    initial rate."""
-    for group in optimiser.param_groups:
-        peak = group.setdefault("peak", group["lr"])
-        group["lr"] = peak * min(1.0, done / WARM_UP, (1 - (done - 1) / steps) / COOL_DOWN)
+def rates_of(optimiser: torch.optim.Optimizer, steps: int) -> LambdaLR:
+    """The learning rates of so many steps: a short rise to the optimiser's own, a plateau, a linear fall in the second
+    half. They change with `step`, after the optimiser's."""
+    return LambdaLR(optimiser, lambda done: min(1.0, (done + 1) / WARM_UP, (1 - done / max(steps, 1)) / COOL_DOWN))
 
 
 def stalled(losses: Sequence[float]) -> bool:
@@ -174,7 +175,7 @@ def report(image: Tensor, photo: Tensor) -> dict[str, float]:
 def _best_start(generator: Generator, likeness: Likeness, seed: int) -> Tensor:
     """The `w` `[1, w_dim]` of the average face or of a sampled one, whichever is most similar to the photo."""
     with torch.inference_mode():
-        z = torch.stack([z_of_seed((seed + i) % 2**32, generator.z_dim) for i in range(STARTS)])
+        z = torch.stack([z_of_seed((seed + i) % (MAX_SEED + 1), generator.z_dim) for i in range(STARTS)])
         sampled = generator.w_avg.lerp(generator.to_w(z.to(generator.device)), 0.5)
         starts = torch.cat([generator.w_avg[None], sampled])
         distances = [likeness.loss(generator.synthesize(generator.broadcast(w[None])))[0] for w in starts]

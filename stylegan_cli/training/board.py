@@ -1,4 +1,4 @@
-"""Curves for TensorBoard, if it is installed."""
+"""Curves for TensorBoard, if it is installed and works."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stylegan_cli.errors import MALFORMED
+
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
 class Board:
-    """Writes numbers by pictures seen into TensorBoard's event files; does nothing if it is not installed.
+    """Writes numbers by pictures seen into TensorBoard's event files; does nothing if it cannot be imported.
 
     For a run that continues at `nimg` pictures, earlier events from beyond that point are hidden.
     """
 
     def __init__(self, folder: Path, nimg: int) -> None:
         self._writer: SummaryWriter | None = None
-        with suppress(ImportError):
+        with suppress(ImportError, *MALFORMED):  # an old one fails in other ways with a new numpy or protobuf
             from torch.utils.tensorboard import SummaryWriter
 
             self._writer = SummaryWriter(str(folder), purge_step=nimg + 1)

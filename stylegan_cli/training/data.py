@@ -9,7 +9,6 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,15 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan_cli.datasets.sources import BROKEN_MEMBER, MEND, open_source, picture, read_labels
+from stylegan_cli.datasets.sources import Squares, read_labels
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.media.decoding import UnusableError, size_of
-from stylegan_cli.pillow import BROKEN_PICTURE
+from stylegan_cli.processors import processors
 from stylegan_cli.training.randomness import seed_of
 
 FEWEST = 16
 SMALLEST = 8  # pixels
-THREADS = 2  # that read ahead
+THREADS = (2, 8)  # that read ahead, at least and at most
 CACHE = 1 << 30  # the maximum number of bytes of decoded pictures to keep
 
 
@@ -42,7 +40,7 @@ class Batch:
     labels: Tensor | None
 
 
-class Pictures:
+class Pictures(Squares):
     """Square pictures of one size, as `[3, resolution, resolution]` uint8, shrunk by a whole factor if necessary.
 
     On opening, all files are read and their sizes checked: only the headers in a zip, but whole files in a folder, for
@@ -63,10 +61,9 @@ class Pictures:
         least_classes: int = 0,
         on_checked: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> None:
-        self.path = path
-        self._open_things = ExitStack()
-        self._source = self._open_things.enter_context(open_source(path))
-        self._names = self._source.names if subset is None else self._chosen(*subset)
+        super().__init__(path)
+        if subset is not None:
+            self._names = self._chosen(*subset)
         self._check_names(subset)
         self._checksums: list[int] = []
         self.size = self._common_size(on_checked)
@@ -100,12 +97,9 @@ class Pictures:
             self._is_cached[index] = True
         return self._cache[index]
 
-    def close(self) -> None:
-        self._open_things.close()
-
     def _read(self, name: str) -> np.ndarray:
         try:
-            image = picture(self._source, name)
+            image = self._picture(name)
         except StyleganError as error:
             raise DamagedError(str(error)) from None
         if self.resolution != self.size:
@@ -121,8 +115,7 @@ class Pictures:
 
     def _check_names(self, subset: tuple[int, int] | None) -> None:
         if self._source.refused:
-            name, reason = self._source.refused[0]
-            raise StyleganError(f"{name} in {self.path} {reason}; {MEND}")
+            raise self._refusal(*self._source.refused[0])
         if len(self._names) < FEWEST:
             found = f"{'--subset takes' if subset else f'{self.path} holds'} {len(self._names)}"
             raise StyleganError(
@@ -132,28 +125,16 @@ class Pictures:
 
     def _common_size(self, on_checked: Callable[[int, int], None]) -> int:
         """Pixels per edge, from the files' headers; also fills `_checksums`."""
-        first = None
+        edge = 0
         for name in self._names:
-            width, height, checksum = self._look_at(name)
-            self._checksums.append(checksum)
+            size = self._size(name)
+            with self._telling_which(name):
+                self._checksums.append(self._source.checksum(name))
             on_checked(len(self._checksums), len(self._names))
-            if width != height:
-                raise StyleganError(f"{name} in {self.path} is {width} x {height}, which is not square; {MEND}")
-            if width != (first := first or width):
-                raise StyleganError(
-                    f"{name} in {self.path} is {width} x {width}, but {self._names[0]} is {first} x {first}; {MEND}"
-                )
-        return first or 0
-
-    def _look_at(self, name: str) -> tuple[int, int, int]:
-        """A file's width, height and checksum."""
-        try:
-            with self._source.open(name) as file:
-                return *size_of(file), self._source.checksum(name)
-        except UnusableError as error:
-            raise StyleganError(f"{name} in {self.path} {error}; {MEND}") from None
-        except (*BROKEN_MEMBER, *BROKEN_PICTURE):
-            raise StyleganError(f"{name} in {self.path} cannot be read as a picture; {MEND}") from None
+            edge = edge or size[0]
+            self._check(name, size, size[0], ", which is not square")
+            self._check(name, size, edge)
+        return edge
 
     def _check_resolution(self, asked: int | None) -> int:
         resolution, advice = asked or self.size, "make a data set with stylegan dataset --size"
@@ -183,17 +164,19 @@ def _order(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 class Loader:
-    """Reads batches ahead on other threads. `waited` is the time in seconds that training waited for it."""
+    """Reads batches ahead on other threads, as many as there are processors. `waited` is the time in seconds that
+    training waited for it."""
 
     def __init__(self, pictures: Pictures, seed: int, mirror: bool) -> None:
         self.pictures, self.mirror, self.waited = pictures, mirror, 0.0
-        self._seed, self._pool = seed, ThreadPoolExecutor(THREADS)
+        self._seed, self._threads = seed, min(max(processors(), THREADS[0]), THREADS[1])
+        self._pool = ThreadPoolExecutor(self._threads)
         self._coming: tuple[Sequence[int], list[Future[np.ndarray]]] | None = None
 
     def start(self, positions: Sequence[int]) -> None:
         """Starts reading the pictures at these positions in the endless order of pictures."""
         indices = [self.index(position) for position in positions]
-        parts = [indices[i::THREADS] for i in range(THREADS)]
+        parts = [indices[i :: self._threads] for i in range(self._threads)]
         self._coming = positions, [self._pool.submit(self._read, part) for part in parts]
 
     def take(self, positions: Sequence[int], device: torch.device) -> Batch:
@@ -207,7 +190,7 @@ class Loader:
         self._coming = None
         pixels = np.empty((len(positions), *parts[0].shape[1:]), np.uint8)
         for i, part in enumerate(parts):
-            pixels[i::THREADS] = part
+            pixels[i :: self._threads] = part
         images = torch.from_numpy(pixels).to(device).contiguous(memory_format=torch.channels_last)
         return Batch(images.float() / 127.5 - 1, self._labels(positions, device))
 

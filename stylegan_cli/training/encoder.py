@@ -11,12 +11,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
 from stylegan_cli.encoder import Config, Encoder
 from stylegan_cli.errors import StyleganError
@@ -75,19 +76,20 @@ def train(
     torch.manual_seed(settings.seed)
     encoder = _new_encoder(generator, w)
     average = copy.deepcopy(encoder).requires_grad_(False)
-    optimiser = _optimiser(encoder, settings.rate)
     steps = count // settings.batch
     total = steps * settings.epochs
+    optimiser = _optimiser(encoder, settings.rate)
+    rates = LambdaLR(optimiser, lambda done: _share_of_rate(done, total))
     for epoch in range(settings.epochs):
         order = torch.randperm(count)[: steps * settings.batch].tolist()
         for i, (chosen, images) in enumerate(_batches(pictures, order, settings.batch, generator.device)):
             done = epoch * steps + i
-            _set_rate(optimiser, min(1, (done + 1) / WARM_UP) * (1 + math.cos(math.pi * done / total)) / 2)
             images = disturb(images)
             loss = _loss(encoder, images, w[chosen].to(generator.device))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+            rates.step()
             _follow(average, encoder, min(EMA, done / (done + 10)))
             seen = evaluate(average, pictures, w, range(count, len(w))) if i + 1 == steps else None
             on_step(Step(done + 1, total, seen), average)
@@ -155,13 +157,13 @@ def _new_encoder(generator: Generator, w: Tensor) -> Encoder:
 
 def _optimiser(encoder: Encoder, rate: float) -> torch.optim.Optimizer:
     head = [parameter for name, parameter in encoder.named_parameters() if not name.startswith("trunk.")]
-    groups = [{"params": encoder.trunk.parameters(), "peak": rate * TRUNK_RATE}, {"params": head, "peak": rate}]
+    groups: list[dict[str, Any]] = [{"params": encoder.trunk.parameters(), "lr": rate * TRUNK_RATE}, {"params": head}]
     return torch.optim.AdamW(groups, lr=rate, weight_decay=0.01)
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, share: float) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = group["peak"] * share
+def _share_of_rate(done: int, total: int) -> float:
+    """The learning rate after `done` of `total` steps, in units of its peak: a short rise, and half a cosine."""
+    return min(1, (done + 1) / WARM_UP) * (1 + math.cos(math.pi * done / total)) / 2
 
 
 def _loss(encoder: Encoder, images: Tensor, w: Tensor) -> Tensor:
@@ -181,5 +183,4 @@ def _batches(
 
 @torch.no_grad()
 def _follow(average: Encoder, encoder: Encoder, share: float) -> None:
-    for slow, fast in zip(average.parameters(), encoder.parameters(), strict=True):
-        slow.lerp_(fast, 1 - share)
+    torch._foreach_lerp_(tuple(average.parameters()), tuple(encoder.parameters()), 1 - share)

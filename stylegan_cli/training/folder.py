@@ -36,6 +36,7 @@ from stylegan_cli.files import (
     alone,
     copy,
     is_leftover,
+    is_nothing,
     nearest_existing,
     replacing,
     telling_why,
@@ -73,8 +74,9 @@ class RunFolder:
         self._held = ExitStack()
 
     def options(self) -> Options | None:
-        """The options of the run in this folder; None if the folder is new, or contains only what is left by a process
-        that was killed before it wrote them. Raises `StyleganError` if the folder contains something else."""
+        """The options of the run in this folder; None if the folder is new, or contains only what does not count: what
+        is left by a process that was killed before it wrote them, and the files that Finder and Explorer add. Raises
+        `StyleganError` if the folder contains something else."""
         file = self.path / OPTIONS
         if file.is_file():
             return Options.loads(file.read_bytes())
@@ -120,7 +122,7 @@ class RunFolder:
     def _is_nothing(self, path: Path) -> bool:
         if path == self.checkpoints and path.is_dir():
             return not any(path.iterdir())
-        return is_leftover(path.name)
+        return is_nothing(path.name)
 
     def _sweep(self) -> None:
         """Removes half-written files; the lock must be held. Those with other names are not this run's."""
@@ -158,7 +160,7 @@ class RunFolder:
             shutil.copyfile(self.snapshot, model)
 
     def lines(self) -> list[dict[str, Any]]:
-        """The log, up to the first invalid line: the last one may be truncated."""
+        """The log without its invalid lines: the last one may be truncated."""
         return self._lines(LOG)
 
     def measured(self) -> list[dict[str, Any]]:

@@ -1,15 +1,20 @@
 """`stylegan bench`, and what other commands make of what it found."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from looking import pixels
+from PIL import Image
 
 from stylegan_cli import compilation, recipes, store
+from stylegan_cli.cli.commands.bench import _available
 from stylegan_cli.compilation import Verdict
 from stylegan_cli.errors import StyleganError
+from stylegan_cli.media import encode
 
 QUICK = ("--seconds", 0, "--batch", "1,3", "--precision", "fp32,bf16")
 
@@ -58,6 +63,12 @@ def test_json(stylegan, tiny_model, compiler):
     assert all(one["pictures_per_second"] == pytest.approx(1 / one["seconds"]) for one in figures)
     assert figures[0]["psnr"] is None and 30 < figures[2]["psnr"] < 70
     assert all(compilation.verdict(store.load(str(tiny_model)), precision) for precision in ("fp32", "bf16"))
+
+
+@pytest.mark.parametrize(("has_it", "found"), [(True, ["fp32", "fp16", "bf16"]), (False, ["fp32", "fp16"])])
+def test_gpus_are_not_measured_in_what_they_emulate(monkeypatch, has_it, found):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_it or including_emulation)
+    assert _available(torch.device("cuda")) == found
 
 
 def test_a_misspelt_model_is_told_before_the_first_is_measured(stylegan, tiny_model, monkeypatch):
@@ -198,7 +209,24 @@ def test_a_compiled_picture_is_replayed_compiled(tiny_stylegan, compiler, here):
     assert not recipes.read(plain).compiled
 
 
+def test_a_recipe_says_how_the_picture_was_made_this_time(stylegan, tiny_stylegan, tiny_model, compiler, monkeypatch):
+    """On another device, without a compiler: else its bytes would be expected from where it was made first."""
+    (picture,) = tiny_stylegan("sample", "--compile", "on")
+    foreign = replace(recipes.read(picture), device="cuda")
+    encoded = encode.encode(Image.open(picture), "png", recipes.dumps(foreign))
+    picture.write_bytes(encoded)
+
+    def refuse(*_):
+        raise StyleganError("this machine cannot compile it")
+
+    monkeypatch.setattr(compilation, "compile_synthesis", refuse)
+    result = stylegan("replay", picture, "--out", "again.png", "--model", tiny_model)
+    assert result.exit_code == 0 and "Drawing without compiled code" in result.stderr
+    again = recipes.read(Path("again.png"))
+    assert (again.device, again.compiled) == ("cpu", False)
+
+
 def test_without_a_compiler_faces_are_drawn_all_the_same(stylegan, tiny_model, broken_compiler):
     result = stylegan("sample", "--compile", "on", "--model", tiny_model)
     assert result.exit_code == 0
-    assert "Drawing without --compile: this machine cannot compile" in " ".join(result.stderr.split())
+    assert "Drawing without compiled code: this machine cannot compile" in " ".join(result.stderr.split())

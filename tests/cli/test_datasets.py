@@ -14,6 +14,7 @@ import pytest
 import torch
 from looking import contents, names, whole_pictures
 from PIL import Image
+from small_families import make
 from tiny_generator import make_tiny
 
 from stylegan_cli import compilation, modelfile, store
@@ -208,6 +209,24 @@ def test_another_command_is_refused_on_what_is_unfinished(stylegan, tiny_model, 
     assert contents(Path("data")) == before
 
 
+def test_what_differs_in_words():
+    now = {"psi": 0.7, "size": None, "seeds": "1"}
+    assert sample_dataset.difference(now, dict(now)) is None
+    assert sample_dataset.difference(now | {"size": 64}, now) == "--size was 64, and is now not given"
+    told = sample_dataset.difference(now, now | {"seeds": "1" * 41})
+    assert told == f"--seeds was 1, and is now {'1' * 40}..."
+
+
+@pytest.mark.parametrize(("words", "labels"), [(["-n", 5], [0, 1, 2, 0, 1]), (["-n", 3, "--class", 2], [2] * 3)])
+def test_classes_take_turns_unless_one_is_chosen(stylegan, here, monkeypatch, name, words, labels):
+    modelfile.save(make("stylegan2", c_dim=3), here / "a.safetensors", {})
+    words = [*words, "--size", 8, "--model", "a.safetensors", "--dataset", name]
+    interrupted(stylegan, monkeypatch, 2, ctrl_c, *words)
+    assert stylegan("sample", *words).exit_code == 0
+    with open_source(Path(name)) as source:
+        assert [*read_labels(source, "json").of.values()] == labels
+
+
 def test_another_model_is_refused(stylegan, tiny_model, monkeypatch, tmp_path):
     modelfile.save(make_tiny(1), tmp_path / "other.safetensors", {})
     words = ["-n", 4, "--size", 8, "--dataset", "data.zip", "--model"]
@@ -309,7 +328,7 @@ def test_ctrl_c_that_is_repeated_is_told_once(stylegan, tiny_model, monkeypatch,
 
         return then
 
-    def pack(_dataset, on_picture):
+    def pack(_dataset, _classes, _model, on_picture):
         signal.raise_signal(signal.SIGINT)
         on_picture(1)
         pytest.fail("went on")

@@ -110,7 +110,7 @@ def test_sides_that_are_too_many_or_too_few(stylegan, words):
 
 def test_the_extra_is_named_in_the_help(stylegan, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    assert "pip install 'stylegan-cli[fid]'" in stylegan("metrics", "--help").stdout
+    assert 'pip install "stylegan-cli[fid]"' in stylegan("metrics", "--help").stdout
 
 
 def test_the_same_again(stylegan, made, tiny_model):

@@ -5,11 +5,10 @@ import io
 import json
 import os
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
-from on_disk import files_in
+from on_disk import files_in, refuse_names_once
 from PIL import Image
 
 from stylegan_cli.datasets import layout
@@ -113,6 +112,20 @@ def test_a_folder_that_has_been_filled_meanwhile(tmp_path):
     assert (tmp_path / "mine.txt").read_text() == "precious"
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "desktop.ini", "._00000"])
+def test_a_folder_that_looks_empty_is(tmp_path, name):
+    (tmp_path / name).write_bytes(b"Finder's")
+    write(tmp_path, 1)
+    assert sorted(contents(tmp_path)) == sorted([name, "00000/img00000000.png", "dataset.json"])
+
+
+@pytest.mark.parametrize("name", [".", "new", "faces.zip"])
+def test_names_that_windows_refuses_for_a_moment(tmp_path, monkeypatch, name):
+    refuse_names_once(monkeypatch)
+    write(tmp_path / name, 1)
+    assert "dataset.json" in contents(tmp_path / name)
+
+
 @pytest.mark.parametrize("name", ["faces", "faces.zip"])
 def test_a_disk_that_is_full_at_the_very_end(tmp_path, monkeypatch, name):
     def fail(*_):
@@ -148,7 +161,7 @@ def test_a_folder_that_was_there_stays_when_writing_fails(tmp_path, name):
 
 def test_labels_come_last_into_a_folder_that_was_there(tmp_path, monkeypatch):
     """Whatever stops it halfway: what has none is no whole data set."""
-    moved, really = [], Path.rename
+    moved, really = [], layout.rename
 
     def rename(path, target):
         moved.append(target)
@@ -156,7 +169,7 @@ def test_labels_come_last_into_a_folder_that_was_there(tmp_path, monkeypatch):
             raise OSError("lost")
         return really(path, target)
 
-    monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(layout, "rename", rename)
     with pytest.raises(OSError, match="lost"):
         write(tmp_path, 1)
     assert sorted(contents(tmp_path)) == ["00000/img00000000.png"]

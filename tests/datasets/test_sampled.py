@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stylegan_cli.datasets import sources
 from stylegan_cli.datasets.sampled import SampledFaces
 from stylegan_cli.errors import StyleganError
 
@@ -26,3 +27,14 @@ def test_pictures_that_were_not_sampled_together(tmp_path, tiny, sizes):
     with pytest.raises(StyleganError, match=r"but 0.png is 8 pixels wide, and sampled pictures are square"):
         for i in range(len(sizes)):
             faces.image(i)
+
+
+def test_every_picture_is_decoded_once(tmp_path, tiny, monkeypatch):
+    for i in range(2):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{i}.png")
+    np.save(tmp_path / "w.npy", np.zeros((2, 1, tiny.w_dim), np.float32))
+    decoded, decode = [], sources.decode
+    monkeypatch.setattr(sources, "decode", lambda content: decoded.append(content) or decode(content))
+    faces = SampledFaces(tmp_path, tiny)
+    assert [faces.image(i).size for i in range(2)] == [(8, 8)] * 2
+    assert len(decoded) == 2

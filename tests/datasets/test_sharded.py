@@ -9,12 +9,13 @@ import zipfile
 
 import numpy as np
 import pytest
-from on_disk import files_in
+from on_disk import files_in, refuse_names_once
 from PIL import Image
 
 from stylegan_cli.datasets import layout, sharded, shards
 from stylegan_cli.datasets.layout import unfinished
-from stylegan_cli.datasets.sharded import ShardedDataset, difference
+from stylegan_cli.datasets.sharded import ShardedDataset
+from stylegan_cli.datasets.sources import open_source, read_labels
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.encode import encode
 
@@ -41,6 +42,10 @@ def add(dataset, rank, most=COUNT):
     return numbers
 
 
+def finish(dataset, classes=()):
+    dataset.finish(classes, {}, lambda _: None)
+
+
 def begin(path, processes=1):
     dataset = ShardedDataset(path, COUNT, SHAPE, "png")
     before = unfinished(path)
@@ -48,11 +53,11 @@ def begin(path, processes=1):
     return dataset
 
 
-def make(path, processes=1):
+def make(path, processes=1, classes=()):
     """From wherever it is to the end; returns which pictures were made."""
     dataset = begin(path, processes)
     made = [index for rank in range(processes) for index in add(dataset, rank)]
-    dataset.finish(lambda _: None)
+    finish(dataset, classes)
     dataset.close()
     return made
 
@@ -94,6 +99,27 @@ def test_layout(straight, name):
     latents = np.load(io.BytesIO(w))
     assert (latents.shape, latents.dtype) == ((COUNT, *SHAPE), np.float32)
     assert latents[:, 0, 0].tolist() == [*range(COUNT)]
+
+
+def test_classes_are_labels(tmp_path, name):
+    make(tmp_path / name, 2, [i % 2 for i in range(COUNT)])
+    with open_source(tmp_path / name) as source:
+        assert [*read_labels(source, "json").of.values()] == [0, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_names_that_windows_refuses_for_a_moment(tmp_path, monkeypatch, is_killed):
+    """Also the name that the latents get back after a process was killed when only the labels were missing."""
+    dataset = begin(tmp_path / "faces")
+    add(dataset, 0)
+    if is_killed:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(shards, "write_bytes", killed)
+            finish(dataset)
+        assert (tmp_path / "faces/w.npy").exists()
+    dataset.close()
+    refuse_names_once(monkeypatch)
+    assert make(tmp_path / "faces") == []
 
 
 @pytest.mark.parametrize("processes", [2, 3, COUNT + 2])
@@ -270,7 +296,7 @@ def test_a_picture_that_has_gone_is_missed(tmp_path):
     add(dataset, 0)
     (dataset.folder / "00000/img00000001.png").unlink()
     with pytest.raises(StyleganError, match=r"lost 1 of 5 pictures .* the same command"):
-        dataset.finish(lambda _: None)
+        finish(dataset)
     dataset.close()
     assert make(tmp_path / "faces") == [1]
 
@@ -281,7 +307,7 @@ def test_nobody_else_is_at_it_meanwhile(tmp_path, name):
     with pytest.raises(StyleganError, match=rf"{name} is being sampled by another process; wait until it ends, or"):
         begin(tmp_path / name)
     made += add(dataset, 0)
-    dataset.finish(lambda _: None)
+    finish(dataset)
     dataset.close()
     assert made == [*range(COUNT)]
 
@@ -290,12 +316,3 @@ def test_nobody_else_is_at_it_meanwhile(tmp_path, name):
 def test_other_manifests_are_none(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
     assert unfinished(tmp_path) is None
-
-
-def test_difference():
-    now = {"model": {"name": "a", "sha256": "1" * 64}, "psi": 0.7, "size": None}
-    assert difference(now, dict(now)) is None
-    assert difference(now | {"psi": 0.5}, now) == "--psi was 0.5, and is now 0.7"
-    assert difference(now | {"size": 64}, now) == "--size was 64, and is now not given"
-    other = {"name": "a", "sha256": "2" * 64}
-    assert difference(now, now | {"model": other}) == "--model was a (111111111111), and is now a (222222222222)"

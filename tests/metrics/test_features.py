@@ -58,7 +58,7 @@ def test_unknown_features():
 
 def test_inception_without_its_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
-    with pytest.raises(UsageError, match=r"pip install 'stylegan-cli\[fid\]'"):
+    with pytest.raises(UsageError, match=r'pip install "stylegan-cli\[fid\]"'):
         named("inception", CPU, str)
 
 

@@ -143,10 +143,11 @@ def test_usual_faces_are_preferred(tiny, photo, monkeypatch):
 def test_the_rate_rises_rests_and_falls():
     one, other = (torch.zeros(1, requires_grad=True) for _ in range(2))
     optimiser = torch.optim.Adam([{"params": [one], "lr": 0.1}, {"params": [other], "lr": 0.01}])
-    rates = []
-    for done in range(1, 21):
-        projection.set_rate(optimiser, done, 20)
+    schedule, rates = projection.rates_of(optimiser, 20), []
+    for _ in range(20):
         rates.append([group["lr"] for group in optimiser.param_groups])
+        optimiser.step()
+        schedule.step()
     rise, rest, fall = [0.2, 0.4, 0.6, 0.8], [1.0] * 7, [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
     for peak, found in zip((0.1, 0.01), zip(*rates, strict=True), strict=True):
         assert found == pytest.approx([peak * share for share in rise + rest + fall])

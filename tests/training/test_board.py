@@ -48,6 +48,29 @@ def test_where_it_is_not(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+class Broken:
+    """Finds an old TensorBoard, which a new numpy or protobuf breaks."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def find_spec(self, name, *_):
+        if name == "torch.utils.tensorboard":
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [AttributeError("`np.bool8` was removed"), TypeError("Descriptors cannot be created")]
+)
+def test_where_it_is_broken(tmp_path, monkeypatch, error):
+    monkeypatch.setattr(sys, "meta_path", [Broken(error), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    board = Board(tmp_path, 0)
+    board.add("training", {"loss_g": 0.5}, 24)
+    board.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_its_own_reader_reads_them(tmp_path):
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     for nimg, more in ((0, (8, 16, 24)), (16, (24, 32))):  # the second run goes on after 16 pictures

@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 import zipfile
 from pathlib import Path
 
@@ -153,6 +154,27 @@ def test_batches_are_the_pictures_at_their_places(pictures):
         index, mirrored = loader.index(position)
         expected = torch.from_numpy(found[index].copy()).float() / 127.5 - 1
         assert torch.equal(image, expected.flip(2) if mirrored else expected)
+
+
+@pytest.mark.parametrize(("processors", "threads"), [(1, 2), (3, 3), (64, 8)])
+def test_every_processor_reads_ahead(pictures, monkeypatch, processors, threads):
+    """At the same time; what is read does not depend on it, even if some have nothing to read."""
+    expected = [Loader(Pictures(pictures, None), 0, mirror=True).take(range(n), CPU).images for n in (1, 24)]
+    monkeypatch.setattr(data, "processors", lambda: processors)
+    found = Pictures(pictures, None)
+    loader = Loader(found, 0, mirror=True)
+    assert torch.equal(loader.take(range(1), CPU).images, expected[0])
+    everybody, readers = threading.Barrier(threads, timeout=10), set()
+
+    def read(name):
+        if threading.get_ident() not in readers:
+            readers.add(threading.get_ident())
+            everybody.wait()
+        return Pictures._read(found, name)
+
+    monkeypatch.setattr(found, "_read", read)
+    assert torch.equal(loader.take(range(24), CPU).images, expected[1])
+    assert len(readers) == threads
 
 
 def test_what_was_read_for_others_is_not_taken(pictures):

@@ -78,14 +78,17 @@ def test_held_out_pictures_are_not_learned(tiny, faces, small):
 
 
 def test_rates_rise_then_fall_as_a_cosine_and_the_trunks_are_lower(tiny, faces, small, monkeypatch):
-    made, rates = [], []
-    optimiser = training._optimiser
-    monkeypatch.setattr(training, "_optimiser", lambda *how: made.append(optimiser(*how)) or made[0])
+    rates, optimiser = [], training._optimiser
+
+    def watched(*how):
+        made = optimiser(*how)
+        made.register_step_pre_hook(lambda *_: rates.append([group["lr"] for group in made.param_groups]))
+        return made
+
+    monkeypatch.setattr(training, "_optimiser", watched)
     monkeypatch.setattr(training, "WARM_UP", 4)
-    training.train(
-        tiny, *faces, Settings(epochs=2, batch=16, rate=0.1),
-        lambda *_: rates.append([group["lr"] for group in made[0].param_groups]),
-    )  # fmt: skip
+    training.train(tiny, *faces, Settings(epochs=2, batch=16, rate=0.1), lambda *_: None)
+    assert len(rates) == 12
     assert [rates[i] for i in (0, 6, 11)] == [pytest.approx([0.3 * rate, rate]) for rate in (0.025, 0.05, 0.00170371)]
 
 

@@ -131,6 +131,20 @@ def test_a_run_that_was_killed_before_it_began(options, tmp_path):
     run.close()
 
 
+def test_what_finder_and_explorer_add_does_not_count(options, tmp_path):
+    """Nor is it the run's to remove."""
+    added = [tmp_path / name for name in (".DS_Store", "._.DS_Store", "Thumbs.db", "desktop.ini")]
+    for path in added:
+        path.touch()
+    run = RunFolder(tmp_path)
+    assert run.options() is None
+    run.lock()
+    run.begin(options, 0)
+    run.close()
+    assert run.options() == options
+    assert all(path.exists() for path in added)
+
+
 @pytest.mark.parametrize("name", ["checkpoints/mine.safetensors", "thesis.txt"])
 def test_folders_of_somebody_elses(tmp_path, name):
     (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -15,6 +15,7 @@ from stylegan_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import torch
     from torch import Tensor
 
     from stylegan_cli.generator import Generator
@@ -61,7 +62,7 @@ def bench(
 
     where = hardware.choose_device(device)
     said = [part.strip() for part in precisions.split(",")]
-    chosen = _available(where.type) if said == ["auto"] else [hardware.choose_precision(p, where) for p in said]
+    chosen = _available(where) if said == ["auto"] else [hardware.choose_precision(p, where) for p in said]
     sizes = _sizes(batches)
     named = [model.strip() for model in models.split(",")]
     for model in named:
@@ -122,12 +123,13 @@ def _compile(generator: Generator, precision: str) -> bool:
     return True
 
 
-def _available(device: str) -> list[str]:
-    if device == "cuda":
-        return ["fp32", "fp16", "bf16"]
+def _available(device: torch.device) -> list[str]:
+    """The precisions that this device does not emulate."""
     from stylegan_cli import hardware
 
-    return ["fp32", "bf16"] if device == "cpu" and hardware.cpu_features() else ["fp32"]
+    if device.type == "cuda":
+        return ["fp32", "fp16", "bf16"] if hardware.has_bfloat16(device) else ["fp32", "fp16"]
+    return ["fp32", "bf16"] if device.type == "cpu" and hardware.cpu_features() else ["fp32"]
 
 
 def _sizes(text: str) -> list[int]:

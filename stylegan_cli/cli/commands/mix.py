@@ -10,6 +10,7 @@ import typer
 from stylegan_cli.cli import places
 from stylegan_cli.cli.options import Generation, NoiseMode, PictureOutput, check_unused, check_word, command
 from stylegan_cli.errors import UsageError
+from stylegan_cli.latents.named import MAX_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,7 @@ def mix(
     ] = None,
     noise: NoiseMode = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**32 - 1, help="The seed for --noise random (0 by default).")
+        int | None, typer.Option(min=0, max=MAX_SEED, help="The seed for --noise random (0 by default).")
     ] = None,
     rows: Annotated[
         str | None, typer.Option(metavar="PEOPLE", help="Figure: people for the rows.", show_default=False)

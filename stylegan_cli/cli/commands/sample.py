@@ -22,7 +22,7 @@ from stylegan_cli.cli.options import (
 )
 from stylegan_cli.cli.places import place, result_names
 from stylegan_cli.errors import UsageError
-from stylegan_cli.latents.named import numbered
+from stylegan_cli.latents.named import MAX_SEED, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -80,7 +80,7 @@ def sample(
     noise: NoiseMode = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, max=2**32 - 1, help="The first seed (0 by default), and that of --noise random."),
+        typer.Option(min=0, max=MAX_SEED, help="The first seed (0 by default), and that of --noise random."),
     ] = None,
     translate: Annotated[str, typer.Option(metavar="X,Y", help="StyleGAN3: move faces, in picture widths.")] = "0,0",
     rotate: Annotated[float, typer.Option(metavar="DEG", help="StyleGAN3: turn faces counter-clockwise.")] = 0.0,

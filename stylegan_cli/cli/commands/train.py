@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from contextlib import closing
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import counting, fetching_model, print_data, silence, tell
+from stylegan_cli.cli.console import print_data, silence
 from stylegan_cli.cli.options import Device, Seed, command
 from stylegan_cli.cli.stopping import Stopped
-from stylegan_cli.cli.train.given import all_given, choosing_pictures, is_recalled, recall, told_of
+from stylegan_cli.cli.train.given import recall
 from stylegan_cli.errors import UsageError
 from stylegan_cli.training import asked
 
@@ -69,8 +67,9 @@ class Choices:
         ),
     ] = None
 
-    def said(self) -> dict[str, Any]:
-        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+    def said(self, **more: Any) -> dict[str, Any]:
+        """What the user did not leave out, of these and of `more` options, by their names."""
+        return {name: value for name, value in (asdict(self) | more).items() if value is not None}
 
 
 @command
@@ -147,7 +146,7 @@ def train(
 
     The folder holds the current model (network-snapshot.safetensors, for any --model), the best one so far by the first
     of --metrics (network-best.safetensors), pictures, a log, a report.html, a film, and checkpoints; also events for
-    TensorBoard, with pip install 'stylegan-cli[tensorboard]'.
+    TensorBoard, with pip install "stylegan-cli[tensorboard]".
 
     After Ctrl-C or a crash, stylegan train --outdir run resumes; on a CPU with the same number of threads, the
     final model is identical to the bit.
@@ -163,14 +162,12 @@ def train(
     """
     from stylegan_cli import hardware, parallel
     from stylegan_cli.cli import foreign
-    from stylegan_cli.cli.train.run import notes_of, one_voice, run_to_end
-    from stylegan_cli.cli.train.view import introduction
+    from stylegan_cli.cli.train.opening import Request, plan_run, show, start
+    from stylegan_cli.cli.train.run import continuing, one_voice, run_to_end
     from stylegan_cli.metrics import watching
-    from stylegan_cli.training import checkpoints, presets
+    from stylegan_cli.training import presets
     from stylegan_cli.training.folder import RunFolder
     from stylegan_cli.training.loop import Pace
-    from stylegan_cli.training.resuming import open_resumed
-    from stylegan_cli.training.session import Wishes, opened, planned
 
     if resume is not None:
         foreign.check_network(resume)
@@ -179,54 +176,24 @@ def train(
         raise UsageError(
             f"--gpus {gpus}: use torchrun --nproc-per-node {gpus} -m stylegan_cli train ..., without --gpus"
         )
-    chosen, wanted = hardware.choose_device(device), watching.metrics_of(metrics)
-    said = choices.said() | {"seed": seed} | ({} if mirror is None else {"mirror": mirror})
-    said |= {} if precision == "auto" else {"precision": hardware.choose_precision(precision, chosen)}
-    world, where = parallel.join(chosen)
+    chosen_device, metric_names = hardware.choose_device(device), watching.metrics_of(metrics)
+    given_precision = None if precision == "auto" else hardware.choose_precision(precision, chosen_device)
+    said = choices.said(seed=seed, mirror=mirror, precision=given_precision)
+    request = Request(data, preset, said, resolution, cond, subset, resume)
+    world, own_device = parallel.join(chosen_device)
     if not world.leads:
         silence()
     with one_voice(world), closing(RunFolder(outdir, keep_all)) as run:
-        if is_recalled(context, "resume") and checkpoints.found(run.checkpoints):
-            resume = None  # the run already holds what it took from there
-        with world.together():
-            if not dry_run:
+        if not dry_run:
+            with world.together():
                 places.check_folder(outdir)
-            choosing = choosing_pictures(context, run, data, resume)
-            if resume is None and not run.options():
-                presets.check_new(preset, choices.said())
-            resumed = None
-            if resume is not None:
-                with fetching_model(resume) as on_bytes:
-                    resumed = resume, open_resumed(resume, outdir, on_bytes)
-        if data is None:
-            tell(told_of(choosing, resume))
-        said |= {name: choosing[name] for name in ("seed", "mirror") if name in choosing}
-        cond, subset = choosing.get("cond", cond), choosing.get("subset", subset)
-        wishes = Wishes(choosing["data"], preset, said, resolution, cond, resumed, subset)
-        with counting("checking", "pictures") as on_checked:
-            session = planned(run, wishes, world, where, on_checked)
-        pace = Pace(kimg or session.pace.kimg, tick or session.pace.tick, snap)
+        plan = plan_run(context, request, run, world, own_device)
+        pace = Pace(kimg or plan.session.pace.kimg, tick or plan.session.pace.tick, snap)
         if dry_run:
-            if not checkpoints.found(run.checkpoints):  # else it is not known how far the run is
-                for sentence in introduction(session, resumed, world.size, pace.kimg):
-                    tell(sentence)
-            if world.leads:
-                print_data(json.dumps(asdict(session.options) | asdict(pace), indent=2))
-            world.leave()
+            show(plan, world, pace)
             return
-        given = all_given(context) | choosing
-        opened(session, world, pace)
-        with world.together():
-            # The options of a call that has nothing to do are not recorded.
-            if world.leads and session.state.progress.kimg < pace.kimg:
-                run.remember(given)
-        for sentence in introduction(session, resumed, world.size, pace.kimg):
-            tell(sentence)
-        del resumed, wishes  # a whole checkpoint
-        if not run_to_end(session, world, where, pace, wanted, notes_of(session, given, resume)):
-            kimg = session.state.progress.kimg
-            raise Stopped(
-                f"Stopped after {kimg:g} kimg; to continue: stylegan train --outdir {shlex.quote(str(outdir))}"
-            )
+        session = start(plan, world, pace)
+        if not run_to_end(session, world, own_device, pace, metric_names, plan.notes()):
+            raise Stopped(f"Stopped after {session.state.progress.kimg:g} kimg; to continue: {continuing(outdir)}")
     if world.leads:
         print_data(run.snapshot)

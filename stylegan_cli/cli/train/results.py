@@ -7,16 +7,16 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-import torch
-
 from stylegan_cli.cli.console import fetch, insist, tell
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, first_line, lacks_memory
 from stylegan_cli.metrics import watching
 from stylegan_cli.metrics.sets import DataSet
 from stylegan_cli.metrics.watching import Watch
 from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
 if TYPE_CHECKING:
+    import torch
+
     from stylegan_cli.cli.train.view import View
     from stylegan_cli.training.session import Session
 
@@ -51,8 +51,10 @@ def measure(watch: Watch, session: Session, view: View, stopping: Callable[[], b
     with suppress(StoppedError):
         try:
             metrics = watch(session.state.average, on_picture)
-        except (StyleganError, OSError, torch.OutOfMemoryError) as error:
-            insist(f"Metrics could not be computed: {error}.")
+        except (StyleganError, OSError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not lacks_memory(error):
+                raise
+            insist(f"Metrics could not be computed: {first_line(error)}.")
             return
         finally:
             view.note("")

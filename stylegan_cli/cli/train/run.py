@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 import typer
 
 from stylegan_cli.cli.stopping import asked_to_stop
 from stylegan_cli.cli.train.results import make_film, measure, open_watch
 from stylegan_cli.cli.train.view import View
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import StyleganError, lacks_memory
 from stylegan_cli.metrics import watching
-from stylegan_cli.training import asked, snapshots
+from stylegan_cli.training import snapshots
 from stylegan_cli.training.data import DamagedError, Loader
 from stylegan_cli.training.loop import Pace, Tick, Trainer, train
-from stylegan_cli.training.resuming import licence_of
 
 if TYPE_CHECKING:
+    import torch
+
     from stylegan_cli.parallel import World
     from stylegan_cli.training.session import Session
 
@@ -47,20 +51,20 @@ def advising_another_run(session: Session) -> Iterator[None]:
         yield
     except DamagedError as error:  # other pictures are another run
         raise StyleganError(f"{error}, and start a new --outdir with --resume {run.path}") from None
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:  # OutOfMemoryError is only one of several
+        if not lacks_memory(error):
+            raise
         again = f" with --resume {run.path}" if run.snapshot.exists() else ""
         raise TooLargeError(
-            f"--batch-gpu {session.options.batch_gpu} pictures at once are too many for this GPU's memory; use fewer, "
-            f"and start a new --outdir{again}"
+            f"--batch-gpu {session.options.batch_gpu} pictures at once need more memory than there is; use fewer, and "
+            f"start a new --outdir{again}"
         ) from None
 
 
-def notes_of(session: Session, given: dict[str, Any], resume: str | None) -> dict[str, Any]:
-    """What the model's file tells about how it came to be: the options `given`, and the licence of the model that the
-    run started from. As the run continues, its own model tells that licence."""
-    notes = {"command": asked.command(given), "data": given["data"].name, "pictures": len(session.pictures)}
-    licence = licence_of(resume or str(session.run.path))
-    return notes | ({"licence": licence} if licence else {})
+def continuing(outdir: Path) -> str:
+    """The command that continues a run, for this system's shell: that of Windows knows no single quotes."""
+    quoted = subprocess.list2cmdline([str(outdir)]) if sys.platform == "win32" else shlex.quote(str(outdir))
+    return f"stylegan train --outdir {quoted}"
 
 
 def run_to_end(
@@ -68,14 +72,14 @@ def run_to_end(
     world: World,
     device: torch.device,
     pace: Pace,
-    wanted: tuple[str, ...],
+    metrics: tuple[str, ...],
     notes: dict[str, Any],
 ) -> bool:
-    """Trains, with the `wanted` metrics, and returns whether it got to the end; `notes` go into the model's file."""
+    """Trains, with these `metrics`, and returns whether it got to the end; `notes` go into the model's file."""
     run, state, pictures, options = session.run, session.state, session.pictures, session.options
     with closing(pictures):
         with world.together():
-            watch = open_watch(session, wanted, device) if world.leads and wanted else None
+            watch = open_watch(session, metrics, device) if world.leads and metrics else None
         with (
             closing(Loader(pictures, options.seed, options.mirror)) as loader,
             View(pace.kimg, state.progress.kimg, options.growth) as view,
@@ -104,7 +108,7 @@ def run_to_end(
                 is_done = train(trainer, pace, on_tick, on_snapshot, stopping, on_step)
             world.leave()
             known = {line["name"] for line in run.measured() if line["nimg"] == state.progress.nimg}
-            if watch and is_done and not known.issuperset(wanted):
+            if watch and is_done and not known.issuperset(metrics):
                 measure(watch, session, view, stopping)
             if world.leads:
                 make_film(session, view)

@@ -137,14 +137,13 @@ class View:
         return sum(self._growth.resolution(lod) / pixels for lod in lods) / MOMENTS
 
 
-def introduction(
-    session: Session, resumed: tuple[str, Checkpoint] | None, processes: int, goal: float
-) -> Iterator[str]:
-    """What is about to be trained until `goal` kimg, and what the user should know about it."""
+def introduction(session: Session, resumed: Sequence[str], processes: int, goal: float) -> Iterator[str]:
+    """What is about to be trained until `goal` kimg, and what the user should know about it: at its beginning also the
+    hints on the model that it is `resumed` from."""
     options, pictures, progress = session.options, len(session.pictures), session.state.progress
     yield summary(options, pictures, session.state, processes, goal)
-    if resumed and progress.nimg == 0:
-        yield from hints_on_resume(*resumed, options.c_dim)
+    if progress.nimg == 0:
+        yield from resumed
     yield from hints(options, pictures, progress.kimg, goal)
 
 
