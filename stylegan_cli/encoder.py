@@ -69,8 +69,11 @@ class Encoder(nn.Module):
 
 
 def save(encoder: Encoder, path: Path, notes: dict[str, object]) -> None:
-    """Writes the encoder in half precision, with its sizes and the model that it was trained for."""
+    """Writes the encoder in half precision, with its sizes and the model that it was trained for. Raises StyleganError
+    if its numbers are not finite there."""
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in encoder.state_dict().items()}
+    if not _are_finite(tensors):
+        raise StyleganError(f"the encoder's numbers are not finite, so {path} is not written; use a smaller --lr")
     about = {"encoder": asdict(encoder.config), "model": encoder.origin.to_plain(), "notes": notes}
     metadata = {key: json.dumps(value) for key, value in about.items()}
     with replacing(path) as part:
@@ -96,6 +99,8 @@ def load(path: Path, generator: Generator) -> Encoder:
         encoder = Encoder(_checked(config), "meta")
         if _shapes(tensors) != _shapes(encoder.state_dict()):
             raise ValueError("its tensors do not have the sizes that it declares")
+        if not _are_finite(tensors):
+            raise ValueError("it holds numbers that are not finite")
     except (RuntimeError, *MALFORMED) as error:
         raise StyleganError(f"{path} is not an encoder of this tool ({error}); train one with train-encoder") from None
     if config.w_dim != generator.w_dim:
@@ -113,6 +118,10 @@ def _checked(config: Config) -> Config:
     if any(type(n) is not int or not 0 < n <= MAX_SIZE for n in asdict(config).values()) or config.size % 32:
         raise ValueError("its sizes are impossible")
     return config
+
+
+def _are_finite(tensors: Mapping[str, Tensor]) -> bool:
+    return all(bool(tensor.isfinite().all()) for tensor in tensors.values())
 
 
 def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:

@@ -23,6 +23,11 @@ def _fits(hint: Any, value: Any) -> bool:
     return isinstance(value, checked.get(hint, hint))
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def made(kind: type[Value], values: Mapping[str, Any], limits: Mapping[str, float], **parts: Any) -> Value:
     """A dataclass made of `parts` and plain `values`. Raises ValueError if one of those does not have its field's type,
     is not finite, is above its limit, or is a negative integer."""

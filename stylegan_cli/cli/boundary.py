@@ -18,6 +18,7 @@ from stylegan_cli.files import claims
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+LONGEST = 1200  # letters of a sentence
 # What to do about an error of the system, if its message does not say so.
 ADVICE = {
     errno.ENAMETOOLONG: "choose a shorter name",
@@ -98,10 +99,16 @@ def misuse(error: typer.TyperException) -> str:
     return told[:1].lower() + told[1:] + (f" (usage: {usage}; more with --help)" if usage else "")
 
 
+def _shortened(text: str) -> str:
+    """A text without its middle if it is endless: damaged files have names and values of any length. The advice is at
+    the end."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
+
+
 def sentence(error: Exception) -> str:
     """What happened, in one sentence for the user."""
     if isinstance(error, StyleganError):
-        return str(error)
+        return _shortened(str(error))
     if lacks_memory(error):
         return "there is not enough memory for this; try smaller or fewer pictures, smaller networks, or --device cpu"
     if isinstance(error, OSError) and error.strerror:

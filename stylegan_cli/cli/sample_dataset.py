@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from functools import partial
 from itertools import chain, compress, islice, repeat
@@ -19,7 +19,7 @@ from stylegan_cli.cli.console import print_data, progress, silence, tell
 from stylegan_cli.cli.options import Generation, PictureOutput, command_line
 from stylegan_cli.cli.stopping import Stopped, asked_to_stop
 from stylegan_cli.cli.studio import Studio
-from stylegan_cli.datasets.layout import unfinished
+from stylegan_cli.datasets.layout import MANIFEST, unfinished
 from stylegan_cli.datasets.sharded import ShardedDataset
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents.people import Person, from_seed
@@ -129,6 +129,12 @@ def _begin(dataset: ShardedDataset, studio: Studio, world: World, wishes: dict[s
         places.check_sampled(dataset.path, dataset.latents, force)
     elif dataset.is_zip:
         places.check_file(dataset.path, force)
+    if before and not _is_whole(before):
+        if not force:
+            raise StyleganError(
+                f"the {MANIFEST} of the unfinished data set in {dataset.folder} is damaged; use --force to start again"
+            )
+        before = None
     other = before and difference(before["wishes"], wishes)
     if other and not force:
         raise UsageError(
@@ -145,6 +151,15 @@ def _begin(dataset: ShardedDataset, studio: Studio, world: World, wishes: dict[s
     dataset.begin(about, world.size, anew=True)
 
 
+def _is_whole(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest tells how its pictures are computed."""
+    arithmetic = manifest.get("arithmetic")
+    if not isinstance(arithmetic, dict):
+        return False
+    threads, is_compiled = arithmetic.get("threads"), arithmetic.get("compiled")
+    return type(threads) is int and threads > 0 and isinstance(is_compiled, bool)
+
+
 def difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
     """The first option in which two data sets differ, as words; None if they are the same."""
     for name, value in now.items():
@@ -156,7 +171,7 @@ def difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
 def _shown(value: Any) -> str:
     if value is None:
         return "not given"
-    text = f"{value['name']} ({value['sha256'][:12]})" if isinstance(value, dict) else str(value)
+    text = f"{value.get('name')} ({str(value.get('sha256'))[:12]})" if isinstance(value, dict) else str(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 

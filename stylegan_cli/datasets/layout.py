@@ -48,10 +48,12 @@ def unfinished(path: Path) -> dict[str, Any] | None:
 
 
 def manifest_in(folder: Path) -> dict[str, Any] | None:
-    """The manifest of the sampled data set, finished or not, in a folder; None if there is none."""
+    """The manifest of the sampled data set, finished or not, in a folder; None if there is none, or none that is
+    whole."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return manifest if manifest.keys() >= {"wishes", "runs"} else None
+        is_whole = isinstance(manifest["wishes"], dict) and isinstance(manifest["runs"], list)
+        return manifest if is_whole else None
     except (OSError, *MALFORMED):
         return None
 

@@ -24,7 +24,7 @@ from stylegan_cli.datasets.layout import LABELS, MANIFEST, is_zip, labels_file, 
 from stylegan_cli.datasets.shards import PictureFiles, ZipShards
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import LOCK, alone, rename, replacing_alone, sweep, telling_why, write_bytes
-from stylegan_cli.latents.files import writing_npy
+from stylegan_cli.latents.files import npy_header
 
 LATENTS = "w.npy.part"
 
@@ -42,6 +42,7 @@ class ShardedDataset:
         self.is_zip, self.folder = is_zip(path), working_folder(path)
         self._pictures = (ZipShards if self.is_zip else PictureFiles)(self.folder, count, format)
         self.latents = path.with_name(f"{path.stem}-w.npy") if self.is_zip else path / "w.npy"
+        self._header, self._row = npy_header((count, *shape)), 4 * shape[0] * shape[1]  # of the latents: bytes
         self._held = ExitStack()
 
     def manifest(self) -> dict[str, Any]:
@@ -60,29 +61,45 @@ class ShardedDataset:
         latents = self.folder / LATENTS
         if not anew and not self.is_zip and self.latents.exists():
             rename(self.latents, latents)  # the process was killed between its last two steps
-        if anew or not latents.exists():
+        if anew or not self._begins_well(latents):
             self._clear()
             manifest = {key: value for key, value in manifest.items() if key != "runs"}
         self._sweep()
-        there = self._pictures.there()
+        there = self._there()
         run = {"there": int(there.sum()), "shares": _shares(there, processes)}
         manifest |= {"count": self.count, "runs": [*manifest.get("runs", ()), run]}
         # Written last, because without latents a data set counts as not begun: a full disk leaves nothing behind here.
         write_bytes(self.folder / MANIFEST, json.dumps(manifest, indent=1).encode())
         if not latents.exists():
-            with writing_npy(latents, (self.count, *self.shape)):
-                pass  # the header only
+            write_bytes(latents, self._header)
 
     def todo(self, rank: int) -> np.ndarray:
         """Which pictures process `rank` has to make, `[count]` bool: the missing ones in its share."""
         first, stop = self.manifest()["runs"][-1]["shares"][rank]
         todo = np.zeros(self.count, bool)
-        todo[first:stop] = ~self._pictures.there()[first:stop]
+        todo[first:stop] = ~self._there()[first:stop]
         return todo
 
     def there(self) -> int:
         """How many pictures exist now."""
-        return int(self._pictures.there().sum())
+        return int(self._there().sum())
+
+    def _there(self) -> np.ndarray:
+        """Which pictures are whole, with their latents, `[count]` bool. A picture's latents are written first, but
+        after a power failure, or in a copy, they may be missing all the same."""
+        there = self._pictures.there()
+        # They have their last name already if the process was killed between its last two steps.
+        sizes = [file.stat().st_size for file in (self.folder / LATENTS, self.latents) if file.exists()]
+        size = sizes[0] if sizes else 0
+        there[max(size - len(self._header), 0) // self._row :] = False
+        return there
+
+    def _begins_well(self, latents: Path) -> bool:
+        """Whether a file of latents is one that this data set began."""
+        if not latents.exists():
+            return False
+        with latents.open("rb") as file:
+            return file.read(len(self._header)) == self._header
 
     @contextmanager
     def adding(self, rank: int) -> Iterator[Callable[[int, bytes, np.ndarray], None]]:
@@ -90,12 +107,9 @@ class ShardedDataset:
         (`shape`)."""
         path = self.folder / LATENTS
         with telling_why(path), path.open("r+b") as latents, self._pictures.adding(rank) as add_picture:
-            np.lib.format.read_magic(latents)
-            np.lib.format.read_array_header_1_0(latents)
-            start, row = latents.tell(), 4 * self.shape[0] * self.shape[1]
 
             def add(index: int, encoded: bytes, ws: np.ndarray) -> None:
-                latents.seek(start + index * row)
+                latents.seek(len(self._header) + index * self._row)
                 latents.write(ws.astype("<f4").tobytes())
                 latents.flush()
                 add_picture(index, encoded)

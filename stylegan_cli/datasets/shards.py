@@ -5,6 +5,7 @@ Both can tell which pictures are whole, also after a process was killed while it
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,9 +35,11 @@ class PictureFiles:
         """Which pictures are whole, `[count]` bool."""
         found: list[int] = []
         for number in range(-(-self.count // FOLDER_SIZE)):
-            with suppress(FileNotFoundError):
-                names = filter(None, map(_PICTURE.fullmatch, names_in(self.folder / f"{number:05d}")))
-                found.extend(int(name[1]) for name in names if name[2] == self.format)
+            with suppress(FileNotFoundError), os.scandir(self.folder / f"{number:05d}") as entries:
+                for entry in entries:
+                    name = _PICTURE.fullmatch(entry.name)
+                    if name and name[2] == self.format and entry.is_file() and entry.stat().st_size:
+                        found.append(int(name[1]))
         return _among(self.count, found)
 
     @contextmanager
@@ -100,9 +103,11 @@ class ZipShards:
     def finish(self, path: Path, files: Mapping[str, bytes], on_picture: Callable[[int], None]) -> None:
         """Makes one zip of all pictures, in order, and then the `files`, by their names. Calls `on_picture` with the
         number of pictures in it so far."""
-        pictures = [(index, shard, about) for shard in self._shards() for index, about in _pictures(shard)]
-        shards, numbers = {shard for _, shard, _ in pictures}, [index for index, _, _ in pictures]
-        if len(shards) == 1 and numbers == sorted(numbers):  # it can become the zip: nothing needs to be copied
+        every = [(index, shard, about) for shard in self._shards() for index, about in _pictures(shard)]
+        pictures = list({index: (index, shard, about) for index, shard, about in every}.values())  # the newest
+        shards, numbers = {shard for _, shard, _ in pictures}, [index for index, _, _ in every]
+        # In order and each only once, one shard can become the zip: nothing needs to be copied.
+        if len(shards) == 1 and len(pictures) == len(every) and numbers == sorted(numbers):
             shard = shards.pop()
             with telling_why(shard):
                 complete(shard, [about for _, _, about in pictures], files)

@@ -132,6 +132,11 @@ class FolderSource(Source):
         self.refused.append((str(error.filename), f"cannot be listed ({error.strerror})"))
 
 
+def _is_folder(member: zipfile.ZipInfo) -> bool:
+    """Whether this is a folder in a zip, or has no name."""
+    return not member.filename or member.is_dir()
+
+
 class ZipSource(Source):
     """Pictures in a zip. If one folder contains everything, as in zips made on a desktop, it is left out of the
     names."""
@@ -141,7 +146,7 @@ class ZipSource(Source):
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         super().__init__(path)
         self._archive = archive
-        members = {member.filename: member for member in archive.infolist() if not member.is_dir()}
+        members = {member.filename: member for member in archive.infolist() if not _is_folder(member)}
         top = _common_folder([name for name in members if _is_picture(name) or PurePosixPath(name).name == LABELS])
         self._members = {name.removeprefix(top): member for name, member in members.items()}
         for name, member in self._members.items():

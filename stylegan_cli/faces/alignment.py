@@ -74,7 +74,8 @@ class Alignment:
         """The inverse of `to_plain`; raises one of MALFORMED if `plain` is not an alignment."""
         quad = np.array(plain["quad"], float)
         width, height, face = map(int, (*plain["size"], plain["face"]))
-        if quad.shape != (4, 2) or not (np.abs(quad) < FARTHEST).all() or min(width, height, face) < 1:
+        sizes = width, height, face
+        if quad.shape != (4, 2) or not (np.abs(quad) < FARTHEST).all() or min(sizes) < 1 or max(sizes) > FARTHEST:
             raise ValueError("these are not four corners")
         found = Alignment(_tuples(quad), (width, height), face, str(plain["photo"]))
         square = geometry.around(quad.mean(axis=0), (quad[3] - quad[0]) / 2)

@@ -5,6 +5,7 @@ Other projects' `.pt` files with one tensor (e4e's `latents.pt`) are read, but n
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
@@ -109,9 +110,15 @@ def writing_npy(path: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.nda
     """Writes a float32 `.npy` of known shape; yields a function that appends the next array. Memory stays constant, and
     a full disk raises an error, whereas with a memory map it would kill the process."""
     with replacing(path) as part, part.open("wb") as file:
-        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
+        file.write(npy_header(shape))
         yield lambda array: file.write(array.astype("<f4").tobytes())
+
+
+def npy_header(shape: tuple[int, ...]) -> bytes:
+    """What comes before the values in a float32 `.npy` of this shape."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return header.getvalue()
 
 
 def read_npy(path: Path) -> np.ndarray:

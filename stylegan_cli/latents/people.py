@@ -157,7 +157,7 @@ def check_shape(generator: Generator, array: np.ndarray, label: str) -> None:
 
 
 def _as_float32(array: np.ndarray, label: str) -> np.ndarray:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         array = array.astype(np.float32)
     if not np.isfinite(array).all():
         raise StyleganError(f"{label} holds NaN or infinite values; it is damaged, save it again")

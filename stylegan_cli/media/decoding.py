@@ -16,6 +16,8 @@ from stylegan_cli.pillow import BROKEN_PICTURE, in_words, open_picture
 
 MAX_PIXELS = 89_478_485  # Pillow considers more an attack
 MAX_BYTES = 1 << 28  # of a file
+# How JPEGs and WebPs begin, and how JPEGs end; how many zeros at the end of a file are too many, at the least.
+COMPRESSED, JPEG_END, GAP = (b"\xff\xd8\xff", b"RIFF"), b"\xff\xd9", 512
 STRIP = 256  # rows converted at once
 PAPER = "white"  # behind transparent pictures
 SRGB = b""  # stands for its profile
@@ -86,7 +88,11 @@ def original(content: bytes, max_pixels: int = MAX_PIXELS) -> Original:
         if image.format == "PNG":
             image.verify()  # by checksums: decoding alone would accept the zeros in a half-written file as pixels
             image = _opened(content)
+        elif _lacks_its_end(content):
+            raise UnusableError("is damaged (it ends in zeros: it was not copied completely)")
         image.load()
+        if image.mode in ("P", "PA") and image.palette is None:
+            raise UnusableError("is damaged (it has no palette)")
     except (UnusableError, MemoryError):
         raise
     except UnidentifiedImageError:
@@ -102,6 +108,15 @@ def original(content: bytes, max_pixels: int = MAX_PIXELS) -> Original:
     except BROKEN_PICTURE:
         pass  # damaged EXIF data do not make a picture useless
     return _to_rgb(image)
+
+
+def _lacks_its_end(content: bytes) -> bool:
+    """Whether a compressed picture's file ends in many zeros, as those do that were copied only partly: decoders take
+    them for pixels. Behind its end, a JPEG may be padded with them."""
+    if not content.startswith(COMPRESSED) and content[4:8] != b"ftyp":
+        return False
+    least = max(GAP, len(content) // 100)
+    return content.endswith(bytes(least)) and not content.rstrip(b"\0").endswith(JPEG_END)
 
 
 def exif(content: bytes) -> bytes:

@@ -43,6 +43,7 @@ from stylegan_cli.files import (
     write_bytes,
 )
 from stylegan_cli.pillow import BROKEN_PICTURE
+from stylegan_cli.plain import is_number
 from stylegan_cli.store import SNAPSHOT
 from stylegan_cli.training import asked, checkpoints, film, report, snapshots
 from stylegan_cli.training.board import Board
@@ -62,6 +63,8 @@ ENTRIES = {
     LOG: {"kimg", "nimg", "seconds"},
     METRICS: {"kimg", "nimg", "name", "title", "value", "floor", "num", "seconds"},
 }
+
+TEXTS = {"name", "title"}  # the other values are numbers
 
 
 class RunFolder:
@@ -189,7 +192,7 @@ class RunFolder:
                 values = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(values, dict) and ENTRIES[name] <= values.keys():
+            if isinstance(values, dict) and all(_is_valid(values, key) for key in ENTRIES[name]):
                 found.append(values)
         return found
 
@@ -223,6 +226,11 @@ class RunFolder:
 
     def _write(self, path: Path, text: str) -> None:
         write_bytes(path, text.encode())  # on Windows, text files get other ends of lines
+
+
+def _is_valid(line: dict[str, Any], key: str) -> bool:
+    value = line.get(key)
+    return isinstance(value, str) if key in TEXTS else is_number(value)
 
 
 def stamp(options: Options, nimg: int) -> str:

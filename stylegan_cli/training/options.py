@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.hardware import PRECISIONS
 from stylegan_cli.plain import misfits
 from stylegan_cli.training.augment import PIPES
 from stylegan_cli.training.schedule import ByResolution, Growth
@@ -60,6 +61,8 @@ class Options:
     def __post_init__(self) -> None:
         """Raises `UsageError` if options make no sense, alone or together."""
         check_values(vars(self))
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"there is no precision {self.precision!r}; precisions are {', '.join(PRECISIONS)}")
         if self.cfg == "stylegan1" and self.first_res > self.resolution:
             raise UsageError(f"--first-res {self.first_res} is more than the {self.resolution} pixels to grow to")
         for resolution in self.growth.resolutions:

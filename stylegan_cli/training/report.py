@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import Image
 
+from stylegan_cli.plain import is_number
 from stylegan_cli.training.film import spread
 from stylegan_cli.training.options import Options
 
@@ -163,7 +164,7 @@ def _band(axes: Axes, edges: Sequence[Points]) -> str:
 
 
 def _points(lines: Sequence[dict[str, Any]], key: str) -> Points:
-    points = [(line["kimg"], line[key]) for line in lines if line.get(key) is not None]
+    points = [(line["kimg"], line[key]) for line in lines if is_number(line.get(key))]
     return points[:: len(points) // POINTS + 1]
 
 

@@ -67,6 +67,15 @@ def test_ends_that_are_no_errors(capsys, error, code, said):
     assert (ended.value.exit_code, capsys.readouterr().err) == (code, said)
 
 
+def test_endless_sentences_are_cut(capsys):
+    """Damaged files have names of any length; what to do is at the end."""
+    with pytest.raises(typer.Exit), boundary():
+        raise StyleganError(f"a.npz is damaged ({'x' * 60_000}); save it again")
+    said = capsys.readouterr().err
+    assert said.startswith("Error: a.npz is damaged (xxx") and said.endswith("xxx); save it again.\n")
+    assert len(said) < 1300
+
+
 def test_debugging_shows_where(monkeypatch):
     monkeypatch.setenv("STYLEGAN_DEBUG", "1")
     with pytest.raises(StyleganError, match="this is broken"), boundary():

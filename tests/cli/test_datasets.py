@@ -281,6 +281,22 @@ def test_it_keeps_to_compiled_code(stylegan, tiny_model, monkeypatch, here):
     assert contents(here / "data") == contents(here / "straight")
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [('"threads": 1', '"threads": null'), ('"compiled": false', '"compiled": 2'), ('"arithmetic"', '"arthritis"')],
+)
+def test_a_damaged_manifest_is_told_and_replaced(stylegan, tiny_model, here, monkeypatch, damage):
+    words = ["-n", 4, "--size", 8, "--model", tiny_model, "--dataset"]
+    interrupted(stylegan, monkeypatch, 2, ctrl_c, *words, "data")
+    manifest = here / "data/manifest.json"
+    manifest.write_text(manifest.read_text().replace(*damage))
+    result = stylegan("sample", *words, "data")
+    assert result.exit_code == 1 and "manifest.json of the unfinished data set in data is damaged" in result.stderr
+    assert stylegan("sample", *words, "data", "--force").exit_code == 0
+    assert stylegan("sample", *words, "straight").exit_code == 0
+    assert contents(here / "data") == contents(here / "straight")
+
+
 def full_of_errors(generator):
     raise StyleganError("this machine cannot compile")
 

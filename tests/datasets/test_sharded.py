@@ -17,6 +17,7 @@ from stylegan_cli.datasets.layout import unfinished
 from stylegan_cli.datasets.sharded import ShardedDataset
 from stylegan_cli.datasets.sources import open_source, read_labels
 from stylegan_cli.errors import StyleganError
+from stylegan_cli.latents.files import npy_header
 from stylegan_cli.media.encode import encode
 
 COUNT, SHAPE = 5, (1, 4)
@@ -289,6 +290,40 @@ def test_who_lost_its_latents_begins_anew(tmp_path):
     (dataset.folder / "w.npy.part").unlink()
     dataset.close()
     assert make(tmp_path / "faces") == [*range(COUNT)]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("kept", [2.0, 1.9, 1.0, 0.0, -3.0])
+def test_who_lost_some_latents_is_made_again(tmp_path, name, processes, kept):
+    """As after a power failure: the file ends too early, after `kept` rows or within its header."""
+    begun = begin(tmp_path / name, processes)
+    for rank in range(processes):
+        add(begun, rank, 2 - rank * (processes - 1))
+    was_there = [*np.flatnonzero(begun._pictures.there())]
+    begun.close()
+    latents = begun.folder / "w.npy.part"
+    content = latents.read_bytes()
+    latents.write_bytes(content[: len(npy_header((COUNT, *SHAPE))) + int(kept * 16)])
+    assert make(tmp_path / name) == [i for i in range(COUNT) if i not in was_there or i >= max(int(kept), 0)]
+    where = tmp_path / ("faces-w.npy" if name.endswith(".zip") else "faces/w.npy")
+    assert np.load(where)[:, 0, 0].tolist() == [*range(COUNT)]
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            names = [one for one in archive.namelist() if one.endswith(".png")]
+            assert names == sorted(set(names)) and len(names) == COUNT
+    else:
+        assert len([*(tmp_path / name).rglob("*.png")]) == COUNT
+
+
+def test_what_is_no_whole_file_is_no_picture(tmp_path):
+    """A power failure leaves names of empty files; somebody may have made a folder."""
+    begun = begin(tmp_path / "faces")
+    add(begun, 0, 3)
+    begun.close()
+    folder = tmp_path / "faces" / "00000"
+    (folder / "img00000000.png").write_bytes(b"")
+    (folder / "img00000001.png").unlink()
+    assert make(tmp_path / "faces") == [0, 1, 3, 4]
 
 
 def test_a_picture_that_has_gone_is_missed(tmp_path):

@@ -96,6 +96,13 @@ def test_other_archives_are_told(tmp_path, name):
         open_source(tmp_path / name).__enter__()
 
 
+def test_a_member_without_a_name_is_left_out(tmp_path):
+    path = fill(tmp_path / "p.zip", {"good.png": ""})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(zipfile.ZipInfo(""), b"")
+    assert listed(path) == (["good.png"], [])
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 no zip", b"text", newer_zip()])
 def test_no_zip(tmp_path, content):
     (tmp_path / "p.zip").write_bytes(content)

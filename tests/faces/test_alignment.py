@@ -52,6 +52,7 @@ DAMAGED = {
     "nan": altered(quad=[[float("nan"), 0], *QUAD[1:]]),
     "infinite size": altered(size=[float("inf"), 200]),
     "one length": altered(size=[300]),
+    "beyond all sizes": altered(size=[10**400, 200]),
     "no photo's size": altered(size=[0, 200]),
     "face 0": altered(face=0),
     "a point": altered(quad=[[150, 100]] * 4),

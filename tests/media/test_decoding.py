@@ -305,6 +305,33 @@ def test_a_png_half_written(mode):
             decode(content[:cut] + bytes(len(content) - cut))
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("format", ["JPEG", "WEBP", "AVIF", "MPO", "HEIC"])
+def test_photos_copied_partly_say_so(format, share):
+    """The rest of the file is zeros, which decoders take for pixels."""
+    if format == "HEIC":
+        content = (GOLDEN / "phone.heic").read_bytes()
+    else:
+        noise = Image.effect_noise((128, 128), 90).convert("RGB")
+        content = encoded(noise, format, quality=90)
+    decode(content)
+    kept = int(len(content) * share)
+    with pytest.raises(UnusableError, match="is damaged"):
+        decode(content[:kept] + bytes(len(content) - kept))
+
+
+def test_jpegs_may_be_padded():
+    """As cameras do, up to a whole block of the card."""
+    content = encoded(Image.effect_noise((64, 64), 90).convert("RGB"), "JPEG")
+    assert decode(content + bytes(4096)).tobytes() == decode(content).tobytes()
+
+
+def test_a_palette_that_is_not_there():
+    content = png(2, 1, 8, 3, b"\0\1\2")
+    with pytest.raises(UnusableError, match="it has no palette"):
+        decode(content)
+
+
 @pytest.mark.parametrize("edge", [10_000, 60_000])
 def test_bombs(edge):
     """A few bytes that say they are many pixels."""

@@ -1,5 +1,6 @@
 """The encoder and its training: it learns, its file keeps it, and files that do not fit are refused."""
 
+import copy
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ from safetensors.torch import save_file
 from small_families import make
 
 from stylegan_cli import encoder as encoders
+from stylegan_cli import tensorfile
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.training import encoder as training
 from stylegan_cli.training.encoder import Settings, disturb
@@ -110,6 +112,25 @@ def test_one_for_another_size_of_w_is_refused(trained, tmp_path):
     said = r"e\.safetensors was trained for the model tiny, with a w of 16 numbers, but that of unnamed has 24; move it"
     with pytest.raises(StyleganError, match=said):
         encoders.load(tmp_path / "e.safetensors", make("stylegan2", w_dim=24))
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1e6])  # a million is infinite in half precision
+def test_one_that_has_diverged_is_not_written(trained, tmp_path, value):
+    encoder = copy.deepcopy(trained[0])
+    encoder.out.bias.fill_(value)
+    with pytest.raises(StyleganError, match=r"are not finite, so .*e\.safetensors is not written; use a smaller"):
+        encoders.save(encoder, tmp_path / "e.safetensors", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_that_had_diverged_is_refused(trained, tiny, tmp_path):
+    encoder, _ = trained
+    encoders.save(encoder, tmp_path / "e.safetensors", {})
+    about, tensors = tensorfile.read(tmp_path / "e.safetensors")
+    tensors = {name: torch.full_like(tensor, torch.nan) for name, tensor in tensors.items()}
+    save_file(tensors, tmp_path / "e.safetensors", about)
+    with pytest.raises(StyleganError, match="it holds numbers that are not finite"):
+        encoders.load(tmp_path / "e.safetensors", tiny)
 
 
 OURS = json.dumps({"name": "tiny", "sha256": "0" * 64})

@@ -61,7 +61,16 @@ def test_lines_end_alike_on_all_systems(options, state, run, monkeypatch):
     assert all(b"\n" in content and b"\r" not in content for content in written.values())
 
 
-@pytest.mark.parametrize("line", ['{"nimg": 16, "cut sho', "[16]", "16", "{}", '{"nimg": 16, "kimg": 0.016}'])
+NO_TIME, NO_NUMBER = ({"nimg": 16, "kimg": 0.016, "seconds": value} for value in (None, "40"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *('{"nimg": 16, "cut sho', "[16]", "16", "{}", '{"nimg": 16, "kimg": 0.016}'),
+        *map(json.dumps, (NO_TIME, NO_NUMBER, NO_TIME | {"seconds": float("nan")}, NO_TIME | {"seconds": True})),
+    ],
+)
 def test_a_log_ends_before_what_is_no_measurement(options, run, line):
     run.log(tick(8))
     with (run.path / "log.jsonl").open("a") as file:
@@ -70,6 +79,14 @@ def test_a_log_ends_before_what_is_no_measurement(options, run, line):
     run.close()
     RunFolder(run.path).begin(options, 100)
     assert (run.path / "log.jsonl").read_text().count("\n") == 1
+
+
+def test_reports_leave_out_what_is_no_number(options, run, state):
+    run.log(tick(8))
+    with (run.path / "log.jsonl").open("a") as file:
+        file.write('{"nimg": 16, "kimg": 0.016, "seconds": 1, "loss_g": "x", "p": [1], "r_t": Infinity}\n')
+    run.publish(state, options, {})
+    assert "Losses" in (run.path / "report.html").read_text()
 
 
 def test_what_follows_a_damaged_line_is_kept(options, run):
