@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,9 +44,12 @@ def has_device(name: str) -> bool:
 def unusable_gpu() -> str:
     """The name of a GPU that is here, but that this torch has no code for: its builds leave out old ones, and those
     that came later. Empty if there is none."""
-    if not torch.cuda.is_available() or runs_on(torch.cuda.get_device_capability(), torch.cuda.get_arch_list()):
+    if not torch.cuda.is_available():
         return ""
-    return torch.cuda.get_device_name()
+    with warnings.catch_warnings(action="ignore"):  # torch's own, of many lines
+        if runs_on(torch.cuda.get_device_capability(), torch.cuda.get_arch_list()):
+            return ""
+        return torch.cuda.get_device_name()
 
 
 def runs_on(capability: tuple[int, int], architectures: Collection[str]) -> bool:

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from stylegan_cli.assets import download
+from stylegan_cli.assets import Progress, download, no_progress
 from stylegan_cli.errors import StyleganError, UsageError, first_line
 from stylegan_cli.files import file_digest
 from stylegan_cli.folders import cache_folder
@@ -76,7 +76,7 @@ class InceptionFeatures(Features):
     by_all = True
     titles = {"fd": "FID", "kd": "KID"}  # noqa: RUF012
 
-    def __init__(self, device: torch.device, announce: Callable[[str], None]) -> None:
+    def __init__(self, device: torch.device, progress: Progress = no_progress) -> None:
         try:
             from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
         except ModuleNotFoundError:
@@ -89,7 +89,7 @@ class InceptionFeatures(Features):
                 f"torch-fidelity cannot be imported ({error}); install the torchvision that matches torch "
                 f"{torch.__version__}, or use --features efficientnet"
             ) from None
-        path = _inception_weights(announce)
+        path = _inception_weights(progress)
         # torch-fidelity would unpickle anything in the file, so it gets a copy of only the tensors.
         with tempfile.TemporaryDirectory() as folder:
             copied = str(Path(folder) / path.name)
@@ -110,12 +110,12 @@ class InceptionFeatures(Features):
         return features
 
 
-def named(name: str, device: torch.device, announce: Callable[[str], None]) -> Features:
-    """The features called `name`, one of NAMES. `announce` gets a message before something is fetched. Raises
+def named(name: str, device: torch.device, progress: Progress = no_progress) -> Features:
+    """The features called `name`, one of NAMES. `progress` is called if Inception's weights are fetched. Raises
     UsageError or StyleganError if they are unknown or cannot be loaded."""
     if name not in NAMES:
         raise UsageError(f"there are no features {name!r}; use {' or '.join(NAMES)}")
-    return EfficientNetFeatures(device) if name == "efficientnet" else InceptionFeatures(device, announce)
+    return EfficientNetFeatures(device) if name == "efficientnet" else InceptionFeatures(device, progress)
 
 
 @exact_float32()
@@ -135,14 +135,13 @@ def describe(
     return np.concatenate(vectors)
 
 
-def _inception_weights(announce: Callable[[str], None]) -> Path:
+def _inception_weights(progress: Progress) -> Path:
     """The weights in the cache, fetched first if necessary; they are checked on every use, because the user may have
     put them there."""
     path = cache_folder() / "assets" / INCEPTION.rpartition("/")[2]
     if not path.is_file():
-        announce("Fetching Inception's weights: 95 MB, once.\nLicence: Apache-2.0.")
         try:
-            download(INCEPTION, INCEPTION_SHA256, path)
+            download(INCEPTION, INCEPTION_SHA256, path, progress)
         except StyleganError as error:
             raise StyleganError(
                 f"{error}; or put the file into {path.parent}, or use --features efficientnet"

@@ -53,13 +53,13 @@ def test_nobody_takes_it_for_fid():
 
 def test_unknown_features():
     with pytest.raises(UsageError, match="no features 'vgg'; use efficientnet or inception"):
-        named("vgg", CPU, str)
+        named("vgg", CPU)
 
 
 def test_inception_without_its_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     with pytest.raises(UsageError, match=r'pip install "stylegan-cli\[fid\]"'):
-        named("inception", CPU, str)
+        named("inception", CPU)
 
 
 def test_inception_with_a_broken_library(tmp_path, monkeypatch):
@@ -69,7 +69,7 @@ def test_inception_with_a_broken_library(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "torch_fidelity", raising=False)
     with pytest.raises(StyleganError, match=r"cannot be imported \(no operator\); install the torchvision"):
-        named("inception", CPU, str)
+        named("inception", CPU)
 
 
 class Averages(nn.Module):
@@ -108,7 +108,7 @@ def fake_fidelity(monkeypatch, tmp_path):
 
 def test_inception(fake_fidelity):
     fake_fidelity({"scale": torch.tensor(2.0)})
-    network = named("inception", CPU, str)
+    network = named("inception", CPU)
     image = Image.new("RGB", (8, 8), (1, 2, 3))
     assert describe([image], network, LANCZOS, lambda: None).tolist() == [[2, 4, 6]]
     assert network.titles == {"fd": "FID", "kd": "KID"}
@@ -122,7 +122,7 @@ class Harmful:
 def test_inceptions_file_is_not_run(fake_fidelity):
     fake_fidelity({"scale": Harmful()})
     with pytest.raises(StyleganError, match=r"inception-2015-12-05-6726825d.pth does not contain .* delete it"):
-        InceptionFeatures(CPU, str)
+        InceptionFeatures(CPU)
 
 
 def test_inceptions_file_is_checked_though_it_is_there(fake_fidelity):
@@ -130,13 +130,13 @@ def test_inceptions_file_is_checked_though_it_is_there(fake_fidelity):
     path = fake_fidelity({"scale": torch.tensor(2.0)})
     path.write_bytes(path.read_bytes() + b"more")
     with pytest.raises(StyleganError, match=r"6726825d.pth does not contain .* its sha256 is \w{64}; delete it"):
-        InceptionFeatures(CPU, str)
+        InceptionFeatures(CPU)
 
 
 def test_what_is_fetched_for_inception_is_checked(fake_fidelity, monkeypatch, tmp_path):
     monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: Answer(b"another file"))
     with pytest.raises(StyleganError, match=rf"nothing was kept; or put the file into {tmp_path}"):
-        InceptionFeatures(CPU, str)
+        InceptionFeatures(CPU)
     assert not list((tmp_path / "assets").iterdir())
 
 
@@ -155,7 +155,15 @@ def test_inception_without_network(fake_fidelity, monkeypatch):
         raise urllib.error.URLError("no route")
 
     monkeypatch.setattr(urllib.request, "urlopen", unreachable)
-    said = []
     with pytest.raises(StyleganError, match=r"could not fetch https.*no route.*--features efficientnet"):
-        InceptionFeatures(CPU, said.append)
-    assert said == ["Fetching Inception's weights: 95 MB, once.\nLicence: Apache-2.0."]
+        InceptionFeatures(CPU)
+
+
+def test_inception_is_fetched_once(fake_fidelity, monkeypatch):
+    path = fake_fidelity({"scale": torch.tensor(2.0)})
+    content, seen = path.read_bytes(), []
+    path.unlink()
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: Answer(content))
+    InceptionFeatures(CPU, lambda done, _total: seen.append(done))
+    InceptionFeatures(CPU, lambda *_: pytest.fail("it was there"))
+    assert seen == [len(content)] and path.read_bytes() == content

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stylegan_cli.cli.console import fetch, print_data, progress, tell
+from stylegan_cli.cli.console import fetch, fetching, print_data, progress, tell
 from stylegan_cli.cli.options import Device, Filter, ModelChoice, Seed, check_unused, command
 from stylegan_cli.errors import UsageError
 
@@ -121,7 +121,8 @@ def metrics(
             tell(f"{side.title} has no classes, so all its pictures are taken for class {class_index}.")
     if features == "efficientnet" or "ppl" in settings.metrics:
         fetch([EFFICIENTNET])
-    seen = named(features, hardware.choose_device(device), announce=tell)
+    with fetching(lambda _size: "Fetching Inception's weights: 95 MB, once.\nLicence: Apache-2.0.") as on_bytes:
+        seen = named(features, hardware.choose_device(device), on_bytes)
     judge = Judge(judged_by or judged, settings, seen)
     with progress("computing features", judge.steps(judged), "pictures") as advance:
         report = judge(judged, advance)
