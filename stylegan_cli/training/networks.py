@@ -75,21 +75,23 @@ def sizes_of(options: Options) -> dict[str, Any]:
     }
 
 
-def resumed_configs(checkpoint: Checkpoint, cfg: str, c_dim: int, name: str) -> Configs:
-    """The configs of a model to continue from, for pictures of `c_dim` classes. Raises `UsageError` if that is
-    impossible; messages name `name`."""
+def resumed_configs(checkpoint: Checkpoint, cfg: str, resolution: int, c_dim: int, name: str) -> Configs:
+    """The configs of a model to continue from, for pictures of this resolution and `c_dim` classes: layers have names
+    and sizes of their own resolution, so others come on top, or the topmost are left out. Raises `UsageError` if that
+    is impossible; messages name `name`."""
     family = checkpoint.generator.family
     if family != cfg:
         raise UsageError(
             f"--resume {name} is a {family}, which {cfg} cannot start from; resume from a {cfg}, or use --cfg {family}"
         )
-    generator = {**checkpoint.generator.config, "c_dim": c_dim}
+    own = {"resolution": resolution, "c_dim": c_dim}
+    generator = {**checkpoint.generator.config, **own}
     if (channels := generator.get("img_channels", 3)) != 3:
         raise UsageError(
             f"--resume {name} makes pictures of {channels} channels, but data sets have 3; resume from another model"
         )
     if checkpoint.discriminator:
-        return _complete(cfg, generator, {**checkpoint.discriminator.config, "c_dim": c_dim})
+        return _complete(cfg, generator, {**checkpoint.discriminator.config, **own})
     shared = ("resolution", "c_dim", "fmap_base", "fmap_max", "channel_base", "channel_max")
     return _complete(cfg, generator, {key: generator[key] for key in shared if key in generator})
 

@@ -86,7 +86,12 @@ def plan(
     _check_used(said, values)
     if resumed:
         warmup = WARMUP if begins_judging(resumed[1], pictures.c_dim) else 0.0
-        usual = {"ada_kimg": 100.0, "ema_rampup": None, "first_res": _grown(resumed[1]), "warmup_kimg": warmup}
+        usual = {
+            "ada_kimg": 100.0,
+            "ema_rampup": None,
+            "first_res": _grown(resumed[1], pictures.resolution),
+            "warmup_kimg": warmup,
+        }
         values = usual | values
     values.setdefault("batch_gpu", _split(values["batch"], values["mbstd_group"], processes, device))
     if values["aug"] == "fixed":
@@ -162,13 +167,12 @@ def _resumed_configs(
             f"--resume {name} has no discriminator for --freezed to freeze; leave --freezed out, or resume from a "
             "run's folder or a .pkl"
         )
-    configs = resumed_configs(checkpoint, values["cfg"], pictures.c_dim, name)
-    if configs.generator["resolution"] != pictures.resolution:
+    if said.get("freezed") and (makes := checkpoint.generator.config["resolution"]) != pictures.resolution:
         raise UsageError(
-            f"--resume {name} makes pictures of {configs.generator['resolution']} pixels, but these have "
-            f"{pictures.resolution}; make a data set of its size with stylegan dataset --size"
+            f"--freezed freezes the layers next to the pictures, which are new: --resume {name} makes {makes} pixels, "
+            f"not {pictures.resolution}; leave it out"
         )
-    return configs
+    return resumed_configs(checkpoint, values["cfg"], pictures.resolution, pictures.c_dim, name)
 
 
 def _check_used(said: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -183,10 +187,11 @@ def _check_used(said: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         raise UsageError("--augpipe is for --aug ada or fixed, but this is none; leave it out")
 
 
-def _grown(checkpoint: Checkpoint) -> int:
-    """The resolution that a model to start from has learned, which is less than its own if it was still growing."""
+def _grown(checkpoint: Checkpoint, resolution: int) -> int:
+    """The resolution that a model to start from has learned, of a run of this `resolution`: less than its own if it was
+    still growing, or if it grows on."""
     config = checkpoint.generator.config
-    return max(int(config["resolution"]) >> math.ceil(max(config.get("lod", 0), 0)), 4)
+    return min(max(int(config["resolution"]) >> math.ceil(max(config.get("lod", 0), 0)), 4), resolution)
 
 
 def _split(batch: str, group: int, processes: int, device: torch.device) -> str:

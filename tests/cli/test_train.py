@@ -845,7 +845,6 @@ def test_classes_that_a_subset_lacks_are_still_there(stylegan, here):
     [
         (["--cfg", "stylegan1"], "is a stylegan2, which stylegan1 cannot start from"),
         (["--cbase", "64"], "has sizes of its own; leave out --cbase"),
-        (["--resolution", "8"], "makes pictures of 16 pixels, but these have 8"),
         (["--freezed", "2"], "has no discriminator for --freezed to freeze"),
     ],
 )

@@ -51,6 +51,26 @@ def test_all_three_networks_of_a_model_are_taken_over(larger, name):
     assert state.generator.c_dim == 0
 
 
+@pytest.mark.parametrize("size", [16, 64])
+@pytest.mark.parametrize("name", ["imp_sg2ada_c_32_clamp.pkl", "imp_sg1tf_32_cond3.pkl"])
+def test_a_model_learns_another_resolution(tmp_path, name, size):
+    """Of its layers all that still have a place are taken, and training goes on; a StyleGAN grows from where it was."""
+    folder = write_pictures(tmp_path / "others", size=size)
+    checkpoint, options, state = resumed(name, folder, batch_gpu="4", aug="none")
+    assert options.resolution == size and state.generator.resolution == state.discriminator.config.resolution == size
+    pairs = [(state.average, checkpoint.generator), (state.discriminator, checkpoint.discriminator)]
+    for network, stored in pairs:
+        own = network.state_dict()
+        shared = [key for key in stored.tensors if key in own and "mapping" not in key and "w_avg" not in key]
+        same = [key for key in shared if torch.equal(own[key], stored.tensors[key])]
+        assert len(same) >= 0.9 * len(shared) and len(shared) > 0.3 * len(stored.tensors)
+    if options.cfg == "stylegan1":
+        assert options.growth.first == min(32, size) and options.growth.last == size
+    trainer = Trainer(options, state, Loader(Pictures(folder, None), 0, mirror=False), World(), CPU)
+    trainer.step()
+    assert trainer.sums[MEASURED.index("loss_d"), 1] == 8 and trainer.sums.isfinite().all()
+
+
 def test_a_discriminator_that_compares_whole_batches_is_trained_as_such(larger):
     """Each part of a batch is its one group, whatever its size."""
     checkpoint = importers.read(GOLDEN / "imp_sg2ada_c_32_clamp.pkl")

@@ -103,7 +103,11 @@ def train(
     ] = None,
     resolution: Annotated[
         int | None,
-        typer.Option(min=1, help="Train at this many pixels; by default the pictures' own.", show_default=False),
+        typer.Option(
+            min=1,
+            help="Train at this many pixels; by default the pictures' own, or those of --resume.",
+            show_default=False,
+        ),
     ] = None,
     mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Also learn from mirror images.")] = None,
     cond: Annotated[
@@ -117,8 +121,8 @@ def train(
         str | None,
         typer.Option(
             metavar="MODEL|RUN",
-            help="Start from a StyleGAN or StyleGAN2 of the same resolution: a model, or a run's folder. In there, the "
-            "newest and the best model also have their discriminator.",
+            help="Start from a StyleGAN or StyleGAN2: a model, or a run's folder. In there, the newest and the best "
+            "model also have their discriminator. With another --resolution, some layers are new, or left out.",
             show_default=False,
         ),
     ] = None,

@@ -81,7 +81,7 @@ def plan_run(context: typer.Context, request: Request, run: RunFolder, world: Wo
     wishes = Wishes(choosing["data"], request.preset, said, request.resolution, cond, resumed, subset)
     with counting("checking", "pictures") as on_checked:
         session = planned(run, wishes, world, device, on_checked)
-    hints = tuple(hints_on_resume(*resumed, session.options.c_dim)) if resumed else ()
+    hints = tuple(hints_on_resume(*resumed, session.options.c_dim, session.pictures)) if resumed else ()
     return Plan(session, all_given(context) | choosing, resume, hints)
 
 

@@ -16,6 +16,7 @@ from stylegan_cli.training.presets import begins_judging
 
 if TYPE_CHECKING:
     from stylegan_cli.importers import Checkpoint
+    from stylegan_cli.training.data import Pictures
     from stylegan_cli.training.loop import Tick
     from stylegan_cli.training.options import Options
     from stylegan_cli.training.schedule import Growth
@@ -147,8 +148,17 @@ def introduction(session: Session, resumed: Sequence[str], processes: int, goal:
     yield from hints(options, pictures, progress.kimg, goal)
 
 
-def hints_on_resume(name: str, resumed: Checkpoint, c_dim: int) -> Iterator[str]:
+def hints_on_resume(name: str, resumed: Checkpoint, c_dim: int, pictures: Pictures) -> Iterator[str]:
     """What a run with `c_dim` classes takes from the model that it begins from, and what it cannot."""
+    makes, wanted = resumed.generator.config["resolution"], pictures.resolution
+    if wanted != makes:
+        what = "layers for more start at random" if wanted > makes else "its layers for more are left out"
+        yield f"{name} makes {makes} pixels, and this run {wanted}: {what}."
+    elif pictures.size != wanted:
+        yield (
+            f"The pictures have {pictures.size} pixels, and are scaled to the {wanted} that {name} makes; use "
+            f"--resolution {pictures.size} to add layers."
+        )
     if resumed.discriminator is None:
         yield f"{name} has no discriminator, so a new one starts at random; a run's folder and its best model have one."
     elif begins_judging(resumed, c_dim):
