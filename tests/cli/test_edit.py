@@ -82,6 +82,20 @@ def test_scores_that_cannot_be_aimed_at(stylegan, here, monkeypatch, is_installe
     assert said in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [
+        (1, "amounts are lengths in W: 1 is visible, 3 is a lot"),
+        (40, "the vector d is 40.0 long, and amounts multiply"),
+    ],
+)
+def test_what_amounts_mean_for_vectors_from_elsewhere(stylegan, tiny_model, tiny, here, length, said):
+    vector = np.ones(tiny.w_dim, np.float32)
+    np.save("d.npy", length * vector / np.linalg.norm(vector))
+    result = stylegan("edit", 1, "--direction", "d.npy=500", "--model", tiny_model)
+    assert result.exit_code == 2 and said in result.stderr
+
+
 def test_what_a_direction_keeps_already_is_told(stylegan, tiny_model, age, here):
     tiny = store.load(str(tiny_model))
     gender = Direction("gender", age.vector.roll(1, dims=1))
