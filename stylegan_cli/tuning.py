@@ -7,9 +7,12 @@ tuning fits into the latent's own file and the generator itself does not change.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -21,6 +24,7 @@ from stylegan_cli.generator import Generator
 from stylegan_cli.noise import Noise
 
 NOISE = "noise_const"
+BUILT_IN = "tunings"  # a model's note about those that it was made with, by their digests
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +59,14 @@ class Tuning:
             arrays |= {f"{name}/map": levels.numpy(), f"{name}/step": np.array(step, np.float32)}
         return arrays
 
+    @cached_property
+    def digest(self) -> str:
+        """The identity of the tuning: sha256 over every array's name and bytes."""
+        sha = hashlib.sha256()
+        for name, array in sorted(self.to_arrays().items()):
+            sha.update(name.encode() + array.tobytes())
+        return sha.hexdigest()
+
     @staticmethod
     def from_arrays(arrays: Mapping[str, np.ndarray]) -> Tuning:
         """The inverse of `to_arrays`; raises ValueError or KeyError if the arrays are not a tuning."""
@@ -88,6 +100,12 @@ Tuned = tuple[Term, ...]
 def whole(tuning: Tuning, num_ws: int) -> Tuned:
     """A tuning with share 1 in all layers."""
     return (Term(tuning, (1.0,) * num_ws),)
+
+
+def built_in(notes: Mapping[str, Any]) -> list[str]:
+    """The digests of the tunings that a model with these notes, from whoever made its file, was made with."""
+    found = notes.get(BUILT_IN)
+    return [digest for digest in found if isinstance(digest, str)] if isinstance(found, list) else []
 
 
 def blend(parts: Iterable[tuple[Tuned, Sequence[float]]]) -> Tuned:
@@ -134,17 +152,18 @@ _last: WeakKeyDictionary[Generator, tuple[Tuned, dict[str, Tensor]]] = WeakKeyDi
 
 
 def _kept(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
-    """`_tensors`, of which the last result is cached while its generator exists: films show one person many times."""
+    """`tensors`, of which the last result is cached while its generator exists: films show one person many times."""
     kept = _last.get(generator)
     if kept is None or kept[0] != tuned:
         _last.clear()  # one is enough: these tensors are as large as the network's
         with torch.inference_mode(False):  # a later caller may need gradients
-            _last[generator] = kept = tuned, _tensors(generator, tuned)
+            _last[generator] = kept = tuned, tensors(generator, tuned)
     return kept[1]
 
 
-def _tensors(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
-    """The tensors of the generator that the tunings change, after the change."""
+def tensors(generator: Generator, tuned: Tuned) -> dict[str, Tensor]:
+    """The tensors of the generator that the tunings change, after the change. Raises `StyleganError` if a tuning does
+    not fit the generator."""
     state = generator.state_dict()
     changed: dict[str, Tensor] = {}
     for term in tuned:

@@ -10,9 +10,10 @@ from tiny_generator import make_tiny
 
 from stylegan_cli import recipes, tuning
 from stylegan_cli.errors import StyleganError
+from stylegan_cli.generator import Origin
 from stylegan_cli.latents import files, people
 from stylegan_cli.noise import Noise
-from stylegan_cli.operations import blending, mixing
+from stylegan_cli.operations import blending, mixing, surgery
 from stylegan_cli.pictures import Face, Sheet
 from stylegan_cli.tuning import Term, Tuning
 
@@ -54,12 +55,34 @@ def test_it_is_as_if_the_generator_had_other_weights(tiny, tuned):
     assert not torch.allclose(shown, draw(tiny, people.Person("plain", tuned.ws)), atol=1e-2)
 
 
+def test_a_tuning_has_an_identity(tiny, tuned, tmp_path):
+    """Which files keep, and another one does not share."""
+    files.write_npz(tmp_path / "a.npz", tuned.ws[None].numpy(), {"model": {}}, tuned=[tuned.tuned])
+    with np.load(tmp_path / "a.npz") as arrays:
+        kept = Tuning.from_arrays({
+            key.removeprefix("tunings/0/"): arrays[key] for key in arrays if key.startswith("tunings/0/")
+        })  # fmt: skip
+    assert kept.digest == make_tuning(tiny).digest == tuned.tuned[0].tuning.digest
+    assert make_tuning(tiny, 1).digest != kept.digest
+
+
+def test_what_a_model_was_made_with_is_not_added_again(tiny, tuned):
+    """But other tunings are. Notes come from others, and may say anything."""
+    with_both = people.Person("both", tuned.ws, tuned=(*tuned.tuned, *tuning.whole(make_tuning(tiny, 1), tiny.num_ws)))
+    made = surgery.tuned(make_tiny(), "me", tuned.tuned)
+    (alone,) = people.with_tunings(made, [tuned], [tuned.tuned])
+    (other,) = people.with_tunings(made, [with_both], [with_both.tuned])
+    assert (alone.tuned, other.tuned) == ((), with_both.tuned[1:])
+    assert torch.allclose(draw(made, alone), draw(tiny, tuned), atol=1e-5)
+    for notes in ({}, {"tunings": "all"}, {"tunings": [None, 3]}):
+        made.origin = Origin("made", notes=notes)
+        assert people.with_tunings(made, [tuned], [tuned.tuned])[0].tuned == tuned.tuned
+
+
 def test_the_last_person_is_kept_ready(tiny, tuned, monkeypatch):
     """And nobody else: not another, not with other shares, not in another generator."""
-    computed, tensors = [], tuning._tensors
-    monkeypatch.setattr(
-        tuning, "_tensors", lambda generator, tuned: computed.append(tuned) or tensors(generator, tuned)
-    )
+    computed, tensors = [], tuning.tensors
+    monkeypatch.setattr(tuning, "tensors", lambda generator, tuned: computed.append(tuned) or tensors(generator, tuned))
     half = people.Person("half", tuned.ws, tuned=tuple(Term(term.tuning, (0.5,) * tiny.num_ws) for term in tuned.tuned))
     other = people.Person("other", tuned.ws, tuned=tuning.whole(make_tuning(tiny, 1), tiny.num_ws))
     pictures = [draw(tiny, person) for person in (half, half, other, other, half)]

@@ -61,12 +61,14 @@ class Shot:
 
 @dataclass(frozen=True)
 class Wanted:
-    """How a photo is to be projected."""
+    """How a photo is to be projected: the search can `start` from somebody's ws `[num_ws, w_dim]`."""
 
     space: str = "w+"
     steps: int = 100
     tune: bool = True
     seed: int = 0
+    tune_steps: int = pivotal.Settings.steps
+    start: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def find(
     elif not someone.tuned:
         keep(someone)
         _keep(studio, kept, someone)
-        someone = _tuned(studio, shot, someone, wanted.seed, on_image)
+        someone = _tuned(studio, shot, someone, wanted, on_image)
     found = _compared(studio, shot, replace(someone, label=shot.photo.label))
     _keep(studio, kept, found.person)
     return replace(found, report={**taken, **found.report})
@@ -155,8 +157,10 @@ def _is_usual(shot: Shot, wanted: Wanted) -> bool:
 def _place(studio: Studio, photo: Photo) -> Path:
     """Where the person in a photo is kept."""
     generator, guesses = studio.generator, studio.encoder
+    # Of what is usual, the steps of tuning are among pivotal's settings.
+    search = {name: value for name, value in asdict(Wanted()).items() if name not in ("tune_steps", "start")}
     key = [
-        *(VERSION, file_digest(photo.path), photo.face or 1, asdict(Wanted()), asdict(pivotal.Settings())),
+        *(VERSION, file_digest(photo.path), photo.face or 1, search, asdict(pivotal.Settings())),
         *(studio.precision, generator.origin.sha256, generator.chosen_class, guesses and file_digest(guesses)),
     ]
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
@@ -273,17 +277,18 @@ def _landmarks(photo: Image.Image, drawn: Image.Image) -> dict[str, float]:
 def _projected(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage = None) -> tuple[Person, int]:
     """The model's person who looks most like the one in the photo, and the number of steps that it took."""
     photo = _tensor(studio, shot)
+    start = _guess(studio, photo) if wanted.start is None else wanted.start[None].to(photo.device)
     fetch([EFFICIENTNET, *(detection.DETECTOR if shot.alignment else ())])
     with progress("projecting", wanted.steps, "steps") as advance:
         settings = projection.Settings(wanted.steps, wanted.space, wanted.seed)
         told = _telling(advance, on_image)
-        projected = projection.project(studio.generator, photo, _guess(studio, photo), settings, told)
+        projected = projection.project(studio.generator, photo, start, settings, told)
     return Person(shot.photo.label, projected.ws, photo=shot.about()), projected.steps
 
 
-def _tuned(studio: Studio, shot: Shot, person: Person, seed: int, on_image: OnImage = None) -> Person:
+def _tuned(studio: Studio, shot: Shot, person: Person, wanted: Wanted, on_image: OnImage = None) -> Person:
     """The same person, with a model that was changed a little for this photo."""
-    settings = pivotal.Settings(seed=seed)
+    settings = pivotal.Settings(steps=wanted.tune_steps, seed=wanted.seed)
     with progress("tuning", settings.steps, "steps") as advance:
         told = _telling(advance, on_image)
         fitted = pivotal.tune(studio.generator, _tensor(studio, shot), person.ws, settings, told)

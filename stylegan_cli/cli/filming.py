@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FILMS = ("mp4", "webm", "gif")  # and webp, which is also a picture format
 FRAMES = ("png", "jpg")
 RATE = 30  # frames per second by default
+FILM_LENGTH = 60  # in frames, by default
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,36 @@ class FilmOutput(PictureOutput):
             rich_help_panel=OUTPUT,
         ),
     ] = None
+
+
+@dataclass(frozen=True)
+class PictureOrFilm(PictureOutput):
+    """Output of commands that make pictures or films."""
+
+    films = FILMS
+    out: Annotated[
+        Path | None,
+        out_option(
+            "A file if the name has a picture's or a film's ending, else a folder. By default, a new file here."
+        ),
+    ] = None
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="png, webp or jpg; mp4, webm or gif for a film. By default from --out, or png.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+
+
+def asked_film(output: PictureOrFilm, frames: int | None, fps: float | None) -> str | None:
+    """The film's ending, if a film is asked for: by the number of its frames, or by its name or format."""
+    from stylegan_cli.media.encode import FORMATS
+
+    ending = places.file_ending(output.out, output.format, (*FORMATS, *FILMS), "mp4" if frames else "png")
+    if frames is None and ending not in FILMS:  # a webp is a film only with a number of frames
+        return None
+    return film_ending(output, fps)
 
 
 def film_ending(output: PictureOutput, fps: float | None) -> str:
@@ -77,14 +108,14 @@ def save_film(
     fps: float | None,
     ending: str,
     finish: Callable[[Image], Image] | None = None,
-    of: Person | None = None,
+    of: Sequence[Person] = (),
 ) -> None:
-    """Writes a film, or its frames as pictures. `finish` turns a face into a film's frame; `of` is whom it shows, if it
-    is only one person: their place in a photo belongs to the frames, too."""
+    """Writes a film, or its frames as pictures. `finish` turns a face into a film's frame; `of` is whom each face
+    shows, if these stay the same people: their places in photos belong to the frames, too."""
     from stylegan_cli.cli.studio import Work
     from stylegan_cli.latents.people import Person
     from stylegan_cli.media.film import CODECS
-    from stylegan_cli.pictures import Sheet
+    from stylegan_cli.pictures import Sheet, cells_of
 
     if ending in CODECS:
         beside = (".npy",) if studio.saves_latents else ()
@@ -93,10 +124,11 @@ def save_film(
         return
 
     def work(name: str, picture: Face | Sheet) -> Work:
+        if of:
+            return Work(picture, [one.moved(cell.ws, name) for one, cell in zip(of, cells_of(picture), strict=True)])
         if isinstance(picture, Sheet):
             return Work(picture)
-        someone = Person(name, picture.ws, noise=picture.noise, tuned=picture.tuned)
-        return Work(picture, (of.moved(picture.ws, name) if of else someone,))
+        return Work(picture, (Person(name, picture.ws, noise=picture.noise, tuned=picture.tuned),))
 
     names = frame_names(film)
     studio.save(names, map(work, names, film), "film", len(film) * film.cells)
@@ -110,6 +142,12 @@ def tell_of_older(studio: Studio, names: Sequence[str]) -> None:
     frames = studio.output.out.glob(f"frame?????.{studio.format}")
     if older := sorted(path.name for path in frames if path.stem > names[-1]):
         tell(f"{studio.output.out} also holds {len(older)} frames of a longer film, from {older[0]} on.")
+
+
+def tell_of_noise(people: Sequence[Person]) -> None:
+    """Tells if people through whom a film moves have different noise."""
+    if any(person.noise != people[0].noise for person in people):
+        tell("Films keep the noise of their first person; that of the others is not shown.")
 
 
 def frame_names(film: Frames) -> list[str]:
@@ -130,8 +168,8 @@ def _write_film(
     from PIL.Image import fromarray
 
     from stylegan_cli.latents.files import writing_npy
-    from stylegan_cli.media.film import filming
-    from stylegan_cli.media.render import pixels, render
+    from stylegan_cli.media.film import check_frame, filming
+    from stylegan_cli.media.render import page_size, pixels, render
     from stylegan_cli.pictures import Sheet
 
     force, latents = studio.output.force, path.with_suffix(".npy")
@@ -147,6 +185,8 @@ def _write_film(
         turns = stack.enter_context(studio.background())
         size = studio.output.size if film.cells == 1 else studio.cell
         for i, picture in enumerate(_telling_of_tunings(film, latents) if add_ws else film):
+            if i == 0 and isinstance(picture, Sheet):
+                check_frame(*page_size(picture, studio.cell))
             if finish:
                 frame = np.asarray(finish(render(studio.generator, picture, size)))
             else:

@@ -79,7 +79,8 @@ class Sample:
 
 def of_seeds(studio: Studio, seeds: Iterable[int]) -> Sample:
     """The people of seeds."""
-    w = torch.stack([people.from_seed(studio.generator, seed, studio.psi).ws[0] for seed in seeds])
+    rows = [people.from_seed(studio.generator, seed, studio.psi).ws[0] for seed in seeds]
+    w = torch.stack(rows) if rows else torch.empty(0, studio.generator.w_dim)
     return Sample(w, _drawn(studio, w))
 
 
@@ -199,7 +200,7 @@ def find(studio: Studio, search: Search, sample: Sample, score: Score | None) ->
     scores = scored(sample if is_learned_from else sample.first(ENOUGH), score)
     learned = {**scores, **sample.labels}
     fitted = discovery.fit(sample.w, {name: learned[name] for name in (*search.targets, *search.kept)})
-    walkers = of_seeds(studio, search.walkers).w
+    walkers = of_seeds(studio, search.walkers if score else ()).w
     with progress("measuring", search.faces) as advance:
         trial = Trial(studio, score, walkers, search.layers, units(scores), advance)
         return [_found(fitted, target, search, trial) for target in search.targets]

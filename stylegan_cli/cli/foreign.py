@@ -13,7 +13,8 @@ VERBS = {
     "sample": "generate generate-image generate-images gen-image gen-images run-generator",
     "sample --grid --show": "visualizer",
     "mix": "style-mixing stylemix mixing",
-    "interpolate": "gen-video generate-video video lerp random-video circular-video morph",
+    "interpolate": "gen-video generate-video video lerp random-video morph",
+    "interpolate 1 2 --method circle": "circular-video",
     "blend-parents": "blend child children baby breed",
     "project": "projector projection run-projector invert",
     "edit --direction": "apply-factor",
@@ -22,6 +23,7 @@ VERBS = {
     "edit me.jpg --smile 2": "smile",
     "paste": "swap faceswap face-swap",
     "directions discover --method sefa": "sefa closed-form-factorization factorize",
+    "directions discover --method pca": "pca ganspace",
     "dataset": "dataset-tool prepare-data",
     "metrics": "calc-metrics run-metrics fid",
     "models convert": "convert convert-weight legacy",
@@ -31,9 +33,11 @@ VERBS = {
 NO_VERBS = "multimodal-truncation discriminator-synthesis avg-spectra visualize-training"
 NO_OPTIONS = {
     "sample": "--anchor-latent-space --new-center --centroids-path --centroids --description",
-    "interpolate": "--anchor-latent-space --new-center --circular --noise-mode --translate --rotate",
-    "project": "--initial-learning-rate --w-avg-samples --trunc --psi",
-    "train": "--mirrory --freezeg --initstrength --blur-percent --ema-rampup --attn-layers --top-k-training",
+    "interpolate": "--anchor-latent-space --new-center",
+    "project": "--initial-learning-rate --w-avg-samples --trunc --psi --lr --mse --noise --noise-ramp "
+    "--noise-regularize",
+    "train": "--mirrory --freezeg --initstrength --blur-percent --ema-rampup --attn-layers --top-k-training "
+    "--transparent --aug-types --resume-augment --fq-layers",
 }
 # What NVIDIA's `train.py --resume` fetches for a word.
 NETWORKS = {
@@ -73,7 +77,9 @@ OPTIONS = {
     },
     "interpolate": UNEDITED
     | {
-        "--method": "--kind --interpolation",
+        "--method": "--kind --interpolation --interp-type",
+        "--method spherical, which moves in z": "--space",
+        "--method circle, with two people": "--circular",
         "--frames": "--steps --num-steps --interpolation-num-steps",
         "--grid 4x4": "--num-image-tiles",
         "--seeds, with as many for each film of --grid": "--num-keyframes",

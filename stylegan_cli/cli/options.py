@@ -235,6 +235,14 @@ def check_word(option: str, word: str | None, known: Collection[str]) -> None:
         raise UsageError(f"{option} must be one of {', '.join(known)}, not {word!r}")
 
 
+def parse_numbers(text: str, count: int) -> tuple[float, ...]:
+    """`count` finite numbers with commas between them. Raises ValueError if they are not."""
+    numbers = tuple(map(float, text.split(",")))
+    if len(numbers) != count or not all(map(math.isfinite, numbers)):
+        raise ValueError(text)
+    return numbers
+
+
 def command_line() -> str:
     """What the user typed, for recipes."""
     return shlex.join(["stylegan", *sys.argv[1:]])

@@ -34,7 +34,6 @@ SAME = {
     "train --metrics": {"none": "--metrics=none"},
     "train --resume": {"noresume": ""},
     "project --save-video": _switch("--save-video", ""),
-    "interpolate --noise-mode": {"const": ""},
 }
 # Options of other tools with a value that does not change the result: dropped here.
 IDLE = {f"train {option}" for option in ("--workers", "--num-workers", "--desc", "--nobench", "--nhwc", "--allow-tf32")}
@@ -54,7 +53,7 @@ def spelled(words: Sequence[str]) -> list[str]:
     if not rest:
         return ours
     verb = rest.popleft()
-    if verb == "generate" and rest:  # stylegan3-fun's has commands of its own
+    if verb.removesuffix(".py") == "generate" and rest:  # stylegan3-fun's has commands of its own
         foreign.check_verb(rest[0])
     foreign.check_verb(verb)
     verb = verb.replace("_", "-")

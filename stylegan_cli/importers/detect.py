@@ -58,17 +58,35 @@ def read_tensor(path: Path) -> Tensor:
 
 
 def read_directions(path: Path) -> Tensor:
-    """What `read_tensor` reads, or the directions `[n, w_dim]` that rosinality's factorization writes."""
+    """What `read_tensor` reads, the directions `[n, w_dim]` that rosinality's factorization writes, or GANSpace's
+    components `[n, 1, w_dim]` in e4e's `ffhq_pca.pt`, each as long as a standard deviation."""
     with _refusing(path, "another file"):
         value = _tree(path, data := _map(path))
-        factors = _factors(value)
-        return _only(value, len(data)) if factors is None else factors.tensor().T
+        if (factors := _factors(value)) is not None:
+            return factors.tensor().T
+        if (components := _components(value)) is not None:
+            return components
+        return _only(value, len(data))
 
 
 def _factors(value: object) -> Stored | None:
     """The matrix of rosinality's factors, which are its columns; None if `value` is something else."""
     found = value["eigvec"] if isinstance(value, dict) and value.keys() == {"ckpt", "eigvec"} else None
     return found if isinstance(found, Stored) and len(found.shape) == 2 else None
+
+
+def _components(value: object) -> Tensor | None:
+    """The principal components of W in a file like e4e's, times their standard deviations, `[n, 1, w_dim]`; None if
+    `value` is something else."""
+    if not (isinstance(value, dict) and value.keys() >= {"comp", "std"}):
+        return None
+    components, deviations = value["comp"], value["std"]
+    if not (isinstance(components, Stored) and isinstance(deviations, Stored)):
+        return None
+    if len(components.shape) not in (2, 3) or deviations.shape != components.shape[:1]:
+        raise RefusedError("its components and their deviations do not match")
+    scaled = components.tensor().float() * deviations.tensor().float().view(-1, *[1] * (len(components.shape) - 1))
+    return scaled[:, None] if scaled.ndim == 2 else scaled
 
 
 def _only(value: object, size: int) -> Tensor:
@@ -154,11 +172,19 @@ def _is_safetensors(data: memoryview) -> bool:
     return len(data) > 9 and data[8] == ord("{") and int.from_bytes(data[:8], "little") < 1 << 40
 
 
+TRAINING = {"g", "d", "average"}  # how the names of tensors begin in a checkpoint of training
+
+
 def _native(path: Path) -> Checkpoint:
     try:
         metadata, tensors = tensorfile.read(path)
     except ValueError as error:
         raise RefusedError(str(error)) from error
+    if {name.partition(".")[0] for name in tensors} >= TRAINING:
+        raise RefusedError(
+            "it is a checkpoint to continue training from; the models are in the folder above: "
+            "network-snapshot.safetensors and network-best.safetensors"
+        )
     if missing := {"architecture", "config", "sha256"} - set(metadata):
         raise RefusedError(f"it is another program's safetensors file: its header has no {', '.join(sorted(missing))}")
     family, config = metadata["architecture"], metadata["config"]

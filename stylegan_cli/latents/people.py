@@ -15,7 +15,7 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Face
-from stylegan_cli.tuning import Tuned, blend
+from stylegan_cli.tuning import Tuned, blend, built_in
 
 MOST_TO_COMPARE = 1 << 24  # values of latents
 
@@ -48,11 +48,11 @@ class Person:
         return replace(self, label=label, ws=ws, z=None, photo=photo)
 
     def needs_z(self) -> Tensor:
-        """`z` `[z_dim]`, for spherical interpolation; raises StyleganError if it is not known."""
+        """`z` `[z_dim]`, for moving in Z; raises StyleganError if it is not known."""
         if self.z is None:
             raise StyleganError(
-                f"spherical interpolation moves in Z, but only the w of {self.label} is known; use a seed, or a person "
-                "saved from a seed with the same --cutoff and --class"
+                f"this moves in Z, but only the w of {self.label} is known; use a seed, or a person saved from a seed "
+                "with the same --cutoff and --class"
             )
         return self.z
 
@@ -112,10 +112,13 @@ def with_photos(people: Sequence[Person], photos: Any) -> list[Person]:
 
 
 def with_tunings(generator: Generator, everybody: Sequence[Person], tuned: Sequence[Tuned]) -> list[Person]:
-    """People with their stored tunings, one `Tuned` each. Raises StyleganError if they do not fit the generator."""
+    """People with their stored tunings, one `Tuned` each, without those that the generator was made with: they would
+    have twice the effect. Raises StyleganError if they do not fit the generator."""
     if any(len(term.shares) != generator.num_ws for one in tuned for term in one):
         label = everybody[0].label
         raise StyleganError(f"the tunings stored with {label} do not belong to its latents; project the photo again")
+    if known := built_in(generator.origin.notes):
+        tuned = [tuple(term for term in one if term.tuning.digest not in known) for one in tuned]
     return [replace(person, tuned=own) for person, own in zip(everybody, tuned, strict=True)]
 
 

@@ -27,6 +27,7 @@ DISTANCES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "kd": distances.kernel,
 }
 MIN_PICTURES = 5 * GROUPS  # so that each group still has some
+MIN_PATHS = GROUPS  # one in each of the blocks that give the interval of their mean
 
 
 def listed(names: str) -> tuple[str, ...]:
@@ -44,7 +45,7 @@ def _nearest(name: str) -> str:
 class Settings:
     """`metrics` of METRICS, on up to `num` pictures of each side. They are compared at `size` pixels (None: the smaller
     of the two resolutions), to which `filter` scales them, and then to the size that the features need. Raises
-    UsageError for unknown names or too few pictures."""
+    UsageError for unknown names, or too few pictures (or paths, if nothing is compared)."""
 
     metrics: tuple[str, ...] = ("fd", "kd", "pr")
     num: int = 2000
@@ -57,8 +58,10 @@ class Settings:
             if name not in METRICS:
                 raise UsageError(f"there is no metric {name!r}; metrics are {', '.join(METRICS)}{_nearest(name)}")
         check_filter(self.filter)
-        if self.num < MIN_PICTURES:
+        if self.compares and self.num < MIN_PICTURES:
             raise UsageError(f"{self.num} pictures are too few to compare; use at least {MIN_PICTURES}")
+        if self.num < MIN_PATHS:
+            raise UsageError(f"{self.num} paths are too few for the interval of their length; use at least {MIN_PATHS}")
 
     @property
     def compares(self) -> bool:
@@ -135,8 +138,11 @@ class Judge:
     def steps(self, subject: PictureSet) -> int:
         """How many times `on_picture` will be called."""
         num, reference_num = self.counts(subject)
-        compared = num + reference_num if self.settings.compares else 0
-        return compared + num * ("ppl" in self.settings.metrics)
+        paths = num * ("ppl" in self.settings.metrics)
+        if not self.settings.compares:
+            return paths
+        is_known = (reference_num, self._size(subject)) in self._known
+        return paths + num + (0 if is_known else reference_num)
 
     def __call__(self, subject: PictureSet, on_picture: Callable[[], None] = lambda: None) -> Report:
         asked = self.settings.metrics
@@ -146,7 +152,7 @@ class Judge:
         measures: list[Measure] = []
         size = None
         if self.settings.compares:
-            size = self.settings.size or min(subject.resolution, self.reference.resolution)
+            size = self._size(subject)
             real = self._real(reference_num, size, on_picture)
             fake = self._describe(subject, num, size, int(self._same(subject)), on_picture)
             measures += self._compare(fake, real)
@@ -166,6 +172,10 @@ class Judge:
             features=None if size is None else self.features.name,
             measures=tuple(measures),
         )
+
+    def _size(self, subject: PictureSet) -> int:
+        """At how many pixels pictures are compared."""
+        return self.settings.size or min(subject.resolution, self.reference.resolution)
 
     def _same(self, subject: PictureSet) -> bool:
         """Whether both are the same: then they must not be compared on the same pictures."""

@@ -5,18 +5,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
-
-import torch
 
 from stylegan_cli.errors import UsageError
 from stylegan_cli.generator import Generator
 from stylegan_cli.metrics.evaluation import DISTANCES, MIN_PICTURES, Judge, Report, Settings, listed
-from stylegan_cli.metrics.features import EfficientNetFeatures
+from stylegan_cli.metrics.features import Features
 from stylegan_cli.metrics.sets import DataSet, Made
 
 FEWEST = 2 * MIN_PICTURES  # pictures in a data set, so that its halves can be compared
-PICTURES = 1000  # of each side: half as many as in `stylegan metrics`, for a curve with twice as many points
 # Training continues for so many times the duration of the last measurement: a twentieth of the time goes into metrics.
 PATIENCE = 20
 
@@ -42,18 +40,33 @@ def is_due(ticks: Sequence[dict[str, Any]], measured: Sequence[dict[str, Any]]) 
     return sum(tick["seconds"] for tick in ticks if tick["nimg"] > last["nimg"]) >= PATIENCE * last["seconds"]
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which `metrics` are computed, with the features of this name, on up to `num` pictures of a model."""
+
+    metrics: tuple[str, ...]
+    features: str
+    num: int
+
+
 class Watch:
     """Compares generators with `data` of at least FEWEST pictures, as `stylegan metrics` does.
 
     It uses at most half as many pictures as there are, so that the distance between the halves of the data, the
-    `floor`, is for the same number of pictures.
+    `floor`, is for the same number of pictures; but with features that compare with all of the data, as FID's, as many
+    of a model as are asked for.
     """
 
-    def __init__(self, data: DataSet, metrics: tuple[str, ...], device: torch.device) -> None:
+    def __init__(self, data: DataSet, metrics: tuple[str, ...], features: Features, num: int) -> None:
         self._data = data
-        num = min(PICTURES, data.count // 2)
-        self._judge = Judge(data, Settings(metrics, num), EfficientNetFeatures(device))
+        self._num = num if features.by_all else min(num, data.count // 2)
+        self._titles = {features.titles[name] for name in metrics}
+        self._judge = Judge(data, Settings(metrics, self._num), features)
         self._floor: Report | None = None
+
+    def knows(self, measured: Sequence[dict[str, Any]], nimg: int) -> bool:
+        """Whether these records have everything about the model after `nimg` pictures."""
+        return self._titles <= {one["title"] for one in measured if (one["nimg"], one["num"]) == (nimg, self._num)}
 
     def __call__(self, generator: Generator, on_picture: Callable[[], None]) -> list[dict[str, Any]]:
         """A record for each metric: its value, what it depends on, and the `seconds` that all metrics took."""
@@ -72,6 +85,7 @@ class Watch:
                 "floor": self._floor[measure.name],
                 "features": report.features,
                 "num": report.num,
+                "reference_num": report.reference_num,
                 "size": report.size,
                 "filter": report.filter,
                 "seed": report.seed,

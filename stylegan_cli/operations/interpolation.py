@@ -1,4 +1,4 @@
-"""Films: the latents of one, two or all three bands moving from person to person."""
+"""Films: the latents of one, two or all three bands moving from person to person, or around a circle."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents.people import Person, from_z, lerp
-from stylegan_cli.operations.mixing import swap
+from stylegan_cli.operations.mixing import figure, swap
 from stylegan_cli.pictures import Face, Sheet, contact_sheet
 
 METHODS = ("linear", "spherical", "cubic")
+CIRCLE = "circle"  # another kind of film: `Circle`
+IN_Z = ("spherical", CIRCLE)
 EASINGS: dict[str, Callable[[float], float]] = {
     "linear": lambda u: u,
     "smooth": lambda u: u * u * (3 - 2 * u),
@@ -62,7 +65,11 @@ class Film:
         return (self.face(i) for i in range(len(self)))
 
     def face(self, frame: int) -> Face:
-        """The face of one frame. In every person's own frame its `ws` are exactly that person's."""
+        """The face of one frame."""
+        return self.person(frame).face(caption="")
+
+    def person(self, frame: int) -> Person:
+        """Who is shown in one frame. In every person's own frame the `ws` are exactly that person's."""
         shown = self.start
         for track in self.tracks:
             stops = (*track.people, track.people[0]) if self.loop else track.people
@@ -70,7 +77,7 @@ class Film:
             position, rest = divmod(frame * (len(stops) - 1), self._steps() * self.frames)
             u = EASINGS[self.easing](rest / (self._steps() * self.frames))
             shown = swap(shown, self._between(stops, position, u), track.indices)
-        return shown.face(caption="")
+        return shown
 
     def _steps(self) -> int:
         return max(len(track.people) for track in self.tracks) - (0 if self.loop else 1)
@@ -95,6 +102,80 @@ class Film:
         return stops[max(i - 1, 0)], stops[min(i + 2, len(stops) - 1)]
 
 
+@dataclass(frozen=True)
+class Circle:
+    """A film of one full turn in Z, in `frames` frames: `cos(t) * z1 + sin(t) * z2` for t from 0 to 2 pi, which is as
+    typical of the model as the `z` `[z_dim]` of the two `people` are. The layers that are not in `indices` stay at
+    `start`. The psi of people who differ in it changes with them. The frame after the last would repeat the first."""
+
+    generator: Generator
+    start: Person
+    people: tuple[Person, Person]
+    indices: tuple[int, ...]
+    frames: int
+    loop: ClassVar[bool] = True
+    cells: ClassVar[int] = 1  # faces in a frame
+
+    def __post_init__(self) -> None:
+        """Raises StyleganError if there is no such circle, before anything is drawn."""
+        a, b = self.people
+        if torch.equal(a.needs_z(), b.needs_z()):
+            raise StyleganError(
+                f"no circle leads through {a.label} and {b.label}, who have the same z; name two different people"
+            )
+
+    def __len__(self) -> int:
+        return self.frames
+
+    def __iter__(self) -> Iterator[Face]:
+        return (self.face(i) for i in range(len(self)))
+
+    def face(self, frame: int) -> Face:
+        """The face of one frame. In the first its `ws` are exactly those of the first person, and after a quarter
+        those of the second."""
+        return swap(self.start, self._turned(frame), self.indices).face(caption="")
+
+    def _turned(self, frame: int) -> Person:
+        a, b = self.people
+        if frame in (0, self.frames / 4):
+            return b if frame else a
+        t = 2 * math.pi * frame / self.frames
+        z = math.cos(t) * a.needs_z() + math.sin(t) * b.needs_z()
+        return from_z(self.generator, z, a.psi + math.sin(t) ** 2 * (b.psi - a.psi), "")
+
+
+class Faces(Protocol):
+    """A film of one face."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Face]: ...
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A film whose faces StyleGAN3 moves and turns: `translate` and `rotate`, as in `Face`, go evenly from their first
+    value in the first frame to their second in the last; in a loop, in the one after the last."""
+
+    film: Film | Circle
+    translate: tuple[tuple[float, float], tuple[float, float]]
+    rotate: tuple[float, float]
+    cells: ClassVar[int] = 1  # faces in a frame
+
+    def __len__(self) -> int:
+        return len(self.film)
+
+    def __iter__(self) -> Iterator[Face]:
+        steps = len(self) if self.film.loop else len(self) - 1
+        return (self._moved(face, i / steps) for i, face in enumerate(self.film))
+
+    def _moved(self, face: Face, u: float) -> Face:
+        (x, y), (to_x, to_y) = self.translate
+        angle, to_angle = self.rotate
+        at = (x + u * (to_x - x), y + u * (to_y - y))
+        return replace(face, translate=at, rotate=angle + u * (to_angle - angle))
+
+
 class Frames(Protocol):
     """What a film consists of: a sequence of pictures of `cells` faces each."""
 
@@ -108,10 +189,10 @@ class Frames(Protocol):
 
 @dataclass(frozen=True)
 class Wall:
-    """Films of the same length side by side, in rows of `columns`."""
+    """Films of the same length side by side, in rows of `columns`; by default as `contact_sheet` lays them out."""
 
-    films: tuple[Film, ...]
-    columns: int
+    films: tuple[Faces, ...]
+    columns: int | None = None
 
     @property
     def cells(self) -> int:
@@ -122,6 +203,27 @@ class Wall:
 
     def __iter__(self) -> Iterator[Sheet]:
         return (contact_sheet(faces, self.columns) for faces in zip(*self.films, strict=True))
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """The figure of style mixing as a film: in its only row whoever `film` shows, and then the same with the layers
+    `indices` of the person of each column; above them these people."""
+
+    film: Film
+    cols: tuple[Person, ...]
+    indices: tuple[int, ...]
+
+    @property
+    def cells(self) -> int:
+        return 2 * len(self.cols) + 1
+
+    def __len__(self) -> int:
+        return len(self.film)
+
+    def __iter__(self) -> Iterator[Sheet]:
+        rows = (replace(self.film.person(i), label="") for i in range(len(self)))
+        return (figure([row], self.cols, self.indices) for row in rows)
 
 
 def slerp(a: Tensor, b: Tensor, u: float) -> Tensor:

@@ -1,16 +1,19 @@
-"""Network surgery: one network made from two of the same shape, usually a model and one fine-tuned from it."""
+"""Network surgery: one network made from two of the same shape, usually a model and one fine-tuned from it; or from a
+model and a person's tuning."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from torch import Tensor
 
+from stylegan_cli import tuning
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.generator import Generator, Origin
+from stylegan_cli.tuning import BUILT_IN, Tuned, built_in
 
 Tensors = dict[str, Tensor]
 # What may differ between the configs of two networks: numbers that do not affect drawing; StyleGAN2's clamp, which was
@@ -51,9 +54,21 @@ def blended(one: Generator, other: Generator, tensors: Tensors) -> Generator:
     result = one if getattr(one.config, "conv_clamp", None) else other
     result.load_state_dict(tensors, assign=True)
     licences = [licence for of in (one, other) if (licence := of.origin.notes.get("licence"))]
-    notes = {"licence": " / ".join(dict.fromkeys(map(str, licences)))} if licences else {}
+    notes: dict[str, Any] = {"licence": " / ".join(dict.fromkeys(map(str, licences)))} if licences else {}
+    if known := [*built_in(one.origin.notes), *built_in(other.origin.notes)]:
+        notes[BUILT_IN] = known
     result.origin = Origin("blended", notes=notes)
     return result
+
+
+def tuned(generator: Generator, label: str, terms: Tuned) -> Generator:
+    """The generator itself, changed as the tunings of a person called `label` change it. Raises StyleganError if they
+    do not fit it."""
+    generator.load_state_dict(tuning.tensors(generator, terms), strict=False)
+    known = [*built_in(generator.origin.notes), *(term.tuning.digest for term in terms)]
+    notes = generator.origin.notes | {"tuned for": label, BUILT_IN: known}
+    generator.origin = replace(generator.origin, notes=notes)
+    return generator
 
 
 def _shape(generator: Generator) -> dict[str, Any]:

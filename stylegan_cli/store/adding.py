@@ -11,8 +11,19 @@ from typing import TYPE_CHECKING
 from stylegan_cli.assets import Progress, no_progress
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import copy, file_digest, write_bytes
-from stylegan_cli.store.named import NATIVE, Model, bundled_folder, models, own_folder
-from stylegan_cli.store.sources import ENCODER, SNAPSHOT, UNKNOWN_LICENCE, file_at, is_url, model_in, open_file, source
+from stylegan_cli.folders import data_folder
+from stylegan_cli.store.named import NATIVE, Model, bundled_folder, directions_in, models, own_folder
+from stylegan_cli.store.sources import (
+    ENCODER,
+    SNAPSHOT,
+    UNKNOWN_LICENCE,
+    Source,
+    file_at,
+    is_url,
+    model_in,
+    open_file,
+    source,
+)
 
 if TYPE_CHECKING:
     from stylegan_cli.generator import Origin
@@ -20,8 +31,8 @@ if TYPE_CHECKING:
 
 def add(text: str, name: str = "", force: bool = False, progress: Progress = no_progress) -> Model:
     """Stores the generator of a model file, of a URL or of a training run's folder under a name (by default the file's
-    or the folder's), as a native file in the user's folder, with its encoder if that is beside it. Raises
-    `StyleganError` if the name is taken or reading fails."""
+    or the folder's), as a native file in the user's folder, with its encoder if that is beside it, and the directions
+    that the user found for it. Raises `StyleganError` if the name is taken or reading fails."""
     from stylegan_cli import modelfile
 
     if text in models():
@@ -37,6 +48,7 @@ def add(text: str, name: str = "", force: bool = False, progress: Progress = no_
         modelfile.save(generator, weights, origin.notes)
     described.unlink(missing_ok=True)  # of the model that was here before: its licence is not this one's
     _keep_encoder(path.with_name(ENCODER), folder / ENCODER, origin)
+    _keep_directions(source(text), data_folder() / "directions" / folder.name)
     kind = origin.notes.get("format", "model file")
     about = {
         "title": f"{generator.family}, {generator.resolution}x{generator.resolution} ({kind} {file})",
@@ -60,7 +72,7 @@ def _new_folder(name: str, force: bool) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise UsageError(f"{name!r} cannot be a model's name; choose one with --name, of letters, digits, - and _")
     if (Path(name) / SNAPSHOT).is_file():
-        raise UsageError(f"{name} is also the folder of a training run here; choose another name with --name")
+        raise UsageError(f"{name} is also the folder of a training run here; give the model another name with --name")
     folder = own_folder() / name
     if (bundled_folder() / name).exists():
         raise StyleganError(f"there is already a model called {name}, which came with this tool; choose another --name")
@@ -77,6 +89,13 @@ def _keep_encoder(found: Path, kept: Path, origin: Origin) -> None:
         copy(found, kept)
     elif kept.is_file() and not ((its := model_of(kept)) and its.is_kin(origin)):
         kept.replace(kept.with_stem(f"{kept.stem}-{file_digest(kept)[:8]}"))
+
+
+def _keep_directions(found: Source, kept: Path) -> None:
+    """Copies the directions that the user has found for a file, except those whose names are taken."""
+    for name, path in directions_in(found.own_directions).items():
+        if not (target := kept / f"{name}{path.suffix}").exists():
+            copy(path, target)
 
 
 def remove(name: str) -> Path:

@@ -146,13 +146,14 @@ class RunFolder:
         `floor` and the `seconds` that all took. The model and its checkpoint are kept if it is the best so far by the
         first metric."""
         progress, (first, *_) = state.progress, metrics
-        before = [line["value"] for line in self.measured() if line["name"] == first["name"]]
-        # By a metric that is new to the run nobody knows how good the best one is.
+        alike = [line for line in self.measured() if all(line[key] == first[key] for key in ("title", "num"))]
+        before = [line["value"] for line in alike]
+        # By a metric that is new to the run, or on another number of pictures, nobody knows how good the best one is.
         if (before or not (self.path / BEST).exists()) and all(first["value"] <= value for value in before):
             self._keep_best(progress.nimg)
         self._append(METRICS, [{"kimg": progress.kimg, "nimg": progress.nimg, **metric} for metric in metrics])
         if self._board:
-            self._board.add("metrics", {metric["name"]: metric["value"] for metric in metrics}, progress.nimg)
+            self._board.add("metrics", {metric["title"]: metric["value"] for metric in metrics}, progress.nimg)
         self._report(options)
 
     def _keep_best(self, nimg: int) -> None:

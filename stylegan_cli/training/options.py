@@ -128,6 +128,9 @@ def check_values(values: Mapping[str, Any]) -> None:
     if (first := values.get("first_res", 8)) & (first - 1):
         raise UsageError(f"--first-res {first} is not a power of two")
     for name in (name for name in BY_RESOLUTION if name in values):
-        found = ByResolution.parse(values[name])
+        try:
+            found = ByResolution.parse(values[name])
+        except UsageError as error:
+            raise UsageError(f"--{name.replace('_', '-')}: {error}") from None
         if name in COUNTS and any(value < 1 or value % 1 for _, value in found.values):
             raise UsageError(f"--{name.replace('_', '-')} {values[name]} is not a whole number of pictures")

@@ -6,7 +6,6 @@ A preset's values have the names of options: those of `Options`, the networks' s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -191,7 +190,8 @@ def _grown(checkpoint: Checkpoint, resolution: int) -> int:
     """The resolution that a model to start from has learned, of a run of this `resolution`: less than its own if it was
     still growing, or if it grows on."""
     config = checkpoint.generator.config
-    return min(max(int(config["resolution"]) >> math.ceil(max(config.get("lod", 0), 0)), 4), resolution)
+    missing = round(max(config.get("lod", 0), 0))  # a resolution that was more than half faded in is learned
+    return min(max(int(config["resolution"]) >> missing, 4), resolution)
 
 
 def _split(batch: str, group: int, processes: int, device: torch.device) -> str:

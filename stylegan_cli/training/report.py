@@ -74,10 +74,12 @@ def _metrics(measured: Sequence[dict[str, Any]]) -> str:
     """A chart for each metric, with its 95 % interval, and the distance between halves of the real pictures as the line
     to approach."""
     charts = ""
-    for title in dict.fromkeys(line["title"] for line in measured):
-        lines = [line for line in measured if line["title"] == title]
+    for title, num in dict.fromkeys((line["title"], line["num"]) for line in measured):
+        lines = [line for line in measured if (line["title"], line["num"]) == (title, num)]
         floor = {"kimg": 0, "floor": lines[0]["floor"]}
-        about = f"{title}, {lines[-1]['num']:,} pictures a side"
+        of_data = lines[-1].get("reference_num")
+        against = f"against {of_data:,}" if is_number(of_data) and of_data != num else "a side"
+        about = f"{title}, {num:,} pictures {against}"
         charts += _chart(
             about, {"value": "generated", "floor": "real against real"}, [floor, *lines], band=("low", "high")
         )

@@ -71,6 +71,8 @@ def _of_run(folder: Path) -> Checkpoint:
     because it may have continued by the time that a run started from it is continued."""
     options, content = RunFolder(folder).options(), checkpoints.newest(folder / "checkpoints")
     if options is None or content is None:
+        if (folder / store.SNAPSHOT).is_file():
+            raise StyleganError(f"the checkpoints of {folder} are gone; use --resume {folder / store.SNAPSHOT}")
         raise StyleganError(f"{folder} is a run that has no checkpoint yet; wait for its first one")
     tensors, progress = content
     generator = dict(options.generator)

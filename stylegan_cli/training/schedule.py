@@ -75,6 +75,12 @@ class Growth:
         return self.last >> int(lod)
 
     @property
+    def kimg(self) -> float:
+        """When everything has grown."""
+        grown = self.resolutions[1:]
+        return sum(self.stable.at(resolution // 2) + self.fade.at(resolution) for resolution in grown)
+
+    @property
     def resolutions(self) -> tuple[int, ...]:
         return tuple(self.first << i for i in range(int(math.log2(self.last / self.first)) + 1))
 

@@ -56,9 +56,10 @@ def fakes(generator: Generator) -> Image.Image:
 
 
 def reals(pictures: Pictures) -> Image.Image:
-    """A sheet of the first training pictures, which are repeated if there are too few."""
+    """A sheet of training pictures from all over the data, of which the classes may be one after the other; they are
+    repeated if there are too few."""
     count = grid_edge(pictures.resolution) ** 2
-    return tiled(np.stack([pictures[i % len(pictures)].transpose(1, 2, 0) for i in range(count)]))
+    return tiled(np.stack([pictures[i * len(pictures) // count].transpose(1, 2, 0) for i in range(count)]))
 
 
 def grid_edge(resolution: int) -> int:

@@ -580,6 +580,11 @@ def test_a_wheel_of_another_hash(refused, here, tmp_path, monkeypatch):
     assert not store.find("ffhq").is_here
 
 
+def test_a_model_is_no_picture(refused):
+    Path("a.safetensors").touch()
+    assert "a.safetensors is a model; stylegan models show" in refused(USAGE, "show", "a.safetensors", model=None)
+
+
 def test_debug_lets_the_traceback_through(stylegan, monkeypatch):
     monkeypatch.setenv("STYLEGAN_DEBUG", "1")
     result = stylegan("sample", "--model", "celeba")

@@ -55,6 +55,7 @@ def test_what_is_left_out_is_listed(stylegan, photos):
         "left out: gone.png cannot be read (No such file or directory)",
         "left out: broken.png is not a picture of a known format",
         "left out: dot.png is 1 x 1 and would have to be enlarged; use --upscale to allow that",
+        "3 files were left out.",
         "4 pictures of 16 x 16 pixels.",
     ]
     assert sorted(path.name for path in Path("out/00000").iterdir()) == [f"img0000000{i}.png" for i in range(4)]
@@ -88,7 +89,7 @@ def test_labels_of_folders_and_back(stylegan, here):
         Path(name).parent.mkdir(exist_ok=True, parents=True)
         Image.new("RGB", (8, 8)).save(f"{name}.png")
     result = stylegan("dataset", ".", "-o", "../pets.zip", "--size", 8)
-    assert result.stderr == "3 pictures of 8 x 8 pixels in 2 classes from folders.\n"
+    assert result.stderr == "3 pictures of 8 x 8 pixels in 2 classes from folders (0 cats, 1 dogs).\n"
     labels = [[f"00000/img0000000{i}.png", label] for i, label in enumerate((0, 0, 1))]
     assert pictures("../pets.zip")[1] == {"labels": labels, "classes": ["cats", "dogs"]}
     stylegan("dataset", "../pets.zip", "-o", "again.zip", "--size", 4)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from looking import pixels, size_of, ws_of
+from PIL import Image
 
 from stylegan_cli import recipes, store
 from stylegan_cli.cli import price
@@ -170,7 +171,11 @@ def test_ranges_of_other_tools(text, ours):
         (["--direction", "age.npz=1", "--layers", "nose"], "there is no band or layer 'nose'"),
         (["--direction", "age.npz=1", "--layers", "none"], "--layers none leaves nothing to move"),
         (["--direction", "age.npz=1", "--steps", "3", "--out", "a.mp4"], "--steps draws a strip"),
-        (["--direction", "age.npz=1", "--frames", "3", "2"], "a film, or its frames, shows one person"),
+        (
+            ["--direction", "age.npz=1", "--frames", "3", "2", "--paste", "age.npz"],
+            "a film of a photo shows one person",
+        ),
+        (["--direction", "age.npz=1", "--frames", "3", "2", "--save-latents"], "films side by side have no latents"),
         (["--direction", "age.npz=1", "--loop"], "this is not a film"),
         (["--direction", "age.npz=1", "--steps", "3", "--fps", "9"], "leave out --fps"),
         (["--direction", "age.npz=1", "--out", "a.avi"], "unknown format 'avi'"),
@@ -253,6 +258,32 @@ def test_frames_begin_and_end_at_the_range(edit):
     assert len(made) == 5
     assert np.array_equal(pixels(made[0]), pixels("low.png"))
     assert np.array_equal(pixels(made[-1]), pixels("high.png"))
+
+
+def test_films_of_several_people_are_side_by_side(edit, tiny_stylegan, here):
+    words = ("--direction", "age.npz=-2..2", "--frames", 2)
+    made = edit("1,2", *words, "--out", "both/")
+    for i, person in enumerate((1, 2)):
+        alone = edit(person, *words, "--out", f"{person}/")
+        for wall, own in zip(made, alone, strict=True):
+            assert np.array_equal(pixels(wall)[:, 20 * i : 20 * i + 16], pixels(own))
+    tiny_stylegan("replay", made[1], "--out", "again.png")
+    assert (here / "again.png").read_bytes() == made[1].read_bytes()
+    (film,) = edit("1-8", *words, "--loop", "--out", "film.webp")
+    with Image.open(film) as image:
+        assert (image.size, image.n_frames) == ((4 * 20 - 4, 2 * 20 - 4), 4)
+
+
+def test_films_side_by_side_know_whose_photos_they_come_from(edit, tiny, tiny_model):
+    for name in "ab":
+        about = {
+            "model": store.load(str(tiny_model)).origin.to_plain(),
+            "photo": {"file": f"{name}.jpg", "alignment": None},
+        }
+        np.savez(f"{name}.npz", w=tiny.w_avg.expand(1, tiny.num_ws, -1).numpy(), about=np.array(json.dumps(about)))
+    made = edit("a.npz", "b.npz", "--direction", "age.npz=-2..2", "--frames", 1, "--out", "both/")
+    photos = recipes.read(made[1]).photo
+    assert [(photo["file"], photo["edited"]) for photo in photos] == [("a.jpg", True), ("b.jpg", True)]
 
 
 def test_saved_latents_and_replay(edit, tiny_stylegan, here):

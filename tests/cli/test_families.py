@@ -17,7 +17,9 @@ from PIL import Image
 from small_families import CONFIGS, make
 from small_runs import write_pictures
 
-from stylegan_cli import modelfile, store
+from stylegan_cli import modelfile, recipes, store
+from stylegan_cli.latents import directions
+from stylegan_cli.latents.directions import Direction
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +116,28 @@ def test_stylegan3_moves_and_turns(stylegan, files):
 
 
 def test_other_families_do_not_move(stylegan, files):
-    refused(stylegan("sample", "--seeds", 1, "--rotate", 5, "--model", files["stylegan2"]), 2, "StyleGAN3 can")
+    for words in (("sample", "--seeds", 1), ("interpolate", 1, 2)):
+        refused(stylegan(*words, "--rotate", 5, "--model", files["stylegan2"]), 2, "StyleGAN3 can")
+
+
+def test_films_of_stylegan3_move_and_turn(stylegan, files):
+    """Evenly from the first frame to the last, or in a loop to the first again; each frame replays."""
+
+    def film(*words):
+        made = done(stylegan("interpolate", 1, 2, "--frames", 2, *words, "--model", files["stylegan3"]))
+        shown = [recipes.read(Path(path)).picture for path in made]
+        return made, [(*face.translate, face.rotate) for face in shown]
+
+    made, course = film("--translate", "-0.5,0..0,0.5", "--rotate=-10", "--out", "a")
+    assert course == [(-0.5, 0, -10), (-0.25, 0.25, -10), (0, 0.5, -10)]
+    (still,) = done(stylegan("sample", 2, "--translate", "0,0.5", "--rotate=-10", "--model", files["stylegan3"]))
+    assert np.array_equal(np.array(Image.open(still)), np.array(Image.open(made[-1])))
+    done(stylegan("replay", made[1], "--model", files["stylegan3"], "--out", "again.png"))
+    assert Path("again.png").read_bytes() == Path(made[1]).read_bytes()
+    assert [at[2] for at in film("--rotate", "0..360", "--loop", "--out", "b")[1]] == [0, 90, 180, 270]
+    _, wall = made = done(stylegan("interpolate", "1-4", "--grid", "2x1", "--rotate", "0..9", "--frames", 1, "--out",
+                                   "c", "--model", files["stylegan3"]))  # fmt: skip
+    assert [cell.rotate for cell in recipes.read(Path(wall)).picture.cells()] == [9, 9]
 
 
 def test_classes(stylegan, tmp_path):
@@ -179,6 +202,25 @@ def test_a_class_for_latents(stylegan, here):
     done(stylegan("noise", "a.png", "--jitter", 0.3, *model))
 
 
+def test_an_added_model_keeps_its_directions(stylegan, files, own_models):
+    """Those that the user found for its file; and those that its name has already."""
+    file, model = store.source(str(files["stylegan2"])), make("stylegan2")
+    for name, value in (("hats", 1.0), ("years", 2.0)):
+        found = Direction(name, torch.full((model.num_ws, model.w_dim), value))
+        directions.write(file.own_directions / f"{name}.npz", found, model.origin)
+    done(stylegan("models", "add", file.path, "--name", "mine"))
+    kept = store.source("mine").directions
+    assert sorted(kept) == ["hats", "years"] and kept["hats"].parent == store.source("mine").own_directions
+    kept["hats"].write_bytes(b"mine")
+    done(stylegan("models", "add", file.path, "--name", "mine", "--force"))
+    assert kept["hats"].read_bytes() == b"mine"
+
+
+def test_panels_need_the_layers_that_they_show(stylegan, here):
+    modelfile.save(make("stylegan2", resolution=32), here / "small.safetensors", {})
+    refused(stylegan("noise", 1, "--panels", "--model", "small.safetensors"), 2, "has no fine layers")
+
+
 def test_added_models_have_names(stylegan, files, own_models):
     done(stylegan("models", "add", files["stylegan2"], "--name", "mine"))
     assert "mine\there" in stylegan("models", "list").stdout
@@ -189,7 +231,11 @@ def test_added_models_have_names(stylegan, files, own_models):
     refused(stylegan("models", "add", "ffhq", "--name", "x"), 2, "ffhq is a model's name already; give a file")
     Path("run").mkdir()
     Path("run", store.SNAPSHOT).write_bytes(files["stylegan1"].read_bytes())
-    refused(stylegan("models", "add", "run"), 2, "run is also the folder of a training run here; choose another name")
+    refused(
+        stylegan("models", "add", "run"),
+        2,
+        "run is also the folder of a training run here; give the model another name",
+    )
     Path("run").rename("run.v2")
     refused(stylegan("models", "add", "run.v2"), 2, "'run.v2' cannot be a model's name; choose one with --name")
     found = store.source("mine").own_directions

@@ -10,11 +10,12 @@ import torch
 from looking import pixels, size_of, ws_of
 from PIL import Image
 
-from stylegan_cli import __version__
+from stylegan_cli import __version__, recipes
 from stylegan_cli.cli.filming import FILMS, FRAMES
 from stylegan_cli.files import replacing_alone
 from stylegan_cli.media.encode import FORMATS
 from stylegan_cli.media.film import CODECS, filming
+from stylegan_cli.noise import Noise
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
@@ -64,6 +65,69 @@ def test_films_keep_one_noise(tiny_stylegan, stylegan, tiny_model):
     assert "noise" not in stylegan("interpolate", made[0], made[0], *words).stderr
 
 
+def test_films_take_noise(tiny_stylegan, stylegan, tiny_model):
+    def film(name, *words):
+        made = tiny_stylegan("interpolate", 1, 2, "--frames", 2, "--size", 32, *words, "--out", name)
+        return [pixels(path) for path in made]
+
+    one, again, two, none = (
+        film(name, *words.split())
+        for name, words in (
+            ("a", "--noise random --seed 1"),
+            ("b", "--noise_mode=random --seed=1"),
+            ("c", "--noise random --seed 2"),
+            ("d", "--noise-mode=none"),
+        )
+    )
+    assert np.array_equal(one, again)
+    looks = [film("e")[1], film("f", "--noise", "const")[1], one[1], two[1], none[1]]
+    assert np.array_equal(looks[0], looks[1])
+    assert len({look.tobytes() for look in looks}) == 4
+    assert {recipes.read(Path("a", f"frame0000{i}.png")).picture.noise for i in range(3)} == {Noise("random", 1)}
+    saved = tiny_stylegan("noise", 1, "--count", 2, "--out", "noise", "--size", 16)
+    tiny_stylegan("interpolate", *saved, "--noise", "none", "--frames", 1, "--size", 16)  # nothing to tell
+
+
+def test_a_circle_goes_through_two_people_and_closes(tiny_stylegan):
+    tiny_stylegan("sample", "--seeds", "1-4", "--size", 32, "--psi", 0.5)
+    words = ("--method", "circle", "--frames", 16, "--size", 32, "--psi", 0.5)
+    frames = [pixels(path) for path in tiny_stylegan("interpolate", 1, 2, *words, "--out", "frames")]
+    assert len(frames) == 16
+    assert np.array_equal(frames[0], pixels("faces/seed0001.png"))
+    assert np.array_equal(frames[4], pixels("faces/seed0002.png"))
+    steps = [np.abs(a.astype(int) - b).mean() for a, b in zip(frames, [*frames[1:], frames[0]], strict=True)]
+    assert min(steps) > 0 and steps[-1] < 1.5 * max(steps[:-1])  # the seam is a step like the others
+    wall = tiny_stylegan("interpolate", "--seeds", "1-4", "--grid", "2x1", "--loop", *words, "--out", "wall")
+    assert len(wall) == 16 and np.array_equal(pixels(wall[4])[:, 36:], pixels("faces/seed0004.png"))
+    band = tiny_stylegan("interpolate", 1, 2, *words, "--layers", "coarse", "--out", "band")
+    assert (ws_of(band[8]) != ws_of(band[0])).any(dim=1).tolist() == [i < 4 for i in range(len(ws_of(band[0])))]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("1 2 3 --method circle", 2, "with --grid for each of its films, but these are 3; name 2"),
+        ("1-8 --grid 2x1 --method circle", 2, "but these are 8; name 4"),
+        ("1 --fine 2 --method circle", 2, "a circle is one even turn through two people; leave out --fine"),
+        ("1 2 --easing smooth --method circle", 2, "leave out --easing"),
+        ("1 1 --method circle", 1, "no circle leads through 1 and 1, who have the same z; name two different"),
+        ("1 mean.npy --method circle", 1, "moves in Z, but only the w of mean is known; use a seed"),
+        ("1 me.jpg --method circle", 2, "--method circle moves in Z, but of a photo like me.jpg only w can be found"),
+        ("1 2 --seed 1", 2, "--seed is for --noise random"),
+        ("1 2 --noise loud", 2, "--noise must be one of const, random, none"),
+        ("1 2 --translate 1", 2, "--translate takes two numbers like 0.1,-0.2, or a range like 0,0..0.1,0, not '1'"),
+        ("1 2 --translate 1,2..3", 2, "--translate takes two numbers"),
+        ("1 2 --rotate 1..inf", 2, "--rotate takes a number like 15, or a range like 0..360, not '1..inf'"),
+        ("1 2 --rotate 0..9", 2, "cannot move or turn faces; StyleGAN3 can"),
+    ],
+)
+def test_films_that_cannot_be(stylegan, tiny_model, tiny, here, words, code, said):
+    np.save("mean.npy", tiny.w_avg.numpy())
+    (here / "me.jpg").touch()
+    result = stylegan("interpolate", *words.split(), "--model", tiny_model)
+    assert (result.exit_code, said in result.stderr) == (code, True), result.stderr
+
+
 def test_films_side_by_side(tiny_stylegan, stylegan, tiny_model):
     words = ("--frames", 2, "--size", 16)
     made = tiny_stylegan("interpolate", "1-6", "--grid", "3x1", *words, "--out", "grid/")
@@ -89,6 +153,46 @@ def test_films_side_by_side(tiny_stylegan, stylegan, tiny_model):
     ):
         result = stylegan("interpolate", "1-6", *more, "--model", tiny_model)
         assert (result.exit_code, said in result.stderr) == (2, True)
+
+
+def test_a_film_of_mixtures(tiny_stylegan, tiny):
+    """One row of the figure: whoever moves, as in a film of their own, then with the styles of each column."""
+    words = ("--rows", "1,2", "--cols", "3-4", "--styles", "middle", "--size", 16, "--noise", "none")
+    made = tiny_stylegan("mix", *words, "--frames", 2, "--out", "mixed/")
+    own = tiny_stylegan("interpolate", 1, 2, "--loop", "--frames", 2, "--noise", "none", "--size", 16, "--out", "own/")
+    assert [path.name for path in made] == [path.name for path in own] and len(made) == 4
+    for path, moving in zip(made, own, strict=True):
+        header, row = recipes.read(path).picture.rows
+        assert [cell and cell.caption for cell in header] == [None, "3", "4"]
+        assert torch.equal(row[0].ws, ws_of(moving))
+        for giver, mixed in zip(header[1:], row[1:], strict=True):
+            for layer in tiny.layers:
+                source = giver if layer.band == "middle" else row[0]
+                assert torch.equal(mixed.ws[layer.index], source.ws[layer.index])
+        assert {face.noise for face in row} == {Noise("none")}
+    tiny_stylegan("replay", made[1], "--out", "again.png")
+    assert Path("again.png").read_bytes() == made[1].read_bytes()
+    (film,) = tiny_stylegan("mix", *words, "--out", "film.webp", "--frames", 3)
+    assert count(film) == 6
+    assert tiny_stylegan("mix", *words, "--out", "figure.webp") == [Path("figure.webp")]
+    assert count(Path("figure.webp")) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--coarse 1 --fine 2", "moves through the people of --rows; name two or more, and --cols"),
+        ("--rows 1 --cols 2,3", "moves through the people of --rows; name two or more, and --cols"),
+        ("--rows 1,2 --cols 2,3 --save-latents", "leave out --save-latents"),
+        ("--rows 1,2", "the figure needs both --rows and --cols"),
+        ("--rows 1,2 --cols 3 --size 8192", "at most 16,000 pixels per edge, but this one is 16388 x"),
+    ],
+)
+def test_mixtures_that_are_no_film(stylegan, tiny_model, words, said):
+    result = stylegan("mix", *words.split(), "--out", "a.mp4", "--model", tiny_model)
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+    result = stylegan("mix", "--rows", "1,2", "--cols", 3, "--fps", 9, "--model", tiny_model)
+    assert "this is not a film, which needs --frames or --out film.mp4; leave out --fps" in result.stderr
 
 
 def test_a_colon_in_a_name_is_no_protocol(tiny_stylegan):

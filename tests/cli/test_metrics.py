@@ -11,7 +11,8 @@ from small_runs import write_pictures
 from stylegan_cli import modelfile, store
 from stylegan_cli.cli.commands.metrics import _told
 from stylegan_cli.metrics.estimates import Estimate
-from stylegan_cli.metrics.evaluation import Measure, Report
+from stylegan_cli.metrics.evaluation import Judge, Measure, Report
+from stylegan_cli.metrics.sets import DataSet
 
 NUM = ("--num", 50)
 
@@ -50,9 +51,18 @@ def test_a_side_with_fewer_pictures_than_asked_for_is_told(stylegan, made, tiny_
     """Not of models, which have as many as anybody wants."""
     words = ("metrics", tiny_model, made, "--num", num, "--metrics", "kd")
     result = stylegan(*words)
-    told = f"{made} has only 100 of the 101 pictures asked for. Fewer pictures give larger distances"
+    told = f"{made} has only 100 pictures of the 101 asked for. Fewer give larger distances"
     assert (result.exit_code, told in result.stderr, result.stderr.count("has only")) == (0, num > 100, num - 100)
     assert "has only" not in stylegan(*words, "--quiet").stderr
+
+
+def test_a_folder_called_like_a_model_is_told(stylegan, tiny_model, here):
+    """Numbers would be about a model in place of the user's pictures."""
+    write_pictures(here / "faces-64", count=60)
+    for words in ((tiny_model, "faces-64"), (tiny_model, "--data", "faces-64")):
+        result = stylegan("metrics", *words, *NUM, "--metrics", "kd")
+        assert (result.exit_code, "write ./faces-64 for the folder" in result.stderr) == (2, True)
+    assert stylegan("metrics", tiny_model, "./faces-64", *NUM, "--metrics", "kd").exit_code == 0
 
 
 def test_json(stylegan, made):
@@ -100,7 +110,88 @@ def test_both_sides_may_be_options(stylegan, made, tiny_model):
     assert results[0].exit_code == 0
 
 
-@pytest.mark.parametrize("words", [(), ("a",), ("--data", "a"), ("a", "b", "--model", "c"), ("a", "b", "--data", "c")])
+@pytest.fixture
+def pair(tiny_model, here):
+    """Two models, whose pictures differ."""
+    modelfile.save(small_families.make("stylegan2"), here / "other.safetensors", {})
+    return tiny_model, "other.safetensors"
+
+
+def test_several_models_are_measured_as_each_alone(stylegan, made, pair, monkeypatch):
+    """Against features that are computed once."""
+    drawn = []
+    draw = DataSet.draw
+    monkeypatch.setattr(DataSet, "draw", lambda *of: drawn.append(of) or draw(*of))
+    how = ("--metrics", "kd,pr", "--size", 16, "--json", "-q")
+    alone = [json.loads(stylegan("metrics", model, made, *NUM, *how).stdout) for model in pair]
+    assert len(drawn) == 2 and alone[0]["measures"] != alone[1]["measures"]
+    placed = [(*pair, made), (*pair, "--data", made), (pair[1], made, "--model", pair[0])]
+    for words in placed:
+        drawn.clear()
+        result = stylegan("metrics", *words, *NUM, *how)
+        assert (result.exit_code, result.stderr, json.loads(result.stdout)) == (0, "", alone)
+        assert len(drawn) == 1
+
+
+def test_lines_name_which_of_several_models_they_are_about(stylegan, made, pair):
+    result = stylegan("metrics", *pair, made, "--num", 101, "--metrics", "kd", "--precision", "fp32")
+    assert [line.split()[:2] for line in result.stdout.splitlines()] == [
+        [str(model), "KD-EfficientNet-Lite0"] for model in pair
+    ]
+    assert len({line.index("KD-") for line in result.stdout.splitlines()}) == 1
+    assert (result.stderr.count(f"against {made}"), result.stderr.count("has only 100")) == (2, 1)
+
+
+def test_a_model_that_cannot_be_measured_does_not_stop_the_others(stylegan, made, pair, here):
+    (here / "bad.safetensors").write_bytes(b"nothing")
+    result = stylegan("metrics", "bad.safetensors", *pair, made, *NUM, "--metrics", "kd", "--json", "-q")
+    assert result.exit_code == 1
+    assert [one["subject"] for one in json.loads(result.stdout)] == ["tiny", "other"]
+    told, last = result.stderr.splitlines()
+    assert told.startswith("Error: bad.safetensors ")
+    assert last == "Error: 1 of 3 models could not be measured."
+
+
+def test_a_name_that_there_is_not_is_told_before_anything_is_measured(stylegan, made, tiny_model):
+    result = stylegan("metrics", tiny_model, "nobody", made, *NUM)
+    assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (2, "", 1)
+    assert "there is neither a model nor a data set 'nobody'" in result.stderr
+
+
+def test_what_is_measured_is_not_lost(stylegan, made, pair, monkeypatch):
+    """If the second one is stopped."""
+    judged = Judge.__call__
+
+    def stopped(judge, subject, on_picture):
+        if subject.title == "other":
+            raise KeyboardInterrupt
+        return judged(judge, subject, on_picture)
+
+    monkeypatch.setattr(Judge, "__call__", stopped)
+    result = stylegan("metrics", *pair, made, *NUM, "--metrics", "kd", "--json")
+    assert result.exit_code == 130
+    assert [one["subject"] for one in json.loads(result.stdout)] == ["tiny"]
+
+
+def test_path_lengths_of_several_models(stylegan, made, pair):
+    """Models are no DATA, but a data set is none that could be measured."""
+    words = ("metrics", *pair, *NUM, "--metrics", "ppl")
+    both = stylegan(*words)
+    assert (both.exit_code, len(both.stdout.splitlines())) == (0, 2), both.stderr
+    assert stylegan(*words, made).stdout == both.stdout
+    reports = json.loads(stylegan(*words, "--json", "-q").stdout)
+    assert [(one["subject"], one["reference"]) for one in reports] == [("tiny", "tiny"), ("other", "other")]
+
+
+@pytest.mark.parametrize("num", [9, 10])
+def test_as_many_paths_as_the_interval_needs(stylegan, tiny_model, num):
+    result = stylegan("metrics", tiny_model, "--metrics", "ppl", "--num", num)
+    told = "Error: 9 paths are too few for the interval of their length; use at least 10.\n"
+    assert (result.exit_code, result.stderr == told) == ((2, True) if num == 9 else (0, False))
+    assert len(result.stdout.splitlines()) == num - 9
+
+
+@pytest.mark.parametrize("words", [(), ("a",), ("--data", "a"), ("--model", "a")])
 def test_sides_that_are_too_many_or_too_few(stylegan, words):
     result = stylegan("metrics", *words)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -175,8 +266,8 @@ def test_path_length_needs_no_data(stylegan, made, tiny_model):
         (["made.zip", "made.zip", "--metrics", "fid"], 2, "no metric 'fid'"),
         (["made.zip", "made.zip", "--metrics", "ppl"], 2, "is measured on a model"),
         (["made.zip", "--metrics", "ppl"], 2, "is measured on a model"),
-        (["tiny"], 2, "compares one MODEL with one DATA"),
-        (["tiny", "--metrics", "fd,ppl"], 2, "compares one MODEL with one DATA"),
+        (["tiny"], 2, "compares each MODEL with one DATA"),
+        (["tiny", "--metrics", "fd,ppl"], 2, "compares each MODEL with one DATA"),
         (["made.zip", "made.zip", "--num", "3"], 2, "too few"),
         (["made.zip", "made.zip", "--filter", "nearest"], 2, "no resize filter 'nearest'"),
         (["made.zip", "made.zip", "--features", "vgg"], 2, "no features 'vgg'"),

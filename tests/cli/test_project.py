@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -38,6 +38,7 @@ class Hasty(darkroom.Wanted):
     """Where nobody says how many steps, few: 100 of them look for a person no differently."""
 
     steps: int = 2
+    tune_steps: int = 3
 
 
 @cache
@@ -50,7 +51,6 @@ def quick(monkeypatch, tmp_path, no_scorers):
     """Few steps; faces on the same photo are looked for once; a cache of photos of its own; no scorers."""
     monkeypatch.setattr(detection, "detect", lambda photo: list(detected(photo.size, photo.tobytes())))
     monkeypatch.setattr(darkroom, "Wanted", Hasty)
-    monkeypatch.setattr(pivotal, "Settings", partial(pivotal.Settings, steps=3))
     monkeypatch.setattr(darkroom, "cache_folder", lambda: tmp_path / "cache")
 
 
@@ -125,6 +125,58 @@ def test_a_tuning_goes_along_with_the_latents(works, photo, tiny):
     assert (tuned[:, : -size - GAP] == plain).all() and (tuned[:size, -size:] == pixels("tuned-projected.png")).all()
     works("mix", "--coarse", "tuned.npz", "--fine", "tuned.npz", "-o", "again.png")
     assert (pixels("again.png") == pixels("tuned-projected.png")).all()
+
+
+def test_steps_of_tuning(works, photo, tiny, tmp_path, monkeypatch):
+    """They are asked for with a tuning, and nobody else is taken for who was tuned with so many."""
+    taken, tune = [], pivotal.tune
+    monkeypatch.setattr(pivotal, "tune", lambda *of: taken.append(of[3].steps) or tune(*of))
+    works("project", photo, "-o", "five.npz", "--steps", 2, "--tune-steps", 5)
+    assert not (tmp_path / "cache" / "photos").exists()
+    works("project", photo, "-o", "usual.npz", "--steps", 2, "--tune")
+    works("project", photo, "-o", "three.npz", "--steps", 2, "--tune-steps", 3)
+    assert taken == [5, 3]
+    (kept,) = (tmp_path / "cache" / "photos").iterdir()
+    tuned = {name: np.load(name)["tunings/shares"].shape for name in ("five.npz", "usual.npz", "three.npz", kept)}
+    assert set(tuned.values()) == {(1, 1, tiny.num_ws)}
+
+
+def test_steps_of_tuning_are_told(stylegan, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert f"[default: ({pivotal.Settings.steps})]" in stylegan("project", "--help").stdout.split("--tune-steps")[1]
+
+
+def test_a_model_as_tuned_for_somebody(works, stylegan, photo, tiny_model):
+    """Draws them by their w alone, also where their tuning goes along; and can be blended."""
+    works("project", photo, "-o", "me.npz", "--tune", "--steps", 2)
+    assert stylegan("models", "convert", tiny_model, "me.safetensors", "--person", "me.npz").exit_code == 0
+    blended = ("--average", 0, "-o", "half.safetensors")
+    assert stylegan("models", "blend", "me.safetensors", tiny_model, *blended).exit_code == 0
+    works("sample", "me.npz", "-o", "tuned.png", "--precision", "fp32")
+    drawn = []
+    for model in ("me.safetensors", "half.safetensors"):
+        result = stylegan("sample", "me.npz", "-o", f"{model}.png", "--model", model, "--precision", "fp32")
+        assert result.exit_code == 0, result.stderr
+        drawn.append(pixels(f"{model}.png").astype(int))
+    assert np.abs(drawn[0] - pixels("tuned.png")).max() <= 1
+    assert (drawn[0] == drawn[1]).all()
+    assert "tuned for     me\n" in stylegan("models", "show", "me.safetensors").stdout
+
+
+@pytest.mark.parametrize(
+    ("person", "said"),
+    [
+        ("1", "1 has no tuning to add to "),
+        ("me.npy", "me.npy has no tuning to add to "),
+        ("me.png", "me.png is a photo; give the .npz that stylegan project me.png --tune writes"),
+        ("nobody", "unknown person 'nobody'"),
+    ],
+)
+def test_a_model_is_not_tuned_for_who_has_no_tuning(stylegan, photo, tiny, tiny_model, person, said):
+    np.save("me.npy", np.zeros(tiny.w_dim, np.float32))
+    result = stylegan("models", "convert", tiny_model, "me.safetensors", "--person", person)
+    assert (result.exit_code, result.stdout, said in result.stderr) == (2, "", True), result.stderr
+    assert not Path("me.safetensors").exists()
 
 
 def test_a_film_tells_that_its_latents_lack_a_tuning(works, photo):
@@ -256,7 +308,7 @@ def test_the_comparison_has_the_size_asked_for(works, photo):
 
 EARLY = [
     ("mix --coarse me.png --format bmp", "unknown format 'bmp'"),
-    ("mix --coarse me.png --out a.mp4", "unknown format 'mp4'"),
+    ("mix --coarse me.png --out a.mp4", "a film of mixtures moves through the people of --rows"),
     ("mix --coarse me.png --out me.png/new/", "me.png is a file, not a folder"),
     ("mix --coarse me.png --out there.png", "there.png exists; choose another name"),
     (f"mix --coarse me.png --out {'a' * 248}.png", ".png could not be written (File name too long); choose another"),
@@ -806,6 +858,28 @@ def test_no_steps_are_the_first_guess(works, photo):
     guess, found = (about(f"{name}.npz")["report"] for name in ("guess", "found"))
     assert (guess["steps"], found["steps"]) == (0, 3)
     assert found["distance"] < guess["distance"]
+
+
+def test_a_search_starts_from_whom_it_is_told_to(works, photo, tiny, tmp_path):
+    """Also from somebody with a w for each layer; who is found like this is not kept for other commands."""
+    ws = torch.randn(tiny.num_ws, tiny.w_dim, generator=torch.Generator().manual_seed(3)).numpy() / 2
+    np.save("start.npy", ws)
+    np.save("one.npy", ws[0])
+    for start, words, expected in (
+        ("start.npy", (), ws), ("one.npy", (), ws[:1]), ("one.npy", ("--space", "w"), ws[:1]),
+    ):  # fmt: skip
+        works("project", photo, "-o", "me.npz", "--force", "--steps", 0, "--start", start, *words)
+        assert np.load("me.npz")["w"][0] == pytest.approx(np.broadcast_to(expected, ws.shape), abs=1e-3)
+    works("project", photo, "-o", "me.npz", "--force", "--start", "start.npy")
+    assert not (tmp_path / "cache" / "photos").exists()
+
+
+def test_one_w_does_not_start_from_many(stylegan, photo, tiny, tiny_model):
+    np.save("start.npy", np.random.RandomState(0).randn(tiny.num_ws, tiny.w_dim) / 4)
+    result = stylegan("project", photo, "--space", "w", "--start", "start.npy", "--model", tiny_model)
+    assert (result.exit_code, result.stderr) == (
+        2, "Error: --start start.npy has a w for each layer, but --space w looks for one; leave out --space w.\n",
+    )  # fmt: skip
 
 
 def test_a_film_of_the_photo(works, party, direction):

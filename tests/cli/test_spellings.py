@@ -178,7 +178,8 @@ def test_a_folder_of_frames_and_one_of_a_data_set(stylegan, here):
         ("sample --anchor-latent-space", "has no --anchor-latent-space, and nothing that does the same"),
         ("sample --num-image-tiles 4", "use --count 16 --grid --columns 4, for 4 x 4"),
         ("sample --force-fp32 1", "stylegan sample has no --force-fp32; use --precision fp32"),
-        ("interpolate 1 2 --noise-mode=random", "stylegan interpolate has no --noise-mode, and nothing that"),
+        ("generate.py circular-video", "there is no command 'circular-video'; use stylegan interpolate 1 2 --method"),
+        ("interpolate 1 2 --circular", "stylegan interpolate has no --circular; use --method circle, with two people"),
         ("discriminator_synthesis.py random-vector", "'discriminator_synthesis.py', and none that does the same"),
         ("generate random-video --seeds 1-3", "there is no command 'random-video'; use stylegan interpolate"),
         ("--data photos --name me", "--data comes without a command; use stylegan train"),
@@ -259,7 +260,6 @@ def test_other_names_of_psi_cutoff_and_model(stylegan, here):
         result = stylegan("sample", "--seeds=3", *said)
         assert (result.exit_code, result.stderr) == (0, "")
     assert (pixels("seed0003.png") == pixels("seed0003-2.png")).all()
-    assert spelled(["interpolate", "--noise-mode=const", "1", "2"]) == ["interpolate", "1", "2"]
     assert spelled(["project", "--ckpt", "a.pt", "b.png"]) == ["project", "--model", "a.pt", "b.png"]
 
 

@@ -23,7 +23,8 @@ from safetensors.torch import load_file, save_file
 from small_runs import words, write_pictures
 
 from stylegan_cli import importers, modelfile, store, tensorfile
-from stylegan_cli.cli.train import results, view
+from stylegan_cli.cli import features
+from stylegan_cli.cli.train import view
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.film import CODECS
 from stylegan_cli.metrics import watching
@@ -386,7 +387,8 @@ def test_another_start_leaves_the_running_one_alone(stylegan, faces):
 def damaged(folder, after):
     """80 pictures, of which one that is met after so many turns out to be cut short; how many are met before it."""
     loader = Loader(Pictures(write_pictures(folder, count=80), None), seed=0, mirror=False)
-    position = next(p for p in range(after, 80) if loader.index(p)[0] >= 64)  # not on the sheet of real ones
+    shown = {i * 80 // 64 for i in range(64)}  # on the sheet of real ones
+    position = next(p for p in range(after, 80) if loader.index(p)[0] not in shown)
     cut_short(folder / f"{loader.index(position)[0]:03d}.png")
     return position
 
@@ -408,8 +410,8 @@ def test_a_damaged_picture_loses_nothing(stylegan, here):
 @pytest.fixture
 def many(here, monkeypatch):
     """Pictures enough for metrics, and features that cost nothing."""
-    monkeypatch.setattr(watching, "EfficientNetFeatures", lambda _: Means())
-    monkeypatch.setattr(results, "fetch", lambda *_: None)
+    monkeypatch.setattr(features, "named", lambda *_: Means())
+    monkeypatch.setattr(features, "fetch", lambda *_: None)
     return write_pictures(here / "many", count=100)
 
 
@@ -451,7 +453,7 @@ def test_metrics_are_those_of_the_model_that_is_kept(stylegan, many):
     stylegan("train", "--outdir", "run", "--metrics", "fd")
     (line,) = measured("run")
     model = store.load("run/network-snapshot.safetensors").prepare(torch.device("cpu"), torch.float32)
-    (expected,) = watching.Watch(DataSet(many), ("fd",), torch.device("cpu"))(model, lambda: None)
+    (expected,) = watching.Watch(DataSet(many), ("fd",), Means(), 1000)(model, lambda: None)
     assert line["value"] == pytest.approx(expected["value"], rel=1e-5)
     stylegan("train", "--outdir", "run")
     assert measured("run") == [line]
@@ -461,6 +463,26 @@ def test_metrics_that_were_not_measured_can_be_added(stylegan, many):
     for metrics in ("kd", "fd"):
         stylegan("train", "--data", "many", "--outdir", "run", *words(kimg=0.008, metrics=metrics))
     assert [(line["name"], line["nimg"]) for line in measured("run")] == [("kd", 8), ("fd", 8)]
+
+
+def test_metrics_can_be_fid(stylegan, here, fake_fidelity):
+    """Of as many pictures as are asked for; the run remembers that, and measures what is new when it is over."""
+    fake_fidelity({"scale": torch.tensor(2.0)})
+    write_pictures(here / "many", count=100)
+    more = words(kimg=0.008, features="inception", metrics_num=60)
+    result = stylegan("train", "--data", "many", "--outdir", "run", *more)
+    assert result.exit_code == 0, result.stderr
+    assert re.search(r"^FID [\d.e+]+ \(real against real ", result.stderr, re.MULTILINE)
+    assert stylegan("train", "--outdir", "run").exit_code == 0
+    (line,) = measured("run")
+    assert [line[key] for key in ("name", "title", "features", "num", "reference_num")] == [
+        "fd", "FID", "Inception", 60, 100,
+    ]  # fmt: skip
+    assert "FID, 60 pictures against 100" in Path("run/report.html").read_text()
+    given = json.loads(Path("run/command.json").read_text())
+    assert (given["features"], given["metrics_num"]) == ("inception", 60)
+    stylegan("train", "--outdir", "run", "--metrics-num", 50)
+    assert [one["num"] for one in measured("run")] == [60, 50]
 
 
 def test_metrics_that_fail_do_not_end_a_run(stylegan, many):
@@ -474,8 +496,10 @@ def test_metrics_that_fail_do_not_end_a_run(stylegan, many):
 
 
 def test_metrics_do_not_hide_why_a_run_cannot_continue(stylegan, many):
-    for path in sorted(many.iterdir())[64:]:
-        cut_short(path)
+    shown = {i * 100 // 64 for i in range(64)}
+    for i, path in enumerate(sorted(many.iterdir())):
+        if i not in shown:
+            cut_short(path)
     result = stylegan("train", "--data", "many", "--outdir", "run", *words(kimg=1, metrics="fd"))
     assert result.exit_code == 1
     assert result.stderr.endswith("start a new --outdir with --resume run.\n")
@@ -521,7 +545,7 @@ def test_features_that_cannot_be_fetched(stylegan, many, monkeypatch):
     def offline(assets):
         raise StyleganError("could not fetch it; check the network")
 
-    monkeypatch.setattr(results, "fetch", offline)
+    monkeypatch.setattr(features, "fetch", offline)
     result = stylegan("train", "--data", "many", "--outdir", "run", *words(kimg=0.008))
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (
         1, "Error: could not fetch it; check the network; use --metrics none to train without.",
@@ -684,7 +708,7 @@ def test_transfer_from_a_run(stylegan, faces, cfg):
     newer.write_bytes(b"damaged")
     begun = ("train", "--data", "faces", "--outdir", "second", "--resume", "first", *IDLE, "--freezed", 1)
     if cfg == "stylegan1":
-        refused = stylegan(*begun)
+        refused = stylegan(*begun, "--first-res", 8)
         assert (refused.exit_code, "leave it out, or use --first-res 16" in refused.stderr) == (2, True)
         begun += ("--first-res", 16)
     refused = stylegan(*begun, "--freezed", 99)
@@ -875,6 +899,12 @@ def test_a_run_without_a_checkpoint(stylegan, faces):
     stylegan("train", "--data", "faces", "--outdir", "first", *words(kimg=0.008))
     shutil.rmtree("first/checkpoints")
     result = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", "first", "--kimg", 0.008)
+    assert (result.exit_code, "the checkpoints of first are gone; use --resume first/network-" in result.stderr) == (
+        1,
+        True,
+    )
+    Path("first/network-snapshot.safetensors").unlink()
+    result = stylegan("train", "--data", "faces", "--outdir", "second", "--resume", "first", "--kimg", 0.008)
     assert (result.exit_code, "first is a run that has no checkpoint yet" in result.stderr) == (1, True)
 
 
@@ -903,6 +933,8 @@ def test_families_that_are_not_trained(stylegan, faces, tiny_model):
         ({"aug": "ada", "p": 0.5}, 2, "--p is for --aug fixed, but this is ada"),
         ({"subset": 25}, 1, "--subset 25: faces holds 24 pictures"),
         ({"subset": 5}, 1, "--subset takes 5 pictures, but training needs at least 16"),
+        ({"features": "vgg"}, 2, "--features must be one of efficientnet, inception, not 'vgg'"),
+        ({"metrics_num": 49}, 2, "invalid value for '--metrics-num'"),
         ({"metrics": "fid50k_full"}, 2, "training does not measure 'fid50k_full'; use --metrics fd, kd, fd,kd or none"),
         ({"precision": "fp8"}, 2, "there is no precision 'fp8'"),
         ({"first_res": 32, "cfg": "stylegan1"}, 2, "--first-res 32 is more than the 16 pixels to grow to"),
@@ -926,7 +958,7 @@ def test_what_cannot_be(stylegan, faces, more, code, sentence):
         ("--aug=some", "there is no augmentation 'some'; "),
         ("--augpipe=all", "there is no --augpipe 'all'; "),
         ("--first-res=12", "--first-res 12 is not a power of two"),
-        ("--gamma=strong", "'strong' is neither a number nor numbers by resolution"),
+        ("--gamma=strong", "--gamma: 'strong' is neither a number nor numbers by resolution"),
         ("--batch-gpu=8:0.5,16:4", "--batch-gpu 8:0.5,16:4 is not a whole number of pictures"),
     ],
 )

@@ -67,13 +67,15 @@ def test_beginners_are_told_what_their_run_will_suffer_from():
         options = SimpleNamespace(growth=GROWING, resolution=64, aug=aug, warmup_kimg=warmup)
         return list(train.view.hints(options, pictures, done, goal))
 
-    assert told(20_000, 330) == []
+    (growth,) = told(20_000, 330)
+    assert growth == "It begins at 8 pixels, for 60 kimg, and grows until 260 kimg."
+    assert told(20_000, 330, done=8) == [] == told(20_000, 20, done=40)
     (short,) = told(20_000, 20)
     assert short.startswith("With --kimg 20 the model grows to 8 pixels, not to 64")
-    (few,) = told(160, 330)
+    (few,) = told(160, 330, done=8)
     assert few.startswith("160 pictures are few")
-    assert told(160, 330, "ada") == []
-    (rest,) = told(20_000, 330, warmup=50)
+    assert told(160, 330, "ada", done=8) == []
+    rest, _ = told(20_000, 330, warmup=50)
     assert rest == "For 50 kimg the discriminator learns alone, and pictures do not change."
     assert told(20_000, 330, warmup=50, done=50) == []
     assert told(20_000, 40, warmup=50)[0].endswith(

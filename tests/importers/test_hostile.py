@@ -537,6 +537,7 @@ def header(entries: dict[str, Any], data: bytes = b"", length: int | None = None
     return struct.pack("<Q", len(text) if length is None else length) + text + data
 
 
+NOTHING = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
 DAMAGED, INCOMPLETE = (
     "a damaged safetensors file",
     "another program's safetensors file: its header has no architecture, config, sha256",
@@ -557,6 +558,10 @@ DAMAGED, INCOMPLETE = (
         (header({"w": {"dtype": "X9", "shape": [4], "data_offsets": [0, 16]}}, bytes(16)), DAMAGED),
         (header({"w": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}, bytes(16)), INCOMPLETE),
         (header({"w": 1}, bytes(16)), DAMAGED),
+        (
+            header({f"{who}.w": NOTHING for who in ("g", "d", "average")}),
+            "a checkpoint to continue training from; the models are in the folder above",
+        ),
         (struct.pack("<Q", 200_000) + b'{"a":' * 40_000, DAMAGED),
         (header({"__metadata__": {"architecture": "stylegan2", "config": "{}", "sha256": "0"}}), "match its sha256"),
         (

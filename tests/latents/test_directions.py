@@ -283,6 +283,38 @@ def test_ganspaces_components_move_by_standard_deviations(tiny, tmp_path):
         directions.read(tmp_path / "pca_w.npz", tiny)
 
 
+@pytest.mark.parametrize("axes", [(slice(None), None), (slice(None),)], ids=["3-D", "2-D"])
+def test_e4es_components_are_ganspaces(tiny, tmp_path, axes):
+    """`ffhq_pca.pt`, with a mean that edits do not need."""
+    components = torch.from_numpy(np.linalg.qr(random(tiny.w_dim, tiny.w_dim))[0][:4].astype(np.float32))
+    deviations = torch.tensor([3, 2, 1, 0.5])
+    pca = {"comp": components[axes], "mean": torch.zeros(1, tiny.w_dim), "std": deviations}
+    torch.save(pca, tmp_path / "ffhq_pca.pt")
+    for number, deviation in enumerate(deviations):
+        found = directions.read(tmp_path / "ffhq_pca.pt", tiny, number).vector
+        assert torch.equal(found, (deviation * components[number]).expand(tiny.num_ws, -1))
+    with pytest.raises(UsageError, match=r"holds 4 directions; name one, from ffhq_pca\.pt#0"):
+        directions.read(tmp_path / "ffhq_pca.pt", tiny)
+
+
+@pytest.mark.parametrize(
+    ("components", "deviations", "said"),
+    [
+        (torch.ones(3, 1, 16), torch.ones(2), "refused: its components and their deviations do not match"),
+        (torch.ones(3), torch.ones(3), "do not match"),
+        (torch.tensor(1.0), torch.tensor(1.0), "do not match"),
+        (torch.ones(3, 1, 9), torch.ones(3), r"has shape \[1, 9\]"),
+        (torch.full((3, 1, 16), 1e38), torch.full((3,), 1e38), "NaN"),
+        (torch.zeros(0, 1, 16), torch.zeros(0), "is empty"),
+        (torch.ones(3, 1, 16), "no", "holds the keys comp, mean, std, and not one tensor"),
+    ],
+)
+def test_e4es_components_that_do_not_fit(tiny, tmp_path, components, deviations, said):
+    torch.save({"comp": components, "mean": torch.zeros(16), "std": deviations}, tmp_path / "pca.pt")
+    with pytest.raises(StyleganError, match=said):
+        directions.read(tmp_path / "pca.pt", tiny, 1)
+
+
 @pytest.mark.parametrize(
     ("components", "deviations", "said"),
     [

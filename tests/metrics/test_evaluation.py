@@ -70,10 +70,11 @@ def test_a_model_by_data(tiny, drawings):
     counted = []
     settings = Settings(("fd", "kd", "pr", "ppl"), MIN_PICTURES)
     judged = Judge(drawings, settings, EfficientNetFeatures(CPU))
+    steps = judged.steps(Made(tiny))
     report = judged(Made(tiny), lambda: counted.append(1))
     assert [measure.name for measure in report.measures] == ["fd", "kd", "precision", "recall", "ppl"]
     assert (report.subject, report.num, report.size, report.features_size) == ("tiny", MIN_PICTURES, 64, 128)
-    assert len(counted) == judged.steps(Made(tiny)) == 3 * MIN_PICTURES
+    assert len(counted) == steps == 3 * MIN_PICTURES
     assert report["ppl"] > 0
     assert json.loads(json.dumps(report.as_dict()))["measures"]["fd"]["title"] == "FD-EfficientNet-Lite0"
 
@@ -85,9 +86,10 @@ def test_fid_is_by_all_the_data(tiny, make_data, drawings, monkeypatch):
     for by_all, expected in ((False, MIN_PICTURES), (True, 120)):
         monkeypatch.setattr(Means, "by_all", by_all)
         judged, counted = Judge(drawings, settings, Means()), []
+        steps = judged.steps(Made(tiny))
         report = judged(Made(tiny), lambda counted=counted: counted.append(1))
         assert (report.num, report.reference_num) == (MIN_PICTURES, expected)
-        assert len(counted) == judged.steps(Made(tiny)) == MIN_PICTURES + expected
+        assert len(counted) == steps == MIN_PICTURES + expected
         assert judged.counts(other) == (MIN_PICTURES, expected)
         assert judged.counts(drawings) == (MIN_PICTURES, MIN_PICTURES)
 
@@ -95,9 +97,10 @@ def test_fid_is_by_all_the_data(tiny, make_data, drawings, monkeypatch):
 def test_each_side_has_as_many_as_it_can(tiny, make_data):
     few, counted = DataSet(make_data(120)), []
     judged = judge(few, num=150, metrics=("fd", "kd", "pr"))
+    steps = judged.steps(Made(tiny))
     report = judged(Made(tiny), lambda: counted.append(1))
     assert (report.num, report.reference_num) == (150, 120)
-    assert len(counted) == judged.steps(Made(tiny)) == 270
+    assert len(counted) == steps == 270
     assert report["fd"] > 0
     back = judge(Made(tiny), num=150)(few)
     assert (back.num, back.reference_num) == (120, 150)
@@ -119,6 +122,7 @@ def test_seeds(tiny, drawings):
 def test_the_reference_is_described_once(tiny, drawings):
     judged, counted = judge(drawings), []
     first = judged(Made(tiny), lambda: counted.append(1))
+    assert judged.steps(Made(tiny)) == MIN_PICTURES
     assert judged(Made(tiny), lambda: counted.append(1)) == first
     assert len(counted) == 3 * MIN_PICTURES
 
@@ -164,6 +168,8 @@ def test_size_and_filter_matter(make_data, drawings):
         ({"metrics": ("ppl2_wend",)}, "nearest: --metrics ppl$"),
         ({"filter": "nearest"}, "no resize filter"),
         ({"num": 10}, "10 pictures are too few"),
+        ({"num": 10, "metrics": ("ppl", "fd")}, "10 pictures are too few"),
+        ({"num": 9, "metrics": ("ppl",)}, "9 paths are too few for the interval of their length; use at least 10$"),
     ],
 )
 def test_settings_that_there_are_not(settings, message):

@@ -2,7 +2,6 @@
 
 import io
 import sys
-import types
 import urllib.error
 import urllib.request
 
@@ -11,10 +10,8 @@ import pytest
 import torch
 from drawings import drawing
 from PIL import Image
-from torch import nn
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import file_digest
 from stylegan_cli.metrics import features
 from stylegan_cli.metrics.features import BATCH, EfficientNetFeatures, InceptionFeatures, describe, named
 from stylegan_cli.scorers import perceptual
@@ -70,40 +67,6 @@ def test_inception_with_a_broken_library(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "torch_fidelity", raising=False)
     with pytest.raises(StyleganError, match=r"cannot be imported \(no operator\); install the torchvision"):
         named("inception", CPU)
-
-
-class Averages(nn.Module):
-    """Stands for torch-fidelity's network: it loads a file of tensors, and its features are the colours' averages."""
-
-    def __init__(self, name, features_list, feature_extractor_weights_path):
-        super().__init__()
-        self.scale = nn.Parameter(torch.zeros(()), requires_grad=False)
-        self.load_state_dict(torch.load(feature_extractor_weights_path, weights_only=False))
-        assert features_list == ["2048"]
-
-    def forward(self, images):
-        assert images.dtype == torch.uint8
-        return (images.float().mean(dim=(2, 3)) * self.scale,)
-
-
-@pytest.fixture
-def fake_fidelity(monkeypatch, tmp_path):
-    """An installed library without weights; `fake_fidelity(content)` puts them where they are looked for, as if they
-    were the right ones."""
-    module = types.ModuleType("torch_fidelity.feature_extractor_inceptionv3")
-    module.FeatureExtractorInceptionV3 = Averages
-    monkeypatch.setitem(sys.modules, "torch_fidelity", types.ModuleType("torch_fidelity"))
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path))
-
-    def put(content):
-        path = tmp_path / "assets" / features.INCEPTION.rpartition("/")[2]
-        path.parent.mkdir()
-        torch.save(content, path)
-        monkeypatch.setattr(features, "INCEPTION_SHA256", file_digest(path))
-        return path
-
-    return put
 
 
 def test_inception(fake_fidelity):

@@ -1,15 +1,12 @@
 """Metrics while training: which, when, and what is told of them."""
 
 import pytest
-import torch
 from plain_features import Means
 
 from stylegan_cli.errors import UsageError
 from stylegan_cli.metrics import watching
 from stylegan_cli.metrics.evaluation import Judge, Settings
 from stylegan_cli.metrics.sets import DataSet, Made
-
-CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize(
@@ -41,11 +38,10 @@ def test_a_twentieth_of_the_time(ticks, measured, due):
     assert watching.is_due(*pairs) == due
 
 
-def test_numbers_are_those_of_the_command(tiny, make_data, monkeypatch):
-    monkeypatch.setattr(watching, "EfficientNetFeatures", lambda _: Means())
+def test_numbers_are_those_of_the_command(tiny, make_data):
     data = DataSet(make_data(120))
     counted = []
-    watch = watching.Watch(data, ("fd", "kd"), CPU)
+    watch = watching.Watch(data, ("fd", "kd"), Means(), 1000)
     first = watch(tiny, lambda: counted.append(1))
     assert len(counted) == 3 * 60  # both halves, and the model's pictures
     judge = Judge(data, Settings(("fd", "kd"), 60), Means())
@@ -61,8 +57,25 @@ def test_numbers_are_those_of_the_command(tiny, make_data, monkeypatch):
     assert [line["value"] for line in again] == [line["value"] for line in first]
 
 
-def test_many_pictures_are_sampled(tiny, make_data, monkeypatch):
-    monkeypatch.setattr(watching, "EfficientNetFeatures", lambda _: Means())
-    monkeypatch.setattr(watching, "PICTURES", 50)
-    (line,) = watching.Watch(DataSet(make_data(120)), ("kd",), CPU)(tiny, lambda: None)
-    assert line["num"] == 50
+def test_many_pictures_are_sampled(tiny, make_data):
+    (line,) = watching.Watch(DataSet(make_data(120)), ("kd",), Means(), 50)(tiny, lambda: None)
+    assert (line["num"], line["reference_num"]) == (50, 50)
+
+
+def test_fid_is_by_all_the_data(tiny, make_data, monkeypatch):
+    """And by as many pictures of the model as are asked for."""
+    monkeypatch.setattr(Means, "by_all", True)
+    data = DataSet(make_data(120))
+    (line,) = watching.Watch(data, ("kd",), Means(), 80)(tiny, lambda: None)
+    assert (line["num"], line["reference_num"]) == (80, 120)
+    judge = Judge(data, Settings(("kd",), 80), Means())
+    assert (line["value"], line["floor"]) == (judge(Made(tiny))["kd"], judge(data)["kd"])
+
+
+@pytest.mark.parametrize(
+    ("nimg", "num", "title", "is_known"),
+    [(8, 60, "KD-means", True), (9, 60, "KD-means", False), (8, 50, "KD-means", False), (8, 60, "KID", False)],
+)
+def test_what_is_known_is_not_measured_again(make_data, nimg, num, title, is_known):
+    watch = watching.Watch(DataSet(make_data(120)), ("kd",), Means(), 1000)
+    assert watch.knows([{"title": title, "nimg": nimg, "num": num}], 8) == is_known

@@ -7,7 +7,7 @@ import torch
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.latents.people import Person, from_seed, from_z
-from stylegan_cli.operations.interpolation import EASINGS, METHODS, Film, Track, catmull_rom, slerp
+from stylegan_cli.operations.interpolation import EASINGS, METHODS, Circle, Film, Moved, Track, catmull_rom, slerp
 
 
 @pytest.fixture
@@ -100,3 +100,46 @@ def test_a_cubic_film_turns_no_corner(tiny, people, loop):
         return [((a + c - 2 * b).norm() / (b - a).norm()).item() for a, b, c in zip(before, at, after, strict=True)]
 
     assert max(corners("cubic")) < 0.3 < min(corners("linear"))
+
+
+def circle(tiny, a, b, frames=8):
+    return Circle(tiny, a, (a, b), tuple(range(tiny.num_ws)), frames)
+
+
+def test_a_circle_is_one_turn_in_z(tiny, people):
+    a, b, _ = people
+    made = circle(tiny, a, b)
+    assert len(made) == len(list(made)) == 8
+    assert torch.equal(made.face(0).ws, a.ws) and torch.equal(made.face(2).ws, b.ws)
+    for frame, z in ((1, (a.z + b.z) / math.sqrt(2)), (4, -a.z), (6, -b.z), (7, (a.z - b.z) / math.sqrt(2))):
+        torch.testing.assert_close(made.face(frame).ws, from_z(tiny, z, 0.7, "").ws)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 6])
+def test_a_circle_takes_any_number_of_frames(tiny, people, frames):
+    made = list(circle(tiny, *people[:2], frames))
+    assert len({tuple(face.ws[0].tolist()) for face in made}) == frames
+
+
+def test_a_circle_goes_from_psi_to_psi_and_back(tiny):
+    a, b = from_seed(tiny, 1, 0.5), from_seed(tiny, 2, 0.9)
+    made = circle(tiny, a, b)
+    torch.testing.assert_close(made.face(4).ws, from_z(tiny, -a.z, 0.5, "").ws)
+    torch.testing.assert_close(made.face(3).ws, from_z(tiny, (b.z - a.z) / math.sqrt(2), 0.7, "").ws)
+
+
+def test_a_circle_needs_two_different_z(tiny, people):
+    with pytest.raises(StyleganError, match="only the w of photo is known"):
+        circle(tiny, people[0], Person("photo", people[0].ws))
+    with pytest.raises(StyleganError, match="no circle leads through 1 and 1"):
+        circle(tiny, people[0], people[0])
+
+
+@pytest.mark.parametrize(("loop", "last"), [(False, 1), (True, 0.75)])
+def test_faces_move_evenly_and_a_loop_closes(tiny, people, loop, last):
+    still = film(tiny, people[:2], 4 if not loop else 2, loop=loop)
+    faces = list(Moved(still, ((0.1, 0.0), (0.1, 4.0)), (0.0, 360.0)))
+    assert len(faces) == len(still)
+    assert [face.translate for face in faces[:2]] == [(0.1, 0), (0.1, 1)]
+    assert [faces[0].rotate, faces[-1].rotate] == [0, 360 * last]
+    assert all(torch.equal(face.ws, own.ws) for face, own in zip(faces, still, strict=True))

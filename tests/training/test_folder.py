@@ -200,6 +200,19 @@ def test_the_best_model_is_kept(options, state, run):
         assert (run.path / "network-best.safetensors").read_text() == f"model of {best}"
 
 
+@pytest.mark.parametrize("more", [{"title": "FID"}, {"num": 500}])
+def test_the_best_model_is_judged_by_numbers_of_one_kind(options, state, run, more):
+    """Other features, and other numbers of pictures, give other distances."""
+    for value, how, best in ((3.0, {}, 3.0), (1.0, more, 3.0), (2.0, {}, 2.0)):
+        run.snapshot.write_text(f"model of {value}")
+        state.progress.nimg += 8
+        checkpoints.save(state, run.checkpoints)
+        run.measure([metric(value) | how], state, options)
+        assert (run.path / "network-best.safetensors").read_text() == f"model of {best}"
+    page = (run.path / "report.html").read_text()
+    assert page.count("pictures a side</h3>") == 2
+
+
 def test_the_best_model_changes_together_with_its_checkpoint(options, state, run, monkeypatch):
     """A process that is killed while it copies them leaves the former ones, which belong together."""
     copyfile, copied = shutil.copyfile, []
@@ -250,6 +263,14 @@ def test_the_chart_of_a_metric_has_its_floor(options):
     assert (points[0][0], points[-1][0]) == (report.MARGIN, right)
     assert left < right and high < low < level
     assert page.count("<circle") == 5
+
+
+@pytest.mark.parametrize(
+    ("of_data", "title"), [(1000, "a side"), (70_000, "against 70,000"), ("many", "a side"), (None, "a side")]
+)
+def test_the_chart_of_a_metric_says_how_many_pictures(options, of_data, title):
+    page = report.html(options, [], [{"kimg": 10, **metric(1.0), "reference_num": of_data}], [])
+    assert f"<h3>FD-means, 1,000 pictures {title}</h3>" in page
 
 
 def test_the_chart_of_a_metric_has_its_interval(options):

@@ -150,7 +150,7 @@ def test_what_a_preset_makes_of_nothing_said(run):
     assert found == USUAL | RUNS[run] | fixed
 
 
-@pytest.mark.parametrize(("lod", "pixels"), [(0.0, 16), (0.5, 8), (1.0, 8), (2.0, 4)])
+@pytest.mark.parametrize(("lod", "pixels"), [(0.0, 16), (0.4, 16), (0.6, 8), (1.0, 8), (2.0, 4)])
 def test_a_model_that_was_still_growing_goes_on_from_there(found, lod, pixels):
     config = planned(found, cfg="stylegan1", cbase=128, cmax=8).generator | {"lod": lod}
     growing = Checkpoint("", Network("stylegan1", config, {}), None)

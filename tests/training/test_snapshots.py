@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 from small_families import make
+from small_runs import write_pictures
 
 from stylegan_cli.media.render import to_pixels
 from stylegan_cli.training import snapshots
@@ -45,5 +46,15 @@ def test_the_centre_is_that_of_all_classes_as_often_as_they_are(monkeypatch):
 def test_reals_begin_again_where_they_are_few(pictures):
     """24 pictures on a sheet of 64."""
     sheet = np.asarray(snapshots.reals(Pictures(pictures, None)))
-    last = np.asarray(Image.open(pictures / f"{63 % 24:03d}.png"))
-    assert np.array_equal(sheet[7 * 16 :, 7 * 16 :], last)
+    for place, picture in ((0, 0), (63, 23)):
+        left = (place % 8) * 16
+        assert np.array_equal(
+            sheet[left : left + 16, left : left + 16], np.asarray(Image.open(pictures / f"{picture:03d}.png"))
+        )
+
+
+def test_reals_are_from_all_over_the_data(tmp_path):
+    """Classes may be one after the other."""
+    folder = write_pictures(tmp_path / "many", count=640)
+    sheet = np.asarray(snapshots.reals(Pictures(folder, None)))
+    assert np.array_equal(sheet[:16, 16:32], np.asarray(Image.open(folder / "010.png")))

@@ -16,6 +16,8 @@ from stylegan_cli.errors import UsageError
 if TYPE_CHECKING:
     from stylegan_cli.datasets.layout import PictureWriter
 
+FEW = 20  # classes that are named
+
 
 @command
 def dataset(
@@ -77,7 +79,11 @@ def dataset(
     if not is_zip(out) and out.resolve().is_relative_to(source.resolve()):
         raise UsageError(f"{out} is inside {source}: pictures would count twice; choose a place outside it, or a .zip")
 
+    left_out = 0
+
     def skip(name: str, reason: str) -> None:
+        nonlocal left_out
+        left_out += 1
         tell(f"left out: {name} {reason}")
 
     with open_source(source) as pictures:
@@ -92,6 +98,8 @@ def dataset(
         ):
             settings = Settings(framed, format, mirror, max_images)
             collect(pictures, classes.of, settings, writer, skip, advance)
+    if left_out > 1:
+        tell(f"{left_out:,} files were left out.")
     tell(_summary(writer, framed.width))
     print_data(out)
 
@@ -116,6 +124,8 @@ def _summary(written: PictureWriter, size: int) -> str:
         count = len({label for _, label in written.labels})
         classes = f"{count:,} classes" if count > 1 else "1 class"
         sentence += f" in {classes}{' from folders' if written.classes else ''}"
+        if 1 < len(written.classes) <= FEW:
+            sentence += f" ({', '.join(f'{number} {name}' for number, name in enumerate(written.classes))})"
     if size & (size - 1) or size < 4:
         sentence += "; models are trained at powers of two, and this is not one"
     return f"{sentence}."

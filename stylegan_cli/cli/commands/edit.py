@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,8 +17,8 @@ from stylegan_cli.cli.edits import (
     parse_amounts,
     split_names,
 )
-from stylegan_cli.cli.filming import FILMS, FRAMES, RATE, film_ending, save_film
-from stylegan_cli.cli.options import OUTPUT, Generation, Paste, PictureOutput, check_unused, command, out_option
+from stylegan_cli.cli.filming import FILM_LENGTH, FRAMES, RATE, PictureOrFilm, asked_film, save_film
+from stylegan_cli.cli.options import Generation, Paste, check_unused, command
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import Photo
 
@@ -31,28 +30,7 @@ if TYPE_CHECKING:
     from stylegan_cli.latents.people import Person
     from stylegan_cli.operations.editing import Edit
 
-FILM_LENGTH = 60  # in frames
 ATTRIBUTES, WAY = "Attributes", "Strips and films"
-
-
-@dataclass(frozen=True)
-class EditOutput(PictureOutput):
-    """Output of edits: pictures or films."""
-
-    films = FILMS
-    out: Annotated[
-        Path | None,
-        out_option(
-            "A file if the name has a picture's or a film's ending, else a folder. By default, a new file here."
-        ),
-    ] = None
-    format: Annotated[
-        str | None,
-        typer.Option(
-            help="png, webp or jpg; mp4, webm or gif for a film. By default from --out, or png.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
 
 
 def _attribute(help: str) -> typer.models.OptionInfo:
@@ -177,7 +155,7 @@ def edit(
     moving: Moving,
     way: Way,
     generation: Generation,
-    output: EditOutput,
+    output: PictureOrFilm,
     people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names.")],
     identity: Annotated[
         bool, typer.Option("--identity", help="Report whether it is still the same person. Fetches 100 MB, once.")
@@ -189,8 +167,9 @@ def edit(
     Amounts are lengths in the latent space: 1 is visible, 3 is a lot, and they can be negative. With a unit, an amount
     is what to reach, as far as scorers can tell: --age 60y, --yaw 0deg, --hair 80%. Several edits add up. A range like
     -4..4 makes a strip of --steps faces, or a film if --out names one, or a film's --frames as pictures if --out is a
-    folder; an attribute with a single amount stays the same throughout. Every edit reports its cost: how far the person
-    now is from the average face and, if scorers are installed, what else changed.
+    folder; an attribute with a single amount stays the same throughout. Films show several people side by side.
+    Every edit reports its cost: how far the person now is from the average face and, if scorers are installed, what
+    else changed.
 
     Examples: stylegan edit dany --age 3 --smile -1; stylegan edit tyrion --hairline 4 --beard -2; stylegan edit tyrion
     --age -4..4 --out years.mp4; stylegan edit dany arya --direction smile.pt=2 --keep gender --steps 5; stylegan edit
@@ -201,7 +180,9 @@ def edit(
         raise UsageError("say what to edit: --age 3, --smile -1, or --direction NAME=AMOUNT")
     if any(amount.start is not None for _, amount in amounts):  # the others hold meanwhile
         amounts = [(name, amount.held()) for name, amount in amounts]
-    film = _film_ending(output, way)
+    film = asked_film(output, way.frames, way.fps)
+    if film and way.steps:
+        raise UsageError("--steps draws a strip, but a film uses --frames; leave out --steps")
     is_strip = not film and (way.steps is not None or any(amount.start is not None for _, amount in amounts))
     _check_kind(film, is_strip, way, paste)
     if is_silent():
@@ -222,11 +203,13 @@ def edit(
         check_visible(generator, "--identity needs", "leave it out")
     texts = references.split(*people)
     if len(texts) > 1 and film:
-        raise UsageError("a film, or its frames, shows one person; edit the others separately")
+        check_unused("films side by side have no latents of their own", {"--save-latents": output.save_latents})
+        if paste:
+            raise UsageError("a film of a photo shows one person; edit the others separately, or leave out --paste")
     check_paste(paste, output, texts)
-    if film or (len(texts) > 1 and not (is_strip or paste)):
+    if len(texts) > 1 and not (film or is_strip or paste):
         studio.check_out(len(texts))
-    else:
+    elif not film:
         studio.check_results([places.pasted_name(paste) if paste else "edit"])
     edits = open_edits(studio, amounts, moving.layers, split_names(moving.keep))
     plan = Plan(studio, edits, moving.max_drift, whole=bool(film or is_strip))
@@ -237,7 +220,7 @@ def edit(
         fetch(ASSETS)
     own = plan.edits_for_all(before)
     if film:
-        _save_film(studio, before[0], own[0], way, film, canvas)
+        _save_film(studio, before, own, way, film, canvas)
     elif is_strip:
         _save_strips(studio, before, own, way.steps or ways.round_steps(edits))
     else:
@@ -247,14 +230,22 @@ def edit(
 
 
 def _save_film(
-    studio: Studio, person: Person, edits: Sequence[Edit], way: Way, ending: str, canvas: Canvas | None
+    studio: Studio,
+    people: Sequence[Person],
+    edits: Sequence[Sequence[Edit]],
+    way: Way,
+    ending: str,
+    canvas: Canvas | None,
 ) -> None:
-    """Writes the film of a person who is edited, or its frames; with a photo, the film of that."""
+    """Writes the film of people who are edited, side by side, or its frames; with a photo, the film of that."""
+    from stylegan_cli.operations.interpolation import Wall
     from stylegan_cli.operations.ways import Walk
 
-    shots = Walk(studio.generator, person, edits, way.frames or FILM_LENGTH, way.loop)
+    length = way.frames or FILM_LENGTH
+    walks = [Walk(studio.generator, *one, length, way.loop) for one in zip(people, edits, strict=True)]
+    (shots, person), *others = zip(walks, people, strict=True)
     if not canvas:
-        save_film(studio, shots, way.fps, ending, of=person)
+        save_film(studio, Wall(tuple(walks)) if others else shots, way.fps, ending, of=people)
         return
     from stylegan_cli.cli import montage
 
@@ -283,18 +274,6 @@ def _check_kind(film: str | None, is_strip: bool, way: Way, paste: Photo | None)
             "--paste makes no strips; name one amount, a film (--out film.mp4), or a folder of frames (--frames 4 "
             "--out frames/)"
         )
-
-
-def _film_ending(output: EditOutput, way: Way) -> str | None:
-    """The film's ending, if a film is asked for."""
-    from stylegan_cli.media.encode import FORMATS
-
-    ending = places.file_ending(output.out, output.format, (*FORMATS, *FILMS), "mp4" if way.frames else "png")
-    if way.frames is None and ending not in FILMS:  # a webp is a film only with --frames
-        return None
-    if way.steps:
-        raise UsageError("--steps draws a strip, but a film uses --frames; leave out --steps")
-    return film_ending(output, way.fps)
 
 
 def _assignment(text: str) -> tuple[str, Amounts]:

@@ -3,15 +3,58 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.console import tell
-from stylegan_cli.cli.filming import RATE, FilmOutput, film_ending, save_film
-from stylegan_cli.cli.options import Generation, check_unused, check_word, command
+from stylegan_cli.cli.filming import RATE, FilmOutput, film_ending, save_film, tell_of_noise
+from stylegan_cli.cli.options import Generation, NoiseMode, check_unused, check_word, command, parse_numbers
 from stylegan_cli.errors import UsageError
+from stylegan_cli.latents.named import MAX_SEED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stylegan_cli.generator import Generator
+    from stylegan_cli.latents.people import Person
+    from stylegan_cli.noise import Noise
+    from stylegan_cli.operations.interpolation import Circle, Film, Moved, Track
+
+
+@dataclass(frozen=True)
+class Course:
+    """How films lead through people, and where in the picture: `translate` and `rotate` from..to."""
+
+    frames: int
+    method: str
+    easing: str
+    loop: bool
+    translate: tuple[tuple[float, float], tuple[float, float]]
+    rotate: tuple[float, float]
+
+    def check(self, generator: Generator) -> None:
+        """Checks that the model can draw faces there, before minutes are spent on a photo."""
+        for translate, rotate in zip(self.translate, self.rotate, strict=True):
+            with generator.moved(translate, rotate):
+                pass
+
+    def film(
+        self, generator: Generator, shown: Sequence[Person], moving: Sequence[int], bands: Sequence[Track], noise: Noise
+    ) -> Film | Circle | Moved:
+        """The film in which the layers `moving` lead through the people `shown`, and others as the `bands` say."""
+        from stylegan_cli.operations.interpolation import CIRCLE, Circle, Film, Moved, Track
+
+        start, indices = replace(shown[0], noise=noise), tuple(moving)
+        film: Film | Circle
+        if self.method == CIRCLE:
+            film = Circle(generator, start, (shown[0], shown[1]), indices, self.frames)
+        else:
+            tracks = (*bands, Track(indices, tuple(shown))) if len(shown) > 1 else tuple(bands)
+            film = Film(generator, start, tracks, self.frames, self.method, self.easing, self.loop)
+        still = not any((*self.translate[0], *self.translate[1], *self.rotate))
+        return film if still else Moved(film, self.translate, self.rotate)
 
 
 @command
@@ -25,13 +68,20 @@ def interpolate(
         str | None, typer.Option(help="Seeds and ranges instead of people: 0,3,5-9.", show_default=False)
     ] = None,
     frames: Annotated[
-        int, typer.Option("--frames", "--w-frames", min=1, max=100_000, help="Frames from one person to the next.")
+        int,
+        typer.Option(
+            "--frames", "--w-frames", min=1, max=100_000, help="Frames from one person to the next; of a circle, all."
+        ),
     ] = 60,
     fps: Annotated[
         float | None, typer.Option(min=1, max=240, help=f"Frames per second (default {RATE}).", show_default=False)
     ] = None,
     method: Annotated[
-        str, typer.Option(help="linear or cubic (in W), or spherical (in Z, only for people from seeds).")
+        str,
+        typer.Option(
+            help="linear or cubic (in W), spherical, or circle: one full turn through two people (both in Z, only for "
+            "people from seeds)."
+        ),
     ] = "linear",
     easing: Annotated[str, typer.Option(help="linear, smooth, ease-in or ease-out, from person to person.")] = "linear",
     loop: Annotated[bool, typer.Option("--loop", help="Return smoothly to the first person.")] = False,
@@ -60,36 +110,60 @@ def interpolate(
     fine: Annotated[
         str | None, typer.Option(metavar="PEOPLE", help="People that the fine band goes through.", show_default=False)
     ] = None,
+    noise: NoiseMode = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=MAX_SEED, help="The seed for --noise random (0 by default).")
+    ] = None,
+    translate: Annotated[
+        str, typer.Option(metavar="X,Y[..X,Y]", help="StyleGAN3: move faces, in picture widths, from..to.")
+    ] = "0,0",
+    rotate: Annotated[
+        str, typer.Option(metavar="DEG[..DEG]", help="StyleGAN3: turn faces counter-clockwise, from..to.")
+    ] = "0",
 ) -> None:
     """Make a film that moves from person to person, in all bands or in some.
 
     --layers coarse moves one band, while the others stay with the first person. --coarse, --middle and --fine give a
     band its own targets, reached over the same time. --out takes film.mp4, .webm, .gif or .webp; a folder, or
-    --format png, gives numbered frames.
+    --format png, gives numbered frames. All frames have the same noise.
+
+    --method circle makes a closed film of the faces around two seeds, with --grid of two for each film. Ranges of
+    --translate and --rotate are evenly spread over the film; a loop closes with --rotate 0..360.
 
     Examples: stylegan interpolate jon dany arya --loop --out film.mp4; stylegan interpolate 1 --coarse 2,3 --fine 4;
-    stylegan interpolate --seeds 0-31 --grid 4x2 --loop
+    stylegan interpolate --seeds 0-31 --grid 4x2 --loop; stylegan interpolate 1 2 --method circle --frames 300
     """
     if bool(people) == (seeds is not None):
         raise UsageError("name people in order (jon 3 5-9), or use --seeds without people")
+    if noise != "random":
+        check_unused("--seed is for --noise random", {"--seed": seed})
+    (x, y), (to_x, to_y) = _range("--translate", translate, 2, "two numbers like 0.1,-0.2, or a range like 0,0..0.1,0")
+    (angle,), (to_angle,) = _range("--rotate", rotate, 1, "a number like 15, or a range like 0..360")
+    course = Course(frames, method, easing, loop, ((x, y), (to_x, to_y)), (angle, to_angle))
 
     from stylegan_cli.bands import BANDS
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.references import photo, split, split_seeds
     from stylegan_cli.latents.selection import parse_layers
-    from stylegan_cli.operations.interpolation import EASINGS, METHODS, Film, Track, Wall
+    from stylegan_cli.noise import MODES, Noise
+    from stylegan_cli.operations.interpolation import CIRCLE, EASINGS, IN_Z, METHODS, Track, Wall
 
-    check_word("--method", method, METHODS)
+    check_word("--method", method, (*METHODS, CIRCLE))
     check_word("--easing", easing, EASINGS)
+    check_word("--noise", noise, MODES)
     names = split(*people or ()) if seeds is None else split_seeds(seeds)
     ending = film_ending(output, fps)
     studio = Studio(generation, output)
+    studio.check_noise(noise)
+    course.check(studio.generator)
     targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given is not None}
     columns, rows = (1, 1) if grid is None else _grid(grid, len(names), studio.cell)
     if grid is not None:
         check_unused("--grid shows people in order", {f"--{band}": given for band, given in targets.items()})
         check_unused("films side by side have no latents of their own", {"--save-latents": output.save_latents})
+    if method == CIRCLE:
+        _check_circle(len(names), columns * rows, easing, targets)
     if len(names) == 1 and not targets:
         raise UsageError("a film needs at least two people, or targets for a band (--coarse, --middle, --fine)")
     if len(names) == 1:
@@ -101,20 +175,39 @@ def interpolate(
     if len(names) > 1 and not moving:
         raise UsageError("no layer is left to move from person to person; leave out --layers, a band, or all but one")
     lists = [names, *map(split, targets.values())]
-    if method == "spherical" and (found := next(filter(photo, chain(*lists)), None)):
+    if method in IN_Z and (found := next(filter(photo, chain(*lists)), None)):
         raise UsageError(
-            f"spherical interpolation moves in Z, but of a photo like {found} only w can be found; leave out --method"
+            f"--method {method} moves in Z, but of a photo like {found} only w can be found; leave out --method"
         )
-    main, *others = casting.groups(studio, lists, in_z=method == "spherical")
-    if any(person.noise != main[0].noise for person in chain(main, *others)):
-        tell("Films keep the noise of their first person; that of the others is not shown.")
+    main, *others = casting.groups(studio, lists, in_z=method in IN_Z)
+    if noise is None:
+        tell_of_noise([*chain(main, *others)])
     bands = [Track(own[band], (main[0], *there)) for band, there in zip(targets, others, strict=True)]
-    each, films = len(main) // (columns * rows), []
-    for first in range(0, len(main), each):
-        shown = tuple(main[first : first + each])
-        tracks = (*bands, Track(moving, shown)) if len(shown) > 1 else tuple(bands)
-        films.append(Film(studio.generator, shown[0], tracks, frames, method, easing, loop))
+    each = len(main) // (columns * rows)
+    parts = [main[first : first + each] for first in range(0, len(main), each)]
+    noises = [part[0].noise if noise is None else Noise(noise, seed or 0) for part in parts]
+    films = [course.film(studio.generator, part, moving, bands, one) for part, one in zip(parts, noises, strict=True)]
     save_film(studio, films[0] if grid is None else Wall(tuple(films), columns), fps, ending)
+
+
+def _range(option: str, text: str, count: int, like: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Where a range `A..B` of `count` numbers each starts and ends; a single value is both."""
+    first, dots, last = text.partition("..")
+    try:
+        return parse_numbers(first, count), parse_numbers(last if dots else first, count)
+    except ValueError:
+        raise UsageError(f"{option} takes {like}, not {text!r}") from None
+
+
+def _check_circle(people: int, films: int, easing: str, targets: Mapping[str, str]) -> None:
+    """Checks that each circle has its two people, and nothing that only other films have."""
+    given = {"--easing": easing != "linear", **{f"--{band}": who for band, who in targets.items()}}
+    check_unused("a circle is one even turn through two people", given)
+    if people != 2 * films:
+        raise UsageError(
+            f"--method circle needs two people, with --grid for each of its films, but these are {people}; name "
+            f"{2 * films}"
+        )
 
 
 def _grid(text: str, people: int, cell: int) -> tuple[int, int]:

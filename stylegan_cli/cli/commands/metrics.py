@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stylegan_cli.cli.console import fetch, fetching, print_data, progress, tell
+from stylegan_cli.cli.boundary import each
+from stylegan_cli.cli.console import fetch, print_data, progress, tell
 from stylegan_cli.cli.options import Device, Filter, ModelChoice, Seed, check_unused, command
-from stylegan_cli.errors import UsageError
+from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from stylegan_cli.metrics.evaluation import Report
     from stylegan_cli.metrics.sets import PictureSet
@@ -23,17 +26,20 @@ FID_PICTURES = 50_000  # that FID is computed from, by custom
 
 @command
 def metrics(
-    subject: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="The model to measure, or a data set.", show_default=False)
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="MODEL", help="The models to measure, or data sets.", show_default=False),
     ] = None,
-    reference: Annotated[
+    last: Annotated[
         str | None,
         typer.Argument(
-            metavar="DATA", help="What to compare it with: a data set, or a model; ppl needs none.", show_default=False
+            metavar="DATA",
+            help="The last of several: what to compare with, a data set or a model; ppl needs none.",
+            show_default=False,
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "--network", help="MODEL, given as an option.", show_default=False)
+        str | None, typer.Option("--model", "--network", help="A MODEL, given as an option.", show_default=False)
     ] = None,
     data_set: Annotated[
         str | None, typer.Option("--data", help="DATA, given as an option.", show_default=False)
@@ -45,8 +51,8 @@ def metrics(
         int,
         typer.Option(
             min=1,
-            help="Pictures per side (50 or more; ppl: any number), or all if there are fewer. Inception uses all of "
-            "DATA.",
+            help="Pictures per side (50 or more; for ppl alone, 10 paths or more), or all if there are fewer. "
+            "Inception uses all of DATA.",
         ),
     ] = 2000,
     seed: Seed = 0,
@@ -71,7 +77,7 @@ def metrics(
     ] = None,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16; path length needs fp32.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: a list if there are several models.")] = False,
 ) -> None:
     """Compare a model's pictures with a data set: Frechet and kernel distance, precision and recall, path length.
 
@@ -79,20 +85,21 @@ def metrics(
     same data set twice, its halves are compared: this is the lowest distance to expect. Distances with
     EfficientNet-Lite0 are not FID. Only compare numbers from the same size and number of pictures, features and filter.
 
-    Examples: stylegan metrics ffhq faces.zip; stylegan metrics faces.zip faces.zip --num 5000; stylegan metrics
-    ffhq --metrics ppl --num 500
-    """
-    import json
+    The features of DATA are computed once for several models. If a model cannot be measured, the others still are.
 
+    Examples: stylegan metrics ffhq faces.zip; stylegan metrics faces.zip faces.zip --num 5000; stylegan metrics
+    a.safetensors b.safetensors faces.zip; stylegan metrics ffhq --metrics ppl --num 500
+    """
     from stylegan_cli import hardware
+    from stylegan_cli.cli.features import opened as opened_features
     from stylegan_cli.cli.studio import open_generator
     from stylegan_cli.metrics.evaluation import Judge, Settings, listed
-    from stylegan_cli.metrics.features import named
     from stylegan_cli.metrics.sets import DataSet, Made
     from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
     settings = Settings(listed(names), num, seed, size, filter)
-    judged_name, reference_name = _sides(subject, reference, model, data_set, settings.compares)
+    placed = [name for name in (model, *(models or []), last) if name is not None]
+    subjects, reference = _sides(placed, data_set, settings.compares)
     if not settings.compares:
         has_filter, has_features = filter != "lanczos", features != "efficientnet"
         unused = {"--size": size, "--filter": has_filter, "--features": has_features}
@@ -100,8 +107,15 @@ def metrics(
     if "ppl" in settings.metrics:
         check_unused("path length is measured without truncation", {"--psi": None if psi == 1 else psi})
         check_unused("path length needs fp32", {"--precision": precision not in ("auto", "fp32")})
+    if reference is not None:
+        _check_one_meaning(reference)
+    kinds = [_is_data(name) for name in (*subjects, reference) if name is not None]
+    if reference is not None and all(kinds):
+        given = {"--psi": psi, "--class": class_index, "--precision": None if precision == "auto" else precision}
+        check_unused("neither side is a model", given)
 
     computed = "fp32" if precision == "auto" and "ppl" in settings.metrics else precision
+    tell_once = cache(tell)  # what there is to know about DATA is the same for every model
 
     def opened(name: str, like: DataSet | None = None) -> PictureSet:
         if _is_data(name):
@@ -111,45 +125,61 @@ def metrics(
             generator.choose_class(class_index)
         return Made(generator, 1.0 if psi is None else psi, like)
 
-    judged_by = None if reference_name is None else opened(reference_name)
-    judged = opened(judged_name, judged_by if isinstance(judged_by, DataSet) else None)
-    if isinstance(judged, DataSet) and isinstance(judged_by, DataSet):
-        given = {"--psi": psi, "--class": class_index, "--precision": None if precision == "auto" else precision}
-        check_unused("neither side is a model", given)
-    for side in (judged, judged_by):
-        if class_index is not None and isinstance(side, DataSet) and not side.classes:
-            tell(f"{side.title} has no classes, so all its pictures are taken for class {class_index}.")
-    if features == "efficientnet" or "ppl" in settings.metrics:
+    judged_by = None if reference is None else opened(reference)
+    if "ppl" in settings.metrics:
         fetch([EFFICIENTNET])
-    with fetching(lambda _size: "Fetching Inception's weights: 95 MB, once.\nLicence: Apache-2.0.") as on_bytes:
-        seen = named(features, hardware.choose_device(device), on_bytes)
-    judge = Judge(judged_by or judged, settings, seen)
-    with progress("computing features", judge.steps(judged), "pictures") as advance:
-        report = judge(judged, advance)
-    if as_json:
-        print_data(json.dumps(report.as_dict()))
-        return
-    for sentence in _told(report, num):
-        tell(sentence)
-    for measure in report.measures:
-        found = measure.estimate
-        print_data(
-            f"{measure.title:<30} {found.value:<11.5g} 95 %: {found.low:.5g} to {found.high:.5g} ({measure.interval})"
-        )
+    seen = opened_features(features, hardware.choose_device(device))
+    comparing = Judge(judged_by, settings, seen) if judged_by else None
+    reports: list[Report] = []
+
+    def measure(name: str) -> None:
+        judged = opened(name, judged_by if isinstance(judged_by, DataSet) else None)
+        for side in (judged, judged_by):
+            if class_index is not None and isinstance(side, DataSet) and not side.classes:
+                tell_once(f"{side.title} has no classes, so all its pictures are taken for class {class_index}.")
+        judge = comparing or Judge(judged, settings, seen)
+        with progress(f"measuring {name}", judge.steps(judged), "pictures") as advance:
+            report = judge(judged, advance)
+        reports.append(report)
+        if as_json:
+            return
+        for sentence in _told(report, num):
+            tell_once(sentence)
+        for line in _lines(report, f"{name:<{max(map(len, subjects))}}  " if subjects[1:] else ""):
+            print_data(line)
+
+    try:
+        each(subjects, measure)
+    finally:  # what was measured is not lost if the rest is stopped
+        if as_json and reports:
+            print_data(json.dumps([report.as_dict() for report in reports] if subjects[1:] else reports[0].as_dict()))
+    if failed := len(subjects) - len(reports):
+        raise StyleganError(f"{failed} of {len(subjects)} models could not be measured")
 
 
-def _sides(
-    subject: str | None, reference: str | None, model: str | None, data_set: str | None, compares: bool
-) -> tuple[str, str | None]:
-    """MODEL and DATA, each given by position or as an option; DATA may be left out if nothing is compared."""
-    placed = [name for name in (subject, reference) if name is not None]
-    judged, judged_by = (name if name is not None else placed.pop(0) if placed else None for name in (model, data_set))
-    if placed or judged is None or (judged_by is None and compares):
+def _sides(placed: Sequence[str], data_set: str | None, compares: bool) -> tuple[list[str], str | None]:
+    """The models to measure, and DATA: given as an option, or else the last of several that are `placed`. If nothing is
+    compared, that may be one more model; a data set says how frequent classes are."""
+    subjects = list(placed)
+    if data_set is None and len(subjects) > 1 and (compares or _is_data(subjects[-1])):
+        data_set = subjects.pop()
+    if not subjects or (data_set is None and compares):
         raise UsageError(
-            "metrics compares one MODEL with one DATA: stylegan metrics MODEL DATA, or --network MODEL --data DATA; "
+            "metrics compares each MODEL with one DATA: stylegan metrics MODEL DATA, or --network MODEL --data DATA; "
             "--metrics ppl needs no DATA"
         )
-    return judged, judged_by
+    return subjects, data_set
+
+
+def _check_one_meaning(reference: str) -> None:
+    """Checks that DATA is not both a model's name and a folder: which of them was meant changes every number."""
+    from stylegan_cli import store
+
+    if reference in store.models() and Path(reference).is_dir():
+        raise UsageError(
+            f"as DATA, {reference} is a model's name and a folder here; write ./{reference} for the folder, or the "
+            f"path that stylegan models path {reference} prints for the model"
+        )
 
 
 def _is_data(name: str) -> bool:
@@ -168,6 +198,14 @@ def _is_data(name: str) -> bool:
     return False
 
 
+def _lines(report: Report, before: str) -> Iterator[str]:
+    """A line for each measure, beginning with `before`."""
+    for measure in report.measures:
+        found = measure.estimate
+        interval = f"95 %: {found.low:.5g} to {found.high:.5g} ({measure.interval})"
+        yield f"{before}{measure.title:<30} {found.value:<11.5g} {interval}"
+
+
 def _told(report: Report, num: int) -> Iterator[str]:
     """What the numbers depend on, and warnings about sides with fewer pictures than were asked for."""
     if all(measure.name == "ppl" for measure in report.measures):
@@ -183,11 +221,13 @@ def _told(report: Report, num: int) -> Iterator[str]:
     )
     if report.num < FID_PICTURES and any(measure.title == "FID" for measure in report.measures):
         yield f"FID usually means {FID_PICTURES:,} pictures, and is larger with fewer: to compare it, use --num 50000."
+    abouts = {report.subject: report.subject_about, report.reference: report.reference_about}
     for title, count in {report.subject: report.num, report.reference: report.reference_num}.items():
         if count < num:
+            only = (abouts[title] or {}).get("class")
             yield (
-                f"{title} has only {count:,} of the {num:,} pictures asked for. Fewer pictures give larger distances: "
-                "only compare these with others of as many."
+                f"{title} has only {count:,} {'pictures' if only is None else f'of class {only}'} of the {num:,} asked "
+                "for. Fewer give larger distances: only compare these with others of as many."
             )
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.options import Generation, NoiseMode, PictureOutput, check_unused, check_word, command
+from stylegan_cli.cli.filming import FILM_LENGTH, RATE, PictureOrFilm, asked_film, save_film, tell_of_noise
+from stylegan_cli.cli.options import Generation, NoiseMode, check_unused, check_word, command
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import MAX_SEED
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def mix(
     context: typer.Context,
     generation: Generation,
-    output: PictureOutput,
+    output: PictureOrFilm,
     coarse: Annotated[
         str | None,
         typer.Option(
@@ -59,21 +60,37 @@ def mix(
             show_default=False,
         ),
     ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100_000,
+            help=f"Make a film: frames from one row's person to the next (default {FILM_LENGTH}).",
+            show_default=False,
+        ),
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(min=1, max=240, help=f"Frames per second (default {RATE}).", show_default=False)
+    ] = None,
 ) -> None:
     """Mix people: each band of layers comes from a different person.
 
     Bands that you leave out come from the coarsest person you name: with --coarse A --fine B the middle is A's.
     With --rows and --cols it draws the figure of the StyleGAN paper: the person of each row with the styles of the
-    person of each column. If --out is a folder, it also writes each pair as a picture.
+    person of each column. If --out is a folder, it also writes each pair as a picture. With --frames or --out film.mp4,
+    the figure is a film: its only row moves through the people of --rows, and back to the first.
 
     A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool (sheet.png#2), a photo
     (me.jpg), or a name from the model's cast (jon, dany, ...). PEOPLE are several of them, with commas: 3,5-9,jon.
 
-    Examples: stylegan mix --coarse jon --fine dany; stylegan mix --rows 1,2,3 --cols jon,dany --styles middle
+    Examples: stylegan mix --coarse jon --fine dany; stylegan mix --rows 1,2,3 --cols jon,dany --styles middle;
+    stylegan mix --rows 1,2,3 --cols jon,dany --out film.mp4
     """
     _check_unnamed(context.args, bool(rows or cols))
     named = {band: who for band, who in (("coarse", coarse), ("middle", middle), ("fine", fine)) if who is not None}
     _check_figure(rows, cols, styles, bool(named or layers))
+    film = asked_film(output, frames, fps)
+    _check_film(film, fps, rows, output.save_latents)
     if noise != "random":
         check_unused("--seed is for --noise random", {"--seed": seed})
 
@@ -87,7 +104,8 @@ def mix(
     check_word("--noise", noise, MODES)
     studio = Studio(generation, output)
     studio.check_noise(noise)
-    studio.check_results(["mix"])
+    if not film:
+        studio.check_results(["mix"])
     order = studio.generator.layers
 
     def cast(*lists: Sequence[str]) -> list[list[Person]]:
@@ -98,7 +116,11 @@ def mix(
 
     if rows is not None and cols is not None:
         chosen = parse_layers("coarse" if styles is None else styles, order)
-        _save_figure(studio, chosen, *cast(split(rows), split(cols)))
+        down, across = cast(split(rows), split(cols))
+        if film:
+            _save_film(studio, chosen, down, across, frames or FILM_LENGTH, fps, film)
+        else:
+            _save_figure(studio, chosen, down, across)
         return
     explicit = [(parse_layers(which, order), who) for which, who in map(_assignment, layers or [])]
     free = set(range(len(order))) - {index for indices, _ in explicit for index in indices}
@@ -137,6 +159,36 @@ def _check_figure(rows: str | None, cols: str | None, styles: str | None, is_mix
         raise UsageError(
             "name a person for at least one of --coarse, --middle, --fine; or draw a figure with --rows and --cols"
         )
+
+
+def _check_film(film: str | None, fps: float | None, rows: str | None, save_latents: bool) -> None:
+    """Checks that a film, if one is asked for, is one of the figure and has no options of pictures."""
+    from stylegan_cli.latents.references import split
+
+    if not film:
+        check_unused("this is not a film, which needs --frames or --out film.mp4", {"--fps": fps})
+        return
+    if rows is None or len(split(rows)) < 2:
+        raise UsageError("a film of mixtures moves through the people of --rows; name two or more, and --cols")
+    check_unused("films side by side have no latents of their own", {"--save-latents": save_latents})
+
+
+def _save_film(
+    studio: Studio,
+    layers: Sequence[int],
+    down: Sequence[Person],
+    across: Sequence[Person],
+    frames: int,
+    fps: float | None,
+    ending: str,
+) -> None:
+    """Writes the film in which the rows' people move and the columns' people give their styles."""
+    from stylegan_cli.operations.interpolation import Film, Mixed, Track
+
+    tell_of_noise(down)
+    everything = tuple(range(studio.generator.num_ws))
+    moving = Film(studio.generator, down[0], (Track(everything, tuple(down)),), frames, loop=True)
+    save_film(studio, Mixed(moving, tuple(across), tuple(layers)), fps, ending)
 
 
 def _save_figure(studio: Studio, layers: Sequence[int], down: Sequence[Person], across: Sequence[Person]) -> None:

@@ -177,11 +177,20 @@ def convert(
     model: Name,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new .safetensors, or a .pt in rosinality's layout.")],
     half: Annotated[bool, typer.Option("--half", help="Weights in float16: a .safetensors of half the size.")] = False,
+    person: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERSON",
+            help="Write the model as it was tuned for this person: me.npz, from project --tune.",
+            show_default=False,
+        ),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Write a model as a native .safetensors file, or a StyleGAN2 in rosinality's .pt layout for tools that need it.
 
-    Example: stylegan models convert network.pkl network.safetensors
+    Examples: stylegan models convert network.pkl network.safetensors; stylegan models convert ffhq me.safetensors
+    --person me.npz
     """
     import torch
 
@@ -191,6 +200,8 @@ def convert(
     if out.suffix.lower() not in (".safetensors", ".pt") or (half and out.suffix.lower() == ".pt"):
         raise UsageError(f"{out}: models are written as .safetensors, or in float32 as .pt")
     generator = _loaded(model)
+    if person is not None:
+        generator = _tuned(generator, model, person)
     if out.suffix.lower() == ".pt":
         from stylegan_cli.importers import rosinality
 
@@ -244,6 +255,21 @@ def blend(
     about = {"blended from": [low, high], "at": at, "smooth": smooth, "average": average}
     modelfile.save(blended, out, about | blended.origin.notes)
     print_data(out)
+
+
+def _tuned(generator: Generator, model: str, name: str) -> Generator:
+    """The generator as it was tuned for a person. Raises UsageError if they have no tuning."""
+    from stylegan_cli import store
+    from stylegan_cli.latents import references
+    from stylegan_cli.operations import surgery
+
+    if references.photo(name):
+        raise UsageError(f"{name} is a photo; give the .npz that stylegan project {name} --tune writes")
+    cast = store.cast(store.source(model), generator.origin)
+    someone = references.resolve(name, generator, 1.0, cast)
+    if not someone.tuned:
+        raise UsageError(f"{name} has no tuning to add to {model}; stylegan project PHOTO --tune makes one")
+    return surgery.tuned(generator, someone.label, someone.tuned)
 
 
 def _loaded(name: str) -> Generator:

@@ -82,8 +82,8 @@ def noise(
     studio = Studio(generation, output)
     if jitter is None and not studio.generator.has_noise:
         raise UsageError(f"{generation.model} has no per-pixel noise (StyleGAN3 has none); use --jitter instead")
-    if layers is not None:
-        parse_layers(layers, studio.generator.layers)
+    if layers is not None or panels:
+        parse_layers(layers or "fine", studio.generator.layers)
     is_varied = bool(bands and strength) if jitter is None else jitter > 0
     if count and count > 1 and not is_varied:
         how = "without noise" if jitter is None else "with --jitter 0"

@@ -65,6 +65,23 @@ def project(
         bool,
         typer.Option("--tune", help="Then fine-tune the model to this photo (PTI): the closest likeness. Needs .npz."),
     ] = False,
+    tune_steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=10_000,
+            help="Steps of --tune, which this implies: more come closer, and further from the model.",
+            show_default="60",
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERSON",
+            help="Start the search from this person, like me.npz, instead of the encoder's guess.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Seed = 0,
     aligned: Annotated[
         bool,
@@ -85,13 +102,14 @@ def project(
 
     Examples: stylegan project me.jpg -o me.npz --tune; stylegan project party.jpg#1-3 me.jpg -o people/
     """
-    from stylegan_cli.cli import darkroom
+    from stylegan_cli.cli import casting, darkroom
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import references
     from stylegan_cli.media.film import CODECS
     from stylegan_cli.operations.projection import SPACES
 
     check_word("--space", space, SPACES)
+    tune = tune or tune_steps is not None
     named = references.photos(photos)
     if output.out is None and len(named) > 1:
         output = replace(output, out=places.Folder(places.fresh(Path("people"))))
@@ -109,7 +127,13 @@ def project(
         places.check_file(path, output.force)
 
     studio = Studio(choice, output)
-    wanted = darkroom.Wanted(space, steps, tune, seed)
+    studio.generator.labels(1, None)  # once, not for each photo: in models with classes, one has to be chosen
+    started = None if start is None else casting.person(studio, start).ws
+    if space == "w" and started is not None and not bool((started == started[:1]).all()):
+        raise UsageError(f"--start {start} has a w for each layer, but --space w looks for one; leave out --space w")
+    wanted = darkroom.Wanted(space, steps, tune, seed, start=started)
+    if tune_steps is not None:
+        wanted = replace(wanted, tune_steps=tune_steps)
 
     def one(photo: tuple[Photo, Sequence[Path]]) -> None:
         shot = darkroom.shoot(photo[0], studio.generator.resolution, aligned)
@@ -204,7 +228,7 @@ def _tell(found: Found) -> None:
     report = found.report
     sentence = (
         f"Likeness: {likeness(report['distance'])}. {_counted(report.get('steps'))}: perceptual distance "
-        f"{report['distance']:.2f} (two random faces: about 7), PSNR {report['psnr']:.1f} dB"
+        f"{report['distance']:.2f} (two random faces of ffhq: about 7), PSNR {report['psnr']:.1f} dB"
     )
     if "landmarks" in report:
         sentence += f", eyes, nose and mouth off by {report['landmarks']:.1%} of the distance between the eyes"

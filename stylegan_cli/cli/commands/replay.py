@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stylegan_cli.pictures import Cell
     from stylegan_cli.recipes import Recipe
 
+MODELS = (".safetensors", ".pkl", ".pth")
 PictureFile = Annotated[
     Path, typer.Argument(metavar="PICTURE", exists=True, dir_okay=False, help="A picture made by this tool.")
 ]
@@ -107,6 +108,8 @@ def _told(file: Path, as_json: bool) -> Iterable[str]:
     from stylegan_cli.latents import files
     from stylegan_cli.media.film import TOLD
 
+    if file.suffix.lower() in MODELS:
+        raise UsageError(f"{file} is a model; stylegan models show {file} tells about it")
     if places.ending(file) in TOLD:
         made = _made(file)
         return [json.dumps(made)] if as_json else _circumstances(made)

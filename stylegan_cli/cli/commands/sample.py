@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -19,6 +18,7 @@ from stylegan_cli.cli.options import (
     check_unused,
     check_word,
     command,
+    parse_numbers,
 )
 from stylegan_cli.cli.places import place, result_names
 from stylegan_cli.errors import UsageError
@@ -211,9 +211,7 @@ def _known(studio: Studio, persons: list[str] | None, latents: Path | None) -> I
 
 def _pair(text: str) -> tuple[float, float]:
     try:
-        x, y = map(float, text.split(","))
-        if not math.isfinite(x + y):
-            raise ValueError(text)
+        x, y = parse_numbers(text, 2)
     except ValueError:
         raise UsageError(f"--translate takes two numbers like 0.1,-0.2, not {text!r}") from None
     return x, y

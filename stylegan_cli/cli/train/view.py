@@ -169,6 +169,8 @@ def hints_on_resume(name: str, resumed: Checkpoint, c_dim: int, pictures: Pictur
         )
     else:
         yield f"{name} gives the generator and the discriminator; optimisers and augmentation start anew."
+    if c_dim and resumed.generator.config.get("c_dim", 0):
+        yield f"Classes are matched by their numbers: the pictures' class 0 goes on as class 0 of {name}, and so on."
 
 
 def hints(options: Options, pictures: int, done: float, goal: float) -> Iterator[str]:
@@ -178,24 +180,34 @@ def hints(options: Options, pictures: int, done: float, goal: float) -> Iterator
             f"For {options.warmup_kimg:g} kimg the discriminator learns alone, and pictures do not change"
             + (f": use more than --kimg {goal:g}, or a shorter --warmup-kimg." if goal <= options.warmup_kimg else ".")
         )
-    if (reached := options.growth.resolution(options.growth.lod(goal))) < options.resolution:
+    growth = options.growth
+    if done < goal and (reached := growth.resolution(growth.lod(goal))) < options.resolution:
         yield (
             f"With --kimg {goal:g} the model grows to {reached} pixels, not to {options.resolution}: use more, or "
             "also shorten --stable-kimg and --fade-kimg."
+        )
+    elif not done and growth.first < growth.last:
+        yield (
+            f"It begins at {growth.first} pixels, for {growth.stable.at(growth.first):g} kimg, and grows until "
+            f"{growth.kimg:g} kimg."
         )
     if pictures < FEW and options.aug == "none":
         yield f"{pictures:,} pictures are few, and will be learned by heart: use --aug ada against that."
 
 
+def _counted(parameters: int) -> str:
+    return f"{parameters / 1e6:.1f} M" if parameters >= 1e6 else f"{parameters:,}"
+
+
 def summary(options: Options, pictures: int, state: State, processes: int, goal: float) -> str:
     """What is about to be trained."""
-    sizes = [sum(p.numel() for p in network.parameters()) / 1e6 for network in (state.generator, state.discriminator)]
+    sizes = [_counted(sum(p.numel() for p in one.parameters())) for one in (state.generator, state.discriminator)]
     done = f"{state.progress.kimg:g} kimg"
     begun = f"continuing after {done}" if state.progress.nimg else "starting"
     if state.progress.kimg >= goal:
         begun = f"{done} are done; use a larger --kimg to continue"
     together = f" in {processes} processes" if processes > 1 else ""
     return (
-        f"{options.cfg} at {options.resolution} pixels, generator {sizes[0]:.1f} M and discriminator {sizes[1]:.1f} M "
+        f"{options.cfg} at {options.resolution} pixels, generator {sizes[0]} and discriminator {sizes[1]} "
         f"parameters, {pictures:,} pictures, {options.precision}{together}; {begun}."
     )
