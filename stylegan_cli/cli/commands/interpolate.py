@@ -165,7 +165,10 @@ def interpolate(
     if method == CIRCLE:
         _check_circle(len(names), columns * rows, easing, targets)
     if len(names) == 1 and not targets:
-        raise UsageError("a film needs at least two people, or targets for a band (--coarse, --middle, --fine)")
+        raise UsageError(
+            "a film needs at least two people (many.npz#0-4 are five in one file), or targets for a band (--coarse, "
+            "--middle, --fine)"
+        )
     if len(names) == 1:
         check_unused("with one person, only the bands of the given targets move", {"--layers": layers})
     order = studio.generator.layers
