@@ -177,7 +177,9 @@ def check_option(verb: str, option: str) -> None:
 
 def check_network(name: str) -> None:
     """Checks that this is not NVIDIA's word for one of its files, unless there is something here of this name."""
-    if name in NETWORKS and not Path(name).exists():
+    from stylegan_cli import store
+
+    if name in NETWORKS and not Path(name).exists() and name not in store.models():
         raise UsageError(
             f"{name!r} is what NVIDIA's train.py calls {NETWORKS[name]}; download that file (it is among the "
             "transfer-learning-source-nets of stylegan2-ada-pytorch), and give --resume its path"

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from stylegan_cli import __version__, compilation, hardware, store
-from stylegan_cli.cli import places
+from stylegan_cli.cli import devices, places
 from stylegan_cli.cli.console import fetching_model, print_data, progress, prose, tell
 from stylegan_cli.cli.options import (
     PSI,
@@ -55,9 +55,7 @@ class Work:
 
 def open_generator(choice: ModelChoice) -> tuple[Generator, str]:
     """The chosen generator on its device, and the precision that it computes in."""
-    device = hardware.choose_device(choice.device)
-    if choice.device == "auto" and (gpu := hardware.unusable_gpu()):
-        tell(f"This torch has no code for the {gpu}, so the {device} is used; for the GPU, {hardware.OTHER_BUILD}.")
+    device = devices.chosen(choice.device)
     precision = hardware.choose_precision(choice.precision, device)
     hardware.set_up(device, precision)
     with progress(f"loading {choice.model}", 1), fetching_model(choice.model) as on_bytes:

@@ -24,7 +24,7 @@ from stylegan_cli.datasets.layout import LABELS, MANIFEST, is_zip, labels_file, 
 from stylegan_cli.datasets.shards import PictureFiles, ZipShards
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import LOCK, alone, rename, replacing_alone, sweep, telling_why, write_bytes
-from stylegan_cli.latents.files import npy_header
+from stylegan_cli.latents.files import BROKEN, npy_header
 
 LATENTS = "w.npy.part"
 
@@ -42,7 +42,7 @@ class ShardedDataset:
         self.is_zip, self.folder = is_zip(path), working_folder(path)
         self._pictures = (ZipShards if self.is_zip else PictureFiles)(self.folder, count, format)
         self.latents = path.with_name(f"{path.stem}-w.npy") if self.is_zip else path / "w.npy"
-        self._header, self._row = npy_header((count, *shape)), 4 * shape[0] * shape[1]  # of the latents: bytes
+        self._row = 4 * shape[0] * shape[1]  # bytes of one picture's latents
         self._held = ExitStack()
 
     def manifest(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class ShardedDataset:
         latents = self.folder / LATENTS
         if not anew and not self.is_zip and self.latents.exists():
             rename(self.latents, latents)  # the process was killed between its last two steps
-        if anew or not self._begins_well(latents):
+        if anew or self._start(latents) is None:
             self._clear()
             manifest = {key: value for key, value in manifest.items() if key != "runs"}
         self._sweep()
@@ -71,7 +71,7 @@ class ShardedDataset:
         # Written last, because without latents a data set counts as not begun: a full disk leaves nothing behind here.
         write_bytes(self.folder / MANIFEST, json.dumps(manifest, indent=1).encode())
         if not latents.exists():
-            write_bytes(latents, self._header)
+            write_bytes(latents, npy_header((self.count, *self.shape)))
 
     def todo(self, rank: int) -> np.ndarray:
         """Which pictures process `rank` has to make, `[count]` bool: the missing ones in its share."""
@@ -89,27 +89,34 @@ class ShardedDataset:
         after a power failure, or in a copy, they may be missing all the same."""
         there = self._pictures.there()
         # They have their last name already if the process was killed between its last two steps.
-        sizes = [file.stat().st_size for file in (self.folder / LATENTS, self.latents) if file.exists()]
-        size = sizes[0] if sizes else 0
-        there[max(size - len(self._header), 0) // self._row :] = False
-        return there
+        for latents in (self.folder / LATENTS, self.latents):
+            if (start := self._start(latents)) is not None:
+                there[(latents.stat().st_size - start) // self._row :] = False
+                return there
+        return np.zeros(self.count, bool)
 
-    def _begins_well(self, latents: Path) -> bool:
-        """Whether a file of latents is one that this data set began."""
-        if not latents.exists():
-            return False
-        with latents.open("rb") as file:
-            return file.read(len(self._header)) == self._header
+    def _start(self, latents: Path) -> int | None:
+        """Where the values begin in a file of latents; None if this data set did not begin it. (NumPy's versions write
+        headers of different lengths.)"""
+        try:
+            with latents.open("rb") as file:
+                np.lib.format.read_magic(file)
+                shape, _, kind = np.lib.format.read_array_header_1_0(file)
+                return file.tell() if (shape, kind) == ((self.count, *self.shape), np.dtype("<f4")) else None
+        except BROKEN:
+            return None
 
     @contextmanager
     def adding(self, rank: int) -> Iterator[Callable[[int, bytes, np.ndarray], None]]:
         """Yields what writes a picture of process `rank`, given its number, the encoded picture and its latents
         (`shape`)."""
         path = self.folder / LATENTS
+        start = self._start(path)
+        assert start is not None  # `begin` has seen to it
         with telling_why(path), path.open("r+b") as latents, self._pictures.adding(rank) as add_picture:
 
             def add(index: int, encoded: bytes, ws: np.ndarray) -> None:
-                latents.seek(len(self._header) + index * self._row)
+                latents.seek(start + index * self._row)
                 latents.write(ws.astype("<f4").tobytes())
                 latents.flush()
                 add_picture(index, encoded)

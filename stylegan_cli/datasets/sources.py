@@ -242,7 +242,7 @@ class Squares:
             try:
                 with self._source.open(name) as file:
                     return size_of(file)
-            except (*BROKEN_MEMBER, *BROKEN_PICTURE):
+            except BROKEN_PICTURE:
                 raise UnusableError("cannot be read as a picture") from None
 
     def _check(self, name: str, size: tuple[int, int], edge: int, why: str | None = None) -> None:
@@ -259,6 +259,8 @@ class Squares:
             yield
         except UnusableError as error:
             raise self._refusal(name, str(error)) from None
+        except BROKEN_MEMBER:
+            raise self._refusal(name, "cannot be read as a picture") from None
 
     def _refusal(self, name: str, reason: str) -> StyleganError:
         return StyleganError(f"{name} in {self.path} {reason}; {self.advice}")

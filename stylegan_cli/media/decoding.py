@@ -16,8 +16,8 @@ from stylegan_cli.pillow import BROKEN_PICTURE, in_words, open_picture
 
 MAX_PIXELS = 89_478_485  # Pillow considers more an attack
 MAX_BYTES = 1 << 28  # of a file
-# How JPEGs and WebPs begin, and how JPEGs end; how many zeros at the end of a file are too many, at the least.
-COMPRESSED, JPEG_END, GAP = (b"\xff\xd8\xff", b"RIFF"), b"\xff\xd9", 512
+# How JPEGs begin and end; how many zeros at the end of a file are too many, at the least.
+JPEG, JPEG_END, GAP = b"\xff\xd8\xff", b"\xff\xd9", 512
 STRIP = 256  # rows converted at once
 PAPER = "white"  # behind transparent pictures
 SRGB = b""  # stands for its profile
@@ -111,12 +111,12 @@ def original(content: bytes, max_pixels: int = MAX_PIXELS) -> Original:
 
 
 def _lacks_its_end(content: bytes) -> bool:
-    """Whether a compressed picture's file ends in many zeros, as those do that were copied only partly: decoders take
-    them for pixels. Behind its end, a JPEG may be padded with them."""
-    if not content.startswith(COMPRESSED) and content[4:8] != b"ftyp":
-        return False
-    least = max(GAP, len(content) // 100)
-    return content.endswith(bytes(least)) and not content.rstrip(b"\0").endswith(JPEG_END)
+    """Whether the file of a JPEG, or of a kind that iPhones save, ends in many zeros, as those do that were copied only
+    partly: decoders take them for pixels. Behind its end, a JPEG may be padded with them. (In WebP, pictures of one
+    colour consist of zeros.)"""
+    if content.startswith(JPEG):
+        return content.endswith(bytes(GAP)) and not content.rstrip(b"\0").endswith(JPEG_END)
+    return content[4:8] == b"ftyp" and content.endswith(bytes(max(GAP, len(content) // 8)))
 
 
 def exif(content: bytes) -> bytes:

@@ -54,7 +54,7 @@ class Watch:
 
     It uses at most half as many pictures as there are, so that the distance between the halves of the data, the
     `floor`, is for the same number of pictures; but with features that compare with all of the data, as FID's, as many
-    of a model as are asked for.
+    of a model as are asked for: then there is no such distance.
     """
 
     def __init__(self, data: DataSet, metrics: tuple[str, ...], features: Features, num: int) -> None:
@@ -63,6 +63,7 @@ class Watch:
         self._titles = {features.titles[name] for name in metrics}
         self._judge = Judge(data, Settings(metrics, self._num), features)
         self._floor: Report | None = None
+        self._is_by_all = features.by_all
 
     def knows(self, measured: Sequence[dict[str, Any]], nimg: int) -> bool:
         """Whether these records have everything about the model after `nimg` pictures."""
@@ -71,7 +72,8 @@ class Watch:
     def __call__(self, generator: Generator, on_picture: Callable[[], None]) -> list[dict[str, Any]]:
         """A record for each metric: its value, what it depends on, and the `seconds` that all metrics took."""
         began = time.perf_counter()
-        self._floor = self._floor or self._judge(self._data, on_picture)
+        if not self._is_by_all:
+            self._floor = self._floor or self._judge(self._data, on_picture)
         report = self._judge(Made(generator, like=self._data), on_picture)
         seconds = time.perf_counter() - began
         return [
@@ -82,7 +84,7 @@ class Watch:
                 "low": measure.estimate.low,
                 "high": measure.estimate.high,
                 "interval": f"95 %, {measure.interval}",
-                "floor": self._floor[measure.name],
+                "floor": self._floor and self._floor[measure.name],
                 "features": report.features,
                 "num": report.num,
                 "reference_num": report.reference_num,

@@ -55,15 +55,18 @@ def blended(one: Generator, other: Generator, tensors: Tensors) -> Generator:
     result.load_state_dict(tensors, assign=True)
     licences = [licence for of in (one, other) if (licence := of.origin.notes.get("licence"))]
     notes: dict[str, Any] = {"licence": " / ".join(dict.fromkeys(map(str, licences)))} if licences else {}
-    if known := [*built_in(one.origin.notes), *built_in(other.origin.notes)]:
-        notes[BUILT_IN] = known
+    others = built_in(other.origin.notes)
+    if known := [digest for digest in built_in(one.origin.notes) if digest in others]:
+        notes[BUILT_IN] = known  # of only one, the blend holds a part
     result.origin = Origin("blended", notes=notes)
     return result
 
 
 def tuned(generator: Generator, label: str, terms: Tuned) -> Generator:
     """The generator itself, changed as the tunings of a person called `label` change it. Raises StyleganError if they
-    do not fit it."""
+    do not fit it, or the person has only a part of one: whoever has the whole of it would have that part twice."""
+    if any(share != 1 for term in terms for share in term.shares):
+        raise StyleganError(f"{label} has only a share of a tuning; give the person whom stylegan project --tune found")
     generator.load_state_dict(tuning.tensors(generator, terms), strict=False)
     known = [*built_in(generator.origin.notes), *(term.tuning.digest for term in terms)]
     notes = generator.origin.notes | {"tuned for": label, BUILT_IN: known}

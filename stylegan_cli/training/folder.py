@@ -61,7 +61,7 @@ OURS = (f".{FAKES}", f".{NUMBERED}", *(f".{Path(name).stem}." for name in NAMES)
 # The keys that every line of these has.
 ENTRIES = {
     LOG: {"kimg", "nimg", "seconds"},
-    METRICS: {"kimg", "nimg", "name", "title", "value", "floor", "num", "seconds"},
+    METRICS: {"kimg", "nimg", "name", "title", "value", "num", "seconds"},
 }
 
 TEXTS = {"name", "title"}  # the other values are numbers

@@ -86,6 +86,8 @@ def resumed_configs(checkpoint: Checkpoint, cfg: str, resolution: int, c_dim: in
         )
     own = {"resolution": resolution, "c_dim": c_dim}
     generator = {**checkpoint.generator.config, **own}
+    if (base := generator.get("channel_base") or 2 * generator["fmap_base"]) < resolution:
+        raise UsageError(f"--resume {name} has a --cbase of {base}, which leaves no feature map at {resolution} pixels")
     if (channels := generator.get("img_channels", 3)) != 3:
         raise UsageError(
             f"--resume {name} makes pictures of {channels} channels, but data sets have 3; resume from another model"

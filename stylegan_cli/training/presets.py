@@ -84,7 +84,7 @@ def plan(
     values = values_of(preset, cfg, pictures.resolution, gpus, batch) | said
     _check_used(said, values)
     if resumed:
-        warmup = WARMUP if begins_judging(resumed[1], pictures.c_dim) else 0.0
+        warmup = WARMUP if begins_judging(resumed[1], pictures.resolution, pictures.c_dim) else 0.0
         usual = {
             "ada_kimg": 100.0,
             "ema_rampup": None,
@@ -127,10 +127,14 @@ def _check_discriminator(options: Options) -> None:
         )
 
 
-def begins_judging(resumed: Checkpoint, c_dim: int) -> bool:
-    """Whether the discriminator of a run with `c_dim` classes cannot judge pictures when it starts from this model:
-    because there is none, or because its last layer is new."""
-    return resumed.discriminator is None or resumed.discriminator.config.get("c_dim", 0) != c_dim
+def begins_judging(resumed: Checkpoint, resolution: int, c_dim: int) -> bool:
+    """Whether the discriminator of a run at this `resolution` with `c_dim` classes cannot judge pictures when it starts
+    from this model: because there is none, or because its last layer is new, or its first ones, unless they grow."""
+    if resumed.discriminator is None:
+        return True
+    config = resumed.discriminator.config
+    sees_anew = resumed.generator.family == "stylegan2" and config["resolution"] != resolution
+    return sees_anew or bool(config.get("c_dim", 0) != c_dim)
 
 
 def pace(preset: str, cfg: str, resolution: int) -> Pace:

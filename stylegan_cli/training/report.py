@@ -76,7 +76,7 @@ def _metrics(measured: Sequence[dict[str, Any]]) -> str:
     charts = ""
     for title, num in dict.fromkeys((line["title"], line["num"]) for line in measured):
         lines = [line for line in measured if (line["title"], line["num"]) == (title, num)]
-        floor = {"kimg": 0, "floor": lines[0]["floor"]}
+        floor = {"kimg": 0, "floor": lines[0].get("floor")}
         of_data = lines[-1].get("reference_num")
         against = f"against {of_data:,}" if is_number(of_data) and of_data != num else "a side"
         about = f"{title}, {num:,} pictures {against}"

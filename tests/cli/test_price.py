@@ -108,5 +108,5 @@ def test_an_amount_that_may_have_lacked_its_unit(monkeypatch, name, advice):
     monkeypatch.setattr(price.editing, "movement", lambda *_: torch.full((1, 4), 10.0))
     studio = SimpleNamespace(generator=None, ruler=Ruler(torch.zeros(4), typical=1))
     with pytest.raises(UsageError) as error:
-        Plan(studio, [Edit(SimpleNamespace(name=name), 60)])
+        Plan(studio, [Edit(SimpleNamespace(name=name, vector=torch.ones(1, 1)), 60)])
     assert str(error.value).endswith(advice)

@@ -147,19 +147,22 @@ def test_steps_of_tuning_are_told(stylegan, monkeypatch):
 
 
 def test_a_model_as_tuned_for_somebody(works, stylegan, photo, tiny_model):
-    """Draws them by their w alone, also where their tuning goes along; and can be blended."""
+    """Draws them by their w alone, also where their tuning goes along; blends, which hold only a part, need it."""
     works("project", photo, "-o", "me.npz", "--tune", "--steps", 2)
     assert stylegan("models", "convert", tiny_model, "me.safetensors", "--person", "me.npz").exit_code == 0
-    blended = ("--average", 0, "-o", "half.safetensors")
+    blended = ("--average", 1, "-o", "plain.safetensors")
     assert stylegan("models", "blend", "me.safetensors", tiny_model, *blended).exit_code == 0
     works("sample", "me.npz", "-o", "tuned.png", "--precision", "fp32")
     drawn = []
-    for model in ("me.safetensors", "half.safetensors"):
+    for model in ("me.safetensors", "plain.safetensors"):
         result = stylegan("sample", "me.npz", "-o", f"{model}.png", "--model", model, "--precision", "fp32")
         assert result.exit_code == 0, result.stderr
         drawn.append(pixels(f"{model}.png").astype(int))
     assert np.abs(drawn[0] - pixels("tuned.png")).max() <= 1
-    assert (drawn[0] == drawn[1]).all()
+    assert np.abs(drawn[1] - pixels("tuned.png")).max() <= 1
+    works("mix", "--coarse", 7, "--fine", "me.npz", "--save-latents", "-o", "mix.png")
+    part = stylegan("models", "convert", tiny_model, "part.safetensors", "--person", "mix.npz")
+    assert (part.exit_code, "mix has only a share of a tuning; give the person" in part.stderr) == (1, True)
     assert "tuned for     me\n" in stylegan("models", "show", "me.safetensors").stdout
 
 

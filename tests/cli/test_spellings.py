@@ -9,8 +9,10 @@ from looking import pixels
 from PIL import Image
 from small_runs import write_pictures
 
+from stylegan_cli import store
 from stylegan_cli.cli import foreign
 from stylegan_cli.cli.spellings import ARGUMENTS, IDLE, LOOKED_AT, RENAMED, SAME, spelled
+from stylegan_cli.errors import UsageError
 
 COMMANDS = TOP.commands
 
@@ -200,6 +202,13 @@ def test_a_folder_of_frames_and_one_of_a_data_set(stylegan, here):
 )
 def test_sentences(refused, said, sentence):
     assert sentence in refused(*said.split())
+
+
+def test_a_model_of_ones_own_may_have_nvidias_name(monkeypatch):
+    with pytest.raises(UsageError, match="'ffhq256' is what NVIDIA"):
+        foreign.check_network("ffhq256")
+    monkeypatch.setattr(store, "models", lambda: {"ffhq256": None})
+    foreign.check_network("ffhq256")
 
 
 def test_foreign_words_are_foreign():

@@ -69,7 +69,8 @@ def test_fid_is_by_all_the_data(tiny, make_data, monkeypatch):
     (line,) = watching.Watch(data, ("kd",), Means(), 80)(tiny, lambda: None)
     assert (line["num"], line["reference_num"]) == (80, 120)
     judge = Judge(data, Settings(("kd",), 80), Means())
-    assert (line["value"], line["floor"]) == (judge(Made(tiny))["kd"], judge(data)["kd"])
+    # Halves are smaller than the sides of this comparison: a perfect model would be nearer to the data than they are.
+    assert (line["value"], line["floor"]) == (judge(Made(tiny))["kd"], None)
 
 
 @pytest.mark.parametrize(

@@ -64,11 +64,20 @@ def test_a_model_learns_another_resolution(tmp_path, name, size):
         shared = [key for key in stored.tensors if key in own and "mapping" not in key and "w_avg" not in key]
         same = [key for key in shared if torch.equal(own[key], stored.tensors[key])]
         assert len(same) >= 0.9 * len(shared) and len(shared) > 0.3 * len(stored.tensors)
+    assert options.warmup_kimg == presets.WARMUP  # of classes, and where the first layers are new
     if options.cfg == "stylegan1":
         assert options.growth.first == min(32, size) and options.growth.last == size
     trainer = Trainer(options, state, Loader(Pictures(folder, None), 0, mirror=False), World(), CPU)
     trainer.step()
     assert trainer.sums[MEASURED.index("loss_d"), 1] == 8 and trainer.sums.isfinite().all()
+
+
+def test_a_larger_resolution_needs_feature_maps(tmp_path):
+    checkpoint = importers.read(GOLDEN / "imp_sg2ada_c_32_clamp.pkl")
+    small = Checkpoint("", Network("stylegan2", checkpoint.generator.config | {"channel_base": 32}, {}), None)
+    folder = write_pictures(tmp_path / "others", size=64)
+    with pytest.raises(UsageError, match="--resume x has a --cbase of 32, which leaves no feature map at 64 pixels"):
+        presets.plan(Pictures(folder, None), {"batch": "8"}, "auto", ("x", small), 1, CPU)
 
 
 def test_a_discriminator_that_compares_whole_batches_is_trained_as_such(larger):

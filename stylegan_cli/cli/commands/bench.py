@@ -59,8 +59,9 @@ def bench(
     Examples: stylegan bench; stylegan bench --model ffhq,network.pkl --precision fp32,bf16 --compile --json
     """
     from stylegan_cli import hardware, store
+    from stylegan_cli.cli import devices
 
-    where = hardware.choose_device(device)
+    where = devices.chosen(device)
     said = [part.strip() for part in precisions.split(",")]
     chosen = _available(where) if said == ["auto"] else [hardware.choose_precision(p, where) for p in said]
     sizes = _sizes(batches)

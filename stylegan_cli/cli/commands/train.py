@@ -179,7 +179,7 @@ def train(
     --resume ffhq-256.pkl --kimg 200 --gamma 2
     """
     from stylegan_cli import hardware, parallel
-    from stylegan_cli.cli import foreign
+    from stylegan_cli.cli import devices, foreign
     from stylegan_cli.cli.train.opening import Request, plan_run, show, start
     from stylegan_cli.cli.train.run import continuing, one_voice, run_to_end
     from stylegan_cli.metrics import watching
@@ -196,7 +196,7 @@ def train(
             f"--gpus {gpus}: use torchrun --nproc-per-node {gpus} -m stylegan_cli train ..., without --gpus"
         )
     check_word("--features", features, NAMES)
-    chosen_device = hardware.choose_device(device)
+    chosen_device = devices.chosen(device)
     choice = watching.Choice(watching.metrics_of(metrics), features, metrics_num)
     given_precision = None if precision == "auto" else hardware.choose_precision(precision, chosen_device)
     said = choices.said(seed=seed, mirror=mirror, precision=given_precision)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,7 @@ class View:
             self._refresh()
 
     def measured(self, metrics: Sequence[dict[str, Any]], kimg: float) -> None:
-        found = (f"{one['title']} {one['value']:.4g} (real against real {one['floor']:.4g})" for one in metrics)
+        found = (f"{one['title']} {one['value']:.4g}{_floor(one)}" for one in metrics)
         self._measured = f"{', '.join(found)} at {kimg:.1f} kimg"
         if self._live is None:
             tell(self._measured)
@@ -138,6 +138,11 @@ class View:
         return sum(self._growth.resolution(lod) / pixels for lod in lods) / MOMENTS
 
 
+def _floor(metric: Mapping[str, Any]) -> str:
+    """What to compare a metric with, if that is known."""
+    return "" if metric["floor"] is None else f" (real against real {metric['floor']:.4g})"
+
+
 def introduction(session: Session, resumed: Sequence[str], processes: int, goal: float) -> Iterator[str]:
     """What is about to be trained until `goal` kimg, and what the user should know about it: at its beginning also the
     hints on the model that it is `resumed` from."""
@@ -161,7 +166,9 @@ def hints_on_resume(name: str, resumed: Checkpoint, c_dim: int, pictures: Pictur
         )
     if resumed.discriminator is None:
         yield f"{name} has no discriminator, so a new one starts at random; a run's folder and its best model have one."
-    elif begins_judging(resumed, c_dim):
+    elif begins_judging(resumed, wanted, resumed.discriminator.config.get("c_dim", 0)):
+        yield f"The discriminator's layers at the picture, of {wanted} pixels, start at random."
+    elif begins_judging(resumed, wanted, c_dim):
         had = resumed.discriminator.config.get("c_dim", 0)
         has = f"{c_dim}" if c_dim else "none, as --cond was not given"
         yield (
