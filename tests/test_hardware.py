@@ -42,6 +42,8 @@ def test_gpus_are_asked_for_bfloat16_of_their_own(monkeypatch, has_it, expected)
     [
         ((6, 1), ["sm_75", "sm_80", "sm_86", "sm_90", "compute_90"], False),
         ((8, 9), ["sm_75", "sm_80", "sm_86", "sm_90"], True),
+        ((8, 0), ["sm_80"], True),
+        ((9, 0), ["compute_90"], True),
         ((8, 0), ["sm_86"], False),
         ((12, 0), ["sm_80", "sm_90", "compute_90"], True),
         ((12, 0), ["sm_80", "sm_90a"], False),
@@ -57,6 +59,7 @@ def test_gpus_that_torch_has_no_code_for(monkeypatch, capability, architectures,
     monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: architectures)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "GTX 1050")
     assert hardware.choose_device("auto") == (CUDA if runs else CPU)
+    assert hardware.choose_device("cpu") == CPU
     if runs:
         assert hardware.choose_device("cuda") == CUDA
     else:

@@ -74,6 +74,9 @@ def test_what_a_model_was_made_with_is_not_added_again(tiny, tuned):
     (other,) = people.with_tunings(made, [with_both], [with_both.tuned])
     assert (alone.tuned, other.tuned) == ((), with_both.tuned[1:])
     assert torch.allclose(draw(made, alone), draw(tiny, tuned), atol=1e-5)
+    twice = surgery.tuned(made, "us", with_both.tuned[1:])
+    (nothing,) = people.with_tunings(twice, [with_both], [with_both.tuned])
+    assert nothing.tuned == ()
     for notes in ({}, {"tunings": "all"}, {"tunings": [None, 3]}):
         made.origin = Origin("made", notes=notes)
         assert people.with_tunings(made, [tuned], [tuned.tuned])[0].tuned == tuned.tuned

@@ -56,6 +56,14 @@ def test_a_side_with_fewer_pictures_than_asked_for_is_told(stylegan, made, tiny_
     assert "has only" not in stylegan(*words, "--quiet").stderr
 
 
+def test_a_class_with_fewer_pictures_than_asked_for_is_told(stylegan, here):
+    write_pictures(here / "classed", count=120, classes=2)
+    modelfile.save(small_families.make("stylegan2", c_dim=2), here / "model.safetensors", {})
+    result = stylegan("metrics", "model.safetensors", "classed", "--class", 1, "--num", 70, "--metrics", "kd")
+    assert result.exit_code == 0, result.stderr
+    assert "classed has only 60 of class 1 of the 70 asked for" in result.stderr
+
+
 def test_a_folder_called_like_a_model_is_told(stylegan, tiny_model, here):
     """Numbers would be about a model in place of the user's pictures."""
     write_pictures(here / "faces-64", count=60)

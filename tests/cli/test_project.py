@@ -282,13 +282,22 @@ def test_nothing_is_looked_for_or_tuned_twice(works, photo, monkeypatch):
         found.setattr(pivotal, "tune", None)
         _, said = works("project", photo, "--steps", 2, "--tune", "-o", "again.npz")
         assert "was projected before" in said and "Found before: perceptual distance" in said
+        assert "tuning the model" not in said
         works("project", photo, "--steps", 2, "-o", "untuned.npz")
+    assert len([*darkroom.cache_folder().glob("photos/*")]) == 1
     works("sample", "alone.npz", "again.npz", "--outdir", "drawn")
     assert (pixels("drawn/alone.png") == pixels("drawn/again.png")).all()
     assert (pixels("alone-compare.png") == pixels("again-compare.png")).all()
     assert about("untuned.npz")["photo"]["likeness"] and not any("/left" in key for key in np.load("untuned.npz"))
     assert "2 steps" in works("project", photo, "--steps", 2, "-o", "other.npz", "--seed", 1)[1]
     assert "2 steps" in works("project", photo, "--steps", 2, "-o", "filmed.npz", "--film", "a.webp")[1]
+
+
+def test_projections_that_cannot_be_kept_are_told_first(stylegan, photo, tiny_model, tmp_path, monkeypatch):
+    (tmp_path / "cache").touch()
+    monkeypatch.setattr(projection, "project", None)
+    result = stylegan("project", photo, "--steps", 2, "--model", tiny_model)
+    assert result.exit_code == 1 and "cache is a file, not a folder" in result.stderr
 
 
 def test_a_stop_in_tuning_keeps_what_was_projected(stylegan, photo, tiny_model, here, monkeypatch):

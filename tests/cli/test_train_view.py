@@ -62,6 +62,40 @@ def test_time_left_is_told_before_the_first_tick(monkeypatch):
     assert dict(view._cells)["left"] == "0:33 h"
 
 
+@pytest.mark.parametrize(
+    ("pixels", "wanted", "classes", "of_model", "told"),
+    [
+        (32, 32, 0, 0, []),
+        (16, 16, 0, 0, ["m makes 32 pixels, and this run 16: its layers for more are left out."]),
+        (64, 64, 0, 0, ["m makes 32 pixels, and this run 64: layers for more start at random."]),
+        (
+            64,
+            32,
+            0,
+            0,
+            ["The pictures have 64 pixels, and are scaled to the 32 that m makes; use --resolution 64 to add "],
+        ),
+        (
+            32,
+            32,
+            3,
+            3,
+            ["Classes are matched by their numbers: the pictures' class 0 goes on as class 0 of m, and so on."],
+        ),
+        (32, 32, 3, 0, []),
+    ],
+)
+def test_what_is_taken_from_a_model_is_told(pixels, wanted, classes, of_model, told):
+    network = SimpleNamespace(family="stylegan1", config={"resolution": 32, "c_dim": of_model})
+    model = SimpleNamespace(generator=network, discriminator=network)
+    pictures = SimpleNamespace(size=pixels, resolution=wanted)
+    said = list(train.view.hints_on_resume("m", model, classes, pictures))
+    usual = [line for line in said if "gives the generator" in line or "last layer starts at random" in line]
+    assert len(usual) == 1
+    rest = [line for line in said if line not in usual]
+    assert len(rest) == len(told) and all(line.startswith(words) for line, words in zip(rest, told, strict=True))
+
+
 def test_beginners_are_told_what_their_run_will_suffer_from():
     def told(pictures, goal, aug="none", warmup=0.0, done=0.0):
         options = SimpleNamespace(growth=GROWING, resolution=64, aug=aug, warmup_kimg=warmup)

@@ -80,3 +80,5 @@ def test_fid_is_by_all_the_data(tiny, make_data, monkeypatch):
 def test_what_is_known_is_not_measured_again(make_data, nimg, num, title, is_known):
     watch = watching.Watch(DataSet(make_data(120)), ("kd",), Means(), 1000)
     assert watch.knows([{"title": title, "nimg": nimg, "num": num}], 8) == is_known
+    both = watching.Watch(DataSet(make_data(120)), ("kd", "fd"), Means(), 1000)
+    assert not both.knows([{"title": title, "nimg": nimg, "num": num}], 8)

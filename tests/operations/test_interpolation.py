@@ -119,6 +119,9 @@ def test_a_circle_is_one_turn_in_z(tiny, people):
 def test_a_circle_takes_any_number_of_frames(tiny, people, frames):
     made = list(circle(tiny, *people[:2], frames))
     assert len({tuple(face.ws[0].tolist()) for face in made}) == frames
+    if frames == 6:
+        z = people[0].z / 2 + people[1].z * math.sqrt(3) / 2  # after 60 degrees
+        torch.testing.assert_close(made[1].ws, from_z(tiny, z, 0.7, "").ws)
 
 
 def test_a_circle_goes_from_psi_to_psi_and_back(tiny):

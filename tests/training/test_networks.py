@@ -72,6 +72,14 @@ def test_a_model_learns_another_resolution(tmp_path, name, size):
     assert trainer.sums[MEASURED.index("loss_d"), 1] == 8 and trainer.sums.isfinite().all()
 
 
+@pytest.mark.parametrize("size", [16, 64])
+def test_layers_that_are_new_are_not_frozen(tmp_path, size):
+    with pytest.raises(
+        UsageError, match="freezes the layers next to the pictures, which are new: --resume .* makes 32 "
+    ):
+        resumed("imp_sg2ada_c_32_clamp.pkl", write_pictures(tmp_path / "others", size=size), freezed=1)
+
+
 def test_a_larger_resolution_needs_feature_maps(tmp_path):
     checkpoint = importers.read(GOLDEN / "imp_sg2ada_c_32_clamp.pkl")
     small = Checkpoint("", Network("stylegan2", checkpoint.generator.config | {"channel_base": 32}, {}), None)
