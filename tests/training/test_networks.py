@@ -75,7 +75,7 @@ def test_a_model_learns_another_resolution(tmp_path, name, size):
 @pytest.mark.parametrize("size", [16, 64])
 def test_layers_that_are_new_are_not_frozen(tmp_path, size):
     with pytest.raises(
-        UsageError, match="freezes the layers next to the pictures, which are new: --resume .* makes 32 "
+        UsageError, match=r"freezes the layers next to the pictures, which are new: --resume .* makes 32 "
     ):
         resumed("imp_sg2ada_c_32_clamp.pkl", write_pictures(tmp_path / "others", size=size), freezed=1)
 
