@@ -30,6 +30,9 @@ FILMS = ("mp4", "webm", "gif")  # and webp, which is also a picture format
 FRAMES = ("png", "jpg")
 RATE = 30  # frames per second by default
 FILM_LENGTH = 60  # in frames, by default
+Rate = Annotated[
+    float | None, typer.Option("--fps", min=1, max=240, help=f"Frames per second (default {RATE}).", show_default=False)
+]
 
 
 @dataclass(frozen=True)

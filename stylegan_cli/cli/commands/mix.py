@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.cli import places
-from stylegan_cli.cli.filming import FILM_LENGTH, RATE, PictureOrFilm, asked_film, save_film, tell_of_noise
+from stylegan_cli.cli.filming import FILM_LENGTH, PictureOrFilm, Rate, asked_film, save_film, tell_of_noise
 from stylegan_cli.cli.options import Generation, NoiseMode, check_unused, check_word, command
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import MAX_SEED
@@ -69,9 +69,7 @@ def mix(
             show_default=False,
         ),
     ] = None,
-    fps: Annotated[
-        float | None, typer.Option(min=1, max=240, help=f"Frames per second (default {RATE}).", show_default=False)
-    ] = None,
+    fps: Rate = None,
 ) -> None:
     """Mix people: each band of layers comes from a different person.
 
