@@ -20,6 +20,7 @@ FAMILIES = {
     "stylegan3": "StyleGAN3",
     "mobilestylegan": "MobileStyleGAN",
 }
+JUDGES = {"stylegan3": "stylegan2"}  # families whose discriminator is another one's
 
 
 def build(family: str, config: dict[str, Any], device: str = "meta") -> Generator:
@@ -31,10 +32,10 @@ def build(family: str, config: dict[str, Any], device: str = "meta") -> Generato
 
 
 def build_discriminator(family: str, config: dict[str, Any], device: str = "meta") -> nn.Module:
-    """A family's discriminator (StyleGAN3 uses StyleGAN2's); `device` is as for `build`."""
+    """A family's discriminator; `device` is as for `build`."""
     made = discriminator_config_of(family, config)
     with torch.device(device):
-        return _module(family).Discriminator(made)
+        return _module(JUDGES.get(family, family)).Discriminator(made)
 
 
 def config_of(family: str, config: dict[str, Any]) -> Any:
@@ -44,7 +45,7 @@ def config_of(family: str, config: dict[str, Any]) -> Any:
 
 def discriminator_config_of(family: str, config: dict[str, Any]) -> Any:
     """A discriminator's config from plain values; missing ones have their defaults."""
-    return _config(family, _module(family).DiscriminatorConfig, config)
+    return _config(family, _module(JUDGES.get(family, family)).DiscriminatorConfig, config)
 
 
 def _module(family: str) -> Any:

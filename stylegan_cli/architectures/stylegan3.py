@@ -12,8 +12,10 @@ Frequencies are in cycles per picture width, sampling rates in pixels per pictur
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -298,10 +300,14 @@ class Synthesis(nn.Module):
     def _name(i: int, signal: Signal) -> str:
         return f"L{i}_{signal.size}_{signal.channels}"
 
+    @property
+    def styled(self) -> list[StyledLayer]:
+        """All layers but the Fourier features."""
+        return cast(list[StyledLayer], list(self.children())[1:])
+
     def forward(self, ws: Tensor, dtype: torch.dtype) -> Tensor:
-        _, *layers = self.children()
         x = self.input(ws[:, 0]).to(dtype)
-        for layer, w in zip(cast(list[StyledLayer], layers), ws[:, 1:].unbind(dim=1), strict=True):
+        for layer, w in zip(self.styled, ws[:, 1:].unbind(dim=1), strict=True):
             x = layer(x, w)
         return x
 
@@ -348,3 +354,26 @@ class StyleGAN3(Generator):
         x, y = translate
         motion = torch.tensor([[cos, sin, x], [-sin, cos, y], [0, 0, 1]], dtype=torch.float64)
         self.synthesis.input.transform.copy_(torch.linalg.inv(motion).float())
+
+    @contextmanager
+    def measuring(self) -> Iterator[list[Tensor]]:
+        """The list fills with the mean squares of what each layer gets, the first one's first, while pictures are drawn
+        within the block."""
+        squares: list[Tensor] = []
+
+        def measure(_layer: StyledLayer, inputs: tuple[Any, ...]) -> None:
+            squares.append(inputs[0].detach().float().square().mean())
+
+        hooks = [layer.register_forward_pre_hook(measure) for layer in self.synthesis.styled]
+        try:
+            yield squares
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    @torch.no_grad()
+    def follow(self, squares: Tensor) -> None:
+        """Moves the running averages by which layers normalise their inputs (config D) towards the mean squares
+        `[layers]` of the newest ones."""
+        for layer, square in zip(self.synthesis.styled, squares, strict=True):
+            layer.magnitude_ema.lerp_(square, 1 - self.config.magnitude_ema_beta)

@@ -1,4 +1,4 @@
-"""The training loop of StyleGAN 1 and 2: every batch goes through up to four phases.
+"""The training loop of StyleGAN 1, 2 and 3: every batch goes through up to four phases.
 
 The phases are the generator, its path-length regularisation, the discriminator, its R1 regularisation; regularisation
 is done only every few steps, with as many times the weight (StyleGAN2, appendix B). During `warmup_kimg` the generator
@@ -12,16 +12,19 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 
+from stylegan_cli.architectures.stylegan3 import StyleGAN3
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.parallel import World
 from stylegan_cli.training import losses
 from stylegan_cli.training.arithmetic import arithmetic
-from stylegan_cli.training.augment import augment, steered
+from stylegan_cli.training.augment import augment, blurred, steered
 from stylegan_cli.training.data import Batch, DamagedError, Loader
 from stylegan_cli.training.options import REG_INTERVALS, Options
 from stylegan_cli.training.randomness import seed_everything
@@ -110,6 +113,7 @@ class Trainer:
         self._now = Moment.of(options, state.progress.nimg)
         self._reals: list[Batch] = []
         self._noted = torch.zeros(len(MEASURED) + 1, 2, device=device)
+        self._squares = torch.zeros(len(state.generator.layers) - 1, device=device)  # of what StyleGAN3's layers get
         classes = loader.pictures.classes
         self._classes = None if classes is None else torch.from_numpy(classes).to(device)
 
@@ -130,6 +134,7 @@ class Trainer:
         self._reals = [self._part(real, i) for i in range(len(self.world.share(now.parts)))]
         self._noted.zero_()
         self._noted[-1, 0] = float(stop)
+        self._squares.zero_()
 
         rests = progress.kimg < options.warmup_kimg
         with arithmetic(options.precision, self.device):
@@ -189,7 +194,7 @@ class Trainer:
     def _discriminator_loss(self, i: int) -> Iterator[Tensor]:
         """The discriminator's loss, on generated pictures and on real ones."""
         real = self._reals[i]
-        with torch.no_grad():
+        with torch.no_grad(), self._measuring():
             images, _, c = self._fakes(len(real.images))
         scores = self._scores(images, c)
         fake_loss = losses.loss_if_fake(scores)
@@ -229,7 +234,20 @@ class Trainer:
         return sum(layer.resolution <= self._now.resolution for layer in self.state.generator.layers)
 
     def _scores(self, images: Tensor, c: Tensor | None) -> Tensor:
-        return self.state.discriminator(augment(images, self.state.progress.p, self.options.augpipe), c)
+        options, progress = self.options, self.state.progress
+        images = blurred(images, options.blur_at(progress.kimg))
+        return self.state.discriminator(augment(images, progress.p, options.augpipe), c)
+
+    @contextmanager
+    def _measuring(self) -> Iterator[None]:
+        """Notes what a StyleGAN3's layers get within the block, where a part of the batch is drawn."""
+        generator = self.state.generator
+        if not isinstance(generator, StyleGAN3):
+            yield
+            return
+        with generator.measuring() as squares:
+            yield
+        self._squares += torch.stack(squares) / self._now.parts
 
     def _note(self, name: str, values: Tensor) -> None:
         """Adds to the averages. Values of a regulariser that overflowed float16 are left out, just as the scaler will
@@ -244,13 +262,18 @@ class Trainer:
 
     @torch.no_grad()
     def _follow(self, batch: int) -> None:
-        """Updates the running average of the generator, with a half-life of `ema_kimg`, shorter at the beginning."""
+        """Updates the running average of the generator, with a half-life of `ema_kimg`, shorter at the beginning; and
+        the averages that are part of a StyleGAN3."""
         span = self.options.ema_kimg * 1000
         if self.options.ema_rampup is not None:
             span = min(span, self.state.progress.nimg * self.options.ema_rampup)
         keep = 0.5 ** (batch / max(span, 1e-8))
         average, newest = (tuple(network.parameters()) for network in (self.state.average, self.state.generator))
         torch._foreach_lerp_(average, newest, 1 - keep)  # on GPUs one launch for many tensors
+        if isinstance(self.state.generator, StyleGAN3):
+            squares = self.world.add(self._squares)
+            for network in (self.state.generator, self.state.average):
+                cast(StyleGAN3, network).follow(squares)
 
     def _take_stock(self) -> None:
         """Gathers what all processes measured in this step, and acts on it."""

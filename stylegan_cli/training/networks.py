@@ -14,9 +14,14 @@ from stylegan_cli import architectures
 from stylegan_cli.architectures import stylegan1
 from stylegan_cli.errors import UsageError
 from stylegan_cli.generator import Generator
-from stylegan_cli.importers import Checkpoint
-from stylegan_cli.training.options import Options
+from stylegan_cli.importers import Checkpoint, Network
+from stylegan_cli.training.options import CFGS, Options
 from stylegan_cli.training.randomness import seed_everything
+
+WIDER = {"stylegan3-r": 2}  # how many times as many feature maps the generator has as the discriminator
+MAGNITUDES_KIMG = (
+    20.0  # half-life of the averages by which StyleGAN3 normalises its layers' inputs, as in NVIDIA's code
+)
 
 
 @dataclass(frozen=True)
@@ -58,17 +63,21 @@ def new_configs(cfg: str, resolution: int, c_dim: int, sizes: Sizes) -> Configs:
         shared |= {"fmap_base": sizes.cbase // 2, "fmap_max": sizes.cmax}
     else:
         shared |= {"channel_base": sizes.cbase, "channel_max": sizes.cmax}
-    latent = {"z_dim": sizes.latent, "w_dim": sizes.latent, "mapping_layers": sizes.map_depth}
-    return _complete(cfg, shared | latent, shared)
+    own: dict[str, Any] = {"z_dim": sizes.latent, "w_dim": sizes.latent, "mapping_layers": sizes.map_depth}
+    if wider := WIDER.get(cfg):
+        own |= {"channel_base": sizes.cbase * wider, "channel_max": sizes.cmax * wider}
+    if cfg == "stylegan3-r":
+        own |= {"conv_kernel": 1, "use_radial_filters": True}
+    return _complete(cfg, shared | own, shared)
 
 
 def sizes_of(options: Options) -> dict[str, Any]:
     """The sizes of a run's networks, named like the options."""
-    generator = options.generator
-    base = 2 * generator["fmap_base"] if options.cfg == "stylegan1" else generator["channel_base"]
+    generator, wider = options.generator, WIDER.get(options.cfg, 1)
+    base = 2 * generator["fmap_base"] if options.cfg == "stylegan1" else generator["channel_base"] // wider
     return {
         "cbase": base,
-        "cmax": generator["fmap_max" if options.cfg == "stylegan1" else "channel_max"],
+        "cmax": generator["fmap_max" if options.cfg == "stylegan1" else "channel_max"] // wider,
         "map_depth": generator["mapping_layers"],
         "latent": generator["z_dim"],
         "mbstd_group": options.discriminator["mbstd_group_size"],
@@ -79,13 +88,18 @@ def resumed_configs(checkpoint: Checkpoint, cfg: str, resolution: int, c_dim: in
     """The configs of a model to continue from, for pictures of this resolution and `c_dim` classes: layers have names
     and sizes of their own resolution, so others come on top, or the topmost are left out. Raises `UsageError` if that
     is impossible; messages name `name`."""
-    family = checkpoint.generator.family
-    if family != cfg:
+    its = cfg_of(checkpoint.generator)
+    if its != cfg:
         raise UsageError(
-            f"--resume {name} is a {family}, which {cfg} cannot start from; resume from a {cfg}, or use --cfg {family}"
+            f"--resume {name} is a {its}, which {cfg} cannot start from; resume from a {cfg}, or use --cfg {its}"
         )
     own = {"resolution": resolution, "c_dim": c_dim}
     generator = {**checkpoint.generator.config, **own}
+    if CFGS[cfg] == "stylegan3" and (makes := checkpoint.generator.config["resolution"]) != resolution:
+        raise UsageError(
+            f"--resume {name} makes {makes} pixels, on which every layer of a StyleGAN3 depends, so it cannot make "
+            f"{resolution}; use --resolution {makes}, or another model"
+        )
     if (base := generator.get("channel_base") or 2 * generator["fmap_base"]) < resolution:
         raise UsageError(f"--resume {name} has a --cbase of {base}, which leaves no feature map at {resolution} pixels")
     if (channels := generator.get("img_channels", 3)) != 3:
@@ -94,22 +108,34 @@ def resumed_configs(checkpoint: Checkpoint, cfg: str, resolution: int, c_dim: in
         )
     if checkpoint.discriminator:
         return _complete(cfg, generator, {**checkpoint.discriminator.config, **own})
-    shared = ("resolution", "c_dim", "fmap_base", "fmap_max", "channel_base", "channel_max")
-    return _complete(cfg, generator, {key: generator[key] for key in shared if key in generator})
+    widths = {
+        key: generator[key] // WIDER.get(cfg, 1)
+        for key in ("fmap_base", "fmap_max", "channel_base", "channel_max")
+        if key in generator
+    }
+    return _complete(cfg, generator, own | widths)
+
+
+def cfg_of(network: Network) -> str | None:
+    """What --cfg calls a generator; None if it cannot be trained."""
+    if network.family == "stylegan3":
+        return "stylegan3-r" if network.config.get("use_radial_filters") else "stylegan3-t"
+    return network.family if network.family in CFGS else None
 
 
 def _complete(cfg: str, generator: dict[str, Any], discriminator: dict[str, Any]) -> Configs:
     """Configs with every entry, including defaults, and with `lod` 0."""
     if cfg == "stylegan1":
         generator, discriminator = {**generator, "lod": 0.0}, {**discriminator, "lod": 0.0}
-    made = architectures.config_of(cfg, generator), architectures.discriminator_config_of(cfg, discriminator)
+    family = CFGS[cfg]
+    made = architectures.config_of(family, generator), architectures.discriminator_config_of(family, discriminator)
     # As they will be read back: lists, not tuples.
     return Configs(*json.loads(json.dumps([asdict(config) for config in made])))
 
 
 def grouped(configs: Configs, cfg: str, group: int) -> Configs:
     """The configs with the minibatch standard deviation over groups of this size; without it if that is 0."""
-    more = {"mbstd_channels": int(group > 0)} if cfg == "stylegan2" else {}
+    more = {} if cfg == "stylegan1" else {"mbstd_channels": int(group > 0)}
     return Configs(configs.generator, {**configs.discriminator, "mbstd_group_size": group, **more})
 
 
@@ -120,12 +146,17 @@ def sees_groups(configs: Configs) -> bool:
 
 
 def clamped(configs: Configs, clamp: float) -> Configs:
-    """The configs with this clamp of StyleGAN2's feature maps, if they have none: nothing else keeps the values
-    small."""
+    """The configs with this clamp of feature maps, if they have none: nothing else keeps the values small."""
     generator, discriminator = (
         {**config, "conv_clamp": config["conv_clamp"] or clamp} for config in (configs.generator, configs.discriminator)
     )
     return Configs(generator, discriminator)
+
+
+def following(configs: Configs, batch: float) -> Configs:
+    """The configs of a StyleGAN3 whose running averages have their usual half-life with batches of this size."""
+    beta = 0.5 ** (batch / (MAGNITUDES_KIMG * 1000))
+    return Configs({**configs.generator, "magnitude_ema_beta": beta}, configs.discriminator)
 
 
 def start_of(checkpoint: Checkpoint) -> Start:
@@ -138,8 +169,8 @@ def start_of(checkpoint: Checkpoint) -> Start:
 def build(options: Options) -> tuple[Generator, nn.Module]:
     """Both networks with the random weights of the run's seed, ready to learn."""
     seed_everything(options.seed, "weights")
-    generator = architectures.build(options.cfg, options.generator, "cpu")
-    discriminator = architectures.build_discriminator(options.cfg, options.discriminator, "cpu")
+    generator = architectures.build(options.family, options.generator, "cpu")
+    discriminator = architectures.build_discriminator(options.family, options.discriminator, "cpu")
     return generator.train(), discriminator.train()
 
 

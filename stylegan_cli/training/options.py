@@ -14,7 +14,8 @@ from stylegan_cli.plain import misfits
 from stylegan_cli.training.augment import PIPES
 from stylegan_cli.training.schedule import ByResolution, Growth
 
-CFGS = ("stylegan1", "stylegan2")
+# What --cfg can be, and the families.
+CFGS = {"stylegan1": "stylegan1", "stylegan2": "stylegan2", "stylegan3-t": "stylegan3", "stylegan3-r": "stylegan3"}
 REG_INTERVALS = {"g": 4, "d": 16}
 COUNTS = ("batch", "batch_gpu")
 BY_RESOLUTION = ("glr", "dlr", "gamma", "stable_kimg", "fade_kimg", *COUNTS)
@@ -44,6 +45,8 @@ class Options:
     ema_rampup: float | None = 0.05
     mixing: float = 0.9
     pl_weight: float = 0.0
+    blur_init_sigma: float = 0.0
+    blur_fade_kimg: float = 0.0
     first_res: int = 8
     stable_kimg: str = "600"
     fade_kimg: str = "600"
@@ -77,6 +80,10 @@ class Options:
                 )
 
     @property
+    def family(self) -> str:
+        return CFGS[self.cfg]
+
+    @property
     def growth(self) -> Growth:
         first = self.first_res if self.cfg == "stylegan1" else self.resolution
         stable, fade = ByResolution.parse(self.stable_kimg), ByResolution.parse(self.fade_kimg)
@@ -86,6 +93,11 @@ class Options:
     def g_interval(self) -> int | None:
         """Steps between two of the generator's regularisations; None if it has none."""
         return REG_INTERVALS["g"] if self.pl_weight else None
+
+    def blur_at(self, kimg: float) -> float:
+        """The `sigma` of the blur through which the discriminator sees everything, less and less: in NVIDIA's code
+        StyleGAN3-R begins so, lest the discriminator wins at once."""
+        return max(1 - kimg / self.blur_fade_kimg, 0) * self.blur_init_sigma if self.blur_fade_kimg else 0.0
 
     def batch_at(self, resolution: int) -> int:
         """Pictures per step of the optimisers."""

@@ -16,7 +16,17 @@ from stylegan_cli.errors import UsageError
 from stylegan_cli.importers import Checkpoint
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.loop import Pace
-from stylegan_cli.training.networks import Configs, Sizes, clamped, grouped, new_configs, resumed_configs, sees_groups
+from stylegan_cli.training.networks import (
+    Configs,
+    Sizes,
+    cfg_of,
+    clamped,
+    following,
+    grouped,
+    new_configs,
+    resumed_configs,
+    sees_groups,
+)
 from stylegan_cli.training.options import CFGS, Options, check_values
 from stylegan_cli.training.schedule import ByResolution
 
@@ -29,7 +39,7 @@ GROWING = ("first_res", "stable_kimg", "fade_kimg")
 # this is not enough: after 50 kimg alone, and after 120, it forgot everything as soon as the generator learned, too.
 WARMUP = 50.0
 FIXED_P = 0.2  # as in NVIDIA's code
-CLAMP = 256.0  # of StyleGAN2's feature maps, if they are float16 (ADA, appendix C)
+CLAMP = 256.0  # of StyleGAN2's and 3's feature maps, if they are float16 (ADA, appendix C)
 
 
 def check(preset: str, said: Mapping[str, Any]) -> None:
@@ -37,8 +47,8 @@ def check(preset: str, said: Mapping[str, Any]) -> None:
     if preset not in PRESETS:
         raise UsageError(f"there is no preset {preset!r}; presets are {', '.join(PRESETS)}")
     if (cfg := said.get("cfg")) not in (None, *CFGS):
-        used = "; StyleGAN3 models can be used here, but not trained" if cfg.startswith("stylegan3") else ""
-        raise UsageError(f"there is no --cfg {cfg!r}; use {' or '.join(CFGS)}, and --preset for sizes{used}")
+        *most, last = CFGS
+        raise UsageError(f"there is no --cfg {cfg!r}; use {', '.join(most)} or {last}, and --preset for sizes")
     check_values(said)
 
 
@@ -61,8 +71,12 @@ def values_of(
     values = {"cfg": usual} | COMMON | PRESETS[preset](Situation(resolution, usual, gpus, batch))
     if cfg not in (None, values["cfg"]):
         raise UsageError(f"the preset {preset} is for {values['cfg']}, not for {cfg}; choose another")
-    if values["cfg"] == "stylegan1":
-        values["pl_weight"] = 0.0  # path-length regularisation was introduced with StyleGAN2
+    if values["cfg"] != "stylegan2":
+        values["pl_weight"] = 0.0  # StyleGAN2 introduced path-length regularisation, and StyleGAN3 does without it
+    if CFGS[values["cfg"]] == "stylegan3":
+        values |= {"mixing": 0.0}
+    if values["cfg"] == "stylegan3-r":
+        values |= {"blur_init_sigma": 10.0, "blur_fade_kimg": _number(values["batch"], resolution) * 200 / 32}
     return values
 
 
@@ -77,10 +91,9 @@ def plan(
     """The options of a new run. `said` are the values that the user gave; `resumed` is a model to start from, with its
     name. Raises `UsageError` as `check` does, or if they do not fit together, or the number of processes."""
     check(preset, said)
-    family = resumed[1].generator.family if resumed else None
-    cfg = said.get("cfg") or (family if family in CFGS else None)
+    cfg = said.get("cfg") or (cfg_of(resumed[1].generator) if resumed else None)
     gpus = processes if device.type == "cuda" else 1
-    batch = ByResolution.parse(said["batch"]).at(pictures.resolution) if "batch" in said else None
+    batch = _number(said["batch"], pictures.resolution) if "batch" in said else None
     values = values_of(preset, cfg, pictures.resolution, gpus, batch) | said
     _check_used(said, values)
     if resumed:
@@ -88,10 +101,11 @@ def plan(
         usual = {
             "ada_kimg": 100.0,
             "ema_rampup": None,
+            "blur_init_sigma": 0.0,
             "first_res": _grown(resumed[1], pictures.resolution),
             "warmup_kimg": warmup,
         }
-        values = usual | values
+        values = values | usual | said
     values.setdefault("batch_gpu", _split(values["batch"], values["mbstd_group"], processes, device))
     if values["aug"] == "fixed":
         values.setdefault("p", FIXED_P)
@@ -156,7 +170,9 @@ def _configs(
         if resumed and resumed[1].discriminator and sees_groups(before) != sees_groups(configs):
             how = "with" if sees_groups(before) else "without"
             raise UsageError(f"--resume {resumed[0]} learned {how} groups (--mbstd-group); leave out --mbstd-group")
-    needs_clamp = values["cfg"] == "stylegan2" and values.get("precision") == "fp16"
+    if CFGS[values["cfg"]] == "stylegan3":
+        configs = following(configs, _number(values["batch"], pictures.resolution))
+    needs_clamp = values["cfg"] != "stylegan1" and values.get("precision") == "fp16"
     return clamped(configs, CLAMP) if needs_clamp else configs
 
 
@@ -196,6 +212,11 @@ def _grown(checkpoint: Checkpoint, resolution: int) -> int:
     config = checkpoint.generator.config
     missing = round(max(config.get("lod", 0), 0))  # a resolution that was more than half faded in is learned
     return min(max(int(config["resolution"]) >> missing, 4), resolution)
+
+
+def _number(values: str, resolution: int) -> float:
+    """The value at this resolution of an option that can have one for each."""
+    return ByResolution.parse(values).at(resolution)
 
 
 def _split(batch: str, group: int, processes: int, device: torch.device) -> str:
@@ -256,21 +277,30 @@ def _auto(at: Situation) -> dict[str, Any]:
     each = max(min(4096 // at.resolution, 32, 64 // at.gpus), 1)
     group = min(each, 4)
     batch = at.batch or (each - each % group) * at.gpus
-    rate = "0.002" if at.resolution >= 1024 else "0.0025"
+    glr = dlr = "0.002" if at.resolution >= 1024 else "0.0025"
+    gamma = 0.0002 * at.resolution**2 / batch
+    if CFGS[at.cfg] == "stylegan3":  # whose code has no `auto`: as in its train.py and docs/configs.md
+        glr, dlr, gamma = "0.0025", "0.002", 5 * gamma
     return {
-        "cbase": 32768 if at.resolution >= 512 else 16384, "map_depth": 2, "batch": f"{batch:g}", "glr": rate,
-        "dlr": rate, "gamma": f"{0.0002 * at.resolution**2 / batch:.4g}", "ema_kimg": batch * 10 / 32, "aug": "ada",
-        "mbstd_group": group,
+        "cbase": 32768 if at.resolution >= 512 else 16384, "map_depth": 2, "batch": f"{batch:g}", "glr": glr,
+        "dlr": dlr, "gamma": f"{gamma:.4g}", "ema_kimg": batch * 10 / 32, "aug": "ada", "mbstd_group": group,
     }  # fmt: skip
 
 
 def _paper(at: Situation) -> dict[str, Any]:
-    """The papers' sizes and rates (StyleGAN: appendix C; StyleGAN2: appendix B), batches as in NVIDIA's code."""
-    more: dict[str, Any] = {"cbase": 16384, "batch": "8:256,16:128,32:64,64:32"}
+    """The papers' sizes and rates (StyleGAN: appendix C; StyleGAN2: appendix B; StyleGAN3: NVIDIA's docs/configs.md),
+    batches as in NVIDIA's code."""
     rate = "0.001,128:0.0015,256:0.002,512:0.003"
+    usual: dict[str, Any] = {"glr": rate, "dlr": rate, "gamma": "10", "ema_rampup": None, "mirror": True}
+    if at.cfg == "stylegan1":
+        return usual | {"cbase": 16384, "batch": "8:256,16:128,32:64,64:32"}
+    usual |= {"cbase": 32768 if at.resolution >= 512 else 16384, "glr": "0.002", "dlr": "0.002"}
     if at.cfg == "stylegan2":
-        more, rate = {"cbase": 32768 if at.resolution >= 512 else 16384}, "0.002"
-    return {"glr": rate, "dlr": rate, "gamma": "10", "ema_rampup": None, "mirror": True} | more
+        return usual
+    batch = at.batch or 32
+    gamma = f"{0.001 * at.resolution**2 / batch:.4g}"
+    own = {"cbase": 32768, "map_depth": 2, "glr": "0.0025", "gamma": gamma, "ema_kimg": batch * 10 / 32}
+    return usual | own | {"ema_rampup": 0.05}
 
 
 def _laptop(_: Situation) -> dict[str, Any]:

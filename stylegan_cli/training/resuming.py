@@ -18,7 +18,8 @@ from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.importers import Checkpoint, Network
 from stylegan_cli.training import asked, checkpoints
 from stylegan_cli.training.folder import OPTIONS, RunFolder
-from stylegan_cli.training.options import CFGS, Options
+from stylegan_cli.training.networks import cfg_of
+from stylegan_cli.training.options import Options
 from stylegan_cli.training.state import below
 
 # The options that choose the pictures and their classes, and their types; `seed` says which a `subset` takes.
@@ -26,7 +27,7 @@ CHOOSING = {"data": str, "cond": bool, "mirror": bool, "subset": int, "seed": in
 
 
 def open_resumed(name: str, outdir: Path, progress: Progress = no_progress) -> Checkpoint:
-    """Networks to start from: a StyleGAN or StyleGAN2, from a file, a URL, a named model, or a run's newest checkpoint.
+    """Networks to start from: a StyleGAN 1, 2 or 3, from a file, a URL, a named model, or a run's newest checkpoint.
 
     Raises `UsageError` if they cannot be trained, or `name` is probably a mistake.
     """
@@ -38,8 +39,9 @@ def open_resumed(name: str, outdir: Path, progress: Progress = no_progress) -> C
     if path.parent.name == "checkpoints" and (run := path.parent.parent / OPTIONS).is_file():
         raise UsageError(f"--resume {name} is a run's checkpoint; use --resume {run.parent} to start from the newest")
     checkpoint = _of_run(path) if (path / OPTIONS).is_file() else _of_file(store.source(name).fetch(progress))
-    if (family := checkpoint.generator.family) not in CFGS:
-        raise UsageError(f"--resume {name} is a {family}, which cannot be trained; resume from a {' or '.join(CFGS)}")
+    if cfg_of(checkpoint.generator) is None:
+        family = checkpoint.generator.family
+        raise UsageError(f"--resume {name} is a {family}, which cannot be trained; resume from a StyleGAN 1, 2 or 3")
     return checkpoint
 
 
@@ -78,7 +80,7 @@ def _of_run(folder: Path) -> Checkpoint:
     generator = dict(options.generator)
     if options.cfg == "stylegan1":
         generator["lod"] = options.growth.lod(progress["nimg"] / 1000)
-    average = Network(options.cfg, generator, below(tensors, "average"))
+    average = Network(options.family, generator, below(tensors, "average"))
     return _complete(average, tensors, options, hashlib.sha256(options.dumps().encode()).hexdigest())
 
 
@@ -98,8 +100,8 @@ def _of_file(path: Path) -> Checkpoint:
 
 def _complete(average: Network, tensors: Mapping[str, Tensor], options: Options, identity: str) -> Checkpoint:
     """A running average with the other networks from the tensors of the checkpoint that it is from."""
-    training = Network(options.cfg, average.config, below(tensors, "g"))
-    judge = Network(options.cfg, options.discriminator, below(tensors, "d"))
+    training = Network(options.family, average.config, below(tensors, "g"))
+    judge = Network(options.family, options.discriminator, below(tensors, "d"))
     return Checkpoint("run", average, judge, training, sha256=identity)
 
 

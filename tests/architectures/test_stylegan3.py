@@ -84,6 +84,22 @@ def test_drawing_moves_no_running_average(generator, golden):
     assert all(torch.equal(value, before[name]) for name, value in generator.named_buffers())
 
 
+@torch.no_grad()
+def test_running_averages_follow_what_layers_get(generator, golden):
+    """As in NVIDIA's code, where each layer's average has moved before the layer is computed."""
+    ws = generator.broadcast(generator.to_w(golden["z"]))
+    for i, layer in enumerate(generator.synthesis.styled):
+        with generator.measuring() as squares:
+            generator.draw(ws, None)
+        moved = [other.magnitude_ema.clone() for other in generator.synthesis.styled]
+        generator.follow(torch.stack(squares))
+        moved[i] = layer.magnitude_ema.clone()
+        for other, value in zip(generator.synthesis.styled, moved, strict=True):
+            other.magnitude_ema.copy_(value)
+    close(torch.stack(moved), golden["magnitude_after"], 1e-6)
+    assert (torch.stack(moved) - golden["magnitude_after"]).abs().max() < 0.01 * (1 - 0.999)
+
+
 @pytest.mark.parametrize("kind", ["t", "r"])
 def test_filters_are_designed_as_in_the_files(kind):
     golden = arrays(GOLDEN / f"sg3_{kind}.npz")

@@ -191,12 +191,7 @@ def test_a_folder_of_frames_and_one_of_a_data_set(stylegan, here):
         ("project --save-video=1 --target a.png", "stylegan project has no --save-video; use --film search.mp4"),
         ("sample --seeds 1 --projected-w a.npz", "--seeds and --latents (--projected-w) exclude each other"),
         ("sample --seeds 1 2 3-5 --grid", "--seeds takes one list with commas: 1,2,3-5"),
-        (
-            "train --cfg=stylegan3-t --gpus=8 --data x --outdir y",
-            "there is no --cfg 'stylegan3-t'; use stylegan1 or stylegan2, and --preset for sizes; StyleGAN3 "
-            "models can be used here, but not trained",
-        ),
-        ("train --cfg=paper512 --gpus=8 --data x --outdir y", "use stylegan1 or stylegan2, and --preset for sizes"),
+        ("train --cfg=paper512 --gpus=8 --data x --outdir y", "stylegan3-t or stylegan3-r, and --preset for sizes"),
         ("train --gpus=8 --data x --outdir y", "--gpus 8: use torchrun --nproc-per-node 8"),
     ],
 )

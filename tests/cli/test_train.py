@@ -55,7 +55,7 @@ def alike(run, other):
     return progress == also and one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
 
 
-@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2", "stylegan3-t"])
 def test_from_pictures_to_a_model_that_verbs_take(stylegan, faces, here, cfg):
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(cfg=cfg))
     assert (result.exit_code, result.stdout) == (0, "run/network-snapshot.safetensors\n"), result.stderr
@@ -67,7 +67,8 @@ def test_from_pictures_to_a_model_that_verbs_take(stylegan, faces, here, cfg):
     lines = [json.loads(line) for line in (here / "run/log.jsonl").read_text().splitlines()]
     assert [line["kimg"] for line in lines] == [0.04, 0.08]
     assert {"loss_g", "loss_d", "r_t", "p", "images_per_second", "memory", "wait"} <= lines[0].keys()
-    assert (lines[0]["glr"], lines[0]["dlr"], lines[0]["path_mean"] is None) == (0.0025, 0.0025, cfg == "stylegan1")
+    assert (lines[0]["glr"], lines[0]["path_mean"] is None) == (0.0025, cfg != "stylegan2")
+    assert lines[0]["dlr"] == (0.002 if cfg == "stylegan3-t" else 0.0025)
     page = (here / "run/report.html").read_text()
     assert "<svg" in page and "data:image/webp" in page and "http" not in page
     drawn = stylegan("sample", "--seeds", "1", "--model", "run/network-snapshot.safetensors", "--out", "one.png")
@@ -700,7 +701,7 @@ def test_transfer_from_a_runs_models(stylegan, many, monkeypatch, cfg):
             check_all_three(tensors(outdir)[0], checkpoints.read(checkpoint_of("first", nimg))[0])
 
 
-@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2", "stylegan3-r"])
 def test_transfer_from_a_run(stylegan, faces, cfg):
     """All three networks; of the newest checkpoint that is whole."""
     stylegan("train", "--data", "faces", "--outdir", "first", *words(cfg=cfg))
@@ -912,14 +913,14 @@ def test_families_that_are_not_trained(stylegan, faces, tiny_model):
     for more in ([], ["--resolution", 16]):
         result = stylegan("train", "--data", "faces", "--outdir", "run", "--resume", tiny_model, *more)
         assert result.exit_code == 2
-        assert "is a mobilestylegan, which cannot be trained; resume from a stylegan1 or stylegan2" in result.stderr
+        assert "is a mobilestylegan, which cannot be trained; resume from a StyleGAN 1, 2 or 3" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("more", "code", "sentence"),
     [
         ({"gpus": 2}, 2, "use torchrun --nproc-per-node 2 -m stylegan_cli train"),
-        ({"cfg": "paper256"}, 2, "use stylegan1 or stylegan2, and --preset for sizes"),
+        ({"cfg": "paper256"}, 2, "use stylegan1, stylegan2, stylegan3-t or stylegan3-r, and --preset for sizes"),
         ({"batch": 0}, 2, "--batch 0 is not a whole number of pictures"),
         ({"batch": 7.5}, 2, "--batch 7.5 is not a whole number of pictures"),
         ({"glr": -1}, 2, "'-1' contains a number that is less than 0"),

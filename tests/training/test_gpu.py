@@ -15,7 +15,7 @@ from stylegan_cli.training.loop import MEASURED
 from stylegan_cli.training.losses import path_lengths, r1_penalty
 
 CUDA = torch.device("cuda")
-CFGS = ("stylegan1", "stylegan2")
+CFGS = ("stylegan1", "stylegan2", "stylegan3-t", "stylegan3-r")
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="There is no CUDA device."),
@@ -24,7 +24,7 @@ pytestmark = [
 
 def learning(pictures, cfg, precision, device=CUDA):
     """With everything that a step can have: augmentation, path lengths, several parts."""
-    more = {"pl_weight": 2.0} if cfg == "stylegan2" else {"stable_kimg": "0.008"}
+    more = {"stable_kimg": "0.008"} if cfg == "stylegan1" else {"pl_weight": 2.0}
     return trainer_of(
         pictures, device=device, cfg=cfg, precision=precision, aug="fixed", p=0.6, batch_gpu="4", **more
     )  # fmt: skip

@@ -24,12 +24,12 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2", "stylegan3-r"])
 def test_everything_learns(pictures, cfg):
     trainer = trainer_of(pictures, cfg=cfg, **({"first_res": 4} if cfg == "stylegan1" else {}))
     before = copy.deepcopy(weights(trainer))
     after = weights(steps(trainer, 14))
-    constant = ("noise_const", "w_avg", "g_adam", "d_adam")
+    constant = ("noise_const", "w_avg", "g_adam", "d_adam", "filter", "freqs", "phases", "transform")
     still = [key for key in before if torch.equal(before[key], after[key]) and not any(c in key for c in constant)]
     assert still == []
 
@@ -41,7 +41,9 @@ def test_everything_learns(pictures, cfg):
         {"aug": "ada", "ada_kimg": 0.1, "target": -1.0},
         {"mirror": True},
         {"warmup_kimg": 0.04},
+        {"cfg": "stylegan3-r"},
     ],
+    ids=lambda said: " ".join(map(str, said.values())),
 )
 def test_going_on_is_the_same_as_never_having_stopped(tmp_path, pictures, said):
     straight = steps(trainer_of(pictures, **said), 9)
@@ -79,14 +81,14 @@ def test_what_has_not_grown_yet_does_not_move(pictures):
     assert not torch.equal(before["g.synthesis.layers.3.weight"], after["g.synthesis.layers.3.weight"])
 
 
-@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2", "stylegan3-t"])
 def test_classes(classed, cfg):
     trainer = steps(trainer_of(classed, labelled=True, cfg=cfg), 2)
     assert trainer.state.generator.c_dim == 3
     assert trainer.sums[MEASURED.index("loss_d"), 1] == 8
 
 
-@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2", "stylegan3-r"])
 def test_while_the_discriminator_warms_up_the_generator_rests(pictures, cfg):
     """And its average, which in many files is a network of its own."""
     trainer = trainer_of(pictures, cfg=cfg, warmup_kimg=0.032)
@@ -95,7 +97,7 @@ def test_while_the_discriminator_warms_up_the_generator_rests(pictures, cfg):
 
     def parameters():
         networks = trainer.state.generator, trainer.state.average, trainer.state.discriminator
-        return [[p.detach().clone() for p in network.parameters()] for network in networks]
+        return [[t.detach().clone() for t in network.state_dict().values()] for network in networks]
 
     def moved(before):
         pairs = zip(before, parameters(), strict=True)
@@ -172,6 +174,25 @@ def test_the_average_follows(pictures):
     torch.testing.assert_close(next(slow.state.average.parameters()), (before + newest) / 2)
 
 
+def test_stylegan3_normalises_by_what_its_layers_got(pictures):
+    """By the mean over all parts of the batches that the discriminator learned from; the average does likewise."""
+    trainer = trainer_of(pictures, cfg="stylegan3-t", batch="8", batch_gpu="4", glr="0")
+    state = trainer.state
+    layers = state.generator.synthesis.styled
+    beta = state.generator.config.magnitude_ema_beta
+    assert beta == 0.5 ** (8 / 20_000)
+    seen = []
+    hook = layers[3].register_forward_pre_hook(
+        lambda _layer, inputs: seen.append(inputs[0].square().mean()) if not torch.is_grad_enabled() else None
+    )
+    steps(trainer, 1)
+    hook.remove()
+    assert len(seen) == 2
+    expected = 1 * beta + sum(seen) / 2 * (1 - beta)
+    torch.testing.assert_close(layers[3].magnitude_ema, expected, rtol=1e-6, atol=0)
+    assert state.average.synthesis.styled[3].magnitude_ema == layers[3].magnitude_ema != 1
+
+
 def test_ticks_snapshots_and_the_end(pictures):
     trainer = trainer_of(pictures)
     ticks, snapshots, counted = [], [], []
@@ -244,7 +265,7 @@ def test_a_fixed_probability_stays(pictures):
 
 
 @pytest.mark.parametrize(("precision", "scale"), [("bf16", 1), ("fp16", 2.0**10)])  # no step was left out
-@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2", "stylegan3-t"])
 def test_half_precision_learns_as_float32_does(pictures, cfg, precision, scale):
     # The seed is one whose first pictures small differences hardly change; later steps enlarge all of them.
     half, whole = (trainer_of(pictures, cfg=cfg, precision=name, seed=3) for name in (precision, "fp32"))

@@ -13,7 +13,7 @@ from stylegan_cli.importers import Checkpoint, Network
 from stylegan_cli.training import presets
 from stylegan_cli.training.data import Pictures
 from stylegan_cli.training.networks import Start, sizes_of
-from stylegan_cli.training.options import Options
+from stylegan_cli.training.options import CFGS, Options
 from stylegan_cli.training.state import begin
 
 
@@ -27,17 +27,18 @@ def planned(found, preset="auto", processes=1, **said):
 
 
 @pytest.mark.parametrize("preset", presets.PRESETS)
-@pytest.mark.parametrize("cfg", [None, "stylegan1", "stylegan2"])
+@pytest.mark.parametrize("cfg", [None, *CFGS])
 def test_every_preset_makes_networks(found, preset, cfg):
-    if (preset, cfg) == ("laptop", "stylegan2"):
-        with pytest.raises(UsageError, match="the preset laptop is for stylegan1, not for stylegan2"):
+    if preset == "laptop" and cfg not in (None, "stylegan1"):
+        with pytest.raises(UsageError, match=f"the preset laptop is for stylegan1, not for {cfg}"):
             planned(found, preset, cfg=cfg)
         return
     said = {} if cfg is None else {"cfg": cfg}
     options = planned(found, preset, cbase=256, cmax=8, **said)
-    assert (options.pl_weight == 0) == (options.cfg == "stylegan1")
+    assert (options.pl_weight == 0) == (options.cfg != "stylegan2")
     state = begin(options, Start(), torch.device("cpu"))
-    assert state.generator.family == options.cfg
+    assert state.generator.family == options.family
+    assert (sizes_of(options)["cbase"], sizes_of(options)["cmax"]) == (256, 8)
     assert Options.loads(options.dumps()) == options
 
 
@@ -111,11 +112,46 @@ def test_the_paper_preset_is_that_of_its_paper(found):
     assert presets.values_of("paper", "stylegan1", 1024)["cbase"] == 16384
 
 
+@pytest.mark.parametrize(("pixels", "gamma"), [(256, "2.048"), (512, "8.192"), (1024, "32.77")])
+@pytest.mark.parametrize("cfg", ["stylegan3-t", "stylegan3-r"])
+def test_stylegan3_is_what_nvidias_code_trains(cfg, pixels, gamma):
+    """With batches of 32: `--cfg=stylegan3-t --gpus=8 --batch=32 --gamma=32.8 --mirror=1 --aug=noaug`."""
+    nothing = SimpleNamespace(resolution=pixels, c_dim=0, fingerprint="")
+    options = planned(nothing, "paper", cfg=cfg)
+    assert (options.gamma, options.glr, options.dlr, options.ema_kimg, options.ema_rampup, options.mixing) == (
+        *(gamma, "0.0025", "0.002", 10.0, 0.05, 0.0),
+    )
+    is_r = cfg == "stylegan3-r"
+    assert (options.blur_init_sigma, options.blur_fade_kimg) == ((10, 200) if is_r else (0, 0))
+    maker, judge = options.generator, options.discriminator
+    assert (maker["channel_base"], maker["channel_max"]) == ((65536, 1024) if is_r else (32768, 512))
+    assert (judge["channel_base"], judge["channel_max"]) == (32768, 512)
+    assert (maker["conv_kernel"], maker["use_radial_filters"], maker["mapping_layers"]) == (1 if is_r else 3, is_r, 2)
+    assert maker["magnitude_ema_beta"] == 0.5 ** (32 / 20_000)
+    assert planned(nothing, "auto", cfg=cfg, batch="32").gamma == gamma
+
+
+def test_a_stylegan3_is_gone_on_with_as_what_it_is(found):
+    """T or R; unblurred, because what it draws is no noise any more."""
+    for cfg in ("stylegan3-t", "stylegan3-r"):
+        new = planned(found, cfg=cfg, cbase=128, cmax=8)
+        model = Checkpoint("", Network("stylegan3", new.generator, {}), None)
+        again = presets.plan(found, {}, "paper", ("x", model), 1, CPU)
+        assert (again.cfg, again.blur_init_sigma, again.ema_rampup, again.ada_kimg) == (cfg, 0, None, 100)
+        assert (again.generator, again.discriminator["channel_max"]) == (new.generator, 8)
+        other = "stylegan3-r" if cfg == "stylegan3-t" else "stylegan3-t"
+        with pytest.raises(UsageError, match=f"--resume x is a {cfg}, which {other} cannot start from"):
+            presets.plan(found, {"cfg": other}, "auto", ("x", model), 1, CPU)
+    larger = SimpleNamespace(resolution=32, c_dim=0, fingerprint="")
+    with pytest.raises(UsageError, match=r"--resume x makes 16 pixels, .* cannot make 32; use --resolution 16"):
+        presets.plan(larger, {}, "auto", ("x", model), 1, CPU)
+
+
 USUAL = {
     "seed": 0, "ema_rampup": 0.05, "mixing": 0.9, "pl_weight": 0.0, "first_res": 8, "stable_kimg": "600",
     "fade_kimg": "600", "mirror": False, "aug": "none", "p": 0.0, "augpipe": "bgc", "target": 0.6, "ada_kimg": 500.0,
-    "freezed": 0, "warmup_kimg": 0.0, "precision": "fp32", "cmax": 512, "map_depth": 8, "latent": 512, "mbstd_group": 4,
-    "kimg": 25000.0, "tick": 4.0,
+    "freezed": 0, "warmup_kimg": 0.0, "blur_init_sigma": 0.0, "blur_fade_kimg": 0.0, "precision": "fp32",
+    "cmax": 512, "map_depth": 8, "latent": 512, "mbstd_group": 4, "kimg": 25000.0, "tick": 4.0,
 }  # fmt: skip
 PAPER = {"cbase": 16384, "gamma": "10", "ema_kimg": 10.0, "ema_rampup": None, "mirror": True}
 GROWN = "0.001,128:0.0015,256:0.002,512:0.003"
@@ -164,6 +200,7 @@ def test_a_model_that_was_still_growing_goes_on_from_there(found, lod, pixels):
         ({"aug": "fixed", "target": 0.5}, "--target is for --aug ada, but this is fixed"),
         ({"aug": "ada", "p": 0.5}, "--p is for --aug fixed, but this is ada"),
         ({"cfg": "stylegan2", "first_res": 8}, "--first-res is for --cfg stylegan1"),
+        ({"cfg": "stylegan3-t", "fade_kimg": "8"}, "--fade-kimg is for --cfg stylegan1, but this is stylegan3-t"),
     ],
 )
 def test_nothing_is_said_in_vain(found, said, sentence):
@@ -171,7 +208,7 @@ def test_nothing_is_said_in_vain(found, said, sentence):
         planned(found, **said)
 
 
-@pytest.mark.parametrize("cfg", ["stylegan1", "stylegan2"])
+@pytest.mark.parametrize("cfg", CFGS)
 def test_the_minibatch_deviation_can_be_left_out(found, cfg):
     options = planned(found, cfg=cfg, cbase=128, cmax=8, mbstd_group=0)
     scores = begin(options, Start(), torch.device("cpu")).discriminator(torch.zeros(3, 3, 16, 16))
@@ -194,6 +231,7 @@ def test_auto_leaves_some_gpus_a_single_picture(found):
 
 
 def test_float16_clamps_stylegan2(found):
+    assert planned(found, precision="fp16", cfg="stylegan3-t").discriminator["conv_clamp"] == 256
     for network in ("generator", "discriminator"):
         assert getattr(planned(found, precision="fp16"), network)["conv_clamp"] == 256
         assert getattr(planned(found, precision="bf16"), network)["conv_clamp"] is None

@@ -210,6 +210,24 @@ def test_the_discriminator_sees_nothing_but_what_is_augmented(p):
         assert torch.equal(images, reals) == (p == 0)
 
 
+@pytest.mark.parametrize(("kimg", "sigma"), [(0, 2.0), (5, 1.0), (9, 0.2), (10, 0), (11, 0)])
+def test_the_discriminator_sees_more_and_more(kimg, sigma):
+    """In all four places, too: less and less blurred, and in the end all that there is."""
+    reals = torch.zeros(4, 3, PIXELS, PIXELS)
+    reals[:, :, 8, 8] = 1
+    said = {"blur_init_sigma": 2.0, "blur_fade_kimg": 10.0, "glr": "0", "dlr": "0"}
+    trainer = trainer_of(reals, progress=Progress(step=0, nimg=kimg * 1000), **said)
+    trainer.step()
+    assert len(trainer.state.discriminator.seen) == 4
+    distance = torch.arange(PIXELS) - 8
+    tap = torch.exp2(-((distance / max(sigma, 0.3)) ** 2)) * (distance.abs() <= int(3 * sigma))
+    expected = torch.outer(tap, tap) / tap.sum() ** 2
+    for images in trainer.state.discriminator.seen[2:]:
+        torch.testing.assert_close(images[0, 0], expected, atol=1e-6, rtol=0)
+    for images in trainer.state.discriminator.seen[:2]:  # of one colour: only their edges are blurred, into nothing
+        assert bool((images == images[0, 0, 8, 8]).all()) == (sigma < 1)
+
+
 def growing(reals, kimg, **said):
     """A trainer after so many kimg of growing from 4 to 16 pixels, a kimg each and as much to fade it in."""
     growth = {"cfg": "stylegan1", "first_res": 4, "stable_kimg": "1", "fade_kimg": "1"}

@@ -9,7 +9,7 @@ from tiny_generator import make_tiny
 
 from stylegan_cli.training import augment, encoder, snapshots
 
-CFGS = ("stylegan1", "stylegan2")
+CFGS = {"stylegan1": 5, "stylegan2": 5, "stylegan3-r": 1}  # and steps in which everything happens once
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def values(monkeypatch):
 
 def trainer(pictures, cfg, **more):
     """With everything that a step can have: augmentation, path lengths, R1, growing or a frozen layer."""
-    own = {"pl_weight": 2.0, "freezed": 1} if cfg == "stylegan2" else {"stable_kimg": "0.008"}
+    own = {"stable_kimg": "0.008"} if cfg == "stylegan1" else {"pl_weight": 2.0, "freezed": 1}
     said = {"cfg": cfg, "aug": "fixed", "p": 0.6, "batch_gpu": "4"}
     return trainer_of(pictures, device=META, **own | said | more)
 
@@ -30,8 +30,8 @@ def trainer(pictures, cfg, **more):
 def test_steps(pictures, cfg, precision):
     one = trainer(pictures, cfg, precision=precision)
     with Apart():
-        steps(one, 5)
-    assert one.state.progress.nimg == 40
+        steps(one, CFGS[cfg])
+    assert one.state.progress.nimg == 8 * CFGS[cfg]
     assert {moment.device for adam in (one.state.g_adam, one.state.d_adam) for moment in moments(adam)} == {META}
 
 

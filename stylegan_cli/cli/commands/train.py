@@ -29,7 +29,9 @@ def _open(help: str, panel: str, **limits: Any) -> Any:
 class Choices:
     """What a preset fills in if the user leaves it out."""
 
-    cfg: Annotated[str | None, _open("stylegan1 (AdaIN, grows) or stylegan2.", _NETWORKS)] = None
+    cfg: Annotated[str | None, _open("stylegan1 (AdaIN, grows), stylegan2, stylegan3-t or stylegan3-r.", _NETWORKS)] = (
+        None
+    )
     cbase: Annotated[
         int | None, _open("Capacity: CBASE / r feature maps at r pixels, at most --cmax.", _NETWORKS, min=16)
     ] = None
@@ -46,7 +48,7 @@ class Choices:
     glr: Annotated[str | None, _open("The generator's learning rate.", _LEARNING)] = None
     dlr: Annotated[str | None, _open("The discriminator's learning rate.", _LEARNING)] = None
     gamma: Annotated[str | None, _open("Weight of the R1 penalty.", _LEARNING)] = None
-    pl_weight: Annotated[float | None, _open("Weight of path lengths; 0 for stylegan1.", _LEARNING, min=0)] = None
+    pl_weight: Annotated[float | None, _open("Weight of path lengths (stylegan2).", _LEARNING, min=0)] = None
     mixing: Annotated[float | None, _open("Probability of style mixing.", _LEARNING, min=0, max=1)] = None
     ema_kimg: Annotated[float | None, _open("Half-life of the running average.", _LEARNING, min=0)] = None
     first_res: Annotated[int | None, _open("Pixels at the start.", _GROWING, min=4)] = None
@@ -121,8 +123,8 @@ def train(
         str | None,
         typer.Option(
             metavar="MODEL|RUN",
-            help="Start from a StyleGAN or StyleGAN2: a model, or a run's folder. In there, the newest and the best "
-            "model also have their discriminator. With another --resolution, some layers are new, or left out.",
+            help="Start from a StyleGAN 1, 2 or 3: a model, or a run's folder. In there, the newest and the best model "
+            "also have their discriminator. With another --resolution, some layers are new, or left out (not in 3).",
             show_default=False,
         ),
     ] = None,
@@ -160,7 +162,7 @@ def train(
         bool, typer.Option("--dry-run", "-n", help="Print the run's options, and exit without training.")
     ] = False,
 ) -> None:
-    """Train a StyleGAN or StyleGAN2 on your pictures.
+    """Train a StyleGAN, StyleGAN2 or StyleGAN3 on your pictures.
 
     The folder holds the current model (network-snapshot.safetensors, for any --model), the best one so far by the first
     of --metrics (network-best.safetensors), pictures, a log, a report.html, a film, and checkpoints; also events for
