@@ -149,7 +149,7 @@ class Trial:
     """Moves the `layers` of `people` `[n, w_dim]` and has them scored."""
 
     studio: Studio
-    score: Score | None
+    score: Score
     people: Tensor
     layers: Sequence[int]
     units: Mapping[str, float]
@@ -162,12 +162,9 @@ class Trial:
 
     def measure(self, step: Tensor) -> Moved:
         """What the movement `step` `[w_dim]` changes."""
-        if self.score is None:
-            return Moved({}, {})
         return discovery.measure(self._look, self.people, self.here, step, self.units)
 
     def _look(self, w: Tensor, by: Tensor) -> Mapping[str, float]:
-        assert self.score is not None
         ws = w.repeat(self.studio.generator.num_ws, 1)
         ws[list(self.layers)] += by
         seen = self.score(render(self.studio.generator, Face(ws), CELL))
@@ -190,7 +187,8 @@ class Search:
     @property
     def faces(self) -> int:
         """How many faces are drawn and scored to measure."""
-        return len(self.walkers) * (1 + 2 * len(self.targets) * (self.rounds + 1))
+        corrected = sum(bool(set(self.kept) - {target}) for target in self.targets)
+        return len(self.walkers) * (1 + 2 * (len(self.targets) + corrected * self.rounds))
 
 
 def find(studio: Studio, search: Search, sample: Sample, score: Score | None) -> list[Direction]:
@@ -200,21 +198,25 @@ def find(studio: Studio, search: Search, sample: Sample, score: Score | None) ->
     scores = scored(sample if is_learned_from else sample.first(ENOUGH), score)
     learned = {**scores, **sample.labels}
     fitted = discovery.fit(sample.w, {name: learned[name] for name in (*search.targets, *search.kept)})
-    walkers = of_seeds(studio, search.walkers if score else ()).w
+    if score is None:
+        return [_found(studio, fitted, target, search, lambda _step: Moved({}, {})) for target in search.targets]
+    walkers = of_seeds(studio, search.walkers).w
     with progress("measuring", search.faces) as advance:
         trial = Trial(studio, score, walkers, search.layers, units(scores), advance)
-        return [_found(fitted, target, search, trial) for target in search.targets]
+        return [_found(studio, fitted, target, search, trial.measure) for target in search.targets]
 
 
-def _found(fitted: discovery.Fit, target: str, search: Search, trial: Trial) -> Direction:
-    """The direction of a target, corrected by what a trial of it shows."""
+def _found(
+    studio: Studio, fitted: discovery.Fit, target: str, search: Search, measured: Callable[[Tensor], Moved]
+) -> Direction:
+    """The direction of a target, corrected by what is measured of its effect."""
     kept = [name for name in search.kept if name != target]
-    vector, moved = discovery.refine(fitted, target, kept, search.amount, search.rounds, trial.measure)
+    vector, moved = discovery.refine(fitted, target, kept, search.amount, search.rounds, measured)
     quality = {"accuracy": fitted.accuracy[target], "R squared": fitted.explained[target]}
     changes = {"amount": search.amount, "ahead": moved.ahead, "behind": moved.behind}
     return Direction(
         target,
-        vector.expand(trial.studio.generator.num_ws, -1),
+        vector.expand(studio.generator.num_ws, -1),
         title=SCORES[target].title if target in SCORES else "found from examples",
         response=fitted.responses[target].float(),
         found={"kept": kept},

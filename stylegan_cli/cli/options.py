@@ -206,7 +206,7 @@ def _unwrapped(paragraph: str) -> str:
 
 
 def _check_finite(values: Mapping[str, Any]) -> None:
-    """Ranges let not-a-number through; options without a range also let infinity through."""
+    """Options without a range let not-a-number through, and those without an upper limit infinity."""
     for name, value in values.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(f"--{name.replace('_', '-')} is {value}; use a finite number")

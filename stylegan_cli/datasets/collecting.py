@@ -51,7 +51,7 @@ def collect(
             for file in files:
                 writer.add(file, None if classes is None else _class(source, classes, name))
             taken += 1
-        on_picture(looked_at)
+        on_picture(taken if settings.limit else looked_at)
         if taken == settings.limit:
             break
     if not taken:

@@ -23,7 +23,6 @@ from PIL import Image
 
 from stylegan_cli.datasets.layout import LABELS, check_finished
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
-from stylegan_cli.files import is_leftover
 from stylegan_cli.media.decoding import MAX_BYTES, UnusableError, decode, size_of, too_large
 from stylegan_cli.pillow import BROKEN_PICTURE, PICTURES, UNREAD, in_words
 
@@ -93,7 +92,7 @@ class Source(ABC):
 
 class FolderSource(Source):
     """Pictures in a folder. Follows symbolic links, but enters every folder only once, so that loops end. Data sets
-    that are still being written are left out."""
+    that are still being written are hidden, and so left out."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -104,7 +103,7 @@ class FolderSource(Source):
                 folders.clear()
                 continue
             seen.add(identity)
-            folders[:] = sorted(name for name in folders if not is_leftover(name))
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in filter(_is_picture, files):
                 below = (here / name).relative_to(path).as_posix()
                 self._take(below, self.problem(below))
@@ -340,10 +339,10 @@ def _check(source: Source) -> None:
 
 
 def _is_picture(name: str) -> bool:
-    """Whether a file's ending is a picture's, readable or not; hidden files do not count (macOS adds one per
-    picture)."""
-    base = PurePosixPath(name).name
-    return base.lower().endswith(PICTURES + UNREAD) and not base.startswith(".")
+    """Whether a file's ending is a picture's, readable or not; hidden files and those in hidden folders do not count
+    (macOS adds one per picture, others keep thumbnails)."""
+    is_hidden = any(part.startswith(".") and part != ".." for part in PurePosixPath(name).parts)
+    return name.lower().endswith(PICTURES + UNREAD) and not is_hidden
 
 
 def _identity(folder: Path) -> object:

@@ -77,7 +77,11 @@ def folded(name: str) -> str:
 def namesake(missing: Path) -> str:
     """For errors about a file that does not exist: the one beside it that many systems take for the same."""
     try:
-        found = [path.name for path in missing.parent.iterdir() if folded(path.name) == folded(missing.name)]
+        found = [
+            path.name
+            for path in missing.parent.iterdir()
+            if folded(path.name) == folded(missing.name) and path.name != missing.name
+        ]
     except OSError:
         return ""
     return f"; there is {found[0]!r}, but capital letters and the encoding of accents count" if found else ""

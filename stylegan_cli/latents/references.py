@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, islice, takewhile, zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 import torch
@@ -79,10 +79,13 @@ def _listed(text: str) -> Iterator[str]:
     parts = [part.strip() for part in (text[:end], *text[end:].split(",")) if part.strip()]
     if not parts:
         raise UsageError(f"{text!r} contains no people; give seeds, latents, pictures or names, like 3,5-9,jon")
-    if end and re.fullmatch(NUMBERS, number[: end - len(name) - 1]):
-        more = len(list(takewhile(re.compile(NUMBERS).fullmatch, parts[1:])))
-        parts[1 : 1 + more] = [f"{name}#{part}" for part in parts[1 : 1 + more]]
+    file = ""  # whose numbers follow
     for part in parts:
+        if file and re.fullmatch(NUMBERS, part):
+            part = f"{file}#{part}"
+        else:
+            name, number = numbered(part)
+            file = name if is_file(name) and re.fullmatch(NUMBERS, number) else ""
         if (match := re.fullmatch(r"(.*#)?(\d+-\d+)", part)) and not is_file(part):
             yield from (f"{match[1] or ''}{number}" for number in parse_seeds(match[2])[0])
         else:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -273,6 +274,24 @@ def test_scores_that_only_measure_are_of_enough_people(found, sampled, monkeypat
     for words in (("--scores", "own.npy"), ("--scores", "own.npy", "--keep", "red"), ("--scorer", "red")):
         found(*words, "--data", "faces", "--out", "x.npz", "--force")
     assert seen == [50, 200, 200]
+
+
+@pytest.mark.parametrize("kept", [(), ("--keep", "red"), ("--keep", "red,light")])
+def test_it_is_known_how_much_there_is_to_measure(found, monkeypatch, kept):
+    bars = {}
+
+    @contextmanager
+    def counting(what, total, *_):
+        bars[what] = [total, 0]
+
+        def advance(*_):
+            bars[what][1] += 1
+
+        yield advance
+
+    monkeypatch.setattr(finding, "progress", counting)
+    found("--scorer", "red,light", *kept, "--rounds", 2, "--out", "both")
+    assert bars["measuring"][0] == bars["measuring"][1] > 0
 
 
 def test_a_direction_that_hides_the_models_own_is_told(here, monkeypatch, capsys):

@@ -343,6 +343,7 @@ EARLY = [
     ("blend-parents me.png 1 -n 2 --out faces", "child-2.npz exists"),
     ("blend-parents me.png 1 --out faces --format webp", "family.webp exists"),
     ("directions show age.npz --on me.png --out x.bmp", "unknown format 'bmp'"),
+    ("directions show age.npz --on me.png --format bmp", "unknown format 'bmp'"),
     ("directions discover --samples 1000 --on me.png", "sefa samples no people; leave out --samples"),
     ("directions discover --count 99 --on me.png", "--count 99: there are at most"),
     ("mix --coarse me.png --fine 1 --out faces", "mix.png exists"),

@@ -32,10 +32,10 @@ def ignore(*_):
     """For what is not looked at."""
 
 
-def run(folder, out, classes=None, on_skip=ignore, size=8, **settings):
+def run(folder, out, classes=None, on_skip=ignore, on_picture=ignore, size=8, **settings):
     with open_source(folder) as source, writing_pictures(out, settings.get("format", "png")) as writer:
         frame = Framing(size, size, "none")
-        collect(source, classes, Settings(frame, **settings), writer, on_skip, ignore)
+        collect(source, classes, Settings(frame, **settings), writer, on_skip, on_picture)
 
 
 def shades(path):
@@ -66,8 +66,10 @@ def test_labels_follow_their_pictures(tmp_path):
 def test_limit_counts_pictures_that_were_taken(tmp_path):
     folder = photos(tmp_path / "photos", 20)
     (folder / "0000.png").write_bytes(b"broken")
-    run(folder, tmp_path / "out", limit=2)
+    told = []
+    run(folder, tmp_path / "out", limit=2, on_picture=told.append)
     assert shades(tmp_path / "out")[0] == [(0, 1), (0, 2)]
+    assert told == [0, 1, 2]
 
 
 @pytest.mark.parametrize("name", ["out", "out.zip"])

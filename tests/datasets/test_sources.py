@@ -45,7 +45,8 @@ def labels(path, mode="auto"):
 
 
 def test_pictures_by_their_endings_in_order(place):
-    fill(place, {"b.JPG": "b", "sub/a.png": "a", "c.webp": "c", "notes.txt": "", "._b.JPG": "", "sub/.x.png": ""})
+    hidden = {"._b.JPG": "", "sub/.x.png": "", ".thumbs/b.png": "", "sub/.trash/old/a.png": ""}
+    fill(place, {"b.JPG": "b", "sub/a.png": "a", "c.webp": "c", "notes.txt": "", **hidden})
     with open_source(place) as source:
         assert source.names == ["b.JPG", "c.webp", "sub/a.png"]
         assert [source.read(name) for name in source.names] == [b"b", b"c", b"a"]

@@ -484,6 +484,13 @@ def test_lists_of_people(here):
     assert references.split("a,b.jpg#1-2") == ["a,b.jpg#1", "a,b.jpg#2"]
     assert references.split("a.jpg#1,5-6,jon") == ["a.jpg#1", "5", "6", "jon"]
     assert references.split("a.jpg#1-2,a.jpg#4") == ["a.jpg#1", "a.jpg#2", "a.jpg#4"]
+    (here / "b.jpg").touch()
+    (here / "c.jpg").touch()
+    assert references.split("b.jpg#1-2,4") == ["b.jpg#1", "b.jpg#2", "b.jpg#4"]
+    assert references.split("jon,b.jpg#1 ,3,c.jpg#2,4-5,arya,7") == [
+        *("jon", "b.jpg#1", "b.jpg#3", "c.jpg#2", "c.jpg#4", "c.jpg#5", "arya", "7"),
+    ]
+    assert references.split("b.jpg,3") == ["b.jpg", "3"]
     (here / "take#1-2").touch()
     assert references.split("take#1-2") == ["take#1-2"]
     assert references.split("a,b.npy") == ["a,b.npy"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.filming import FilmOutput, Rate, film_ending, save_film, tell_of_noise
+from stylegan_cli.cli.filming import FILM_LENGTH, FilmOutput, Rate, film_ending, save_film, tell_of_noise
 from stylegan_cli.cli.options import Generation, NoiseMode, check_unused, check_word, command, parse_numbers
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import MAX_SEED
@@ -72,7 +72,7 @@ def interpolate(
         typer.Option(
             "--frames", "--w-frames", min=1, max=100_000, help="Frames from one person to the next; of a circle, all."
         ),
-    ] = 60,
+    ] = FILM_LENGTH,
     fps: Rate = None,
     method: Annotated[
         str,
