@@ -15,6 +15,7 @@ from stylegan_cli.cli.commands.blend_parents import blend_parents
 from stylegan_cli.cli.commands.dataset import dataset
 from stylegan_cli.cli.commands.doctor import doctor
 from stylegan_cli.cli.commands.edit import edit
+from stylegan_cli.cli.commands.explore import explore
 from stylegan_cli.cli.commands.interpolate import interpolate
 from stylegan_cli.cli.commands.metrics import metrics
 from stylegan_cli.cli.commands.mix import mix
@@ -59,7 +60,7 @@ app = typer.Typer(
 SETTINGS = {function: {"allow_extra_args": True} for function in (mix, blend_parents)}
 MODELS = "Models and training"
 PANELS = {
-    "Pictures of people": (sample, mix, noise, interpolate, blend_parents, edit, apply, replay, show),
+    "Pictures of people": (sample, mix, noise, interpolate, blend_parents, edit, apply, explore, replay, show),
     "Photos": (align, project, paste),
     MODELS: (dataset, train, metrics, train_encoder),
     "This machine": (doctor, bench),

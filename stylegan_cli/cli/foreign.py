@@ -11,7 +11,7 @@ from stylegan_cli.errors import UsageError
 # Our name, and theirs for it.
 VERBS = {
     "sample": "generate generate-image generate-images gen-image gen-images run-generator",
-    "sample --grid --show": "visualizer",
+    "explore": "visualizer visualize gui ui web app",
     "mix": "style-mixing stylemix mixing",
     "interpolate": "gen-video generate-video video lerp random-video morph",
     "interpolate 1 2 --method circle": "circular-video",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +10,9 @@ import typer
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import fetch, is_silent
 from stylegan_cli.cli.edits import (
+    ATTRIBUTES,
     Amounts,
+    Attributes,
     check_paste,
     check_visible,
     open_edits,
@@ -30,49 +32,7 @@ if TYPE_CHECKING:
     from stylegan_cli.latents.people import Person
     from stylegan_cli.operations.editing import Edit
 
-ATTRIBUTES, WAY = "Attributes", "Strips and films"
-
-
-def _attribute(help: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(
-        metavar="AMOUNT", help=help, show_default=False, rich_help_panel=ATTRIBUTES
-    )
-    return option
-
-
-@dataclass(frozen=True)
-class Attributes:
-    """The directions that come with `ffhq`. Amounts are lengths in W: 3 is a lot; `-4..4` is a range, `60y` a score."""
-
-    age: Annotated[str | None, _attribute("Positive is older, negative younger. 3 is a lot; 60y means years.")] = None
-    gender: Annotated[str | None, _attribute("Positive is more masculine, negative more feminine.")] = None
-    smile: Annotated[str | None, _attribute("Positive is a bigger smile, negative more serious.")] = None
-    yaw: Annotated[
-        str | None,
-        _attribute(
-            "Positive turns the head to the picture's right, negative to its left. 3 is a lot; 0deg faces the camera."
-        ),
-    ] = None
-    pitch: Annotated[
-        str | None, _attribute("Positive raises the head, negative lowers it. 3 is a lot; 0deg is level.")
-    ] = None
-    mouth_open: Annotated[str | None, _attribute("Positive opens the mouth, negative closes it.")] = None
-    eyes: Annotated[str | None, _attribute("Positive widens the eyes, negative narrows them.")] = None
-    jaw: Annotated[str | None, _attribute("Positive makes a wide, heavy face, negative a narrow one.")] = None
-    hair: Annotated[str | None, _attribute("Positive is lighter hair, negative darker; 80% is light blond.")] = None
-    hair_length: Annotated[str | None, _attribute("Positive is longer hair, negative shorter.")] = None
-    hairline: Annotated[str | None, _attribute("Positive is a higher hairline, negative a fringe.")] = None
-    beard: Annotated[str | None, _attribute("Positive is a beard, negative a clean shave.")] = None
-    lips: Annotated[str | None, _attribute("Positive is redder lips, negative paler.")] = None
-    glasses: Annotated[str | None, _attribute("Positive adds glasses, negative removes them.")] = None
-    light: Annotated[
-        str | None, _attribute("Positive lights from the picture's left, negative from its right; 0% is even.")
-    ] = None
-
-    def amounts(self) -> list[tuple[str, Amounts]]:
-        """Directions, and how far to go along them."""
-        values = {field.name.replace("_", "-"): getattr(self, field.name) for field in fields(self)}
-        return [(name, parse_amounts(name, text)) for name, text in values.items() if text is not None]
+WAY = "Strips and films"
 
 
 @dataclass(frozen=True)

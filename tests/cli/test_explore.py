@@ -1,0 +1,281 @@
+"""`stylegan explore`: what its page is told, that the commands it shows draw the same, and who may ask."""
+
+import base64
+import io
+import json
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import torch
+from looking import pixels, ws_of
+from PIL import Image
+from small_families import make
+
+from stylegan_cli import modelfile, store
+from stylegan_cli.cli.commands import explore as command
+from stylegan_cli.cli.explorer import server as serving
+from stylegan_cli.cli.explorer.desk import Desk
+from stylegan_cli.cli.explorer.server import MOST, Server
+from stylegan_cli.cli.options import Generation, PictureOutput
+from stylegan_cli.cli.studio import Studio
+from stylegan_cli.latents import directions
+from stylegan_cli.latents.directions import Direction
+from stylegan_cli.latents.people import from_seed
+
+HALF = {"coarse": 0.5, "middle": 0.5, "fine": 0.5}
+LENGTHS = {"age": 0.5, "odd": 2.0}
+
+
+def wish(person="1", other="", psi=0.7, shares=HALF, **amounts):
+    return {"person": person, "other": other, "psi": psi, "shares": shares, "amounts": amounts}
+
+
+class Page:
+    """Asks a server as its page does."""
+
+    def __init__(self, url):
+        self.host, self.path = urlsplit(url).netloc, urlsplit(url).path
+
+    def ask(self, what="", question=None, host=None, path=None):
+        """The status and the answer."""
+        connection = HTTPConnection(self.host, timeout=60)
+        content = json.dumps(question) if isinstance(question, dict) else question
+        method = "GET" if question is None else "POST"
+        connection.request(method, (path or self.path) + what, content, {"Host": host or self.host})
+        answer = connection.getresponse()
+        found = answer.read()
+        is_plain = answer.getheader("Content-Type") == "application/json"
+        return answer.status, json.loads(found) if is_plain else found.decode()
+
+    def face(self, **more):
+        status, found = self.ask("face", wish(**more))
+        assert status == 200, found
+        image = Image.open(io.BytesIO(base64.b64decode(found["picture"])))
+        return np.asarray(image).astype(float), found
+
+    def save(self, **more):
+        status, found = self.ask("save", wish(**more))
+        assert status == 200, found
+        return found["path"]
+
+
+@pytest.fixture
+def own(tiny_model, here, monkeypatch):
+    """The directions of the tiny model, among the user's own."""
+    monkeypatch.setenv("STYLEGAN_DATA", str(here / "data"))
+    tiny, vectors = store.load(str(tiny_model)), {}
+    for i, (name, length) in enumerate(LENGTHS.items()):
+        vector = torch.randn(tiny.w_dim, generator=torch.Generator().manual_seed(i))
+        vectors[name] = length * vector / vector.norm()
+        direction = Direction(name, vectors[name].expand(tiny.num_ws, -1), title=f"how {name}")
+        directions.write(store.source(str(tiny_model)).own_directions / f"{name}.npz", direction, tiny.origin)
+    return vectors
+
+
+@contextmanager
+def opened(model, known=None, **more):
+    """The page of a server in this process, where those who are `known` were found before."""
+    studio = Studio(Generation(model=str(model), device="cpu", precision="fp32", **more), PictureOutput(out=Path()))
+    with Server(Desk(studio, Path(), known or {}), 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Page(server.url)
+        server.shutdown()
+
+
+@pytest.fixture
+def page(tiny_model, own):
+    with opened(tiny_model) as found:
+        yield found
+
+
+@pytest.fixture
+def same(stylegan):
+    """Whether the command that the page shows, typed in, draws what it saves."""
+
+    def check(page, *more, **wanted):
+        saved, shown = page.save(**wanted), page.face(**wanted)[1]["command"]
+        for line in shown.split(" && "):
+            words = shlex.split(line)
+            assert words[0] == "stylegan"
+            result = stylegan(*words[1:], "--device", "cpu", "--precision", "fp32")
+            assert result.exit_code == 0, result.stderr
+        made = Path(result.stdout.splitlines()[0])
+        assert np.array_equal(pixels(made), pixels(saved)), shown
+        for path in (made, Path(saved), *Path().glob("child*")):
+            path.unlink(missing_ok=True)
+        return shown
+
+    return check
+
+
+def test_the_page_knows_the_model(page):
+    status, text = page.ask()
+    assert status == 200 and "<title>stylegan explore</title>" in text and "http" not in text
+    assert page.ask("about") == (
+        200,
+        {
+            "model": "tiny",
+            "people": [],
+            "psi": 0.7,
+            "directions": [
+                {"name": "age", "title": "how age", "reach": 10},
+                {"name": "odd", "title": "how odd", "reach": 2.5},
+            ],
+        },
+    )
+
+
+def test_every_id_that_the_page_uses_is_there(page):
+    _, text = page.ask()
+    there = set(re.findall(r' id="(\w+)"', text))
+    used = set(re.findall(r'at\("(\w+)"\)', text)) | set(re.findall(r'slider\("(\w+)"', text))
+    assert used and used <= there
+
+
+def test_faces_are_as_asked_for(page, own, tiny_model):
+    plain, found = page.face()
+    assert plain.shape == (128, 128, 3)
+    assert found["command"] == f"stylegan sample 1 --model {tiny_model}"
+    assert found["drift"] > 0
+    moved, found = page.face(age=3)
+    assert np.abs(moved - plain).mean() > 1
+    assert found["command"] == f"stylegan edit 1 --age 3 --model {tiny_model}"
+    ws = [ws_of(page.save(**wanted)) for wanted in ({}, {"age": 3, "odd": -1})]
+    assert torch.allclose(ws[1] - ws[0], 3 * own["age"] - own["odd"], atol=1e-5)
+
+
+def test_the_commands_draw_the_same(page, same, stylegan, tiny_model):
+    stylegan("sample", 5, "--save-latents", "--model", tiny_model, "--out", "five.png")
+    shares = {"coarse": 1, "middle": 0.25, "fine": 0}
+    assert " --psi 0.5 " in same(page, psi=0.5)
+    same(page, person="2", age=-1.5, odd=0.75)
+    assert "psi" not in same(page, person="five.npz", psi=0.5)
+    same(page, person="five.png", other="2", shares=shares, psi=0.4)
+    assert " && stylegan edit child.png" in same(page, person="1", other="five.npz", shares=shares, age=2)
+
+
+def test_seeds_follow_psi_and_people_who_are_known_do_not(tiny_model, own, tiny):
+    someone = from_seed(tiny, 9, 1.0)
+    with opened(tiny_model, {"me.jpg": someone, "3": from_seed(tiny, 3, 1.0)}) as page:
+        assert page.ask("about")[1]["people"] == ["me.jpg", "3"]
+        known = [page.face(person="me.jpg", psi=psi)[0] for psi in (0, 1)]
+        assert np.array_equal(*known)
+        seeds = [page.face(person="3", psi=psi)[0] for psi in (0, 1)]
+        assert np.abs(seeds[0] - seeds[1]).mean() > 1
+
+
+def test_classes_and_cutoffs_are_part_of_the_command(here, same):
+    modelfile.save(make("stylegan2", c_dim=3), here / "classes.safetensors", {})
+    with opened("classes.safetensors", class_index=2, cutoff=4) as page:
+        assert page.ask("about")[1]["directions"] == []
+        shown = same(page, psi=0.3)
+    assert shown == "stylegan sample 1 --psi 0.3 --cutoff 4 --model classes.safetensors --class 2"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ({"person": "nobody"}, "unknown person 'nobody'"),
+        ({"person": " "}, "name a person: a seed"),
+        ({"person": "1", "other": "me.jpg"}, "me.jpg is a photo, and finding a face takes minutes; begin with it: "),
+        ({"smile": 1}, "there is no direction 'smile'; reload the page"),
+        ({"psi": float("nan")}, "psi is a number from -2 to 2"),
+        ({"age": float("inf")}, "amounts are numbers"),
+        ({"age": "much"}, "the page asked for something that is not known here; reload it"),
+        ({"shares": {"coarse": 0.5}}, "the page asked for something that is not known here; reload it"),
+        ({"shares": HALF | {"fine": 1.5}}, "shares are numbers from 0 to 1"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(page, here, wanted, sentence):
+    Image.new("RGB", (8, 8)).save("me.jpg")
+    for what in ("face", "save"):
+        status, found = page.ask(what, wish(**wanted))
+        assert (status, sentence in found["error"]) == (400, True), found
+    assert page.face()[1]["drift"] > 0  # and it goes on
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[" * 90_000, b'{"a": "' + b"x" * MOST + b'"}', b"\xff"])
+def test_what_no_page_asks_is_refused(page, content):
+    status, _ = page.ask("face", content)
+    assert status in (400, 404)
+    assert page.ask("nothing", wish())[0] == page.ask("nothing")[0] == 404
+    assert page.ask("about")[0] == 200
+
+
+def test_only_the_page_is_answered(page):
+    """Another site in the same browser knows the port at best; or it gives this machine a name of its own."""
+    port = page.host.rpartition(":")[2]
+    assert page.ask("about", host=f"localhost:{port}")[0] == 200
+    assert page.ask("about", host=f"evil.example:{port}")[0] == 404
+    for path in ("/", "/x/", page.path[:-2] + "/", page.path[:-1]):
+        assert page.ask("about", path=path)[0] == 404
+        assert page.ask("save", wish(), path=path)[0] == 404
+    assert not Path("explored.png").exists()
+
+
+def test_only_this_machine_is_answered(page):
+    with socket.socket() as other, pytest.raises(OSError):
+        other.bind(("127.0.0.1", int(page.host.rpartition(":")[2])))
+    assert serving.HERE == "127.0.0.1"
+
+
+def test_a_mistake_of_ours_is_told_and_the_page_goes_on(page, monkeypatch, capfd):
+    monkeypatch.setattr(Desk, "face", lambda *_: 1 / 0)
+    with pytest.raises(HTTPException):
+        page.ask("face", wish())
+    assert "an unexpected error occurred (ZeroDivisionError" in " ".join(capfd.readouterr().err.split())
+    assert page.ask("about")[0] == 200
+
+
+def test_a_port_that_is_taken(page, stylegan, tiny_model):
+    port = page.host.rpartition(":")[2]
+    result = stylegan("explore", 1, "--port", port, "--no-browser", "--model", tiny_model)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"--port {port} is used by another program; choose another, or leave it out" in result.stderr
+
+
+def test_people_who_are_not_there_open_no_page(stylegan, tiny_model):
+    result = stylegan("explore", "nobody", "--no-browser", "--model", tiny_model)
+    assert (result.exit_code, result.stdout) == (2, "")
+    result = stylegan("explore", "--out", "faces.png", "--no-browser", "--model", tiny_model)
+    assert (result.exit_code, "faces are saved in a folder" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("system", "display", "opens"), [("linux", "", False), ("linux", ":0", True), ("darwin", "", 1)]
+)
+def test_no_browser_is_opened_inside_a_terminal(monkeypatch, system, display, opens):
+    seen = []
+    monkeypatch.setattr("webbrowser.open", seen.append)
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", display)
+    command._open("http://127.0.0.1:1/x/")
+    assert bool(seen) == bool(opens)
+
+
+def test_from_the_command_to_a_saved_face(here, ffhq):
+    """In a process, until Ctrl-C."""
+    words = [sys.executable, "-m", "stylegan_cli", "explore", "dany", "jon", "--no-browser", "-o", "mine"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        page = Page(process.stdout.readline().strip())
+        assert page.ask("about")[1]["people"][:2] == ["dany", "jon"]
+        image, found = page.face(person="dany", other="jon", age=-2)
+        assert image.shape == (1024, 1024, 3) and image.std() > 20
+        assert found["command"].endswith(" --fine 0.5 --out child.png && stylegan edit child.png --age -2")
+        assert page.save(person="dany", smile=2) == str(Path("mine/explored.png"))
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "mine/explored.png\n"), error
+    assert Image.open("mine/explored.png").size == (1024, 1024)
