@@ -38,7 +38,7 @@ from stylegan_cli.scorers.perceptual import EFFICIENTNET
 LIKENESS = {1.0: "very close", 2.5: "close", 5.0: "similar"}
 POOR = "poor"
 UNLIKE = ("similar", POOR)
-VERSION = 1  # of the search; people that an older version found are searched for again
+VERSION = 2  # of the search and of tuning; people that an older version found are searched for again
 OnImage = Callable[[Tensor], None] | None
 # Added to the error if no face is found: many models do not draw faces.
 ALIGNED = ", or use stylegan project --aligned if it is cropped like the model's own pictures, whatever they show"

@@ -4,12 +4,14 @@ import math
 
 import pytest
 import torch
+from tiny_generator import make_tiny
 
 from stylegan_cli import tuning
 from stylegan_cli.latents import people
 from stylegan_cli.noise import Noise
 from stylegan_cli.operations import pivotal, projection
 from stylegan_cli.operations.projection import Likeness, Settings, Whitened
+from stylegan_cli.scorers import perceptual
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,22 @@ def test_tuning_comes_closer_still_and_leaves_the_model_alone(tiny, photo):
     assert Likeness(photo).distance(image).item() < 0.6 * distance(tiny, ws, photo)
     assert {name.rpartition(".")[2] for name in fitted.noise} == {"noise_const"}
     assert all(left.shape[1] <= 8 for left, _ in fitted.weights.values())
+
+
+def test_a_tuned_picture_is_the_photo_in_single_pixels():
+    """Which perceptual features do not see: at their 256 pixels, a grid of single pixels is an even grey."""
+    generator = make_tiny(doublings=7)
+    ws = people.from_seed(generator, 1, 0.7).ws
+    odd = (torch.arange(512)[:, None] + torch.arange(512)) % 2
+    grid = 0.2 * (2.0 * odd - 1)
+    with torch.inference_mode():
+        before = generator.synthesize(ws[None]).clamp(-0.8, 0.8)
+    assert (perceptual.shrink(before + grid) - perceptual.shrink(before)).abs().max() < 1e-3
+    fitted = pivotal.tune(generator, before + grid, ws, pivotal.Settings(steps=20))
+    with torch.inference_mode():
+        after = tuning.synthesize(generator, ws[None], Noise(), tuning.whole(fitted, generator.num_ws))
+    share = ((after - before) * grid).mean() / grid.square().mean()
+    assert share > 0.3
 
 
 def test_structure_tells_noise_from_a_picture():
