@@ -42,7 +42,8 @@ def test_pictures(monkeypatch, family, precision):
 def test_people_in_photos(monkeypatch, family, precision):
     """Found in both spaces, and tuned."""
     generator = make(family, precision).requires_grad_(False)
-    photo, guess = torch.empty(1, 3, 256, 256, device=META), torch.empty(1, generator.w_dim, device=META)
+    size = generator.resolution
+    photo, guess = torch.empty(1, 3, size, size, device=META), torch.empty(1, generator.w_dim, device=META)
     invent_values(monkeypatch)
     with Apart():
         for space in projection.SPACES:

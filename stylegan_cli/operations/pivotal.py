@@ -40,7 +40,7 @@ def tune(
     settings: Settings,
     on_step: Callable[[Step], None] = lambda _step: None,
 ) -> Tuning:
-    """The tuning with which `ws` `[num_ws, w_dim]` reproduces the photo `[1, 3, h, w]` in [-1, 1]."""
+    """The tuning with which `ws` `[num_ws, w_dim]` reproduces the photo `[1, 3, resolution, resolution]` in [-1, 1]."""
     likeness, ws = Likeness(photo), ws[None].to(generator.device)
     factors = {name: _factors(tensor, settings) for name, tensor in _convolutions(generator).items()}
     maps = {name: _added(tensor) for name, tensor in generator.named_buffers() if name.endswith(NOISE)}
