@@ -172,7 +172,7 @@ def _write_film(
 
     from stylegan_cli.latents.files import writing_npy
     from stylegan_cli.media.film import check_frame, filming
-    from stylegan_cli.media.render import page_size, pixels, render
+    from stylegan_cli.media.render import Drawn, page_size, pixels, render
     from stylegan_cli.pictures import Sheet
 
     force, latents = studio.output.force, path.with_suffix(".npy")
@@ -187,13 +187,14 @@ def _write_film(
         add = stack.enter_context(filming(path, fps, ending, json.dumps(studio.circumstances())))
         turns = stack.enter_context(studio.background())
         size = studio.output.size if film.cells == 1 else studio.cell
+        drawn: Drawn = {}
         for i, picture in enumerate(_telling_of_tunings(film, latents) if add_ws else film):
             if i == 0 and isinstance(picture, Sheet):
                 check_frame(*page_size(picture, studio.cell))
             if finish:
                 frame = np.asarray(finish(render(studio.generator, picture, size)))
             else:
-                frame = pixels(studio.generator, picture, size)
+                frame = pixels(studio.generator, picture, size, drawn)
             if i == 0:
                 studio.preview(fromarray(frame))
             if add_ws and not isinstance(picture, Sheet):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,23 +18,31 @@ from stylegan_cli.pictures import WHOLE, Cell, Face, Heatmap, Picture, Sheet
 
 GAP = 4
 MAX_LINES = 16
+Drawn = dict[int, tuple[Cell, Image.Image]]  # by ids, which are the cells' own as long as these are kept
 
 
 def render(
-    generator: Generator, picture: Picture, size: int | None = None, on_face: Callable[[], None] = lambda: None
+    generator: Generator,
+    picture: Picture,
+    size: int | None = None,
+    on_face: Callable[[], None] = lambda: None,
+    drawn: Drawn | None = None,
 ) -> Image.Image:
-    """Draws a picture, each face `size` pixels wide (None: the model's resolution). Calls `on_face` after each face."""
+    """Draws a picture, each face `size` pixels wide (None: the model's resolution). Calls `on_face` after each face.
+
+    Sheets of the same size that follow each other can share what was `drawn`, an empty dict at first: the very cells
+    that the one before had, too, are not drawn again."""
     with torch.inference_mode():
         if isinstance(picture, Sheet):
-            return _sheet(generator, picture, size or generator.resolution, on_face)
+            return _sheet(generator, picture, size or generator.resolution, on_face, drawn)
         return _cell(generator, picture, size, on_face)
 
 
-def pixels(generator: Generator, picture: Picture, size: int | None = None) -> np.ndarray:
+def pixels(generator: Generator, picture: Picture, size: int | None = None, drawn: Drawn | None = None) -> np.ndarray:
     """What `render` draws, as `[h, w, 3]` uint8. A whole face takes no detour by Pillow: at 1024 pixels that is a
     thirtieth of the time."""
     if not isinstance(picture, Face) or picture.part != WHOLE or size not in (None, generator.resolution):
-        return np.asarray(render(generator, picture, size))
+        return np.asarray(render(generator, picture, size, drawn=drawn))
     with torch.inference_mode():
         return _used_up(_synthesise(generator, picture))[0]
 
@@ -113,10 +122,15 @@ def page_size(sheet: Sheet, size: int) -> tuple[int, int]:
     return _margin(sheet, size) + widest, sum(heights) + GAP * (len(heights) - 1)
 
 
-def _sheet(generator: Generator, sheet: Sheet, size: int, on_face: Callable[[], None]) -> Image.Image:
+def _sheet(
+    generator: Generator, sheet: Sheet, size: int, on_face: Callable[[], None], drawn: Drawn | None
+) -> Image.Image:
     line, margin = _line_height(size), _margin(sheet, size)
     font = captions.font_for([*sheet.names, *(cell.caption for cell in sheet.cells())], _font_size(size))
     page = Image.new("RGB", page_size(sheet, size), captions.PAPER)
+    if drawn is not None:
+        for gone in drawn.keys() - set(map(id, sheet.cells())):
+            del drawn[gone]
     top = 0
     for i, row in enumerate(sheet.rows):
         if margin:
@@ -125,12 +139,20 @@ def _sheet(generator: Generator, sheet: Sheet, size: int, on_face: Callable[[], 
         left = margin + ((page.width - margin - _row_width(row, size)) // 2 if sheet.centred else 0)
         for cell in row:
             if cell is not None:
-                page.paste(_cell(generator, cell, size, on_face), (left, top))
+                page.paste(_remembered(drawn, cell, partial(_cell, generator, cell, size, on_face)), (left, top))
                 for number, text in enumerate(_lines(cell)):
                     page.paste(captions.line(text, font, size, line), (left, top + size + number * line))
             left += size + GAP
         top += _row_height(row, size) + GAP
     return page
+
+
+def _remembered(drawn: Drawn | None, cell: Cell, draw: Callable[[], Image.Image]) -> Image.Image:
+    if drawn is None:
+        return draw()
+    if id(cell) not in drawn:
+        drawn[id(cell)] = cell, draw()
+    return drawn[id(cell)][1]
 
 
 def _font_size(size: int) -> int:

@@ -222,8 +222,10 @@ class Mixed:
         return len(self.film)
 
     def __iter__(self) -> Iterator[Sheet]:
+        (top,) = figure([], self.cols, self.indices).rows  # the same cells in all frames, which are drawn once
         rows = (replace(self.film.person(i), label="") for i in range(len(self)))
-        return (figure([row], self.cols, self.indices) for row in rows)
+        frames = (figure([row], self.cols, self.indices) for row in rows)
+        return (replace(frame, rows=(top, *frame.rows[1:])) for frame in frames)
 
 
 def slerp(a: Tensor, b: Tensor, u: float) -> Tensor:

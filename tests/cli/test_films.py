@@ -13,6 +13,7 @@ from PIL import Image
 from stylegan_cli import __version__, recipes
 from stylegan_cli.cli.filming import FILMS, FRAMES
 from stylegan_cli.files import replacing_alone
+from stylegan_cli.media import render as drawing
 from stylegan_cli.media.encode import FORMATS
 from stylegan_cli.media.film import CODECS, filming
 from stylegan_cli.noise import Noise
@@ -193,6 +194,14 @@ def test_mixtures_that_are_no_film(stylegan, tiny_model, words, said):
     assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
     result = stylegan("mix", "--rows", "1,2", "--cols", 3, "--fps", 9, "--model", tiny_model)
     assert "this is not a film, which needs --frames or --out film.mp4; leave out --fps" in result.stderr
+
+
+def test_mixtures_draw_each_face_once(tiny_stylegan, monkeypatch):
+    """The people of the columns above them do not change."""
+    drawn, synthesise = [], drawing._synthesise
+    monkeypatch.setattr(drawing, "_synthesise", lambda *what: drawn.append(1) or synthesise(*what))
+    tiny_stylegan("mix", "--rows", "1,2", "--cols", "3,4,5", "--frames", 2, "--size", 32, "--out", "a.mp4")
+    assert len(drawn) == 3 + 4 * (1 + 3)
 
 
 def test_a_colon_in_a_name_is_no_protocol(tiny_stylegan):

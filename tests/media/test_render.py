@@ -121,6 +121,16 @@ def test_short_rows_of_a_centred_sheet(tiny, faces):
     assert (page[:32, 64 + GAP :] == 255).all()
 
 
+def test_what_the_sheet_before_had_is_not_drawn_again(tiny, faces):
+    a, b, c, d = faces
+    drawn, count = {}, []
+    for sheet in (Sheet(((a, b),)), Sheet(((a, c),)), Sheet(((d, b),)), Sheet(((b, Face(d.ws)),))):
+        page = pixels(render(tiny, sheet, 32, lambda: count.append(1), drawn))
+        assert np.array_equal(page, pixels(render(tiny, sheet, 32)))
+        assert len(drawn) == 2
+    assert len(count) == 2 + 1 + 2 + 1
+
+
 @pytest.mark.parametrize("size", [3, 5, 7])
 def test_a_part_of_a_face_never_goes_beyond_it(tiny, faces, size, monkeypatch):
     white = torch.ones(1, 3, size, size)
