@@ -48,7 +48,7 @@ class Config:
     """Sizes, with StyleGAN3-T's defaults. R has `conv_kernel` 1, `use_radial_filters` and twice the channels.
 
     `last_stopband_rel` is relative to `resolution / 2`; `filter_size` counts taps per resampling factor;
-    `conv_clamp` and `output_scale` are in units of the activations and of the picture.
+    `conv_clamp` (None: nothing is clamped) and `output_scale` are in units of the activations and of the picture.
     """
 
     resolution: int = 1024
@@ -64,7 +64,7 @@ class Config:
     use_radial_filters: bool = False
     filter_size: int = 6
     lrelu_upsampling: int = 2
-    conv_clamp: float = 256.0
+    conv_clamp: float | None = 256.0
     output_scale: float = 0.25
     z_dim: int = 512
     w_dim: int = 512
@@ -268,7 +268,8 @@ class SynthesisLayer(StyledLayer):
         x = upfirdn2d(x, self.up_filter, up=self.up, padding=self.padding, gain=math.sqrt(2) * self.up**2)
         inplace = not x.requires_grad
         x = F.leaky_relu(x, LEAK, inplace=inplace)
-        x = F.hardtanh(x, -self.config.conv_clamp, self.config.conv_clamp, inplace=inplace)
+        if (clamp := self.config.conv_clamp) is not None:
+            x = F.hardtanh(x, -clamp, clamp, inplace=inplace)
         return upfirdn2d(x, self.down_filter, down=self.down)
 
 
@@ -281,7 +282,8 @@ class ToRGB(StyledLayer):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         style = self.affine(w) / math.sqrt(self.weight.shape[1])
         x = self.convolve(x, style, self.weight).float()
-        return x.clamp(-self.config.conv_clamp, self.config.conv_clamp) * self.config.output_scale
+        clamp = self.config.conv_clamp
+        return (x if clamp is None else x.clamp(-clamp, clamp)) * self.config.output_scale
 
 
 class Synthesis(nn.Module):

@@ -1,4 +1,4 @@
-"""The losses of StyleGAN 1 and 2 as pure functions: one value per picture, from scores, pictures and styles.
+"""The losses of StyleGAN 1, 2 and 3 as pure functions: one value per picture, from scores, pictures and styles.
 
 Scores are logits, large if the discriminator takes a picture for real. Gradients that are part of a loss are computed
 `SCALE` times too large, and then divided: at single pixels they would be too small for float16.

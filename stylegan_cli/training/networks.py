@@ -19,9 +19,7 @@ from stylegan_cli.training.options import CFGS, Options
 from stylegan_cli.training.randomness import seed_everything
 
 WIDER = {"stylegan3-r": 2}  # how many times as many feature maps the generator has as the discriminator
-MAGNITUDES_KIMG = (
-    20.0  # half-life of the averages by which StyleGAN3 normalises its layers' inputs, as in NVIDIA's code
-)
+MAGNITUDES_KIMG = 20.0  # half-life of the averages by which StyleGAN3's layers normalise what they get
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from stylegan_cli.training.schedule import ByResolution, Growth
 # What --cfg can be, and the families.
 CFGS = {"stylegan1": "stylegan1", "stylegan2": "stylegan2", "stylegan3-t": "stylegan3", "stylegan3-r": "stylegan3"}
 REG_INTERVALS = {"g": 4, "d": 16}
+LATER = ("blur_init_sigma", "blur_fade_kimg")  # options that older versions did not know
 COUNTS = ("batch", "batch_gpu")
 BY_RESOLUTION = ("glr", "dlr", "gamma", "stable_kimg", "fade_kimg", *COUNTS)
 
@@ -107,6 +109,13 @@ class Options:
         """Pictures that go through the networks at once: a batch consists of parts, each with its own random numbers,
         whichever process computes it."""
         return min(int(ByResolution.parse(self.batch_gpu).at(resolution)), self.batch_at(resolution))
+
+    @property
+    def identity(self) -> str:
+        """What a run is known by, in whatever version it began."""
+        unused = {name for name in LATER if not getattr(self, name)}
+        known = {name: value for name, value in asdict(self).items() if name not in unused}
+        return hashlib.sha256(json.dumps(known, indent=2).encode()).hexdigest()
 
     def dumps(self) -> str:
         return json.dumps(asdict(self), indent=2)

@@ -263,7 +263,7 @@ def _fit(options: Options, processes: int) -> ByResolution:
 
 @dataclass(frozen=True)
 class Situation:
-    """What presets depend on: pixels, family, number of GPUs, and the pictures in a batch, if the user named them."""
+    """What presets depend on: pixels, --cfg, number of GPUs, and the pictures in a batch, if the user named them."""
 
     resolution: int
     cfg: str

@@ -4,7 +4,6 @@ steps."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -81,7 +80,7 @@ def _of_run(folder: Path) -> Checkpoint:
     if options.cfg == "stylegan1":
         generator["lod"] = options.growth.lod(progress["nimg"] / 1000)
     average = Network(options.family, generator, below(tensors, "average"))
-    return _complete(average, tensors, options, hashlib.sha256(options.dumps().encode()).hexdigest())
+    return _complete(average, tensors, options, options.identity)
 
 
 def _of_file(path: Path) -> Checkpoint:

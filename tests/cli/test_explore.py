@@ -10,9 +10,10 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -22,8 +23,9 @@ from looking import pixels, ws_of
 from PIL import Image
 from small_families import make
 
-from stylegan_cli import modelfile, store
+from stylegan_cli import modelfile, recipes, store
 from stylegan_cli.cli.commands import explore as command
+from stylegan_cli.cli.edits import open_direction
 from stylegan_cli.cli.explorer import server as serving
 from stylegan_cli.cli.explorer.desk import Desk
 from stylegan_cli.cli.explorer.server import MOST, Server
@@ -87,7 +89,9 @@ def own(tiny_model, here, monkeypatch):
 def opened(model, known=None, **more):
     """The page of a server in this process, where those who are `known` were found before."""
     studio = Studio(Generation(model=str(model), device="cpu", precision="fp32", **more), PictureOutput(out=Path()))
-    with Server(Desk(studio, Path(), known or {}), 0) as server:
+    sliders = {name: open_direction(studio, name) for name in studio.directions}
+    words = ["--model", str(model), "--device", "cpu", "--precision", "fp32"]
+    with Server(Desk(studio, Path(), known or {}, sliders, words), 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield Page(server.url)
         server.shutdown()
@@ -104,16 +108,16 @@ def same(stylegan):
     """Whether the command that the page shows, typed in, draws what it saves."""
 
     def check(page, *more, **wanted):
-        saved, shown = page.save(**wanted), page.face(**wanted)[1]["command"]
+        saved, shown = Path(page.save(**wanted)), page.face(**wanted)[1]["command"]
         for line in shown.split(" && "):
             words = shlex.split(line)
             assert words[0] == "stylegan"
-            result = stylegan(*words[1:], "--device", "cpu", "--precision", "fp32")
+            result = stylegan(*words[1:])
             assert result.exit_code == 0, result.stderr
         made = Path(result.stdout.splitlines()[0])
         assert np.array_equal(pixels(made), pixels(saved)), shown
-        for path in (made, Path(saved), *Path().glob("child*")):
-            path.unlink(missing_ok=True)
+        assert recipes.read(saved).command == shown
+        made.unlink()
         return shown
 
     return check
@@ -146,11 +150,12 @@ def test_every_id_that_the_page_uses_is_there(page):
 def test_faces_are_as_asked_for(page, own, tiny_model):
     plain, found = page.face()
     assert plain.shape == (128, 128, 3)
-    assert found["command"] == f"stylegan sample 1 --model {tiny_model}"
+    how = f"--model {tiny_model} --device cpu --precision fp32"
+    assert found["command"] == f"stylegan sample 1 {how}"
     assert found["drift"] > 0
     moved, found = page.face(age=3)
     assert np.abs(moved - plain).mean() > 1
-    assert found["command"] == f"stylegan edit 1 --age 3 --model {tiny_model}"
+    assert found["command"] == f"stylegan edit 1 --age 3 {how}"
     ws = [ws_of(page.save(**wanted)) for wanted in ({}, {"age": 3, "odd": -1})]
     assert torch.allclose(ws[1] - ws[0], 3 * own["age"] - own["odd"], atol=1e-5)
 
@@ -162,7 +167,10 @@ def test_the_commands_draw_the_same(page, same, stylegan, tiny_model):
     same(page, person="2", age=-1.5, odd=0.75)
     assert "psi" not in same(page, person="five.npz", psi=0.5)
     same(page, person="five.png", other="2", shares=shares, psi=0.4)
-    assert " && stylegan edit child.png" in same(page, person="1", other="five.npz", shares=shares, age=2)
+    for age in (2, 1):  # the same child twice
+        assert " && stylegan edit child-" in same(page, person="1", other="five.npz", shares=shares, age=age)
+    Path("five.npz").rename("-5.npz")
+    same(page, person="-5.npz", odd=1)
 
 
 def test_seeds_follow_psi_and_people_who_are_known_do_not(tiny_model, own, tiny):
@@ -175,12 +183,17 @@ def test_seeds_follow_psi_and_people_who_are_known_do_not(tiny_model, own, tiny)
         assert np.abs(seeds[0] - seeds[1]).mean() > 1
 
 
-def test_classes_and_cutoffs_are_part_of_the_command(here, same):
-    modelfile.save(make("stylegan2", c_dim=3), here / "classes.safetensors", {})
+def test_classes_and_cutoffs_are_part_of_the_command(here, same, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_DATA", str(here / "data"))
+    generator = make("stylegan2", c_dim=3)
+    modelfile.save(generator, here / "classes.safetensors", {})
+    turn = Direction("turn", torch.ones(generator.num_ws, generator.w_dim))
+    origin = store.load("classes.safetensors").origin
+    directions.write(store.source("classes.safetensors").own_directions / "turn.npz", turn, origin)
     with opened("classes.safetensors", class_index=2, cutoff=4) as page:
-        assert page.ask("about")[1]["directions"] == []
         shown = same(page, psi=0.3)
-    assert shown == "stylegan sample 1 --psi 0.3 --cutoff 4 --model classes.safetensors --class 2"
+        same(page, person="1", other="2", turn=1)
+    assert shown.startswith("stylegan sample 1 --psi 0.3 --cutoff 4 --class 2 --model classes.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -191,10 +204,11 @@ def test_classes_and_cutoffs_are_part_of_the_command(here, same):
         ({"person": "1", "other": "me.jpg"}, "me.jpg is a photo, and finding a face takes minutes; begin with it: "),
         ({"smile": 1}, "there is no direction 'smile'; reload the page"),
         ({"psi": float("nan")}, "psi is a number from -2 to 2"),
-        ({"age": float("inf")}, "amounts are numbers"),
+        ({"age": float("inf")}, "amounts are numbers up to 1000"),
+        ({"age": float("nan")}, "amounts are numbers up to 1000"),
         ({"age": "much"}, "the page asked for something that is not known here; reload it"),
         ({"shares": {"coarse": 0.5}}, "the page asked for something that is not known here; reload it"),
-        ({"shares": HALF | {"fine": 1.5}}, "shares are numbers from 0 to 1"),
+        ({"shares": HALF | {"fine": 1.5}}, "shares are from 0 to 1"),
     ],
 )
 def test_what_cannot_be_drawn_is_told(page, here, wanted, sentence):
@@ -213,6 +227,11 @@ def test_what_no_page_asks_is_refused(page, content):
     assert page.ask("about")[0] == 200
 
 
+def test_latents_beyond_all_measure(page):
+    np.save("huge.npy", np.full(16, 1e30, np.float32))
+    assert page.face(person="huge.npy")[1]["drift"] == 999
+
+
 def test_only_the_page_is_answered(page):
     """Another site in the same browser knows the port at best; or it gives this machine a name of its own."""
     port = page.host.rpartition(":")[2]
@@ -225,9 +244,10 @@ def test_only_the_page_is_answered(page):
 
 
 def test_only_this_machine_is_answered(page):
-    with socket.socket() as other, pytest.raises(OSError):
-        other.bind(("127.0.0.1", int(page.host.rpartition(":")[2])))
-    assert serving.HERE == "127.0.0.1"
+    port = int(page.host.rpartition(":")[2])
+    for other in ("127.0.0.2", "127.0.0.1"):
+        with socket.socket() as asking:
+            assert (asking.connect_ex((other, port)) == 0) == (other == serving.HERE)
 
 
 def test_a_mistake_of_ours_is_told_and_the_page_goes_on(page, monkeypatch, capfd):
@@ -243,6 +263,26 @@ def test_a_port_that_is_taken(page, stylegan, tiny_model):
     result = stylegan("explore", 1, "--port", port, "--no-browser", "--model", tiny_model)
     assert (result.exit_code, result.stdout) == (1, "")
     assert f"--port {port} is used by another program; choose another, or leave it out" in result.stderr
+
+
+def test_psi_is_for_whoever_is_named_on_the_page(stylegan, tiny_model, own, here, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        serving,
+        "Server",
+        lambda desk, _port: seen.append(desk) or nullcontext(SimpleNamespace(url="", serve_forever=print)),
+    )
+    folder = store.source(str(tiny_model)).own_directions
+    (folder / "broken.npz").write_bytes(b"no zip")
+    tiny = store.load(str(tiny_model))
+    directions.write(folder / "nothing.npz", Direction("nothing", torch.zeros(tiny.num_ws, tiny.w_dim)), tiny.origin)
+    directions.write(here / "more.npz", Direction("more", torch.ones(tiny.num_ws, tiny.w_dim)), tiny.origin)
+    for words in (["--psi", 0.5, "--precision", "fp32", "--direction", "more.npz"], [1, "--class", 2]):
+        result = stylegan("explore", *words, "--no-browser", "--model", tiny_model)
+    (desk,) = seen
+    assert [*desk.directions] == ["age", "odd", "more.npz"]  # as far as they can be read, and move anybody
+    assert desk.about()["psi"] == 0.5 and desk.words == ["--model", str(tiny_model), "--precision", "fp32"]
+    assert (result.exit_code, "--class 2: tiny has no classes" in result.stderr) == (2, True), result.stderr
 
 
 def test_people_who_are_not_there_open_no_page(stylegan, tiny_model):
@@ -273,7 +313,7 @@ def test_from_the_command_to_a_saved_face(here, ffhq):
         assert page.ask("about")[1]["people"][:2] == ["dany", "jon"]
         image, found = page.face(person="dany", other="jon", age=-2)
         assert image.shape == (1024, 1024, 3) and image.std() > 20
-        assert found["command"].endswith(" --fine 0.5 --out child.png && stylegan edit child.png --age -2")
+        assert re.search(r" --fine 0.5 --out (child-\w+.png) --force && stylegan edit \1 --age -2$", found["command"])
         assert page.save(person="dany", smile=2) == str(Path("mine/explored.png"))
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=60)

@@ -243,7 +243,14 @@ def stylegan3_module(config: dict[str, Any], tensors: dict[str, Tensor]) -> forg
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"conv_kernel": 1, "use_radial_filters": True}, {"num_layers": 6, "c_dim": 2}, {"img_channels": 1}]
+    "changes",
+    [
+        {},
+        {"conv_kernel": 1, "use_radial_filters": True},
+        {"num_layers": 6, "c_dim": 2},
+        {"img_channels": 1},
+        {"conv_clamp": None},
+    ],
 )
 def test_stylegan3(tmp_path: Path, changes: dict[str, Any]) -> None:
     config, tensors = stylegan3(**changes)

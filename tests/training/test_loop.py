@@ -4,6 +4,7 @@ import copy
 import itertools
 import time
 from dataclasses import asdict
+from typing import ClassVar
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from small_trainers import learned, steps, trainer_of
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.hardware import PRECISIONS
+from stylegan_cli.parallel import World
 from stylegan_cli.training import checkpoints, loop, losses, networks
 from stylegan_cli.training.data import DamagedError
 from stylegan_cli.training.loop import MEASURED, SMALLEST_SCALE, Moment, Pace, train
@@ -191,6 +193,33 @@ def test_stylegan3_normalises_by_what_its_layers_got(pictures):
     expected = 1 * beta + sum(seen) / 2 * (1 - beta)
     torch.testing.assert_close(layers[3].magnitude_ema, expected, rtol=1e-6, atol=0)
     assert state.average.synthesis.styled[3].magnitude_ema == layers[3].magnitude_ema != 1
+
+
+class Half(World):
+    """One of two processes, which adds what it has to `added`."""
+
+    added: ClassVar[list[torch.Tensor]] = []
+
+    def add_gradients(self, parameters):
+        pass
+
+    def add(self, values):
+        self.added.append(values.clone())
+        return values * 0 if values.ndim == 0 else values  # nobody failed
+
+
+def test_processes_share_what_stylegan3_normalises_by(pictures):
+    """Each adds the means of its own parts."""
+    said = {"cfg": "stylegan3-t", "batch_gpu": "4", "glr": "0"}
+    together = steps(trainer_of(pictures, **said), 1).state.generator
+    for rank in range(2):
+        one = trainer_of(pictures, **said)
+        one.world = Half(rank, 2)
+        steps(one, 1)
+    shape, beta = (len(together.layers) - 1,), together.config.magnitude_ema_beta
+    mine, other = (values for values in Half.added if values.shape == shape)
+    found = torch.stack([layer.magnitude_ema for layer in together.synthesis.styled])
+    torch.testing.assert_close(found, beta + (1 - beta) * (mine + other))
 
 
 def test_ticks_snapshots_and_the_end(pictures):

@@ -1,7 +1,9 @@
 """From presets and wishes to options."""
 
+import hashlib
+import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import pytest
@@ -253,6 +255,14 @@ def test_damaged_options(found, old, new):
     assert old in text
     with pytest.raises(StyleganError, match=r"training_options\.json is damaged and cannot be read"):
         Options.loads(text.replace(old, new, 1))
+
+
+def test_a_run_is_known_by_what_it_began_with(found):
+    """Older versions, from whose runs others were started, had fewer options."""
+    options = planned(found)
+    before = {name: value for name, value in asdict(options).items() if not name.startswith("blur")}
+    assert options.identity == hashlib.sha256(json.dumps(before, indent=2).encode()).hexdigest()
+    assert replace(options, blur_fade_kimg=1.0).identity != options.identity
 
 
 def test_options_of_a_newer_version_are_refused_by_name(found):

@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stylegan_cli.cli import places
+from stylegan_cli.cli.boundary import each
 from stylegan_cli.cli.console import print_data, tell
+from stylegan_cli.cli.edits import open_direction
 from stylegan_cli.cli.options import Generation, PictureOutput, command, out_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents.directions import Direction
+
+ANYBODY = "0"  # stands for the seeds that will be named on the page: --psi, --cutoff and --class are for them
 
 
 @command
@@ -21,12 +31,19 @@ def explore(
         list[str] | None,
         typer.Argument(
             metavar="PERSON",
-            help="Whom to begin with, and whom else to offer. Others can be named on the page, except photos.",
+            help="Whom to begin with, and whom else to offer. Others can be named on the page, except photos, in which "
+            "finding a face takes minutes.",
             show_default=False,
         ),
     ] = None,
     out: Annotated[
         Path | None, out_option("The folder for the faces that you save. By default, the current one.")
+    ] = None,
+    direction: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE", help="One more slider: a direction's file, or factor.pt#3. Repeatable.", show_default=False
+        ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The page's port; 0 means any that is free.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in your browser.")] = True,
@@ -34,8 +51,8 @@ def explore(
     """Explore faces in your browser: they are drawn while you move sliders for age, smile, parents' shares and so on.
 
     The page also shows the command that draws the same face, and saves faces with their recipes. Only this machine can
-    open it, until you press Ctrl-C. To draw on another machine: ssh -L 8000:localhost:8000 there, and --port 8000
-    --no-browser.
+    open it, until you press Ctrl-C. If stylegan runs on another machine, start it there with --port 8000 --no-browser,
+    connect with ssh -L 8000:localhost:8000, and open the printed address here.
 
     Examples: stylegan explore; stylegan explore me.jpg jon dany
     """
@@ -49,15 +66,32 @@ def explore(
     if out:
         places.check_folder_name(out, "faces are saved in a folder, under names of their own")
     studio = Studio(generation, PictureOutput(out=folder))
+    directions = _directions(studio, direction or ())
     texts = references.split(*people) if people else []
-    found = dict(zip(texts, casting.several(studio, texts) if texts else [], strict=True))
+    *found, _ = casting.several(studio, [*texts, ANYBODY])
     studio.speed_up(1)
-    with Server(Desk(studio, folder, found), port) as server:
+    desk = Desk(studio, folder, dict(zip(texts, found, strict=True)), directions, _words(generation))
+    with Server(desk, port) as server:
         print_data(server.url)
         tell("Open this address in a browser on this machine. Press Ctrl-C to end.")
         if browser:
             _open(server.url)
         server.serve_forever()
+
+
+def _directions(studio: Studio, files: Sequence[str]) -> dict[str, Direction]:
+    """Those that come with the model, apart from any that cannot be read, and those in these files."""
+    names = list(studio.directions)
+    found = {names[place]: one for place, one in each(names, lambda name: open_direction(studio, name)).items()}
+    found |= {name: open_direction(studio, name) for name in files}
+    return {name: one for name, one in found.items() if one.vector.any()}
+
+
+def _words(chosen: Generation) -> list[str]:
+    """The options that make other commands draw with the same model, on the same device and in the same precision."""
+    usual = Generation()
+    named = {f"--{name}": getattr(chosen, name) for name in ("model", "device", "precision")}
+    return [word for name, value in named.items() if value != getattr(usual, name[2:]) for word in (name, value)]
 
 
 def _open(url: str) -> None:

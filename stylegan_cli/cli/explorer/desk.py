@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import base64
-import math
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from stylegan_cli.bands import BANDS
 from stylegan_cli.cli import places
-from stylegan_cli.cli.edits import Attributes, open_direction
+from stylegan_cli.cli.edits import FARTHEST, Attributes
 from stylegan_cli.cli.options import PSI
 from stylegan_cli.cli.studio import Studio, portrait
 from stylegan_cli.errors import UsageError
+from stylegan_cli.files import claims
 from stylegan_cli.latents import references
+from stylegan_cli.latents.directions import Direction
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.render import render
@@ -25,6 +27,8 @@ from stylegan_cli.operations.editing import Edit, edited
 
 REACH = 5.0  # the length in W of a slider to each side: 3 is a lot
 LARGEST_PSI = 2.0
+DIGITS = 4  # of amounts, after the point
+NOWHERE = 999.0  # typical distances; odd latents can be infinitely far away
 
 
 @dataclass(frozen=True)
@@ -43,24 +47,30 @@ class Wish:
         """What the page sent. Raises UsageError if no page of this version sends that."""
         try:
             shares = {band: float(plain["shares"][band]) for band in BANDS}
-            amounts = {str(name): float(amount) for name, amount in plain["amounts"].items()}
+            amounts = {str(name): round(float(amount), DIGITS) for name, amount in plain["amounts"].items()}
             psi, people = float(plain["psi"]), (str(plain["person"]).strip(), str(plain["other"]).strip())
         except (KeyError, TypeError, ValueError, AttributeError):
             raise UsageError("the page asked for something that is not known here; reload it") from None
-        if not all(map(math.isfinite, (psi, *amounts.values()))) or abs(psi) > LARGEST_PSI:
-            raise UsageError(f"psi is a number from {-LARGEST_PSI:g} to {LARGEST_PSI:g}, and amounts are numbers")
-        if not all(0 <= share <= 1 for share in shares.values()):
-            raise UsageError("shares are numbers from 0 to 1")
+        if not (abs(psi) <= LARGEST_PSI and all(0 <= share <= 1 for share in shares.values())):
+            raise UsageError(f"psi is a number from {-LARGEST_PSI:g} to {LARGEST_PSI:g}, and shares are from 0 to 1")
+        if not all(abs(amount) <= FARTHEST for amount in amounts.values()):
+            raise UsageError(f"amounts are numbers up to {FARTHEST}")
         return Wish(*people, psi, shares, {name: amount for name, amount in amounts.items() if amount})
 
 
 class Desk:
     """Draws faces with a studio, and saves them in a folder. `known` are people who were found before, by what the user
-    called them."""
+    called them; `directions` are those that have a slider; `words` are the options of the model, for commands."""
 
-    def __init__(self, studio: Studio, folder: Path, known: Mapping[str, Person]) -> None:
-        self.studio, self.folder, self.known = studio, folder, known
-        self.directions = {name: open_direction(studio, name) for name in studio.directions}
+    def __init__(
+        self,
+        studio: Studio,
+        folder: Path,
+        known: Mapping[str, Person],
+        directions: Mapping[str, Direction],
+        words: Sequence[str] = (),
+    ) -> None:
+        self.studio, self.folder, self.known, self.directions, self.words = studio, folder, known, directions, words
 
     def about(self) -> dict[str, Any]:
         """What the page has to know to begin with."""
@@ -79,38 +89,43 @@ class Desk:
         wish = Wish.from_plain(plain)
         person = self._person(wish)
         content = encode(render(self.studio.generator, person.face()), "jpg")
-        return {
-            "picture": base64.b64encode(content).decode(),
-            "command": self.command(wish),
-            "drift": self.studio.ruler.drift(person.ws),
-        }
+        drift = min(self.studio.ruler.drift(person.ws), NOWHERE)
+        return {"picture": base64.b64encode(content).decode(), "command": self.command(wish), "drift": drift}
 
     def save(self, plain: Any) -> dict[str, Any]:
         """Writes the face of a wish, with its recipe, under a new name."""
-        person = self._person(Wish.from_plain(plain))
-        path = places.check_file(places.fresh(self.folder / "explored.png"), force=False)
-        self.studio.save_as(path, portrait(person))
+        studio, wish = self.studio, Wish.from_plain(plain)
+        work = portrait(self._person(wish))
+        recipe = replace(studio.recipe(work, None), command=self.command(wish))
+        with claims():  # of the name, until the file has it
+            path = places.check_file(places.fresh(self.folder / "explored.png"), force=False)
+            studio.write(path, render(studio.generator, work.picture), recipe)
         return {"path": str(path)}
 
     def command(self, wish: Wish) -> str:
         """What to type for the same face."""
         moved = [word for name, amount in wish.amounts.items() for word in _option(name, amount)]
-        seeds = [name for name in (wish.person, wish.other) if references.is_seed(name)]
-        psi = ["--psi", f"{wish.psi:g}"] if seeds and wish.psi != PSI else []
-        cutoff = self.studio.truncating.get("--cutoff") if seeds else None
-        truncated = psi if cutoff is None else [*psi, "--cutoff", f"{cutoff:g}"]
-        if wish.other:
-            shares = [word for band, share in wish.shares.items() for word in (f"--{band}", f"{share:g}")]
-            commands = [["blend-parents", wish.person, wish.other, *shares, *truncated, "--out", "child.png"]]
-            commands += [["edit", "child.png", *moved]] if moved else []
+        people = [f"./{name}" if name.startswith("-") else name for name in (wish.person, wish.other) if name]
+        words = [*people, *self._for_seeds(wish)]
+        if not wish.other:
+            commands = [["edit" if moved else "sample", *words, *moved]]
         else:
-            commands = [["edit" if moved else "sample", wish.person, *moved, *truncated]]
-        return " && ".join(shlex.join(["stylegan", *words, *self._model(bool(seeds))]) for words in commands)
+            shares = [word for band, share in wish.shares.items() for word in (f"--{band}", f"{share:g}")]
+            # Named after what is blended, so that it can be replaced: by the same.
+            child = f"child-{zlib.crc32(repr([words, shares]).encode()):08x}.png"
+            commands = [["blend-parents", *words, *shares, "--out", child, "--force"]]
+            commands += [["edit", child, *moved]] if moved else []
+        return " && ".join(shlex.join(["stylegan", *command, *self.words]) for command in commands)
 
-    def _model(self, with_class: bool) -> list[str]:
-        studio = self.studio
-        words = [] if studio.model == "ffhq" else ["--model", studio.model]
-        return [*words, "--class", str(studio.class_index)] if with_class and studio.class_index is not None else words
+    def _for_seeds(self, wish: Wish) -> list[str]:
+        """The options that seeds need and others refuse; a class is also that in which a photo was searched for."""
+        studio, people = self.studio, (wish.person, wish.other)
+        seeds = any(map(references.is_seed, people))
+        given = {"--psi": wish.psi if wish.psi != PSI else None, "--cutoff": studio.truncating.get("--cutoff")}
+        words = [word for name, value in given.items() if seeds and value is not None for word in (name, f"{value:g}")]
+        if studio.class_index is not None and (seeds or any(map(references.photo, people))):
+            words += ["--class", str(studio.class_index)]
+        return words
 
     def _person(self, wish: Wish) -> Person:
         studio = self.studio
@@ -135,5 +150,5 @@ class Desk:
 
 def _option(name: str, amount: float) -> tuple[str, str]:
     """How `edit` is told of a direction."""
-    is_own = name.replace("-", "_") in {field.name for field in fields(Attributes)}
+    is_own = name in {field.name.replace("_", "-") for field in fields(Attributes)}
     return (f"--{name}", f"{amount:g}") if is_own else ("--direction", f"{name}={amount:g}")

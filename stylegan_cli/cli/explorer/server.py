@@ -79,19 +79,25 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         desk = self.server.desk
         does = {"face": desk.face, "save": desk.save}.get(self._asked() or "")
-        length = self.headers.get("Content-Length", "")
-        if does is None or not (length.isdecimal() and int(length) <= MOST):
+        question = self._question()
+        if does is None or question is None:
             self._refuse()
             return
         try:
-            question = json.loads(self.rfile.read(int(length)))
-            self._answer(self.server.turns.submit(does, question).result())
+            answer, status = self.server.turns.submit(does, question).result(), HTTPStatus.OK
         except (StyleganError, OSError) as error:
-            if isinstance(error, ConnectionError):
-                raise
-            self._answer({"error": sentence(error)}, HTTPStatus.BAD_REQUEST)
+            answer, status = {"error": sentence(error)}, HTTPStatus.BAD_REQUEST
+        self._answer(answer, status)
+
+    def _question(self) -> Any:
+        """What the page sent; None if it is too long, or no JSON."""
+        length = self.headers.get("Content-Length", "")
+        if not (length.isdecimal() and len(length) <= len(str(MOST)) and int(length) <= MOST):
+            return None
+        try:
+            return json.loads(self.rfile.read(int(length)))
         except (ValueError, RecursionError):
-            self._refuse()
+            return None
 
     def _asked(self) -> str | None:
         """What is asked for; None if it is not for whoever asks. Other pages in the same browser do not know the
@@ -104,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send(status, json.dumps(plain).encode(), "application/json")
 
     def _refuse(self) -> None:
-        self._send(HTTPStatus.NOT_FOUND, b"There is nothing here.", "text/plain")
+        self._send(HTTPStatus.NOT_FOUND, b"Open the address that stylegan explore printed.", "text/plain")
 
     def _send(self, status: HTTPStatus, content: bytes, kind: str) -> None:
         self.send_response(status)
