@@ -62,10 +62,9 @@ def new_configs(cfg: str, resolution: int, c_dim: int, sizes: Sizes) -> Configs:
     else:
         shared |= {"channel_base": sizes.cbase, "channel_max": sizes.cmax}
     own: dict[str, Any] = {"z_dim": sizes.latent, "w_dim": sizes.latent, "mapping_layers": sizes.map_depth}
-    if wider := WIDER.get(cfg):
-        own |= {"channel_base": sizes.cbase * wider, "channel_max": sizes.cmax * wider}
     if cfg == "stylegan3-r":
         own |= {"conv_kernel": 1, "use_radial_filters": True}
+        own |= {"channel_base": sizes.cbase * WIDER[cfg], "channel_max": sizes.cmax * WIDER[cfg]}
     return _complete(cfg, shared | own, shared)
 
 

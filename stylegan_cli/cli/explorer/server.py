@@ -32,6 +32,7 @@ class Server(ThreadingHTTPServer):
     """Serves the page of a desk at `url`, until it is closed. Raises StyleganError if the port is taken."""
 
     daemon_threads = True
+    allow_reuse_address = sys.platform != "win32"  # where it would let two programs have the same port
 
     def __init__(self, desk: Desk, port: int) -> None:
         self.desk, self.secret = desk, secrets.token_urlsafe(12)
@@ -42,7 +43,7 @@ class Server(ThreadingHTTPServer):
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
-            why = "is used by another program" if error.errno == errno.EADDRINUSE else "is not for everybody"
+            why = "is used by another program" if error.errno == errno.EADDRINUSE else "needs an administrator"
             raise StyleganError(f"--port {port} {why}; choose another, or leave it out") from None
 
     @property
