@@ -15,6 +15,7 @@ from stylegan_cli.metrics.evaluation import Judge, Measure, Report
 from stylegan_cli.metrics.sets import DataSet
 
 NUM = ("--num", 50)
+PATHS = ("--num", 20)  # for path lengths, each of which takes two faces in float32
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +184,7 @@ def test_what_is_measured_is_not_lost(stylegan, made, pair, monkeypatch):
 
 def test_path_lengths_of_several_models(stylegan, made, pair):
     """Models are no DATA, but a data set is none that could be measured."""
-    words = ("metrics", *pair, *NUM, "--metrics", "ppl")
+    words = ("metrics", *pair, *PATHS, "--metrics", "ppl")
     both = stylegan(*words)
     assert (both.exit_code, len(both.stdout.splitlines())) == (0, 2), both.stderr
     assert stylegan(*words, made).stdout == both.stdout
@@ -231,7 +232,7 @@ def test_a_run_stands_for_its_model(stylegan, made, tiny_model, here):
 
 
 def test_path_length_is_measured_in_float32(stylegan, made, tiny_model):
-    result = stylegan("metrics", tiny_model, made, *NUM, "--metrics", "ppl", "-q")
+    result = stylegan("metrics", tiny_model, made, *PATHS, "--metrics", "ppl", "-q")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.startswith("PPL-EfficientNet-Lite0")
 
@@ -245,7 +246,7 @@ def test_data_without_classes_are_all_of_the_one(stylegan, made, here):
 
 def test_path_length_is_that_of_psi_1(stylegan, tiny_model):
     """Which may be said, and changes nothing."""
-    words = ("metrics", tiny_model, *NUM, "--metrics", "ppl")
+    words = ("metrics", tiny_model, *PATHS, "--metrics", "ppl")
     result = stylegan(*words, "--psi", 1)
     assert result.exit_code == 0, result.stderr
     assert result.stdout == stylegan(*words).stdout != ""
@@ -253,13 +254,13 @@ def test_path_length_is_that_of_psi_1(stylegan, tiny_model):
 
 
 def test_path_length_needs_no_data(stylegan, made, tiny_model):
-    alone = stylegan("metrics", tiny_model, *NUM, "--metrics", "ppl")
+    alone = stylegan("metrics", tiny_model, *PATHS, "--metrics", "ppl")
     assert alone.exit_code == 0, alone.stderr
-    assert alone.stdout == stylegan("metrics", tiny_model, made, *NUM, "--metrics", "ppl").stdout
-    assert alone.stdout == stylegan("metrics", tiny_model, *NUM, "--metrics", "ppl,ppl").stdout
+    assert alone.stdout == stylegan("metrics", tiny_model, made, *PATHS, "--metrics", "ppl").stdout
+    assert alone.stdout == stylegan("metrics", tiny_model, *PATHS, "--metrics", "ppl,ppl").stdout
     assert alone.stderr.splitlines()[-1].endswith("paths, seed 0.")
     assert "against" not in alone.stderr
-    report = json.loads(stylegan("metrics", tiny_model, *NUM, "--metrics", "ppl", "--json", "-q").stdout)
+    report = json.loads(stylegan("metrics", tiny_model, *PATHS, "--metrics", "ppl", "--json", "-q").stdout)
     assert report["size"] is report["features_size"] is report["filter"] is report["features"] is None
 
 
