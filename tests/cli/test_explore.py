@@ -160,7 +160,7 @@ def test_faces_are_as_asked_for(page, own, tiny_model):
     assert torch.allclose(ws[1] - ws[0], 3 * own["age"] - own["odd"], atol=1e-5)
 
 
-def test_the_commands_draw_the_same(page, same, stylegan, tiny_model):
+def test_the_commands_draw_the_same(page, same, stylegan, tiny_model, monkeypatch):
     stylegan("sample", 5, "--save-latents", "--model", tiny_model, "--out", "five.png")
     shares = {"coarse": 1, "middle": 0.25, "fine": 0}
     assert " --psi 0.5 " in same(page, psi=0.5)
@@ -169,6 +169,8 @@ def test_the_commands_draw_the_same(page, same, stylegan, tiny_model):
     same(page, person="five.png", other="2", shares=shares, psi=0.4)
     for age in (2, 1):  # the same child twice
         assert " && stylegan edit child-" in same(page, person="1", other="five.npz", shares=shares, age=age)
+    monkeypatch.setenv("HOME", str(Path().resolve()))
+    assert f" {Path('five.npz').resolve()} " in same(page, person="~/five.npz")  # no shell looks at what is typed there
     Path("five.npz").rename("-5.npz")
     same(page, person="-5.npz", odd=1)
 
@@ -201,6 +203,7 @@ def test_classes_and_cutoffs_are_part_of_the_command(here, same, monkeypatch):
     [
         ({"person": "nobody"}, "unknown person 'nobody'"),
         ({"person": " "}, "name a person: a seed"),
+        ({"person": "~not-a-user/me.npy"}, "unknown person '~not-a-user/me.npy'"),
         ({"person": "1", "other": "me.jpg"}, "me.jpg is a photo, and finding a face takes minutes; begin with it: "),
         ({"smile": 1}, "there is no direction 'smile'; reload the page"),
         ({"psi": float("nan")}, "psi is a number from -2 to 2"),

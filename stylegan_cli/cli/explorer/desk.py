@@ -48,14 +48,14 @@ class Wish:
         try:
             shares = {band: float(plain["shares"][band]) for band in BANDS}
             amounts = {str(name): round(float(amount), DIGITS) for name, amount in plain["amounts"].items()}
-            psi, people = float(plain["psi"]), (str(plain["person"]).strip(), str(plain["other"]).strip())
+            psi, person, other = float(plain["psi"]), _typed(plain["person"]), _typed(plain["other"])
         except (KeyError, TypeError, ValueError, AttributeError):
             raise UsageError("the page asked for something that is not known here; reload it") from None
         if not (abs(psi) <= LARGEST_PSI and all(0 <= share <= 1 for share in shares.values())):
             raise UsageError(f"psi is a number from {-LARGEST_PSI:g} to {LARGEST_PSI:g}, and shares are from 0 to 1")
         if not all(abs(amount) <= FARTHEST for amount in amounts.values()):
             raise UsageError(f"amounts are numbers up to {FARTHEST}")
-        return Wish(*people, psi, shares, {name: amount for name, amount in amounts.items() if amount})
+        return Wish(person, other, psi, shares, {name: amount for name, amount in amounts.items() if amount})
 
 
 class Desk:
@@ -146,6 +146,15 @@ class Desk:
             again = shlex.join(["stylegan", "explore", text])
             raise UsageError(f"{text} is a photo, and finding a face takes minutes; begin with it: {again}")
         return references.resolve(text, self.studio.generator, psi, self.studio.cast)
+
+
+def _typed(text: Any) -> str:
+    """What the user typed on the page: no shell has replaced `~`."""
+    plain = str(text).strip()
+    try:
+        return str(Path(plain).expanduser()) if plain.startswith("~") else plain
+    except RuntimeError:  # there is no such user
+        return plain
 
 
 def _option(name: str, amount: float) -> tuple[str, str]:
