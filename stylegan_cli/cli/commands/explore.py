@@ -90,8 +90,8 @@ def _directions(studio: Studio, files: Sequence[str]) -> dict[str, Direction]:
 def _words(chosen: Generation) -> list[str]:
     """The options that make other commands draw with the same model, on the same device and in the same precision."""
     usual = Generation()
-    named = {f"--{name}": getattr(chosen, name) for name in ("model", "device", "precision")}
-    return [word for name, value in named.items() if value != getattr(usual, name[2:]) for word in (name, value)]
+    given = {name: getattr(chosen, name) for name in ("model", "device", "precision")}
+    return [word for name, value in given.items() if value != getattr(usual, name) for word in (f"--{name}", value)]
 
 
 def _open(url: str) -> None:

@@ -68,7 +68,7 @@ class Desk:
         folder: Path,
         known: Mapping[str, Person],
         directions: Mapping[str, Direction],
-        words: Sequence[str] = (),
+        words: Sequence[str],
     ) -> None:
         self.studio, self.folder, self.known, self.directions, self.words = studio, folder, known, directions, words
 
