@@ -111,6 +111,17 @@ class Generator(nn.Module, ABC):
         return len(self.layers)
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the pictures."""
+        return self.resolution, self.resolution
+
+    def demand_squares(self, what: str) -> None:
+        """Raises `UsageError` if pictures are not square; the message begins with `what`, which needs squares."""
+        height, width = self.size
+        if height != width:
+            raise UsageError(f"{what} needs square pictures, but those of {self.origin.name} are {width}x{height}")
+
+    @property
     def device(self) -> torch.device:
         return self.w_avg.device
 
@@ -120,7 +131,7 @@ class Generator(nn.Module, ABC):
         return w
 
     def synthesize(self, ws: Tensor, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
-        """`ws` `[n, num_ws, w_dim]` to pictures `[n, 3, resolution, resolution]`, float32 RGB, nominally in [-1, 1].
+        """`ws` `[n, num_ws, w_dim]` to pictures `[n, 3, *size]`, float32 RGB, nominally in [-1, 1].
 
         If `noise` is None, as in training, every picture has noise of its own, drawn from torch's random state. Else,
         and without gradients, pictures are made one by one, so that the batch size changes no pixel."""
@@ -141,7 +152,7 @@ class Generator(nn.Module, ABC):
         z = torch.from_numpy(np.random.RandomState(0).randn(people, self.z_dim)).to(self.w_avg)
         c = self.one_hot(torch.zeros(people, dtype=torch.long)) if self.c_dim else None
         with torch.inference_mode():
-            w = (self.to_w(z, c) - self.w_avg)[:, :coordinates].nan_to_num().cpu().float()
+            w = (self.to_w(z, c) - self.centre(c))[:, :coordinates].nan_to_num().cpu().float()
         return (w * (127 / w.abs().max().clamp(min=1e-12))).round().to(torch.int8).numpy().tobytes()
 
     def choose_class(self, index: int) -> None:
@@ -195,13 +206,20 @@ class Generator(nn.Module, ABC):
         """One `w` `[n, w_dim]` for all layers: `[n, num_ws, w_dim]`, a view that takes no memory of its own."""
         return w.unsqueeze(1).expand(-1, self.num_ws, -1)
 
-    def truncate(self, ws: Tensor, psi: float) -> Tensor:
-        """The truncation trick (StyleGAN, section 2.1 and appendix B) on `ws` `[n, num_ws, w_dim]`: `w_avg + psi * (w -
-        w_avg)` on the layers below `self.cutoff`. If that is None, on all of them, which one row may represent."""
+    def centre(self, c: Tensor | None) -> Tensor:  # noqa: ARG002 (few families have one for each class)
+        """The mean of `w` that pictures of classes `c` `[n, c_dim]` are truncated towards, `[w_dim]` or `[n, w_dim]`;
+        that of the chosen class if `c` is None."""
+        return self.w_avg
+
+    def truncate(self, ws: Tensor, psi: float, c: Tensor | None = None) -> Tensor:
+        """The truncation trick (StyleGAN, section 2.1 and appendix B) on `ws` `[n, num_ws, w_dim]` of classes `c`:
+        `centre + psi * (w - centre)` on the layers below `self.cutoff`. If that is None, on all of them, which one row
+        may represent."""
         if psi == 1:
             return ws
         truncated = ws.clone()
-        truncated[..., : self.cutoff, :] = self.w_avg.lerp(ws[..., : self.cutoff, :], psi)
+        kept = ws[..., : self.cutoff, :]
+        truncated[..., : self.cutoff, :] = self.centre(c).unsqueeze(-2).lerp(kept, psi)
         return truncated
 
     def prepare(self, device: torch.device, dtype: torch.dtype) -> Generator:

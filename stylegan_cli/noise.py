@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,20 @@ from stylegan_cli.plain import made
 
 MODES = ("const", "random", "none")
 PIXELS = 64 * 64  # of noise maps from which a matrix product is the faster addition
+SPREAD = math.sqrt(12)  # the width of a uniform distribution of variance 1
+
+
+def normal(stream: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """StyleGAN's noise: mean 0 and variance 1, float32."""
+    return stream.standard_normal(shape, dtype=np.float32)
+
+
+def uniform(stream: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """The same mean and variance, but uniform, as in lucidrains' networks."""
+    return (stream.random(shape, dtype=np.float32) - np.float32(0.5)) * np.float32(SPREAD)
+
+
+Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -39,27 +54,29 @@ class Noise:
             raise ValueError(f"unknown noise mode {noise.mode}")
         return noise
 
-    def map(self, layer: int, const: Tensor) -> Tensor | None:
+    def map(self, layer: int, const: Tensor, draw: Draw = normal, resolution: int | None = None) -> Tensor | None:
         """The noise map `[h, w]` of one layer, or None if it has none.
 
         `const` is the layer's stored map `[h, w]`. Every layer draws from its own stream, so that switching one band
         off does not change the others' noise; numpy draws it, so that a seed gives the same noise on every device.
+        `draw` is the distribution that the network was trained with. `resolution` decides the layer's band if its map
+        is no square.
         """
-        strength = getattr(self, band_of(const.shape[-1]))
+        strength = getattr(self, band_of(resolution or const.shape[-1]))
         if self.mode == "none" or strength == 0:
             return None
         if self.mode == "const":
             return const if strength == 1 else const * strength
         stream = np.random.default_rng([self.seed, layer])
-        drawn = torch.from_numpy(stream.standard_normal(tuple(const.shape), dtype=np.float32))
+        drawn = torch.from_numpy(draw(stream, tuple(const.shape)))
         return drawn.to(const.device) * strength
 
 
-def maps_for(n: int, noise: Noise | None, layer: int, const: Tensor) -> Tensor | None:
+def maps_for(n: int, noise: Noise | None, layer: int, const: Tensor, resolution: int | None = None) -> Tensor | None:
     """A layer's noise for `n` pictures: one map `[h, w]` for all of them, or `[n, 1, h, w]` if `noise` is None."""
     if noise is None:
         return torch.randn(n, 1, *const.shape, device=const.device)
-    return noise.map(layer, const)
+    return noise.map(layer, const, resolution=resolution)
 
 
 def add_noise(x: Tensor, noise: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ def test_broadcast_repeats_w(tiny):
     assert torch.equal(ws[:, -1], w)
 
 
-@pytest.mark.parametrize("family", ["stylegan1", "stylegan2"])
+@pytest.mark.parametrize("family", ["stylegan1", "stylegan2", "lucidrains"])
 @pytest.mark.parametrize("channels", [1, 4])
 def test_pictures_are_rgb_whatever_the_network_draws(family, channels):
     """Grey and transparent data sets make such networks."""

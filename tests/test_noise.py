@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stylegan_cli import noise as noises
-from stylegan_cli.noise import Noise, add_noise
+from stylegan_cli.noise import Noise, add_noise, uniform
 
 CONST = torch.arange(64.0).reshape(8, 8)
 
@@ -35,6 +35,13 @@ def test_random_noise_is_standard_normal():
     drawn = Noise("random", 0).map(0, torch.zeros(512, 512))
     assert drawn.mean().item() == pytest.approx(0, abs=0.01)
     assert drawn.std().item() == pytest.approx(1, abs=0.01)
+
+
+def test_uniform_noise_has_the_same_mean_and_variance():
+    drawn = Noise("random", 0).map(0, torch.zeros(512, 512), uniform)
+    assert drawn.mean().item() == pytest.approx(0, abs=0.01)
+    assert drawn.std().item() == pytest.approx(1, abs=0.01)
+    assert 1.7 < drawn.abs().max() <= 3**0.5
 
 
 def test_neighbouring_seeds_share_no_map():

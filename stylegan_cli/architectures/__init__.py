@@ -19,6 +19,7 @@ FAMILIES = {
     "stylegan2": "StyleGAN2",
     "stylegan3": "StyleGAN3",
     "mobilestylegan": "MobileStyleGAN",
+    "lucidrains": "Lucidrains",
 }
 JUDGES = {"stylegan3": "stylegan2"}  # families whose discriminator is another one's
 

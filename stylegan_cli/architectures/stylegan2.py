@@ -2,7 +2,8 @@
 
 Names and shapes of tensors are those of NVIDIA's PyTorch files, so that they are imported by copying:
 `mapping.fc0.weight`, `synthesis.b8.conv0.affine.bias`, ... The resampling filter is a constant of the config, not a
-tensor.
+tensor. Generators of other projects, as StyleGAN-Human's (Fu et al. 2022, arXiv:2204.11823), start from a constant that
+is no square, and so make pictures that are none.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class Config(Pyramid):
 
     `architecture` is `skip` (the paper's), `resnet` or `orig` (section 4.1). `label_input` says how classes are fed in:
     `embed` as in ADA (embedded and normalised separately), `concat` as in TensorFlow (concatenated with z, then
-    normalised).
+    normalised). `start` is the height and width of the learned constant, which pictures have in proportion: a
+    `resolution` of 1024 stands for 256 times as many pixels.
     """
 
     z_dim: int = 512
@@ -65,6 +67,12 @@ class Config(Pyramid):
     resample_filter: tuple[float, ...] = (1, 3, 3, 1)
     img_channels: int = 3
     w_avg_beta: float = 0.995
+    start: tuple[int, int] = (4, 4)
+
+    def size(self, resolution: int) -> tuple[int, int]:
+        """Height and width of feature maps."""
+        height, width = self.start
+        return height * resolution // 4, width * resolution // 4
 
 
 @dataclass(frozen=True)
@@ -135,19 +143,19 @@ class SynthesisLayer(nn.Module):
 
     def __init__(self, config: Config, inputs: int, outputs: int, resolution: int, up: bool) -> None:
         super().__init__()
-        self.clamp = config.conv_clamp
+        self.clamp, self.resolution = config.conv_clamp, resolution
         self.affine = Linear(config.w_dim, inputs, bias=1.0)
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.register_buffer("noise_const", torch.randn(*config.size(resolution)))
         self.up_taps = config.resample_filter if up else None
 
     def forward(self, x: Tensor, w: Tensor, noise: Noise | None, index: int, gain: float = 1.0) -> Tensor:
         up_filter = filter_on(x.device, self.up_taps) if self.up_taps else None
         scale = GAIN * gain
         x = modulated_conv2d(x, self.weight, self.affine(w), up_filter=up_filter, bias=self.bias, gain=scale)
-        drawn = maps_for(len(x), noise, index, self.noise_const)
+        drawn = maps_for(len(x), noise, index, self.noise_const, self.resolution)
         if drawn is not None:
             x = add_noise(x, drawn * (self.noise_strength * scale))
         return rectify(x, gain, self.clamp)
@@ -217,7 +225,7 @@ class SynthesisBlock(nn.Module):
         self.architecture, self.is_first = config.architecture, resolution == 4
         outputs = config.channels(resolution)
         if self.is_first:
-            self.const = nn.Parameter(torch.randn(outputs, 4, 4))
+            self.const = nn.Parameter(torch.randn(outputs, *config.start))
         else:
             inputs = config.channels(resolution // 2)
             self.conv0 = SynthesisLayer(config, inputs, outputs, resolution, up=True)
@@ -286,6 +294,10 @@ class StyleGAN2(Generator):
     @property
     def w_avg(self) -> Tensor:  # type: ignore[override]
         return cast(Tensor, self.mapping.w_avg)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return cast(Config, self.config).size(self.resolution)
 
     def draw(self, ws: Tensor, noise: Noise | None) -> Tensor:
         return self.synthesis(ws, noise, self.dtype)

@@ -5,6 +5,10 @@ that can be moved and rotated (config H), and the nonlinearities work at a highe
 filters (config F), so that nothing aliases. Each layer has its own cutoff frequency (config T); config R makes the
 convolutions 1x1 and the downsampling filters radially symmetric. There is no per-pixel noise (config C).
 
+StyleGAN-XL (Sauer et al. 2022, arXiv:2202.00273) is the same network, grown: each stage of `up_factors` cuts the last
+layers off, those that are sampled critically, and puts a head of new ones on what is left, the stem (section 3.2). Its
+classes are features of a pretrained classifier (section 3.3), and each has a `w_avg` of its own.
+
 Frequencies are in cycles per picture width, sampling rates in pixels per picture width. Feature maps reach
 `margin_size` pixels beyond the picture on each side (config E). Names of tensors are those of NVIDIA's files.
 """
@@ -49,6 +53,9 @@ class Config:
 
     `last_stopband_rel` is relative to `resolution / 2`; `filter_size` counts taps per resampling factor;
     `conv_clamp` (None: nothing is clamped) and `output_scale` are in units of the activations and of the picture.
+
+    StyleGAN-XL's `num_layers` are those of the stem; each of its heads makes pictures `up_factors` times as large with
+    `head_layers` layers, and `class_features` is the size of a class's features.
     """
 
     resolution: int = 1024
@@ -73,23 +80,39 @@ class Config:
     img_channels: int = 3
     magnitude_ema_beta: float = 0.999
     w_avg_beta: float = 0.998
+    up_factors: tuple[int, ...] = ()
+    head_layers: tuple[int, ...] = ()
+    class_features: int | None = None
 
     @property
     def signals(self) -> tuple[Signal, ...]:
-        """The outputs of the layers, the picture last: cutoffs and stopbands grow geometrically (config T)."""
-        return tuple(self._signal(i) for i in range(self.num_layers + 1))
+        """The outputs of the layers, the picture last: cutoffs and stopbands grow geometrically (config T), in
+        StyleGAN-XL within each stage."""
+        resolution = self.resolution // math.prod(self.up_factors)
+        signals = self._stage(resolution, self.num_layers, self.first_cutoff, self.first_stopband)
+        for factor, layers in zip(self.up_factors, self.head_layers, strict=True):
+            resolution, stem = resolution * factor, signals[: -self.num_critical - 1]
+            first = stem[-1]
+            _, *head = self._stage(resolution, layers, first.cutoff, first.half_width + first.cutoff)
+            signals = [*stem, first, *head]
+        return tuple(signals)
 
-    def _signal(self, i: int) -> Signal:
-        progress = min(i / (self.num_layers - self.num_critical), 1)
-        last_cutoff = self.resolution / 2
+    def _stage(self, resolution: int, layers: int, first_cutoff: float, first_stopband: float) -> list[Signal]:
+        """The outputs of the layers that end in pictures of `resolution`."""
+        last_cutoff = resolution / 2
         last_stopband = last_cutoff * self.last_stopband_rel
-        cutoff = self.first_cutoff * (last_cutoff / self.first_cutoff) ** progress
-        stopband = self.first_stopband * (last_stopband / self.first_stopband) ** progress
-        rate = 2 ** math.ceil(math.log2(min(2 * stopband, self.resolution)))
-        size = self.resolution if i >= self.num_layers - 1 else rate + 2 * self.margin_size
-        channels = round(min(self.channel_base / 2 / cutoff, self.channel_max))
-        last = i == self.num_layers
-        return Signal(cutoff, max(stopband, rate / 2) - cutoff, rate, size, self.img_channels if last else channels)
+        signals = []
+        for i in range(layers + 1):
+            progress = min(i / (layers - self.num_critical), 1)
+            cutoff = first_cutoff * (last_cutoff / first_cutoff) ** progress
+            stopband = first_stopband * (last_stopband / first_stopband) ** progress
+            rate = 2 ** math.ceil(math.log2(min(2 * stopband, resolution)))
+            size = resolution if i >= layers - 1 else rate + 2 * self.margin_size
+            channels = (
+                self.img_channels if i == layers else round(min(self.channel_base / 2 / cutoff, self.channel_max))
+            )
+            signals.append(Signal(cutoff, max(stopband, rate / 2) - cutoff, rate, size, channels))
+        return signals
 
 
 def kaiser(taps: int, width: float, rate: float) -> np.ndarray:
@@ -120,25 +143,36 @@ class Mapping(nn.Module):
     """`z` and label `c` to `w`: both normalised, then `mapping_layers` linear layers with leaky ReLU (config D)."""
 
     w_avg: Tensor
+    features: Tensor
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
         inputs = config.z_dim
-        if config.c_dim:
+        if config.c_dim and config.class_features:
+            self.register_buffer("features", torch.randn(config.c_dim, config.class_features))
+            self.embed = Linear(config.class_features, config.z_dim)
+            inputs += config.z_dim
+        elif config.c_dim:
             self.embed = Linear(config.c_dim, config.w_dim)
             inputs += config.w_dim
         for i in range(config.mapping_layers):
             self.add_module(f"fc{i}", Linear(config.w_dim if i else inputs, config.w_dim, lr=MAPPING_LR))
-        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+        own = (config.c_dim,) if config.c_dim and config.class_features else ()
+        self.register_buffer("w_avg", torch.zeros(*own, config.w_dim))
 
     def forward(self, z: Tensor, c: Tensor | None) -> Tensor:
         w = pixel_norm(z)
         if c is not None:
-            w = torch.cat([w, pixel_norm(self.embed(c))], dim=1)
+            w = torch.cat([w, pixel_norm(self._embedded(c))], dim=1)
         for i in range(self.config.mapping_layers):
             w = F.leaky_relu(self.get_submodule(f"fc{i}")(w), LEAK) * math.sqrt(2)
         return w
+
+    def _embedded(self, c: Tensor) -> Tensor:
+        if self.config.class_features:
+            return F.leaky_relu(self.embed(c @ self.features), LEAK) * math.sqrt(2)
+        return cast(Tensor, self.embed(c))
 
 
 class Input(nn.Module):
@@ -291,12 +325,12 @@ class Synthesis(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        signals = config.signals
+        *signals, picture = config.signals
         self.input = Input(signals[0], config.w_dim)
-        for i, (before, after) in enumerate(zip((signals[0], *signals[:-2]), signals[:-1], strict=True)):
-            critical = i >= config.num_layers - config.num_critical
+        for i, (before, after) in enumerate(zip((signals[0], *signals[:-1]), signals, strict=True)):
+            critical = i >= len(signals) - config.num_critical
             self.add_module(self._name(i, after), SynthesisLayer(config, before, after, critical))
-        self.add_module(self._name(config.num_layers, signals[-1]), ToRGB(config, signals[-2].channels))
+        self.add_module(self._name(len(signals), picture), ToRGB(config, signals[-1].channels))
 
     @staticmethod
     def _name(i: int, signal: Signal) -> str:
@@ -335,7 +369,15 @@ class StyleGAN3(Generator):
 
     @property
     def w_avg(self) -> Tensor:  # type: ignore[override]
-        return cast(Tensor, self.mapping.w_avg)
+        """`[w_dim]`; if every class has its own, that of the chosen class, or their mean."""
+        mean = cast(Tensor, self.mapping.w_avg)
+        if mean.ndim == 1:
+            return mean
+        return mean.mean(dim=0) if self.chosen_class is None else mean[self.chosen_class]
+
+    def centre(self, c: Tensor | None) -> Tensor:
+        mean = cast(Tensor, self.mapping.w_avg)
+        return self.w_avg if mean.ndim == 1 or c is None else c @ mean
 
     def draw(self, ws: Tensor, noise: Noise | None) -> Tensor:  # noqa: ARG002 (it has none)
         return self.synthesis(ws, self.dtype)

@@ -24,6 +24,7 @@ from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import file_digest
 from stylegan_cli.folders import cache_folder
+from stylegan_cli.generator import Generator
 from stylegan_cli.latents import references
 from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person
@@ -79,8 +80,11 @@ class Found:
     report: Mapping[str, float]
 
 
-def shoot(photo: Photo, size: int, is_aligned: bool) -> Shot:
-    """The face that a photo names, or its largest, `size` pixels wide. What `align` cut is used as it is."""
+def shoot(photo: Photo, generator: Generator, is_aligned: bool) -> Shot:
+    """The face that a photo names, or its largest, as large as the generator's pictures. What `align` cut is used as it
+    is."""
+    generator.demand_squares("finding people in photos")
+    size, _ = generator.size
     image = photos.read(photo.path)
     cut = alignment.read(photo.path)
     if cut is None and not is_aligned:
@@ -137,7 +141,7 @@ def person(studio: Studio, photo: Photo, shot: Shot | None = None) -> Person:
     kept = _place(studio, photo)
     if someone := _remembered(studio, kept):
         return replace(someone, label=photo.label)
-    shot = shot or shoot(photo, studio.generator.resolution, False)
+    shot = shot or shoot(photo, studio.generator, False)
     if _remembered(studio, _halfway(kept)) is None:
         _check_place(kept)
         _tell_of_search(studio, photo)
@@ -146,7 +150,7 @@ def person(studio: Studio, photo: Photo, shot: Shot | None = None) -> Person:
 
 def prepared(studio: Studio, photo: Photo) -> Shot | None:
     """The face to look for, None if it was found before. Raises StyleganError if the photo does not show it."""
-    return None if _remembered(studio, _place(studio, photo)) else shoot(photo, studio.generator.resolution, False)
+    return None if _remembered(studio, _place(studio, photo)) else shoot(photo, studio.generator, False)
 
 
 def _is_usual(shot: Shot, wanted: Wanted) -> bool:

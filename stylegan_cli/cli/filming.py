@@ -172,7 +172,7 @@ def _write_film(
 
     from stylegan_cli.latents.files import writing_npy
     from stylegan_cli.media.film import check_frame, filming
-    from stylegan_cli.media.render import Drawn, page_size, pixels, render
+    from stylegan_cli.media.render import Drawn, face_shape, page_size, pixels, render
     from stylegan_cli.pictures import Sheet
 
     force, latents = studio.output.force, path.with_suffix(".npy")
@@ -190,7 +190,7 @@ def _write_film(
         drawn: Drawn = {}
         for i, picture in enumerate(_telling_of_tunings(film, latents) if add_ws else film):
             if i == 0 and isinstance(picture, Sheet):
-                check_frame(*page_size(picture, studio.cell))
+                check_frame(*page_size(picture, face_shape(studio.generator, studio.cell)))
             if finish:
                 frame = np.asarray(finish(render(studio.generator, picture, size)))
             else:

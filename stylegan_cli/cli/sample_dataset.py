@@ -52,6 +52,7 @@ def sample_dataset(
         _wait(world)  # for the leader, which checks everything and fetches the model for all
     studio = Studio(generation, output)
     studio.check_noise(wishes["noise"])
+    studio.generator.demand_squares("--dataset")
     _check_drawn(studio, ranges[0][0], face)
     rows = 1 if studio.generator.cutoff is None else studio.generator.num_ws
     dataset = ShardedDataset(path, sum(map(len, ranges)), (rows, studio.generator.w_dim), studio.format)

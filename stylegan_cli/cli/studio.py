@@ -33,7 +33,7 @@ from stylegan_cli.latents.people import Person, photos_of, truncation
 from stylegan_cli.media.background import Background
 from stylegan_cli.media.decoding import Original
 from stylegan_cli.media.encode import FORMATS, TRANSPARENT, check_edges, encode, has_room
-from stylegan_cli.media.render import page_size, render
+from stylegan_cli.media.render import face_shape, page_size, render
 from stylegan_cli.noise import Noise
 from stylegan_cli.operations.drift import Ruler, ruler_of
 from stylegan_cli.pictures import Face, Picture, Sheet, cells_of, faces_to_compute
@@ -170,7 +170,7 @@ class Studio:
         another device or without a compiler, the new one says so."""
         (path,) = self.paths([name], "out")
         if isinstance(recipe.picture, Sheet):
-            self._check_page(recipe.picture, recipe.size or self.generator.resolution)
+            self._check_page(recipe.picture, recipe.size)
         if recipe.threads > 0:
             torch.set_num_threads(recipe.threads)
         self.speed_up(faces_to_compute(recipe.picture))
@@ -264,14 +264,15 @@ class Studio:
     @property
     def cell(self) -> int:
         """The width of a face on a sheet."""
-        return self.output.size or min(CELL, self.generator.resolution)
+        return self.output.size or min(CELL, self.generator.size[1])
 
-    def _check_page(self, sheet: Sheet, size: int) -> None:
-        """Checks that a sheet of faces of this size can be written, and opened again."""
-        width, height = page_size(sheet, size)
+    def _check_page(self, sheet: Sheet, size: int | None) -> None:
+        """Checks that a sheet of faces of this width can be written, and opened again."""
+        shape = face_shape(self.generator, size)
+        width, height = page_size(sheet, shape)
         if width * height > MAX_SHEET_PIXELS:
-            rows, columns = len(sheet.rows), max(map(len, sheet.rows))
-            raise UsageError(f"a sheet of {columns} x {rows} faces of {size} pixels is too large; use a smaller --size")
+            sheet_of = f"a sheet of {max(map(len, sheet.rows))} x {len(sheet.rows)} faces"
+            raise UsageError(f"{sheet_of} of {shape[0]} pixels is too large; use a smaller --size")
         check_edges(self.format, width, height)
 
     def write(

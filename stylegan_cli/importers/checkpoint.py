@@ -21,8 +21,8 @@ from stylegan_cli.importers.stored import RefusedError, shown
 from stylegan_cli.modelfile import digest
 
 LIMITS = {
-    "resolution": 4096, "mapping_layers": 64, "num_layers": 64, "margin_size": 1024, "filter_size": 12,
-    "lrelu_upsampling": 4,
+    "resolution": 4096, "start": 64, "mapping_layers": 64, "num_layers": 64, "head_layers": 64, "margin_size": 1024,
+    "filter_size": 12, "lrelu_upsampling": 4,
 }  # fmt: skip
 
 
@@ -145,13 +145,17 @@ def _check_values(family: str, config: dict[str, Any]) -> None:
         limit = LIMITS.get(name, 1 << 24)
         if len(numbers) > 64 or any(not isinstance(n, int | float) or not abs(n) <= limit for n in numbers):
             raise ValueError(f"{name} is out of range")
-    if family in ("stylegan1", "stylegan2"):
+    if family in ("stylegan1", "stylegan2", "lucidrains"):
         doublings = math.log2(config.get("resolution", 1024)) - 2
         if doublings < 0 or doublings % 1:
             raise ValueError("resolution is no power of two from 4 on")
         if not 0 <= config.get("lod", 0) <= doublings:
             raise ValueError("lod is out of range")
+    if any(side < 1 for side in config.get("start", ())):
+        raise ValueError("start has no pixels")
     if family == "stylegan3":
+        if any(factor < 2 for factor in config.get("up_factors", ())):
+            raise ValueError("up_factors are from 2 on")
         rates = [signal.rate for signal in stylegan3.Config(**config).signals]
         if any(not 1 / 4 <= after / before <= 4 for before, after in pairwise(rates)):
             raise ValueError("its sampling rates jump, which needs enormous filters")

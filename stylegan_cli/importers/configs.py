@@ -73,6 +73,7 @@ def stylegan2_generator(pending: Mapping[str, Pending], **facts: Any) -> Draft:
     embed, label = (shapes.get(f"mapping.{kind}.weight") for kind in ("embed", "label"))
     config = {
         "resolution": resolutions[-1],
+        "start": shapes.get("synthesis.b4.const", (0, 4, 4))[1:],
         "channel_base": base,
         "channel_max": most,
         "w_dim": shapes["synthesis.b4.conv1.affine.weight"][1],

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from stylegan_cli import tensorfile
 from stylegan_cli.errors import MALFORMED, StyleganError
-from stylegan_cli.importers import genforce, nvidia_tensorflow, nvidia_torch, rosinality, torchfile
+from stylegan_cli.importers import genforce, lucidrains, nvidia_tensorflow, nvidia_torch, rosinality, torchfile
 from stylegan_cli.importers.checkpoint import Checkpoint, Draft, Drafts, Network, check
 from stylegan_cli.importers.stored import RefusedError, Stored, shown
 from stylegan_cli.importers.unpickle import Record
@@ -25,7 +25,7 @@ from stylegan_cli.modelfile import digest
 
 MOST_TOLD = 8  # keys in a sentence
 LATENT_KEYS = ("w", "ws", "latent", "latents", "dlatents")  # under which projects store latents; the first counts
-KNOWN = "NVIDIA's .pkl, rosinality's .pt, genforce's .pth and this tool's .safetensors files"
+KNOWN = "NVIDIA's .pkl, rosinality's and lucidrains' .pt, genforce's .pth and this tool's .safetensors files"
 # The first bytes, in lower case and without leading space, of other things that are often mistaken for models.
 STRANGERS = {
     b"\x93numpy": "a NumPy array: give it where latents are asked for",
@@ -248,6 +248,8 @@ def _drafts(tree: Any) -> Drafts:
             return rosinality.read(tree)
         if rosinality.is_decoder(tree):
             return rosinality.read_decoder(tree)
+        if lucidrains.is_checkpoint(tree):
+            return lucidrains.read(tree)
         models = tree.get("models", tree)  # genforce's training checkpoints have more beside them
         if "generator_smooth" in models or "generator" in models:
             return genforce.read(models)

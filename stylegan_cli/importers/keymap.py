@@ -13,6 +13,7 @@ from stylegan_cli.importers.stored import RefusedError, Stored, shown
 
 # A hundred times as many as real networks have.
 MAX_TENSORS = 20_000
+MAX_BLOCKS = 16
 
 Named = TypeVar("Named")
 
@@ -128,7 +129,9 @@ def counted(named: Iterable[Named]) -> Iterator[Named]:
 
 
 def resolutions(blocks: int) -> Iterator[tuple[int, int]]:
-    """Index and resolution of each block: (0, 4), (1, 8), (2, 16), ..."""
+    """Index and resolution of each block: (0, 4), (1, 8), (2, 16), ... up to a limit: the numbers grow quickly."""
+    if blocks > MAX_BLOCKS:
+        raise RefusedError(f"it has a network of {blocks} resolutions")
     return ((n, 4 << n) for n in range(blocks))
 
 

@@ -1,4 +1,5 @@
-"""NVIDIA's PyTorch pickles (StyleGAN2-ADA, StyleGAN3): dicts of modules G, D and G_ema, with their options."""
+"""NVIDIA's PyTorch pickles (StyleGAN2-ADA, StyleGAN3): dicts of modules G, D and G_ema, with their options. And those
+of StyleGAN-XL, whose generators are StyleGAN3's that have grown."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stylegan_cli.architectures.stylegan3 import MAPPING_LR
-from stylegan_cli.importers import configs
+from stylegan_cli.importers import configs, stylegan_xl
 from stylegan_cli.importers.checkpoint import Draft, Drafts
 from stylegan_cli.importers.keymap import To, counted, rename
 from stylegan_cli.importers.stored import RefusedError, shown
@@ -23,6 +24,8 @@ STYLEGAN3_OPTIONS = (
     "magnitude_ema_beta",
 )  # fmt: skip
 
+PLAIN = "torch.nn.modules."  # PyTorch's own modules, which store their attributes directly
+
 Modules = dict[str, dict[str, Any]]
 
 
@@ -32,6 +35,9 @@ def read(tree: Mapping[str, Any]) -> Drafts:
     if not networks.keys() & {"G_ema", "G"}:
         raise RefusedError("it has no generator")
     averaged = _modules(networks.get("G_ema", networks.get("G")))
+    if stylegan_xl.is_one(averaged):
+        config = _stylegan3_config(averaged)
+        return Drafts("StyleGAN-XL pickle", stylegan_xl.generator(averaged, config, _state(averaged)))
     is_third = "synthesis.input" in averaged
     generator_of = _stylegan3 if is_third else _stylegan2
     return Drafts(
@@ -71,18 +77,22 @@ def _discriminator(found: Modules) -> Draft:
 
 
 def _stylegan3(found: Modules) -> Draft:
-    mapping, synthesis, state = found["mapping"], found["synthesis"], _state(found)
+    state = _state(found)
+    return Draft("stylegan3", _stylegan3_config(found), rename(state, {name: To(name) for name in state}))
+
+
+def _stylegan3_config(found: Modules) -> dict[str, Any]:
+    mapping, synthesis = found["mapping"], found["synthesis"]
     given = synthesis["_init_kwargs"]
     if found["mapping.fc0"]["bias_gain"] != MAPPING_LR:
         raise RefusedError("its mapping network has a learning-rate multiplier other than StyleGAN3's")
-    config = {
+    return {
         "resolution": synthesis["img_resolution"],
         "img_channels": synthesis["img_channels"],
         "mapping_layers": mapping["num_layers"],
         **{name: mapping[name] for name in ("z_dim", "w_dim", "c_dim", "w_avg_beta")},
         **{name: given[name] for name in STYLEGAN3_OPTIONS if name in given},
     }
-    return Draft("stylegan3", config, rename(state, {name: To(name) for name in state}))
 
 
 def _kept(name: str) -> To | None:
@@ -120,9 +130,11 @@ def _modules(record: Any) -> Modules:
 
 
 def _walk(record: Any, name: str, depth: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    if not isinstance(record, Record) or record.name != "module" or depth > MAX_DEPTH:
+    is_theirs = isinstance(record, Record) and record.name == "module"
+    is_plain = isinstance(record, Record) and record.name.startswith(PLAIN)
+    if not (is_theirs or is_plain) or depth > MAX_DEPTH:
         raise RefusedError("it has a network that does not consist of NVIDIA's modules")
-    attributes = record.state["state"]
+    attributes = record.state["state"] if is_theirs else record.state
     yield name, attributes
     for child, module in attributes["_modules"].items():
         if module is not None:

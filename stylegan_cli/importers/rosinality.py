@@ -14,16 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan_cli import architectures
 from stylegan_cli.architectures.stylegan2 import Config
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import write_bytes
 from stylegan_cli.generator import Generator
-from stylegan_cli.importers import configs
+from stylegan_cli.importers import configs, invented
 from stylegan_cli.importers.checkpoint import Draft, Drafts, Network
 from stylegan_cli.importers.keymap import (
     KeyMap,
-    Pending,
     To,
     as_is,
     both,
@@ -53,11 +51,6 @@ BACK: dict[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = {
     scalar: lambda x: x.reshape(1),
     rgb_bias: lambda x: x[None, :, None, None],
 }
-# `w_avg` for a checkpoint that has none, such as train.py's: the mean over as many z of seed 0 as rosinality's
-# generate.py uses, rounded to this step. It is part of the model's identity, which must not depend on a machine's
-# rounding.
-W_AVG_SAMPLES, W_AVG_STEP = 4096, 2.0**-16
-LOT = 64  # z at a time: a file may have a very wide mapping network
 
 
 def read(tree: Mapping[str, Any]) -> Drafts:
@@ -68,7 +61,7 @@ def read(tree: Mapping[str, Any]) -> Drafts:
         _generator(tree.get("g_ema", tree.get("g", tree)), mean),
         partial(_discriminator, tree["d"]) if "d" in tree else None,
         (lambda: _generator(tree["g"], mean)) if tree.keys() >= {"g", "g_ema"} else None,
-        {} if mean else {"w_avg": f"computed from {W_AVG_SAMPLES} z of seed 0"},
+        {} if mean else invented.NOTES,
     )
 
 
@@ -98,11 +91,13 @@ def _generator(state: Mapping[str, Any], mean: Mapping[str, Any]) -> Draft:
     blocks = 1 + count(found, "to_rgbs.{}.bias")
     pending = rename(found, generator_keys(blocks, count(found, "style.{}.weight", start=1)))
     draft = configs.stylegan2_generator(pending, **_filter(found))
+    size = Config(start=draft.config["start"]).size
     for n, r in resolutions(blocks):
         for i, conv in ((2 * n - 1, "conv0"), (2 * n, "conv1")):
             if n or i == 0:
-                pending.setdefault(f"synthesis.b{r}.{conv}.noise_const", _noise(i, r))
-    pending.setdefault("mapping.w_avg", Pending((draft.config["w_dim"],), lambda: _mean_w(draft), is_stored=False))
+                made = invented.noise(size(r), np.random.RandomState(i).randn)
+                pending.setdefault(f"synthesis.b{r}.{conv}.noise_const", made)
+    pending.setdefault("mapping.w_avg", invented.w_avg(draft, "mapping.w_avg"))
     return draft
 
 
@@ -120,27 +115,6 @@ def _unwrapped(state: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _filter(found: Mapping[str, Any]) -> dict[str, Any]:
     return configs.resample_filter(kernel for name, kernel in found.items() if name.endswith(".kernel"))
-
-
-def _noise(index: int, resolution: int) -> Pending:
-    """The noise map of a layer for a file without any (older files have none): drawn from a fixed seed."""
-
-    def draw() -> Tensor:
-        return torch.from_numpy(np.random.RandomState(index).randn(resolution, resolution)).float()
-
-    return Pending((resolution, resolution), draw, is_stored=False)
-
-
-def _mean_w(draft: Draft) -> Tensor:
-    generator = architectures.build(draft.family, draft.config)
-    tensors = {name: one.load().double() for name, one in draft.pending.items() if name.startswith("mapping.fc")}
-    zeros = torch.zeros(draft.config["w_dim"], dtype=torch.float64)
-    generator.load_state_dict({**tensors, "mapping.w_avg": zeros}, strict=False, assign=True)
-    numbers = np.random.RandomState(0)
-    lots = (torch.from_numpy(numbers.randn(LOT, generator.z_dim)) for _ in range(W_AVG_SAMPLES // LOT))
-    with torch.no_grad():
-        mean = sum((generator.to_w(z).sum(dim=0) for z in lots), zeros) / W_AVG_SAMPLES
-    return ((mean / W_AVG_STEP).round() * W_AVG_STEP).float()
 
 
 def save(generator: Generator, path: Path) -> None:

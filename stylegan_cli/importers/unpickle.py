@@ -2,7 +2,8 @@
 
 A pickle is a program for a small stack machine. Python's machine imports and calls whatever the program names; this one
 builds only plain values: numbers, strings, dicts, lists, tuples, byte views, tensors not read yet, and `Record`s in
-place of objects of foreign classes. `CALLS` lists what it can be asked to build; every other name is refused.
+place of objects of foreign classes. `CALLS` lists what it can be asked to build, and `INERT` the packages that build
+the rest of some checkpoints, of which only Records are made; every other name is refused.
 
 It also limits time and memory: byte strings are views into the file and never copies, a length is checked before it is
 trusted, steps are counted, only strings and numbers are ever hashed or printed (with nested tuples either can take
@@ -190,21 +191,23 @@ class Machine:
         """A global by its name, which must be one of the few that checkpoints need."""
         full = f"{module}.{name}" if isinstance(module, str) and isinstance(name, str) else "something without a name"
         full = ALIASES.get(full, full)
-        if full not in self.calls and full not in STORAGE_TYPES and full != "numpy.ndarray":
+        if full not in self.calls and full not in STORAGE_TYPES and full != "numpy.ndarray" and not is_inert(full):
             raise RefusedError(f"it asks for {shown(full)}, which no StyleGAN checkpoint needs")
         self.push(Global(full))
 
     def call(self) -> None:
-        """REDUCE and NEWOBJ. Nothing is imported, and only the stand-ins in `calls` are called."""
+        """REDUCE and NEWOBJ. Nothing is imported, and only the stand-ins in `calls` are called. What INERT makes can be
+        called, too, which makes more of the same."""
         function, args = self.last(2)
-        if not isinstance(function, Global) or not isinstance(args, tuple):
+        if not isinstance(function, Global | Record) or not isinstance(args, tuple):
             raise TypeError("something that is not a function is called")
-        if function.name not in self.calls:
+        make = self.calls.get(function.name)
+        if make is None and not is_inert(function.name):
             raise RefusedError(f"it calls {function.name}, which no StyleGAN checkpoint does")
         # Python copies the arguments, and a stand-in may copy their contents; a pickle can pass the same arguments,
         # however long, a million times.
         self.budget.spend(len(args) + sum(len(arg) for arg in args if isinstance(arg, list | tuple | dict)))
-        self.push(self.calls[function.name](*args))
+        self.push(make(*args) if make else Record(function.name))
 
     def build(self) -> None:
         state = self.stack.pop()
@@ -292,13 +295,26 @@ ALIASES = {
     "numpy._core.multiarray.scalar": "numpy.core.multiarray.scalar",
     "numpy._core.multiarray._reconstruct": "numpy.core.multiarray._reconstruct",
     "numpy._core.numeric._frombuffer": "numpy.core.numeric._frombuffer",
-    "__builtin__.set": "builtins.set",
+    **{f"__builtin__.{name}": f"builtins.{name}" for name in ("set", "getattr", "setattr")},
     # Training options hold paths.
     **dict.fromkeys(
         ("pathlib.PurePosixPath", "pathlib.WindowsPath", "pathlib.PureWindowsPath", "pathlib._local.PosixPath"),
         "pathlib.PosixPath",
     ),
 }
+
+# Packages whose objects lie beside a generator: the discriminators of StyleGAN-XL, which contain a classifier of timm's
+# with functions of its own, stored by dill.
+INERT = (
+    "torch.nn.", "torch.utils.", "torch._C.", "torchvision.", "timm.", "pg_modules.", "feature_networks.", "training.",
+    "dill.", "types.", "functools.", "builtins.getattr", "builtins.setattr", "builtins.__dict__",
+)  # fmt: skip
+
+
+def is_inert(name: str) -> bool:
+    """Whether this is the name of something in INERT, which is read as a Record of that name, whatever it is."""
+    return name.startswith(INERT)
+
 
 STOP = ord(".")
 STEPS: dict[int, Callable[[Machine], Any]] = {
@@ -327,6 +343,8 @@ STEPS: dict[int, Callable[[Machine], Any]] = {
     ord("t"): lambda m: m.push(tuple(m.since_mark())),
     ord("]"): lambda m: m.push([]),
     0x8F: lambda m: m.push([]),  # EMPTY_SET
+    ord("0"): lambda m: m.last(1),  # POP
+    ord("1"): lambda m: m.since_mark(),  # POP_MARK
     ord("a"): lambda m: m.extend(m.last(1)),
     ord("e"): lambda m: m.extend(m.since_mark()),
     0x90: lambda m: m.extend(m.since_mark()),  # ADDITEMS

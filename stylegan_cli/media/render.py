@@ -28,23 +28,29 @@ def render(
     on_face: Callable[[], None] = lambda: None,
     drawn: Drawn | None = None,
 ) -> Image.Image:
-    """Draws a picture, each face `size` pixels wide (None: the model's resolution). Calls `on_face` after each face.
+    """Draws a picture, each face `size` pixels wide (None: as the model draws it). Calls `on_face` after each face.
 
     Sheets of the same size that follow each other can share what was `drawn`, an empty dict at first: the very cells
     that the one before had, too, are not drawn again."""
     with torch.inference_mode():
         if isinstance(picture, Sheet):
-            return _sheet(generator, picture, size or generator.resolution, on_face, drawn)
+            return _sheet(generator, picture, face_shape(generator, size), on_face, drawn)
         return _cell(generator, picture, size, on_face)
 
 
 def pixels(generator: Generator, picture: Picture, size: int | None = None, drawn: Drawn | None = None) -> np.ndarray:
     """What `render` draws, as `[h, w, 3]` uint8. A whole face takes no detour by Pillow: at 1024 pixels that is a
     thirtieth of the time."""
-    if not isinstance(picture, Face) or picture.part != WHOLE or size not in (None, generator.resolution):
+    if not isinstance(picture, Face) or picture.part != WHOLE or size not in (None, generator.size[1]):
         return np.asarray(render(generator, picture, size, drawn=drawn))
     with torch.inference_mode():
         return _used_up(_synthesise(generator, picture))[0]
+
+
+def face_shape(generator: Generator, size: int | None) -> tuple[int, int]:
+    """Width and height of a face that is `size` pixels wide; None is the model's own width."""
+    height, width = generator.size
+    return (size, max(round(size * height / width), 1)) if size else (width, height)
 
 
 def to_pixels(images: Tensor) -> np.ndarray:
@@ -71,7 +77,9 @@ def _cell(generator: Generator, cell: Cell, size: int | None, on_face: Callable[
     else:
         image = _part(Image.fromarray(_used_up(_synthesise(generator, cell))[0]), cell.part)
         on_face()
-    return image.resize((size, size), Image.Resampling.LANCZOS) if size and size != image.width else image
+    if size is None or size == image.width:
+        return image
+    return image.resize((size, max(round(size * image.height / image.width), 1)), Image.Resampling.LANCZOS)
 
 
 def _part(image: Image.Image, part: tuple[float, float, float]) -> Image.Image:
@@ -115,35 +123,36 @@ def captioned(pictures: Mapping[str, Image.Image], size: int) -> Image.Image:
     return page
 
 
-def page_size(sheet: Sheet, size: int) -> tuple[int, int]:
-    """Width and height, in pixels, of a sheet whose faces are `size` pixels wide."""
-    heights = [_row_height(row, size) for row in sheet.rows]
-    widest = max(_row_width(row, size) for row in sheet.rows)
-    return _margin(sheet, size) + widest, sum(heights) + GAP * (len(heights) - 1)
+def page_size(sheet: Sheet, shape: tuple[int, int]) -> tuple[int, int]:
+    """Width and height, in pixels, of a sheet whose faces have this width and height."""
+    heights = [_row_height(row, shape) for row in sheet.rows]
+    widest = max(_row_width(row, shape[0]) for row in sheet.rows)
+    return _margin(sheet, shape[0]) + widest, sum(heights) + GAP * (len(heights) - 1)
 
 
 def _sheet(
-    generator: Generator, sheet: Sheet, size: int, on_face: Callable[[], None], drawn: Drawn | None
+    generator: Generator, sheet: Sheet, shape: tuple[int, int], on_face: Callable[[], None], drawn: Drawn | None
 ) -> Image.Image:
+    size, height = shape
     line, margin = _line_height(size), _margin(sheet, size)
     font = captions.font_for([*sheet.names, *(cell.caption for cell in sheet.cells())], _font_size(size))
-    page = Image.new("RGB", page_size(sheet, size), captions.PAPER)
+    page = Image.new("RGB", page_size(sheet, shape), captions.PAPER)
     if drawn is not None:
         for gone in drawn.keys() - set(map(id, sheet.cells())):
             del drawn[gone]
     top = 0
     for i, row in enumerate(sheet.rows):
         if margin:
-            name = captions.line(sheet.names[i], font, size, line)
+            name = captions.line(sheet.names[i], font, height, line)
             page.paste(name.transpose(Image.Transpose.ROTATE_90), (0, top))
         left = margin + ((page.width - margin - _row_width(row, size)) // 2 if sheet.centred else 0)
         for cell in row:
             if cell is not None:
                 page.paste(_remembered(drawn, cell, partial(_cell, generator, cell, size, on_face)), (left, top))
                 for number, text in enumerate(_lines(cell)):
-                    page.paste(captions.line(text, font, size, line), (left, top + size + number * line))
+                    page.paste(captions.line(text, font, size, line), (left, top + height + number * line))
             left += size + GAP
-        top += _row_height(row, size) + GAP
+        top += _row_height(row, shape) + GAP
     return page
 
 
@@ -172,8 +181,9 @@ def _row_width(row: Sequence[Cell | None], size: int) -> int:
     return len(row) * (size + GAP) - GAP
 
 
-def _row_height(row: Sequence[Cell | None], size: int) -> int:
-    return size + _line_height(size) * max((len(_lines(cell)) for cell in row if cell), default=0)
+def _row_height(row: Sequence[Cell | None], shape: tuple[int, int]) -> int:
+    width, height = shape
+    return height + _line_height(width) * max((len(_lines(cell)) for cell in row if cell), default=0)
 
 
 def _lines(cell: Cell) -> list[str]:

@@ -90,12 +90,13 @@ class Made(PictureSet):
     """What a generator makes from random z, truncated by `psi`, with random per-pixel noise.
 
     A model with classes makes the chosen class, or else those of the data set `like`, as frequently as there; or else
-    all. Raises StyleganError if the model does not have them.
+    all. Raises StyleganError if the model does not have them, or makes pictures that are not square.
     """
 
     count = None
 
     def __init__(self, generator: Generator, psi: float = 1.0, like: DataSet | None = None) -> None:
+        generator.demand_squares("measuring")
         self.generator, self.title = generator, generator.origin.name
         self._psi = psi
         # Labels that are not needed are not read: they may be of another kind.
@@ -104,7 +105,7 @@ class Made(PictureSet):
 
     @property
     def resolution(self) -> int:
-        return self.generator.resolution
+        return self.generator.size[0]
 
     def about(self) -> dict[str, Any]:
         """`sha256` is None for a model that is being trained; `class` is None if there are none, or all are drawn."""
@@ -122,7 +123,7 @@ class Made(PictureSet):
         for i in range(num):
             z, c = self._z(stream), next(classes)
             with torch.inference_mode():  # no yield in here: a consumer that stops early would be left in this mode
-                ws = generator.truncate(generator.broadcast(generator.to_w(z[None], c)), self._psi)
+                ws = generator.truncate(generator.broadcast(generator.to_w(z[None], c)), self._psi, c)
                 pixels = to_pixels(generator.synthesize(ws, Noise("random", first_noise + i)))[0]
             yield Image.fromarray(pixels)
 

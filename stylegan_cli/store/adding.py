@@ -51,7 +51,7 @@ def add(text: str, name: str = "", force: bool = False, progress: Progress = no_
     _keep_directions(source(text), data_folder() / "directions" / folder.name)
     kind = origin.notes.get("format", "model file")
     about = {
-        "title": f"{generator.family}, {generator.resolution}x{generator.resolution} ({kind} {file})",
+        "title": f"{generator.family}, {generator.size[1]}x{generator.size[0]} ({kind} {file})",
         "licence": str(origin.notes.get("licence", UNKNOWN_LICENCE)),
         "source": {"file": file},
         "fingerprint": origin.fingerprint.hex(),

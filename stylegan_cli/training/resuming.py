@@ -41,6 +41,15 @@ def open_resumed(name: str, outdir: Path, progress: Progress = no_progress) -> C
     if cfg_of(checkpoint.generator) is None:
         family = checkpoint.generator.family
         raise UsageError(f"--resume {name} is a {family}, which cannot be trained; resume from a StyleGAN 1, 2 or 3")
+    if tuple(checkpoint.generator.config.get("start", (4, 4))) != (4, 4):
+        raise UsageError(
+            f"--resume {name} makes pictures that are not square, and cannot be trained; use another model"
+        )
+    if checkpoint.generator.config.get("class_features"):
+        raise UsageError(
+            f"--resume {name} is a StyleGAN-XL with classes, which cannot be trained; resume from one without classes, "
+            "or from another model"
+        )
     return checkpoint
 
 

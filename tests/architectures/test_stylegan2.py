@@ -251,3 +251,41 @@ def test_a_joint_discriminator_has_a_score_for_each_class():
     judge.b4.out.weight[1], judge.b4.out.bias[1] = 0, 7
     assert [judge(image, one[None]).item() for one in torch.eye(3)] == [before[0], 7, before[2]]
     assert len({*before}) == 3
+
+
+def wide_and_high():
+    """Two networks of which one draws what the other does, turned about its diagonal."""
+    high = make("stylegan2", start=(4, 2))
+    wide = make("stylegan2", start=(2, 4))
+    wide.load_state_dict({name: tensor.mT if tensor.ndim >= 3 or name.endswith("noise_const") else tensor
+                          for name, tensor in high.state_dict().items()})  # fmt: skip
+    return wide, high
+
+
+@pytest.mark.parametrize("mode", ["const", "none"])
+def test_pictures_that_are_no_squares(mode):
+    wide, high = wide_and_high()
+    assert (wide.size, high.size) == ((32, 64), (64, 32))
+    with torch.no_grad():
+        ws = wide.broadcast(wide.to_w(torch.randn(1, wide.z_dim)))
+        picture = wide.synthesize(ws, Noise(mode))
+        assert picture.shape == (1, 3, 32, 64)
+        close(picture, high.synthesize(ws, Noise(mode)).mT, 1e-5)
+
+
+@pytest.mark.parametrize("start", [(4, 2), (2, 4), (7, 4)])
+def test_bands_are_those_of_the_layers_whatever_the_shape(start):
+    """Each band's noise changes, and only that."""
+    generator = make("stylegan2", start=start)
+    changed = {"coarse": [], "middle": [], "fine": []}
+    ws = generator.broadcast(generator.to_w(torch.randn(1, generator.z_dim)))
+    for resolution in (4, 8, 16, 32, 64):
+        conv = generator.synthesis.get_submodule(f"b{resolution}.conv1")
+        conv.noise_strength.fill_(1.0)
+        still = generator.synthesize(ws, Noise("none"))
+        for band, found in changed.items():
+            only = {name: float(name == band) for name in changed}
+            if not torch.equal(generator.synthesize(ws, Noise("const", **only)), still):
+                found.append(resolution)
+        conv.noise_strength.fill_(0.0)
+    assert changed == {"coarse": [4, 8], "middle": [16, 32], "fine": [64]}

@@ -27,6 +27,7 @@ FORMATS = {
 # Pictures for the discriminator, where a file's own arrays have none.
 JUDGED = {"genforce_sg1_64": "sg1tf_64", "genforce_sg2_64": "sg2tf_64"}
 FILES = sorted(GOLDEN.glob("imp_*.pkl")) + sorted(SHARED.glob("*.p[kt]*"))
+LUCIDRAINS = sorted(GOLDEN.glob("imp_*.pt"))  # whose pictures `test_lucidrains.py` compares: they have other noise
 
 
 def labels(found: dict[str, Tensor], key: str) -> Tensor | None:
@@ -51,7 +52,7 @@ def test_parity(path: Path) -> None:
         close(ready(checkpoint.discriminator)(judged["d_img"], labels(judged, "d_c")), scores.reshape(-1, 1), 1e-5)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES + LUCIDRAINS, ids=lambda path: path.name)
 def test_tensors_are_their_own(path: Path) -> None:
     """Float32, contiguous, and no longer tied to the file."""
     checkpoint = importers.read(path)
@@ -98,6 +99,25 @@ def test_what_only_the_file_tells() -> None:
     assert (judge["architecture"], judge["conv_clamp"], judge["mbstd_group_size"]) == ("skip", 2, 4)
 
 
+def test_pictures_that_are_no_squares(tmp_path: Path) -> None:
+    """StyleGAN-Human's pickles: the constant and the noise maps of StyleGAN2-ADA's, half as wide."""
+    path = GOLDEN / "imp_sg2ada_c_32_clamp.pkl"
+    tree = forge.revive(torchfile.read_pickle(memoryview(path.read_bytes())))
+    modules = tree["G_ema"].meta["state"]["_modules"]["synthesis"].meta["state"]["_modules"]
+    blocks = [block.meta["state"] for block in modules.values()]
+    blocks[0]["_parameters"]["const"] = const = blocks[0]["_parameters"]["const"][:, :, 1:3].clone()
+    for block in blocks:
+        for layer in (layer.meta["state"]["_buffers"] for layer in block["_modules"].values()):
+            if "noise_const" in layer:
+                layer["noise_const"] = layer["noise_const"][:, ::2].clone()
+    (tmp_path / "human.pkl").write_bytes(forge.dumps({"G_ema": tree["G_ema"]}))
+    checkpoint = importers.read(tmp_path / "human.pkl")
+    assert checkpoint.generator.config["start"] == (4, 2)
+    assert torch.equal(checkpoint.generator.tensors["synthesis.b4.const"], const)
+    generator = importers.generator(checkpoint, "human")
+    assert generator.synthesize(generator.broadcast(generator.w_avg[None])).shape == (1, 3, 32, 16)
+
+
 @torch.no_grad()
 def test_a_discriminator_without_groups_compares_the_whole_batch(tmp_path: Path) -> None:
     """A `group_size` of None in StyleGAN2-ADA's pickles."""
@@ -114,7 +134,7 @@ def test_a_discriminator_without_groups_compares_the_whole_batch(tmp_path: Path)
     assert (found - scores).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("imp_*.pkl")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("imp_*.pkl")) + LUCIDRAINS, ids=lambda path: path.stem)
 def test_a_model_keeps_its_identity_when_it_is_converted(path: Path, tmp_path: Path) -> None:
     """Also where its config leaves out what the native file spells out."""
     checkpoint = importers.read(path)

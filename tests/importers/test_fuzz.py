@@ -34,6 +34,7 @@ def seeds(tmp_path: Path) -> dict[str, bytes]:
         "safetensors": (tmp_path / "x.safetensors").read_bytes(),
         "ada": (golden / "imp_sg2ada_c_32_clamp.pkl").read_bytes(),
         "tensorflow": (golden / "imp_sg1tf_32_cond3.pkl").read_bytes(),
+        "lucidrains": (golden / "imp_lucidrains_32_alpha.pt").read_bytes(),
     }
 
 

@@ -81,7 +81,7 @@ def test_nothing_runs(tmp_path: Path, protocol: int) -> None:
         "posix.system": Run(os.system, f"touch {canary}"),
         "builtins.eval": Run(eval, f"open({str(canary)!r}, 'w')"),
         "builtins.exec": Run(exec, f"open({str(canary)!r}, 'w')"),
-        "builtins.getattr": Run(getattr, Run(__import__, "os"), "system"),
+        "builtins.__import__": Run(getattr, Run(__import__, "os"), "system"),
         "io.open": Run(io.open, str(canary), "w"),
     }
     for asked, bomb in bombs.items():
@@ -89,6 +89,20 @@ def test_nothing_runs(tmp_path: Path, protocol: int) -> None:
             said = f".{asked.split('.')[1]}, which no StyleGAN checkpoint needs"
             refused(tmp_path, pickle.dumps(tree, protocol), said)
     assert not canary.exists()
+
+
+def test_nothing_runs_that_is_left_out(tmp_path: Path) -> None:
+    """Names from packages that only fill what lies beside a generator are read, and stand for nothing."""
+    for module, attribute in (
+        ("builtins", "getattr"),
+        ("dill._dill", "_create_function"),
+        ("timm.models", "create_model"),
+    ):
+        called = name(module, attribute) + short("x") + b"\x85R"
+        again = called + short("y") + b"\x85R}b"
+        refused(tmp_path, PROTO + called + b".", "it holds no network of a known kind")
+        refused(tmp_path, PROTO + again + b".", "it holds no network of a known kind")
+    refused(tmp_path, PROTO + name("timmy", "x") + b".", "it asks for timmy.x, which no StyleGAN checkpoint needs")
 
 
 def test_nothing_runs_in_torch_files(tmp_path: Path) -> None:
@@ -320,6 +334,20 @@ def test_the_same_tensors_in_many_modules(tmp_path: Path) -> None:
     part = forge.Network({"variables": list(tensors.items()), "components": {}, "static_kwargs": {}})
     network = forge.Network({"variables": [], "components": dict.fromkeys(modules, part), "static_kwargs": {}})
     refused(tmp_path, forge.dumps((network, network, network)), "more than 20000 tensors")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("conv1.conv.modulation.weight", "to_rgbs.{}.bias"),
+        ("GE.initial_conv.weight", "GE.blocks.{}.conv1.weight"),
+    ],
+)
+def test_resolutions_without_end(tmp_path: Path, names: tuple[str, str]) -> None:
+    """Each is twice the one before: soon it takes long only to write them down."""
+    one, many = names
+    state = {one: torch.zeros(1)} | dict.fromkeys((many.format(n) for n in range(5000)), torch.zeros(1))
+    refused(tmp_path, forge.zipped(state, _use_new_zipfile_serialization=False), "resolutions", ".pt")
 
 
 def test_persistent_ids(tmp_path: Path) -> None:

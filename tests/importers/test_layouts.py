@@ -264,13 +264,14 @@ def test_stylegan3(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert generator.synthesize(generator.broadcast(torch.zeros(1, 4))).shape == (1, 3, 16, 16)
 
 
-def test_export_to_rosinality_and_back(tmp_path: Path) -> None:
-    network = stylegan2(resample_filter=(1, 2, 1, 1))
+@pytest.mark.parametrize("start", [(4, 4), (4, 2)])
+def test_export_to_rosinality_and_back(tmp_path: Path, start: tuple[int, int]) -> None:
+    network = stylegan2(resample_filter=(1, 2, 1, 1), start=start)
     path = write(tmp_path, forge.zipped(rosinality.export(network)))
     back = importers.read(path).generator
     assert back.tensors.keys() == network.tensors.keys()
     assert all(torch.equal(back.tensors[name], tensor) for name, tensor in network.tensors.items())
-    assert back.config["resample_filter"] == (1, 2, 1, 1)
+    assert (back.config["resample_filter"], back.config["start"]) == ((1, 2, 1, 1), start)
     generator = importers.generator(importers.read(path), "x")
     rosinality.save(generator, tmp_path / "out.pt")
     z = torch.randn(2, 4)
@@ -475,6 +476,8 @@ def test_one_storage_for_many_tensors_is_not_believed(tmp_path: Path) -> None:
         ("stylegan3", {"first_stopband": float("nan")}),
         ("mobilestylegan", {"channels": [8] * 10_000}),
         ("mobilestylegan", {"channels": [2**60, 8]}),
+        ("lucidrains", {"resolution": 12}),
+        ("lucidrains", {"attention": [8] * 100}),
     ],
 )
 def test_impossible_configs(tmp_path: Path, family: str, config: dict[str, Any]) -> None:

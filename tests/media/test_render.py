@@ -9,7 +9,7 @@ from small_families import make
 
 from stylegan_cli.latents.people import from_seed
 from stylegan_cli.media import render as drawing
-from stylegan_cli.media.render import GAP, MAX_LINES, render, to_pixels
+from stylegan_cli.media.render import GAP, MAX_LINES, page_size, render, to_pixels
 from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Face, Heatmap, Sheet, faces_to_compute
 
@@ -36,7 +36,7 @@ def test_a_face_is_what_the_generator_makes(tiny, faces):
     assert np.array_equal(pixels(render(tiny, faces[0])), expected)
 
 
-@pytest.mark.parametrize("family", ["stylegan1", "stylegan2", "stylegan3"])
+@pytest.mark.parametrize("family", ["stylegan1", "stylegan2", "stylegan3", "lucidrains"])
 def test_a_grey_network_draws_grey_pictures(family):
     generator = make(family, img_channels=1)
     face = Face(from_seed(generator, 0, 0.7).ws)
@@ -194,3 +194,18 @@ def test_every_face_is_moved_and_turned_by_itself():
     assert np.array_equal(to_pixels(generator.synthesize(ws[None]))[0], before)  # whatever else draws is not moved
     assert np.array_equal(pixels(render(generator, still)), before)
     assert not np.array_equal(expected, before)
+
+
+def test_pictures_that_are_no_squares():
+    generator = make("stylegan2", start=(4, 2))
+    face = Face(generator.broadcast(generator.w_avg[None])[0], caption="1")
+    assert render(generator, face).size == (32, 64)
+    assert np.array_equal(drawing.pixels(generator, face), pixels(render(generator, face)))
+    assert render(generator, face, 20).size == (20, 40)
+    assert render(generator, replace(face, part=(0.25, 0.5, 0.5))).size == (16, 16)
+    page = render(generator, Sheet(((face, face), (face, None))), 64)
+    assert page.size == page_size(Sheet(((face, face), (face, None))), (64, 128))
+    assert page.size[0] == 2 * 64 + GAP
+    assert np.array_equal(np.asarray(page)[:128, :64], np.asarray(render(generator, face, 64)))
+    page = np.asarray(page)
+    assert page[128:].min() < 100 < page[:, 64 : 64 + GAP].min()  # captions below, paper between

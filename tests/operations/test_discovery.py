@@ -211,10 +211,11 @@ def test_sefa_finds_what_changes_styles_most():
 
 
 FAMILIES = {
-    "stylegan1": {"resolution": 16, "fmap_base": 64, "fmap_max": 8},
-    "stylegan2": {"resolution": 16, "channel_base": 128, "channel_max": 8},
-    "stylegan3": {"resolution": 16, "channel_base": 128, "channel_max": 8},
-    "mobilestylegan": {"channels": (8, 8, 8)},
+    "stylegan1": {"resolution": 16, "fmap_base": 64, "fmap_max": 8, "z_dim": 8},
+    "stylegan2": {"resolution": 16, "channel_base": 128, "channel_max": 8, "z_dim": 8},
+    "stylegan3": {"resolution": 16, "channel_base": 128, "channel_max": 8, "z_dim": 8},
+    "mobilestylegan": {"channels": (8, 8, 8), "z_dim": 8},
+    "lucidrains": {"resolution": 16, "channel_base": 128, "channel_max": 8},
 }
 
 
@@ -222,7 +223,7 @@ FAMILIES = {
 def test_style_weights_are_all_that_a_layers_w_drives(family):
     """What they do not see changes nothing in the picture; what they see does."""
     torch.manual_seed(1)
-    config = FAMILIES[family] | {"z_dim": 8, "w_dim": 64, "mapping_layers": 2}
+    config = FAMILIES[family] | {"w_dim": 64, "mapping_layers": 2}
     generator = architectures.build(family, config, "cpu")
     for tensor in generator.parameters():
         torch.nn.init.normal_(tensor)

@@ -144,6 +144,7 @@ def interpolate(
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.references import photo, split, split_seeds
     from stylegan_cli.latents.selection import parse_layers
+    from stylegan_cli.media.render import face_shape
     from stylegan_cli.noise import MODES, Noise
     from stylegan_cli.operations.interpolation import CIRCLE, EASINGS, IN_Z, METHODS, Track, Wall
 
@@ -156,7 +157,7 @@ def interpolate(
     studio.check_noise(noise)
     course.check(studio.generator)
     targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given is not None}
-    columns, rows = (1, 1) if grid is None else _grid(grid, len(names), studio.cell)
+    columns, rows = (1, 1) if grid is None else _grid(grid, len(names), face_shape(studio.generator, studio.cell))
     if grid is not None:
         check_unused("--grid shows people in order", {f"--{band}": given for band, given in targets.items()})
         check_unused("films side by side have no latents of their own", {"--save-latents": output.save_latents})
@@ -211,8 +212,8 @@ def _check_circle(people: int, films: int, easing: str, targets: Mapping[str, st
         )
 
 
-def _grid(text: str, people: int, cell: int) -> tuple[int, int]:
-    """Columns and rows of `4x2`, which must share this many people, with faces of `cell` pixels."""
+def _grid(text: str, people: int, face: tuple[int, int]) -> tuple[int, int]:
+    """Columns and rows of `4x2`, which must share this many people, with faces of this width and height."""
     from stylegan_cli.media.film import LARGEST
 
     match = re.fullmatch(r"(\d{1,2})[x,](\d{1,2})", text.lower())
@@ -223,7 +224,7 @@ def _grid(text: str, people: int, cell: int) -> tuple[int, int]:
         raise UsageError(
             f"--grid {text} needs the same number of people, two or more, for each of its films; these are {people}"
         )
-    if (edge := max(columns, rows) * cell) > LARGEST:
+    if (edge := max(columns * face[0], rows * face[1])) > LARGEST:
         raise UsageError(
             f"--grid {text} makes films of {edge:,} pixels, but the limit is {LARGEST:,}; use a smaller --size"
         )

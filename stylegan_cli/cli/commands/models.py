@@ -68,6 +68,7 @@ def _facts(generator: Generator, source: Source) -> dict[str, Any]:
         "family": generator.family,
         "classes": generator.c_dim,
         "resolution": generator.resolution,
+        "pictures": f"{generator.size[1]}x{generator.size[0]}",
         "parameters": sum(tensor.numel() for tensor in generator.parameters()),
         "latents": {"z": [generator.z_dim], "w": [generator.w_dim], "ws": [generator.num_ws, generator.w_dim]},
         "noise": generator.has_noise,
@@ -143,9 +144,9 @@ def add(
 ) -> None:
     """Store a checkpoint under a name, as a native file; after that, use it with --model NAME.
 
-    Reads NVIDIA's .pkl (StyleGAN, StyleGAN2, ADA, StyleGAN3; TensorFlow and PyTorch), rosinality's .pt, genforce's .pth
-    and this tool's .safetensors, and executes nothing in them. It keeps the averaged generator, and the
-    encoder.safetensors beside the file.
+    Reads NVIDIA's .pkl (StyleGAN, StyleGAN2, ADA, StyleGAN3; TensorFlow and PyTorch), StyleGAN-XL's and
+    StyleGAN-Human's, rosinality's and lucidrains' .pt, genforce's .pth and this tool's .safetensors, and executes
+    nothing in them. It keeps the averaged generator, and the encoder.safetensors beside the file.
 
     Example: stylegan models add ffhq.pkl --name sg2-ffhq
     """

@@ -136,7 +136,7 @@ def project(
         wanted = replace(wanted, tune_steps=tune_steps)
 
     def one(photo: tuple[Photo, Sequence[Path]]) -> None:
-        shot = darkroom.shoot(photo[0], studio.generator.resolution, aligned)
+        shot = darkroom.shoot(photo[0], studio.generator, aligned)
         _project(studio, shot, wanted, photo[1], film)
 
     each_photo(list(zip(named, files, strict=True)), one, "projected")
