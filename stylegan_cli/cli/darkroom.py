@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from stylegan_cli import encoder, store, tuning
-from stylegan_cli.cli import places
+from stylegan_cli.cli import places, stopping
 from stylegan_cli.cli.console import Advance, fetch, progress, tell
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError, UsageError
@@ -138,9 +138,9 @@ def find(
 def person(studio: Studio, photo: Photo, shot: Shot | None = None) -> Person:
     """The person in a photo, with the best likeness possible; found once, and then kept in the cache. `shot` is what
     `prepared` made of the photo."""
+    if someone := remembered(studio, photo):
+        return someone
     kept = _place(studio, photo)
-    if someone := _remembered(studio, kept):
-        return replace(someone, label=photo.label)
     shot = shot or shoot(photo, studio.generator, False)
     if _remembered(studio, _halfway(kept)) is None:
         _check_place(kept)
@@ -148,9 +148,15 @@ def person(studio: Studio, photo: Photo, shot: Shot | None = None) -> Person:
     return find(studio, shot, Wanted()).person
 
 
+def remembered(studio: Studio, photo: Photo) -> Person | None:
+    """The person in a photo if they were found before, or None."""
+    someone = _remembered(studio, _place(studio, photo))
+    return someone and replace(someone, label=photo.label)
+
+
 def prepared(studio: Studio, photo: Photo) -> Shot | None:
     """The face to look for, None if it was found before. Raises StyleganError if the photo does not show it."""
-    return None if _remembered(studio, _place(studio, photo)) else shoot(photo, studio.generator, False)
+    return None if remembered(studio, photo) else shoot(photo, studio.generator, False)
 
 
 def _is_usual(shot: Shot, wanted: Wanted) -> bool:
@@ -303,6 +309,7 @@ def _telling(advance: Advance, on_image: OnImage) -> Callable[[projection.Step],
     """The function to call after each step."""
 
     def on_step(step: projection.Step) -> None:
+        stopping.check()
         advance(step.done, f"(distance {step.distance:.2f})")
         if on_image:
             on_image(step.image)

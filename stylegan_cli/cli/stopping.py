@@ -32,6 +32,12 @@ def asked_to_stop() -> Iterator[Callable[[], bool]]:
         yield lambda: _since is not None
 
 
+def check() -> None:
+    """For threads, which hear no signals: raises Stopped if the command was asked to stop."""
+    if _since is not None and threading.current_thread() is not threading.main_thread():
+        raise Stopped
+
+
 @contextmanager
 def _asked(at_once: bool) -> Iterator[None]:
     """Only the main thread can hear signals; in other threads, nothing changes.

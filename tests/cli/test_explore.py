@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from concurrent import futures
 from contextlib import contextmanager, nullcontext
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -24,6 +26,7 @@ from PIL import Image
 from small_families import make
 
 from stylegan_cli import modelfile, recipes, store
+from stylegan_cli.cli import darkroom, stopping
 from stylegan_cli.cli.commands import explore as command
 from stylegan_cli.cli.edits import open_direction
 from stylegan_cli.cli.explorer import server as serving
@@ -91,8 +94,9 @@ def opened(model, known=None, **more):
     studio = Studio(Generation(model=str(model), device="cpu", precision="fp32", **more), PictureOutput(out=Path()))
     sliders = {name: open_direction(studio, name) for name in studio.directions}
     words = ["--model", str(model), "--device", "cpu", "--precision", "fp32"]
-    with Server(Desk(studio, Path(), known or {}, sliders, words), 0) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with Server(0) as server:
+        desk = Desk(studio, Path(), known or {}, sliders, words)
+        threading.Thread(target=server.serve, args=(desk,), daemon=True).start()
         yield Page(server.url)
         server.shutdown()
 
@@ -204,7 +208,6 @@ def test_classes_and_cutoffs_are_part_of_the_command(here, same, monkeypatch):
         ({"person": "nobody"}, "unknown person 'nobody'"),
         ({"person": " "}, "name a person: a seed"),
         ({"person": "~not-a-user/me.npy"}, "unknown person '~not-a-user/me.npy'"),
-        ({"person": "1", "other": "me.jpg"}, "me.jpg is a photo, and finding a face takes minutes; begin with it: "),
         ({"smile": 1}, "there is no direction 'smile'; reload the page"),
         ({"psi": float("nan")}, "psi is a number from -2 to 2"),
         ({"age": float("inf")}, "amounts are numbers up to 1000"),
@@ -215,11 +218,61 @@ def test_classes_and_cutoffs_are_part_of_the_command(here, same, monkeypatch):
     ],
 )
 def test_what_cannot_be_drawn_is_told(page, here, wanted, sentence):
-    Image.new("RGB", (8, 8)).save("me.jpg")
     for what in ("face", "save"):
         status, found = page.ask(what, wish(**wanted))
         assert (status, sentence in found["error"]) == (400, True), found
     assert page.face()[1]["drift"] > 0  # and it goes on
+
+
+def test_a_photo_is_searched_when_the_page_asks_for_it(page, own, tiny, monkeypatch):
+    Image.new("RGB", (8, 8)).save("me.jpg")
+    someone, asked = from_seed(tiny, 9, 1.0), []
+    monkeypatch.setattr(darkroom, "remembered", lambda _studio, _photo: None)
+    monkeypatch.setattr(darkroom, "person", lambda _studio, photo: asked.append(str(photo.path)) or someone)
+    sentence = "me.jpg is a photo: finding who is in it can take minutes, but only the first time"
+    for people in ({"person": "me.jpg"}, {"other": "me.jpg"}):
+        assert page.ask("face", wish(**people)) == (200, {"photo": "me.jpg", "sentence": f"{sentence}."})
+        assert page.ask("save", wish(**people)) == (400, {"error": sentence})
+    assert not asked
+    assert page.ask("find", {"photo": "me.jpg"}) == (200, {})
+    assert asked == ["me.jpg"]
+    assert torch.allclose(ws_of(page.save(person="me.jpg", psi=0.1)), someone.ws)
+    for odd in ({"photo": "1"}, {"photo": ""}, {}, [1]):
+        status, found = page.ask("find", json.dumps(odd))
+        assert (status, "is no photo" in found["error"]) == (400, True)
+
+
+def test_a_photo_that_was_searched_before_needs_no_search(page, tiny, monkeypatch):
+    Image.new("RGB", (8, 8)).save("me.jpg")
+    someone = from_seed(tiny, 9, 1.0)
+    monkeypatch.setattr(darkroom, "remembered", lambda _studio, _photo: someone)
+    assert torch.allclose(ws_of(page.save(person="me.jpg")), someone.ws)
+
+
+def test_files_in_the_folder_are_offered(page):
+    for name in ("me.JPG", "her.npz", "notes.txt", ".hidden.png"):
+        Path(name).touch()
+    assert page.ask("about")[1]["people"] == ["her.npz", "me.JPG"]
+
+
+def test_no_search_outlives_the_command(page, monkeypatch):
+    """A search runs in a thread, which hears no signals."""
+    Image.new("RGB", (8, 8)).save("me.jpg")
+    begun, told = threading.Event(), darkroom._telling(lambda *_: None, None)
+
+    def search(*_):
+        begun.set()
+        while True:
+            told(SimpleNamespace(done=1, distance=1.0, image=None))
+            time.sleep(0.01)
+
+    monkeypatch.setattr(darkroom, "person", search)
+    with futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(page.ask, "find", {"photo": "me.jpg"})
+        assert begun.wait(60)
+        monkeypatch.setattr(stopping, "_since", 1.0)
+        with pytest.raises(HTTPException):
+            answer.result(60)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[" * 90_000, b'{"a": "' + b"x" * MOST + b'"}', b"\xff"])
@@ -261,7 +314,9 @@ def test_a_mistake_of_ours_is_told_and_the_page_goes_on(page, monkeypatch, capfd
     assert page.ask("about")[0] == 200
 
 
-def test_a_port_that_is_taken(page, stylegan, tiny_model):
+def test_a_port_that_is_taken(page, stylegan, tiny_model, monkeypatch):
+    """It is told before anybody is searched for."""
+    monkeypatch.setattr("stylegan_cli.cli.casting.several", lambda *_: pytest.fail("searched"))
     port = page.host.rpartition(":")[2]
     result = stylegan("explore", 1, "--port", port, "--no-browser", "--model", tiny_model)
     assert (result.exit_code, result.stdout) == (1, "")
@@ -273,7 +328,7 @@ def test_psi_is_for_whoever_is_named_on_the_page(stylegan, tiny_model, own, here
     monkeypatch.setattr(
         serving,
         "Server",
-        lambda desk, _port: seen.append(desk) or nullcontext(SimpleNamespace(url="", serve_forever=print)),
+        lambda _port: nullcontext(SimpleNamespace(url="", serve=seen.append)),
     )
     folder = store.source(str(tiny_model)).own_directions
     (folder / "broken.npz").write_bytes(b"no zip")

@@ -31,8 +31,7 @@ def explore(
         list[str] | None,
         typer.Argument(
             metavar="PERSON",
-            help="Whom to begin with, and whom else to offer. Others can be named on the page, except photos, in which "
-            "finding a face takes minutes.",
+            help="Whom to begin with, and whom else to offer. Others can be named on the page.",
             show_default=False,
         ),
     ] = None,
@@ -68,15 +67,15 @@ def explore(
     studio = Studio(generation, PictureOutput(out=folder))
     directions = _directions(studio, direction or ())
     texts = references.split(*people) if people else []
-    *found, _ = casting.several(studio, [*texts, ANYBODY])
-    studio.speed_up(1)
-    desk = Desk(studio, folder, dict(zip(texts, found, strict=True)), directions, _words(generation))
-    with Server(desk, port) as server:
+    with Server(port) as server:  # which may find its port taken, before people are searched for
+        *found, _ = casting.several(studio, [*texts, ANYBODY])
+        studio.speed_up(1)
+        desk = Desk(studio, folder, dict(zip(texts, found, strict=True)), directions, _words(generation))
         print_data(server.url)
         tell("Open this address in a browser on this machine. Press Ctrl-C to end.")
         if browser:
             _open(server.url)
-        server.serve_forever()
+        server.serve(desk)
 
 
 def _directions(studio: Studio, files: Sequence[str]) -> dict[str, Direction]:

@@ -1,4 +1,4 @@
-"""What the page can ask for: a face, with the command that draws it, and to save it."""
+"""What the page can ask for: a face, with the command that draws it, to save it, and to find who is in a photo."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from stylegan_cli.bands import BANDS
-from stylegan_cli.cli import places
+from stylegan_cli.cli import darkroom, places
 from stylegan_cli.cli.edits import FARTHEST, Attributes
 from stylegan_cli.cli.options import PSI
 from stylegan_cli.cli.studio import Studio, portrait
 from stylegan_cli.errors import UsageError
 from stylegan_cli.files import claims
-from stylegan_cli.latents import references
+from stylegan_cli.latents import files, references
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.render import render
 from stylegan_cli.operations import blending
 from stylegan_cli.operations.editing import Edit, edited
+from stylegan_cli.pillow import PICTURES
 
 REACH = 5.0  # the length in W of a slider to each side: 3 is a lot
 LARGEST_PSI = 2.0
 DIGITS = 4  # of amounts, after the point
+OFFERED = 200  # files of the current folder
 NOWHERE = 999.0  # typical distances; odd latents can be infinitely far away
 
 
@@ -58,15 +60,23 @@ class Wish:
         return Wish(person, other, psi, shares, {name: amount for name, amount in amounts.items() if amount})
 
 
+class UnknownPhotoError(UsageError):
+    """A photo whose person was not found yet."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text} is a photo: finding who is in it can take minutes, but only the first time")
+        self.text = text
+
+
 class Desk:
-    """Draws faces with a studio, and saves them in a folder. `known` are people who were found before, by what the user
-    called them; `directions` are those that have a slider; `words` are the options of the model, for commands."""
+    """Draws faces with a studio, and saves them in a folder. `known` are people who were found, by what the user called
+    them; `directions` are those that have a slider; `words` are the options of the model, for commands."""
 
     def __init__(
         self,
         studio: Studio,
         folder: Path,
-        known: Mapping[str, Person],
+        known: dict[str, Person],
         directions: Mapping[str, Direction],
         words: Sequence[str],
     ) -> None:
@@ -76,7 +86,7 @@ class Desk:
         """What the page has to know to begin with."""
         return {
             "model": self.studio.generator.origin.name,
-            "people": [*dict.fromkeys([*self.known, *self.studio.cast])],
+            "people": [*dict.fromkeys([*self.known, *self.studio.cast, *_files_here()])],
             "psi": self.studio.psi,
             "directions": [
                 {"name": name, "title": one.title, "reach": float(f"{REACH / one.vector.norm(dim=1).max():.3g}")}
@@ -85,12 +95,25 @@ class Desk:
         }
 
     def face(self, plain: Any) -> dict[str, Any]:
-        """The face of a wish as a JPEG, the command for it, and its distance from the average face."""
+        """The face of a wish as a JPEG, the command for it, and its distance from the average face; or the photo that
+        somebody has to be found in before."""
         wish = Wish.from_plain(plain)
-        person = self._person(wish)
+        try:
+            person = self._person(wish)
+        except UnknownPhotoError as error:
+            return {"photo": error.text, "sentence": f"{error}."}
         content = encode(render(self.studio.generator, person.face()), "jpg")
         drift = min(self.studio.ruler.drift(person.ws), NOWHERE)
         return {"picture": base64.b64encode(content).decode(), "command": self.command(wish), "drift": drift}
+
+    def find(self, plain: Any) -> dict[str, Any]:
+        """Finds the person in a photo, who is known from then on."""
+        text = _typed(plain.get("photo", "") if isinstance(plain, dict) else "")
+        photo = references.photo(text)
+        if photo is None:
+            raise UsageError(f"{text or 'this'} is no photo")
+        self.known[text] = darkroom.person(self.studio, photo)
+        return {}
 
     def save(self, plain: Any) -> dict[str, Any]:
         """Writes the face of a wish, with its recipe, under a new name."""
@@ -142,10 +165,19 @@ class Desk:
             return self.known[text]
         if not text:
             raise UsageError("name a person: a seed, a name, a file of latents, or a picture that was made here")
-        if references.photo(text):
-            again = shlex.join(["stylegan", "explore", text])
-            raise UsageError(f"{text} is a photo, and finding a face takes minutes; begin with it: {again}")
+        if photo := references.photo(text):
+            found = darkroom.remembered(self.studio, photo)
+            if found is None:
+                raise UnknownPhotoError(text)
+            return found
         return references.resolve(text, self.studio.generator, psi, self.studio.cast)
+
+
+def _files_here() -> list[str]:
+    """Pictures and latents in the current folder, which the page offers as people."""
+    kinds = {*PICTURES, *files.ENDINGS}
+    found = (path.name for path in Path().iterdir() if path.suffix.lower() in kinds and not path.name.startswith("."))
+    return sorted(found)[:OFFERED]
 
 
 def _typed(text: Any) -> str:

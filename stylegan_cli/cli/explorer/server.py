@@ -16,6 +16,7 @@ from typing import Any
 from stylegan_cli.cli.boundary import sentence
 from stylegan_cli.cli.console import insist
 from stylegan_cli.cli.explorer.desk import Desk
+from stylegan_cli.cli.stopping import Stopped
 from stylegan_cli.errors import StyleganError
 
 HERE = "127.0.0.1"
@@ -29,13 +30,15 @@ POLICY = (
 
 
 class Server(ThreadingHTTPServer):
-    """Serves the page of a desk at `url`, until it is closed. Raises StyleganError if the port is taken."""
+    """Serves the page of a `desk` at `url`, until it is closed. Raises StyleganError if the port is taken."""
+
+    desk: Desk
 
     daemon_threads = True
     allow_reuse_address = sys.platform != "win32"  # where it would let two programs have the same port
 
-    def __init__(self, desk: Desk, port: int) -> None:
-        self.desk, self.secret = desk, secrets.token_urlsafe(12)
+    def __init__(self, port: int) -> None:
+        self.secret = secrets.token_urlsafe(12)
         # Faces are drawn by one thread, one after the other: every thread that draws would keep memory of its own.
         self.turns = ThreadPoolExecutor(1)
         try:
@@ -49,6 +52,11 @@ class Server(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://{HERE}:{self.server_port}/{self.secret}/"
+
+    def serve(self, desk: Desk) -> None:
+        """Answers until it is shut down."""
+        self.desk = desk
+        self.serve_forever()
 
     def server_close(self) -> None:
         super().server_close()
@@ -79,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         desk = self.server.desk
-        does = {"face": desk.face, "save": desk.save}.get(self._asked() or "")
+        does = {"face": desk.face, "save": desk.save, "find": desk.find}.get(self._asked() or "")
         question = self._question()
         if does is None or question is None:
             self._refuse()
@@ -88,6 +96,8 @@ class Handler(BaseHTTPRequestHandler):
             answer, status = self.server.turns.submit(does, question).result(), HTTPStatus.OK
         except (StyleganError, OSError) as error:
             answer, status = {"error": sentence(error)}, HTTPStatus.BAD_REQUEST
+        except Stopped:  # and the page hears no more of us
+            return
         self._answer(answer, status)
 
     def _question(self) -> Any:
