@@ -61,6 +61,7 @@ OPTIONS = {
         "--outdir": "--results-dir --output-dir --out-dir",
         "--count 16 --grid --columns 4, for 4 x 4": "--num-image-tiles",
         "--grid": "--save-grid",
+        "--count, a row for each seed": "--samples-per-class",
         "--precision fp32": "--fp32 --force-fp32",
         "--count 64 --grid": "--generate",
         "stylegan interpolate": "--generate-interpolation",

@@ -23,6 +23,7 @@ from stylegan_cli.latents.named import MAX_SEED, Photo
 
 _MODEL, OUTPUT = "Model", "Output"
 PSI = 0.7
+LARGEST_PSI = 2
 
 # Every command has it, and `command` obeys it.
 Quiet = Annotated[
@@ -75,7 +76,7 @@ class Generation(OfClass):
     psi: Annotated[
         float | None,
         typer.Option(
-            "--psi", "--trunc", min=-2, max=2, rich_help_panel=_MODEL, show_default=False,
+            "--psi", "--trunc", min=-LARGEST_PSI, max=LARGEST_PSI, rich_help_panel=_MODEL, show_default=False,
             help=f"Truncation of seeds: 0 is the average face, 1 is none (default {PSI}). Latents are used unchanged.",
         ),
     ] = None  # fmt: skip

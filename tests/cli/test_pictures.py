@@ -9,8 +9,9 @@ import pytest
 import torch
 from looking import names, pixels, size_of, ws_of
 from PIL import Image
+from small_families import make
 
-from stylegan_cli import recipes
+from stylegan_cli import modelfile, recipes
 from stylegan_cli.cli import places
 from stylegan_cli.files import LOCK, alone
 from stylegan_cli.media.encode import encode
@@ -82,6 +83,34 @@ def test_columns_of_no_sheet(stylegan, tiny_model):
     result = stylegan("sample", "--seeds", "1-3", "--columns", 2, "--model", tiny_model)
     assert result.exit_code == 2
     assert result.stderr == "Error: --columns is for --grid; leave out --columns.\n"
+
+
+def test_a_column_for_each_psi(tiny_stylegan):
+    (sheet,) = tiny_stylegan("sample", "--seeds", "3,5", "--psis", "-1,0.5,1", "--size", 128)
+    cells = [*recipes.read(sheet).picture.cells()]
+    assert [one.caption for one in cells] == [f"{seed}, psi {psi}" for seed in (3, 5) for psi in ("-1", "0.5", "1")]
+    for one, (seed, psi) in zip(cells, [(seed, psi) for seed in (3, 5) for psi in (-1, 0.5, 1)], strict=True):
+        (alone,) = tiny_stylegan("sample", "--seeds", seed, "--psi", psi, "--out", f"{seed}{psi}.png")
+        assert torch.equal(one.ws, ws_of(alone))
+    assert len(recipes.read(sheet).picture.rows) == 2
+    (picked,) = tiny_stylegan("sample", f"{sheet}#5, psi 0.5")
+    assert np.array_equal(pixels(picked), pixels("50.5.png"))
+
+
+def test_a_column_for_each_class(stylegan, here):
+    modelfile.save(make("stylegan2", c_dim=3), here / "classes.safetensors", {})
+
+    def drawn(*words):
+        result = stylegan("sample", *words, "--model", "classes.safetensors")
+        assert result.exit_code == 0, result.stderr
+        return Path(result.stdout.strip())
+
+    cells = [*recipes.read(drawn("--seeds", "4-5", "--classes", "0,2")).picture.cells()]
+    assert [one.caption for one in cells] == ["4, class 0", "4, class 2", "5, class 0", "5, class 2"]
+    assert torch.equal(cells[3].ws, ws_of(drawn("--seeds", 5, "--class", 2)))
+    assert not torch.equal(cells[2].ws, cells[3].ws)
+    result = stylegan("sample", "--classes", "0-3", "--model", "classes.safetensors")
+    assert (result.exit_code, "--class 3: classes has the classes 0-2" in result.stderr) == (2, True)
 
 
 def test_a_dataset_has_the_same_faces(tiny_stylegan):

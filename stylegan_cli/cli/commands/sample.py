@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stylegan_cli.cli.columns import columns_of
 from stylegan_cli.cli.options import (
     Generation,
     Grid,
@@ -27,6 +28,7 @@ from stylegan_cli.latents.named import MAX_SEED, numbered
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from stylegan_cli.cli.columns import Column
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.people import Person
     from stylegan_cli.pictures import Face
@@ -84,6 +86,14 @@ def sample(
     ] = None,
     translate: Annotated[str, typer.Option(metavar="X,Y", help="StyleGAN3: move faces, in picture widths.")] = "0,0",
     rotate: Annotated[float, typer.Option(metavar="DEG", help="StyleGAN3: turn faces counter-clockwise.")] = 0.0,
+    psis: Annotated[
+        str | None,
+        typer.Option(metavar="PSI,...", help="A sheet with a column for each psi: -1,0,0.5,1.", show_default=False),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(metavar="N,...", help="A sheet with a column for each class: 0-4,7.", show_default=False),
+    ] = None,
     grid: Grid = False,
     columns: Annotated[
         int | None,
@@ -106,12 +116,14 @@ def sample(
     [num_ws, w_dim] or [n, num_ws, w_dim] and renders it unchanged. Without any of these, it makes one face, from
     --seed. A PERSON can be anything that other commands take as a person.
 
+    --psis and --classes make a sheet on which every seed has a row: less and more truncated, or as other classes.
+
     A data set of a model with classes has all of them in turn, unless --class names one. To resume an interrupted data
     set, run the same command again; the result is identical to the byte. Several processes can share the work:
     torchrun --nproc-per-node 2 -m stylegan_cli sample -n 1000000 --dataset faces.zip
 
     Examples: stylegan sample --seeds 0-15,42 --grid; stylegan sample jon dany me.npz --grid;
-    stylegan sample -n 10000 --dataset faces.zip --size 128
+    stylegan sample --seeds 3,9 --psis -1,-0.5,0,0.5,1; stylegan sample -n 10000 --dataset faces.zip --size 128
     """
     _check_one({"PERSON": persons, "--seeds": seeds, "--count": count, "--latents (--projected-w)": latents})
     if dataset and (persons or latents or grid or output.out or output.save_latents or output.show):
@@ -121,7 +133,11 @@ def sample(
         )
     if latents and (chosen := numbered(str(latents)))[1]:
         persons, latents = [f"{chosen[0]}#{number.strip()}" for number in chosen[1].split(",")], None
-    if not grid:
+    ways = columns_of(psis, classes, generation)
+    if ways:
+        others = {"PERSON": persons, "--latents": latents, "--dataset": dataset, "--columns": columns, "--grid": grid}
+        check_unused("--psis and --classes make a sheet of seeds", others)
+    elif not grid:
         check_unused("--columns is for --grid", {"--columns": columns})
     if (persons or seeds is not None or latents) and noise != "random":
         check_unused("--seed is for --count, and for --noise random", {"--seed": seed})
@@ -144,13 +160,14 @@ def sample(
     studio.check_noise(noise)
     with studio.generator.moved(drawing.translate, rotate):
         pass  # fails before minutes are spent on a photo
-    if grid:
+    if grid or ways:
         studio.check_results(["sheet"])
-    labels, everybody = _everybody(studio, persons, latents, ranges)
+    labels, everybody = _everybody(studio, persons, latents, ranges, ways)
     shown = (drawing.noisy(person, number) for number, person in everybody)
-    if grid:
+    if grid or ways:
         people = list(shown)
-        studio.save_sheet("sheet", contact_sheet(list(map(drawing.face, people)), columns), people)
+        sheet = contact_sheet(list(map(drawing.face, people)), len(ways) or columns)
+        studio.save_sheet("sheet", sheet, people)
     else:
         studio.save(result_names(labels), (Work(drawing.face(person), (person,)) for person in shown), "faces")
 
@@ -177,10 +194,10 @@ def _write_dataset(
 
 
 def _everybody(
-    studio: Studio, persons: list[str] | None, latents: Path | None, ranges: list[range]
+    studio: Studio, persons: list[str] | None, latents: Path | None, ranges: list[range], ways: list[Column]
 ) -> tuple[list[str], Iterable[tuple[int, Person]]]:
     """The labels of everybody who is drawn, and they themselves, each with the number for random noise. Seeds become
-    people one at a time: memory does not grow with their number."""
+    people one at a time, in one way or in all of `ways`: memory does not grow with their number."""
     from stylegan_cli.cli.studio import check_count
     from stylegan_cli.latents.people import from_seed
 
@@ -188,7 +205,9 @@ def _everybody(
         known = list(_known(studio, persons, latents))
         check_count(len(known))
         return [person.label for _, person in known], known
-    check_count(sum(map(len, ranges)))
+    check_count(sum(map(len, ranges)) * max(len(ways), 1))
+    if ways:
+        return [], ((seed, way.person(studio, seed)) for seed in chain(*ranges) for way in ways)
     labels = [f"seed{seed:04d}" for seed in chain(*ranges)]
     return labels, ((seed, from_seed(studio.generator, seed, studio.psi)) for seed in chain(*ranges))
 

@@ -13,7 +13,7 @@ from typing import Any
 from stylegan_cli.bands import BANDS
 from stylegan_cli.cli import darkroom, places
 from stylegan_cli.cli.edits import FARTHEST, Attributes
-from stylegan_cli.cli.options import PSI
+from stylegan_cli.cli.options import LARGEST_PSI, PSI
 from stylegan_cli.cli.studio import Studio, portrait
 from stylegan_cli.errors import UsageError
 from stylegan_cli.files import claims
@@ -27,7 +27,6 @@ from stylegan_cli.operations.editing import Edit, edited
 from stylegan_cli.pillow import PICTURES
 
 REACH = 5.0  # the length in W of a slider to each side: 3 is a lot
-LARGEST_PSI = 2.0
 DIGITS = 4  # of amounts, after the point
 OFFERED = 200  # files of the current folder
 NOWHERE = 999.0  # typical distances; odd latents can be infinitely far away
@@ -54,7 +53,7 @@ class Wish:
         except (KeyError, TypeError, ValueError, AttributeError):
             raise UsageError("the page asked for something that is not known here; reload it") from None
         if not (abs(psi) <= LARGEST_PSI and all(0 <= share <= 1 for share in shares.values())):
-            raise UsageError(f"psi is a number from {-LARGEST_PSI:g} to {LARGEST_PSI:g}, and shares are from 0 to 1")
+            raise UsageError(f"psi is a number from -{LARGEST_PSI} to {LARGEST_PSI}, and shares are from 0 to 1")
         if not all(abs(amount) <= FARTHEST for amount in amounts.values()):
             raise UsageError(f"amounts are numbers up to {FARTHEST}")
         return Wish(person, other, psi, shares, {name: amount for name, amount in amounts.items() if amount})
