@@ -304,10 +304,11 @@ ALIASES = {
 }
 
 # Packages whose objects lie beside a generator: the discriminators of StyleGAN-XL, which contain a classifier of timm's
-# with functions of its own, stored by dill.
+# with functions of its own, stored by dill, in some versions with everything that they refer to.
 INERT = (
-    "torch.nn.", "torch.utils.", "torch._C.", "torchvision.", "timm.", "pg_modules.", "feature_networks.", "training.",
-    "dill.", "types.", "functools.", "builtins.getattr", "builtins.setattr", "builtins.__dict__",
+    "torch.nn.", "torch.utils.", "torch._C.", "torch.Tensor", "torchvision.", "timm.", "pg_modules.", "training.",
+    "feature_networks.", "dill.", "types.", "typing.", "functools.", "_functools.", "_operator.", "_frozen_importlib",
+    "builtins.getattr", "builtins.setattr", "builtins.__dict__",
 )  # fmt: skip
 
 

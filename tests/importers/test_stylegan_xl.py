@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import asdict
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from originals import GOLDEN, arrays, close
 from test_layouts import stylegan3, stylegan3_module
 
 from stylegan_cli import architectures, importers
-from stylegan_cli.architectures.stylegan3 import Config
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 
@@ -71,35 +69,30 @@ def test_heads_are_found(tmp_path: Path, factors: tuple[int, ...], heads: tuple[
     assert all(torch.equal(checkpoint.generator.tensors[name], tensor) for name, tensor in tensors.items())
 
 
-def test_cutoffs_must_be_numbers(tmp_path: Path) -> None:
-    nested: Any = ()
-    for _ in range(100):
-        nested = (nested, nested)
-    for cutoff in (nested, "2", None, -1.0, float("nan")):
-        network, _, _ = grown((2,), (7,), cutoff)
-        with pytest.raises(StyleganError, match="a layer without a cutoff frequency"):
-            importers.read(write(tmp_path, forge.dumps({"G_ema": network})))
+@pytest.mark.parametrize("value", [0, -3, 10**30, "2", None, [[]], 2.5])
+@pytest.mark.parametrize("name", ["num_critical", "img_resolution", "margin_size"])
+def test_odd_numbers_are_refused(tmp_path: Path, name: str, value: Any) -> None:
+    network, _, _ = grown((2, 2), (7, 7))
+    synthesis = network.meta["state"]["_modules"]["synthesis"].meta["state"]
+    (synthesis if name == "num_critical" else synthesis["_init_kwargs"])[name] = value
+    with pytest.raises(StyleganError, match="was refused: it"):
+        importers.read(write(tmp_path, forge.dumps({"G_ema": network})))
 
 
 def grown(
-    factors: tuple[int, ...], heads: tuple[int, ...], cutoff: Any = ...
+    factors: tuple[int, ...], heads: tuple[int, ...]
 ) -> tuple[forge.Module, dict[str, Any], dict[str, torch.Tensor]]:
-    """A pickle's module of a StyleGAN-XL without classes, its config and its tensors; `cutoff` replaces one of them."""
+    """A pickle's module of a StyleGAN-XL without classes, its config and its tensors."""
     resolution = 16
     for factor in factors:
         resolution *= factor
     config, tensors = stylegan3(resolution=resolution, num_layers=10, up_factors=factors, head_layers=heads)
+    own = architectures.build("stylegan3", config, "cpu").state_dict()
+    tensors |= {name: tensor for name, tensor in own.items() if name.endswith("_filter")}
     network = stylegan3_module({name: value for name, value in config.items() if name in ("num_layers",)}, tensors)
-    signals = Config(**config).signals
     synthesis = network.meta["state"]["_modules"]["synthesis"].meta["state"]
     synthesis["_init_kwargs"] |= {"img_resolution": 16, "channel_base": 64, "channel_max": 4}
     synthesis |= {"img_resolution": resolution, "num_critical": 2}
-    layers = [module for name, module in synthesis["_modules"].items() if name.startswith("L")]
-    for i, (layer, (before, after)) in enumerate(zip(layers, pairwise((signals[0], *signals)), strict=True)):
-        layer.meta["state"] |= {"in_cutoff": before.cutoff, "out_cutoff": after.cutoff}
-        layer.meta["state"]["is_critically_sampled"] = i >= len(layers) - 3
-    if cutoff is not ...:
-        layers[3].meta["state"]["in_cutoff"] = cutoff
     network.meta["state"]["_modules"]["mapping"].meta["state"]["_modules"]["embed"] = torch.nn.Embedding(6, 4)
     return network, config, tensors
 
