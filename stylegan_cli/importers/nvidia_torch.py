@@ -11,7 +11,7 @@ from stylegan_cli.importers import configs, stylegan_xl
 from stylegan_cli.importers.checkpoint import Draft, Drafts
 from stylegan_cli.importers.keymap import To, counted, rename
 from stylegan_cli.importers.stored import RefusedError, shown
-from stylegan_cli.importers.unpickle import Record
+from stylegan_cli.importers.unpickle import Record, is_inert
 
 MAX_MODULES = 10_000
 MAX_DEPTH = 8
@@ -32,6 +32,8 @@ Modules = dict[str, dict[str, Any]]
 def read(tree: Mapping[str, Any]) -> Drafts:
     """The dict of G_ema, G and D; the rest (augmentation, data set) is not needed."""
     networks = {name: tree[name] for name in ("G_ema", "G", "D") if tree.get(name) is not None}
+    if isinstance(judge := networks.get("D"), Record) and is_inert(judge.name):
+        del networks["D"]  # Projected GAN's, which judges features of classifiers
     if not networks.keys() & {"G_ema", "G"}:
         raise RefusedError("it has no generator")
     averaged = _modules(networks.get("G_ema", networks.get("G")))

@@ -17,6 +17,7 @@ from test_layouts import stylegan3, stylegan3_module
 from stylegan_cli import architectures, importers
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
+from stylegan_cli.importers import torchfile
 
 FILE = GOLDEN / "stylegan_xl.pkl"
 
@@ -95,6 +96,17 @@ def grown(
     synthesis |= {"img_resolution": resolution, "num_critical": 2}
     network.meta["state"]["_modules"]["mapping"].meta["state"]["_modules"]["embed"] = torch.nn.Embedding(6, 4)
     return network, config, tensors
+
+
+def test_a_stylegan2_of_projected_gan(tmp_path: Path) -> None:
+    """Its discriminator, which is StyleGAN-XL's, is as good as none: training would begin with a new one."""
+    path = GOLDEN / "imp_sg2ada_c_32_clamp.pkl"
+    tree = forge.revive(torchfile.read_pickle(memoryview(path.read_bytes())))
+    tree["D"] = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    checkpoint = importers.read(write(tmp_path, forge.dumps(tree)))
+    assert checkpoint.format == "NVIDIA StyleGAN2-ADA pickle"
+    assert checkpoint.discriminator is None
+    assert checkpoint.training_generator is not None
 
 
 def test_a_model_file_keeps_the_heads(tmp_path: Path, generator: Generator) -> None:
