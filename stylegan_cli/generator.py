@@ -206,6 +206,12 @@ class Generator(nn.Module, ABC):
         """One `w` `[n, w_dim]` for all layers: `[n, num_ws, w_dim]`, a view that takes no memory of its own."""
         return w.unsqueeze(1).expand(-1, self.num_ws, -1)
 
+    @property
+    def centres(self) -> Tensor:
+        """The means of `w` that people can be near to, `[1, w_dim]`; `[c_dim, w_dim]` if every class has its own, and
+        none is chosen."""
+        return self.w_avg[None]
+
     def centre(self, c: Tensor | None) -> Tensor:  # noqa: ARG002 (few families have one for each class)
         """The mean of `w` that pictures of classes `c` `[n, c_dim]` are truncated towards, `[w_dim]` or `[n, w_dim]`;
         that of the chosen class if `c` is None."""

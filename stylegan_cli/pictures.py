@@ -20,7 +20,7 @@ class Face:
     """One face: `ws` `[num_ws, w_dim]` and its noise. On sheets the caption is written below it.
 
     StyleGAN3 also moves it by `translate` (right, down, in picture widths) and turns it by `rotate` degrees. Only
-    `part` of it is shown: a square given by left, top and width, in picture widths.
+    `part` of it is shown, which has the picture's proportions: left, top and width, in picture widths.
     """
 
     ws: Tensor

@@ -375,6 +375,11 @@ class StyleGAN3(Generator):
             return mean
         return mean.mean(dim=0) if self.chosen_class is None else mean[self.chosen_class]
 
+    @property
+    def centres(self) -> Tensor:
+        mean = cast(Tensor, self.mapping.w_avg)
+        return mean if mean.ndim > 1 and self.chosen_class is None else self.w_avg[None]
+
     def centre(self, c: Tensor | None) -> Tensor:
         mean = cast(Tensor, self.mapping.w_avg)
         return self.w_avg if mean.ndim == 1 or c is None else c @ mean

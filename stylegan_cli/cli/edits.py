@@ -164,10 +164,9 @@ def check_visible(generator: Generator, what: str, instead: str) -> None:
     """Checks that the model's faces are large enough for scorers; `what` begins the error, `instead` ends it."""
     from stylegan_cli.scorers.scores import SMALLEST
 
-    if generator.resolution < SMALLEST:
+    if (found := min(generator.size)) < SMALLEST:
         raise UsageError(
-            f"{what} faces of {SMALLEST} pixels, but those of {generator.origin.name} have {generator.resolution}; "
-            f"{instead}"
+            f"{what} faces of {SMALLEST} pixels, but those of {generator.origin.name} have {found}; {instead}"
         )
 
 

@@ -67,7 +67,7 @@ def tell_prices(
 
 def open_scorers(generator: Generator) -> Scorers | None:
     """All scores; None if they are not installed, or the model's faces are too small for them."""
-    if not installed() or generator.resolution < SMALLEST:
+    if not installed() or min(generator.size) < SMALLEST:
         return None
     scorers = Scorers(SCORES)
     fetch(scorers.assets)
@@ -77,11 +77,11 @@ def open_scorers(generator: Generator) -> Scorers | None:
 def _eyes(studio: Studio) -> Callable[[Person], Look]:
     """What looks at people, with all that is installed and can be fetched: the edit is already made."""
     generator, scorers = studio.generator, None
-    sees = generator.resolution >= SMALLEST
+    sees = min(generator.size) >= SMALLEST
     has_identity = sees and identity.installed()
     if not sees and (installed() or identity.installed()):
         tell(
-            f"What else changed is not known: faces of {generator.resolution} pixels are too small for scorers, which "
+            f"What else changed is not known: faces of {min(generator.size)} pixels are too small for scorers, which "
             f"need {SMALLEST}."
         )
     try:

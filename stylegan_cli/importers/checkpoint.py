@@ -21,8 +21,8 @@ from stylegan_cli.importers.stored import RefusedError, shown
 from stylegan_cli.modelfile import digest
 
 LIMITS = {
-    "resolution": 4096, "start": 64, "mapping_layers": 64, "num_layers": 64, "head_layers": 64, "margin_size": 1024,
-    "filter_size": 12, "lrelu_upsampling": 4,
+    "resolution": 4096, "attention": 1024, "mapping_layers": 64, "num_layers": 64, "head_layers": 64,
+    "margin_size": 1024, "filter_size": 12, "lrelu_upsampling": 4,
 }  # fmt: skip
 
 
@@ -151,8 +151,10 @@ def _check_values(family: str, config: dict[str, Any]) -> None:
             raise ValueError("resolution is no power of two from 4 on")
         if not 0 <= config.get("lod", 0) <= doublings:
             raise ValueError("lod is out of range")
-    if any(side < 1 for side in config.get("start", ())):
-        raise ValueError("start has no pixels")
+    if family == "stylegan2" and not all(
+        4 <= side * config.get("resolution", 1024) <= 4 * LIMITS["resolution"] for side in config.get("start", ())
+    ):
+        raise ValueError("start is out of range")
     if family == "stylegan3":
         if any(factor < 2 for factor in config.get("up_factors", ())):
             raise ValueError("up_factors are from 2 on")

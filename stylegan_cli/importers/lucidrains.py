@@ -59,8 +59,10 @@ def _generator(state: Mapping[str, Any]) -> Draft:
     blocks = count(found, "GE.blocks.{}.conv1.weight")
     attended = [n for n, _ in resolutions(blocks) if any(str(name).startswith(f"GE.attns.{n}.") for name in found)]
     if any(f"GE.attns.{n}.0.fn.norm.g" not in found for n in attended):
-        raise RefusedError("it has attention as it was before version 1.8 of stylegan2_pytorch")
+        raise RefusedError("it has attention of a form that only some versions of stylegan2_pytorch before 1.9 had")
     layers = sum(str(name).startswith("SE.net.") and str(name).endswith(".weight") for name in found)
+    if not layers:  # whose weights take as much of the file as the mean of w takes time
+        raise RefusedError("it has no mapping network")
     pending = rename(found, generator_keys(blocks, layers))
     shapes = {name: one.shape for name, one in pending.items()}
     top = 4 << (blocks - 1)

@@ -156,12 +156,13 @@ def _fits(config: Config) -> bool:
 
 def unusual_sizes(config: Config) -> list[str]:
     """What has to be changed in rosinality's scripts for a network of other sizes than theirs: a `w` of 512, 8 mapping
-    layers, and 512 feature maps up to 32 pixels, then as scaled by their --channel_multiplier."""
+    layers, 512 feature maps up to 32 pixels, then as scaled by their --channel_multiplier; and square pictures."""
     usual = all(config.channels(r) == (512 if r <= 32 else config.channel_base // r) for r in config.resolutions)
     told = {
         f"latent to {config.w_dim}": config.w_dim == 512,
         f"n_mlp to {config.mapping_layers}": config.mapping_layers == 8,
         "the channel table": usual,
+        "the sizes of ConstantInput and of noise maps": config.start == (4, 4),
     }
     return [name for name, is_usual in told.items() if not is_usual]
 

@@ -189,7 +189,7 @@ class Machine:
 
     def name(self, module: Any, name: Any) -> None:
         """A global by its name, which must be one of the few that checkpoints need."""
-        full = f"{module}.{name}" if isinstance(module, str) and isinstance(name, str) else "something without a name"
+        full = f"{module}.{name}" if is_name(module) and is_name(name) else "something without a name"
         full = ALIASES.get(full, full)
         if full not in self.calls and full not in STORAGE_TYPES and full != "numpy.ndarray" and not is_inert(full):
             raise RefusedError(f"it asks for {shown(full)}, which no StyleGAN checkpoint needs")

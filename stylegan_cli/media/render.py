@@ -83,12 +83,13 @@ def _cell(generator: Generator, cell: Cell, size: int | None, on_face: Callable[
 
 
 def _part(image: Image.Image, part: tuple[float, float, float]) -> Image.Image:
-    left, top, width = (edge * image.width for edge in part)
-    size = max(round(width), 1)
-    if size >= image.width:
+    left, top, width = (round(edge * image.width) for edge in part)
+    if width >= image.width:
         return image
-    left, top = (min(round(edge), image.width - size) for edge in (left, top))
-    return image.crop((left, top, left + size, top + size))
+    width = max(width, 1)
+    height = max(round(width * image.height / image.width), 1)
+    left, top = min(left, image.width - width), min(top, image.height - height)
+    return image.crop((left, top, left + width, top + height))
 
 
 def _synthesise(generator: Generator, face: Face) -> Tensor:

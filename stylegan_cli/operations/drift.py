@@ -19,7 +19,7 @@ HALVINGS = 30  # which determine the share to 1e-9
 
 
 def typical_distance(generator: Generator) -> float:
-    """The mean distance from the centre of 1000 draws of `w` from seed 0, without truncation, with all classes in
+    """The mean distance from their centre of 1000 draws of `w` from seed 0, without truncation, with all classes in
     turn."""
     z = torch.from_numpy(np.random.RandomState(0).randn(SAMPLES, generator.z_dim)).float().to(generator.device)
     c = generator.one_hot(torch.arange(SAMPLES) % generator.c_dim) if generator.c_dim else None
@@ -29,14 +29,15 @@ def typical_distance(generator: Generator) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Ruler:
-    """Measures how far `ws` are from `w_avg`, in `typical` distances: 1 is the mean of the model's own people."""
+    """Measures how far `ws` are from the nearest of `centres` `[n, w_dim]`, in `typical` distances: 1 is the mean of
+    the model's own people."""
 
-    w_avg: Tensor
+    centres: Tensor
     typical: float
 
     def drift(self, ws: Tensor) -> float:
         """The mean over the layers of `ws` `[num_ws, w_dim]`."""
-        return float((ws - self.w_avg).norm(dim=1).mean()) / self.typical
+        return float(torch.stack([(ws - centre).norm(dim=1).mean() for centre in self.centres]).min()) / self.typical
 
     def length(self, by: Tensor) -> float:
         """How long the movement `by` `[num_ws, w_dim]` is, in the layer that moves most."""
@@ -47,7 +48,8 @@ class Ruler:
         must be within the limit."""
         if self.drift(ws + by) <= limit:
             return 1.0
-        # The drift is convex along a line: starting within the limit, it exceeds it only once.
+        # From a single centre the drift is convex along a line: starting within the limit, it exceeds it only once. In
+        # any case, `low` is within it.
         low, high = 0.0, 1.0
         for _ in range(HALVINGS):
             middle = (low + high) / 2
@@ -57,7 +59,7 @@ class Ruler:
 
 def ruler_of(generator: Generator) -> Ruler:
     """A generator's ruler; draws a thousand `w` to find out how far its people are from the average one."""
-    return Ruler(generator.w_avg.cpu(), typical_distance(generator))
+    return Ruler(generator.centres.cpu(), typical_distance(generator))
 
 
 def limited(generator: Generator, ruler: Ruler, person: Person, edits: Sequence[Edit], limit: float) -> list[Edit]:

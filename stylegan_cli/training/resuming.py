@@ -40,7 +40,9 @@ def open_resumed(name: str, outdir: Path, progress: Progress = no_progress) -> C
     checkpoint = _of_run(path) if (path / OPTIONS).is_file() else _of_file(store.source(name).fetch(progress))
     if cfg_of(checkpoint.generator) is None:
         family = checkpoint.generator.family
-        raise UsageError(f"--resume {name} is a {family}, which cannot be trained; resume from a StyleGAN 1, 2 or 3")
+        raise UsageError(
+            f"--resume {name} is a {family} model, which cannot be trained; resume from a StyleGAN 1, 2 or 3"
+        )
     if tuple(checkpoint.generator.config.get("start", (4, 4))) != (4, 4):
         raise UsageError(
             f"--resume {name} makes pictures that are not square, and cannot be trained; use another model"

@@ -119,7 +119,9 @@ def test_all_layers_drive_an_input_that_is_not_constant():
     inputs = generator.synthesis.input.weight / generator.num_ws
     assert all(torch.equal(weight[: len(inputs)], inputs) for weight in weights)
     widths = [(16, 16), (16, 8), (8, 4), (4, 2)]
-    assert [len(weight) - len(inputs) for weight in weights] == [before + 2 * after for before, after in widths]
+    channels = [before + 2 * after for before, after in widths]
+    assert [len(weight) - len(inputs) for weight in weights] == channels
+    assert [layer.channels for layer in generator.layers] == channels
 
 
 def test_its_own_random_numbers_are_uniform():

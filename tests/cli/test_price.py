@@ -90,7 +90,7 @@ def test_every_unit_is_known():
 )
 def test_whoever_goes_far_is_told_and_whoever_was_there_is_not(monkeypatch, capsys, start, end, by, is_told):
     """Photos begin where no sampled person is; whoever crosses the average face is near it, but has gone far."""
-    ruler = Ruler(torch.zeros(4), typical=10)
+    ruler = Ruler(torch.zeros(1, 4), typical=10)
     studio = SimpleNamespace(generator=None, ruler=ruler)
     looks = iter([Look(start), Look(end)])
     monkeypatch.setattr(price, "_eyes", lambda _: lambda _: next(looks))
@@ -106,7 +106,7 @@ def test_whoever_goes_far_is_told_and_whoever_was_there_is_not(monkeypatch, caps
 )
 def test_an_amount_that_may_have_lacked_its_unit(monkeypatch, name, advice):
     monkeypatch.setattr(price.editing, "movement", lambda *_: torch.full((1, 4), 10.0))
-    studio = SimpleNamespace(generator=None, ruler=Ruler(torch.zeros(4), typical=1))
+    studio = SimpleNamespace(generator=None, ruler=Ruler(torch.zeros(1, 4), typical=1))
     with pytest.raises(UsageError) as error:
         Plan(studio, [Edit(SimpleNamespace(name=name, vector=torch.ones(1, 1)), 60)])
     assert str(error.value).endswith(advice)

@@ -913,7 +913,7 @@ def test_families_that_are_not_trained(stylegan, faces, tiny_model):
     for more in ([], ["--resolution", 16]):
         result = stylegan("train", "--data", "faces", "--outdir", "run", "--resume", tiny_model, *more)
         assert result.exit_code == 2
-        assert "is a mobilestylegan, which cannot be trained; resume from a StyleGAN 1, 2 or 3" in result.stderr
+        assert "is a mobilestylegan model, which cannot be trained; resume from a StyleGAN 1, 2 or 3" in result.stderr
 
 
 @pytest.mark.parametrize(

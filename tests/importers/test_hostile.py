@@ -255,6 +255,20 @@ STEPS, NO_NETWORK = "more than 1000000 steps", "no network of a known kind"
             + b"u.",
             "as a key",
         ),
+        # A long name of an allowed package, again and again.
+        (
+            PROTO
+            + b"X"
+            + struct.pack("<I", 10**6)
+            + b"torch.nn."
+            + b"a" * (10**6 - 9)
+            + b"\x94"
+            + short("a")
+            + b"\x94"
+            + b"h\x00h\x01\x930" * 100_000
+            + b".",
+            "something without a name",
+        ),
         # A list within itself.
         (PROTO + b"]\x94h\x00a.", NO_NETWORK),
         (PROTO + b"}\x94" + short("G_ema") + b"h\x00s.", NO_NETWORK),

@@ -105,7 +105,7 @@ Change = Callable[[dict[str, Any]], object]
         (lambda state: state.update({"GE.initial_block": torch.zeros(())}), "impossible shape"),
         (lambda state: state.update({"GE.to_initial_block.weight": torch.zeros(8, 8, 4, 4)}), "synthesis.input.weight"),
         (lambda state: renamed(state, "GE.initial_conv", "GE.nothing"), "before version 0.20 of stylegan2_pytorch"),
-        (lambda state: renamed(state, "fn.norm.g", "fn.g"), "attention as it was before version 1.8"),
+        (lambda state: renamed(state, "fn.norm.g", "fn.g"), "attention of a form that only some versions"),
     ],
 )
 def test_every_tensor_counts(tmp_path: Path, change: Change, said: str) -> None:

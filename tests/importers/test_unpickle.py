@@ -125,6 +125,11 @@ def test_namespaces_are_records() -> None:
     assert found.state == {"size": 64}
 
 
+def test_what_python_puts_aside() -> None:
+    """POP and POP_MARK, which pickles of objects within themselves contain."""
+    assert read(b"\x80\x04K\x07K\x080(K\x01K\x021K\x09\x86.") == (7, 9)
+
+
 def test_nothing_is_read_behind_the_end() -> None:
     machine = Machine(memoryview(pickle.dumps([1]) + b"cos\nsystem\n"))
     assert machine.run() == [1]

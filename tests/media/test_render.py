@@ -202,7 +202,9 @@ def test_pictures_that_are_no_squares():
     assert render(generator, face).size == (32, 64)
     assert np.array_equal(drawing.pixels(generator, face), pixels(render(generator, face)))
     assert render(generator, face, 20).size == (20, 40)
-    assert render(generator, replace(face, part=(0.25, 0.5, 0.5))).size == (16, 16)
+    assert render(generator, replace(face, part=(0.25, 0.5, 0.5))).size == (16, 32)
+    low = render(generator, replace(face, part=(0.0, 1.9, 0.5)))
+    assert np.array_equal(pixels(low), pixels(render(generator, face))[32:, :16])
     page = render(generator, Sheet(((face, face), (face, None))), 64)
     assert page.size == page_size(Sheet(((face, face), (face, None))), (64, 128))
     assert page.size[0] == 2 * 64 + GAP

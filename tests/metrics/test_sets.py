@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import small_families
 import torch
+from originals import GOLDEN
 from PIL import Image
 
+from stylegan_cli import importers
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.latents import people
-from stylegan_cli.media.render import render
+from stylegan_cli.media.render import render, to_pixels
 from stylegan_cli.metrics.sets import DataSet, Made
 from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Face
@@ -155,6 +157,14 @@ def test_classes_are_the_datas_or_all_or_the_chosen_one(make_data):
     assert shades(Made(generator, like=DataSet(make_data(2, size=16, labels=[0, 2])))) == {0, 128}
     generator.choose_class(1)
     assert shades(Made(generator, like=DataSet(make_data(1, size=16, labels=[9])))) == {64}
+
+
+@torch.no_grad()
+def test_each_class_is_truncated_towards_its_own_mean():
+    generator = importers.generator(importers.read(GOLDEN / "stylegan_xl.pkl"), "xl")
+    averages = [to_pixels(generator.synthesize(generator.broadcast(mean[None])))[0] for mean in generator.mapping.w_avg]
+    drawn = [np.asarray(image) for image in Made(generator, psi=0.0).draw(12, 0, 0)]
+    assert {next(i for i, one in enumerate(averages) if np.array_equal(one, image)) for image in drawn} == {0, 1, 2}
 
 
 def test_what_pictures_depend_on(make_data, tiny):
