@@ -122,7 +122,7 @@ def test_shells_complete_commands_and_options(here):
     for typed, at, offered in (
         ("stylegan blend", 1, ["blend-parents"]),
         ("stylegan mix --coa", 2, ["--coarse"]),
-        ("stylegan sample --seeds 0 1 --psi", 5, ["--psi"]),  # an error, but not yet
+        ("stylegan sample --seeds 0 1 --cut", 5, ["--cutoff"]),  # an error, but not yet
         ("stylegan generate --vers", 2, ["--version"]),
     ):
         words = {"_STYLEGAN_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(at)}
