@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from stylegan_cli import tensorfile
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator
+from stylegan_cli.plain import entries
 
 
 def save(generator: Generator, path: Path, notes: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> None:
@@ -30,7 +30,7 @@ def save(generator: Generator, path: Path, notes: Mapping[str, Any], dtype: torc
     tensors = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in generator.state_dict().items()}
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise StyleganError(f"{path} was not written: some weights are too large for {str(dtype)[6:]}, or not numbers")
-    config = json.dumps(asdict(generator.config))
+    config = json.dumps(entries(generator.config))
     metadata = {
         "architecture": generator.family,
         "config": config,

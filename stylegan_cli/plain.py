@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 Value = TypeVar("Value")
+LATER = {"later": True}  # the metadata of fields that were added when files with the others were about
+
+
+def entries(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass, without those added LATER that have their defaults: so what is written, or hashed,
+    does not depend on the version."""
+    left_out = {one.name for one in fields(value) if one.metadata == LATER and getattr(value, one.name) == one.default}
+    return {name: entry for name, entry in asdict(value).items() if name not in left_out}
 
 
 def misfits(kind: type, values: Mapping[str, Any]) -> list[str]:

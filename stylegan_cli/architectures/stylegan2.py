@@ -9,7 +9,7 @@ is no square, and so make pictures that are none.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from stylegan_cli.ops.convolution import conv2d
 from stylegan_cli.ops.layers import Label, Linear, minibatch_std, pixel_norm
 from stylegan_cli.ops.modulation import modulated_conv2d
 from stylegan_cli.ops.resample import filter_on, upfirdn2d
+from stylegan_cli.plain import LATER
 
 LEAK = 0.2
 GAIN = math.sqrt(2)  # restores the variance that leaky ReLU removes (appendix B)
@@ -67,7 +68,7 @@ class Config(Pyramid):
     resample_filter: tuple[float, ...] = (1, 3, 3, 1)
     img_channels: int = 3
     w_avg_beta: float = 0.995
-    start: tuple[int, int] = (4, 4)
+    start: tuple[int, int] = field(default=(4, 4), metadata=LATER)
 
     def size(self, resolution: int) -> tuple[int, int]:
         """Height and width of feature maps."""

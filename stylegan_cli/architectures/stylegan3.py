@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -30,6 +30,7 @@ from stylegan_cli.generator import Generator, Layer
 from stylegan_cli.noise import Noise
 from stylegan_cli.ops.layers import EPS, Linear, pixel_norm
 from stylegan_cli.ops.resample import upfirdn2d
+from stylegan_cli.plain import LATER
 
 LEAK = 0.2
 MAPPING_LR = 0.01
@@ -80,9 +81,9 @@ class Config:
     img_channels: int = 3
     magnitude_ema_beta: float = 0.999
     w_avg_beta: float = 0.998
-    up_factors: tuple[int, ...] = ()
-    head_layers: tuple[int, ...] = ()
-    class_features: int | None = None
+    up_factors: tuple[int, ...] = field(default=(), metadata=LATER)
+    head_layers: tuple[int, ...] = field(default=(), metadata=LATER)
+    class_features: int | None = field(default=None, metadata=LATER)
 
     @property
     def signals(self) -> tuple[Signal, ...]:

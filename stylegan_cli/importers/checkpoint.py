@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -19,6 +19,7 @@ from stylegan_cli.generator import Generator, Origin
 from stylegan_cli.importers.keymap import Pending
 from stylegan_cli.importers.stored import RefusedError, shown
 from stylegan_cli.modelfile import digest
+from stylegan_cli.plain import entries
 
 LIMITS = {
     "resolution": 4096, "attention": 1024, "mapping_layers": 64, "num_layers": 64, "head_layers": 64,
@@ -63,7 +64,7 @@ class Checkpoint:
         """What the generator is told apart by: `modelfile.digest` of its whole config and its tensors."""
         family, tensors = self.generator.family, self.generator.tensors
         config = architectures.config_of(family, self.generator.config)
-        return self._sha256 or digest(family, json.dumps(asdict(config)), tensors)
+        return self._sha256 or digest(family, json.dumps(entries(config)), tensors)
 
     @cached_property
     def discriminator(self) -> Network | None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from stylegan_cli import architectures, importers, modelfile
 from stylegan_cli.importers import Checkpoint, Network, torchfile
 from stylegan_cli.importers.checkpoint import Draft
+from stylegan_cli.plain import entries
 
 FORMATS = {
     "sg1tf": "NVIDIA StyleGAN TensorFlow pickle",
@@ -89,6 +90,17 @@ def test_only_the_generator_is_loaded_before_more_is_asked_for(monkeypatch: pyte
     assert loaded == [("stylegan1", False), ("stylegan1", True)]
     assert checkpoint.training_generator is not None
     assert len(loaded) == 3
+
+
+def test_identities_do_not_depend_on_the_version() -> None:
+    """Latents, encoders and runs remember them: what configs can say later must not change those that do not say it."""
+    known = {
+        "imp_sg1tf_32_cond3.pkl": "e10fab50d053de83102014388c34830c2cb150fb2319b2d7898a61d27cc4331d",
+        "imp_sg2ada_c_32_clamp.pkl": "d3a0d60b51569f2e35b1072817e9021d1200fac203da71fdd338a44cd7f1fdb4",
+    }
+    assert {name: importers.read(GOLDEN / name).identity for name in known} == known
+    assert entries(architectures.config_of("stylegan3", {})).keys().isdisjoint({"up_factors", "class_features"})
+    assert entries(architectures.config_of("stylegan3", {"up_factors": [2]}))["up_factors"] == (2,)
 
 
 def test_what_only_the_file_tells() -> None:
