@@ -256,8 +256,8 @@ tells_peaks = pytest.mark.skipif(not peaks.ARE_TOLD, reason="measures memory as 
 @tells_peaks
 @pytest.mark.parametrize(("many", "words"), MANY.values(), ids=MANY)
 def test_memory_does_not_grow(here, tiny_model, many, words):
-    """A picture has 48 KB."""
-    assert growth(*([*words(n), "--model", tiny_model, *EAGER] for n in (60, many))) < 5
+    """A picture has 48 KB, so 240 more would be 11 MB. Peaks vary by up to 5 MB on a busy machine."""
+    assert growth(*([*words(n), "--model", tiny_model, *EAGER] for n in (60, many))) < 8
 
 
 @pytest.mark.slow
