@@ -6,19 +6,18 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.hardware import PRECISIONS
-from stylegan_cli.plain import misfits
+from stylegan_cli.plain import LATER, entries, misfits
 from stylegan_cli.training.augment import PIPES
 from stylegan_cli.training.schedule import ByResolution, Growth
 
 # What --cfg can be, and the families.
 CFGS = {"stylegan1": "stylegan1", "stylegan2": "stylegan2", "stylegan3-t": "stylegan3", "stylegan3-r": "stylegan3"}
 REG_INTERVALS = {"g": 4, "d": 16}
-LATER = ("blur_init_sigma", "blur_fade_kimg")  # options that older versions did not know
 COUNTS = ("batch", "batch_gpu")
 BY_RESOLUTION = ("glr", "dlr", "gamma", "stable_kimg", "fade_kimg", *COUNTS)
 
@@ -47,8 +46,8 @@ class Options:
     ema_rampup: float | None = 0.05
     mixing: float = 0.9
     pl_weight: float = 0.0
-    blur_init_sigma: float = 0.0
-    blur_fade_kimg: float = 0.0
+    blur_init_sigma: float = field(default=0.0, metadata=LATER)
+    blur_fade_kimg: float = field(default=0.0, metadata=LATER)
     first_res: int = 8
     stable_kimg: str = "600"
     fade_kimg: str = "600"
@@ -113,9 +112,7 @@ class Options:
     @property
     def identity(self) -> str:
         """What a run is known by, in whatever version it began."""
-        unused = {name for name in LATER if not getattr(self, name)}
-        known = {name: value for name, value in asdict(self).items() if name not in unused}
-        return hashlib.sha256(json.dumps(known, indent=2).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(entries(self), indent=2).encode()).hexdigest()
 
     def dumps(self) -> str:
         return json.dumps(asdict(self), indent=2)

@@ -86,7 +86,7 @@ def test_columns_of_no_sheet(stylegan, tiny_model):
 
 
 def test_a_column_for_each_psi(tiny_stylegan):
-    (sheet,) = tiny_stylegan("sample", "--seeds", "3,5", "--psis", "-1,0.5,1", "--size", 128)
+    (sheet,) = tiny_stylegan("sample", "--seeds", "3,5", "--psis", "-1,0.5,1", "--size", 128, "--grid")
     cells = [*recipes.read(sheet).picture.cells()]
     assert [one.caption for one in cells] == [f"{seed}, psi {psi}" for seed in (3, 5) for psi in ("-1", "0.5", "1")]
     for one, (seed, psi) in zip(cells, [(seed, psi) for seed in (3, 5) for psi in (-1, 0.5, 1)], strict=True):

@@ -135,8 +135,9 @@ def sample(
         persons, latents = [f"{chosen[0]}#{number.strip()}" for number in chosen[1].split(",")], None
     ways = columns_of(psis, classes, generation)
     if ways:
-        others = {"PERSON": persons, "--latents": latents, "--dataset": dataset, "--columns": columns, "--grid": grid}
+        others = {"PERSON": persons, "--latents": latents, "--dataset": dataset, "--columns": columns}
         check_unused("--psis and --classes make a sheet of seeds", others)
+        grid, columns = True, len(ways)
     elif not grid:
         check_unused("--columns is for --grid", {"--columns": columns})
     if (persons or seeds is not None or latents) and noise != "random":
@@ -160,14 +161,13 @@ def sample(
     studio.check_noise(noise)
     with studio.generator.moved(drawing.translate, rotate):
         pass  # fails before minutes are spent on a photo
-    if grid or ways:
+    if grid:
         studio.check_results(["sheet"])
     labels, everybody = _everybody(studio, persons, latents, ranges, ways)
     shown = (drawing.noisy(person, number) for number, person in everybody)
-    if grid or ways:
+    if grid:
         people = list(shown)
-        sheet = contact_sheet(list(map(drawing.face, people)), len(ways) or columns)
-        studio.save_sheet("sheet", sheet, people)
+        studio.save_sheet("sheet", contact_sheet(list(map(drawing.face, people)), columns), people)
     else:
         studio.save(result_names(labels), (Work(drawing.face(person), (person,)) for person in shown), "faces")
 
