@@ -15,7 +15,7 @@ import time
 
 import torch
 
-from stylegan_cli import encoder, hardware, store
+from stylegan_cli import encoders, hardware, store
 from stylegan_cli.latents.people import from_seed
 from stylegan_cli.operations import projection
 
@@ -32,7 +32,7 @@ def main() -> None:
     generator = store.load("ffhq").prepare(torch.device("cpu"), hardware.PRECISIONS[precision])
     file = store.source("ffhq").encoder
     assert file
-    guesser = encoder.load(file, generator)
+    guesser = encoders.load(file, generator)
     ws = [from_seed(generator, FIRST_SEED + i, PSI).ws[None] for i in range(options.people)]
     forward, faces = [], []
     with torch.inference_mode():
@@ -47,7 +47,7 @@ def main() -> None:
     for i, face in enumerate(faces):
         began = time.perf_counter()
         with torch.inference_mode():
-            guess = guesser(face).clone()
+            guess = guesser.guess(face, generator).clone()
         result = projection.project(generator, face, guess, projection.Settings(options.steps))
         passes = (time.perf_counter() - began) / second
         likeness = projection.Likeness(face)

@@ -19,7 +19,7 @@ FLOORS = [
     {"modelfile", "pictures", "compilation"},
     {"importers"},
     {"scorers"},
-    {"recipes", "encoder"},
+    {"recipes", "encoders"},
     {"store"},
     {"latents"},
     {"operations", "media"},

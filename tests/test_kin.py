@@ -12,7 +12,7 @@ from small_families import make
 from test_tuning import make_tuning
 from tiny_generator import make_tiny
 
-from stylegan_cli import architectures, encoder, modelfile, store, tuning
+from stylegan_cli import architectures, encoders, modelfile, store, tuning
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import KIN, Origin
 from stylegan_cli.latents import directions, files, people, references
@@ -179,7 +179,7 @@ def test_the_default_models_encoder_guesses_for_its_teacher(teacher, faces, styl
     assert path == store.source("ffhq").encoder
     assert f"encoder       {path}\n" in stylegan("models", "show", teacher).stdout
     photo = faces["baby"].resize((16, 16), Image.Resampling.LANCZOS)
-    guess = encoder.load(path, generator)(to_tensor(photo))
+    guess = encoders.load(path, generator).guess(to_tensor(photo), generator)
     found = torch.from_numpy(files.read(here / "baby.npz").array[0])
     assert torch.allclose(found, guess.expand(6, -1), atol=0.01)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from stylegan_cli import encoder, importers, modelfile, tensorfile
+from stylegan_cli import encoders, importers, modelfile, tensorfile
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.training import checkpoints
 
@@ -66,8 +66,8 @@ def test_damaged_files_are_refused_by_all_readers(path, content, why):
         with pytest.raises(ValueError, match=why):
             read(path)
     assert not modelfile.is_native(path)
-    assert encoder.model_of(path) is checkpoints.read(path) is None
+    assert encoders.model_of(path) is checkpoints.read(path) is None
     with pytest.raises(StyleganError, match=rf"a\.safetensors is not an encoder of this tool \({why}"):
-        encoder.load(path, None)
+        encoders.load(path, None)
     with pytest.raises(StyleganError, match=rf"a\.safetensors was refused: ({why}|it is empty)"):
         importers.read(path)

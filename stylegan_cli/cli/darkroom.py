@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from stylegan_cli import encoder, store, tuning
+from stylegan_cli import encoders, store, tuning
 from stylegan_cli.cli import places, stopping
 from stylegan_cli.cli.console import Advance, fetch, progress, tell
 from stylegan_cli.cli.studio import Studio
@@ -166,12 +166,12 @@ def _is_usual(shot: Shot, wanted: Wanted) -> bool:
 
 def _place(studio: Studio, photo: Photo) -> Path:
     """Where the person in a photo is kept."""
-    generator, guesses = studio.generator, studio.encoder
+    generator = studio.generator
     # Of what is usual, the steps of tuning are among pivotal's settings.
     search = {name: value for name, value in asdict(Wanted()).items() if name not in ("tune_steps", "start")}
     key = [
         *(VERSION, file_digest(photo.path), photo.face or 1, search, asdict(pivotal.Settings())),
-        *(studio.precision, generator.origin.sha256, generator.chosen_class, guesses and file_digest(guesses)),
+        *(studio.precision, generator.origin.sha256, generator.chosen_class, studio.encoder_digest),
     ]
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     return cache_folder() / "photos" / f"{name}.npz"
@@ -323,10 +323,11 @@ def _tensor(studio: Studio, shot: Shot) -> Tensor:
 
 
 def _guess(studio: Studio, photo: Tensor) -> Tensor | None:
-    """The encoder's `w`, if there is an encoder for the model."""
+    """The encoder's `w`, or its `ws`, if there is an encoder for the model."""
     if studio.encoder is None:
         if own := store.source(studio.model).encoder:
             tell(f"{own} was trained for another version of this model; the search starts without it.")
         return None
     with torch.inference_mode():
-        return encoder.load(studio.encoder, studio.generator).to(photo.device)(photo).clone()
+        encoder = encoders.load(studio.encoder, studio.generator).to(photo.device)
+        return encoder.guess(photo, studio.generator).clone()

@@ -26,7 +26,7 @@ from stylegan_cli.cli.options import (
     command_line,
 )
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import write_bytes
+from stylegan_cli.files import file_digest, write_bytes
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files
 from stylegan_cli.latents.people import Person, photos_of, truncation
@@ -130,6 +130,11 @@ class Studio:
     def encoder(self) -> Path | None:
         """The file of the encoder that guesses whom a photo shows, if there is one for this model."""
         return store.encoder(store.source(self.model), self.generator.origin)
+
+    @cached_property
+    def encoder_digest(self) -> str | None:
+        """The SHA-256 of that file, which can have a gigabyte."""
+        return file_digest(self.encoder) if self.encoder else None
 
     @cached_property
     def format(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -89,9 +89,7 @@ class Draft:
         the file; raises RefusedError if not."""
         shapes = {name: tensor.shape for name, tensor in self.pending.items()}
         check(self.family, self.config, shapes, self.is_discriminator)
-        # Stored in half precision or more; a file that reuses the same numbers for many tensors would grow when loaded.
-        if sum(2 * math.prod(tensor.shape) for tensor in self.pending.values() if tensor.is_stored) > room:
-            raise RefusedError("its tensors are larger than the file itself")
+        check_room(self.pending.values(), room)
         return Network(self.family, self.config, {name: tensor.load() for name, tensor in self.pending.items()})
 
 
@@ -120,6 +118,14 @@ def generator(checkpoint: Checkpoint, name: str) -> Generator:
     notes = {"format": checkpoint.format, **checkpoint.notes}
     ready.origin = Origin(name, checkpoint.identity, notes, ready.fingerprint())
     return ready
+
+
+def check_room(tensors: Iterable[Pending], room: int) -> None:
+    """Raises RefusedError if tensors take more than the `room` bytes of their file: one that reuses the same numbers
+    for many of them would grow when loaded."""
+    # Stored in half precision or more.
+    if sum(2 * math.prod(tensor.shape) for tensor in tensors if tensor.is_stored) > room:
+        raise RefusedError("its tensors are larger than the file itself")
 
 
 def check(

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from stylegan_cli import tensorfile
 from stylegan_cli.errors import MALFORMED, StyleganError
-from stylegan_cli.importers import genforce, lucidrains, nvidia_tensorflow, nvidia_torch, rosinality, torchfile
+from stylegan_cli.importers import genforce, lucidrains, nvidia_tensorflow, nvidia_torch, psp, rosinality, torchfile
 from stylegan_cli.importers.checkpoint import Checkpoint, Draft, Drafts, Network, check
 from stylegan_cli.importers.stored import RefusedError, Stored, shown
 from stylegan_cli.importers.unpickle import Record
@@ -67,6 +67,27 @@ def read_directions(path: Path) -> Tensor:
         if (components := _components(value)) is not None:
             return components
         return _only(value, len(data))
+
+
+def has_encoder(path: Path) -> bool:
+    """Whether `read_encoder` finds one in this file."""
+    return _encoder(path) is not None
+
+
+def read_encoder(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The encoder in a checkpoint of pSp, e4e or ReStyle: what `encoders.psp.Config` takes, and its tensors, whose
+    sizes are not checked. Nothing in the file is ever run. Raises StyleganError if it cannot be read."""
+    with _refusing(path, "another model"):
+        if (found := _encoder(path)) is None:
+            raise RefusedError("it has no encoder from photos to latents")
+        return found.config, found.load(path.stat().st_size)
+
+
+def _encoder(path: Path) -> psp.DraftEncoder | None:
+    with _refusing(path, "another model"):
+        data = _map(path)
+        tree = None if _is_safetensors(data) else _tree(path, data)
+        return psp.encoder(tree) if isinstance(tree, dict) and psp.is_checkpoint(tree) else None
 
 
 def _factors(value: object) -> Stored | None:
@@ -246,8 +267,8 @@ def _drafts(tree: Any) -> Drafts:
             return nvidia_torch.read(tree)
         if rosinality.is_generator(tree) or "g_ema" in tree or rosinality.is_generator(tree.get("g")):
             return rosinality.read(tree)
-        if rosinality.is_decoder(tree):
-            return rosinality.read_decoder(tree)
+        if psp.is_checkpoint(tree):
+            return psp.read(tree)
         if lucidrains.is_checkpoint(tree):
             return lucidrains.read(tree)
         models = tree.get("models", tree)  # genforce's training checkpoints have more beside them

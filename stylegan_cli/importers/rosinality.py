@@ -1,11 +1,11 @@
-"""rosinality/stylegan2-pytorch: StyleGAN2 in `.pt` files, converted (`g_ema`, `latent_avg`) or written by its train.py;
-and the same generator as the `decoder` of encoders that are built on it (pSp, e4e, ReStyle, SAM)."""
+"""rosinality/stylegan2-pytorch: StyleGAN2 in `.pt` files, converted (`g_ema`, `latent_avg`) or written by its
+train.py."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,6 @@ from stylegan_cli.importers.keymap import (
     resolutions,
     scalar,
 )
-from stylegan_cli.importers.stored import Stored
 
 
 def rgb_bias(x: Tensor) -> Tensor:
@@ -41,7 +40,7 @@ def rgb_bias(x: Tensor) -> Tensor:
     return x.flatten()
 
 
-DECODER, PARALLEL = "decoder.", "module."
+PARALLEL = "module."
 # The inverses of the key map's steps.
 BACK: dict[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = {
     as_is: as_is,
@@ -68,22 +67,6 @@ def read(tree: Mapping[str, Any]) -> Drafts:
 def is_generator(tree: Any) -> bool:
     """Whether this is the state dict of a generator."""
     return isinstance(tree, dict) and "conv1.conv.modulation.weight" in tree
-
-
-def is_decoder(tree: Mapping[str, Any]) -> bool:
-    """Whether this is the checkpoint of an encoder that includes its generator."""
-    state = tree.get("state_dict")
-    return isinstance(state, dict) and f"{DECODER}conv1.conv.modulation.weight" in state
-
-
-def read_decoder(tree: Mapping[str, Any]) -> Drafts:
-    """The generator in an encoder's checkpoint; the encoder is left out. Its `latent_avg` may be repeated per layer."""
-    state = tree["state_dict"]
-    found = {name.removeprefix(DECODER): value for name, value in state.items() if name.startswith(DECODER)}
-    mean = tree.get("latent_avg")
-    if isinstance(mean, Stored) and len(mean.shape) == 2:
-        mean = replace(mean, shape=mean.shape[1:], stride=mean.stride[1:])
-    return read(found if mean is None else {**found, "latent_avg": mean})
 
 
 def _generator(state: Mapping[str, Any], mean: Mapping[str, Any]) -> Draft:

@@ -116,18 +116,17 @@ def project(
 ) -> Projection:
     """The `ws` of a photo `[1, 3, h, w]` in [-1, 1], which must be aligned like the generator's pictures.
 
-    `guess` is an encoder's `w` `[1, w_dim]`, or somebody's `ws` `[1, num_ws, w_dim]` (of which `w` takes the first);
-    without one the search starts at the average face or one of a few sampled people, whichever is most similar to the
-    photo.
+    `guess` is a `w` `[1, w_dim]`, or somebody's `ws` `[1, num_ws, w_dim]`, of which space `w` takes the mean; without
+    one the search starts at the average face or one of a few sampled people, whichever is most similar to the photo.
     """
     likeness, space = Likeness(photo), Whitened(generator)
     start = guess if guess is not None else _best_start(generator, likeness, settings.seed)
     rows = generator.num_ws if settings.space == "w+" else 1
-    start = start[:, None] if start.ndim == 2 else start[:, :rows]
+    start = start[:, None] if start.ndim == 2 else start.mean(dim=1, keepdim=True) if rows == 1 else start
     moved = space.coordinates(start.expand(-1, rows, -1)).clone().requires_grad_()  # [1, rows, w_dim]
     optimiser = torch.optim.Adam([moved], lr=settings.rate, betas=(0.9, 0.99))
     rates = rates_of(optimiser, settings.steps)
-    best, losses = (float("inf"), space.w(moved.detach()).expand(-1, generator.num_ws, -1)), list[float]()
+    best, losses = (float("inf"), start.expand(-1, generator.num_ws, -1)), list[float]()
     for done in range(1, settings.steps + 1):
         ws = space.w(moved).expand(-1, generator.num_ws, -1)
         image = generator.synthesize(ws)

@@ -26,13 +26,13 @@ from stylegan_cli.store.sources import (
 )
 
 if TYPE_CHECKING:
-    from stylegan_cli.generator import Origin
+    from stylegan_cli.generator import Generator
 
 
 def add(text: str, name: str = "", force: bool = False, progress: Progress = no_progress) -> Model:
     """Stores the generator of a model file, of a URL or of a training run's folder under a name (by default the file's
-    or the folder's), as a native file in the user's folder, with its encoder if that is beside it, and the directions
-    that the user found for it. Raises `StyleganError` if the name is taken or reading fails."""
+    or the folder's), as a native file in the user's folder, with its encoder if that is beside it or in the same file,
+    and the directions that the user found for it. Raises `StyleganError` if the name is taken or reading fails."""
     from stylegan_cli import modelfile
 
     if text in models():
@@ -47,7 +47,7 @@ def add(text: str, name: str = "", force: bool = False, progress: Progress = no_
     else:
         modelfile.save(generator, weights, origin.notes)
     described.unlink(missing_ok=True)  # of the model that was here before: its licence is not this one's
-    _keep_encoder(path.with_name(ENCODER), folder / ENCODER, origin)
+    _keep_encoder(path, folder / ENCODER, generator)
     _keep_directions(source(text), data_folder() / "directions" / folder.name)
     kind = origin.notes.get("format", "model file")
     about = {
@@ -81,14 +81,21 @@ def _new_folder(name: str, force: bool) -> Path:
     return folder
 
 
-def _keep_encoder(found: Path, kept: Path, origin: Origin) -> None:
-    """Copies the encoder found beside a model, if it is for that; puts aside one that is not, of the model before."""
-    from stylegan_cli.encoder import model_of
+def _keep_encoder(model: Path, kept: Path, generator: Generator) -> None:
+    """Keeps the encoder beside a model's file, if it is for that, or in it; puts aside one of the model before."""
+    import torch
 
-    if (its := model_of(found)) and its.is_kin(origin):
-        copy(found, kept)
-    elif kept.is_file() and not ((its := model_of(kept)) and its.is_kin(origin)):
+    from stylegan_cli import encoders, importers
+
+    def is_for_this(file: Path) -> bool:
+        return bool((its := encoders.model_of(file)) and its.is_kin(generator.origin))
+
+    if kept.is_file() and not is_for_this(kept):
         kept.replace(kept.with_stem(f"{kept.stem}-{file_digest(kept)[:8]}"))
+    if is_for_this(beside := model.with_name(ENCODER)):
+        copy(beside, kept)
+    elif importers.has_encoder(model):
+        encoders.save(encoders.foreign(model, generator), kept, {"file": model.name}, torch.float32)
 
 
 def _keep_directions(found: Source, kept: Path) -> None:

@@ -90,8 +90,12 @@ class Source:
 
     @property
     def encoder(self) -> Path | None:
-        """The file of its encoder, if there is one."""
-        return place if (place := self.encoder_place) and place.is_file() else None
+        """The file of its encoder, if there is one: the model file itself, if it is one of pSp, e4e or ReStyle."""
+        from stylegan_cli import importers
+
+        if (place := self.encoder_place) and place.is_file():
+            return place
+        return self.path if not self.model and self.path.is_file() and importers.has_encoder(self.path) else None
 
     @property
     def licence(self) -> str:
@@ -160,12 +164,12 @@ def directions(chosen: Source, origin: Origin) -> dict[str, Path]:
 def encoder(chosen: Source, origin: Origin) -> Path | None:
     """The file of the encoder for a model, whose `origin` is given: its own, unless that is for another model by now,
     or one of a named model in which a `w` means the same."""
-    from stylegan_cli.encoder import model_of
+    from stylegan_cli.encoders import guesses_rows, model_of
 
     *others, own = [one.encoder for one in _kin(chosen, origin)]
     if own and ((its := model_of(own)) is None or its.is_kin(origin)):  # None: loading it says what is wrong
         return own
-    return next(filter(None, others), None)
+    return next((path for path in others if path and not guesses_rows(path)), None)
 
 
 def _kin(chosen: Source, origin: Origin) -> Iterator[Source]:

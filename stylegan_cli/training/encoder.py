@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from stylegan_cli.encoder import Config, Encoder
+from stylegan_cli.encoders.efficientnet import Config, Encoder
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
 from stylegan_cli.processors import in_order

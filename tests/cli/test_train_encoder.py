@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from stylegan_cli import encoder, store
+from stylegan_cli import encoders, store
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def test_from_sampled_faces_to_an_encoder(stylegan, tiny_model, faces, here):
     assert result.stdout == "encoder.safetensors\n"
     assert "epoch 1" in result.stderr
     generator = store.load(str(tiny_model))
-    assert encoder.load(here / "encoder.safetensors", generator).config.w_dim == generator.w_dim
+    assert encoders.load(here / "encoder.safetensors", generator).config.w_dim == generator.w_dim
     words = ("train-encoder", "--data", "faces.zip", "--batch", 8, "--epochs", 1, "--outdir", "run")
     result = stylegan(*words, "--model", tiny_model)
     assert result.stdout == "run/encoder.safetensors\n"

@@ -10,8 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from small_families import make
 
-from stylegan_cli import encoder as encoders
-from stylegan_cli import tensorfile
+from stylegan_cli import encoders, tensorfile
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.training import encoder as training
 from stylegan_cli.training.encoder import Settings, disturb
@@ -172,7 +171,7 @@ def test_what_is_no_encoder_is_refused(tiny, tmp_path, metadata):
 )
 def test_sizes_are_not_believed(tiny, tmp_path, monkeypatch, config, said):
     """The largest of them would take more memory than there is anywhere."""
-    monkeypatch.setattr(encoders, "EfficientNetLite0", torch.nn.Identity)
+    monkeypatch.setattr("stylegan_cli.encoders.efficientnet.EfficientNetLite0", torch.nn.Identity)
     metadata = {"encoder": json.dumps(config), "model": OURS}
     save_file({"a": torch.zeros(1)}, tmp_path / "e.safetensors", metadata)
     with pytest.raises(StyleganError, match=said):

@@ -40,7 +40,7 @@ def train_encoder(
     """
     import torch
 
-    from stylegan_cli import encoder, store
+    from stylegan_cli import encoders, store
     from stylegan_cli.cli.studio import open_generator
     from stylegan_cli.datasets.sampled import SampledFaces
     from stylegan_cli.scorers.perceptual import EFFICIENTNET
@@ -57,12 +57,12 @@ def train_encoder(
     faces = SampledFaces(data, generator)
     with counting("training", "steps") as on_done:
 
-        def on_step(step: Step, average: encoder.Encoder) -> None:
+        def on_step(step: Step, average: encoders.Encoder) -> None:
             on_done(step.done, step.total)
             if step.held_out is None:
                 return
             notes = {"command": command_line(), "pictures": len(faces), "unseen variance": step.held_out}
-            encoder.save(average, out, notes)
+            encoders.save(average, out, notes)
             tell(
                 f"epoch {round(step.done * epochs / step.total)}: {step.held_out:.3f} of the variance of w in "
                 "held-out pictures is not explained"
