@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, islice
 
 from stylegan_cli.cli.console import is_silent, tell
@@ -63,16 +63,22 @@ def check_for_seeds(studio: Studio, texts: Sequence[str], in_z: bool = False) ->
         check_unused("only seeds have a class, and latents are used unchanged", {"--class": studio.class_index})
 
 
-def several(studio: Studio, texts: Sequence[str], in_z: bool = False) -> list[Person]:
-    """Several people. Photos come last, and are all looked at first: errors are reported before minutes are spent."""
+def several(
+    studio: Studio, texts: Sequence[str], in_z: bool = False, prepare: Callable[[], None] = lambda: None
+) -> list[Person]:
+    """Several people. Photos come last, and are all looked at first: errors are reported before minutes are spent, as
+    are those of `prepare`, which is called once everybody is known to be there."""
     check_for_seeds(studio, texts, in_z)
     photos = {text: photo for text in texts if (photo := references.photo(text))}
     found = {text: _known(studio, text) for text in texts if text not in photos}
-    if photos:
-        from stylegan_cli.cli import darkroom
+    if not photos:
+        prepare()
+        return [found[text] for text in texts]
+    from stylegan_cli.cli import darkroom
 
-        shots = {text: darkroom.prepared(studio, photo) for text, photo in photos.items()}
-        found |= {text: darkroom.person(studio, photo, shots[text]) for text, photo in photos.items()}
+    shots = {text: darkroom.prepared(studio, photo) for text, photo in photos.items()}
+    prepare()
+    found |= {text: darkroom.person(studio, photo, shots[text]) for text, photo in photos.items()}
     return [found[text] for text in texts]
 
 

@@ -15,7 +15,7 @@ from looking import pixels, size_of, ws_of
 from PIL import Image
 
 from stylegan_cli import recipes, store
-from stylegan_cli.cli import price
+from stylegan_cli.cli import darkroom, price
 from stylegan_cli.cli.commands import edit as edit_command
 from stylegan_cli.cli.edits import Amounts, parse_amounts
 from stylegan_cli.errors import StyleganError, UsageError
@@ -352,6 +352,21 @@ def test_nothing_is_fetched_for_an_edit_that_cannot_be(stylegan, tiny_model, age
     monkeypatch.setattr(edit_command, "fetch", lambda *_: pytest.fail("100 MB were fetched"))
     result = stylegan("edit", "nobody", "--direction", "age.npz=1", "--identity", "--model", tiny_model)
     assert result.exit_code == 2 and "nobody" in result.stderr
+
+
+def test_what_cannot_be_fetched_costs_no_search(stylegan, tiny_model, age, monkeypatch):
+    """Photos are only looked at before."""
+
+    def refuse(_assets):
+        raise StyleganError("there is no network")
+
+    Image.new("RGB", (128, 128)).save("me.png")
+    monkeypatch.setattr(scores, "SMALLEST", 128)
+    monkeypatch.setattr(darkroom, "prepared", lambda *_: None)
+    monkeypatch.setattr(darkroom, "person", lambda *_: pytest.fail("minutes were spent"))
+    monkeypatch.setattr(edit_command, "fetch", refuse)
+    result = stylegan("edit", "me.png", "--direction", "age.npz=1", "--identity", "--model", tiny_model)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, "Error: there is no network.")
 
 
 def test_the_price_tells_what_else_moved(stylegan, tiny_model, age, monkeypatch):

@@ -175,9 +175,7 @@ def edit(
     plan = Plan(studio, edits, moving.max_drift, whole=bool(film or is_strip))
     check_size = check_frame if film in CODECS else studio.check_photo
     canvas = montage.open_canvas(paste, len(texts), check_size) if paste else None
-    before = casting.several(studio, texts)
-    if identity:
-        fetch(ASSETS)
+    before = casting.several(studio, texts, prepare=lambda: fetch(ASSETS if identity else ()))
     own = plan.edits_for_all(before)
     if film:
         _save_film(studio, before, own, way, film, canvas)
