@@ -18,6 +18,7 @@ MAX_PIXELS = 89_478_485  # Pillow considers more an attack
 MAX_BYTES = 1 << 28  # of a file
 # How JPEGs begin and end; how many zeros at the end of a file are too many, at the least.
 JPEG, JPEG_END, GAP = b"\xff\xd8\xff", b"\xff\xd9", 512
+LOSSY, BEFORE_LOSSY = b"VP8 ", (b"VP8X", b"ICCP", b"ALPH")  # a WebP's chunk of pixels, and those that may precede it
 STRIP = 256  # rows converted at once
 PAPER = "white"  # behind transparent pictures
 SRGB = b""  # stands for its profile
@@ -111,12 +112,24 @@ def original(content: bytes, max_pixels: int = MAX_PIXELS) -> Original:
 
 
 def _lacks_its_end(content: bytes) -> bool:
-    """Whether the file of a JPEG, or of a kind that iPhones save, ends in many zeros, as those do that were copied only
-    partly: decoders take them for pixels. Behind its end, a JPEG may be padded with them. (In WebP, pictures of one
-    colour consist of zeros.)"""
+    """Whether a JPEG, a lossy WebP or a file of a kind that iPhones save ends in many zeros, as those do that were
+    copied only partly: decoders take them for pixels. Behind its end, a JPEG may be padded with them. (Lossless WebPs
+    of few colours consist of zeros.)"""
     if content.startswith(JPEG):
         return content.endswith(bytes(GAP)) and not content.rstrip(b"\0").endswith(JPEG_END)
-    return content[4:8] == b"ftyp" and content.endswith(bytes(max(GAP, len(content) // 8)))
+    coded = content if content[4:8] == b"ftyp" else _lossy_webp(content)
+    return coded.endswith(bytes(max(GAP, len(coded) // 8)))
+
+
+def _lossy_webp(content: bytes) -> bytes:
+    """The pixels in the file of a lossy WebP, without the EXIF data behind them, which may be padded; empty if it is
+    none."""
+    at = 12 if content[8:12] == b"WEBP" else len(content)
+    while True:
+        name, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "little")
+        if name not in BEFORE_LOSSY:
+            return content[at + 8 : at + 8 + size] if name == LOSSY else b""
+        at += 8 + size + size % 2
 
 
 def exif(content: bytes) -> bytes:

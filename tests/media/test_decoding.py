@@ -306,7 +306,7 @@ def test_a_png_half_written(mode):
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
-@pytest.mark.parametrize("format", ["JPEG", "AVIF", "MPO", "HEIC"])
+@pytest.mark.parametrize("format", ["JPEG", "WEBP", "AVIF", "MPO", "HEIC"])
 def test_photos_copied_partly_say_so(format, share):
     """The rest of the file is zeros, which decoders take for pixels."""
     if format == "HEIC":
@@ -318,6 +318,26 @@ def test_photos_copied_partly_say_so(format, share):
     kept = int(len(content) * share)
     with pytest.raises(UnusableError, match="is damaged"):
         decode(content[:kept] + bytes(len(content) - kept))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+def test_transparent_webps_copied_partly_say_so(share):
+    """Their profile and their transparency come before their pixels."""
+    clear = Image.effect_noise((128, 128), 90).convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize((128, 128)))
+    content = encoded(clear, "WEBP", icc_profile=SWAPPED)
+    decode(content)
+    kept = int(len(content) * share)
+    with pytest.raises(UnusableError, match="is damaged"):
+        decode(content[:kept] + bytes(len(content) - kept))
+
+
+@pytest.mark.parametrize("colour", ["black", "navy"])
+def test_lossless_webps_of_few_colours_are_whole(colour):
+    """Most of their files are zeros."""
+    plain = Image.new("RGB", (2400, 2400), colour)
+    plain.putpixel((0, 0), (130, 130, 0))
+    assert decode(encoded(plain, "WEBP", lossless=True, method=0, quality=0)).size == (2400, 2400)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "WEBP", "AVIF"])
