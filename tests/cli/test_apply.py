@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,30 @@ def test_mistakes_in_the_file(apply, text, said):
     assert len(result.stderr.splitlines()) == 1 + result.stderr.count("only its shape was checked")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a." * 8000 + "a = 1", "must hold edits and nothing else"),
+        (f"[[edit]]\nage = 3\n{'a.' * 2000}a = 1", "a of edit 1 in edits/recipe.toml is {'a': {'a': {'a':"),
+        (" " * 16_384 + "x", "recipe.toml has 16,385 bytes, and 16,384 are the most for a file of edits; split it"),
+    ],
+    ids=["one key", "deeper than Python's stack", "too large"],
+)
+def test_keys_of_many_parts(apply, text, said):
+    """Python's parser takes memory for the square of their number."""
+    tracemalloc.start()
+    result = apply(text, 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert said in result.stderr
+    assert peak < 1 << 29
+
+
+def test_a_file_of_many_edits(apply):
+    assert apply('[[edit]]\n"age.npy" = 0.001\n' * 500, 1, "-q").exit_code == 0
+
+
 def test_what_is_only_called_like_a_direction_is_none(apply):
     Path("edits/age").write_text("notes")
     assert "there is no direction 'age'" in apply("[[edit]]\nage = 3", 1).stderr
@@ -159,5 +184,5 @@ def test_what_is_no_file_of_edits(apply):
         2,
         "Error: edits/recipe.yaml is not a .toml or .json file; name one.\n",
     )
-    assert "cannot be read" in apply("[" * 100_000, 1, ending="json").stderr
+    assert "cannot be read" in apply("[" * 16_000, 1, ending="json").stderr
     assert apply(json.dumps({"edit": [{"age.npy": float("nan")}]}), 1, ending="json").exit_code == 1

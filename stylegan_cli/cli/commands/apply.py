@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from reprlib import repr as short  # also of what is nested deeper than Python's stack
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.people import Person
     from stylegan_cli.operations.editing import Edit
+
+MAX_BYTES = 1 << 14  # of a file; the memory that TOML's parser takes grows with the square of a key's length
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,8 @@ def read_steps(path: Path) -> list[Step]:
 def _load(path: Path) -> Any:
     if path.suffix.lower() not in (".toml", ".json"):
         raise UsageError(f"{path} is not a .toml or .json file; name one")
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise StyleganError(f"{path} has {size:,} bytes, and {MAX_BYTES:,} are the most for a file of edits; split it")
     try:
         text = path.read_text(encoding="utf-8-sig")  # Windows editors add a mark
         return tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
@@ -136,15 +141,15 @@ def _step(plain: dict[str, Any], where: str, folder: Path) -> Step:
     layers, keep = rest.pop("layers", None), rest.pop("keep", [])
     direction, amount = rest.pop("direction", None), rest.pop("amount", None)
     if not (layers is None or isinstance(layers, str)):
-        raise StyleganError(f'layers of {where} are {layers!r}; write them like "coarse,middle"')
+        raise StyleganError(f'layers of {where} are {short(layers)}; write them like "coarse,middle"')
     keep = split_names(keep) if isinstance(keep, str) else keep
     if not isinstance(keep, list) or not all(isinstance(name, str) for name in keep):
-        raise StyleganError(f'keep of {where} is {keep!r}; write it like ["gender", "smile"]')
+        raise StyleganError(f'keep of {where} is {short(keep)}; write it like ["gender", "smile"]')
     if (direction is None) != (amount is None):
         raise StyleganError(f"{where} has a direction without an amount, or an amount without a direction; give both")
     if direction is not None:
         if not isinstance(direction, str):
-            raise StyleganError(f"the direction of {where} is {direction!r}; give a name or a file in quotes")
+            raise StyleganError(f"the direction of {where} is {short(direction)}; give a name or a file in quotes")
         if direction in rest:
             raise StyleganError(f"{where} has two amounts of {direction}; give one")
         rest[direction] = amount
@@ -166,7 +171,7 @@ def _amount(value: object, what: str) -> Amounts:
         with suppress(UsageError):
             if (amount := parse_amounts(what, value)).unit and amount.start is None:
                 return amount
-    raise StyleganError(f'{what} is {value!r}; an amount is a number like 3 or -1.5, or what to reach, like "60y"')
+    raise StyleganError(f'{what} is {short(value)}; an amount is a number like 3 or -1.5, or what to reach, like "60y"')
 
 
 def _beside(folder: Path, name: str) -> str:
