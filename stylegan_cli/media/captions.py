@@ -33,12 +33,21 @@ def font_for(texts: Iterable[str], size: int) -> FreeTypeFont:
 def line(text: str, font: FreeTypeFont, width: int, height: int) -> Image.Image:
     """The text, or as much of it as fits, in the middle of a strip of `width` x `height` pixels."""
     strip = Image.new("RGB", (width, height), PAPER)
+    ImageDraw.Draw(strip).text((width / 2, height / 2), _shown(text, font, width), INK, font, "mm")
+    return strip
+
+
+def width_of(text: str, font: FreeTypeFont, most: int) -> int:
+    """The width, in pixels, of a strip that the text fits on, or as much of it as fits on one of `most` pixels."""
+    return ceil(font.getlength(_shown(text, font, most)))
+
+
+def _shown(text: str, font: FreeTypeFont, width: int) -> str:
+    """The text as it is drawn, or as much of it as fits."""
     plain = _plain(text)
     if len(plain) > 2 * width:  # no letter is narrower than a pixel; other people's captions may be extremely long
         plain = _shortened(plain, 2 * width)
-    shown = _fitting(_drawable(plain, font), font, width)
-    ImageDraw.Draw(strip).text((width / 2, height / 2), shown, INK, font, "mm")
-    return strip
+    return _fitting(_drawable(plain, font), font, width)
 
 
 def _own(size: int) -> FreeTypeFont:

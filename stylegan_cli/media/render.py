@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from PIL.ImageFont import FreeTypeFont
 from torch import Tensor
 
 from stylegan_cli import tuning
@@ -18,6 +19,7 @@ from stylegan_cli.pictures import WHOLE, Cell, Face, Heatmap, Picture, Sheet
 
 GAP = 4
 MAX_LINES = 16
+LEGIBLE = 64  # pixels that hold most captions: columns of smaller faces may become that wide
 Drawn = dict[int, tuple[Cell, Image.Image]]  # by ids, which are the cells' own as long as these are kept
 
 
@@ -116,7 +118,7 @@ def _heatmap(generator: Generator, heatmap: Heatmap, on_face: Callable[[], None]
 def captioned(pictures: Mapping[str, Image.Image], size: int) -> Image.Image:
     """Finished pictures by their captions, as in a row of a sheet: each `size` pixels wide and high."""
     line, font = _line_height(size), captions.font_for(pictures, _font_size(size))
-    page = Image.new("RGB", (len(pictures) * (size + GAP) - GAP, size + line), captions.PAPER)
+    page = Image.new("RGB", (_row_width(len(pictures), size), size + line), captions.PAPER)
     for place, (caption, picture) in enumerate(pictures.items()):
         left = place * (size + GAP)
         page.paste(picture.resize((size, size), Image.Resampling.LANCZOS), (left, 0))
@@ -127,7 +129,8 @@ def captioned(pictures: Mapping[str, Image.Image], size: int) -> Image.Image:
 def page_size(sheet: Sheet, shape: tuple[int, int]) -> tuple[int, int]:
     """Width and height, in pixels, of a sheet whose faces have this width and height."""
     heights = [_row_height(row, shape) for row in sheet.rows]
-    widest = max(_row_width(row, shape[0]) for row in sheet.rows)
+    column = _column(sheet, _font(sheet, shape[0]), shape[0])
+    widest = _row_width(max(map(len, sheet.rows)), column)
     return _margin(sheet, shape[0]) + widest, sum(heights) + GAP * (len(heights) - 1)
 
 
@@ -136,7 +139,8 @@ def _sheet(
 ) -> Image.Image:
     size, height = shape
     line, margin = _line_height(size), _margin(sheet, size)
-    font = captions.font_for([*sheet.names, *(cell.caption for cell in sheet.cells())], _font_size(size))
+    font = _font(sheet, size)
+    column = _column(sheet, font, size)
     page = Image.new("RGB", page_size(sheet, shape), captions.PAPER)
     if drawn is not None:
         for gone in drawn.keys() - set(map(id, sheet.cells())):
@@ -146,13 +150,14 @@ def _sheet(
         if margin:
             name = captions.line(sheet.names[i], font, height, line)
             page.paste(name.transpose(Image.Transpose.ROTATE_90), (0, top))
-        left = margin + ((page.width - margin - _row_width(row, size)) // 2 if sheet.centred else 0)
+        left = margin + ((page.width - margin - _row_width(len(row), column)) // 2 if sheet.centred else 0)
         for cell in row:
             if cell is not None:
-                page.paste(_remembered(drawn, cell, partial(_cell, generator, cell, size, on_face)), (left, top))
+                face = _remembered(drawn, cell, partial(_cell, generator, cell, size, on_face))
+                page.paste(face, (left + (column - size) // 2, top))
                 for number, text in enumerate(_lines(cell)):
-                    page.paste(captions.line(text, font, size, line), (left, top + height + number * line))
-            left += size + GAP
+                    page.paste(captions.line(text, font, column, line), (left, top + height + number * line))
+            left += column + GAP
         top += _row_height(row, shape) + GAP
     return page
 
@@ -178,13 +183,25 @@ def _margin(sheet: Sheet, size: int) -> int:
     return _line_height(size) if any(sheet.names) else 0
 
 
-def _row_width(row: Sequence[Cell | None], size: int) -> int:
-    return len(row) * (size + GAP) - GAP
+def _column(sheet: Sheet, font: FreeTypeFont, size: int) -> int:
+    """The width of a column: that of its faces, or more if they are so small that captions would be cut."""
+    if size >= LEGIBLE:
+        return size
+    texts = (text for cell in sheet.cells() for text in _lines(cell))
+    return max([size, *(captions.width_of(text, font, LEGIBLE) for text in texts)])
+
+
+def _row_width(faces: int, column: int) -> int:
+    return faces * (column + GAP) - GAP
 
 
 def _row_height(row: Sequence[Cell | None], shape: tuple[int, int]) -> int:
     width, height = shape
     return height + _line_height(width) * max((len(_lines(cell)) for cell in row if cell), default=0)
+
+
+def _font(sheet: Sheet, size: int) -> FreeTypeFont:
+    return captions.font_for([*sheet.names, *(cell.caption for cell in sheet.cells())], _font_size(size))
 
 
 def _lines(cell: Cell) -> list[str]:

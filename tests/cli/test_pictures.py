@@ -14,6 +14,7 @@ from small_families import make
 from stylegan_cli import modelfile, recipes
 from stylegan_cli.cli import places
 from stylegan_cli.files import LOCK, alone
+from stylegan_cli.latents import files as latent_files
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.render import GAP
 from stylegan_cli.pictures import Face, Sheet
@@ -111,6 +112,15 @@ def test_a_column_for_each_class(stylegan, here):
     assert not torch.equal(cells[2].ws, cells[3].ws)
     result = stylegan("sample", "--classes", "0-3", "--model", "classes.safetensors")
     assert (result.exit_code, "--class 3: classes has the classes 0-2" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(("classes", "recorded"), [("0,2", {}), ("2", {"class": 2})])
+def test_latents_of_several_classes_name_none(stylegan, here, classes, recorded):
+    modelfile.save(make("stylegan2", c_dim=3), here / "classes.safetensors", {})
+    words = ["--seeds", "4", "--classes", classes, "--save-latents", "--out", "a.png"]
+    result = stylegan("sample", *words, "--model", "classes.safetensors")
+    assert result.exit_code == 0, result.stderr
+    assert latent_files.read(Path("a.npz")).about["truncation"] == recorded
 
 
 def test_a_dataset_has_the_same_faces(tiny_stylegan):
@@ -298,10 +308,10 @@ def test_noise_in_no_layer_is_no_noise(tiny_stylegan):
 
 
 def test_variations_on_a_sheet_are_the_single_ones(tiny_stylegan):
-    tiny_stylegan("noise", 42, "--size", 32, "--seed", 10, "--out", "alone")
-    (sheet,) = tiny_stylegan("noise", 42, "--size", 32, "--seed", 10, "--grid")
+    tiny_stylegan("noise", 42, "--size", 64, "--seed", 10, "--out", "alone")
+    (sheet,) = tiny_stylegan("noise", 42, "--size", 64, "--seed", 10, "--grid")
     page = pixels(sheet)
-    assert np.array_equal(page[:32, 32 + GAP :], pixels("alone/noise-11.png"))
+    assert np.array_equal(page[:64, 64 + GAP :], pixels("alone/noise-11.png"))
 
 
 def test_panels_and_heatmap_are_one_picture_each(tiny_stylegan):

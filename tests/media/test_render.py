@@ -8,8 +8,9 @@ import torch
 from small_families import make
 
 from stylegan_cli.latents.people import from_seed
+from stylegan_cli.media import captions
 from stylegan_cli.media import render as drawing
-from stylegan_cli.media.render import GAP, MAX_LINES, page_size, render, to_pixels
+from stylegan_cli.media.render import GAP, LEGIBLE, MAX_LINES, page_size, render, to_pixels
 from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Face, Heatmap, Sheet, faces_to_compute
 
@@ -149,6 +150,24 @@ def test_a_caption_never_reaches_its_neighbour(tiny, faces):
     long = [Face(faces[0].ws, caption="m" * 100), Face(faces[1].ws)]
     page = pixels(render(tiny, Sheet((tuple(long),)), 64))
     assert (page[64:, 64:] == 255).all()
+
+
+def test_captions_of_small_faces_are_not_cut(tiny, faces):
+    texts = ["7", "100, psi -0.5"]
+    sheet = Sheet((tuple(replace(face, caption=text) for face, text in zip(faces, texts, strict=False)),))
+    page = pixels(render(tiny, sheet, 32))
+    assert page_size(sheet, (32, 32)) == page.shape[1::-1]
+    font, column = captions.font_for(texts, 9), (page.shape[1] - GAP) // 2
+    assert captions.width_of(texts[1], font, 1000) == column
+    for left, text, face in zip((0, column + GAP), texts, faces, strict=False):
+        below, middle = page[32:, left : left + column], left + (column - 32) // 2
+        assert np.array_equal(below, pixels(captions.line(text, font, column, below.shape[0])))
+        assert np.array_equal(page[:32, middle : middle + 32], pixels(render(tiny, face, 32)))
+
+
+def test_captions_make_no_sheet_much_wider(tiny, faces):
+    long = replace(faces[0], caption="m" * 100)
+    assert LEGIBLE - 20 < render(tiny, Sheet(((long,),)), 16).width <= LEGIBLE
 
 
 def test_every_face_is_counted(tiny, faces):
