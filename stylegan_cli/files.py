@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 
 from stylegan_cli.errors import StyleganError
 
+NATIVE = ".safetensors"  # how the names of models and encoders end
 # Lock files have this name or ending; the holder removes its own unless it is killed.
 LOCK = ".lock"
 # Seconds between attempts to rename what is in use: a file, or a folder with many new files.

@@ -13,7 +13,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-ENDING = ".safetensors"
 # Our headers are a few hundred kB at most; the library itself would accept 100 MB of JSON.
 MAX_HEADER = 4 << 20
 

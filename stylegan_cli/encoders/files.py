@@ -14,7 +14,7 @@ from torch import Tensor
 from stylegan_cli import importers, tensorfile
 from stylegan_cli.encoders import efficientnet, psp
 from stylegan_cli.errors import MALFORMED, StyleganError
-from stylegan_cli.files import replacing
+from stylegan_cli.files import NATIVE, replacing
 from stylegan_cli.generator import Generator, Origin
 
 Encoder: TypeAlias = efficientnet.Encoder | psp.Encoder
@@ -57,7 +57,7 @@ def guesses_rows(path: Path) -> bool:
 def load(path: Path, generator: Generator) -> Encoder:
     """The encoder in a file, for a generator in which a `w` means the same as in the one that it was trained for
     (`store.encoder` finds it). Raises `StyleganError` if it is damaged, or its `w` has another size."""
-    return _native(path, generator) if path.suffix == tensorfile.ENDING else foreign(path, generator)
+    return _native(path, generator) if path.suffix == NATIVE else foreign(path, generator)
 
 
 def foreign(path: Path, generator: Generator) -> psp.Encoder:

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylegan_cli import tensorfile
 from stylegan_cli.assets import Progress, Wheel, no_progress, read_local_wheel, read_wheel
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
+from stylegan_cli.files import NATIVE
 from stylegan_cli.folders import cache_folder, data_folder
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 DEFAULT = "ffhq"
 CAST_ENDINGS = (".npz", ".npy")
-NATIVE = tensorfile.ENDING
 # Part of a converted file's name: if the conversion changes, a new file is made and the old one is not used.
 CONVERSION = 1
 PACKAGE = Path(__file__).parents[1]
