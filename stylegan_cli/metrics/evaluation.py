@@ -1,25 +1,35 @@
-"""Compares one set of pictures with another: numbers, intervals, and everything that they depend on."""
+"""Compares one set of pictures with another, or measures a model alone: numbers, intervals, and everything that they
+depend on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from stylegan_cli.datasets.framing import FILTERS, Framing, check_filter
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.metrics import distances, path_length, precision_recall
+from stylegan_cli.metrics import distances, equivariance, path_length, precision_recall
 from stylegan_cli.metrics.estimates import GROUPS, Estimate, jackknife, leaving_out
 from stylegan_cli.metrics.features import EfficientNetFeatures, Features, describe
 from stylegan_cli.metrics.sets import DataSet, Made, PictureSet
 from stylegan_cli.scorers import perceptual
 
-METRICS = ("fd", "kd", "pr", "ppl")
+ALONE = ("ppl", *equivariance.TITLES)  # metrics of a model, which compare it with nothing
+METRICS = ("fd", "kd", "pr", *ALONE)
 # The beginnings of NVIDIA's names, and the nearest metrics here; NVIDIA's use other numbers of pictures.
-NEAREST = {"fid": "fd --features inception", "kid": "kd --features inception", "pr": "pr", "ppl": "ppl"}
+NEAREST = {
+    "fid": "fd --features inception",
+    "kid": "kd --features inception",
+    "pr": "pr",
+    "ppl": "ppl",
+    "eqt50k_frac": "eqt_frac",
+    "eqt": "eqt_int",
+    "eqr": "eqr",
+}
 JACKKNIFE = f"jackknife of {GROUPS} groups"
 # Functions that return the values `jackknife` takes.
 DISTANCES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -27,12 +37,17 @@ DISTANCES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "kd": distances.kernel,
 }
 MIN_PICTURES = 5 * GROUPS  # so that each group still has some
-MIN_PATHS = GROUPS  # one in each of the blocks that give the interval of their mean
+MIN_ALONE = GROUPS  # paths or pictures of a model alone: one in each of the groups that give the interval
 
 
 def listed(names: str) -> tuple[str, ...]:
     """`fd,kd` as a tuple, each name once."""
     return tuple(dict.fromkeys(name.strip() for name in names.split(",")))
+
+
+def counted(metrics: Sequence[str]) -> str:
+    """What `num` is a number of if these metrics are measured, for people."""
+    return "paths" if set(metrics) == {"ppl"} else "pictures"
 
 
 def _nearest(name: str) -> str:
@@ -45,7 +60,7 @@ def _nearest(name: str) -> str:
 class Settings:
     """`metrics` of METRICS, on up to `num` pictures of each side. They are compared at `size` pixels (None: the smaller
     of the two resolutions), to which `filter` scales them, and then to the size that the features need. Raises
-    UsageError for unknown names, or too few pictures (or paths, if nothing is compared)."""
+    UsageError for unknown names, or too few pictures (or paths)."""
 
     metrics: tuple[str, ...] = ("fd", "kd", "pr")
     num: int = 2000
@@ -60,13 +75,32 @@ class Settings:
         check_filter(self.filter)
         if self.compares and self.num < MIN_PICTURES:
             raise UsageError(f"{self.num} pictures are too few to compare; use at least {MIN_PICTURES}")
-        if self.num < MIN_PATHS:
-            raise UsageError(f"{self.num} paths are too few for the interval of their length; use at least {MIN_PATHS}")
+        if self.num < MIN_ALONE:
+            raise UsageError(
+                f"{self.num} {counted(self.metrics)} are too few for an interval; use at least {MIN_ALONE}"
+            )
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """Those of the metrics that are of a model alone."""
+        return tuple(name for name in self.metrics if name in ALONE)
 
     @property
     def compares(self) -> bool:
-        """Whether pictures are compared with a reference: path length is measured on a model alone."""
-        return set(self.metrics) != {"ppl"}
+        """Whether pictures are compared with a reference."""
+        return self.alone != self.metrics
+
+    @property
+    def of_moved(self) -> tuple[str, ...]:
+        """Those of the metrics that are about moved pictures."""
+        return tuple(name for name in self.metrics if name in equivariance.TITLES)
+
+    def check(self, subject: PictureSet) -> None:
+        """Raises UsageError if the metrics cannot be measured on this subject, before anything is drawn."""
+        if self.alone and not isinstance(subject, Made):
+            raise UsageError(f"{self.alone[0]} is measured on a model, but {subject.title} is a data set")
+        if self.of_moved and isinstance(subject, Made):
+            equivariance.check(subject.generator)
 
 
 @dataclass(frozen=True)
@@ -99,7 +133,8 @@ class Report:
     measures: tuple[Measure, ...]
 
     def __getitem__(self, name: str) -> float:
-        """The value of the measure called `fd`, `kd`, `precision`, `recall` or `ppl`."""
+        """The value of the measure called `fd`, `kd`, `precision`, `recall`, `ppl`, `eqt_int`, `eqt_frac` or
+        `eqr`."""
         return next(measure.estimate.value for measure in self.measures if measure.name == name)
 
     def as_dict(self) -> dict[str, Any]:
@@ -109,10 +144,11 @@ class Report:
 
 
 class Judge:
-    """Compares sets of pictures with one `reference`, whose features are computed once."""
+    """Compares sets of pictures with one `reference`, whose features are computed once. `features` may be None if the
+    settings compare nothing."""
 
-    def __init__(self, reference: PictureSet, settings: Settings, features: Features) -> None:
-        self.reference, self.settings, self.features = reference, settings, features
+    def __init__(self, reference: PictureSet, settings: Settings, features: Features | None) -> None:
+        self.reference, self.settings, self.features = reference, settings, cast(Features, features)
         self._known: dict[tuple[int, int], np.ndarray] = {}
 
     def counts(self, subject: PictureSet) -> tuple[int, int]:
@@ -138,16 +174,14 @@ class Judge:
     def steps(self, subject: PictureSet) -> int:
         """How many times `on_picture` will be called."""
         num, reference_num = self.counts(subject)
-        paths = num * ("ppl" in self.settings.metrics)
+        alone = num * (("ppl" in self.settings.metrics) + bool(self.settings.of_moved))
         if not self.settings.compares:
-            return paths
+            return alone
         is_known = (reference_num, self._size(subject)) in self._known
-        return paths + num + (0 if is_known else reference_num)
+        return alone + num + (0 if is_known else reference_num)
 
     def __call__(self, subject: PictureSet, on_picture: Callable[[], None] = lambda: None) -> Report:
-        asked = self.settings.metrics
-        if "ppl" in asked and not isinstance(subject, Made):
-            raise UsageError(f"path length (ppl) is measured on a model, but {subject.title} is a data set")
+        self.settings.check(subject)
         num, reference_num = self.counts(subject)
         measures: list[Measure] = []
         size = None
@@ -156,8 +190,8 @@ class Judge:
             real = self._real(reference_num, size, on_picture)
             fake = self._describe(subject, num, size, int(self._same(subject)), on_picture)
             measures += self._compare(fake, real)
-        if "ppl" in asked and isinstance(subject, Made):
-            measures.append(self._path_length(subject, num, on_picture))
+        if isinstance(subject, Made):
+            measures += self._alone(subject, num, on_picture)
         return Report(
             subject=subject.title,
             subject_about=subject.about(),
@@ -207,9 +241,15 @@ class Judge:
                     estimate = found.and_share_of(len(rows)).within(0, 1)
                     yield Measure(title, f"{title}-{self.features.name}", estimate, f"{JACKKNIFE}, and Wilson's")
 
-    def _path_length(self, made: Made, num: int, on_path: Callable[[], None]) -> Measure:
-        network = perceptual.network(made.generator.device)
-        seed = self.settings.seed
-        lengths = path_length.path_lengths(made.generator, network, made.ends(num, seed), seed, on_path)
-        title = f"PPL-{EfficientNetFeatures.name}"
-        return Measure("ppl", title, path_length.path_length(lengths), f"{GROUPS} blocks")
+    def _alone(self, made: Made, num: int, on_picture: Callable[[], None]) -> Iterator[Measure]:
+        generator, seed = made.generator, self.settings.seed
+        if "ppl" in self.settings.metrics:
+            network = perceptual.network(generator.device)
+            lengths = path_length.path_lengths(generator, network, made.ends(num, seed), seed, on_picture)
+            title = f"PPL-{EfficientNetFeatures.name}"
+            yield Measure("ppl", title, path_length.path_length(lengths), f"{GROUPS} blocks")
+        if names := self.settings.of_moved:
+            people = made.moving(num, seed, equivariance.NUMBERS)
+            errors = equivariance.squared_errors(generator, names, people, on_picture)
+            for name, found in zip(names, map(equivariance.equivariance, errors), strict=True):
+                yield Measure(name, equivariance.TITLES[name], found, JACKKNIFE)

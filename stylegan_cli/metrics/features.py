@@ -110,11 +110,16 @@ class InceptionFeatures(Features):
         return features
 
 
+def check_features(name: str) -> None:
+    """Raises UsageError if there are no features of this name."""
+    if name not in NAMES:
+        raise UsageError(f"there are no features {name!r}; use {' or '.join(NAMES)}")
+
+
 def named(name: str, device: torch.device, progress: Progress = no_progress) -> Features:
     """The features called `name`, one of NAMES. `progress` is called if Inception's weights are fetched. Raises
     UsageError or StyleganError if they are unknown or cannot be loaded."""
-    if name not in NAMES:
-        raise UsageError(f"there are no features {name!r}; use {' or '.join(NAMES)}")
+    check_features(name)
     return EfficientNetFeatures(device) if name == "efficientnet" else InceptionFeatures(device, progress)
 
 

@@ -133,6 +133,14 @@ class Made(PictureSet):
         for _ in range(num):
             yield torch.stack([self._z(stream), self._z(stream)]), next(classes)
 
+    def moving(self, num: int, seed: int, numbers: int) -> Iterator[tuple[Tensor, Tensor | None, np.ndarray]]:
+        """For each of `num` pictures, its z `[1, z_dim]`, its class `[1, c_dim]` or None, and how to move it: so many
+        numbers in [-1, 1], which have a stream of their own."""
+        stream, classes = np.random.RandomState([seed, 3]), self._classes_from(seed, 3)
+        moves = np.random.RandomState([seed, 3, 2])
+        for _ in range(num):
+            yield self._z(stream)[None], next(classes), moves.uniform(-1, 1, numbers)
+
     def _z(self, stream: np.random.RandomState) -> Tensor:
         return torch.from_numpy(stream.randn(self.generator.z_dim)).float().to(self.generator.device)
 

@@ -10,6 +10,7 @@ from small_runs import write_pictures
 
 from stylegan_cli import modelfile, store
 from stylegan_cli.cli.commands.metrics import _told
+from stylegan_cli.errors import StyleganError
 from stylegan_cli.metrics.estimates import Estimate
 from stylegan_cli.metrics.evaluation import Judge, Measure, Report
 from stylegan_cli.metrics.sets import DataSet
@@ -195,7 +196,7 @@ def test_path_lengths_of_several_models(stylegan, made, pair):
 @pytest.mark.parametrize("num", [9, 10])
 def test_as_many_paths_as_the_interval_needs(stylegan, tiny_model, num):
     result = stylegan("metrics", tiny_model, "--metrics", "ppl", "--num", num)
-    told = "Error: 9 paths are too few for the interval of their length; use at least 10.\n"
+    told = "Error: 9 paths are too few for an interval; use at least 10.\n"
     assert (result.exit_code, result.stderr == told) == ((2, True) if num == 9 else (0, False))
     assert len(result.stdout.splitlines()) == num - 9
 
@@ -264,6 +265,70 @@ def test_path_length_needs_no_data(stylegan, made, tiny_model):
     assert report["size"] is report["features_size"] is report["filter"] is report["features"] is None
 
 
+@pytest.fixture
+def turning(here):
+    """A StyleGAN3-R: its pictures can be moved and turned."""
+    model = small_families.make("stylegan3", 1, resolution=32, conv_kernel=1, use_radial_filters=True)
+    modelfile.save(model, here / "turning.safetensors", {})
+    return "turning.safetensors"
+
+
+def test_equivariance(stylegan, turning, here):
+    """Of models alone: one line each, and nothing is said about data."""
+    modelfile.save(small_families.make("stylegan3", 1, resolution=32), here / "moving.safetensors", {})
+    words = ("metrics", turning, "moving.safetensors", "--metrics", "eqt_int,eqt_frac,eqr", "--num", 12)
+    result = stylegan(*words)
+    assert result.exit_code == 0, result.stderr
+    told = [" ".join(line.split()[:3]) for line in result.stdout.splitlines()]
+    titles = ("EQ-T (dB)", "EQ-T_frac (dB)", "EQ-R (dB)")
+    assert told == [f"{model} {title}" for model in (turning, "moving.safetensors") for title in titles]
+    assert result.stdout.count("(jackknife of 10 groups)") == 6
+    assert result.stderr.splitlines()[-1].endswith("psi 1.0, precision fp32): 12 pictures, seed 0.")
+    reports = json.loads(stylegan(*words, "--json", "-q").stdout)
+    turned, moved = ({name: one["value"] for name, one in report["measures"].items()} for report in reports)
+    assert list(turned) == ["eqt_int", "eqt_frac", "eqr"]
+    assert turned["eqr"] > 60 > 35 > moved["eqr"] and min(turned["eqt_int"], moved["eqt_int"]) > 45
+
+
+def test_equivariance_is_the_same_again(stylegan, turning):
+    """By itself, beside others and with data; but not with another seed, or in half precision, which is allowed."""
+    words = ("metrics", turning, "--num", 10, "-q", "--metrics")
+    first, again, beside, other, coarse = (
+        stylegan(*words, *more).stdout.splitlines()
+        for more in (["eqr"], ["eqr"], ["eqt_int,eqr"], ["eqr", "--seed", 1], ["eqr", "--precision", "bf16"])
+    )
+    assert first == again == beside[1:]
+    assert first != other and float(coarse[0].split()[2]) < float(first[0].split()[2]) - 5
+
+
+@pytest.mark.parametrize("names", ["fd", "ppl", "eqr"])
+def test_nothing_is_fetched_for_a_model_that_is_refused(stylegan, made, here, monkeypatch, names):
+    def fail(*_of):
+        raise AssertionError("fetched")
+
+    monkeypatch.setattr("stylegan_cli.cli.features.opened", fail)
+    monkeypatch.setattr("stylegan_cli.cli.commands.metrics.fetch", fail)
+    modelfile.save(small_families.make("stylegan2", start=(4, 2)), here / "high.safetensors", {})
+    result = stylegan("metrics", "high.safetensors", made, "--metrics", names)
+    assert (result.exit_code, "measuring needs square pictures" in result.stderr) == (2, True), result.stderr
+
+
+def test_features_that_cannot_be_had_are_told_once(stylegan, made, pair, monkeypatch):
+    def fail(*_of):
+        raise StyleganError("there is no network")
+
+    monkeypatch.setattr("stylegan_cli.cli.features.opened", fail)
+    result = stylegan("metrics", *pair, made, *NUM)
+    assert (result.exit_code, result.stderr) == (1, "Error: there is no network.\n")
+
+
+def test_equivariance_fetches_nothing(stylegan, turning, monkeypatch):
+    monkeypatch.setattr("stylegan_cli.cli.features.opened", None)
+    monkeypatch.setattr("stylegan_cli.cli.commands.metrics.fetch", None)
+    result = stylegan("metrics", turning, "--metrics", "eqt_int", "--num", 10)
+    assert result.exit_code == 0, result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -284,6 +349,12 @@ def test_path_length_needs_no_data(stylegan, made, tiny_model):
         (["tiny", "--metrics", "ppl", "--filter", "box", "--size", "8"], 2, "leave out --size and --filter"),
         (["tiny", "--metrics", "ppl", "--features", "inception"], 2, "no pictures; leave out --features"),
         (["tiny", "made.zip", "--metrics", "ppl", "--psi", "0.5"], 2, "without truncation; leave out --psi"),
+        (["tiny", "--metrics", "eqt_int,eqr"], 2, "is a mobilestylegan and cannot move or turn faces; StyleGAN3 can"),
+        (["tiny", "made.zip", "--metrics", "kd,eqr"], 2, "equivariance cannot be measured: tiny is a mobilestylegan"),
+        (["made.zip", "--metrics", "eqr"], 2, "eqr is measured on a model"),
+        (["tiny", "--metrics", "eqr", "--filter", "box"], 2, "equivariance compare no pictures; leave out --filter"),
+        (["tiny", "--metrics", "eqr", "--psi", "0.5"], 2, "without truncation; leave out --psi"),
+        (["tiny", "--metrics", "eqt50k_int,eqr50k"], 2, "nearest: --metrics eqt_int --num 50000"),
         (["tiny", "made.zip", "--class", "1"], 2, "has no classes"),
         (["made.zip", "made.zip", "--class", "1"], 2, "neither side is a model; leave out --class"),
         (["made.zip", "made.zip", "--psi", "0.5"], 2, "neither side is a model; leave out --psi"),

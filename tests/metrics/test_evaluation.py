@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from plain_features import Means
+from waves import Waves
 
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.metrics import path_length, precision_recall
@@ -161,15 +162,21 @@ def test_size_and_filter_matter(make_data, drawings):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"metrics": ("vgg",)}, "no metric 'vgg'; metrics are fd, kd, pr, ppl$"),
-        ({"metrics": ("fid50k_full",)}, "are fd, kd, pr, ppl; nearest: --metrics fd --features inception --num 50000$"),
+        ({"metrics": ("vgg",)}, "no metric 'vgg'; metrics are fd, kd, pr, ppl, eqt_int, eqt_frac, eqr$"),
+        ({"metrics": ("fid50k_full",)}, "are fd, .*, eqr; nearest: --metrics fd --features inception --num 50000$"),
         ({"metrics": ("kid",)}, "nearest: --metrics kd --features inception$"),
         ({"metrics": ("pr50k3_full",)}, "nearest: --metrics pr --num 50000$"),
         ({"metrics": ("ppl2_wend",)}, "nearest: --metrics ppl$"),
+        ({"metrics": ("eqt50k_int",)}, "nearest: --metrics eqt_int --num 50000$"),
+        ({"metrics": ("eqt50k_frac",)}, "nearest: --metrics eqt_frac --num 50000$"),
+        ({"metrics": ("eqr50k",)}, "nearest: --metrics eqr --num 50000$"),
+        ({"metrics": ("eq_r",)}, ", eqr$"),
         ({"filter": "nearest"}, "no resize filter"),
         ({"num": 10}, "10 pictures are too few"),
         ({"num": 10, "metrics": ("ppl", "fd")}, "10 pictures are too few"),
-        ({"num": 9, "metrics": ("ppl",)}, "9 paths are too few for the interval of their length; use at least 10$"),
+        ({"num": 9, "metrics": ("ppl",)}, "9 paths are too few for an interval; use at least 10$"),
+        ({"num": 9, "metrics": ("eqr", "eqt_int")}, "9 pictures are too few for an interval; use at least 10$"),
+        ({"num": 10, "metrics": ("eqr", "fd")}, "10 pictures are too few to compare"),
     ],
 )
 def test_settings_that_there_are_not(settings, message):
@@ -184,9 +191,31 @@ def test_too_few_pictures(make_data, count):
         judge(data)(data)
 
 
-def test_data_have_no_paths(drawings):
-    with pytest.raises(UsageError, match=r"path length .* is measured on a model"):
-        judge(drawings, metrics=("ppl",))(drawings)
+@pytest.mark.parametrize("name", ["ppl", "eqr"])
+def test_data_have_no_paths_and_do_not_move(drawings, name):
+    with pytest.raises(UsageError, match=f"^{name} is measured on a model, but .* is a data set"):
+        judge(drawings, metrics=(name,))(drawings)
+
+
+def test_a_model_alone_needs_no_features():
+    """Its pictures are drawn once for all metrics of moved ones, in one step each."""
+    counted, waves = [], Made(Waves())
+    judged = Judge(waves, Settings(("eqr", "eqt_frac", "eqt_int"), 10), None)
+    steps = judged.steps(waves)
+    report = judged(waves, lambda: counted.append(1))
+    assert [(measure.name, measure.title) for measure in report.measures] == [
+        ("eqr", "EQ-R (dB)"), ("eqt_frac", "EQ-T_frac (dB)"), ("eqt_int", "EQ-T (dB)"),
+    ]  # fmt: skip
+    assert len(counted) == steps == 10
+    assert report["eqt_int"] > report["eqt_frac"] > 50
+    assert (report.num, report.size, report.features) == (10, None, None)
+
+
+def test_a_model_that_cannot_move_is_refused_before_it_is_compared(tiny, drawings):
+    drawn = []
+    with pytest.raises(UsageError, match="equivariance cannot be measured: tiny is a mobilestylegan and cannot move"):
+        judge(drawings, metrics=("kd", "eqr"))(Made(tiny), lambda: drawn.append(1))
+    assert not drawn
 
 
 def test_no_interval_of_shares_goes_beyond_0_and_1(make_data, drawings, monkeypatch):

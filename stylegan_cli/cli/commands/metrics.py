@@ -1,9 +1,10 @@
-"""`stylegan metrics`: how alike are the pictures of two sets, as a whole?"""
+"""`stylegan metrics`: how alike are the pictures of two sets, as a whole? How smoothly does a model change and move its
+pictures?"""
 
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from stylegan_cli.metrics.evaluation import Report
+    from stylegan_cli.metrics.features import Features
     from stylegan_cli.metrics.sets import PictureSet
 
 
@@ -34,7 +36,7 @@ def metrics(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="The last of several: what to compare with, a data set or a model; ppl needs none.",
+            help="The last of several: what to compare with, a data set or a model; ppl and equivariance need none.",
             show_default=False,
         ),
     ] = None,
@@ -45,13 +47,18 @@ def metrics(
         str | None, typer.Option("--data", help="DATA, given as an option.", show_default=False)
     ] = None,
     names: Annotated[
-        str, typer.Option("--metrics", help="fd and kd (distances), pr (precision, recall), ppl (path length).")
+        str,
+        typer.Option(
+            "--metrics",
+            help="fd and kd (distances), pr (precision, recall), ppl (path length); equivariance of StyleGAN3: eqt_int "
+            "(moved by whole pixels), eqt_frac (by parts of them), eqr (turned).",
+        ),
     ] = "fd,kd,pr",
     num: Annotated[
         int,
         typer.Option(
             min=1,
-            help="Pictures per side (50 or more; for ppl alone, 10 paths or more), or all if there are fewer. "
+            help="Pictures per side (50 or more; without DATA, 10 or more), or all if there are fewer. "
             "Inception uses all of DATA.",
         ),
     ] = 2000,
@@ -69,43 +76,58 @@ def metrics(
     psi: Annotated[
         float | None,
         typer.Option(
-            "--psi", "--trunc", min=-2, max=2, help="Truncation: 1 is none, as ppl requires.", show_default="1.0"
+            "--psi",
+            "--trunc",
+            min=-2,
+            max=2,
+            help="Truncation: 1 is none, as ppl and equivariance require.",
+            show_default="1.0",
         ),
     ] = None,
     class_index: Annotated[
         int | None, typer.Option("--class", min=0, help="For models with classes: only this class.", show_default=False)
     ] = None,
     device: Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16; path length needs fp32.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto (fp32 for ppl and equivariance), fp32, bf16 or fp16; ppl needs fp32.")
+    ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: a list if there are several models.")] = False,
 ) -> None:
-    """Compare a model's pictures with a data set: Frechet and kernel distance, precision and recall, path length.
+    """Compare a model's pictures with a data set (Frechet and kernel distance, precision, recall), or measure a model
+    alone (path length, equivariance).
 
     DATA is a folder or .zip of square pictures of the same size (made by stylegan dataset), or a model. If you give the
     same data set twice, its halves are compared: this is the lowest distance to expect. Distances with
     EfficientNet-Lite0 are not FID. Only compare numbers from the same size and number of pictures, features and filter.
 
+    Equivariance is in dB: how close pictures that a StyleGAN3 moves or turns come to its own, moved or turned later.
+
     The features of DATA are computed once for several models. If a model cannot be measured, the others still are.
 
     Examples: stylegan metrics ffhq faces.zip; stylegan metrics faces.zip faces.zip --num 5000; stylegan metrics
-    a.safetensors b.safetensors faces.zip; stylegan metrics ffhq --metrics ppl --num 500
+    a.safetensors b.safetensors faces.zip; stylegan metrics ffhq --metrics ppl --num 500; stylegan metrics
+    stylegan3-r.pkl --metrics eqt_int,eqr
     """
     from stylegan_cli import hardware
     from stylegan_cli.cli.features import opened as opened_features
     from stylegan_cli.cli.studio import open_generator
     from stylegan_cli.metrics.evaluation import Judge, Settings, listed
+    from stylegan_cli.metrics.features import check_features
     from stylegan_cli.metrics.sets import DataSet, Made
     from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
     settings = Settings(listed(names), num, seed, size, filter)
+    check_features(features)
     placed = [name for name in (model, *(models or []), last) if name is not None]
     subjects, reference = _sides(placed, data_set, settings.compares)
     if not settings.compares:
         has_filter, has_features = filter != "lanczos", features != "efficientnet"
         unused = {"--size": size, "--filter": has_filter, "--features": has_features}
-        check_unused("path length compares no pictures", unused)
+        check_unused("path length and equivariance compare no pictures", unused)
+    if settings.alone:
+        why = "path length and equivariance are measured without truncation"
+        check_unused(why, {"--psi": None if psi == 1 else psi})
     if "ppl" in settings.metrics:
-        check_unused("path length is measured without truncation", {"--psi": None if psi == 1 else psi})
         check_unused("path length needs fp32", {"--precision": precision not in ("auto", "fp32")})
     if reference is not None:
         _check_one_meaning(reference)
@@ -114,7 +136,7 @@ def metrics(
         given = {"--psi": psi, "--class": class_index, "--precision": None if precision == "auto" else precision}
         check_unused("neither side is a model", given)
 
-    computed = "fp32" if precision == "auto" and "ppl" in settings.metrics else precision
+    computed = "fp32" if precision == "auto" and settings.alone else precision
     tell_once = cache(tell)  # what there is to know about DATA is the same for every model
 
     def opened(name: str, like: DataSet | None = None) -> PictureSet:
@@ -125,19 +147,28 @@ def metrics(
             generator.choose_class(class_index)
         return Made(generator, 1.0 if psi is None else psi, like)
 
+    @cache
+    def seen() -> Features | None:
+        if "ppl" in settings.metrics:
+            fetch([EFFICIENTNET])
+        return opened_features(features, hardware.choose_device(device)) if settings.compares else None
+
+    def judge_by(side: PictureSet) -> Judge:
+        return Judge(side, settings, seen())
+
     judged_by = None if reference is None else opened(reference)
-    if "ppl" in settings.metrics:
-        fetch([EFFICIENTNET])
-    seen = opened_features(features, hardware.choose_device(device))
-    comparing = Judge(judged_by, settings, seen) if judged_by else None
+    comparing = None if judged_by is None else cache(partial(judge_by, judged_by))
+    if subjects[1:]:
+        seen()  # nothing is fetched for one that is refused; but of several, so that what fails is told once
     reports: list[Report] = []
 
     def measure(name: str) -> None:
         judged = opened(name, judged_by if isinstance(judged_by, DataSet) else None)
+        settings.check(judged)  # before anything is fetched
         for side in (judged, judged_by):
             if class_index is not None and isinstance(side, DataSet) and not side.classes:
                 tell_once(f"{side.title} has no classes, so all its pictures are taken for class {class_index}.")
-        judge = comparing or Judge(judged, settings, seen)
+        judge = comparing() if comparing else judge_by(judged)
         with progress(f"measuring {name}", judge.steps(judged), "pictures") as advance:
             report = judge(judged, advance)
         reports.append(report)
@@ -166,7 +197,7 @@ def _sides(placed: Sequence[str], data_set: str | None, compares: bool) -> tuple
     if not subjects or (data_set is None and compares):
         raise UsageError(
             "metrics compares each MODEL with one DATA: stylegan metrics MODEL DATA, or --network MODEL --data DATA; "
-            "--metrics ppl needs no DATA"
+            "--metrics ppl, eqt_int, eqt_frac and eqr need no DATA"
         )
     return subjects, data_set
 
@@ -208,8 +239,11 @@ def _lines(report: Report, before: str) -> Iterator[str]:
 
 def _told(report: Report, num: int) -> Iterator[str]:
     """What the numbers depend on, and warnings about sides with fewer pictures than were asked for."""
-    if all(measure.name == "ppl" for measure in report.measures):
-        yield f"{_side(report.subject, report.subject_about)}: {report.num:,} paths, seed {report.seed}."
+    from stylegan_cli.metrics.evaluation import counted
+
+    if report.size is None:  # a model alone
+        what = counted([measure.name for measure in report.measures])
+        yield f"{_side(report.subject, report.subject_about)}: {report.num:,} {what}, seed {report.seed}."
         return
     sides = (report.subject, report.subject_about), (report.reference, report.reference_about)
     counts = f"{report.num:,} pictures against {report.reference_num:,}"
