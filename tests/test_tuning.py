@@ -148,6 +148,14 @@ def test_children_have_half_of_each_parents(tiny, tuned):
     assert twin.tuned == tuned.tuned
 
 
+def test_an_average_has_everybody_s_tunings_in_part(tiny, tuned):
+    plain = people.from_seed(tiny, 2, 0.7)
+    between = blending.average([tuned, plain, plain, plain])
+    assert between.tuned == (Term(tuned.tuned[0].tuning, (0.25,) * tiny.num_ws),)
+    assert blending.average([tuned, tuned]).tuned == tuned.tuned
+    assert blending.average([plain, plain]).tuned == ()
+
+
 def test_recipes_keep_it(tiny, tuned):
     child = blending.blend(tuned, people.from_seed(tiny, 3, 0.7), torch.linspace(0, 1, tiny.num_ws))
     sheet = Sheet(((tuned.face(), None, child.face()),))

@@ -10,6 +10,7 @@ from stylegan_cli.cli.boundary import boundary
 from stylegan_cli.cli.commands import directions, models
 from stylegan_cli.cli.commands.align import align
 from stylegan_cli.cli.commands.apply import apply
+from stylegan_cli.cli.commands.average import average
 from stylegan_cli.cli.commands.bench import bench
 from stylegan_cli.cli.commands.blend_parents import blend_parents
 from stylegan_cli.cli.commands.dataset import dataset
@@ -60,7 +61,7 @@ app = typer.Typer(
 SETTINGS = {function: {"allow_extra_args": True} for function in (mix, blend_parents)}
 MODELS = "Models and training"
 PANELS = {
-    "Pictures of people": (sample, mix, noise, interpolate, blend_parents, edit, apply, explore, replay, show),
+    "Pictures of people": (sample, mix, noise, interpolate, blend_parents, average, edit, apply, explore, replay, show),
     "Photos": (align, project, paste),
     MODELS: (dataset, train, metrics, train_encoder),
     "This machine": (doctor, bench),

@@ -1,4 +1,5 @@
-"""Blending parents: a child with every layer between its parents' layers, nearer to one or the other."""
+"""Blending people: a child with every layer between its parents' layers, nearer to one or the other; and the average of
+many."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from stylegan_cli.bands import BANDS
 from stylegan_cli.generator import Layer
 from stylegan_cli.latents.people import Person, lerp
 from stylegan_cli.pictures import Sheet, contact_sheet
+from stylegan_cli.tuning import blend as blend_tunings
 
 SIBLINGS, MANY = 4, 8  # in a row, up to so many; more are laid out as on a contact sheet
 # The differences between one sibling's shares and the next's, modulo 1: powers of the number whose fourth power is one
@@ -44,6 +46,20 @@ def blend(first: Person, second: Person, shares: Tensor, label: str = "child") -
     """The child, with the first parent's noise; where `shares` `[num_ws]` is 1 its `w` is exactly the first parent's,
     where 0 exactly the second's."""
     return replace(lerp(second, first, shares, label), noise=first.noise)
+
+
+def average(people: Sequence[Person], label: str = "average") -> Person:
+    """The person with the mean of everybody's `ws`, and of how photos tuned the model; drawn with the model's own
+    noise."""
+    share = [1 / len(people)] * len(people[0].ws)
+    tuned = blend_tunings((person.tuned, share) for person in people)
+    return Person(label, torch.stack([person.ws for person in people]).mean(dim=0), tuned=tuned)
+
+
+def gathering(people: Sequence[Person], between: Person) -> Sheet:
+    """Everybody as on a contact sheet, and below them their average."""
+    rows = contact_sheet([person.face() for person in people]).rows
+    return Sheet((*rows, (between.face(),)), centred=True)
 
 
 def family(first: Person, second: Person, children: Sequence[Person]) -> Sheet:

@@ -67,6 +67,11 @@ def test_blend_parents(works, here):
     assert works("mix --coarse family/child.npz --fine arya --size 64") == ["mix.png"]
 
 
+def test_average(works):
+    assert works("average jon dany arya") == ["average.png"]
+    assert looks_like_a_face(pixels("average.png"))
+
+
 def test_sample(works):
     made = works("sample --seeds 0-1 --size 64")
     assert made == ["faces/seed0000.png", "faces/seed0001.png"]

@@ -369,6 +369,25 @@ def test_only_the_family_sheet(tiny_stylegan, here):
     assert names(here) == ["family.npz", "family.png"]
 
 
+# average
+
+
+def test_the_average_is_the_mean_of_everybody(tiny_stylegan):
+    tiny_stylegan("sample", "--seeds", "5-7", "--out", "who")
+    rows = torch.stack([ws_of(f"who/seed000{seed}.png") for seed in (5, 6, 7)])
+    tiny_stylegan("average", 5, "6-7", "--out", "between.png", "--save-latents")
+    torch.testing.assert_close(ws_of("between.png"), rows.mean(dim=0))
+    assert np.load("between.npz")["w"].shape == (1, *rows.shape[1:])
+    (sheet,) = tiny_stylegan("average", 5, 6, 7, 8, "--grid", "--size", 32)
+    picture = recipes.read(sheet).picture
+    assert [[cell.caption for cell in row] for row in picture.rows] == [["5", "6"], ["7", "8"], ["average"]]
+
+
+def test_the_average_of_nobody_else(tiny_stylegan, stylegan):
+    result = stylegan("average", "jon", "--model", "faces-64")
+    assert (result.exit_code, result.stderr) == (2, "Error: the average of jon is jon; name several people.\n")
+
+
 # replay and show
 
 PICTURES = {
@@ -381,6 +400,7 @@ PICTURES = {
     "heatmap": ["noise", 42, "--heatmap", "-n", 3],
     "panels": ["noise", 42, "--panels", "--strength", 2, "--size", 24],
     "family": ["blend-parents", 1, 2, "--grid", "--no-save-latents", "--size", 24],
+    "average": ["average", 1, 2, "--grid", "--size", 24],
     "siblings": ["blend-parents", 1, 2, "-n", 3, "--grid", "--no-save-latents", "--size", 24],
     "fp32": ["sample", "--precision", "fp32"],
     "bf16": ["sample", "--precision", "bf16"],
