@@ -13,10 +13,9 @@ from stylegan_cli.cli.spellings import spelled
 from stylegan_cli.training import asked
 
 ROOT = Path(__file__).parents[1]
-README, COMING, *CARDS = PAGES = [
-    path.read_text(encoding="utf-8")
-    for path in [ROOT / "README.md", ROOT / "docs/coming-from.md", *sorted(ROOT.glob("models/*/README.md"))]
-]
+PATHS = [ROOT / "README.md", *map((ROOT / "docs").joinpath, ("coming-from.md", "editing.md", "training.md"))]
+PATHS += sorted(ROOT.glob("models/*/README.md"))
+README, COMING, EDITING, TRAINING, *CARDS = PAGES = [path.read_text(encoding="utf-8") for path in PATHS]
 
 
 def words_of(line):
@@ -76,11 +75,12 @@ def test_every_command_parses(line, here):
 
 
 def test_no_line_writes_what_another_one_wrote():
-    """Nothing is replaced without --force; runs go on."""
+    """Nothing is replaced without --force; runs go on. Lines of the README are repeated on its other pages."""
+    lines = {line.split("  ")[0] for page in (README, EDITING, TRAINING) for line in lines_of(page)}
     written = re.findall(
-        r"^stylegan (?!train --outdir run ).*? (?:-o|--out|--outdir|--dataset) (\S+)", README, re.MULTILINE
+        r"^stylegan (?!train --outdir run ).*? (?:-o|--out|--outdir|--dataset) (\S+)", "\n".join(lines), re.MULTILINE
     )
-    assert len(written) > 15 and len(written) == len(set(written)), sorted(written)
+    assert len(written) > 25 and len(written) == len(set(written)), sorted(written)
 
 
 def test_examples_are_found():
@@ -107,11 +107,24 @@ def test_every_option_is_somebodys(page):
 
 def test_every_command_is_told():
     top = TOP.commands
-    told = {command_of(words_of(line))[0].name for line in lines_of(README)} | set(re.findall(r"`(\w+)`", README))
+    told = {command_of(words_of(line))[0].name for line in lines_of(README)} | set(re.findall(r"`([\w-]+)`", README))
     told |= {name for heading in re.findall("^### (.*)$", README, re.MULTILINE) for name in heading.split(", ")}
     assert {*top, *top["models"].commands} <= told | {"models"}
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\((\w[^)#]*)\)|src=\"([^\"]+)\"", README))
+def headings_of(path):
+    """As links name them."""
+    titles = re.findall("^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_somewhere(path):
-    assert (ROOT / "".join(path)).exists()
+    links = re.findall(r"\]\(([\w.#][^)\s]*)\)|src=\"([^\"]+)\"", path.read_text(encoding="utf-8"))
+    assert links or path.parent.name != ROOT.name
+    for link in map("".join, links):
+        if not link.startswith("http"):
+            target, _, heading = link.partition("#")
+            there = (path.parent / target).resolve() if target else path
+            assert there.exists(), link
+            assert not heading or heading in headings_of(there), link
