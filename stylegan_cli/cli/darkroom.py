@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from stylegan_cli import encoders, store, tuning
+from stylegan_cli import store, tuning
 from stylegan_cli.cli import places, stopping
 from stylegan_cli.cli.console import Advance, fetch, progress, tell
 from stylegan_cli.cli.studio import Studio
@@ -324,10 +324,9 @@ def _tensor(studio: Studio, shot: Shot) -> Tensor:
 
 def _guess(studio: Studio, photo: Tensor) -> Tensor | None:
     """The encoder's `w`, or its `ws`, if there is an encoder for the model."""
-    if studio.encoder is None:
+    if studio.guesser is None:
         if own := store.source(studio.model).encoder:
             tell(f"{own} was trained for another version of this model; the search starts without it.")
         return None
     with torch.inference_mode():
-        encoder = encoders.load(studio.encoder, studio.generator).to(photo.device)
-        return encoder.guess(photo, studio.generator).clone()
+        return studio.guesser.guess(photo, studio.generator).clone()

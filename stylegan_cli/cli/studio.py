@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -38,6 +38,9 @@ from stylegan_cli.noise import Noise
 from stylegan_cli.operations.drift import Ruler, ruler_of
 from stylegan_cli.pictures import Face, Picture, Sheet, cells_of, faces_to_compute
 from stylegan_cli.recipes import Recipe, dumps, fits
+
+if TYPE_CHECKING:
+    from stylegan_cli.encoders import Encoder
 
 CELL = 256
 MAX_PICTURES = 100_000
@@ -135,6 +138,13 @@ class Studio:
     def encoder_digest(self) -> str | None:
         """The SHA-256 of that file, which can have a gigabyte."""
         return file_digest(self.encoder) if self.encoder else None
+
+    @cached_property
+    def guesser(self) -> Encoder | None:
+        """That encoder, ready to guess."""
+        from stylegan_cli import encoders
+
+        return encoders.load(self.encoder, self.generator).to(self.generator.device) if self.encoder else None
 
     @cached_property
     def format(self) -> str:
