@@ -63,13 +63,13 @@ def encoder(tree: Mapping[str, Any]) -> DraftEncoder | None:
     """The encoder in a checkpoint; None if it is not one from photos to latents of all layers, as that of SAM, which is
     also told an age, or those of pSp that read sketches."""
     options = tree["opts"] if isinstance(tree.get("opts"), dict) else {}
-    kind, state = options.get("encoder_type"), _part(tree, ENCODER)
+    kind, data, state = options.get("encoder_type"), options.get("dataset_type", ""), _part(tree, ENCODER)
     stem = state.get("input_layer.0.weight", state.get("conv1.weight"))
-    if not isinstance(kind, str) or not isinstance(stem, Stored) or len(stem.shape) != 4:
+    if not (isinstance(kind, str) and isinstance(data, str) and isinstance(stem, Stored) and len(stem.shape) == 4):
         return None
     width, seen, *_ = stem.shape
     is_pyramid, is_stepwise = TYPES.get(kind.removeprefix(RESNET), (None, None))
-    if is_pyramid is None or seen not in PASSES or str(options.get("dataset_type", "")).startswith("cars"):
+    if is_pyramid is None or seen not in PASSES or data.startswith("cars"):
         return None
     layers = count(state, "styles.{}.linear.weight")
     if max(layers, width) > MOST:
