@@ -13,6 +13,7 @@ import threading
 import time
 from concurrent import futures
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,8 +25,9 @@ import torch
 from looking import pixels, ws_of
 from PIL import Image
 from small_families import make
+from test_tuning import make_tuning
 
-from stylegan_cli import modelfile, recipes, store
+from stylegan_cli import modelfile, recipes, store, tuning
 from stylegan_cli.cli import darkroom, stopping
 from stylegan_cli.cli.commands import explore as command
 from stylegan_cli.cli.edits import open_direction
@@ -37,13 +39,15 @@ from stylegan_cli.cli.studio import Studio
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.latents.people import from_seed
+from stylegan_cli.noise import Noise
 
 HALF = {"coarse": 0.5, "middle": 0.5, "fine": 0.5}
 LENGTHS = {"age": 0.5, "odd": 2.0}
 
 
-def wish(person="1", other="", psi=0.7, shares=HALF, **amounts):
-    return {"person": person, "other": other, "psi": psi, "shares": shares, "amounts": amounts}
+def wish(person="1", other="", psi=0.7, shares=HALF, noise=(), variation=0, **amounts):
+    plain = {"person": person, "other": other, "psi": psi, "shares": shares, "amounts": amounts}
+    return plain | {"noise": noise, "variation": variation}
 
 
 class Page:
@@ -136,6 +140,8 @@ def test_the_page_knows_the_model(page):
             "model": "tiny",
             "people": [],
             "psi": 0.7,
+            "bands": ["coarse", "middle", "fine"],
+            "noise": True,
             "directions": [
                 {"name": "age", "title": "how age", "reach": 10},
                 {"name": "odd", "title": "how odd", "reach": 2.5},
@@ -179,6 +185,49 @@ def test_the_commands_draw_the_same(page, same, stylegan, tiny_model, monkeypatc
     same(page, person="-5.npz", odd=1)
 
 
+def test_noise_is_part_of_the_command(page, same, tiny_model):
+    how = f"--model {tiny_model} --device cpu --precision fp32"
+    shown = same(page, noise=["fine"], variation=3, psi=0.5)
+    assert shown == f"stylegan noise 1 --psi 0.5 --layers fine --seed 3 --count 1 {how}"
+    shown = same(page, noise=["fine", "coarse"], age=1)
+    assert re.search(r" --layers coarse,fine --seed 0 .* --out (noise-\w+.png) .* edit \1 --age 1 ", shown)
+    assert " && stylegan noise child-" in same(page, other="2", noise=["coarse", "middle", "fine"], variation=1)
+    assert len(same(page, other="2", noise=["middle"], odd=-1).split(" && ")) == 3
+    saved = page.save(noise=["middle"], variation=2)
+    assert recipes.read(Path(saved)).picture.noise == Noise("random", 2, coarse=0, fine=0)
+    kept = [page.face(person=saved, **more)[0] for more in ({}, {"noise": ["middle"], "variation": 2}, {"age": 1})]
+    assert np.array_equal(kept[0], kept[1])  # they keep theirs
+    assert np.array_equal(kept[2], page.face(noise=["middle"], variation=2, age=1)[0])
+    assert " edit explored" in same(page, person=saved, age=1)
+
+
+def test_photos_get_other_noise_too(page, same, tiny, monkeypatch):
+    Image.new("RGB", (8, 8)).save("me.jpg")
+    someone = replace(from_seed(tiny, 9, 1.0), tuned=tuning.whole(make_tuning(tiny), tiny.num_ws))
+    monkeypatch.setattr(darkroom, "remembered", lambda _studio, _photo: someone)
+    plain = page.face(person="me.jpg")[0]
+    assert np.abs(page.face(person="me.jpg", noise=["fine"])[0] - plain).mean() > 1
+    same(page, person="me.jpg", noise=["fine"])
+    same(page, person="me.jpg", noise=["fine", "middle"], variation=1, age=1)
+    same(page, person="2", other="me.jpg", noise=["fine"], age=1)
+
+
+def test_noise_where_there_is_none(here, same, monkeypatch):
+    """StyleGAN3 has no noise, and small models have no fine layers, in whose stead nothing is blended either."""
+    monkeypatch.setenv("STYLEGAN_DATA", str(here / "data"))
+    for name, model in (("three", make("stylegan3")), ("small", make("stylegan2", resolution=32))):
+        modelfile.save(model, here / f"{name}.safetensors", {})
+    with opened("three.safetensors") as page:
+        assert page.ask("about")[1]["noise"] is False
+        error = {"error": "this model has no noise in coarse and fine layers; reload the page"}
+        assert page.ask("face", wish(noise=["coarse", "fine"])) == (400, error)
+        same(page, other="2")
+    with opened("small.safetensors") as page:
+        assert page.ask("about")[1]["bands"] == ["coarse", "middle"]
+        assert page.ask("save", wish(noise=["fine"]))[0] == 400
+        assert "fine" not in same(page, other="2", noise=["middle"])
+
+
 def test_seeds_follow_psi_and_people_who_are_known_do_not(tiny_model, own, tiny):
     someone = from_seed(tiny, 9, 1.0)
     with opened(tiny_model, {"me.jpg": someone, "3": from_seed(tiny, 3, 1.0)}) as page:
@@ -215,6 +264,9 @@ def test_classes_and_cutoffs_are_part_of_the_command(here, same, monkeypatch):
         ({"age": "much"}, "the page asked for something that is not known here; reload it"),
         ({"shares": {"coarse": 0.5}}, "the page asked for something that is not known here; reload it"),
         ({"shares": HALF | {"fine": 1.5}}, "shares are from 0 to 1"),
+        ({"noise": 1}, "the page asked for something that is not known here; reload it"),
+        ({"variation": float("inf")}, "the page asked for something that is not known here; reload it"),
+        ({"variation": -1}, "seeds of noise go from 0 to "),
     ],
 )
 def test_what_cannot_be_drawn_is_told(page, here, wanted, sentence):

@@ -19,28 +19,34 @@ from stylegan_cli.errors import UsageError
 from stylegan_cli.files import claims
 from stylegan_cli.latents import files, references
 from stylegan_cli.latents.directions import Direction
+from stylegan_cli.latents.named import MAX_SEED
 from stylegan_cli.latents.people import Person
+from stylegan_cli.latents.selection import in_bands
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.render import render
-from stylegan_cli.operations import blending
+from stylegan_cli.operations import blending, variation
 from stylegan_cli.operations.editing import Edit, edited
 from stylegan_cli.pillow import PICTURES
 
 REACH = 5.0  # the length in W of a slider to each side: 3 is a lot
 DIGITS = 4  # of amounts, after the point
 OFFERED = 200  # files of the current folder
+MADE = {"blend-parents": "child", "noise": "noise"}  # what pictures between commands are called
 NOWHERE = 999.0  # typical distances; odd latents can be infinitely far away
 
 
 @dataclass(frozen=True)
 class Wish:
     """A face: a `person` or, if there is an `other`, their child, with the first one's `shares` in each band; seeds are
-    truncated by `psi`; then moved by `amounts` along directions, by their names."""
+    truncated by `psi`. If there are bands of `noise`, they alone get noise, drawn from the seed `variation`. Then the
+    face is moved by `amounts` along directions, by their names."""
 
     person: str
     other: str
     psi: float
     shares: Mapping[str, float]
+    noise: Sequence[str]
+    variation: int
     amounts: Mapping[str, float]
 
     @staticmethod
@@ -49,14 +55,18 @@ class Wish:
         try:
             shares = {band: float(plain["shares"][band]) for band in BANDS}
             amounts = {str(name): round(float(amount), DIGITS) for name, amount in plain["amounts"].items()}
+            noise, seed = [band for band in BANDS if band in plain["noise"]], int(plain["variation"])
             psi, person, other = float(plain["psi"]), _typed(plain["person"]), _typed(plain["other"])
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise UsageError("the page asked for something that is not known here; reload it") from None
         if not (abs(psi) <= LARGEST_PSI and all(0 <= share <= 1 for share in shares.values())):
             raise UsageError(f"psi is a number from -{LARGEST_PSI} to {LARGEST_PSI}, and shares are from 0 to 1")
         if not all(abs(amount) <= FARTHEST for amount in amounts.values()):
             raise UsageError(f"amounts are numbers up to {FARTHEST}")
-        return Wish(person, other, psi, shares, {name: amount for name, amount in amounts.items() if amount})
+        if not 0 <= seed <= MAX_SEED:
+            raise UsageError(f"seeds of noise go from 0 to {MAX_SEED}")
+        moved = {name: amount for name, amount in amounts.items() if amount}
+        return Wish(person, other, psi, shares, noise, seed, moved)
 
 
 class UnknownPhotoError(UsageError):
@@ -80,6 +90,8 @@ class Desk:
         words: Sequence[str],
     ) -> None:
         self.studio, self.folder, self.known, self.directions, self.words = studio, folder, known, directions, words
+        # Those that the model has: small ones have no fine layers.
+        self.bands = [band for band in BANDS if in_bands(studio.generator.layers, [band])]
 
     def about(self) -> dict[str, Any]:
         """What the page has to know to begin with."""
@@ -87,6 +99,8 @@ class Desk:
             "model": self.studio.generator.origin.name,
             "people": [*dict.fromkeys([*self.known, *self.studio.cast, *_files_here()])],
             "psi": self.studio.psi,
+            "bands": self.bands,
+            "noise": self.studio.generator.has_noise,
             "directions": [
                 {"name": name, "title": one.title, "reach": float(f"{REACH / one.vector.norm(dim=1).max():.3g}")}
                 for name, one in self.directions.items()
@@ -125,19 +139,23 @@ class Desk:
         return {"path": str(path)}
 
     def command(self, wish: Wish) -> str:
-        """What to type for the same face."""
+        """What to type for the same face: each command takes the picture that the one before it makes."""
+        shares = [word for band in self.bands for word in (f"--{band}", f"{wish.shares[band]:g}")]
+        varied = ["--layers", ",".join(wish.noise), "--seed", str(wish.variation), "--count", "1"]
         moved = [word for name, amount in wish.amounts.items() for word in _option(name, amount)]
+        steps = {"blend-parents": shares if wish.other else [], "noise": varied if wish.noise else [], "edit": moved}
+        needed = {name: options for name, options in steps.items() if options} or {"sample": []}
         people = [f"./{name}" if name.startswith("-") else name for name in (wish.person, wish.other) if name]
-        words = [*people, *self._for_seeds(wish)]
-        if not wish.other:
-            commands = [["edit" if moved else "sample", *words, *moved]]
-        else:
-            shares = [word for band, share in wish.shares.items() for word in (f"--{band}", f"{share:g}")]
-            # Named after what is blended, so that it can be replaced: by the same.
-            child = f"child-{zlib.crc32(repr([words, shares]).encode()):08x}.png"
-            commands = [["blend-parents", *words, *shares, "--out", child, "--force"]]
-            commands += [["edit", child, *moved]] if moved else []
-        return " && ".join(shlex.join(["stylegan", *command, *self.words]) for command in commands)
+        words, commands = [*people, *self._for_seeds(wish)], []
+        for name, options in needed.items():
+            command = [name, *words, *options]
+            if name == "blend-parents" or name != [*needed][-1]:  # alone, parents would get a folder
+                # Named after what makes it, so that it can be replaced: by the same.
+                made = f"{MADE[name]}-{zlib.crc32(repr(command).encode()):08x}.png"
+                command += ["--out", made, "--force"]
+                words = [made]
+            commands.append(shlex.join(["stylegan", *command, *self.words]))
+        return " && ".join(commands)
 
     def _for_seeds(self, wish: Wish) -> list[str]:
         """The options that seeds need and others refuse; a class is also that in which a photo was searched for."""
@@ -157,6 +175,10 @@ class Desk:
             person = blending.blend(person, self._someone(wish.other, wish.psi), shares)
         if unknown := wish.amounts.keys() - self.directions.keys():
             raise UsageError(f"there is no direction {min(unknown)!r}; reload the page")
+        if wish.noise:
+            if not (studio.generator.has_noise and {*wish.noise} <= {*self.bands}):
+                raise UsageError(f"this model has no noise in {' and '.join(wish.noise)} layers; reload the page")
+            person = replace(person, noise=variation.noise_in(wish.noise, wish.variation, 1.0))
         return edited(studio.generator, person, [Edit(self.directions[name], by) for name, by in wish.amounts.items()])
 
     def _someone(self, text: str, psi: float) -> Person:

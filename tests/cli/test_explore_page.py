@@ -1,0 +1,308 @@
+"""The page of `stylegan explore` in a browser: what its controls do to the command, the picture and the address."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import test_explore
+from small_families import make
+
+from stylegan_cli import modelfile
+from stylegan_cli.cli.explorer import server as serving
+
+
+def browser():
+    """One that is there, and whole."""
+    for path in filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        if subprocess.run([path, "--version"], capture_output=True).returncode == 0:
+            return path
+    return None
+
+
+BROWSER = browser()
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+# It asks nobody but the page's server. Time that the page only waits does not pass, so that nothing depends on how
+# fast this machine is.
+QUIET = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--virtual-time-budget=100000", "--dump-dom"),
+]
+# Does what a user does, and leaves what was seen in the page: the answer of `steps`, or what went wrong.
+DRIVER = """
+<script>
+const of = name => document.querySelector(`[title="${name}, in figures"]`);
+const box = band => document.querySelector(`#noise [value=${band}]`);
+const command = () => at("command").textContent;
+const seen = () => ({ command: command(), picture: at("picture").src.split(",")[1] });
+async function until(what) {
+  for (let i = 0; i < 200; i++, await new Promise(done => setTimeout(done, 20))) if (what()) return seen();
+  throw Error(`in vain: ${what}; the page shows: ${command()}; ${at("note").textContent}`);
+}
+const shows = words => until(() => command().startsWith(`stylegan ${words} --model`));
+function type(input, text) {
+  input.value = text;
+  for (const kind of ["input", "change"]) input.dispatchEvent(new Event(kind, { bubbles: true }));
+}
+function leave(answer, error = "") {
+  const textContent = encodeURIComponent(JSON.stringify([answer, `${error}`]));
+  if (!at("told")) document.body.append(Object.assign(document.createElement("pre"), { id: "told", textContent }));
+}
+addEventListener("error", event => leave(null, event.message));
+addEventListener("unhandledrejection", event => leave(null, event.reason));
+(async () => { STEPS })().then(leave, error => leave(null, error));
+</script>
+"""
+own = test_explore.own  # two sliders
+wish = test_explore.wish
+
+
+@pytest.fixture
+def browse(tmp_path, monkeypatch):
+    """Opens a page, and says what `steps` on it return."""
+    plain = serving.PAGE.read_text()
+    monkeypatch.setattr(serving, "PAGE", tmp_path / "page.html")
+
+    def run(page, steps, address=""):
+        serving.PAGE.write_text(plain + DRIVER.replace("STEPS", steps))
+        url = f"http://{page.host}{page.path}{address}"
+        words = [BROWSER, *QUIET, f"--user-data-dir={tmp_path / 'browser'}", url]
+        shown = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True).stdout
+        told = re.search(r'<pre id="told">(.*?)</pre>', shown)
+        assert told, shown
+        answer, error = json.loads(unquote(told[1]))
+        assert not error
+        return answer
+
+    return run
+
+
+@pytest.fixture
+def page(tiny_model, own):
+    with test_explore.opened(tiny_model) as found:
+        yield found
+
+
+def drawn(page, **wanted):
+    """What the server answers to a wish, as the page shows it."""
+    answer = page.face(**wanted)[1]
+    return {name: answer[name] for name in ("command", "picture")}
+
+
+def test_sliders_and_people(page, browse):
+    first, moved, other, child = browse(
+        page,
+        """
+        const found = [await shows("sample 0")];
+        type(of("age"), 3);
+        found.push(await shows("edit 0 --age 3"));
+        type(at("person"), "2");
+        found.push(await shows("edit 2 --age 3"));
+        const wasHidden = at("shares").hidden;
+        type(at("other"), "1");
+        await until(() => command().startsWith("stylegan blend-parents 2 1 "));
+        type(of("coarse"), 0.25);
+        found.push(await until(() => command().includes("--coarse 0.25 ")));
+        if (!wasHidden || at("shares").hidden) throw Error("shares are for children");
+        return found;
+        """,
+    )
+    shares = test_explore.HALF | {"coarse": 0.25}
+    assert first == drawn(page, person="0")
+    assert moved == drawn(page, person="0", age=3)
+    assert other == drawn(page, person="2", age=3)
+    assert child == drawn(page, person="2", other="1", shares=shares, age=3)
+
+
+def test_one_question_at_a_time(page, browse):
+    """However fast a slider moves, and the last one counts."""
+    asked, most = browse(
+        page,
+        """
+        await shows("sample 0");
+        const really = fetch;
+        let asked = 0, now = 0, most = 0;
+        window.fetch = async (...what) => {
+          asked++;
+          most = Math.max(most, ++now);
+          return really(...what).finally(() => now--);
+        };
+        for (let amount = 1; amount <= 9; amount++) type(of("age"), amount);
+        await shows("edit 0 --age 9");
+        return [asked, most];
+        """,
+    )
+    assert (asked, most) == (2, 1)
+
+
+def test_another_seed_and_the_way_back(page, browse):
+    first, other, again = browse(
+        page,
+        """
+        const first = await shows("sample 0");
+        at("seed").click();
+        const other = await until(() => command() !== first.command);
+        history.back();
+        return [first, other, await shows("sample 0")];
+        """,
+    )
+    assert re.match(r"stylegan sample [1-9]\d* ", other["command"]) and other["picture"] != first["picture"]
+    assert again == first
+
+
+def test_noise(page, browse):
+    fine, second, back, everywhere, child = browse(
+        page,
+        """
+        await shows("sample 0");
+        box("fine").click();
+        const found = [await shows("noise 0 --layers fine --seed 0 --count 1")];
+        at("vary").click();
+        found.push(await shows("noise 0 --layers fine --seed 1 --count 1"));
+        history.back();
+        found.push(await shows("noise 0 --layers fine --seed 0 --count 1"));
+        box("fine").click();
+        await shows("sample 0");
+        at("vary").click();  // all bands, if there were none
+        found.push(await shows("noise 0 --layers coarse,middle,fine --seed 0 --count 1"));
+        type(at("other"), "1");
+        type(of("odd"), -1);
+        found.push(await until(() => / noise child-\\w+.png --layers .* edit noise-\\w+.png .*odd=-1/.test(command())));
+        return found;
+        """,
+    )
+    every = ["coarse", "middle", "fine"]
+    assert fine == back == drawn(page, person="0", noise=["fine"])
+    assert second == drawn(page, person="0", noise=["fine"], variation=1)
+    assert everywhere == drawn(page, person="0", noise=every)
+    assert child == drawn(page, person="0", other="1", noise=every, odd=-1)
+
+
+def test_the_face_without_directions(page, browse):
+    """While the picture is held: with its noise."""
+    held, released = browse(
+        page,
+        """
+        await shows("sample 0");
+        box("coarse").click();
+        type(of("age"), 3);
+        const { picture } = await until(() => command().includes("--age 3"));
+        at("picture").dispatchEvent(new Event("pointerdown"));
+        const held = await until(() => seen().picture !== picture);
+        dispatchEvent(new Event("pointerup"));
+        return [held.picture, seen().picture];
+        """,
+    )
+    assert held == drawn(page, person="0", noise=["coarse"])["picture"]
+    assert released == drawn(page, person="0", noise=["coarse"], age=3)["picture"]
+
+
+def test_reset(page, browse):
+    first, figures, boxes, seed = browse(
+        page,
+        """
+        await shows("sample 0");
+        type(at("other"), "1");
+        const first = await until(() => command().startsWith("stylegan blend-parents 0 1 --coarse 0.5 "));
+        const names = ["coarse", "middle", "fine", "psi", "age", "odd"];
+        for (const name of names) type(of(name), 0.25);
+        at("vary").click();
+        at("vary").click();
+        await until(() => ["0.25", "--psi", "--seed 1", "age", "odd"].every(word => command().includes(word)));
+        at("reset").click();
+        await until(() => command() === first.command);
+        if (seen().picture !== first.picture) throw Error("the picture is another");
+        const checked = document.querySelectorAll("#noise :checked");
+        return [first, names.map(name => +of(name).value), checked.length, at("vary").value];
+        """,
+    )
+    assert first == drawn(page, person="0", other="1")
+    assert (figures, boxes, seed) == ([0.5, 0.5, 0.5, 0.7, 0, 0], 0, "0")
+
+
+def test_an_unknown_person(page, browse):
+    wrong, right = browse(
+        page,
+        """
+        const look = () => [at("note").textContent, at("note").className, at("picture").className, seen().command];
+        await shows("sample 0");
+        type(at("person"), "nobody");
+        await until(() => at("note").textContent);
+        const wrong = look();
+        type(at("person"), "1");
+        await shows("sample 1");
+        return [wrong, look()];
+        """,
+    )
+    sentence, *looks, command = wrong
+    assert re.match("unknown person 'nobody'.*[.]$", sentence) and looks == ["error", "old"]
+    assert command == drawn(page, person="0")["command"]  # of what can still be seen
+    assert right == ["", "", "", drawn(page, person="1")["command"]]
+
+
+def test_the_address_keeps_everything(page, browse):
+    address, found = browse(
+        page,
+        """
+        await shows("sample 0");
+        for (const [id, text] of [["person", "3"], ["other", "1"]]) type(at(id), text);
+        await until(() => command().startsWith("stylegan blend-parents 3 1 "));
+        type(of("fine"), 0.05);
+        type(of("psi"), 0.4);
+        type(of("odd"), -0.75);
+        for (let i = 0; i < 3; i++) at("vary").click();
+        box("middle").click();
+        const parts = ["--fine 0.05", "--psi 0.4", "odd=-0.75", "--layers coarse,fine --seed 2"];
+        const found = await until(() => parts.every(part => command().includes(part)));
+        return [location.hash, found];
+        """,
+    )
+    assert found == drawn(
+        page,
+        person="3",
+        other="1",
+        psi=0.4,
+        shares=test_explore.HALF | {"fine": 0.05},
+        noise=["coarse", "fine"],
+        variation=2,
+        odd=-0.75,
+    )
+    assert browse(page, "return until(command);", address) == found
+    older = "#" + json.dumps({name: value for name, value in wish(age=1).items() if name not in ("noise", "variation")})
+    assert browse(page, "return until(command);", older) == drawn(page, age=1)
+    assert browse(page, "return until(command);", "#odd") == drawn(page, person="0")
+
+
+def test_saving(page, browse):
+    note = browse(
+        page,
+        """
+        await shows("sample 0");
+        at("save").click();
+        await until(() => at("note").textContent);
+        return at("note").textContent;
+        """,
+    )
+    assert note == "Saved as explored.png." and Path("explored.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("family", "resolution", "bands"), [("stylegan3", 64, []), ("stylegan2", 32, ["coarse", "middle"])]
+)
+def test_models_offer_the_noise_that_they_have(here, browse, monkeypatch, family, resolution, bands):
+    monkeypatch.setenv("STYLEGAN_DATA", str(here / "data"))
+    modelfile.save(make(family, resolution=resolution), here / "other.safetensors", {})
+    with test_explore.opened("other.safetensors") as page:
+        offered, shares = browse(
+            page,
+            """
+            type(at("other"), "1");
+            await until(() => command().startsWith("stylegan blend-parents 0 1"));
+            const labels = section => [...document.querySelectorAll(`#${section}:not([hidden]) label`)];
+            return ["noise", "shares"].map(section => labels(section).map(label => label.textContent));
+            """,
+        )
+    assert offered == bands and shares == (bands or ["coarse", "middle", "fine"])
