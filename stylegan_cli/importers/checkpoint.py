@@ -162,6 +162,8 @@ def _check_values(family: str, config: dict[str, Any]) -> None:
         4 <= side * config.get("resolution", 1024) <= 4 * LIMITS["resolution"] for side in config.get("start", ())
     ):
         raise ValueError("start is out of range")
+    if family == "mobilestylegan" and 4 << len(config["channels"]) > LIMITS["resolution"]:
+        raise ValueError("it has too many channels")
     if family == "stylegan3":
         if any(factor < 2 for factor in config.get("up_factors", ())):
             raise ValueError("up_factors are from 2 on")

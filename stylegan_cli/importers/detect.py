@@ -17,7 +17,19 @@ from torch import Tensor
 
 from stylegan_cli import tensorfile
 from stylegan_cli.errors import MALFORMED, StyleganError
-from stylegan_cli.importers import genforce, lucidrains, nvidia_tensorflow, nvidia_torch, psp, rosinality, torchfile
+from stylegan_cli.importers import (
+    genforce,
+    interfacegan,
+    lernapparat,
+    lucidrains,
+    mmgen,
+    mobilestylegan,
+    nvidia_tensorflow,
+    nvidia_torch,
+    psp,
+    rosinality,
+    torchfile,
+)
 from stylegan_cli.importers.checkpoint import Checkpoint, Draft, Drafts, Network, check
 from stylegan_cli.importers.stored import RefusedError, Stored, shown
 from stylegan_cli.importers.unpickle import Record
@@ -25,7 +37,11 @@ from stylegan_cli.modelfile import digest
 
 MOST_TOLD = 8  # keys in a sentence
 LATENT_KEYS = ("w", "ws", "latent", "latents", "dlatents")  # under which projects store latents; the first counts
-KNOWN = "NVIDIA's .pkl, rosinality's and lucidrains' .pt, genforce's .pth and this tool's .safetensors files"
+KNOWN = "NVIDIA's .pkl, .pt, .pth and .ckpt of other StyleGAN projects, and this tool's .safetensors files"
+STYLE_BASED = (
+    "it is from rosinality's style-based-gan-pytorch, whose networks differ from NVIDIA's: they add biases before they "
+    "blur, and normalise with another epsilon"
+)
 # The first bytes, in lower case and without leading space, of other things that are often mistaken for models.
 STRANGERS = {
     b"\x93numpy": "a NumPy array: give it where latents are asked for",
@@ -258,6 +274,12 @@ def _tree(path: Path, data: memoryview) -> Any:
     raise RefusedError(f"its format is unknown (known formats: {KNOWN})")
 
 
+def _is_style_based(tree: dict[str, Any]) -> bool:
+    """Whether this is a generator of rosinality's style-based-gan-pytorch, or a checkpoint of its training."""
+    states = (tree, tree.get("g_running"), tree.get("generator"))
+    return any(isinstance(state, dict) and "generator.progression.0.conv1.input" in state for state in states)
+
+
 def _drafts(tree: Any) -> Drafts:
     """Reads the checkpoint with the right project's reader, by the kinds and names of its values."""
     values = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, tuple | list) else ()
@@ -271,6 +293,16 @@ def _drafts(tree: Any) -> Drafts:
             return psp.read(tree)
         if lucidrains.is_checkpoint(tree):
             return lucidrains.read(tree)
+        if mobilestylegan.is_checkpoint(tree):
+            return mobilestylegan.read(tree)
+        if mmgen.is_checkpoint(tree):
+            return mmgen.read(tree)
+        if interfacegan.is_generator(tree):
+            return interfacegan.read(tree)
+        if lernapparat.is_generator(tree):
+            return lernapparat.read(tree)
+        if _is_style_based(tree):
+            raise RefusedError(STYLE_BASED)
         models = tree.get("models", tree)  # genforce's training checkpoints have more beside them
         if "generator_smooth" in models or "generator" in models:
             return genforce.read(models)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from stylegan_cli.architectures.mobilestylegan import Config, MobileStyleGAN
 from stylegan_cli.errors import StyleganError
+from stylegan_cli.importers.mobilestylegan import haar_order
 
 Tensors = dict[str, Tensor]
 
@@ -88,7 +89,7 @@ def _synthesis(constants: list[Const]) -> Tensors:
         raise StyleganError(f"the graph has no constant after {name}")
 
     first = following("input.input", (3, 3))
-    tensors = {"const": _tensor(named["input.input"]), "first.weight": _haar_order(_tensor(first))}
+    tensors = {"const": _tensor(named["input.input"]), "first.weight": haar_order(_tensor(first))}
     tensors |= _affine("first", named, "conv1.conv", 1 / math.sqrt(first[0].size), haar=False)
     tensors |= _epilogue("first", named["conv1.bias"], following("input.input"), haar=True)
     for i in range(blocks):
@@ -99,14 +100,14 @@ def _synthesis(constants: list[Const]) -> Tensors:
             depthwise = named[f"{theirs}.weight_dw"][:, 0]
             pointwise = _tensor(following(f"{theirs}.weight_dw", (1, 1)))
             tensors |= {f"{ours}.depthwise": _tensor(depthwise)}
-            tensors |= {f"{ours}.pointwise": _haar_order(pointwise) if haar else pointwise}
+            tensors |= {f"{ours}.pointwise": haar_order(pointwise) if haar else pointwise}
             tensors |= _affine(ours, named, theirs, 1 / math.sqrt(len(depthwise) * 9), haar=False)
             tensors |= _epilogue(ours, named[f"{layer}.{conv}.bias"], following(f"{theirs}.weight_dw"), haar)
     head = f"layers.{blocks - 1}.to_img"
     weight = _tensor(named[f"{head}.conv.weight"])
     tensors |= {
-        "to_image.weight": _haar_order(weight),
-        "to_image.bias": _haar_order(_tensor(named[f"{head}.bias"]).flatten()),
+        "to_image.weight": haar_order(weight),
+        "to_image.bias": haar_order(_tensor(named[f"{head}.bias"]).flatten()),
     }
     return tensors | _affine("to_image", named, f"{head}.conv", 1 / math.sqrt(weight.shape[1]), haar=False)
 
@@ -115,7 +116,7 @@ def _affine(ours: str, named: dict[str, np.ndarray], theirs: str, scale: float, 
     weight = _tensor(named[f"{theirs}.modulation.weight"]) * scale
     bias = _tensor(named[f"{theirs}.modulation.bias"]).flatten() * scale
     if haar:
-        weight, bias = _haar_order(weight), _haar_order(bias)
+        weight, bias = haar_order(weight), haar_order(bias)
     return {f"{ours}.affine.weight": weight, f"{ours}.affine.bias": bias}
 
 
@@ -123,17 +124,10 @@ def _epilogue(ours: str, bias: np.ndarray, noise: np.ndarray, haar: bool) -> Ten
     """Tracing multiplied the noise by its strength; dividing by the map's standard deviation separates them again."""
     strength, flat = np.float32(noise.std(dtype=np.float64)), _tensor(bias).flatten()
     return {
-        f"{ours}.epilogue.bias": _haar_order(flat) if haar else flat,
+        f"{ours}.epilogue.bias": haar_order(flat) if haar else flat,
         f"{ours}.epilogue.noise_const": _tensor(noise[0, 0] / strength),
         f"{ours}.epilogue.noise_strength": torch.tensor(strength),
     }
-
-
-def _haar_order(x: Tensor) -> Tensor:
-    """The file has C/4 LL channels and then LH, HL, HH interleaved; here each sub-band is one block of channels."""
-    quarter = len(x) // 4
-    details = x[quarter:].unflatten(0, (quarter, 3)).transpose(0, 1).flatten(0, 1)
-    return torch.cat([x[:quarter], details])
 
 
 def _tensor(array: np.ndarray) -> Tensor:

@@ -70,7 +70,7 @@ def is_generator(tree: Any) -> bool:
 
 
 def _generator(state: Mapping[str, Any], mean: Mapping[str, Any]) -> Draft:
-    found = {**_unwrapped(state), **mean}
+    found = {**unwrapped(state), **mean}
     blocks = 1 + count(found, "to_rgbs.{}.bias")
     pending = rename(found, generator_keys(blocks, count(found, "style.{}.weight", start=1)))
     draft = configs.stylegan2_generator(pending, **_filter(found))
@@ -85,12 +85,12 @@ def _generator(state: Mapping[str, Any], mean: Mapping[str, Any]) -> Draft:
 
 
 def _discriminator(state: Mapping[str, Any]) -> Draft:
-    found = _unwrapped(state)
+    found = unwrapped(state)
     blocks = 1 + count(found, "convs.{}.skip.1.weight", start=1)
     return configs.stylegan2_discriminator(rename(found, discriminator_keys(blocks)), **_filter(found))
 
 
-def _unwrapped(state: Mapping[str, Any]) -> Mapping[str, Any]:
+def unwrapped(state: Mapping[str, Any]) -> Mapping[str, Any]:
     """A state dict without what DataParallel puts before all its names."""
     is_wrapped = all(str(name).startswith(PARALLEL) for name in state)
     return {name.removeprefix(PARALLEL): value for name, value in state.items()} if is_wrapped else state

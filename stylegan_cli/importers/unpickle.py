@@ -227,9 +227,10 @@ class Machine:
 
 def _checked(items: Iterable[Any]) -> dict[Any, Any]:
     """A dict whose keys are names or numbers (old optimisers number parameters by address): hashing anything else could
-    crash or take forever."""
+    crash or take forever. Classes, under which PyTorch Lightning keeps its callbacks, become their names."""
     result = {}
     for key, value in items:
+        key = key.name if isinstance(key, Global) else key
         if not is_name(key) and not (isinstance(key, int) and abs(key) < 2**63):
             raise RefusedError(f"it has a dict with {shown(key)} as a key")
         result[key] = value
@@ -304,11 +305,12 @@ ALIASES = {
 }
 
 # Packages whose objects lie beside a generator: the discriminators of StyleGAN-XL, which contain a classifier of timm's
-# with functions of its own, stored by dill, in some versions with everything that they refer to.
+# with functions of its own, stored by dill, in some versions with everything that they refer to; the state of PyTorch
+# Lightning, and the logs of MMEngine.
 INERT = (
     "torch.nn.", "torch.utils.", "torch._C.", "torch.Tensor", "torchvision.", "timm.", "pg_modules.", "training.",
     "feature_networks.", "dill.", "types.", "typing.", "functools.", "_functools.", "_operator.", "_frozen_importlib",
-    "builtins.getattr", "builtins.setattr", "builtins.__dict__",
+    "builtins.getattr", "builtins.setattr", "builtins.__dict__", "pytorch_lightning.", "mmengine.",
 )  # fmt: skip
 
 

@@ -144,10 +144,9 @@ def add(
 ) -> None:
     """Store a checkpoint under a name, as a native file; after that, use it with --model NAME.
 
-    Reads NVIDIA's .pkl (StyleGAN, StyleGAN2, ADA, StyleGAN3; TensorFlow and PyTorch), StyleGAN-XL's and
-    StyleGAN-Human's, rosinality's, e4e's and lucidrains' .pt, genforce's .pth and this tool's .safetensors, and
-    executes nothing in them. It keeps the averaged generator, and the encoder in the file or in the encoder.safetensors
-    beside it.
+    Reads the checkpoints of NVIDIA's projects (.pkl), of rosinality, e4e, lucidrains, genforce, MMGeneration and others
+    (.pt, .pth, .ckpt; the README lists them) and of this tool (.safetensors), and executes nothing in them. It keeps
+    the averaged generator, and the encoder in the file or in the encoder.safetensors beside it.
 
     Example: stylegan models add ffhq.pkl --name sg2-ffhq
     """
