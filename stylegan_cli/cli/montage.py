@@ -86,7 +86,7 @@ def save_frames(studio: Studio, canvas: Canvas, person: Person, film: Walk) -> N
 
 def finish_frames(studio: Studio, canvas: Canvas, person: Person) -> Callable[[Image.Image], Image.Image]:
     """A function that puts a person's edited face into the photo, in sRGB as films are."""
-    return _pasting_into(studio, replace(canvas, original=Original(canvas.original.in_srgb())), [person])
+    return pasting_into(studio, replace(canvas, original=Original(canvas.original.in_srgb())), [person])
 
 
 def _save(
@@ -98,7 +98,7 @@ def _save(
     own_skin: bool = False,
 ) -> None:
     """Writes the photo under each name, with people as they are in that frame, where they were `before`."""
-    paste = _pasting_into(studio, canvas, before, own_skin)
+    paste = pasting_into(studio, canvas, before, own_skin)
     paths = studio.paths(names, "film")
     with progress("pasting", len(names), "frames") as advance:
         for path, people in zip(paths, frames, strict=True):
@@ -107,7 +107,7 @@ def _save(
             advance()
 
 
-def _pasting_into(
+def pasting_into(
     studio: Studio, canvas: Canvas, before: Sequence[Person], own_skin: bool = False
 ) -> Callable[..., Image.Image]:
     """A function that puts edited faces, one for each person `before`, into the photo where these were found. Who takes

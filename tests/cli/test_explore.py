@@ -36,7 +36,7 @@ from stylegan_cli.cli.explorer.desk import Desk
 from stylegan_cli.cli.explorer.server import MOST, Server
 from stylegan_cli.cli.options import Generation, PictureOutput
 from stylegan_cli.cli.studio import Studio
-from stylegan_cli.latents import directions
+from stylegan_cli.latents import directions, references
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.latents.people import from_seed
 from stylegan_cli.noise import Noise
@@ -73,8 +73,8 @@ class Page:
         image = Image.open(io.BytesIO(base64.b64decode(found["picture"])))
         return np.asarray(image).astype(float), found
 
-    def save(self, **more):
-        status, found = self.ask("save", wish(**more))
+    def save(self, how="save", **more):
+        status, found = self.ask(how, wish(**more))
         assert status == 200, found
         return found["path"]
 
@@ -138,7 +138,7 @@ def test_the_page_knows_the_model(page):
         200,
         {
             "model": "tiny",
-            "people": [],
+            "first": "0", "people": [],
             "psi": 0.7,
             "bands": ["coarse", "middle", "fine"],
             "noise": True,
@@ -299,6 +299,39 @@ def test_a_photo_that_was_searched_before_needs_no_search(page, tiny, monkeypatc
     someone = from_seed(tiny, 9, 1.0)
     monkeypatch.setattr(darkroom, "remembered", lambda _studio, _photo: someone)
     assert torch.allclose(ws_of(page.save(person="me.jpg")), someone.ws)
+
+
+def test_a_face_goes_back_into_its_photo(page, stylegan, tiny_model, astronaut, monkeypatch):
+    """As `edit --paste` puts it there; also from another folder than the page's."""
+    Path("photos").mkdir()
+    photo = astronaut.resize((512, 512))
+    photo.save("photos/me.png")
+    words = ("--model", tiny_model, "--device", "cpu", "--precision", "fp32")
+    assert stylegan("project", "photos/me.png", "--steps", 1, "-o", "me.npz", *words).exit_code == 0
+    (someone,) = references.from_file(Path("me.npz"), store.load(str(tiny_model)))
+    monkeypatch.setattr(darkroom, "remembered", lambda _studio, _photo: someone)
+    assert page.face(person="photos/me.png")[1]["isInPhoto"] is True
+    saved = [page.save("paste", person="photos/me.png", age=2)]
+    saved.append(page.save("paste", person="photos/me.png#1", age=2, noise=["fine"]))
+    assert saved == ["me-edited.png", "me-edited-2.png"]
+    age = store.source(str(tiny_model)).own_directions / "age.npz"
+    edit = ("edit", "me.npz", "--direction", f"{age}=2", "--paste", "photos/me.png", "-o", "typed.png", *words)
+    assert stylegan(*edit).exit_code == 0
+    assert np.array_equal(pixels("typed.png"), pixels(saved[0]))
+    assert 0 < (pixels(saved[0]) != np.asarray(photo)).any(axis=2).mean() < 0.5
+    assert not np.array_equal(pixels(saved[0]), pixels(saved[1]))
+
+
+@pytest.mark.parametrize(
+    "people", [{"person": "2"}, {"person": "me.jpg", "other": "2"}, {"person": "2", "other": "me.jpg"}]
+)
+def test_who_is_in_no_photo_goes_back_into_none(page, tiny, people, monkeypatch):
+    Image.new("RGB", (8, 8)).save("me.jpg")
+    monkeypatch.setattr(darkroom, "remembered", lambda _studio, _photo: from_seed(tiny, 9, 1.0))
+    assert page.face(**people)[1]["isInPhoto"] is False
+    status, found = page.ask("paste", wish(**people))
+    assert (status, "only somebody found in a photo" in found["error"]) == (400, True)
+    assert [path.name for path in Path().glob("*.png")] == []
 
 
 def test_files_in_the_folder_are_offered(page):

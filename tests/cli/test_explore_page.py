@@ -9,10 +9,13 @@ from urllib.parse import unquote
 
 import pytest
 import test_explore
+from PIL import Image
 from small_families import make
 
 from stylegan_cli import modelfile
+from stylegan_cli.cli import darkroom
 from stylegan_cli.cli.explorer import server as serving
+from stylegan_cli.latents.people import from_seed
 
 
 def browser():
@@ -306,3 +309,28 @@ def test_models_offer_the_noise_that_they_have(here, browse, monkeypatch, family
             """,
         )
     assert offered == bands and shares == (bands or ["coarse", "middle", "fine"])
+
+
+def test_only_who_is_in_a_photo_can_be_saved_in_it(page, browse, tiny, monkeypatch):
+    Image.new("RGB", (8, 8)).save("me.jpg")
+    monkeypatch.setattr(darkroom, "remembered", lambda _studio, _photo: from_seed(tiny, 9, 1.0))
+    asked = browse(
+        page,
+        """
+        await shows("sample 0");  // and not the file that is here
+        const found = [];
+        for (const [person, other] of [["1", ""], ["me.jpg", ""], ["me.jpg", "1"]]) {
+          type(at("person"), person);
+          type(at("other"), other);
+          await until(() => command().startsWith(`stylegan ${other ? "blend-parents me.jpg 1" : `sample ${person}`} `));
+          found.push(at("paste").hidden);
+        }
+        type(at("other"), "");
+        await until(() => !at("paste").hidden);
+        at("paste").click();
+        await until(() => at("note").textContent);
+        return [...found, at("note").textContent, at("paste").disabled];
+        """,
+    )
+    assert asked == [True, False, True, asked[3], False]
+    assert "me.jpg" in asked[3]  # which shows no face

@@ -1,17 +1,19 @@
-"""What the page can ask for: a face, with the command that draws it, to save it, and to find who is in a photo."""
+"""What the page can ask for: a face, with the command that draws it; to save it, alone or in its photo; and to find who
+is in a photo."""
 
 from __future__ import annotations
 
 import base64
 import shlex
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from stylegan_cli.bands import BANDS
-from stylegan_cli.cli import darkroom, places
+from stylegan_cli.cli import darkroom, montage, places
 from stylegan_cli.cli.edits import FARTHEST, Attributes
 from stylegan_cli.cli.options import LARGEST_PSI, PSI
 from stylegan_cli.cli.studio import Studio, portrait
@@ -19,7 +21,7 @@ from stylegan_cli.errors import UsageError
 from stylegan_cli.files import claims
 from stylegan_cli.latents import files, references
 from stylegan_cli.latents.directions import Direction
-from stylegan_cli.latents.named import MAX_SEED
+from stylegan_cli.latents.named import MAX_SEED, Photo
 from stylegan_cli.latents.people import Person
 from stylegan_cli.latents.selection import in_bands
 from stylegan_cli.media.encode import encode
@@ -95,9 +97,11 @@ class Desk:
 
     def about(self) -> dict[str, Any]:
         """What the page has to know to begin with."""
+        people = [*self.known, *self.studio.cast]
         return {
             "model": self.studio.generator.origin.name,
-            "people": [*dict.fromkeys([*self.known, *self.studio.cast, *_files_here()])],
+            "first": people[0] if people else "0",
+            "people": [*dict.fromkeys([*people, *_files_here()])],
             "psi": self.studio.psi,
             "bands": self.bands,
             "noise": self.studio.generator.has_noise,
@@ -117,7 +121,8 @@ class Desk:
             return {"photo": error.text, "sentence": f"{error}."}
         content = encode(render(self.studio.generator, person.face()), "jpg")
         drift = min(self.studio.ruler.drift(person.ws), NOWHERE)
-        return {"picture": base64.b64encode(content).decode(), "command": self.command(wish), "drift": drift}
+        shown = {"picture": base64.b64encode(content).decode(), "command": self.command(wish), "drift": drift}
+        return shown | {"isInPhoto": _photo_of(wish) is not None}
 
     def find(self, plain: Any) -> dict[str, Any]:
         """Finds the person in a photo, who is known from then on."""
@@ -133,10 +138,28 @@ class Desk:
         studio, wish = self.studio, Wish.from_plain(plain)
         work = portrait(self._person(wish))
         recipe = replace(studio.recipe(work, None), command=self.command(wish))
-        with claims():  # of the name, until the file has it
-            path = places.check_file(places.fresh(self.folder / "explored.png"), force=False)
+        with self._fresh("explored") as path:
             studio.write(path, render(studio.generator, work.picture), recipe)
         return {"path": str(path)}
+
+    def paste(self, plain: Any) -> dict[str, Any]:
+        """Writes the photo in which the person of a wish was found, with the face of the wish in it."""
+        studio, wish = self.studio, Wish.from_plain(plain)
+        photo = _photo_of(wish)
+        if photo is None:
+            raise UsageError("only somebody found in a photo can be put back into it; name one, and nobody else")
+        before, after = self._someone(wish.person, wish.psi), self._person(wish)
+        canvas = montage.open_canvas(Photo(photo.path), 1, studio.check_photo)
+        image = montage.pasting_into(studio, canvas, [before])(render(studio.generator, after.face()))
+        with self._fresh(places.pasted_name(photo)) as path:
+            studio.write(path, image, people=[after], photo=canvas.original, exif=canvas.exif)
+        return {"path": str(path)}
+
+    @contextmanager
+    def _fresh(self, name: str) -> Iterator[Path]:
+        """The path of a new picture, which nobody else takes meanwhile."""
+        with claims():
+            yield places.check_file(places.fresh(self.folder / f"{name}.png"), force=False)
 
     def command(self, wish: Wish) -> str:
         """What to type for the same face: each command takes the picture that the one before it makes."""
@@ -192,6 +215,11 @@ class Desk:
                 raise UnknownPhotoError(text)
             return found
         return references.resolve(text, self.studio.generator, psi, self.studio.cast)
+
+
+def _photo_of(wish: Wish) -> Photo | None:
+    """The photo in which the only person of a wish was found."""
+    return None if wish.other else references.photo(wish.person)
 
 
 def _files_here() -> list[str]:

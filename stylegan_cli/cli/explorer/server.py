@@ -87,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         desk = self.server.desk
-        does = {"face": desk.face, "save": desk.save, "find": desk.find}.get(self._asked() or "")
+        does = {"face": desk.face, "save": desk.save, "paste": desk.paste, "find": desk.find}.get(self._asked() or "")
         question = self._question()
         if does is None or question is None:
             self._refuse()
