@@ -53,7 +53,10 @@ def average(people: Sequence[Person], label: str = "average") -> Person:
     noise."""
     share = [1 / len(people)] * len(people[0].ws)
     tuned = blend_tunings((person.tuned, share) for person in people)
-    return Person(label, torch.stack([person.ws for person in people]).mean(dim=0), tuned=tuned)
+    total = torch.zeros_like(people[0].ws, dtype=torch.float64)
+    for person in people:  # one at a time: there may be ten thousand
+        total += person.ws
+    return Person(label, (total / len(people)).float(), tuned=tuned)
 
 
 def gathering(people: Sequence[Person], between: Person) -> Sheet:

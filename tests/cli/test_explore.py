@@ -138,7 +138,8 @@ def test_the_page_knows_the_model(page):
         200,
         {
             "model": "tiny",
-            "first": "0", "people": [],
+            "first": "0",
+            "people": [],
             "psi": 0.7,
             "bands": ["coarse", "middle", "fine"],
             "noise": True,
