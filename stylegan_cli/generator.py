@@ -36,13 +36,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a generator came from: its name for the user, its sha256, what is known about the source, and its
-    `Generator.fingerprint`, if that is known."""
+    """Where a generator came from: its name for the user, its sha256, what is known about the source, its
+    `Generator.fingerprint`, if that is known, and whether its file also holds an encoder for it."""
 
     name: str = "unnamed"
     sha256: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
     fingerprint: bytes = field(default=b"", compare=False)
+    has_encoder: bool = field(default=False, compare=False)
 
     def to_plain(self) -> dict[str, str]:
         """What a file stores about the model that it belongs to."""

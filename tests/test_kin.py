@@ -175,7 +175,7 @@ def test_the_default_models_encoder_guesses_for_its_teacher(teacher, faces, styl
     words = ("project", "baby.png", "--aligned", "--space", "w", "--steps", 0, "--model", teacher)
     assert stylegan(*words).exit_code == 0
     generator = store.load(str(teacher))
-    path = store.encoder(store.source(str(teacher)), generator.origin)
+    path = store.encoder(store.source(str(teacher)), generator)
     assert path == store.source("ffhq").encoder
     assert f"encoder       {path}\n" in stylegan("models", "show", teacher).stdout
     photo = faces["baby"].resize((16, 16), Image.Resampling.LANCZOS)
@@ -190,26 +190,27 @@ def test_whose_encoder_guesses(tiny_model, monkeypatch, tmp_path):
     store.add(str(tiny_model), "base")
     origin, path, own = store.load("base").origin, tmp_path / "half.safetensors", tmp_path / "encoder.safetensors"
     modelfile.save(store.load("base"), path, {}, torch.float16)
-    half = store.load(str(path)).origin
+    rounded = store.load(str(path))
+    half = rounded.origin
 
     def put(file, model):
         save_file({"x": torch.zeros(1)}, file, {"model": json.dumps(model.to_plain())})
 
-    assert store.encoder(store.source(str(path)), half) is None
+    assert store.encoder(store.source(str(path)), rounded) is None
     theirs = store.source("base").path.with_name("encoder.safetensors")
     put(theirs, origin)
-    assert half.sha256 != origin.sha256 and store.encoder(store.source(str(path)), half) == theirs
+    assert half.sha256 != origin.sha256 and store.encoder(store.source(str(path)), rounded) == theirs
     put(own, Origin("older", "0" * 64))
-    assert store.encoder(store.source(str(path)), half) == theirs
+    assert store.encoder(store.source(str(path)), rounded) == theirs
     for model in (half, origin):
         put(own, model)
-        assert store.encoder(store.source(str(path)), half) == own
+        assert store.encoder(store.source(str(path)), rounded) == own
     assert store.add(str(path), "rounded").folder.joinpath(own.name).read_bytes() == own.read_bytes()
     store.remove("rounded")
     own.write_bytes(b"none")
-    assert store.encoder(store.source(str(path)), half) == own
+    assert store.encoder(store.source(str(path)), rounded) == own
     put(own, Origin("older", "0" * 64))
-    assert store.encoder(store.source(str(path)), named(make_tiny(1), "stranger", "3").origin) is None
+    assert store.encoder(store.source(str(path)), named(make_tiny(1), "stranger", "3")) is None
 
 
 def test_added_models_lend_theirs(tiny_model, stylegan, monkeypatch, tmp_path, here):

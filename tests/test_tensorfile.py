@@ -66,7 +66,7 @@ def test_damaged_files_are_refused_by_all_readers(path, content, why):
         with pytest.raises(ValueError, match=why):
             read(path)
     assert not modelfile.is_native(path)
-    assert encoders.model_of(path) is checkpoints.read(path) is None
+    assert encoders.about(path) is checkpoints.read(path) is None
     with pytest.raises(StyleganError, match=rf"a\.safetensors is not an encoder of this tool \({why}"):
         encoders.load(path, None)
     with pytest.raises(StyleganError, match=rf"a\.safetensors was refused: ({why}|it is empty)"):

@@ -132,7 +132,7 @@ class Studio:
     @cached_property
     def encoder(self) -> Path | None:
         """The file of the encoder that guesses whom a photo shows, if there is one for this model."""
-        return store.encoder(store.source(self.model), self.generator.origin)
+        return store.encoder(store.source(self.model), self.generator)
 
     @cached_property
     def encoder_digest(self) -> str | None:

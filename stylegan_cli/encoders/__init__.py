@@ -3,6 +3,6 @@
 Each kind has a file, with a `Config` of its sizes and an `Encoder` that guesses; `files` reads and writes them.
 """
 
-from stylegan_cli.encoders.files import Encoder, foreign, guesses_rows, load, model_of, save
+from stylegan_cli.encoders.files import Encoder, about, from_checkpoint, load, save
 
-__all__ = ["Encoder", "foreign", "guesses_rows", "load", "model_of", "save"]
+__all__ = ["Encoder", "about", "from_checkpoint", "load", "save"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from stylegan_cli import importers, tensorfile
 from stylegan_cli.encoders import efficientnet, psp
 from stylegan_cli.errors import MALFORMED, StyleganError
-from stylegan_cli.files import NATIVE, replacing
+from stylegan_cli.files import replacing
 from stylegan_cli.generator import Generator, Origin
 
 Encoder: TypeAlias = efficientnet.Encoder | psp.Encoder
@@ -23,50 +23,63 @@ AnyEncoder = TypeVar("AnyEncoder", efficientnet.Encoder, psp.Encoder)
 PSP = "psp"
 
 
+@dataclass(frozen=True)
+class About:
+    """What an encoder's file says: the `model` that it was trained for, and for how many layers it guesses a `w` each;
+    None if it guesses one for all."""
+
+    model: Origin
+    num_ws: int | None
+
+    def has_layers_of(self, generator: Generator) -> bool:
+        """Whether it guesses for as many layers as this generator has, or for any number."""
+        return self.num_ws in (None, generator.num_ws)
+
+    def fits(self, generator: Generator) -> bool:
+        """Whether what it guesses means the same in this generator."""
+        return self.has_layers_of(generator) and self.model.is_kin(generator.origin)
+
+
+def about(path: Path) -> About | None:
+    """What the file of an encoder, in this tool's format, says about it; None if it cannot be read."""
+    try:
+        said = tensorfile.read_metadata(path)
+        return About(Origin.from_plain(json.loads(said["model"])), json.loads(said.get("encoder", "{}")).get("num_ws"))
+    except (OSError, AttributeError, *MALFORMED):
+        return None
+
+
 def save(encoder: Encoder, path: Path, notes: dict[str, object], dtype: torch.dtype = torch.float16) -> None:
     """Writes the encoder, with its sizes and the model that it was trained for. Raises StyleganError if its numbers are
     not finite in that precision."""
     tensors = {name: tensor.detach().to(dtype).contiguous() for name, tensor in encoder.state_dict().items()}
     if not _are_finite(tensors):
         raise StyleganError(f"the encoder's numbers are not finite, so {path} is not written; use a smaller --lr")
-    about = {"encoder": asdict(encoder.config), "model": encoder.origin.to_plain(), "notes": notes}
-    metadata = {key: json.dumps(value) for key, value in about.items()}
+    said = {"encoder": asdict(encoder.config), "model": encoder.origin.to_plain(), "notes": notes}
+    metadata = {key: json.dumps(value) for key, value in said.items()}
     if isinstance(encoder, psp.Encoder):
         metadata["kind"] = PSP
     with replacing(path) as part:
         tensorfile.save(tensors, part, metadata)
 
 
-def model_of(path: Path) -> Origin | None:
-    """The model that the encoder in a native file was trained for; None if there is no encoder, or it does not say."""
-    try:
-        return Origin.from_plain(json.loads(tensorfile.read_metadata(path)["model"]))
-    except (OSError, *MALFORMED):
-        return None
-
-
-def guesses_rows(path: Path) -> bool:
-    """Whether the encoder in a native file guesses a `w` for each layer of its model, and not one that also means
-    something where layers are others."""
-    try:
-        return tensorfile.read_metadata(path).get("kind") == PSP
-    except (OSError, *MALFORMED):
-        return False
-
-
 def load(path: Path, generator: Generator) -> Encoder:
-    """The encoder in a file, for a generator in which a `w` means the same as in the one that it was trained for
-    (`store.encoder` finds it). Raises `StyleganError` if it is damaged, or its `w` has another size."""
-    return _native(path, generator) if path.suffix == NATIVE else foreign(path, generator)
+    """The encoder in a file, for a generator in which what it guesses means the same as in the one that it was trained
+    for (`store.encoder` finds it). Raises `StyleganError` if it is damaged, or does not fit."""
+    if not _is_foreign(path):
+        return _native(path, generator)
+    network = importers.read(path).encoder
+    if network is None:
+        raise StyleganError(f"{path} holds no encoder from photos to latents; use one that train-encoder made")
+    return from_checkpoint(network, generator, path)
 
 
-def foreign(path: Path, generator: Generator) -> psp.Encoder:
-    """The encoder in a checkpoint of pSp, e4e or ReStyle, whose generator was loaded from the same file. Raises
-    `StyleganError` if it is damaged."""
-    config, tensors = importers.read_encoder(path)
+def from_checkpoint(network: importers.Network, generator: Generator, path: Path) -> psp.Encoder:
+    """The encoder of a foreign checkpoint, whose generator this is. Raises `StyleganError`, which names the file's
+    `path`, if it is damaged."""
     try:
-        encoder = _filled(psp.Encoder(psp.Config(**config), "meta"), tensors)
-        if config["num_ws"] != generator.num_ws or encoder.config.w_dim != generator.w_dim:
+        encoder = _filled(psp.Encoder(psp.Config(**network.config), "meta"), network.tensors)
+        if (encoder.config.num_ws, encoder.config.w_dim) != (generator.num_ws, generator.w_dim):
             raise ValueError("it does not fit its generator")
     except (RuntimeError, *MALFORMED) as error:
         raise StyleganError(f"the encoder in {path} was refused: {error}; use another copy") from None
@@ -74,14 +87,22 @@ def foreign(path: Path, generator: Generator) -> psp.Encoder:
     return encoder
 
 
+def _is_foreign(path: Path) -> bool:
+    """Whether a file begins as PyTorch's do: with a zip archive, or a pickle; in this tool's, text comes after eight
+    bytes."""
+    with path.open("rb") as file:
+        head = file.read(9)
+    return head[:1] in (b"P", b"\x80") and head[8:] != b"{"
+
+
 def _native(path: Path, generator: Generator) -> Encoder:
     try:
-        about, tensors = tensorfile.read(path)
-        sizes: dict[str, Any] = json.loads(about["encoder"])
-        origin = Origin.from_plain(json.loads(about["model"]))
+        said, tensors = tensorfile.read(path)
+        sizes: dict[str, Any] = json.loads(said["encoder"])
+        origin = Origin.from_plain(json.loads(said["model"]))
         tensors = {name: tensor.float() for name, tensor in tensors.items()}
         encoder: Encoder
-        if about.get("kind") == PSP:
+        if said.get("kind") == PSP:
             encoder = _filled(psp.Encoder(psp.Config(**sizes), "meta"), tensors)
         else:
             encoder = _filled(efficientnet.Encoder(efficientnet.Config(**sizes), "meta"), tensors)
@@ -91,6 +112,11 @@ def _native(path: Path, generator: Generator) -> Encoder:
         raise StyleganError(
             f"{path} was trained for the model {origin.name}, with a w of {encoder.config.w_dim} numbers, but that of "
             f"{generator.origin.name} has {generator.w_dim}; move it away, or train one for that with train-encoder"
+        )
+    if isinstance(encoder, psp.Encoder) and encoder.config.num_ws != generator.num_ws:
+        raise StyleganError(
+            f"{path} was trained for the model {origin.name}, with {encoder.config.num_ws} layers, but "
+            f"{generator.origin.name} has {generator.num_ws}; move it away"
         )
     encoder.origin = origin
     return encoder

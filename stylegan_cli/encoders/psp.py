@@ -23,6 +23,8 @@ from stylegan_cli.ops.layers import Linear
 from stylegan_cli.scorers.perceptual import shrink
 
 SIZE = 256  # the edge of its input pictures, in pixels
+MOST = 1024  # layers, and feature maps of the first convolution
+MOST_PASSES = 5  # of ReStyle
 # How many units each stage has; each stage halves the resolution. (ResNet-34's first does not, but its stem does.)
 TRUNKS = {"irse50": (3, 4, 14, 3), "resnet34": (3, 4, 6, 3)}
 # Layers below the first have their offsets from 16 pixels, those below the second from 32, the others from 64.
@@ -43,8 +45,8 @@ class Config:
     passes: int = 1
 
     def __post_init__(self) -> None:
-        sizes = (self.num_ws, self.width, self.passes)
-        if any(type(n) is not int or not 0 < n <= 1024 for n in sizes) or self.trunk not in TRUNKS:
+        sizes, known = (self.num_ws, self.width), (self.trunk in TRUNKS, self.passes in (1, MOST_PASSES))
+        if not all(known) or any(type(n) is not int or n > MOST for n in sizes) or self.num_ws < 1 or self.width < 16:
             raise ValueError("its sizes are impossible")
 
     @property

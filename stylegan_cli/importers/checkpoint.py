@@ -29,7 +29,8 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Network:
-    """A network of one of our architectures: what `architectures.build` takes, and its state dict."""
+    """A network of one of our architectures: what `architectures.build` takes, and its state dict. Or an encoder, whose
+    config is that of its file in `encoders`, and whose tensors are not compared with it yet."""
 
     family: str
     config: dict[str, Any]
@@ -39,8 +40,8 @@ class Network:
 class Checkpoint:
     """A foreign or native model file. `generator` is the averaged one (EMA), `training_generator` the one not averaged.
 
-    Drawing needs only `generator`: the discriminator and the training generator can be given as functions, which load
-    them on first access. `sha256` is the generator's `identity` if the file has been verified against it.
+    Drawing needs only `generator`: the other networks can be given as functions, which load them on first access.
+    `sha256` is the generator's `identity` if the file has been verified against it.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Checkpoint:
         training_generator: Network | Callable[[], Network] | None = None,
         notes: dict[str, Any] | None = None,
         sha256: str = "",
+        encoder: Callable[[], Network] | None = None,
     ) -> None:
         self.format = format
         self.generator = generator
@@ -58,6 +60,7 @@ class Checkpoint:
         self._sha256 = sha256
         self._discriminator = discriminator
         self._training_generator = training_generator
+        self._encoder = encoder
 
     @cached_property
     def identity(self) -> str:
@@ -65,6 +68,14 @@ class Checkpoint:
         family, tensors = self.generator.family, self.generator.tensors
         config = architectures.config_of(family, self.generator.config)
         return self._sha256 or digest(family, json.dumps(entries(config)), tensors)
+
+    @property
+    def has_encoder(self) -> bool:
+        return self._encoder is not None
+
+    @cached_property
+    def encoder(self) -> Network | None:
+        return self._encoder() if self._encoder else None
 
     @cached_property
     def discriminator(self) -> Network | None:
@@ -94,6 +105,20 @@ class Draft:
 
 
 @dataclass(frozen=True)
+class EncoderDraft:
+    """An encoder whose tensors are still in the file."""
+
+    config: dict[str, Any]
+    pending: Mapping[str, Pending]
+
+    def load(self, room: int) -> Network:
+        """The encoder, whose tensors take no more than the `room` bytes of the file; raises RefusedError if they claim
+        more."""
+        check_room(self.pending.values(), room)
+        return Network("encoder", self.config, {name: tensor.load() for name, tensor in self.pending.items()})
+
+
+@dataclass(frozen=True)
 class Drafts:
     """A checkpoint whose tensors are still in the file. What drawing does not need is not read until it is needed."""
 
@@ -102,6 +127,7 @@ class Drafts:
     discriminator: Callable[[], Draft] | None = None
     training_generator: Callable[[], Draft] | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    encoder: Callable[[], EncoderDraft] | None = None
 
 
 def generator(checkpoint: Checkpoint, name: str) -> Generator:
@@ -116,7 +142,7 @@ def generator(checkpoint: Checkpoint, name: str) -> Generator:
     ready.load_state_dict(network.tensors, assign=True)
     ready.eval().requires_grad_(False)
     notes = {"format": checkpoint.format, **checkpoint.notes}
-    ready.origin = Origin(name, checkpoint.identity, notes, ready.fingerprint())
+    ready.origin = Origin(name, checkpoint.identity, notes, ready.fingerprint(), checkpoint.has_encoder)
     return ready
 
 

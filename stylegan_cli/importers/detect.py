@@ -30,7 +30,7 @@ from stylegan_cli.importers import (
     rosinality,
     torchfile,
 )
-from stylegan_cli.importers.checkpoint import Checkpoint, Draft, Drafts, Network, check
+from stylegan_cli.importers.checkpoint import Checkpoint, Draft, Drafts, EncoderDraft, Network, check
 from stylegan_cli.importers.stored import RefusedError, Stored, shown
 from stylegan_cli.importers.unpickle import Record
 from stylegan_cli.modelfile import digest
@@ -83,27 +83,6 @@ def read_directions(path: Path) -> Tensor:
         if (components := _components(value)) is not None:
             return components
         return _only(value, len(data))
-
-
-def has_encoder(path: Path) -> bool:
-    """Whether `read_encoder` finds one in this file."""
-    return _encoder(path) is not None
-
-
-def read_encoder(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The encoder in a checkpoint of pSp, e4e or ReStyle: what `encoders.psp.Config` takes, and its tensors, whose
-    sizes are not checked. Nothing in the file is ever run. Raises StyleganError if it cannot be read."""
-    with _refusing(path, "another model"):
-        if (found := _encoder(path)) is None:
-            raise RefusedError("it has no encoder from photos to latents")
-        return found.config, found.load(path.stat().st_size)
-
-
-def _encoder(path: Path) -> psp.DraftEncoder | None:
-    with _refusing(path, "another model"):
-        data = _map(path)
-        tree = None if _is_safetensors(data) else _tree(path, data)
-        return psp.encoder(tree) if isinstance(tree, dict) and psp.is_checkpoint(tree) else None
 
 
 def _factors(value: object) -> Stored | None:
@@ -242,7 +221,7 @@ def _native(path: Path) -> Checkpoint:
 def _foreign(path: Path, data: memoryview) -> Checkpoint:
     drafts = _drafts(_tree(path, data))
 
-    def later(draft: Callable[[], Draft] | None) -> Callable[[], Network] | None:
+    def later(draft: Callable[[], Draft | EncoderDraft] | None) -> Callable[[], Network] | None:
         return None if draft is None else lambda: _load(path, draft, len(data))
 
     return Checkpoint(
@@ -251,10 +230,11 @@ def _foreign(path: Path, data: memoryview) -> Checkpoint:
         later(drafts.discriminator),
         later(drafts.training_generator),
         drafts.notes,
+        encoder=later(drafts.encoder),
     )
 
 
-def _load(path: Path, draft: Callable[[], Draft], room: int) -> Network:
+def _load(path: Path, draft: Callable[[], Draft | EncoderDraft], room: int) -> Network:
     with _refusing(path, "another model"):
         return draft().load(room)
 

@@ -136,7 +136,7 @@ def _pending(found: Mapping[str, Any], one: From) -> Pending:
     try:
         shape = tuple(one.how(*(value.meta() for value in values)).shape)
     except (RuntimeError, IndexError):
-        raise RefusedError(f"its tensors {' and '.join(map(shown, one.names))} do not fit together") from None
+        raise RefusedError(f"the sizes of {' and '.join(map(shown, one.names))} in it are impossible") from None
     return Pending(shape, lambda: one.how(*(value.tensor().float() for value in values)).contiguous())
 
 
@@ -161,6 +161,8 @@ def _pointwise(weight: Tensor, depthwise: Tensor, inverse: Tensor, haar: bool) -
 def _demodulation(weight: Tensor, inverse: Tensor) -> Tensor:
     """The factor `[out, 1, 1, 1]` of weights `[out, in, 3, 3]`; `inverse` `[1, 1, in, 1, 1]` takes the place of a
     style."""
+    if inverse.shape != (1, 1, weight.shape[1], 1, 1):  # others could be repeated without an end
+        raise IndexError
     scaled = weight * inverse[0] / math.sqrt(weight[0].numel())
     return (scaled.square().sum(dim=(1, 2, 3), keepdim=True) + EPS).rsqrt()
 
@@ -179,7 +181,9 @@ def _bias(x: Tensor, *, haar: bool) -> Tensor:
 
 def _mean(x: Tensor) -> Tensor:
     """The mean of w, which is repeated for each layer: `[1, w_dim]` or `[1, num_ws, w_dim]`."""
-    return x.reshape(-1, x.shape[-1])[0]
+    if x.ndim not in (2, 3) or len(x) != 1:
+        raise IndexError
+    return x.flatten(0, -2)[0]
 
 
 def _equalised(x: Tensor) -> Tensor:

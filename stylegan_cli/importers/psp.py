@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from stylegan_cli.importers import rosinality
-from stylegan_cli.importers.checkpoint import Drafts, check_room
+from stylegan_cli.importers.checkpoint import Drafts, EncoderDraft
 from stylegan_cli.importers.keymap import Pending, To, count, rename
 from stylegan_cli.importers.stored import RefusedError, Stored
 
@@ -32,19 +32,6 @@ MOST = 1024  # layers, and feature maps of the first convolution
 STEM = {"conv1": "input_layer.0", "bn1": "input_layer.1", "relu": "input_layer.2"}  # ResNet's names, and ArcFace's
 
 
-@dataclass(frozen=True)
-class DraftEncoder:
-    """An encoder whose tensors are still in the file: `config` is what `encoders.psp.Config` takes."""
-
-    config: dict[str, Any]
-    pending: Mapping[str, Pending]
-
-    def load(self, room: int) -> dict[str, Tensor]:
-        """The tensors, which take no more than the `room` bytes of the file; raises RefusedError if they claim more."""
-        check_room(self.pending.values(), room)
-        return {name: tensor.load() for name, tensor in self.pending.items()}
-
-
 def is_checkpoint(tree: Mapping[str, Any]) -> bool:
     """Whether this is the checkpoint of an encoder that includes its generator."""
     state = tree.get("state_dict")
@@ -52,28 +39,41 @@ def is_checkpoint(tree: Mapping[str, Any]) -> bool:
 
 
 def read(tree: Mapping[str, Any]) -> Drafts:
-    """The generator in an encoder's checkpoint. Its `latent_avg` may be repeated per layer."""
+    """The generator in an encoder's checkpoint, whose `latent_avg` may be repeated per layer; and the encoder, if it is
+    one from photos to a `w` for each layer: SAM's is also told an age, and some of pSp's read sketches."""
     found, mean = _part(tree, DECODER), tree.get("latent_avg")
     if isinstance(mean, Stored) and len(mean.shape) == 2:
         mean = replace(mean, shape=mean.shape[1:], stride=mean.stride[1:])
-    return rosinality.read(found if mean is None else {**found, "latent_avg": mean})
+    drafts = rosinality.read(found if mean is None else {**found, "latent_avg": mean})
+    state, options = _part(tree, ENCODER), tree["opts"] if isinstance(tree.get("opts"), dict) else {}
+    if (kind := _kind(options)) is None or (stem := _stem(state)) is None:
+        return drafts
+    # `start_from_latent_avg` is pSp's and e4e's; ReStyle always does.
+    centre = tree.get("latent_avg") if options.get("start_from_latent_avg", True) else None
+    return replace(drafts, encoder=partial(_encoder, state, kind, stem, centre))
 
 
-def encoder(tree: Mapping[str, Any]) -> DraftEncoder | None:
-    """The encoder in a checkpoint; None if it is not one from photos to latents of all layers, as that of SAM, which is
-    also told an age, or those of pSp that read sketches."""
-    options = tree["opts"] if isinstance(tree.get("opts"), dict) else {}
-    kind, data, state = options.get("encoder_type"), options.get("dataset_type", ""), _part(tree, ENCODER)
+def _kind(options: Mapping[str, Any]) -> str | None:
+    """The type of an encoder, as the file says; None if it is another, or one for cars, whose pictures are wide."""
+    kind, data = options.get("encoder_type"), options.get("dataset_type", "")
+    is_known = isinstance(kind, str) and isinstance(data, str) and kind.removeprefix(RESNET) in TYPES
+    return kind if is_known and not data.startswith("cars") else None
+
+
+def _stem(state: Mapping[str, Any]) -> tuple[int, int] | None:
+    """How many feature maps an encoder's first convolution makes, and channels it sees; None if it sees others than
+    those of pictures."""
     stem = state.get("input_layer.0.weight", state.get("conv1.weight"))
-    if not (isinstance(kind, str) and isinstance(data, str) and isinstance(stem, Stored) and len(stem.shape) == 4):
+    if not isinstance(stem, Stored) or len(stem.shape) != 4 or stem.shape[1] not in PASSES:
         return None
-    width, seen, *_ = stem.shape
-    is_pyramid, is_stepwise = TYPES.get(kind.removeprefix(RESNET), (None, None))
-    if is_pyramid is None or seen not in PASSES or data.startswith("cars"):
-        return None
-    layers = count(state, "styles.{}.linear.weight")
+    return stem.shape[:2]
+
+
+def _encoder(state: Mapping[str, Any], kind: str, stem: tuple[int, int], mean: Any) -> EncoderDraft:
+    (width, seen), layers = stem, count(state, "styles.{}.linear.weight")
     if max(layers, width) > MOST:
         raise RefusedError(f"its encoder has {layers} layers and {width} feature maps, but {MOST} are the most")
+    is_pyramid, is_stepwise = TYPES[kind.removeprefix(RESNET)]
     config = {
         "num_ws": layers,
         "width": width,
@@ -82,11 +82,9 @@ def encoder(tree: Mapping[str, Any]) -> DraftEncoder | None:
         "is_stepwise": is_stepwise,
         "passes": PASSES[seen],
     }
-    # `start_from_latent_avg` is pSp's and e4e's; ReStyle always does.
-    mean = tree.get("latent_avg") if options.get("start_from_latent_avg", True) else None
     names = {name: None if name.endswith("num_batches_tracked") else To(_ours(name)) for name in state}
     centre = Pending((layers, 8 * width), partial(_centre, mean, layers, 8 * width), is_stored=False)
-    return DraftEncoder(config, {**rename(state, names), "centre": centre})
+    return EncoderDraft(config, {**rename(state, names), "centre": centre})
 
 
 def _part(tree: Mapping[str, Any], prefix: str) -> dict[str, Any]:

@@ -310,7 +310,7 @@ ALIASES = {
 INERT = (
     "torch.nn.", "torch.utils.", "torch._C.", "torch.Tensor", "torchvision.", "timm.", "pg_modules.", "training.",
     "feature_networks.", "dill.", "types.", "typing.", "functools.", "_functools.", "_operator.", "_frozen_importlib",
-    "builtins.getattr", "builtins.setattr", "builtins.__dict__", "pytorch_lightning.", "mmengine.",
+    "builtins.getattr", "builtins.setattr", "builtins.__dict__", "pytorch_lightning.", "lightning.", "mmengine.",
 )  # fmt: skip
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylegan_cli.assets import Progress, no_progress
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import copy, file_digest, write_bytes
+from stylegan_cli.files import copy, file_digest, replacing, write_bytes
 from stylegan_cli.folders import data_folder
 from stylegan_cli.store.named import NATIVE, Model, bundled_folder, directions_in, models, own_folder
 from stylegan_cli.store.sources import (
@@ -21,33 +23,35 @@ from stylegan_cli.store.sources import (
     file_at,
     is_url,
     model_in,
-    open_file,
     source,
 )
 
 if TYPE_CHECKING:
     from stylegan_cli.generator import Generator
+    from stylegan_cli.importers import Checkpoint
 
 
 def add(text: str, name: str = "", force: bool = False, progress: Progress = no_progress) -> Model:
     """Stores the generator of a model file, of a URL or of a training run's folder under a name (by default the file's
     or the folder's), as a native file in the user's folder, with its encoder if that is beside it or in the same file,
     and the directions that the user found for it. Raises `StyleganError` if the name is taken or reading fails."""
-    from stylegan_cli import modelfile
+    from stylegan_cli import importers, modelfile
 
     if text in models():
         raise UsageError(f"{text} is a model's name already; give a file, a URL or a training run's folder")
     folder = _new_folder(name or _name_for(text), force)
     path = source(text).fetch(progress) if is_url(text) else model_in(Path(text))
     file = file_at(text) if is_url(text) else path.name
-    generator = open_file(path, folder.name)
+    checkpoint = importers.read(path)
+    generator = importers.generator(checkpoint, folder.name)
     weights, origin, described = folder / f"weights{NATIVE}", generator.origin, folder / "model.json"
-    if modelfile.is_native(path):
-        copy(path, weights)  # even in half precision: the model must stay the same
-    else:
-        modelfile.save(generator, weights, origin.notes)
-    described.unlink(missing_ok=True)  # of the model that was here before: its licence is not this one's
-    _keep_encoder(path, folder / ENCODER, generator)
+    # Both are written before either is replaced.
+    with replacing(weights) as new_weights, _replacing_encoder(path, folder / ENCODER, checkpoint, generator):
+        if modelfile.is_native(path):
+            copy(path, new_weights)  # even in half precision: the model must stay the same
+        else:
+            modelfile.save(generator, new_weights, origin.notes)
+        described.unlink(missing_ok=True)  # of the model that was here before: its licence is not this one's
     _keep_directions(source(text), data_folder() / "directions" / folder.name)
     kind = origin.notes.get("format", "model file")
     about = {
@@ -81,21 +85,29 @@ def _new_folder(name: str, force: bool) -> Path:
     return folder
 
 
-def _keep_encoder(model: Path, kept: Path, generator: Generator) -> None:
-    """Keeps the encoder beside a model's file, if it is for that, or in it; puts aside one of the model before."""
+@contextmanager
+def _replacing_encoder(model: Path, kept: Path, checkpoint: Checkpoint, generator: Generator) -> Iterator[None]:
+    """Prepares the encoder beside a model's file or in it, which is `kept` if the block succeeds. One that was there
+    before stays if it is for this model and there is none beside it; others are put aside."""
     import torch
 
-    from stylegan_cli import encoders, importers
+    from stylegan_cli import encoders
 
     def is_for_this(file: Path) -> bool:
-        return bool((its := encoders.model_of(file)) and its.is_kin(generator.origin))
+        return bool((its := encoders.about(file)) and its.fits(generator))
 
-    if kept.is_file() and not is_for_this(kept):
-        kept.replace(kept.with_stem(f"{kept.stem}-{file_digest(kept)[:8]}"))
-    if is_for_this(beside := model.with_name(ENCODER)):
-        copy(beside, kept)
-    elif importers.has_encoder(model):
-        encoders.save(encoders.foreign(model, generator), kept, {"file": model.name}, torch.float32)
+    beside, new, is_known = model.with_name(ENCODER), None, is_for_this(kept)
+    with ExitStack() as stack:
+        if is_for_this(beside):
+            new = stack.enter_context(replacing(kept))
+            copy(beside, new)
+        elif not is_known and checkpoint.encoder:
+            new = stack.enter_context(replacing(kept))
+            found = encoders.from_checkpoint(checkpoint.encoder, generator, model)
+            encoders.save(found, new, {"file": model.name}, torch.float32)
+        yield
+        if kept.is_file() and not (is_known if new is None else file_digest(kept) == file_digest(new)):
+            kept.replace(kept.with_stem(f"{kept.stem}-{file_digest(kept)[:8]}"))
 
 
 def _keep_directions(found: Source, kept: Path) -> None:

@@ -90,12 +90,8 @@ class Source:
 
     @property
     def encoder(self) -> Path | None:
-        """The file of its encoder, if there is one: the model file itself, if it is one of pSp, e4e or ReStyle."""
-        from stylegan_cli import importers
-
-        if (place := self.encoder_place) and place.is_file():
-            return place
-        return self.path if not self.model and self.path.is_file() and importers.has_encoder(self.path) else None
+        """The file of its encoder, if there is one."""
+        return place if (place := self.encoder_place) and place.is_file() else None
 
     @property
     def licence(self) -> str:
@@ -161,15 +157,19 @@ def directions(chosen: Source, origin: Origin) -> dict[str, Path]:
     return {name: path for one in _kin(chosen, origin) for name, path in one.directions.items()}
 
 
-def encoder(chosen: Source, origin: Origin) -> Path | None:
-    """The file of the encoder for a model, whose `origin` is given: its own, unless that is for another model by now,
-    or one of a named model in which a `w` means the same."""
-    from stylegan_cli.encoders import guesses_rows, model_of
+def encoder(chosen: Source, generator: Generator) -> Path | None:
+    """The file of the encoder for a model, whose `generator` is given: its own, unless that is for another model by
+    now; the model's file itself, if it holds one; or that of a named model in which a `w` means the same."""
+    from stylegan_cli.encoders import about
 
-    *others, own = [one.encoder for one in _kin(chosen, origin)]
-    if own and ((its := model_of(own)) is None or its.is_kin(origin)):  # None: loading it says what is wrong
-        return own
-    return next((path for path in others if path and not guesses_rows(path)), None)
+    *others, own = [(path, about(path)) if (path := one.encoder) else None for one in _kin(chosen, generator.origin)]
+    if own and own[1] and own[1].fits(generator):
+        return own[0]
+    if generator.origin.has_encoder:
+        return chosen.path
+    if own and own[1] is None:  # loading it says what is wrong
+        return own[0]
+    return next((path for path, its in filter(None, others) if its and its.has_layers_of(generator)), None)
 
 
 def _kin(chosen: Source, origin: Origin) -> Iterator[Source]:

@@ -385,7 +385,10 @@ def test_the_average_is_the_mean_of_everybody(tiny_stylegan):
 
 def test_the_average_of_nobody_else(tiny_stylegan, stylegan):
     result = stylegan("average", "jon", "--model", "faces-64")
-    assert (result.exit_code, result.stderr) == (2, "Error: the average of jon is jon; name several people.\n")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "Error: an average is of several people; name more than jon, like jon dany or friends.npz#0-4.\n",
+    )
 
 
 # replay and show

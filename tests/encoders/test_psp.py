@@ -1,7 +1,9 @@
 """The encoders of pSp, e4e and ReStyle guess what the original code does, from its files, and serve projections."""
 
 import json
+from dataclasses import replace
 
+import memory
 import numpy as np
 import psp_files
 import pytest
@@ -9,6 +11,7 @@ import torch
 from originals import GOLDEN, arrays
 from PIL import Image
 from psp_files import LAYERS, W_DIM, checkpoint, photo
+from small_families import make
 
 from stylegan_cli import encoders, importers, store, tensorfile
 from stylegan_cli.encoders import psp
@@ -59,8 +62,8 @@ def test_an_average_for_all_layers(tmp_path):
     tree = checkpoint("Encoder4Editing")
     tree["latent_avg"] = tree["latent_avg"][0]
     torch.save(tree, tmp_path / "a.pt")
-    _, tensors = importers.read_encoder(tmp_path / "a.pt")
-    assert torch.equal(tensors["centre"], tree["latent_avg"].expand(LAYERS, -1))
+    found = importers.read(tmp_path / "a.pt").encoder
+    assert torch.equal(found.tensors["centre"], tree["latent_avg"].expand(LAYERS, -1))
 
 
 @pytest.mark.parametrize(
@@ -70,15 +73,18 @@ def test_an_average_for_all_layers(tmp_path):
         ("GradualStyleEncoder", 1, {}),  # sketches
         ("BackboneEncoderUsingLastLayerIntoW", 3, {}),
         ("Encoder4Editing", 3, {"dataset_type": "cars_encode"}),  # whose pictures are wide
+        ("Encoder4Editing", 3, {"dataset_type": [[[]]]}),
         (None, 3, {}),
     ],
 )
 def test_other_encoders_are_left_out(tmp_path, kind, seen, options):
     """The generator in their files can be used all the same."""
     path = written(tmp_path / "a.pt", "GradualStyleEncoder", seen, **({"encoder_type": kind} | options))
-    assert store.load(str(path)).num_ws == LAYERS
-    assert not importers.has_encoder(path)
-    assert store.source(str(path)).encoder is None
+    generator = store.load(str(path))
+    assert generator.num_ws == LAYERS
+    assert store.encoder(store.source(str(path)), generator) is None
+    with pytest.raises(StyleganError, match="holds no encoder from photos to latents"):
+        encoders.load(path, generator)
 
 
 def damaged(tree, what):
@@ -94,10 +100,15 @@ def damaged(tree, what):
     elif what == "another average":
         tree["latent_avg"] = torch.zeros(3, W_DIM)
     elif what == "numbers many times":
-        huge = torch.zeros(4000, 4000)
-        state |= {f"encoder.body.{n}.more": huge for n in range(1000)}
+        huge = torch.zeros(1000, 1000)
+        state |= {f"encoder.body.{n}.more": huge for n in range(300)}
     elif what == "too wide":
         state["encoder.input_layer.0.weight"] = torch.zeros(4096, 3, 1, 1)
+    elif what == "too narrow":
+        state["encoder.input_layer.0.weight"] = torch.zeros(8, 3, 3, 3)
+        tree["opts"]["start_from_latent_avg"] = False
+    elif what == "too many layers":
+        state |= {f"encoder.styles.{n}.linear.weight": torch.zeros(1) for n in range(1025)}
     return tree
 
 
@@ -111,13 +122,16 @@ def damaged(tree, what):
         ("another average", "latent_avg does not fit its encoder"),
         ("numbers many times", "tensors are larger than the file itself"),
         ("too wide", "8 layers and 4096 feature maps, but 1024 are the most"),
+        ("too many layers", "1025 layers and 16 feature maps, but 1024 are the most"),
+        ("too narrow", "its sizes are impossible"),
     ],
 )
 def test_damaged_ones_are_refused(tmp_path, what, said):
     path = tmp_path / "a.pt"
     torch.save(damaged(checkpoint("Encoder4Editing"), what), path)
-    with pytest.raises(StyleganError, match=f"{said}.*use another copy"):
-        encoders.load(path, store.load(str(path)))
+    generator = store.load(str(path))  # which can be used all the same
+    with memory.at_most(700_000), pytest.raises(StyleganError, match=f"{said}.*use another copy"):
+        encoders.load(path, generator)
 
 
 def test_one_for_other_layers_than_its_generators_is_refused(tmp_path):
@@ -144,8 +158,64 @@ def test_it_is_kept_with_a_model_that_is_added(e4e, tmp_path, monkeypatch, style
     assert f"encoder       {e4e}\n" in stylegan("models", "show", e4e).stdout
 
 
-def test_it_is_no_encoder_of_kin(e4e, tmp_path, monkeypatch):
-    """Its rows are those of one model's layers; theirs can be others."""
+def test_which_one_guesses(e4e, tmp_path, stylegan):
+    """That beside the model, if it fits; else that in its file, whatever the file is called."""
+    renamed = tmp_path / "a.safetensors"
+    renamed.write_bytes(e4e.read_bytes())
+    generator, beside = store.load(str(renamed)), tmp_path / "encoder.safetensors"
+
+    def chosen():
+        return store.encoder(store.source(str(renamed)), generator)
+
+    assert chosen() == renamed
+    encoder = encoders.load(renamed, generator)
+    encoders.save(encoder, beside, {})
+    assert chosen() == beside
+    beside.write_bytes(b"none")
+    assert chosen() == renamed
+    encoder.origin = store.load("faces-64").origin
+    encoders.save(encoder, beside, {})
+    assert chosen() == renamed
+    assert f"encoder       {renamed}\n" in stylegan("models", "show", renamed).stdout
+
+
+def test_what_was_added_before_is_not_lost(e4e, tmp_path, monkeypatch):
+    """If an encoder is refused, or nobody waits for it."""
+    monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path / "data"))
+    model = store.add(str(e4e), "mine")
+    before = {path.name: path.read_bytes() for path in model.folder.iterdir()}
+    other = tmp_path / "other.pt"
+    torch.save(damaged(checkpoint("GradualStyleEncoder", start_from_latent_avg=False), "not finite"), other)
+    (model.folder / "encoder.safetensors").write_bytes(b"another's")
+    with pytest.raises(StyleganError, match=r"the encoder in .*other\.pt was refused"):
+        store.add(str(other), "mine", force=True)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(encoders, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            store.add(str(e4e), "mine", force=True)
+    after = {path.name: path.read_bytes() for path in model.folder.iterdir()}
+    assert after == before | {"encoder.safetensors": b"another's"}
+
+
+@torch.no_grad()
+def test_a_better_encoder_for_the_same_model_stays(e4e, tmp_path, monkeypatch):
+    """Hours went into it."""
+    monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path / "data"))
+    kept = store.add(str(e4e), "mine").folder / "encoder.safetensors"
+    generator = store.load("mine")
+    better = encoders.load(kept, generator)
+    better.centre.add_(1)
+    encoders.save(better, kept, {})
+    store.add(str(e4e), "mine", force=True)
+    assert torch.equal(encoders.load(kept, generator).centre, better.centre.half().float())
+    assert [path.name for path in kept.parent.glob("encoder*")] == ["encoder.safetensors"]
+    encoders.save(encoders.load(e4e, generator), tmp_path / "encoder.safetensors", {})
+    store.add(str(e4e), "mine", force=True)  # with another beside it
+    assert kept.read_bytes() == (tmp_path / "encoder.safetensors").read_bytes()
+    assert len(list(kept.parent.glob("encoder-*.safetensors"))) == 1
+
+
+def test_it_is_no_encoder_of_kin_with_other_layers(e4e, tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path / "data"))
     store.add(str(e4e), "mine")
     generator = store.load("mine")
@@ -153,19 +223,25 @@ def test_it_is_no_encoder_of_kin(e4e, tmp_path, monkeypatch):
                        if n.startswith("decoder.")}, "latent_avg": generator.w_avg}  # fmt: skip
     torch.save(plain, tmp_path / "plain.pt")
     kin = store.load(str(tmp_path / "plain.pt"))
-    assert kin.origin.is_kin(generator.origin)
-    assert store.encoder(store.source(str(tmp_path / "plain.pt")), kin.origin) is None
-    assert store.encoder(store.source("mine"), generator.origin) is not None
+    own, source = store.source("mine").encoder, store.source(str(tmp_path / "plain.pt"))
+    assert kin.origin.is_kin(generator.origin) and kin.origin.sha256 == generator.origin.sha256
+    assert store.encoder(source, kin) == store.encoder(store.source("mine"), generator) == own
+    larger = make("stylegan2", resolution=64, channel_max=16, z_dim=W_DIM, w_dim=W_DIM)
+    larger.load_state_dict(kin.state_dict(), strict=False)
+    larger.origin = replace(kin.origin, sha256="0" * 64, fingerprint=larger.fingerprint())
+    assert larger.origin.is_kin(kin.origin)
+    assert store.encoder(source, larger) is None
+    with pytest.raises(StyleganError, match="with 8 layers, but plain has 10; move it away"):
+        encoders.load(own, larger)
 
 
-@pytest.mark.parametrize("change", [{"kind": "psp"}, {"encoder": '{"num_ws": 2000}'}, {"encoder": '{"trunk": "vgg"}'}])
-def test_sizes_are_not_believed(e4e, tmp_path, change):
+@pytest.mark.parametrize("wrong", [{"width": 32}, {"num_ws": 2000}, {"trunk": "vgg"}, {"passes": 4}], ids=str)
+def test_sizes_are_not_believed(e4e, tmp_path, wrong):
     generator = store.load(str(e4e))
-    encoder = encoders.load(e4e, generator)
-    encoders.save(encoder, tmp_path / "e.safetensors", {}, torch.float32)
-    about, tensors = tensorfile.read(tmp_path / "e.safetensors")
-    sizes = json.loads(about["encoder"]) | json.loads(change.get("encoder", '{"width": 32}'))
-    tensorfile.save(tensors, tmp_path / "f.safetensors", about | change | {"encoder": json.dumps(sizes)})
+    encoders.save(encoders.load(e4e, generator), tmp_path / "e.safetensors", {}, torch.float32)
+    said, tensors = tensorfile.read(tmp_path / "e.safetensors")
+    sizes = json.dumps(json.loads(said["encoder"]) | wrong)
+    tensorfile.save(tensors, tmp_path / "f.safetensors", said | {"encoder": sizes})
     with pytest.raises(StyleganError, match="is not an encoder of this tool"):
         encoders.load(tmp_path / "f.safetensors", generator)
 

@@ -63,8 +63,15 @@ def test_a_mean_for_all_layers(tmp_path: Path, tree: dict[str, Any]) -> None:
         ("student.layers.0.up.modulation.weight", None, "was made by a version of MobileStyleGAN's code"),
         ("student.layers.1.conv2.conv.style_inv", None, "no tensor .* called layers.1.conv2.conv.style_inv"),
         ("student.layers.1.conv2.more", torch.zeros(1), "a tensor layers.1.conv2.more, which no network of this kind"),
-        (STYLE_INV, torch.zeros(1, 1, 3, 1, 1), "do not fit together"),
-        ("student.conv1.bias", torch.zeros(1, 5, 1, 1), "do not fit together"),
+        (
+            STYLE_INV,
+            torch.zeros(1, 1, 3, 1, 1),
+            "and layers.0.conv1.conv.style_inv in it are impossible",
+        ),
+        (STYLE_INV, torch.zeros(1, 1, 1, 1, 1), "are impossible"),  # it would be repeated
+        (STYLE_INV, torch.zeros(1, 2, 2, 3, 3), "are impossible"),
+        ("style_mean", torch.zeros(2, 3, 8), "the sizes of style_mean in it are impossible"),
+        ("student.conv1.bias", torch.zeros(1, 5, 1, 1), "the sizes of conv1.bias in it are impossible"),
         ("student.input.input", torch.zeros(1, 8, 4, 2), "const as 1x8x4x2 instead of 1x8x4x4"),
         ("student.layers.0.conv1.bias", torch.zeros(1, 9, 1, 1), "as 9 instead of 8"),
         ("style_mean", torch.zeros(2, dtype=torch.int64), "no tensor of floating-point numbers called style_mean"),

@@ -31,7 +31,9 @@ def average(
 
     texts = split(*people)
     if len(texts) < 2:
-        raise UsageError(f"the average of {texts[0]} is {texts[0]}; name several people")
+        raise UsageError(
+            f"an average is of several people; name more than {texts[0]}, like jon dany or friends.npz#0-4"
+        )
     studio = Studio(generation, output)
     studio.check_results(["average"])
     everybody = casting.several(studio, texts)

@@ -74,7 +74,7 @@ def _facts(generator: Generator, source: Source) -> dict[str, Any]:
         "noise": generator.has_noise,
         "cast": [*store.cast(source, generator.origin)],
         "directions": [*store.directions(source, generator.origin)],
-        "encoder": str(guesses) if (guesses := store.encoder(source, generator.origin)) else None,
+        "encoder": str(guesses) if (guesses := store.encoder(source, generator)) else None,
         "sha256": generator.origin.sha256,
         "file": str(source.path),
         "size": source.path.stat().st_size,
