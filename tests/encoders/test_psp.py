@@ -179,6 +179,12 @@ def test_which_one_guesses(e4e, tmp_path, stylegan):
     assert f"encoder       {renamed}\n" in stylegan("models", "show", renamed).stdout
 
 
+def test_a_conversion_leaves_it_out(e4e, stylegan, here):
+    told = stylegan("models", "convert", e4e, "a.safetensors").stderr
+    assert f"The encoder in {e4e} is left out; stylegan models add keeps it." in told
+    assert store.encoder(store.source("a.safetensors"), store.load("a.safetensors")) is None
+
+
 def test_what_was_added_before_is_not_lost(e4e, tmp_path, monkeypatch):
     """If an encoder is refused, or nobody waits for it."""
     monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path / "data"))

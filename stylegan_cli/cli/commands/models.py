@@ -213,6 +213,8 @@ def convert(
             tell(f"rosinality's scripts expect other sizes: for this model, change {' and '.join(unusual)} there.")
     else:
         modelfile.save(generator, out, generator.origin.notes, torch.float16 if half else torch.float32)
+    if generator.origin.has_encoder:
+        tell(f"The encoder in {model} is left out; stylegan models add keeps it.")
     print_data(out)
 
 
