@@ -45,7 +45,7 @@ def about(path: Path) -> About | None:
     try:
         said = tensorfile.read_metadata(path)
         return About(Origin.from_plain(json.loads(said["model"])), json.loads(said.get("encoder", "{}")).get("num_ws"))
-    except (OSError, AttributeError, *MALFORMED):
+    except (OSError, *MALFORMED):
         return None
 
 

@@ -24,7 +24,7 @@ from stylegan_cli.scorers.perceptual import shrink
 
 SIZE = 256  # the edge of its input pictures, in pixels
 MOST = 1024  # layers, and feature maps of the first convolution
-MOST_PASSES = 5  # of ReStyle
+RESTYLE = 5  # passes
 # How many units each stage has; each stage halves the resolution. (ResNet-34's first does not, but its stem does.)
 TRUNKS = {"irse50": (3, 4, 14, 3), "resnet34": (3, 4, 6, 3)}
 # Layers below the first have their offsets from 16 pixels, those below the second from 32, the others from 64.
@@ -45,8 +45,8 @@ class Config:
     passes: int = 1
 
     def __post_init__(self) -> None:
-        sizes, known = (self.num_ws, self.width), (self.trunk in TRUNKS, self.passes in (1, MOST_PASSES))
-        if not all(known) or any(type(n) is not int or n > MOST for n in sizes) or self.num_ws < 1 or self.width < 16:
+        are_possible = 1 <= self.num_ws <= MOST and 16 <= self.width <= MOST and self.passes in (1, RESTYLE)
+        if not are_possible or self.trunk not in TRUNKS:
             raise ValueError("its sizes are impossible")
 
     @property

@@ -162,14 +162,16 @@ def encoder(chosen: Source, generator: Generator) -> Path | None:
     now; the model's file itself, if it holds one; or that of a named model in which a `w` means the same."""
     from stylegan_cli.encoders import about
 
-    *others, own = [(path, about(path)) if (path := one.encoder) else None for one in _kin(chosen, generator.origin)]
-    if own and own[1] and own[1].fits(generator):
-        return own[0]
+    *others, own = [one.encoder for one in _kin(chosen, generator.origin)]
+    its = about(own) if own else None
+    if its and its.fits(generator):
+        return own
     if generator.origin.has_encoder:
         return chosen.path
-    if own and own[1] is None:  # loading it says what is wrong
-        return own[0]
-    return next((path for path, its in filter(None, others) if its and its.has_layers_of(generator)), None)
+    if own and its is None:  # loading it says what is wrong
+        return own
+    known = [(path, its) for path in others if path and (its := about(path))]
+    return next((path for path, its in known if its.has_layers_of(generator)), None)
 
 
 def _kin(chosen: Source, origin: Origin) -> Iterator[Source]:

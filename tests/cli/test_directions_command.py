@@ -494,10 +494,10 @@ def test_the_list_goes_on_after_a_broken_file(found, own_folder, stylegan, tiny_
 
 @pytest.mark.parametrize("method", ["sefa", "pca"])
 def test_discover(tiny_stylegan, generator, tiny_model, stylegan, method):
-    words = ["--method", method, "-n", 3, "--layers", "coarse", "--steps", 3, "--size", 16]
+    words = ["--method", method, "-n", 3, "--layers", "coarse", "--steps", 3, "--size", 64]
     made = tiny_stylegan("directions", "discover", *words)
     assert made == [Path(method) / name for name in (*(f"{method}-{i}.npz" for i in range(3)), "sheet.png")]
-    assert size_of(made[-1])[0] == 3 * 16 + 2 * 4
+    assert size_of(made[-1])[0] == 3 * 64 + 2 * 4
     direction = directions.read(made[1], generator)
     assert (direction.name, direction.layers, direction.space) == (f"{method}-1", "coarse", "W")
     assert json.dumps(direction.found["method"]) == f'"{method}"'
