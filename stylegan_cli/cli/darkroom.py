@@ -288,6 +288,8 @@ def _projected(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage = N
     """The model's person who looks most like the one in the photo, and the number of steps that it took."""
     photo = _tensor(studio, shot)
     start = _guess(studio, photo) if wanted.start is None else wanted.start[None].to(photo.device)
+    if start is None and not wanted.steps:
+        tell("There is no encoder for this model: the first guess is the average face or one of a few others.")
     fetch([EFFICIENTNET, *(detection.DETECTOR if shot.alignment else ())])
     with progress("projecting", wanted.steps, "steps") as advance:
         settings = projection.Settings(wanted.steps, wanted.space, wanted.seed)

@@ -92,10 +92,13 @@ OPTIONS = {
         "--steps": "--step --num-iterations",
         "--space w+": "--w-plus --project-in-wplus",
         "--film search.mp4": "--save-video",
+        "the photos themselves": "--images-dir --data-path --test-batch-size",
+        "--outdir": "--save-dir --exp-dir --results-path",
+        "--steps 0 for the encoder's guess; ReStyle's always takes five passes": "--n-iters-per-batch",
     }
     | NUMBERED,
     "edit": {
-        "--direction NAME=AMOUNT": "--factor --degree --index --alpha --boundary-path",
+        "--direction NAME=AMOUNT": "--factor --degree --index --alpha --boundary --boundary-path",
         **PERSON,
         "--age 3, or -3": AGES,
         "--hairline": "--bald --baldness",
@@ -111,6 +114,8 @@ OPTIONS = {
     "paste": UNEDITED | PERSON,
     "noise": UNEDITED | PERSON,
     "blend-parents": EDITS | PERSON | {"--age 8y": AGES},
+    "average": {"seeds as people: average 0-3": "--seeds --count --num"},
+    "explore": PERSON,
     "apply": PERSON,
     "dataset": {"--size": "--image-size"},
     "metrics": {"--data with a mirrored data set, made by stylegan dataset": "--mirror"},

@@ -218,6 +218,10 @@ def test_reset(page, browse):
         at("reset").click();
         await until(() => command() === first.command);
         if (seen().picture !== first.picture) throw Error("the picture is another");
+        history.back();
+        await until(() => command().includes("--seed 1"));
+        history.forward();
+        await until(() => command() === first.command);
         const checked = document.querySelectorAll("#noise :checked");
         return [first, names.map(name => +of(name).value), checked.length, at("vary").value];
         """,
@@ -280,16 +284,20 @@ def test_the_address_keeps_everything(page, browse):
 
 
 def test_saving(page, browse):
-    note = browse(
+    note, later = browse(
         page,
         """
         await shows("sample 0");
         at("save").click();
         await until(() => at("note").textContent);
-        return at("note").textContent;
+        const note = at("note").textContent;
+        type(at("person"), "1");
+        await shows("sample 1");
+        return [note, at("note").textContent];
         """,
     )
     assert note == "Saved as explored.png." and Path("explored.png").exists()
+    assert later == ""  # what is shown now is not saved
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,15 @@ def test_from_a_photo_to_latents(works, photo, tiny):
     assert about("b.npz")["report"]["distance"] < found["report"]["distance"]
 
 
+def test_a_first_guess(works, photo):
+    """The tiny model has no encoder; what was tuned is more than a guess."""
+    _, told = works("project", photo, "--steps", 0)
+    assert "There is no encoder for this model: the first guess is the average face or one of a few others.\n" in told
+    assert re.search(r"^Likeness: \w+\. Only a first guess: ", told, re.MULTILINE)
+    _, told = works("project", photo, "--steps", 0, "--tune-steps", 1, "-o", "b.npz")
+    assert re.search(r"^Likeness: [\w ]+\. A first guess, and tuning: ", told, re.MULTILINE)
+
+
 def test_w_and_npy(works, photo):
     made = ["me.npy", "me-projected.png", "me-compare.png"]
     assert works("project", photo, "--steps", 2, "--space", "w", "-o", "me.npy", "-q") == (made, "")

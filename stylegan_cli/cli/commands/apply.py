@@ -52,7 +52,7 @@ def apply(
     recipe: Annotated[
         Path, typer.Argument(metavar="RECIPE", exists=True, dir_okay=False, help="A .toml or .json file of edits.")
     ],
-    people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names.")],
+    people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures, photos or names.")],
     max_drift: Annotated[
         float | None,
         typer.Option(min=0, help="As in stylegan edit: the largest distance, for each person.", show_default=False),

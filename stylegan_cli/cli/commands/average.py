@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stylegan_cli.cli.options import Generation, Grid, PictureOutput, command
+from stylegan_cli.cli.options import OUTPUT, Generation, PictureOutput, command
 from stylegan_cli.errors import UsageError
 
 
@@ -15,7 +15,9 @@ def average(
     generation: Generation,
     output: PictureOutput,
     people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures, photos or names.")],
-    grid: Grid = False,
+    grid: Annotated[
+        bool, typer.Option("--grid", help="One sheet: everybody, and their average.", rich_help_panel=OUTPUT)
+    ] = False,
 ) -> None:
     """Draw the average of people: of friends, of a family, or of several photos of the same person.
 

@@ -215,19 +215,20 @@ def _save_comparison(studio: Studio, path: Path, shot: Shot, person: Person) -> 
     studio.write(path, captioned({"photo": shot.face, **drawn}, studio.output.size or studio.generator.resolution))
 
 
-def _counted(steps: float | None) -> str:
+def _counted(steps: float | None, tuned: bool) -> str:
     """How long the search was, in words; None if it was another command's."""
     if steps is None:
         return "Found before"
-    return {0: "Only a first guess", 1: "1 step"}.get(int(steps), f"{steps:g} steps")
+    guess = "A first guess, and tuning" if tuned else "Only a first guess"
+    return {0: guess, 1: "1 step"}.get(int(steps), f"{steps:g} steps")
 
 
 def _tell(found: Found) -> None:
     from stylegan_cli.cli.darkroom import likeness
 
-    report = found.report
+    report, steps = found.report, _counted(found.report.get("steps"), bool(found.person.tuned))
     sentence = (
-        f"Likeness: {likeness(report['distance'])}. {_counted(report.get('steps'))}: perceptual distance "
+        f"Likeness: {likeness(report['distance'])}. {steps}: perceptual distance "
         f"{report['distance']:.2f} (two random faces of ffhq: about 7), PSNR {report['psnr']:.1f} dB"
     )
     if "landmarks" in report:

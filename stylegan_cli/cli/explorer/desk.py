@@ -208,7 +208,9 @@ class Desk:
         if text in self.known and not references.is_seed(text):  # which has another face with another psi
             return self.known[text]
         if not text:
-            raise UsageError("name a person: a seed, a name, a file of latents, or a picture that was made here")
+            raise UsageError(
+                "name a person: a seed, a name, a photo, a file of latents, or a picture that was made here"
+            )
         if photo := references.photo(text):
             found = darkroom.remembered(self.studio, photo)
             if found is None:
