@@ -227,10 +227,11 @@ class Studio:
         ws = np.stack([person.ws.numpy() for person in people])
         space, model = "W" if bool((ws == ws[:, :1]).all()) else "W+", self.generator.origin.to_plain()
         about = {"space": space, "model": model, "command": command_line(), "photo": photos_of(people), **more}
-        about["truncation"] = truncation(self.generator)
         if any(person.noise != Noise() for person in people):
             about["noise"] = [asdict(person.noise) for person in people]
         z = people[0].z if len(people) == 1 else None
+        if z is not None:  # how it leads to the w
+            about["truncation"] = truncation(self.generator)
         tuned = [person.tuned for person in people]
         files.write_npz(path, ws, about, None if z is None else z.numpy(), people[0].psi, tuned)
 

@@ -38,9 +38,14 @@ from stylegan_cli.modelfile import digest
 MOST_TOLD = 8  # keys in a sentence
 LATENT_KEYS = ("w", "ws", "latent", "latents", "dlatents")  # under which projects store latents; the first counts
 KNOWN = "NVIDIA's .pkl, .pt, .pth and .ckpt of other StyleGAN projects, and this tool's .safetensors files"
-STYLE_BASED = (
-    "it is from rosinality's style-based-gan-pytorch, whose networks differ from NVIDIA's: they add biases before they "
-    "blur, and normalise with another epsilon"
+# How other projects' dicts are told apart, and their readers.
+READERS: tuple[tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, Any]], Drafts]], ...] = (
+    (psp.is_checkpoint, psp.read),
+    (lucidrains.is_checkpoint, lucidrains.read),
+    (mobilestylegan.is_checkpoint, mobilestylegan.read),
+    (mmgen.is_checkpoint, mmgen.read),
+    (interfacegan.is_generator, interfacegan.read),
+    (lernapparat.is_generator, lernapparat.read),
 )
 # The first bytes, in lower case and without leading space, of other things that are often mistaken for models.
 STRANGERS = {
@@ -254,12 +259,6 @@ def _tree(path: Path, data: memoryview) -> Any:
     raise RefusedError(f"its format is unknown (known formats: {KNOWN})")
 
 
-def _is_style_based(tree: dict[str, Any]) -> bool:
-    """Whether this is a generator of rosinality's style-based-gan-pytorch, or a checkpoint of its training."""
-    states = (tree, tree.get("g_running"), tree.get("generator"))
-    return any(isinstance(state, dict) and "generator.progression.0.conv1.input" in state for state in states)
-
-
 def _drafts(tree: Any) -> Drafts:
     """Reads the checkpoint with the right project's reader, by the kinds and names of its values."""
     values = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, tuple | list) else ()
@@ -269,20 +268,11 @@ def _drafts(tree: Any) -> Drafts:
             return nvidia_torch.read(tree)
         if rosinality.is_generator(tree) or "g_ema" in tree or rosinality.is_generator(tree.get("g")):
             return rosinality.read(tree)
-        if psp.is_checkpoint(tree):
-            return psp.read(tree)
-        if lucidrains.is_checkpoint(tree):
-            return lucidrains.read(tree)
-        if mobilestylegan.is_checkpoint(tree):
-            return mobilestylegan.read(tree)
-        if mmgen.is_checkpoint(tree):
-            return mmgen.read(tree)
-        if interfacegan.is_generator(tree):
-            return interfacegan.read(tree)
-        if lernapparat.is_generator(tree):
-            return lernapparat.read(tree)
-        if _is_style_based(tree):
-            raise RefusedError(STYLE_BASED)
+        for is_checkpoint, read_checkpoint in READERS:
+            if is_checkpoint(tree):
+                return read_checkpoint(tree)
+        if rosinality.is_style_based(tree):
+            raise RefusedError(rosinality.STYLE_BASED)
         models = tree.get("models", tree)  # genforce's training checkpoints have more beside them
         if "generator_smooth" in models or "generator" in models:
             return genforce.read(models)

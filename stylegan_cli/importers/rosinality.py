@@ -41,6 +41,10 @@ def rgb_bias(x: Tensor) -> Tensor:
 
 
 PARALLEL = "module."
+STYLE_BASED = (
+    "it is from rosinality's style-based-gan-pytorch, whose networks differ from NVIDIA's: they add biases before they "
+    "blur, and normalise with another epsilon"
+)
 # The inverses of the key map's steps.
 BACK: dict[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = {
     as_is: as_is,
@@ -67,6 +71,12 @@ def read(tree: Mapping[str, Any]) -> Drafts:
 def is_generator(tree: Any) -> bool:
     """Whether this is the state dict of a generator."""
     return isinstance(tree, dict) and "conv1.conv.modulation.weight" in tree
+
+
+def is_style_based(tree: Mapping[str, Any]) -> bool:
+    """Whether this is a generator of its older style-based-gan-pytorch, or a checkpoint of that one's training."""
+    states = (tree, tree.get("g_running"), tree.get("generator"))
+    return any(isinstance(state, dict) and "generator.progression.0.conv1.input" in state for state in states)
 
 
 def _generator(state: Mapping[str, Any], mean: Mapping[str, Any]) -> Draft:

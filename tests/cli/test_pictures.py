@@ -114,13 +114,13 @@ def test_a_column_for_each_class(stylegan, here):
     assert (result.exit_code, "--class 3: classes has the classes 0-2" in result.stderr) == (2, True)
 
 
-@pytest.mark.parametrize(("classes", "recorded"), [("0,2", {}), ("2", {"class": 2})])
+@pytest.mark.parametrize(("classes", "recorded"), [("0,2", None), ("2", {"class": 2})])
 def test_latents_of_several_classes_name_none(stylegan, here, classes, recorded):
     modelfile.save(make("stylegan2", c_dim=3), here / "classes.safetensors", {})
     words = ["--seeds", "4", "--classes", classes, "--save-latents", "--out", "a.png"]
     result = stylegan("sample", *words, "--model", "classes.safetensors")
     assert result.exit_code == 0, result.stderr
-    assert latent_files.read(Path("a.npz")).about["truncation"] == recorded
+    assert latent_files.read(Path("a.npz")).about.get("truncation") == recorded
 
 
 def test_a_dataset_has_the_same_faces(tiny_stylegan):

@@ -167,8 +167,6 @@ def sample(
     shown = (drawing.noisy(person, number) for number, person in everybody)
     if grid:
         people = list(shown)
-        if len({way.class_index for way in ways}) > 1:
-            studio.generator.chosen_class = None  # latents are saved with one class for everybody, or none
         studio.save_sheet("sheet", contact_sheet(list(map(drawing.face, people)), columns), people)
     else:
         studio.save(result_names(labels), (Work(drawing.face(person), (person,)) for person in shown), "faces")
