@@ -8,6 +8,7 @@ from pathlib import Path
 import plain_environment  # noqa: F401 before typer
 import pytest
 import torch
+import torch.nn.functional as F
 from command_tree import TOP
 from hypothesis import HealthCheck, settings
 from PIL import Image
@@ -19,6 +20,7 @@ from stylegan_cli import modelfile, store
 from stylegan_cli.cli.app import app
 from stylegan_cli.files import file_digest
 from stylegan_cli.metrics import features
+from stylegan_cli.scorers.perceptual import EfficientNetLite0
 
 CPU = torch.device("cpu")
 GOLDEN = Path(__file__).parent / "golden"
@@ -67,6 +69,20 @@ def faces():
 def astronaut():
     """A woman in a photo of 360 pixels, the distance of her eyes 30."""
     return Image.open(GOLDEN / "astronaut.jpg").convert("RGB")
+
+
+@pytest.fixture
+def fine_features():
+    """For a test that asks how close pictures are: see `coarse_features`."""
+
+
+@pytest.fixture
+def coarse_features(monkeypatch, request):
+    """The network that compares pictures looks at them a quarter as wide: comparing is most of the work of many
+    commands, and as good where it does not matter how close two pictures are."""
+    if "fine_features" not in request.fixturenames:
+        look = EfficientNetLite0.forward
+        monkeypatch.setattr(EfficientNetLite0, "forward", lambda self, images: look(self, F.avg_pool2d(images, 4)))
 
 
 @pytest.fixture

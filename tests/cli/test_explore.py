@@ -14,6 +14,7 @@ import time
 from concurrent import futures
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import SimpleNamespace
@@ -100,6 +101,7 @@ def opened(model, known=None, **more):
     words = ["--model", str(model), "--device", "cpu", "--precision", "fp32"]
     with Server(0) as server:
         desk = Desk(studio, Path(), known or {}, sliders, words)
+        server.serve_forever = partial(server.serve_forever, poll_interval=0.01)  # it ends at once
         threading.Thread(target=server.serve, args=(desk,), daemon=True).start()
         yield Page(server.url)
         server.shutdown()
@@ -302,7 +304,7 @@ def test_a_photo_that_was_searched_before_needs_no_search(page, tiny, monkeypatc
     assert torch.allclose(ws_of(page.save(person="me.jpg")), someone.ws)
 
 
-def test_a_face_goes_back_into_its_photo(page, stylegan, tiny_model, astronaut, monkeypatch):
+def test_a_face_goes_back_into_its_photo(page, stylegan, tiny_model, astronaut, coarse_features, monkeypatch):
     """As `edit --paste` puts it there; also from another folder than the page's."""
     Path("photos").mkdir()
     photo = astronaut.resize((512, 512))

@@ -19,6 +19,9 @@ NUM = ("--num", 50)
 PATHS = ("--num", 20)  # for path lengths, each of which takes two faces in float32
 
 
+pytestmark = pytest.mark.usefixtures("coarse_features")
+
+
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
     return tmp_path_factory.mktemp("made") / "made.zip"
@@ -384,7 +387,7 @@ def test_fid_of_few_pictures_is_not_what_others_report(num, title, is_warned):
 
 
 @pytest.mark.slow
-def test_truncated_faces_lack_variety(stylegan, here):
+def test_truncated_faces_lack_variety(stylegan, here, fine_features):
     stylegan("sample", "--model", "faces-64", "-n", 50, "--seed", 1000, "--psi", 1, "--dataset", "faces.zip")
     result = stylegan("metrics", "faces-64", "faces.zip", *NUM, "--metrics", "pr", "--psi", 0.3, "--json", "-q")
     measures = json.loads(result.stdout)["measures"]

@@ -48,14 +48,15 @@ def detected(size, pixels, detect=detection.detect):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, tmp_path, no_scorers):
-    """Few steps; faces on the same photo are looked for once; a cache of photos of its own; no scorers."""
+    """Few steps and starts; faces on the same photo are looked for once; a cache of photos of its own; no scorers."""
     monkeypatch.setattr(detection, "detect", lambda photo: list(detected(photo.size, photo.tobytes())))
     monkeypatch.setattr(darkroom, "Wanted", Hasty)
+    monkeypatch.setattr(projection, "STARTS", 1)
     monkeypatch.setattr(darkroom, "cache_folder", lambda: tmp_path / "cache")
 
 
 @pytest.fixture
-def works(stylegan, tiny_model, here):
+def works(stylegan, tiny_model, here, coarse_features):
     """Runs a command on the tiny model that must end well; returns stdout's lines and stderr."""
 
     def run(*words):
@@ -66,13 +67,20 @@ def works(stylegan, tiny_model, here):
     return run
 
 
-@pytest.fixture
-def photo(here):
-    """The astronaut, among other pixels."""
-    whole = Image.new("RGB", (700, 600), "navy")
+@cache
+def astronauts(size, *places):
+    """The content of a PNG: the astronaut among other pixels, in squares `(left, top, edge)`."""
+    whole = Image.new("RGB", size, "navy")
     with Image.open(ASTRONAUT) as image:
-        whole.paste(image.resize((512, 512)), (150, 50))
-    whole.save(here / "me.png")
+        for left, top, edge in places:
+            whole.paste(image.resize((edge, edge)), (left, top))
+    return encode.encode(whole, "png")
+
+
+@pytest.fixture
+def photo(here, coarse_features):
+    """The astronaut, among other pixels."""
+    (here / "me.png").write_bytes(astronauts((700, 600), (150, 50, 512)))
     return here / "me.png"
 
 
@@ -87,7 +95,7 @@ def about(path):
     return json.loads(str(np.load(path)["about"]))
 
 
-def test_from_a_photo_to_latents(works, photo, tiny):
+def test_from_a_photo_to_latents(works, photo, tiny, fine_features):
     lines, told = works("project", photo, "--steps", 5)
     assert lines == ["me.npz", "me-projected.png", "me-compare.png"]
     assert np.load("me.npz")["w"].shape == (1, tiny.num_ws, tiny.w_dim)
@@ -740,13 +748,9 @@ def test_pasting_follows_the_latents_and_otherwise_looks(works, photo, direction
 
 
 @pytest.fixture
-def party(here):
+def party(here, coarse_features):
     """The astronaut twice: face 1 on the left, and a smaller face 2 on the right."""
-    whole = Image.new("RGB", (900, 520), "navy")
-    with Image.open(ASTRONAUT) as image:
-        whole.paste(image.resize((512, 512)), (0, 0))
-        whole.paste(image.resize((380, 380)), (516, 0))
-    whole.save(here / "party.png")
+    (here / "party.png").write_bytes(astronauts((900, 520), (0, 0, 512), (516, 0, 380)))
     return here / "party.png"
 
 
@@ -874,7 +878,7 @@ def test_a_draft_is_offered_where_an_encoder_can_guess(works, party, tiny_model,
     assert (f"use the latents that stylegan project {party}#2 --steps 0 writes.\n" in told) == is_for_this
 
 
-def test_no_steps_are_the_first_guess(works, photo):
+def test_no_steps_are_the_first_guess(works, photo, fine_features):
     works("project", photo, "--steps", 0, "-o", "guess.npz", "-q")
     works("project", photo, "--steps", 3, "-o", "found.npz", "-q")
     guess, found = (about(f"{name}.npz")["report"] for name in ("guess", "found"))
@@ -892,7 +896,7 @@ def test_a_search_starts_from_whom_it_is_told_to(works, photo, tiny, tmp_path):
     ):  # fmt: skip
         works("project", photo, "-o", "me.npz", "--force", "--steps", 0, "--start", start, *words)
         assert np.load("me.npz")["w"][0] == pytest.approx(np.broadcast_to(expected, ws.shape), abs=1e-3)
-    works("project", photo, "-o", "me.npz", "--force", "--start", "start.npy")
+    works("project", photo, "-o", "me.npz", "--force", "--steps", 2, "--start", "start.npy")
     assert not (tmp_path / "cache" / "photos").exists()
 
 
