@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 import torch
 from looking import size_of
 from PIL import Image
+from typer.testing import CliRunner
 
 from stylegan_cli import recipes, store
 from stylegan_cli.cli import finding, price
+from stylegan_cli.cli.app import app
 from stylegan_cli.cli.commands import directions as commands
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents import directions
@@ -57,6 +60,10 @@ def found(stylegan, tiny_model, scorers, own_folder):
     return run
 
 
+# As few people as can be are enough where it does not matter how good a direction is.
+ANYHOW = ("--count", 100)
+
+
 @pytest.fixture
 def generator(tiny_model):
     return store.load(str(tiny_model))
@@ -82,7 +89,7 @@ def test_find_by_scorers(found, own_folder, generator, tiny_stylegan):
 
 
 def test_who_is_named_twice_is_found_once(found, own_folder):
-    paths, told = found("--scorer", "red,red", "--keep", "light,light")
+    paths, told = found("--scorer", "red,red", "--keep", "light,light", *ANYHOW)
     assert paths == [own_folder / "red.npz"]
     assert told.count("red +0.5") == 1
 
@@ -135,17 +142,29 @@ def test_find_in_a_data_set_draws_nothing_twice(found, tiny_stylegan, generator)
     assert torch.nn.functional.cosine_similarity(one, other, dim=0) > 0.99
 
 
-@pytest.fixture
-def sampled(tiny_stylegan):
-    """200 faces of the tiny model, and how bright each is."""
-    tiny_stylegan("sample", "-n", 200, "--dataset", "faces", "--psi", 0.7)
-    paths = sorted(Path("faces").glob("*/*.png"))
+@pytest.fixture(scope="module")
+def data_set(tmp_path_factory, tiny_model):
+    """200 faces of the tiny model, and how bright each is; drawn once for all tests."""
+    folder = tmp_path_factory.mktemp("sampled") / "faces"
+    words = ["sample", "-n", "200", "--dataset", str(folder), "--psi", "0.7", "--model", str(tiny_model)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    paths = sorted(folder.glob("*/*.png"))
     assert len(paths) == 200
-    return np.array([look(Image.open(path))["light"] for path in paths])
+    return folder, np.array([look(Image.open(path))["light"] for path in paths])
 
 
-@pytest.mark.parametrize("data", ["faces", "faces/w.npy", "w.npz"])
-@pytest.mark.parametrize("shape", [(200,), (200, 1), (1, 200)])
+@pytest.fixture
+def sampled(data_set, here):
+    """The same in the current folder; how bright each is."""
+    folder, light = data_set
+    shutil.copytree(folder, here / "faces")
+    return light.copy()
+
+
+# Neither asks what the other is.
+@pytest.mark.parametrize(
+    ("data", "shape"), [("faces", (200,)), ("faces/w.npy", (200, 1)), ("w.npz", (1, 200))], ids=["set", "npy", "npz"]
+)
 def test_find_by_ones_own_scores(found, sampled, generator, data, shape):
     """What somebody else's network says is found as well as what the tool's scorers say; every third is not known."""
     np.savez("w.npz", w=np.load("faces/w.npy"))
@@ -251,7 +270,7 @@ def test_people_in_small_pictures_are_drawn_again(found, tiny_stylegan, generato
     tiny_stylegan("sample", "-n", 100, "--dataset", "faces.zip", "--size", 64)
     vectors = []
     for people in ("faces.zip", "faces-w.npy"):
-        (path,), _ = found("--scorer", "red", "--count", 100, "--data", people, "--out", "x.npz", "--force")
+        (path,), _ = found("--scorer", "red", *ANYHOW, "--data", people, "--out", "x.npz", "--force")
         vectors.append(directions.read(path, generator).vector)
     assert torch.equal(*vectors)
 
@@ -290,7 +309,7 @@ def test_it_is_known_how_much_there_is_to_measure(found, monkeypatch, kept):
         yield advance
 
     monkeypatch.setattr(finding, "progress", counting)
-    found("--scorer", "red,light", *kept, "--rounds", 2, "--out", "both")
+    found("--scorer", "red,light", *kept, "--rounds", 2, "--out", "both", *ANYHOW)
     assert bars["measuring"][0] == bars["measuring"][1] > 0
 
 
@@ -305,11 +324,11 @@ def test_a_direction_that_hides_the_models_own_is_told(here, monkeypatch, capsys
 
 
 def test_layers_are_measured_and_stored(found, generator):
-    (path,), _ = found("--scorer", "red", "--layers", "coarse", "--out", "r.npz")
+    (path,), _ = found("--scorer", "red", "--layers", "coarse", "--out", "r.npz", *ANYHOW)
     direction = directions.read(path, generator)
     assert direction.layers == "coarse"
     assert direction.space == "W"
-    (path,), _ = found("--scorer", "red", "--out", "all.NPZ")
+    (path,), _ = found("--scorer", "red", "--out", "all.NPZ", *ANYHOW)
     assert directions.read(path, generator).scores["ahead"] != direction.scores["ahead"]
 
 
@@ -443,15 +462,15 @@ def test_scores_in_a_file_that_cannot_name_a_direction_need_a_name(stylegan, her
 
 
 def test_nothing_is_replaced_without_force(found, stylegan, tiny_model, own_folder):
-    found("--scorer", "red")
+    found("--scorer", "red", *ANYHOW)
     again = stylegan("directions", "find", "--scorer", "red", "--model", tiny_model)
     assert again.exit_code == 1
     assert "--force" in again.stderr
-    found("--scorer", "red", "--force")
+    found("--scorer", "red", "--force", *ANYHOW)
 
 
 def test_list_and_show(found, stylegan, tiny_model):
-    found("--scorer", "red", "--keep", "light")
+    found("--scorer", "red", "--keep", "light", *ANYHOW)
     assert stylegan("directions", "list", "--model", tiny_model).stdout == "red\tfound from examples\n"
     result = stylegan("directions", "show", "red", "--on", "1,2", "--steps", 3, "--size", 16, "--model", tiny_model)
     assert result.stdout == "red.png\n"
@@ -484,7 +503,7 @@ def test_one_of_several_in_a_file_has_its_own_sheet(stylegan, tiny_model, tiny, 
 
 
 def test_the_list_goes_on_after_a_broken_file(found, own_folder, stylegan, tiny_model):
-    found("--scorer", "red")
+    found("--scorer", "red", *ANYHOW)
     (own_folder / "bad.npz").write_bytes(b"PK")
     result = stylegan("directions", "list", "--model", tiny_model)
     assert (result.exit_code, result.stdout) == (0, "red\tfound from examples\n")
