@@ -29,10 +29,23 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.film import CODECS
 from stylegan_cli.metrics import watching
 from stylegan_cli.metrics.sets import DataSet
-from stylegan_cli.training import checkpoints
+from stylegan_cli.training import checkpoints, snapshots
 from stylegan_cli.training.data import Loader, Pictures
 
 METRIC = {"name": "fd", "title": "FD-means", "floor": 1.0, "num": 50, "seconds": 0.1}
+
+
+@pytest.fixture(autouse=True)
+def small_sheets(monkeypatch):
+    """With four faces: to draw 64 takes about as long as to learn what they show."""
+    draw = snapshots.fakes
+
+    def four(generator):
+        with monkeypatch.context() as small:
+            small.setattr(snapshots, "GRID_PIXELS", 2 * generator.resolution)
+            return draw(generator)
+
+    monkeypatch.setattr(snapshots, "fakes", four)
 
 
 @pytest.fixture
