@@ -216,8 +216,10 @@ def test_compilers_follow_what_depends_on_the_machine(cache, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_real_compiler_draws_the_same(tiny, cache, monkeypatch):
+def test_a_real_compiler_draws_the_same(cache, monkeypatch):
+    """Of a network with two blocks: the code of all others is the same, and takes its time to compile."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(cache))
+    tiny = make_tiny(doublings=2)
     eager = tiny.synthesize
     compilation.compile_synthesis(tiny)
     ws = tiny.broadcast(torch.randn(2, tiny.w_dim))

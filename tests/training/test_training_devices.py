@@ -21,14 +21,14 @@ def values(monkeypatch):
 def trainer(pictures, cfg, **more):
     """With everything that a step can have: augmentation, path lengths, R1, growing or a frozen layer."""
     own = {"stable_kimg": "0.008"} if cfg == "stylegan1" else {"pl_weight": 2.0, "freezed": 1}
-    said = {"cfg": cfg, "aug": "fixed", "p": 0.6, "batch_gpu": "4"}
+    said = {"cfg": cfg, "aug": "fixed", "p": 0.6}
     return trainer_of(pictures, device=META, **own | said | more)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("cfg", CFGS)
 def test_steps(pictures, cfg, precision):
-    one = trainer(pictures, cfg, precision=precision)
+    one = trainer(pictures, cfg, precision=precision, batch_gpu="4" if precision == "fp32" else "8")
     with Apart():
         steps(one, CFGS[cfg])
     assert one.state.progress.nimg == 8 * CFGS[cfg]
