@@ -114,24 +114,25 @@ def find(
     """Finds the person in a photo in the studio's model. Before tuning, the projected person is given to `keep`, so
     that they are not lost if tuning is stopped.
 
-    Whoever is looked for in the usual way is kept in the cache, also before tuning; what was done before is not done
-    again, unless somebody watches (`on_image`)."""
+    Whoever is looked for in the usual way is kept in the cache, also before tuning, but not tuned in an unusual way;
+    what was done before is not done again, unless somebody watches (`on_image`)."""
     kept = _place(studio, shot.photo) if _is_usual(shot, wanted) else None
+    is_usually_tuned = wanted.tune and wanted.tune_steps == Wanted.tune_steps
     someone, taken = (None if on_image else _found_before(studio, kept)), {}
     if someone is None:
         _check_place(kept)
         someone, steps = _projected(studio, shot, wanted, on_image)
         taken = {"steps": float(steps)}
     else:
+        someone = someone if is_usually_tuned else replace(someone, tuned=())
         _tell_of_earlier(shot, is_tuning=wanted.tune and not someone.tuned)
-    if not wanted.tune:
-        someone = replace(someone, tuned=())
-    elif not someone.tuned:
+    if wanted.tune and not someone.tuned:
         keep(someone)
         _keep(studio, kept, someone)
         someone = _tuned(studio, shot, someone, wanted, on_image)
     found = _compared(studio, shot, replace(someone, label=shot.photo.label))
-    _keep(studio, kept, found.person)
+    if is_usually_tuned or not wanted.tune:
+        _keep(studio, kept, found.person)
     return replace(found, report={**taken, **found.report})
 
 
@@ -161,7 +162,7 @@ def prepared(studio: Studio, photo: Photo) -> Shot | None:
 
 def _is_usual(shot: Shot, wanted: Wanted) -> bool:
     """Whether a face is looked for as every command that is given a photo does it, apart from tuning."""
-    return shot.alignment is not None and replace(wanted, tune=True) == Wanted()
+    return shot.alignment is not None and replace(wanted, tune=True, tune_steps=Wanted.tune_steps) == Wanted()
 
 
 def _place(studio: Studio, photo: Photo) -> Path:
@@ -229,7 +230,7 @@ def _compared(studio: Studio, shot: Shot, someone: Person) -> Found:
 
 
 def _tell_of_earlier(shot: Shot, is_tuning: bool) -> None:
-    rest = "; tuning the model to it can take minutes, but only the first time" if is_tuning else ""
+    rest = "; tuning the model to it can take minutes" if is_tuning else ""
     tell(f"{shot.photo.path} was projected before{rest}.")
 
 

@@ -145,14 +145,17 @@ def test_a_tuning_goes_along_with_the_latents(works, photo, tiny):
 
 
 def test_steps_of_tuning(works, photo, tiny, tmp_path, monkeypatch):
-    """They are asked for with a tuning, and nobody else is taken for who was tuned with so many."""
+    """They are asked for with a tuning, and nobody else is taken for who was tuned with so many; the search is not
+    done again for them."""
     taken, tune = [], pivotal.tune
     monkeypatch.setattr(pivotal, "tune", lambda *of: taken.append(of[3].steps) or tune(*of))
     works("project", photo, "-o", "five.npz", "--steps", 2, "--tune-steps", 5)
-    assert not (tmp_path / "cache" / "photos").exists()
+    monkeypatch.setattr(projection, "project", None)
     works("project", photo, "-o", "usual.npz", "--steps", 2, "--tune")
     works("project", photo, "-o", "three.npz", "--steps", 2, "--tune-steps", 3)
-    assert taken == [5, 3]
+    _, told = works("project", photo, "-o", "four.npz", "--steps", 2, "--tune-steps", 4)
+    assert "was projected before; tuning the model to it can take minutes." in told
+    assert taken == [5, 3, 4]
     (kept,) = (tmp_path / "cache" / "photos").iterdir()
     tuned = {name: np.load(name)["tunings/shares"].shape for name in ("five.npz", "usual.npz", "three.npz", kept)}
     assert set(tuned.values()) == {(1, 1, tiny.num_ws)}
