@@ -25,12 +25,14 @@ from stylegan_cli.cli.edits import (
 )
 from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command
 from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.latents.named import suggestion
 
 if TYPE_CHECKING:
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.people import Person
     from stylegan_cli.operations.editing import Edit
 
+KEYS = ("direction", "amount", "layers", "keep")  # of an edit, beside directions' names
 MAX_BYTES = 1 << 14  # of a file; the memory that TOML's parser takes grows with the square of a key's length
 
 
@@ -146,7 +148,9 @@ def _step(plain: dict[str, Any], where: str, folder: Path) -> Step:
     if not isinstance(keep, list) or not all(isinstance(name, str) for name in keep):
         raise StyleganError(f'keep of {where} is {short(keep)}; write it like ["gender", "smile"]')
     if (direction is None) != (amount is None):
-        raise StyleganError(f"{where} has a direction without an amount, or an amount without a direction; give both")
+        given, missing = ("a direction", "amount") if amount is None else ("an amount", "direction")
+        like = "".join(f": {name}{near}" for name in rest if (near := suggestion(name, [missing])))
+        raise StyleganError(f"{where} has {given}, but no {missing}{like}; give both")
     if direction is not None:
         if not isinstance(direction, str):
             raise StyleganError(f"the direction of {where} is {short(direction)}; give a name or a file in quotes")
@@ -157,7 +161,10 @@ def _step(plain: dict[str, Any], where: str, folder: Path) -> Step:
         raise StyleganError(f"{where} moves nothing; write something like age = 3")
     return Step(
         where,
-        {_beside(folder, name): _amount(value, f"{name} of {where}") for name, value in rest.items()},
+        {
+            _beside(folder, name): _amount(value, f"{name}{suggestion(name, KEYS)} of {where}")
+            for name, value in rest.items()
+        },
         layers,
         tuple(_beside(folder, name) for name in keep),
     )
