@@ -59,6 +59,8 @@ app = typer.Typer(
 )
 # These have their own messages about more people than they can take.
 SETTINGS = {function: {"allow_extra_args": True} for function in (mix, blend_parents)}
+# What is hardly ever left out, where no argument says it.
+USAGE = {train: "[--data DATA] --outdir RUN [OPTIONS]"}
 MODELS = "Models and training"
 PANELS = {
     "Pictures of people": (sample, mix, noise, interpolate, blend_parents, average, edit, apply, explore, replay, show),
@@ -68,7 +70,11 @@ PANELS = {
 }
 for panel, functions in PANELS.items():
     for function in functions:
-        app.command(context_settings=SETTINGS.get(function), rich_help_panel=panel)(function)
+        app.command(
+            context_settings=SETTINGS.get(function),
+            options_metavar=USAGE.get(function, "[OPTIONS]"),
+            rich_help_panel=panel,
+        )(function)
 app.add_typer(directions.app, name="directions", rich_help_panel=MODELS)
 app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 

@@ -42,7 +42,14 @@ def test_every_word_of_the_help_is_shown(help_of, words):
         assert " ".join(written.replace("\\[", "[").split()) in text
 
 
-@pytest.mark.parametrize("usage", ["paste [OPTIONS] PERSON... PHOTO Put", "dataset [OPTIONS] SOURCE Make"])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        "paste [OPTIONS] PERSON... PHOTO Put",
+        "dataset [OPTIONS] SOURCE Make",
+        "train [--data DATA] --outdir RUN [OPTIONS] Train",
+    ],
+)
 def test_usage_lines_read_as_they_are_typed(help_of, usage):
     assert usage in re.sub("[{}]", "", help_of(usage.split()[0]))
 
