@@ -57,8 +57,7 @@ app = typer.Typer(
         "drogo, tyrion, arya, sansa)."
     ),
 )
-# These have their own messages about more people than they can take.
-SETTINGS = {function: {"allow_extra_args": True} for function in (mix, blend_parents)}
+SETTINGS = {mix: {"allow_extra_args": True}}  # it has its own message about people that no option names
 # What is hardly ever left out, where no argument says it.
 USAGE = {train: "[--data DATA] --outdir RUN [OPTIONS]"}
 MODELS = "Models and training"

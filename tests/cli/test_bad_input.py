@@ -298,6 +298,8 @@ WORDS = {
         ["blend-parents", 1, 2, 3],
         "a child can be a parent in turn: stylegan blend-parents family/child.png 3",
     ),
+    "one parent": (["blend-parents", "jon"], "a child has two parents; name another beside jon"),
+    "parents in lists": (["blend-parents", "1,2", 3], "so 3 is too much"),
     "alike siblings": (["blend-parents", 1, 2, "--layers", "all=1", "-n", 2], "leave out --children"),
     "a folder of photos": (["project", "."], ". is a folder; give the photos in it, like *.jpg"),
     "a data set that cannot move": (["sample", "-n", 2, "--dataset", "d", "--rotate", 9], "cannot move or turn faces"),

@@ -358,7 +358,7 @@ def test_a_family_and_its_latents(tiny_stylegan, here):
 
 def test_siblings_depend_on_the_seed_and_their_number_only(tiny_stylegan):
     few = tiny_stylegan("blend-parents", 5, 6, "-n", 2, "--seed", 3, "--size", 32)
-    many = tiny_stylegan("blend-parents", 5, 6, "-n", 3, "--seed", 3, "--size", 32)
+    many = tiny_stylegan("blend-parents", "5,6", "-n", 3, "--seed", 3, "--size", 32)
     other = tiny_stylegan("blend-parents", 5, 6, "-n", 2, "--seed", 9, "--size", 32)
     assert [pixels(p).tobytes() for p in few[:2]] == [pixels(p).tobytes() for p in many[:2]]
     assert not np.array_equal(pixels(few[0]), pixels(other[0]))

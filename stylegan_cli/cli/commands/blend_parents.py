@@ -14,7 +14,7 @@ from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import MAX_SEED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.people import Person
@@ -37,11 +37,11 @@ Share = Annotated[
 
 @command
 def blend_parents(
-    context: typer.Context,
     generation: Generation,
     output: ChildOutput,
-    first: Annotated[str, typer.Argument(metavar="PARENT", help="Seed, latents, picture or name.")],
-    second: Annotated[str, typer.Argument(metavar="PARENT", help="The other parent.")],
+    parents: Annotated[
+        list[str], typer.Argument(metavar="PARENT", help="Two people: seeds, latents, pictures, photos or names.")
+    ],
     children: Annotated[int, typer.Option("--children", "-n", min=1, max=1000, help="Number of siblings.")] = 1,
     weight: Annotated[
         float | None,
@@ -78,11 +78,7 @@ def blend_parents(
     Examples: stylegan blend-parents jon.npy dany.npy; stylegan blend-parents jon dany --children 6 --coarse 0.7;
     stylegan blend-parents jon dany --age 8y
     """
-    if context.args:
-        raise UsageError(
-            f"a child has two parents, so {' '.join(context.args)} is too much; a child can be a parent in turn: "
-            f"stylegan blend-parents family/child.png {context.args[0]}"
-        )
+    first, second = _both(parents)
     _check_shares(weight, seed, children)
     years = None if age is None else _years(age)
 
@@ -130,6 +126,22 @@ def blend_parents(
         studio.check_sheet(sheet)
         works = [*map(portrait, siblings), Work(sheet)]
         studio.save([*names, "family"], works, "family", children + faces_to_compute(sheet))
+
+
+def _both(parents: Sequence[str]) -> tuple[str, str]:
+    """The two that a child has."""
+    from stylegan_cli.latents.references import split
+
+    first, *others = split(*parents)
+    if not others:
+        raise UsageError(f"a child has two parents; name another beside {first}")
+    second, *more = others
+    if more:
+        raise UsageError(
+            f"a child has two parents, so {' '.join(more)} is too much; a child can be a parent in turn: "
+            f"stylegan blend-parents family/child.png {more[0]}"
+        )
+    return first, second
 
 
 def _check_shares(weight: float | None, seed: int | None, children: int) -> None:
