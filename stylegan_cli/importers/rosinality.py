@@ -33,6 +33,8 @@ from stylegan_cli.importers.keymap import (
     resolutions,
     scalar,
 )
+from stylegan_cli.importers.stored import is_name
+from stylegan_cli.tuning import BUILT_IN, built_in
 
 
 def rgb_bias(x: Tensor) -> Tensor:
@@ -64,8 +66,14 @@ def read(tree: Mapping[str, Any]) -> Drafts:
         _generator(tree.get("g_ema", tree.get("g", tree)), mean),
         partial(_discriminator, tree["d"]) if "d" in tree else None,
         (lambda: _generator(tree["g"], mean)) if tree.keys() >= {"g", "g_ema"} else None,
-        {} if mean else invented.NOTES,
+        ({} if mean else invented.NOTES) | _tunings(tree),
     )
+
+
+def _tunings(notes: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The note about the tunings that a model was made with, if there are any, from its `notes` or its file."""
+    known = [digest for digest in built_in(notes) if is_name(digest)]
+    return {BUILT_IN: known} if known else {}
 
 
 def is_generator(tree: Any) -> bool:
@@ -112,11 +120,12 @@ def _filter(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def save(generator: Generator, path: Path) -> None:
     """Writes a StyleGAN2 generator as a `.pt` file for rosinality's code and projects built on it. Those have no
-    `conv_clamp`: values of feature maps beyond it, which are rare, are not clamped there."""
+    `conv_clamp`: values of feature maps beyond it, which are rare, are not clamped there. The tunings that it was made
+    with are noted for this tool, which would add them once more; the others do not look at the note."""
     network = Network(generator.family, asdict(generator.config), generator.state_dict())
     # In a file that torch opens it stores the file's name, here a temporary one, and it reports a full disk in riddles.
     content = io.BytesIO()
-    torch.save(export(network), content)
+    torch.save(export(network) | _tunings(generator.origin.notes), content)
     write_bytes(path, content.getbuffer())
 
 

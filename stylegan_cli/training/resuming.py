@@ -20,6 +20,7 @@ from stylegan_cli.training.folder import OPTIONS, RunFolder
 from stylegan_cli.training.networks import cfg_of
 from stylegan_cli.training.options import Options
 from stylegan_cli.training.state import below
+from stylegan_cli.tuning import BUILT_IN, built_in
 
 # The options that choose the pictures and their classes, and their types; `seed` says which a `subset` takes.
 CHOOSING = {"data": str, "cond": bool, "mirror": bool, "subset": int, "seed": int}
@@ -61,12 +62,18 @@ def anywhere(name: str) -> str | Path:
     return path.resolve() if (path / OPTIONS).is_file() or store.is_file(name) else name
 
 
-def licence_of(name: str) -> str:
-    """The licence of a model, or of a run's, which models trained from it keep; empty if it is unknown."""
+def kept_notes(name: str) -> dict[str, Any]:
+    """What the notes of a model, or of a run's, tell that is true of models trained from it: the licence, if it is
+    known, and the tunings that it was made with."""
     folder = Path(name)
     if (folder / OPTIONS).is_file():
-        return str(modelfile.notes(folder / store.SNAPSHOT).get("licence", ""))
-    return store.source(name).licence
+        notes = modelfile.notes(folder / store.SNAPSHOT)
+        licence = str(notes.get("licence", ""))
+    else:
+        source = store.source(name)
+        notes, licence = modelfile.notes(source.path), source.licence
+    known = built_in(notes)
+    return ({"licence": licence} if licence else {}) | ({BUILT_IN: known} if known else {})
 
 
 def pictures_of(name: str) -> dict[str, Any]:

@@ -174,17 +174,18 @@ def test_a_run_that_goes_on_still_knows_what_it_resumed_from(stylegan, faces, he
     assert (result.exit_code, "continuing after 0.008 kimg" in result.stderr) == (0, True), result.stderr
 
 
-def test_a_run_keeps_the_licence_of_what_it_resumed_from(stylegan, faces, here):
-    """Also when it continues, and in runs resumed from it. A model from random weights has none."""
+def test_a_run_keeps_what_is_known_of_what_it_resumed_from(stylegan, faces, here):
+    """Licence and tunings; also when it goes on, and in runs resumed from it. A model from random weights has none."""
     stylegan("train", "--data", "faces", "--outdir", "new", *words(kimg=0.008))
-    modelfile.save(store.load("new"), here / "licensed.safetensors", {"licence": "CC BY-NC"})
+    modelfile.save(store.load("new"), here / "licensed.safetensors", kept := {"licence": "CC BY-NC", "tunings": ["1"]})
     quick = ["--batch", 8, "--device", "cpu", "--metrics", "none"]
     for run, start in (("first", "licensed.safetensors"), ("second", "first")):
         for kimg in (0.008, 0.016):
             result = stylegan("train", "--data", "faces", "--outdir", run, "--resume", start, "--kimg", kimg, *quick)
             assert result.exit_code == 0, result.stderr
-    notes = {run: modelfile.notes(here / run / store.SNAPSHOT).get("licence") for run in ("new", "first", "second")}
-    assert notes == {"new": None, "first": "CC BY-NC", "second": "CC BY-NC"}
+    notes = {run: modelfile.notes(here / run / store.SNAPSHOT) for run in ("new", "first", "second")}
+    assert [{key: notes[run].get(key) for key in kept} for run in ("first", "second")] == [kept, kept]
+    assert not kept.keys() & notes["new"].keys()
 
 
 @pytest.mark.parametrize(("cfg", "without"), [("stylegan1", 1), ("stylegan2", 0)])

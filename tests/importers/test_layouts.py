@@ -282,6 +282,16 @@ def test_export_to_rosinality_and_back(tmp_path: Path, start: tuple[int, int]) -
     )
 
 
+def test_rosinalitys_layout_keeps_the_note_about_tunings(tmp_path: Path) -> None:
+    """With which people would be tuned twice if it were lost; what others wrote there is no note."""
+    path = tmp_path / "out.pt"
+    for wrote, found in ((["1" * 64, "2" * 64],) * 2, (["1", 2, "3" * 300], ["1"]), ([], None), ("x", None)):
+        torch.save(rosinality.export(stylegan2()) | {"tunings": wrote}, path)
+        generator = importers.generator(importers.read(path), "x")
+        rosinality.save(generator, path)
+        assert importers.read(path).notes.get("tunings") == found
+
+
 def test_a_model_is_the_same_in_another_layout(tmp_path: Path) -> None:
     network = tensorflow(NAMES["sg2tf_64.pkl"]["Gs"])
     checkpoint = importers.read(write(tmp_path, forge.dumps((network, network, network))))

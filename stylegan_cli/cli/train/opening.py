@@ -11,7 +11,7 @@ from stylegan_cli.cli.console import counting, fetching_model, print_data, tell
 from stylegan_cli.cli.train.given import all_given, choosing_pictures, is_recalled, told_of
 from stylegan_cli.cli.train.view import hints_on_resume, introduction
 from stylegan_cli.training import asked, checkpoints, presets
-from stylegan_cli.training.resuming import licence_of, open_resumed
+from stylegan_cli.training.resuming import kept_notes, open_resumed
 from stylegan_cli.training.session import Session, Wishes, opened, planned
 
 if TYPE_CHECKING:
@@ -52,12 +52,11 @@ class Plan:
             tell(sentence)
 
     def notes(self) -> dict[str, Any]:
-        """What the model's file tells about how it came to be: the options given, and the licence of the model that the
-        run started from. As the run continues, its own model tells that licence."""
+        """What the model's file tells about how it came to be: the options given, and what stays true of the model that
+        the run started from. As the run continues, its own model tells that."""
         session, given = self.session, self.given
         notes = {"command": asked.command(given), "data": given["data"].name, "pictures": len(session.pictures)}
-        licence = licence_of(self.resume or str(session.run.path))
-        return notes | ({"licence": licence} if licence else {})
+        return notes | kept_notes(self.resume or str(session.run.path))
 
 
 def plan_run(context: typer.Context, request: Request, run: RunFolder, world: World, device: torch.device) -> Plan:
