@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -19,7 +19,7 @@ from stylegan_cli.pictures import WHOLE, Cell, Face, Heatmap, Picture, Sheet
 
 GAP = 4
 MAX_LINES = 16
-LEGIBLE = 64  # pixels that hold most captions: columns of smaller faces may become that wide
+LEGIBLE = 64  # pixels that hold most captions: columns of smaller faces may become that wide, and rows that high
 Drawn = dict[int, tuple[Cell, Image.Image]]  # by ids, which are the cells' own as long as these are kept
 
 
@@ -128,8 +128,8 @@ def captioned(pictures: Mapping[str, Image.Image], size: int) -> Image.Image:
 
 def page_size(sheet: Sheet, shape: tuple[int, int]) -> tuple[int, int]:
     """Width and height, in pixels, of a sheet whose faces have this width and height."""
-    heights = [_row_height(row, shape) for row in sheet.rows]
-    column = _column(sheet, _font(sheet, shape[0]), shape[0])
+    column, band = _places(sheet, _font(sheet, shape[0]), shape)
+    heights = [_row_height(row, shape[0], band) for row in sheet.rows]
     widest = _row_width(max(map(len, sheet.rows)), column)
     return _margin(sheet, shape[0]) + widest, sum(heights) + GAP * (len(heights) - 1)
 
@@ -140,7 +140,7 @@ def _sheet(
     size, height = shape
     line, margin = _line_height(size), _margin(sheet, size)
     font = _font(sheet, size)
-    column = _column(sheet, font, size)
+    column, band = _places(sheet, font, shape)
     page = Image.new("RGB", page_size(sheet, shape), captions.PAPER)
     if drawn is not None:
         for gone in drawn.keys() - set(map(id, sheet.cells())):
@@ -148,17 +148,17 @@ def _sheet(
     top = 0
     for i, row in enumerate(sheet.rows):
         if margin:
-            name = captions.line(sheet.names[i], font, height, line)
+            name = captions.line(sheet.names[i], font, band, line)
             page.paste(name.transpose(Image.Transpose.ROTATE_90), (0, top))
         left = margin + ((page.width - margin - _row_width(len(row), column)) // 2 if sheet.centred else 0)
         for cell in row:
             if cell is not None:
                 face = _remembered(drawn, cell, partial(_cell, generator, cell, size, on_face))
-                page.paste(face, (left + (column - size) // 2, top))
+                page.paste(face, (left + (column - size) // 2, top + (band - height) // 2))
                 for number, text in enumerate(_lines(cell)):
-                    page.paste(captions.line(text, font, column, line), (left, top + height + number * line))
+                    page.paste(captions.line(text, font, column, line), (left, top + band + number * line))
             left += column + GAP
-        top += _row_height(row, shape) + GAP
+        top += _row_height(row, size, band) + GAP
     return page
 
 
@@ -183,21 +183,25 @@ def _margin(sheet: Sheet, size: int) -> int:
     return _line_height(size) if any(sheet.names) else 0
 
 
-def _column(sheet: Sheet, font: FreeTypeFont, size: int) -> int:
-    """The width of a column: that of its faces, or more if they are so small that captions would be cut."""
-    if size >= LEGIBLE:
-        return size
+def _places(sheet: Sheet, font: FreeTypeFont, shape: tuple[int, int]) -> tuple[int, int]:
+    """The width and height of the faces' places: those of the faces, or more if they are so small that captions, or
+    names of rows, would be cut."""
+    width, height = shape
     texts = (text for cell in sheet.cells() for text in _lines(cell))
-    return max([size, *(captions.width_of(text, font, LEGIBLE) for text in texts)])
+    return _holding(texts, font, width), _holding(sheet.names, font, height)
+
+
+def _holding(texts: Iterable[str], font: FreeTypeFont, size: int) -> int:
+    """The size of a place for faces of `size` pixels, along which each of these texts is written."""
+    return size if size >= LEGIBLE else max([size, *(captions.width_of(text, font, LEGIBLE) for text in texts)])
 
 
 def _row_width(faces: int, column: int) -> int:
     return faces * (column + GAP) - GAP
 
 
-def _row_height(row: Sequence[Cell | None], shape: tuple[int, int]) -> int:
-    width, height = shape
-    return height + _line_height(width) * max((len(_lines(cell)) for cell in row if cell), default=0)
+def _row_height(row: Sequence[Cell | None], size: int, band: int) -> int:
+    return band + _line_height(size) * max((len(_lines(cell)) for cell in row if cell), default=0)
 
 
 def _font(sheet: Sheet, size: int) -> FreeTypeFont:

@@ -165,9 +165,24 @@ def test_captions_of_small_faces_are_not_cut(tiny, faces):
         assert np.array_equal(page[:32, middle : middle + 32], pixels(render(tiny, face, 32)))
 
 
-def test_captions_make_no_sheet_much_wider(tiny, faces):
-    long = replace(faces[0], caption="m" * 100)
-    assert LEGIBLE - 20 < render(tiny, Sheet(((long,),)), 16).width <= LEGIBLE
+def test_names_of_rows_of_small_faces_are_not_cut(tiny, faces):
+    names = ["7", "100, psi -0.5"]
+    sheet = Sheet(tuple((face,) for face in faces[:2]), tuple(names))
+    page = pixels(render(tiny, sheet, 32))
+    assert page_size(sheet, (32, 32)) == page.shape[1::-1]
+    font, row, margin = captions.font_for(names, 9), (page.shape[0] - GAP) // 2, page.shape[1] - 32
+    assert captions.width_of(names[1], font, 1000) == row
+    for top, name, face in zip((0, row + GAP), names, faces, strict=False):
+        beside, middle = page[top : top + row, :margin], top + (row - 32) // 2
+        assert np.array_equal(np.rot90(beside, -1), pixels(captions.line(name, font, row, margin)))
+        assert np.array_equal(page[middle : middle + 32, margin:], pixels(render(tiny, face, 32)))
+
+
+def test_texts_make_no_sheet_much_larger(tiny, faces):
+    long = "m" * 100
+    page = render(tiny, Sheet(((faces[0],),), (long,)), 16)
+    assert LEGIBLE - 20 < page.height <= LEGIBLE
+    assert LEGIBLE - 20 < render(tiny, Sheet(((replace(faces[0], caption=long),),)), 16).width <= LEGIBLE
 
 
 def test_every_face_is_counted(tiny, faces):
