@@ -431,6 +431,22 @@ def test_a_damaged_description_of_an_added_model(tiny_model, tmp_path, monkeypat
     assert "broken" not in store.models()
 
 
+def test_encoders_of_models_that_had_the_name_before_are_kept(stylegan, tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path))
+    folder = store.add(str(tiny_model), "mine").folder
+    (folder / "encoder.safetensors").touch()
+    (folder / "cast").mkdir()
+    (folder / "encoder-12345678.safetensors").touch()
+    told = stylegan("models", "remove", "mine").stderr
+    assert f"this name before is kept: {folder / 'encoder-12345678.safetensors'}.\n" in told
+    assert [path.name for path in folder.iterdir()] == ["encoder-12345678.safetensors"]
+    assert "mine" not in store.models()
+    store.add(str(tiny_model), "mine")
+    store.put_aside(folder)[0].unlink()
+    store.remove("mine")
+    assert not folder.exists()
+
+
 def test_a_link_to_a_model_is_removed_without_it(tiny_model, tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEGAN_DATA", str(tmp_path))
     folder = store.add(str(tiny_model), "mine").folder

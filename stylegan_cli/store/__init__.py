@@ -1,6 +1,6 @@
 """Models: their names, what a value of `--model` means, and the user's own collection."""
 
-from stylegan_cli.store.adding import add, remove
+from stylegan_cli.store.adding import add, put_aside, remove
 from stylegan_cli.store.named import DEFAULT, NATIVE, Model, bundled_folder, models, pull
 from stylegan_cli.store.sources import (
     ENCODER,
@@ -36,6 +36,7 @@ __all__ = [
     "load",
     "models",
     "pull",
+    "put_aside",
     "remove",
     "source",
 ]

@@ -117,13 +117,26 @@ def _keep_directions(found: Source, kept: Path) -> None:
             copy(path, target)
 
 
+def put_aside(folder: Path) -> list[Path]:
+    """The encoders of models that had the name of the one in this folder before."""
+    return sorted(folder.glob(f"{Path(ENCODER).stem}-*{NATIVE}"))
+
+
 def remove(name: str) -> Path:
-    """Deletes a model that the user added. Raises `UsageError` if there is none of this name."""
+    """Deletes a model that the user added, but not what `put_aside` finds: hours may have gone into it. Raises
+    `UsageError` if there is none of this name."""
     folder = own_folder() / name
     if name not in (known := models()) or known[name].folder != folder:
         raise UsageError(f"{name!r} is not a model that was added here; added models are in {own_folder()}")
     if folder.is_symlink():
         folder.unlink()  # its target is somewhere else, and stays
-    else:
-        shutil.rmtree(folder)
+        return folder
+    kept = put_aside(folder)
+    for path in set(folder.iterdir()) - set(kept):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if not kept:
+        folder.rmdir()
     return folder

@@ -154,8 +154,7 @@ def add(
 
     with fetching_model(file) as on_bytes:
         model = store.add(file, name or "", force, on_bytes)
-    for encoder in sorted(model.folder.glob("encoder-*.safetensors")):
-        tell(f"The encoder of a model that had this name before is kept: {encoder}.")
+    _tell_of_encoders(model.folder)
     print_data(model.weights)
 
 
@@ -166,7 +165,9 @@ def remove(name: Annotated[str, typer.Argument(metavar="MODEL", help="A model th
     from stylegan_cli import store
     from stylegan_cli.folders import data_folder
 
-    print_data(store.remove(name))
+    folder = store.remove(name)
+    _tell_of_encoders(folder)
+    print_data(folder)
     directions = data_folder() / "directions" / name
     if any(directions.glob("*.npz")):
         tell(f"The directions that you found for it are kept, in {directions}.")
@@ -258,6 +259,14 @@ def blend(
     about = {"blended from": [low, high], "at": at, "smooth": smooth, "average": average}
     modelfile.save(blended, out, about | blended.origin.notes)
     print_data(out)
+
+
+def _tell_of_encoders(folder: Path) -> None:
+    """Tells the user of those in a model's folder that are of other models."""
+    from stylegan_cli import store
+
+    for encoder in store.put_aside(folder):
+        tell(f"The encoder of a model that had this name before is kept: {encoder}.")
 
 
 def _tuned(generator: Generator, model: str, name: str) -> Generator:
