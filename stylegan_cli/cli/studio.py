@@ -37,6 +37,7 @@ from stylegan_cli.media.render import face_shape, page_size, render
 from stylegan_cli.noise import Noise
 from stylegan_cli.operations.drift import Ruler, ruler_of
 from stylegan_cli.pictures import Face, Picture, Sheet, cells_of, faces_to_compute
+from stylegan_cli.processors import processors
 from stylegan_cli.recipes import Recipe, dumps, fits
 
 if TYPE_CHECKING:
@@ -70,6 +71,20 @@ def check_count(pictures: int) -> None:
     """Nobody wants more than a certain number of single files, or of faces on a sheet."""
     if pictures > MAX_PICTURES:
         raise UsageError(f"{pictures:,} pictures are too many; use --dataset with a folder or a .zip")
+
+
+def _set_threads(wanted: int) -> int:
+    """Makes torch use this many threads, or as many as are of use on this machine, and returns how many; 0 leaves it
+    as it is."""
+    most = max(processors(), torch.get_num_threads())
+    if wanted > most:
+        tell(
+            f"This picture was made by {wanted} threads, more than the {most} that are of use here; pixels may differ "
+            "in the last bit."
+        )
+    if (number := min(wanted, most)) > 0:
+        torch.set_num_threads(number)
+    return number
 
 
 class Studio:
@@ -182,12 +197,11 @@ class Studio:
 
     def replay(self, name: str, recipe: Recipe) -> None:
         """Makes and writes the picture of a recipe, with that recipe; if it was made by other means this time, on
-        another device or without a compiler, the new one says so."""
+        another device, by fewer threads or without a compiler, the new one says so."""
         (path,) = self.paths([name], "out")
         if isinstance(recipe.picture, Sheet):
             self._check_page(recipe.picture, recipe.size)
-        if recipe.threads > 0:
-            torch.set_num_threads(recipe.threads)
+        recipe = replace(recipe, threads=_set_threads(recipe.threads))
         self.speed_up(faces_to_compute(recipe.picture))
         with progress("drawing", faces_to_compute(recipe.picture)) as on_face:
             image = render(self.generator, recipe.picture, recipe.size, on_face)

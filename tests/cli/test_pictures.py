@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from small_families import make
 
 from stylegan_cli import modelfile, recipes
-from stylegan_cli.cli import places
+from stylegan_cli.cli import places, studio
 from stylegan_cli.files import LOCK, alone
 from stylegan_cli.latents import files as latent_files
 from stylegan_cli.media.encode import encode
@@ -662,6 +663,19 @@ def test_replay_uses_the_recipes_threads(tiny_stylegan, monkeypatch):
     monkeypatch.setattr(torch, "set_num_threads", used.append)
     tiny_stylegan("replay", "a.png", "--out", "b.png")
     assert used == [recipes.read(Path("a.png")).threads] == [torch.get_num_threads()]
+
+
+def test_replay_starts_no_more_threads_than_are_of_use(stylegan, tiny_stylegan, tiny_model, monkeypatch):
+    """Whatever another person's picture says."""
+    tiny_stylegan("sample", "--seeds", 5, "--out", "a.png")
+    recipe = replace(recipes.read(Path("a.png")), threads=1024)
+    Path("b.png").write_bytes(encode(Image.open("a.png"), "png", recipes.dumps(recipe)))
+    monkeypatch.setattr(studio, "processors", lambda: 2)
+    used = []
+    monkeypatch.setattr(torch, "set_num_threads", used.append)
+    result = stylegan("replay", "b.png", "--out", "c.png", "--model", tiny_model)
+    assert (result.exit_code, "made by 1024 threads, more than the 2 that are of use" in result.stderr) == (0, True)
+    assert used == [recipes.read(Path("c.png")).threads] == [2]
 
 
 def test_cutoff_spares_the_layers_from_it_on(tiny_stylegan):
