@@ -7,7 +7,7 @@ metrics.jsonl                 a line for each metric whenever it is computed
 checkpoints/                  the complete state to continue from: the last two; best.safetensors, that of network-best
 network-snapshot.safetensors  the generator's running average: a model file like any other
 network-snapshot-000040...    the same after 40 kimg, with --keep-all
-network-best.safetensors      the same at the time when the first of its metrics was lowest
+network-best.safetensors      the same at the time when the first of its metrics was lowest since it last grew
 fakes000040.png               what it makes after 40 kimg, always from the same latents; reals.png for comparison
 fakes000040.512.png           the same after 40.512 kimg, where training was stopped, or ticks are short
 report.html                   curves and pictures in one file
@@ -144,12 +144,14 @@ class RunFolder:
     def measure(self, metrics: Sequence[dict[str, Any]], state: State, options: Options) -> None:
         """Adds lines about the current model, which must be published, each with a `name`, a `title`, a `value`, its
         `floor` and the `seconds` that all took. The model and its checkpoint are kept if it is the best so far by the
-        first metric."""
+        first metric, of those with as many details."""
         progress, (first, *_) = state.progress, metrics
         alike = [line for line in self.measured() if all(line[key] == first[key] for key in ("title", "num"))]
-        before = [line["value"] for line in alike]
+        # While it grows, a network takes the place of those with fewer details, however good they were.
+        lod = Moment.of(options, progress.nimg).lod
+        before = [line["value"] for line in alike if Moment.of(options, line["nimg"]).lod == lod]
         # By a metric that is new to the run, or on another number of pictures, nobody knows how good the best one is.
-        if (before or not (self.path / BEST).exists()) and all(first["value"] <= value for value in before):
+        if (alike or not (self.path / BEST).exists()) and all(first["value"] <= value for value in before):
             self._keep_best(progress.nimg)
         self._append(METRICS, [{"kimg": progress.kimg, "nimg": progress.nimg, **metric} for metric in metrics])
         if self._board:

@@ -200,6 +200,24 @@ def test_the_best_model_is_kept(options, state, run):
         assert (run.path / "network-best.safetensors").read_text() == f"model of {best}"
 
 
+def test_a_model_that_has_grown_replaces_the_best_one(options, state, run):
+    """After 8 pictures, it has grown; compared are those with as many details."""
+    options = replace(options, cfg="stylegan1", first_res=8, stable_kimg="0.006", fade_kimg="0.002")
+    for nimg, value, best in (
+        (2, 1.0, 1.0),
+        (4, 2.0, 1.0),
+        (7, 4.0, 4.0),
+        (8, 5.0, 5.0),
+        (16, 6.0, 5.0),
+        (24, 3.0, 3.0),
+    ):
+        run.snapshot.write_text(f"model of {value}")
+        state.progress.nimg = nimg
+        checkpoints.save(state, run.checkpoints)
+        run.measure([metric(value)], state, options)
+        assert (run.path / "network-best.safetensors").read_text() == f"model of {best}"
+
+
 @pytest.mark.parametrize("more", [{"title": "FID"}, {"num": 500}])
 def test_the_best_model_is_judged_by_numbers_of_one_kind(options, state, run, more):
     """Other features, and other numbers of pictures, give other distances."""
