@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -25,6 +25,8 @@ LIMITS = {
     "resolution": 4096, "attention": 1024, "mapping_layers": 64, "num_layers": 64, "head_layers": 64,
     "margin_size": 1024, "filter_size": 12, "lrelu_upsampling": 4,
 }  # fmt: skip
+
+MOST_MADE = 100  # times a file's size; noise maps usually take a tenth of it
 
 
 @dataclass(frozen=True)
@@ -146,12 +148,16 @@ def generator(checkpoint: Checkpoint, name: str) -> Generator:
     return ready
 
 
-def check_room(tensors: Iterable[Pending], room: int) -> None:
-    """Raises RefusedError if tensors take more than the `room` bytes of their file: one that reuses the same numbers
-    for many of them would grow when loaded."""
-    # Stored in half precision or more.
-    if sum(2 * math.prod(tensor.shape) for tensor in tensors if tensor.is_stored) > room:
+def check_room(tensors: Collection[Pending], room: int) -> None:
+    """Raises RefusedError if tensors take more than the `room` bytes of their file, as one that reuses the same numbers
+    for many of them would grow when loaded; or if those that it lacks, which are made, take MOST_MADE times as much."""
+    stored, made = (
+        sum(math.prod(tensor.shape) for tensor in tensors if tensor.is_stored is kind) for kind in (True, False)
+    )
+    if 2 * stored > room:  # in half precision or more
         raise RefusedError("its tensors are larger than the file itself")
+    if 4 * made > MOST_MADE * room:
+        raise RefusedError("the noise maps that it lacks would be far larger than the file itself")
 
 
 def check(

@@ -193,6 +193,16 @@ def test_tensors_of_the_same_numbers(tmp_path: Path) -> None:
         read(tmp_path, state)
 
 
+def test_noise_far_larger_than_the_file(tmp_path: Path) -> None:
+    """A few kilobytes say that a network is for 4096 pixels."""
+    state = state_of("lernapparat") | {"g_synthesis.torgb.weight": torch.zeros(3, 8, 1, 1)}
+    block = {name: x for name, x in state.items() if ".32x32." in name}
+    for r in (64, 128, 256, 512, 1024, 2048, 4096):
+        state |= {name.replace("32x32", f"{r}x{r}"): x.clone() for name, x in block.items()}
+    with pytest.raises(StyleganError, match="the noise maps that it lacks would be far larger than the file itself"):
+        read(tmp_path, state)
+
+
 @pytest.mark.parametrize("among", [None, "generator", "g_running"])
 def test_a_network_that_is_another_one(tmp_path: Path, among: str | None) -> None:
     """rosinality's style-based-gan-pytorch."""
