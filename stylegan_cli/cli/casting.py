@@ -71,14 +71,13 @@ def several(
     check_for_seeds(studio, texts, in_z)
     photos = {text: photo for text in texts if (photo := references.photo(text))}
     found = {text: _known(studio, text) for text in texts if text not in photos}
-    if not photos:
-        prepare()
-        return [found[text] for text in texts]
-    from stylegan_cli.cli import darkroom
+    if photos:
+        from stylegan_cli.cli import darkroom
 
-    shots = {text: darkroom.prepared(studio, photo) for text, photo in photos.items()}
+        shots = {text: darkroom.prepared(studio, photo) for text, photo in photos.items()}
     prepare()
-    found |= {text: darkroom.person(studio, photo, shots[text]) for text, photo in photos.items()}
+    for text, photo in photos.items():
+        found[text] = darkroom.person(studio, photo, shots[text])
     return [found[text] for text in texts]
 
 

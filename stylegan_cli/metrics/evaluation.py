@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -148,8 +148,13 @@ class Judge:
     settings compare nothing."""
 
     def __init__(self, reference: PictureSet, settings: Settings, features: Features | None) -> None:
-        self.reference, self.settings, self.features = reference, settings, cast(Features, features)
+        self.reference, self.settings, self._features = reference, settings, features
         self._known: dict[tuple[int, int], np.ndarray] = {}
+
+    @property
+    def features(self) -> Features:
+        assert self._features is not None  # the settings compare something
+        return self._features
 
     def counts(self, subject: PictureSet) -> tuple[int, int]:
         """How many pictures of the subject and of the reference are compared: as many as asked for, if there are so

@@ -4,7 +4,7 @@ pictures?"""
 from __future__ import annotations
 
 import json
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -153,11 +153,12 @@ def metrics(
             fetch([EFFICIENTNET])
         return opened_features(features, hardware.choose_device(device)) if settings.compares else None
 
-    def judge_by(side: PictureSet) -> Judge:
-        return Judge(side, settings, seen())
-
     judged_by = None if reference is None else opened(reference)
-    comparing = None if judged_by is None else cache(partial(judge_by, judged_by))
+
+    @cache
+    def judge_of_data() -> Judge | None:
+        return None if judged_by is None else Judge(judged_by, settings, seen())
+
     if subjects[1:]:
         seen()  # nothing is fetched for one that is refused; but of several, so that what fails is told once
     reports: list[Report] = []
@@ -168,7 +169,7 @@ def metrics(
         for side in (judged, judged_by):
             if class_index is not None and isinstance(side, DataSet) and not side.classes:
                 tell_once(f"{side.title} has no classes, so all its pictures are taken for class {class_index}.")
-        judge = comparing() if comparing else judge_by(judged)
+        judge = judge_of_data() or Judge(judged, settings, seen())
         with progress(f"measuring {name}", judge.steps(judged), "pictures") as advance:
             report = judge(judged, advance)
         reports.append(report)
