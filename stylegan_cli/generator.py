@@ -76,6 +76,10 @@ class Origin:
             self.check(other, what)
 
 
+class _Reached(Exception):  # noqa: N818 (no error)
+    """Ends the drawing of a picture at the feature maps that are wanted."""
+
+
 def rgb(images: Tensor) -> Tensor:
     """A network's output `[n, c, h, w]` as RGB `[n, 3, h, w]`: grey is repeated three times, and of more than three
     channels only the first three are kept."""
@@ -177,6 +181,35 @@ class Generator(nn.Module, ABC):
                 f"{self.c_dim - 1}, or in Python with choose_class"
             )
         return self.one_hot(torch.tensor([self.chosen_class])).expand(n, -1)
+
+    def features(self, ws: Tensor, resolution: int, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
+        """The feature maps `[n, c, h, w]` of a resolution on the way from `ws` `[n, num_ws, w_dim]` to pictures; layers
+        beyond it are not computed. Maps that reach beyond the picture are cropped to it. Raises `UsageError` if the
+        model is still growing and has none of that resolution yet."""
+        height, width = (edge * resolution // self.resolution for edge in self.size)
+        stage, found = self.stage(resolution), list[Tensor]()
+
+        def stop(_module: nn.Module, _inputs: Any, maps: Any) -> None:
+            found.append(maps if isinstance(maps, Tensor) else maps[0])
+            raise _Reached
+
+        hook = stage.register_forward_hook(stop)
+        try:
+            self.draw(ws.to(self.w_avg), noise)
+        except _Reached:
+            pass
+        finally:
+            hook.remove()
+        if not found:
+            raise UsageError(f"{self.origin.name} has not grown to {resolution} pixels yet")
+        (maps,) = found
+        top, left = (maps.shape[2] - height) // 2, (maps.shape[3] - width) // 2
+        return maps[:, :, top : top + height, left : left + width]
+
+    @abstractmethod
+    def stage(self, resolution: int) -> nn.Module:
+        """The part of the synthesis network that makes the last feature maps of this resolution, `[n, c, h, w]`. What
+        it returns is them, or begins with them."""
 
     @abstractmethod
     def resolution_of(self, tensor: str) -> int | None:

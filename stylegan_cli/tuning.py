@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -128,24 +128,45 @@ def synthesize(generator: Generator, ws: Tensor, noise: Noise, tuned: Tuned) -> 
     return synthesize_with(generator, ws, noise, _kept(generator, tuned))
 
 
+def features(generator: Generator, ws: Tensor, resolution: int, noise: Noise, tuned: Tuned) -> Tensor:
+    """`generator.features(ws, resolution, noise)` with the tuned tensors. Raises `StyleganError` if a tuning does not
+    fit the generator."""
+
+    def maps(ws: Tensor) -> Tensor:
+        return generator.features(ws, resolution, noise)
+
+    return _call_with(generator, _kept(generator, tuned), maps, ws) if tuned else maps(ws)
+
+
 def synthesize_with(generator: Generator, ws: Tensor, noise: Noise, tensors: Mapping[str, Tensor]) -> Tensor:
     """`generator.synthesize(ws, noise)`, with `tensors` in place of the generator's own of these names."""
-    changed = {f"generator.{name}": tensor for name, tensor in tensors.items()}
-    return torch.func.functional_call(_Synthesis(generator), changed, (ws, noise))
 
-
-class _Synthesis(nn.Module):
-    """A generator's `synthesize` as the call of a module, which is what `functional_call` takes."""
-
-    def __init__(self, generator: Generator) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, ws: Tensor, noise: Noise) -> Tensor:
-        if self.generator.device.type == "cuda":
+    def draw(ws: Tensor) -> Tensor:
+        if generator.device.type == "cuda":
             # Not compiled: a CUDA graph knows tensors by address, and would be recorded again for every picture.
-            return type(self.generator).synthesize(self.generator, ws, noise)
-        return self.generator.synthesize(ws, noise)
+            return type(generator).synthesize(generator, ws, noise)
+        return generator.synthesize(ws, noise)
+
+    return _call_with(generator, tensors, draw, ws)
+
+
+def _call_with(
+    generator: Generator, tensors: Mapping[str, Tensor], function: Callable[[Tensor], Tensor], ws: Tensor
+) -> Tensor:
+    """`function(ws)`, which uses the generator, while `tensors` take the place of the generator's own."""
+    changed = {f"generator.{name}": tensor for name, tensor in tensors.items()}
+    return torch.func.functional_call(_Call(generator, function), changed, (ws,))
+
+
+class _Call(nn.Module):
+    """A function that uses a generator as the call of a module, which is what `functional_call` takes."""
+
+    def __init__(self, generator: Generator, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.generator, self.function = generator, function
+
+    def forward(self, ws: Tensor) -> Tensor:
+        return self.function(ws)
 
 
 _last: WeakKeyDictionary[Generator, tuple[Tuned, dict[str, Tensor]]] = WeakKeyDictionary()

@@ -5,6 +5,7 @@ import torch
 from originals import GOLDEN, arrays, generator_of
 from small_families import CONFIGS, make
 
+from stylegan_cli.errors import UsageError
 from stylegan_cli.noise import Noise
 
 
@@ -52,6 +53,58 @@ def test_tensors_work_at_the_resolutions_of_the_layers(family):
     generator = make(family)
     found = {generator.resolution_of(name) for name in generator.state_dict()}
     assert found == {None, *(layer.resolution for layer in generator.layers)}
+
+
+@pytest.mark.parametrize("family", [*CONFIGS, "mobilestylegan"])
+@pytest.mark.parametrize("resolution", [32, 64])
+def test_features_depend_on_the_layers_below_them_alone(family, resolution, tiny):
+    generator = tiny if family == "mobilestylegan" else make(family)
+    ws = torch.randn(1, generator.num_ws, generator.w_dim)
+    maps = generator.features(ws, resolution)
+    assert maps.shape[2:] == (resolution, resolution)
+    for layer in generator.layers:
+        changed = ws.clone()
+        changed[:, layer.index] += 1
+        is_seen = not torch.equal(generator.features(changed, resolution), maps)
+        if family != "stylegan3":  # whose layers' bands and sampling rates grow at different places
+            assert is_seen == (layer.resolution <= resolution and (layer.index, family) not in LATER), layer
+        elif layer.index in (1, generator.num_ws - 1):
+            assert is_seen == (layer.index == 1)
+
+
+# At their resolutions, these only drive the picture's head.
+LATER = {(9, "stylegan2"), *((index, "mobilestylegan") for index in (3, 6, 9, 12))}
+
+
+def test_features_are_in_the_places_of_the_picture():
+    """StyleGAN3's maps reach beyond the picture; what moves there moves as far in the maps."""
+    generator = make("stylegan3")
+    ws = torch.randn(1, generator.num_ws, generator.w_dim)
+    maps = generator.features(ws, 32)
+    with generator.moved((0.25, 0), 0):
+        moved = generator.features(ws, 32)
+    inside = slice(4, 28)
+    shifted = (moved[..., inside, 14:26] - maps[..., inside, 6:18]).std()
+    assert shifted < 0.3 * (moved - maps)[..., inside, inside].std()
+
+
+def test_features_of_oblong_pictures_are_oblong():
+    generator = make("stylegan2", start=(4, 2))
+    assert generator.features(torch.randn(1, generator.num_ws, 8), 32).shape[2:] == (32, 16)
+
+
+def test_features_have_gradients(tiny):
+    ws = torch.randn(1, tiny.num_ws, tiny.w_dim, requires_grad=True)
+    tiny.features(ws, 32).sum().backward()
+    assert ws.grad[:, 0].any()
+
+
+def test_a_model_that_still_grows_has_no_fine_features():
+    generator = make("stylegan1", lod=2.0)
+    ws = torch.randn(1, generator.num_ws, generator.w_dim)
+    assert generator.features(ws, 16).shape[2:] == (16, 16)
+    with pytest.raises(UsageError, match="has not grown to 32 pixels yet"):
+        generator.features(ws, 32)
 
 
 @pytest.mark.parametrize("family", ["stylegan1", "stylegan2"])

@@ -108,6 +108,17 @@ def test_what_is_kept_can_be_differentiated(tiny, tuned):
     assert ws.grad.isfinite().all()
 
 
+def test_features_are_those_of_the_tuned_generator(tiny, tuned):
+    ws = tuned.ws[None]
+    maps = tuning.features(tiny, ws, 16, Noise(), tuned.tuned)
+    changed = make_tiny()
+    changed.load_state_dict(tiny.state_dict() | tuning.tensors(tiny, tuned.tuned))
+    assert torch.equal(maps, changed.features(ws, 16))
+    assert not torch.equal(maps, tuning.features(tiny, ws, 16, Noise(), ()))
+    without = tuning.features(tiny, ws, 16, Noise("none"), ())
+    assert not torch.equal(without, tuning.features(tiny, ws, 16, Noise(), ()))
+
+
 def test_cuda_graphs_are_not_recorded_for_people(tiny, tuned, monkeypatch):
     """They are passed by, as they know tensors by their place."""
     monkeypatch.setitem(vars(tiny), "synthesize", lambda *_: pytest.fail("compiled code was asked"))

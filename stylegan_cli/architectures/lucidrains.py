@@ -242,6 +242,9 @@ class Lucidrains(Generator):
     def draw(self, ws: Tensor, noise: Noise | None) -> Tensor:
         return self.synthesis(ws, noise, self.dtype)
 
+    def stage(self, resolution: int) -> nn.Module:
+        return self.synthesis.get_submodule(f"b{resolution}")
+
     def style_weights(self) -> list[Tensor]:
         inputs = [] if self.config.const_input else [self.synthesis.input.weight / self.num_ws]  # that of the mean
         blocks = [self.synthesis.get_submodule(f"b{layer.resolution}") for layer in self.layers]

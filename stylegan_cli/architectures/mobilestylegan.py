@@ -227,6 +227,9 @@ class MobileStyleGAN(Generator):
             x = block(x, ws, noise, 3 * n + 1)
         return self.to_image(x, ws[:, -1])
 
+    def stage(self, resolution: int) -> nn.Module:
+        return self.first if resolution == 4 else self.blocks[(resolution // 8).bit_length() - 1]
+
     def style_weights(self) -> list[Tensor]:
         weights = [self.first.affine.weight]
         for block in cast(list[Block], self.blocks):

@@ -259,6 +259,9 @@ class StyleGAN1(Generator):
             layer.arrange()
         return self
 
+    def stage(self, resolution: int) -> nn.Module:
+        return self._layers()[2 * (resolution // 4).bit_length() - 1]
+
     def style_weights(self) -> list[Tensor]:
         return [layer.affine.weight for layer in self._layers()]
 

@@ -303,6 +303,9 @@ class StyleGAN2(Generator):
     def draw(self, ws: Tensor, noise: Noise | None) -> Tensor:
         return self.synthesis(ws, noise, self.dtype)
 
+    def stage(self, resolution: int) -> nn.Module:
+        return self.synthesis.get_submodule(f"b{resolution}")
+
     def style_weights(self) -> list[Tensor]:
         blocks = cast(list[SynthesisBlock], list(self.synthesis.children()))
         weights, rgb = [], self.w_avg.new_zeros(0, self.w_dim)

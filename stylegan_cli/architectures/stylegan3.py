@@ -388,6 +388,10 @@ class StyleGAN3(Generator):
     def draw(self, ws: Tensor, noise: Noise | None) -> Tensor:  # noqa: ARG002 (it has none)
         return self.synthesis(ws, self.dtype)
 
+    def stage(self, resolution: int) -> nn.Module:
+        signals = cast(Config, self.config).signals[:-1]
+        return self.synthesis.styled[max(i for i, signal in enumerate(signals) if signal.rate == resolution)]
+
     def style_weights(self) -> list[Tensor]:
         return [cast(Linear, part.affine).weight for part in self.synthesis.children()]
 

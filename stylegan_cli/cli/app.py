@@ -15,6 +15,7 @@ from stylegan_cli.cli.commands.bench import bench
 from stylegan_cli.cli.commands.blend_parents import blend_parents
 from stylegan_cli.cli.commands.dataset import dataset
 from stylegan_cli.cli.commands.doctor import doctor
+from stylegan_cli.cli.commands.drag import drag
 from stylegan_cli.cli.commands.edit import edit
 from stylegan_cli.cli.commands.explore import explore
 from stylegan_cli.cli.commands.interpolate import interpolate
@@ -61,8 +62,9 @@ SETTINGS = {mix: {"allow_extra_args": True}}  # it has its own message about peo
 # What is hardly ever left out, where no argument says it.
 USAGE = {train: "[--data DATA] --outdir RUN [OPTIONS]"}
 MODELS = "Models and training"
+PICTURES = sample, mix, noise, interpolate, blend_parents, average, edit, drag, apply, explore, replay, show
 PANELS = {
-    "Pictures of people": (sample, mix, noise, interpolate, blend_parents, average, edit, apply, explore, replay, show),
+    "Pictures of people": PICTURES,
     "Photos": (align, project, paste),
     MODELS: (dataset, train, metrics, train_encoder),
     "This machine": (doctor, bench),

@@ -57,12 +57,23 @@ def tell_prices(
                 after = look(end)
                 wanted = {edit.direction.name for edit in own}
                 tell(f"{person.label}, {end.label}: {_report(before, after, wanted)}.")
-                is_long = studio.ruler.length(end.ws - person.ws) > LONG
-                is_extreme = is_extreme or is_long or _is_lost(before, after)
+                is_extreme = is_extreme or _is_long(studio, person, end) or _is_lost(before, after)
             advance()
     if is_extreme:
         way = "--max-drift" if max_drift is None else "a smaller --max-drift"
         tell(f"Faces are often ruined by edits this large: use smaller amounts (3 is a lot), or {way}.")
+
+
+def tell_change(studio: Studio, person: Person, end: Person) -> None:
+    """One sentence about what a drag changed, and possibly one of advice."""
+    if is_silent():
+        return
+    look = _eyes(studio)
+    with progress("checking what changed", 1):
+        before, after = look(person), look(end)
+    tell(f"{person.label}, {end.label}: {_report(before, after, ())}.")
+    if _is_long(studio, person, end) or _is_lost(before, after):
+        tell("Faces are often ruined by changes this large: move points less far.")
 
 
 def open_scorers(generator: Generator) -> Scorers | None:
@@ -140,6 +151,11 @@ def _who(before: Look, after: Look) -> list[str]:
     return [
         f"the identity network takes it for another person (distance {distance:.2f}; from {SAME_PERSON:g} on it does)"
     ]
+
+
+def _is_long(studio: Studio, person: Person, end: Person) -> bool:
+    """Whether someone was moved farther than most faces bear."""
+    return studio.ruler.length(end.ws - person.ws) > LONG
 
 
 def _is_lost(before: Look, after: Look) -> bool:

@@ -140,6 +140,9 @@ class Coloured(Generator):
     def draw(self, ws, noise):
         return (ws[:, 0].argmax(dim=1).float() / 2 - 1)[:, None, None, None].expand(-1, 3, 4, 4)
 
+    def stage(self, resolution):
+        raise NotImplementedError
+
     def resolution_of(self, tensor):
         return None
 

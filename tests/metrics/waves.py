@@ -39,6 +39,9 @@ class Waves(Generator):
         waves = torch.sin(2 * torch.pi * (plane @ FREQUENCIES.T.double()) + ws[0, 0])
         return (waves.mean(dim=2) * torch.ones(1, 3, 1, 1)).float()
 
+    def stage(self, resolution):
+        raise NotImplementedError
+
     def resolution_of(self, tensor):
         return None
 

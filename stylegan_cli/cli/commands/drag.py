@@ -1,0 +1,99 @@
+"""`stylegan drag`: points of a face to other places."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stylegan_cli.cli import places
+from stylegan_cli.cli.console import tell
+from stylegan_cli.cli.edits import check_paste
+from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command, parse_numbers
+from stylegan_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stylegan_cli.operations.dragging import Dragged, Move
+
+MISSED = 0.02  # of the picture's width: farther away, a point did not arrive
+
+
+@command
+def drag(
+    generation: Generation,
+    output: PictureOutput,
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="Seed, latents, picture, photo or name.")],
+    move: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="X,Y..X,Y",
+            show_default=False,
+            help="A point of the picture, in pixels from its top left corner, and where it is to be. Repeatable.",
+        ),
+    ] = None,
+    hold: Annotated[
+        list[str] | None,
+        typer.Option(metavar="X,Y", show_default=False, help="A point that stays where it is. Repeatable."),
+    ] = None,
+    paste: Paste = None,
+) -> None:
+    """Drag points of a face to other places: the corners of the mouth, the chin, the hairline.
+
+    The rest of the face follows as faces do, and changes as little as it can. Points are pixels of the picture that
+    stylegan sample PERSON draws. In stylegan explore, you can draw them with the mouse.
+
+    Examples: stylegan drag jon --move 516,183..516,110; stylegan drag jon --move 420,761..395,735 --move
+    601,761..626,735; stylegan drag me.jpg --move 510,940..510,910 --hold 510,640 --paste me.jpg
+    """
+    if not move:
+        raise UsageError("say what to drag: --move 516,183..516,110 moves the point at 516,183 to 516,110")
+
+    from stylegan_cli.cli import casting, montage
+    from stylegan_cli.cli.console import progress
+    from stylegan_cli.cli.price import tell_change
+    from stylegan_cli.cli.studio import Studio, portrait
+    from stylegan_cli.operations import dragging
+
+    moves = [_move(text) for text in move] + [dragging.Move(at, at) for at in map(_point, hold or [])]
+    check_paste(paste, output, [person])
+    studio = Studio(generation, output)
+    generator = studio.generator
+    dragging.check(generator, moves)
+    studio.check_results([places.pasted_name(paste) if paste else "drag"])
+    canvas = montage.open_canvas(paste, 1, studio.check_photo) if paste else None
+    (before,) = casting.several(studio, [person])
+    with progress("dragging", dragging.most_steps(generator, moves), "steps") as advance:
+        dragged = dragging.drag(generator, before, moves, advance)
+    if canvas:
+        montage.save_pasted(studio, canvas, [before], [dragged.person])
+    else:
+        studio.save(["drag"], [portrait(dragged.person)])
+    _tell_of_missed(moves, dragged, MISSED * generator.size[1])
+    tell_change(studio, before, dragged.person)
+
+
+def _move(text: str) -> Move:
+    """`516,183..516,110`: from where to where."""
+    from stylegan_cli.operations.dragging import Move
+
+    start, _, end = text.partition("..")
+    return Move(_point(start, text), _point(end, text))
+
+
+def _point(text: str, option: str = "") -> tuple[float, float]:
+    try:
+        x, y = parse_numbers(text, 2)
+    except ValueError:
+        usage = f"--move takes X,Y..X,Y, like 516,183..516,110, not {option!r}"
+        raise UsageError(usage if option else f"--hold takes X,Y, like 516,183, not {text!r}") from None
+    return x, y
+
+
+def _tell_of_missed(moves: Sequence[Move], dragged: Dragged, far: float) -> None:
+    """Tells how close points came to their ends."""
+    for one, missed in zip(moves, dragged.missed, strict=True):
+        if missed > far:
+            (x, y), (u, v) = one.start, one.end
+            tell(f"{x:g},{y:g} is still {missed:.0f} pixels from {u:g},{v:g}: the model hardly knows such faces.")
