@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from stylegan_cli.generator import Generator
     from stylegan_cli.latents.directions import Direction
     from stylegan_cli.latents.named import Photo
+    from stylegan_cli.operations.dragging import Dragged, Move
     from stylegan_cli.operations.editing import Aim, Edit
 
 ATTRIBUTES = "Attributes"
 FARTHEST = 1000
+MISSED = 0.02  # of the picture's width: a point that is farther from its end did not arrive
 UNITS = {"y": "years", "deg": "degrees", "%": "%"}  # of scores that edits can aim at
 # Other ways to write them, and ranges.
 SPOKEN = {
@@ -98,6 +100,16 @@ def check_paste(paste: Photo | None, output: PictureOutput, people: Sequence[str
         raise UsageError(
             f"{paste.path}#{paste.face} is one face, but these are {len(people)} people; leave out #{paste.face}"
         )
+
+
+def remarks(generator: Generator, moves: Sequence[Move], dragged: Dragged) -> list[str]:
+    """A sentence about each point that did not arrive."""
+    return [
+        f"{x:g},{y:g} is still {missed:.0f} pixels from {u:g},{v:g}: the model hardly knows such faces."
+        for move, missed in zip(moves, dragged.missed, strict=True)
+        for (x, y), (u, v) in [(move.start, move.end)]
+        if missed > MISSED * generator.size[1]
+    ]
 
 
 def open_edits(

@@ -72,6 +72,20 @@ def test_average(works):
     assert looks_like_a_face(pixels("average.png"))
 
 
+def test_drag(stylegan, works):
+    """Jon's hairline goes up: where there was hair, there is forehead."""
+    result = stylegan("drag", "jon", "--move", "516,183..516,110", "--out", "higher.png")
+    assert (result.exit_code, result.stdout) == (0, "higher.png\n")
+    assert "pixels from" not in result.stderr and "jon, dragged: " in result.stderr
+    works("sample jon --out jon.png")
+    before, after = pixels("jon.png").astype(float), pixels("higher.png").astype(float)
+    there = slice(130, 150), slice(490, 540)
+    assert before[there].mean() < 90 and after[there].mean() > 150
+    assert np.abs(after - before)[400:700].mean() < 15  # the face is still his
+    assert works("replay higher.png") == ["higher-replay.png"]
+    assert np.array_equal(pixels("higher-replay.png"), pixels("higher.png"))
+
+
 def test_sample(works):
     made = works("sample --seeds 0-1 --size 64")
     assert made == ["faces/seed0000.png", "faces/seed0001.png"]

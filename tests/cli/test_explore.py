@@ -188,6 +188,49 @@ def test_the_commands_draw_the_same(page, same, stylegan, tiny_model, monkeypatc
     same(page, person="-5.npz", odd=1)
 
 
+ARROWS = [[0.25, 0.5, 0.375, 0.5], [0.75, 0.75, 0.75, 0.75]]  # one is held
+
+
+def test_who_was_dragged_is_somebody_to_go_on_with(page, same, stylegan):
+    dragged = [page.ask("drag", wish(other="2", age=1) | {"moves": ARROWS})[1]]
+    dragged.append(page.ask("drag", wish(person="dragged.png", odd=1) | {"moves": ARROWS[:1]})[1])
+    assert [found["person"] for found in dragged] == ["dragged.png", "dragged-2.png"]
+    assert all(isinstance(found["remarks"], list) for found in dragged)
+    for name, before in (("dragged.png", page.face(other="2", age=1)[0]), ("dragged-2.png", pixels("dragged.png"))):
+        assert np.abs(page.face(person=name)[0] - before).mean() > 1
+        shown = recipes.read(Path(name)).command
+        for line in shown.split(" && "):
+            assert stylegan(*shlex.split(line)[1:]).exit_code == 0, shown
+        assert np.array_equal(pixels("drag.png"), pixels(name)), shown
+        Path("drag.png").unlink()
+    assert re.search(
+        r" --out (edited-\w+.png) .* drag \1 --move 32,64..48,64 --hold 96,96 --model", command_of("dragged.png")
+    )
+    assert re.match(r"stylegan edit dragged.png .* && stylegan drag edited-", command_of("dragged-2.png"))
+    same(page, person="dragged.png", odd=1)
+
+
+def command_of(name):
+    return recipes.read(Path(name)).command
+
+
+@pytest.mark.parametrize(
+    "moves", [None, 1, [1], [[0.1, 0.2, 0.3]], [[0.1, 0.2, 0.3, "much"]], [[0.1, 0.2, 0.3, 1e999]]]
+)
+def test_odd_arrows_are_refused(page, here, moves):
+    assert page.ask("drag", json.dumps(wish() | {"moves": moves}))[0] == 400
+    assert not [*here.glob("*.png")]
+
+
+@pytest.mark.parametrize(
+    ("moves", "sentence"), [([], "1 to 20 points"), ([[0, 0, 1, 1]] * 21, "these are 21"), ([[0, 0, 2, 1]], "256,128")]
+)
+def test_arrows_that_cannot_be_followed_are_told(page, here, moves, sentence):
+    status, found = page.ask("drag", wish() | {"moves": moves})
+    assert (status, sentence in found["error"]) == (400, True), found
+    assert not [*here.glob("*.png")]
+
+
 def test_noise_is_part_of_the_command(page, same, tiny_model):
     how = f"--model {tiny_model} --device cpu --precision fp32"
     shown = same(page, noise=["fine"], variation=3, psi=0.5)
@@ -322,6 +365,12 @@ def test_a_face_goes_back_into_its_photo(page, stylegan, tiny_model, astronaut, 
     assert stylegan(*edit).exit_code == 0
     assert np.array_equal(pixels("typed.png"), pixels(saved[0]))
     assert 0 < (pixels(saved[0]) != np.asarray(photo)).any(axis=2).mean() < 0.5
+    dragged = page.ask("drag", wish(person="photos/me.png") | {"moves": ARROWS})[1]["person"]
+    assert page.face(person=dragged, age=1)[1]["isInPhoto"] is True
+    moves = ("--move", "32,64..48,64", "--hold", "96,96")
+    drag = ("drag", "me.npz", *moves, "--paste", "photos/me.png", "-o", "typed-2.png", *words)
+    assert stylegan(*drag).exit_code == 0
+    assert np.array_equal(pixels("typed-2.png"), pixels(page.save("paste", person=dragged)))
     assert not np.array_equal(pixels(saved[0]), pixels(saved[1]))
 
 

@@ -12,7 +12,7 @@ import test_explore
 from PIL import Image
 from small_families import make
 
-from stylegan_cli import modelfile
+from stylegan_cli import modelfile, recipes
 from stylegan_cli.cli import darkroom
 from stylegan_cli.cli.explorer import server as serving
 from stylegan_cli.latents.people import from_seed
@@ -298,6 +298,50 @@ def test_saving(page, browse):
     )
     assert note == "Saved as explored.png." and Path("explored.png").exists()
     assert later == ""  # what is shown now is not saved
+
+
+def test_dragging(page, browse):
+    """With arrows, and a point that is held; they can be cleared, and the way back leads to who was there before."""
+    shapes, hidden, again, dragged, back, note = browse(
+        page,
+        """
+        const point = (kind, x, y, target = at("picture")) => {
+          const box = at("picture").getBoundingClientRect(), side = Math.min(box.width, box.height);
+          const clientX = (box.left + box.right) / 2 + (x - 0.5) * side;
+          const clientY = (box.top + box.bottom) / 2 + (y - 0.5) * side;
+          target.dispatchEvent(new MouseEvent(kind, { clientX, clientY }));
+        };
+        const draws = (x, y, u, v) => {
+          point("pointerdown", x, y);
+          for (const part of [0.5, 1]) point("pointermove", x + part * (u - x), y + part * (v - y), window);
+          point("pointerup", u, v, window);
+        };
+        const shapes = () => [...at("arrows").children].map(shape => shape.tagName);
+        await shows("sample 0");
+        type(of("age"), 1);
+        await shows("edit 0 --age 1");
+        draws(0.5, 0.5, 0.25, 0.25);
+        const first = shapes();
+        at("clear").click();
+        const hidden = [shapes().length, at("dragging").hidden];
+        draws(0.25, 0.5, 0.375, 0.5);
+        point("dblclick", 0.75, 0.75);
+        const again = shapes();
+        at("drag").click();
+        const dragged = await shows("sample dragged.png");
+        await until(() => at("note").textContent);
+        if (shapes().length) throw Error("the arrows are still there");
+        const note = at("note").textContent;
+        history.back();
+        return [first, hidden, again, dragged, await shows("edit 0 --age 1"), note];
+        """,
+    )
+    assert (shapes, hidden, again) == (["circle", "path"], [0, True], ["circle", "path", "circle"])
+    assert dragged == drawn(page, person="dragged.png") != drawn(page, person="0")
+    assert back == drawn(page, person="0", age=1)
+    assert note.startswith("Saved as dragged.png.")
+    # The pointer's places are whole pixels of the screen.
+    assert re.search(r" --move 3[123],64..4[789],64 --hold 9[567],96 ", recipes.read(Path("dragged.png")).command)
 
 
 @pytest.mark.parametrize(

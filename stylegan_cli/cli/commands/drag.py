@@ -8,16 +8,12 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import tell
-from stylegan_cli.cli.edits import check_paste
+from stylegan_cli.cli.edits import check_paste, remarks
 from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command, parse_numbers
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from stylegan_cli.operations.dragging import Dragged, Move
-
-MISSED = 0.02  # of the picture's width: farther away, a point did not arrive
+    from stylegan_cli.operations.dragging import Move
 
 
 @command
@@ -70,7 +66,8 @@ def drag(
         montage.save_pasted(studio, canvas, [before], [dragged.person])
     else:
         studio.save(["drag"], [portrait(dragged.person)])
-    _tell_of_missed(moves, dragged, MISSED * generator.size[1])
+    for remark in remarks(generator, moves, dragged):
+        tell(remark)
     tell_change(studio, before, dragged.person)
 
 
@@ -89,11 +86,3 @@ def _point(text: str, option: str = "") -> tuple[float, float]:
         usage = f"--move takes X,Y..X,Y, like 516,183..516,110, not {option!r}"
         raise UsageError(usage if option else f"--hold takes X,Y, like 516,183, not {text!r}") from None
     return x, y
-
-
-def _tell_of_missed(moves: Sequence[Move], dragged: Dragged, far: float) -> None:
-    """Tells how close points came to their ends."""
-    for one, missed in zip(moves, dragged.missed, strict=True):
-        if missed > far:
-            (x, y), (u, v) = one.start, one.end
-            tell(f"{x:g},{y:g} is still {missed:.0f} pixels from {u:g},{v:g}: the model hardly knows such faces.")

@@ -1,5 +1,5 @@
-"""What the page can ask for: a face, with the command that draws it; to save it, alone or in its photo; and to find who
-is in a photo."""
+"""What the page can ask for: a face, with the command that draws it; to save it, alone or in its photo; to drag points
+of it; and to find who is in a photo."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Any
 
 from stylegan_cli.bands import BANDS
 from stylegan_cli.cli import darkroom, montage, places
-from stylegan_cli.cli.edits import FARTHEST, Attributes
+from stylegan_cli.cli.console import progress
+from stylegan_cli.cli.edits import FARTHEST, Attributes, remarks
 from stylegan_cli.cli.options import LARGEST_PSI, PSI
 from stylegan_cli.cli.studio import Studio, portrait
 from stylegan_cli.errors import UsageError
@@ -26,14 +27,15 @@ from stylegan_cli.latents.people import Person
 from stylegan_cli.latents.selection import in_bands
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.render import render
-from stylegan_cli.operations import blending, variation
+from stylegan_cli.operations import blending, dragging, variation
+from stylegan_cli.operations.dragging import Move
 from stylegan_cli.operations.editing import Edit, edited
 from stylegan_cli.pillow import PICTURES
 
 REACH = 5.0  # the length in W of a slider to each side: 3 is a lot
 DIGITS = 4  # of amounts, after the point
 OFFERED = 200  # files of the current folder
-MADE = {"blend-parents": "child", "noise": "noise"}  # what pictures between commands are called
+MADE = {"blend-parents": "child", "noise": "noise", "edit": "edited"}  # what pictures between commands are called
 NOWHERE = 999.0  # typical distances; odd latents can be infinitely far away
 
 
@@ -60,7 +62,7 @@ class Wish:
             noise, seed = [band for band in BANDS if band in plain["noise"]], int(plain["variation"])
             psi, person, other = float(plain["psi"]), _typed(plain["person"]), _typed(plain["other"])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-            raise UsageError("the page asked for something that is not known here; reload it") from None
+            raise _unknown() from None
         if not (abs(psi) <= LARGEST_PSI and all(0 <= share <= 1 for share in shares.values())):
             raise UsageError(f"psi is a number from -{LARGEST_PSI} to {LARGEST_PSI}, and shares are from 0 to 1")
         if not all(abs(amount) <= FARTHEST for amount in amounts.values()):
@@ -69,6 +71,24 @@ class Wish:
             raise UsageError(f"seeds of noise go from 0 to {MAX_SEED}")
         moved = {name: amount for name, amount in amounts.items() if amount}
         return Wish(person, other, psi, shares, noise, seed, moved)
+
+
+def _moves(plain: Any, size: tuple[int, int]) -> list[Move]:
+    """The arrows that the page sent, `[x, y, x, y]` in parts of the picture's width and height, as whole pixels of
+    pictures of this height and width."""
+    height, width = size
+    try:
+        ends = [(float(x), float(y), float(u), float(v)) for x, y, u, v in plain["moves"]]
+        places = [
+            tuple(round(part * edge) for part, edge in zip(end, (width, height) * 2, strict=True)) for end in ends
+        ]
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise _unknown() from None
+    return [Move((x, y), (u, v)) for x, y, u, v in places]
+
+
+def _unknown() -> UsageError:
+    return UsageError("the page asked for something that is not known here; reload it")
 
 
 class UnknownPhotoError(UsageError):
@@ -92,6 +112,7 @@ class Desk:
         words: Sequence[str],
     ) -> None:
         self.studio, self.folder, self.known, self.directions, self.words = studio, folder, known, directions, words
+        self.photos: dict[str, str] = {}  # in which people who were dragged had been found
         # Those that the model has: small ones have no fine layers.
         self.bands = [band for band in BANDS if in_bands(studio.generator.layers, [band])]
 
@@ -122,7 +143,7 @@ class Desk:
         content = encode(render(self.studio.generator, person.face()), "jpg")
         drift = min(self.studio.ruler.drift(person.ws), NOWHERE)
         shown = {"picture": base64.b64encode(content).decode(), "command": self.command(wish), "drift": drift}
-        return shown | {"isInPhoto": _photo_of(wish) is not None}
+        return shown | {"isInPhoto": self._photo_of(wish) is not None}
 
     def find(self, plain: Any) -> dict[str, Any]:
         """Finds the person in a photo, who is known from then on."""
@@ -135,25 +156,46 @@ class Desk:
 
     def save(self, plain: Any) -> dict[str, Any]:
         """Writes the face of a wish, with its recipe, under a new name."""
-        studio, wish = self.studio, Wish.from_plain(plain)
-        work = portrait(self._person(wish))
-        recipe = replace(studio.recipe(work, None), command=self.command(wish))
-        with self._fresh("explored") as path:
-            studio.write(path, render(studio.generator, work.picture), recipe)
-        return {"path": str(path)}
+        wish = Wish.from_plain(plain)
+        return {"path": str(self._save(self._person(wish), "explored", self.command(wish)))}
+
+    def drag(self, plain: Any) -> dict[str, Any]:
+        """Drags points of the face of a wish, and writes the result under a new name: a person to go on with."""
+        wish, generator = Wish.from_plain(plain), self.studio.generator
+        moves, before = _moves(plain, generator.size), self._person(wish)
+        dragging.check(generator, moves)
+        with progress("dragging", dragging.most_steps(generator, moves), "steps") as advance:
+            dragged = dragging.drag(generator, before, moves, advance)
+        name = str(self._save(dragged.person, "dragged", self.command(wish, moves)))
+        self.known[name] = dragged.person
+        if self._photo_of(wish):
+            self.photos[name] = self.photos.get(wish.person, wish.person)
+        return {"person": name, "remarks": remarks(generator, moves, dragged)}
 
     def paste(self, plain: Any) -> dict[str, Any]:
         """Writes the photo in which the person of a wish was found, with the face of the wish in it."""
         studio, wish = self.studio, Wish.from_plain(plain)
-        photo = _photo_of(wish)
+        photo = self._photo_of(wish)
         if photo is None:
             raise UsageError("only somebody found in a photo can be put back into it; name one, and nobody else")
-        before, after = self._someone(wish.person, wish.psi), self._person(wish)
+        before, after = self._someone(self.photos.get(wish.person, wish.person), wish.psi), self._person(wish)
         canvas = montage.open_canvas(Photo(photo.path), 1, studio.check_photo)
         image = montage.pasting_into(studio, canvas, [before])(render(studio.generator, after.face()))
         with self._fresh(places.pasted_name(photo)) as path:
             studio.write(path, image, people=[after], photo=canvas.original, exif=canvas.exif)
         return {"path": str(path)}
+
+    def _save(self, person: Person, name: str, command: str) -> Path:
+        """Writes the face of a person, whose recipe says which command draws it."""
+        studio, work = self.studio, portrait(person)
+        recipe = replace(studio.recipe(work, None), command=command)
+        with self._fresh(name) as path:
+            studio.write(path, render(studio.generator, work.picture), recipe)
+        return path
+
+    def _photo_of(self, wish: Wish) -> Photo | None:
+        """The photo in which the only person of a wish was found."""
+        return None if wish.other else references.photo(self.photos.get(wish.person, wish.person))
 
     @contextmanager
     def _fresh(self, name: str) -> Iterator[Path]:
@@ -161,12 +203,19 @@ class Desk:
         with claims():
             yield places.check_file(places.fresh(self.folder / f"{name}.png"), force=False)
 
-    def command(self, wish: Wish) -> str:
-        """What to type for the same face: each command takes the picture that the one before it makes."""
+    def command(self, wish: Wish, moves: Sequence[Move] = ()) -> str:
+        """What to type for the same face, or for that after it was dragged: each command takes the picture that the one
+        before it makes."""
         shares = [word for band in self.bands for word in (f"--{band}", f"{wish.shares[band]:g}")]
         varied = ["--layers", ",".join(wish.noise), "--seed", str(wish.variation), "--count", "1"]
         moved = [word for name, amount in wish.amounts.items() for word in _option(name, amount)]
-        steps = {"blend-parents": shares if wish.other else [], "noise": varied if wish.noise else [], "edit": moved}
+        dragged = [word for move in moves for word in _option_of(move)]
+        steps = {
+            "blend-parents": shares if wish.other else [],
+            "noise": varied if wish.noise else [],
+            "edit": moved,
+            "drag": dragged,
+        }
         needed = {name: options for name, options in steps.items() if options} or {"sample": []}
         people = [f"./{name}" if name.startswith("-") else name for name in (wish.person, wish.other) if name]
         words, commands = [*people, *self._for_seeds(wish)], []
@@ -219,11 +268,6 @@ class Desk:
         return references.resolve(text, self.studio.generator, psi, self.studio.cast)
 
 
-def _photo_of(wish: Wish) -> Photo | None:
-    """The photo in which the only person of a wish was found."""
-    return None if wish.other else references.photo(wish.person)
-
-
 def _files_here() -> list[str]:
     """Pictures and latents in the current folder, which the page offers as people."""
     kinds = {*PICTURES, *files.ENDINGS}
@@ -238,6 +282,12 @@ def _typed(text: Any) -> str:
         return str(Path(plain).expanduser()) if plain.startswith("~") else plain
     except RuntimeError:  # there is no such user
         return plain
+
+
+def _option_of(move: Move) -> tuple[str, str]:
+    """How `drag` is told of a move."""
+    (x, y), (u, v) = move.start, move.end
+    return ("--hold", f"{x},{y}") if move.start == move.end else ("--move", f"{x},{y}..{u},{v}")
 
 
 def _option(name: str, amount: float) -> tuple[str, str]:

@@ -87,7 +87,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         desk = self.server.desk
-        does = {"face": desk.face, "save": desk.save, "paste": desk.paste, "find": desk.find}.get(self._asked() or "")
+        can = {"face": desk.face, "save": desk.save, "paste": desk.paste, "drag": desk.drag, "find": desk.find}
+        does = can.get(self._asked() or "")
         question = self._question()
         if does is None or question is None:
             self._refuse()

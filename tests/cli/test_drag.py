@@ -1,0 +1,79 @@
+"""`stylegan drag`: what it takes, what it tells, and with every family."""
+
+import numpy as np
+import pytest
+from looking import pixels, ws_of
+from small_families import CONFIGS, make
+
+from stylegan_cli import modelfile
+from stylegan_cli.operations import dragging
+
+
+@pytest.fixture
+def drag(stylegan, tiny_model, here, no_scorers):
+    def run(*words, model=tiny_model):
+        return stylegan("drag", *words, "--model", model, "--device", "cpu", "--precision", "fp32")
+
+    return run
+
+
+def test_the_moves_and_what_is_held(drag, monkeypatch):
+    asked = []
+
+    def noted(generator, person, moves, on_step):
+        asked.extend(moves)
+        return dragging.Dragged(person.moved(person.ws + 0.1, "dragged"), (0.4, 30.2))
+
+    monkeypatch.setattr(dragging, "drag", noted)
+    result = drag(1, "--move", "10,20.5..30,40", "--hold", "5,6", "--save-latents")
+    assert asked == [dragging.Move((10, 20.5), (30, 40)), dragging.Move((5, 6), (5, 6))]
+    assert (result.exit_code, result.stdout) == (0, "drag.png\n")
+    assert "5,6 is still 30 pixels from 5,6: the model hardly knows such faces." in result.stderr
+    assert "10,20.5" not in result.stderr
+    assert "1, dragged: distance from the average face" in result.stderr
+    assert np.array_equal(ws_of("drag.png"), np.load("drag.npz")["w"][0])
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_every_family_can_be_dragged(drag, here, family):
+    modelfile.save(make(family), here / "small.safetensors", {})
+    result = drag(3, "--move", "20,30..26,30", model="small.safetensors")
+    assert (result.exit_code, result.stdout) == (0, "drag.png\n"), result.stderr
+    assert pixels("drag.png").shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "say what to drag: --move 516,183..516,110 moves"),
+        (["--hold", "1,2"], "say what to drag"),
+        (["--move", "1,2"], "--move takes X,Y..X,Y, like 516,183..516,110, not '1,2'"),
+        (["--move", "1,2..3"], "--move takes X,Y..X,Y"),
+        (["--move", "1,2..3,nan"], "--move takes X,Y..X,Y"),
+        (["--move", "1,2..3,4", "--hold", "7"], "--hold takes X,Y, like 516,183, not '7'"),
+        (["--move", "1,2..3,129"], "the point 3,129 is not in the picture, which has 128x128 pixels"),
+        (["--move", "1,2..3,4"] * 21, "1 to 20 points can be dragged at once, but these are 21"),
+    ],
+)
+def test_what_it_refuses(drag, here, words, said):
+    result = drag(1, *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not [*here.iterdir()]
+
+
+def test_one_person_at_a_time(drag):
+    result = drag("1,3", "--move", "1,2..3,4")
+    assert result.exit_code == 2 and "'1,3' names several people, but here is room for one" in result.stderr
+
+
+def test_a_photo_s_person_goes_back_into_it(drag, stylegan, astronaut, tiny_model):
+    """Everything but the face stays as it is."""
+    photo = astronaut.resize((512, 512))
+    photo.save("me.png")
+    assert stylegan("project", "me.png", "--steps", 1, "-o", "me.npz", "--model", tiny_model).exit_code == 0
+    result = drag("me.npz", "--move", "64,80..72,80", "--paste", "me.png")
+    assert (result.exit_code, result.stdout) == (0, "me-edited.png\n"), result.stderr
+    refused = drag("me.npz", "--move", "64,80..72,80", "--paste", "me.png", "--size", 64)
+    assert refused.exit_code == 2 and "faces are pasted at their original size" in refused.stderr
+    assert 0 < (pixels("me-edited.png") != pixels("me.png")).any(axis=2).mean() < 0.5
