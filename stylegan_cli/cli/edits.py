@@ -102,6 +102,12 @@ def check_paste(paste: Photo | None, output: PictureOutput, people: Sequence[str
         )
 
 
+def check_name(name: str) -> None:
+    """Checks that edits can use a direction's name: in NAME=AMOUNT and in lists with commas, and not as a file."""
+    if not re.fullmatch(r"\w[\w-]*", name):
+        raise UsageError(f"{name!r} cannot be a direction's name; give --name letters, digits, - and _")
+
+
 def remarks(generator: Generator, moves: Sequence[Move], dragged: Dragged) -> list[str]:
     """A sentence about each point that did not arrive."""
     return [

@@ -24,7 +24,7 @@ from stylegan_cli.latents.named import numbered, suggestion
 from stylegan_cli.latents.selection import parse_layers
 
 ENDINGS = (".npz", ".npy", *files.TORCH)
-UNIT = "1 moves w by a vector of length 1"
+UNIT = "1 adds the vector to w"
 GANSPACE = {"lat_comp", "lat_stdev"}  # keys of its files
 MOST_DIGITS = 9  # in a direction's number
 

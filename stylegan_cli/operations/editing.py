@@ -70,6 +70,15 @@ class Edit:
         return f"{name} {round(amount, 2) or amount:+g}" if amount else f"{name} 0"
 
 
+def between(one: Person, other: Person, name: str) -> Direction:
+    """The direction from one person to another: an amount of 1 goes all the way. Raises UsageError if they are the
+    same."""
+    vector = other.ws - one.ws
+    if not vector.any():
+        raise UsageError(f"{one.label} and {other.label} have the same latents, so there is no direction between them")
+    return Direction(name, vector, title=f"what makes {other.label} differ from {one.label}")
+
+
 def keeping(direction: Direction, kept: Sequence[Direction]) -> Direction:
     """`direction` without what would change the attributes of the `kept` directions.
 

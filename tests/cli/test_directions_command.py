@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from looking import size_of
+from looking import pixels, size_of
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -561,3 +561,32 @@ def test_a_sheet_that_is_there_stops_discover_at_once(stylegan, tiny_model, here
     words = ["--out", "found", "--format", "webp", "--model", tiny_model]
     result = stylegan("directions", "discover", *words)
     assert (result.exit_code, "sheet.webp exists" in result.stderr) == (1, True)
+
+
+def test_between_two_people(stylegan, tiny_model, own_folder):
+    """What leads from one to the other leads others as far."""
+    result = stylegan("directions", "between", 1, 2, "--name", "unlike", "--model", tiny_model)
+    path = own_folder / "unlike.npz"
+    assert (result.exit_code, result.stdout) == (0, f"{path}\n"), result.stderr
+    for words in (("edit", 1, "--direction", "unlike=1", "-o", "there.png"), ("sample", 2, "-o", "two.png")):
+        assert stylegan(*words, "--model", tiny_model).exit_code == 0
+    np.testing.assert_allclose(pixels("there.png").astype(float), pixels("two.png"), atol=2)
+    shown = stylegan("directions", "show", "unlike", "--model", tiny_model, "--size", 16).stderr
+    assert "what makes 2 differ from 1" in shown and "command: stylegan" in shown
+    again = stylegan("directions", "between", 1, 3, "--name", "unlike", "--model", tiny_model)
+    assert again.exit_code == 1 and f"{path} exists" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([1, 1], "1 and 1 have the same latents, so there is no direction between them"),
+        ([1, 2, "--name", "a=b"], "'a=b' cannot be a direction's name"),
+        ([1, "2,3"], "'2,3' names several people"),
+        ([1, 2, "--out", "x.png"], "x.png: directions are .npz files"),
+    ],
+)
+def test_mistakes_of_between(stylegan, tiny_model, own_folder, here, words, said):
+    result = stylegan("directions", "between", *words, "--model", tiny_model)
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+    assert not [*here.rglob("*.npz")]

@@ -210,6 +210,35 @@ def test_who_was_dragged_is_somebody_to_go_on_with(page, same, stylegan):
     same(page, person="dragged.png", odd=1)
 
 
+def test_what_a_drag_changed_becomes_a_slider(page, stylegan, tiny_model):
+    page.ask("drag", wish(age=1) | {"moves": ARROWS})
+    assert page.face(person="dragged.png")[1]["isDragged"] is True
+    assert page.face(person="1")[1]["isDragged"] is page.face(person="dragged.png", other="2")[1]["isDragged"] is False
+    status, found = page.ask("keep", {"person": "dragged.png", "name": "mine"})
+    assert (status, found["name"], found["title"]) == (200, "mine", "what makes dragged differ from age +1"), found
+    moved = page.face(age=1, mine=1)
+    np.testing.assert_allclose(moved[0], page.face(person="dragged.png")[0], atol=24)  # rounding, and JPEG
+    assert "--direction mine=1" in moved[1]["command"]
+    assert stylegan("edit", 3, "--direction", "mine=0.5", "--model", tiny_model).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ({"person": "1", "name": "mine"}, "the page asked for something that is not known here"),
+        ({"person": "dragged.png", "name": "a/b"}, "cannot be a direction's name"),
+        ({"person": "dragged.png"}, "cannot be a direction's name"),
+        ({"person": "dragged.png", "name": "age"}, "there is a slider called age; choose another name"),
+    ],
+)
+def test_what_becomes_no_slider(page, own, tiny_model, question, sentence):
+    page.ask("drag", wish() | {"moves": ARROWS})
+    before = {path.name for path in store.source(str(tiny_model)).own_directions.iterdir()}
+    status, found = page.ask("keep", question)
+    assert (status, sentence in found["error"]) == (400, True), found
+    assert {path.name for path in store.source(str(tiny_model)).own_directions.iterdir()} == before
+
+
 def command_of(name):
     return recipes.read(Path(name)).command
 

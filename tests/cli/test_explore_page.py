@@ -332,8 +332,15 @@ def test_dragging(page, browse):
         await until(() => at("note").textContent);
         if (shapes().length) throw Error("the arrows are still there");
         const note = at("note").textContent;
+        window.prompt = () => "mine";
+        at("keep").click();
+        await until(() => at("note").textContent.startsWith("mine is a slider now"));
         history.back();
-        return [first, hidden, again, dragged, await shows("edit 0 --age 1"), note];
+        const back = await shows("edit 0 --age 1");
+        if (!at("keep").hidden) throw Error("0 was not dragged");
+        type(of("mine"), 1e9);
+        await until(() => command().includes("--direction mine="));
+        return [first, hidden, again, dragged, back, note];
         """,
     )
     assert (shapes, hidden, again) == (["circle", "path"], [0, True], ["circle", "path", "circle"])

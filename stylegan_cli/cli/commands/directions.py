@@ -1,8 +1,7 @@
-"""`stylegan directions ...`: list, show, find and discover directions."""
+"""`stylegan directions ...`: list, show, find and discover directions, or take one between two people."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import escaped, print_data, tell
-from stylegan_cli.cli.edits import FARTHEST, check_visible, moved_layers, open_direction, split_names
+from stylegan_cli.cli.edits import FARTHEST, check_name, check_visible, moved_layers, open_direction, split_names
 from stylegan_cli.cli.options import (
     Force,
     Generation,
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from stylegan_cli.generator import Generator
     from stylegan_cli.latents.directions import Direction
 
-app = typer.Typer(help="List, show, find and discover directions for editing.", no_args_is_help=True)
+app = typer.Typer(help="List, show, find, take and discover directions for editing.", no_args_is_help=True)
 
 METHODS = ("sefa", "pca")
 PEOPLE, SAMPLES = 2000, 10_000  # that find and pca use
@@ -43,6 +42,10 @@ PEOPLE, SAMPLES = 2000, 10_000  # that find and pca use
 On = Annotated[str, typer.Option("--on", metavar="PEOPLE", help="The people to show it on.")]
 Amount = Annotated[float, typer.Option(min=0, max=FARTHEST, help="How far to move them, both ways.")]
 Steps = Annotated[int, typer.Option(min=2, max=100, help="Faces per row.")]
+DirectionOut = Annotated[
+    Path | None,
+    out_option("A .npz file, or a folder; by default your own folder, where --direction NAME finds it."),
+]
 
 
 @app.command("list")
@@ -214,10 +217,7 @@ def find(
             help="Its name; by default the scorer's, that of the file of scores, or 'direction'.", show_default=False
         ),
     ] = None,
-    out: Annotated[
-        Path | None,
-        out_option("A .npz file, or a folder; by default your own folder, where --direction NAME finds it."),
-    ] = None,
+    out: DirectionOut = None,
     force: Force = False,
 ) -> None:
     """Find the direction of an attribute: from scores of sampled people, yours or the tool's, or from two folders of
@@ -238,7 +238,9 @@ def find(
     if lesson.scores and name is None:
         name = lesson.scores.stem
     if name is not None:
-        _check_name(name, len(targets))
+        if len(targets) > 1:
+            raise UsageError("--name is for one direction; leave it out, and several get their scorers' names")
+        check_name(name)
 
     from stylegan_cli.cli import finding
     from stylegan_cli.cli.price import open_scorers
@@ -275,6 +277,38 @@ def find(
         print_data(path)
     finding.tell_of_hidden(generation.model, paths)
     finding.report(found, amount)
+
+
+@app.command()
+@command
+def between(
+    generation: Generation,
+    before: Annotated[str, typer.Argument(metavar="PERSON", help="Seed, latents, picture, photo or name.")],
+    after: Annotated[str, typer.Argument(metavar="PERSON", help="Somebody else, or the same person after a change.")],
+    name: Annotated[str, typer.Option(help="Its name.")] = "difference",
+    out: DirectionOut = None,
+    force: Force = False,
+) -> None:
+    """Take the direction from one person to another: from a face before to that after stylegan drag, for example.
+
+    An amount of 1 changes anybody as the second differs from the first.
+
+    Examples: stylegan directions between jon drag.png --name receding; stylegan edit tyrion --direction receding=1
+    """
+    check_name(name)
+
+    from stylegan_cli.cli import casting, finding
+    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents import directions
+    from stylegan_cli.operations import editing
+
+    (path,) = finding.destinations(generation.model, [name], out, force)
+    studio = Studio(generation, Output())
+    one, other = casting.several(studio, [before, after])
+    direction = editing.between(one, other, name)
+    directions.write(path, replace(direction, found={"command": command_line()}), studio.generator.origin)
+    print_data(path)
+    finding.tell_of_hidden(generation.model, [path])
 
 
 @dataclass(frozen=True)
@@ -364,14 +398,6 @@ def discover(
         directions.write(path, direction, generator.origin)
         print_data(path)
     studio.save_sheet("sheet", sheet, [])
-
-
-def _check_name(name: str, targets: int) -> None:
-    """Checks that edits can use this name: in NAME=AMOUNT and in lists with commas, and not as a file."""
-    if targets > 1:
-        raise UsageError("--name is for one direction; leave it out, and several get their scorers' names")
-    if not re.fullmatch(r"\w[\w-]*", name):
-        raise UsageError(f"{name!r} cannot be a direction's name; give --name letters, digits, - and _")
 
 
 def _facts(direction: Direction) -> Iterator[str]:

@@ -4,6 +4,7 @@ of it; and to find who is in a photo."""
 from __future__ import annotations
 
 import base64
+import math
 import shlex
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,26 +14,27 @@ from pathlib import Path
 from typing import Any
 
 from stylegan_cli.bands import BANDS
-from stylegan_cli.cli import darkroom, montage, places
+from stylegan_cli.cli import darkroom, finding, montage, places
 from stylegan_cli.cli.console import progress
-from stylegan_cli.cli.edits import FARTHEST, Attributes, remarks
+from stylegan_cli.cli.edits import FARTHEST, Attributes, check_name, remarks
 from stylegan_cli.cli.options import LARGEST_PSI, PSI
 from stylegan_cli.cli.studio import Studio, portrait
 from stylegan_cli.errors import UsageError
 from stylegan_cli.files import claims
-from stylegan_cli.latents import files, references
+from stylegan_cli.latents import directions, files, references
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.latents.named import MAX_SEED, Photo
 from stylegan_cli.latents.people import Person
 from stylegan_cli.latents.selection import in_bands
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.render import render
-from stylegan_cli.operations import blending, dragging, variation
+from stylegan_cli.operations import blending, dragging, editing, variation
 from stylegan_cli.operations.dragging import Move
 from stylegan_cli.operations.editing import Edit, edited
 from stylegan_cli.pillow import PICTURES
 
-REACH = 5.0  # the length in W of a slider to each side: 3 is a lot
+REACH = 5.0  # the length in W of a slider to each side, approximately: 3 is a lot
+ROUND = (1, 2, 2.5, 5, 10)
 DIGITS = 4  # of amounts, after the point
 OFFERED = 200  # files of the current folder
 MADE = {"blend-parents": "child", "noise": "noise", "edit": "edited"}  # what pictures between commands are called
@@ -108,11 +110,13 @@ class Desk:
         studio: Studio,
         folder: Path,
         known: dict[str, Person],
-        directions: Mapping[str, Direction],
+        directions: dict[str, Direction],
         words: Sequence[str],
     ) -> None:
         self.studio, self.folder, self.known, self.directions, self.words = studio, folder, known, directions, words
-        self.photos: dict[str, str] = {}  # in which people who were dragged had been found
+        # Of people who were dragged: the photos in which they had been found, and who they were before.
+        self.photos: dict[str, str] = {}
+        self.before: dict[str, Person] = {}
         # Those that the model has: small ones have no fine layers.
         self.bands = [band for band in BANDS if in_bands(studio.generator.layers, [band])]
 
@@ -126,10 +130,7 @@ class Desk:
             "psi": self.studio.psi,
             "bands": self.bands,
             "noise": self.studio.generator.has_noise,
-            "directions": [
-                {"name": name, "title": one.title, "reach": float(f"{REACH / one.vector.norm(dim=1).max():.3g}")}
-                for name, one in self.directions.items()
-            ],
+            "directions": [_slider(name, one) for name, one in self.directions.items()],
         }
 
     def face(self, plain: Any) -> dict[str, Any]:
@@ -143,7 +144,8 @@ class Desk:
         content = encode(render(self.studio.generator, person.face()), "jpg")
         drift = min(self.studio.ruler.drift(person.ws), NOWHERE)
         shown = {"picture": base64.b64encode(content).decode(), "command": self.command(wish), "drift": drift}
-        return shown | {"isInPhoto": self._photo_of(wish) is not None}
+        is_dragged = wish.person in self.before and not wish.other
+        return shown | {"isInPhoto": self._photo_of(wish) is not None, "isDragged": is_dragged}
 
     def find(self, plain: Any) -> dict[str, Any]:
         """Finds the person in a photo, who is known from then on."""
@@ -167,10 +169,24 @@ class Desk:
         with progress("dragging", dragging.most_steps(generator, moves), "steps") as advance:
             dragged = dragging.drag(generator, before, moves, advance)
         name = str(self._save(dragged.person, "dragged", self.command(wish, moves)))
-        self.known[name] = dragged.person
+        self.known[name], self.before[name] = dragged.person, before
         if self._photo_of(wish):
             self.photos[name] = self.photos.get(wish.person, wish.person)
         return {"person": name, "remarks": remarks(generator, moves, dragged)}
+
+    def keep(self, plain: Any) -> dict[str, Any]:
+        """Makes a direction of what dragging changed, which belongs to the user's own from then on."""
+        text, name = (_typed(plain.get(key, "") if isinstance(plain, dict) else "") for key in ("person", "name"))
+        check_name(name)
+        if text not in self.before:
+            raise _unknown()
+        if name in self.directions:
+            raise UsageError(f"there is a slider called {name}; choose another name")
+        (path,) = finding.destinations(self.studio.model, [name], None, force=False)
+        direction = editing.between(self.before[text], self.known[text], name)
+        directions.write(path, direction, self.studio.generator.origin)
+        self.directions[name] = direction
+        return _slider(name, direction)
 
     def paste(self, plain: Any) -> dict[str, Any]:
         """Writes the photo in which the person of a wish was found, with the face of the wish in it."""
@@ -266,6 +282,13 @@ class Desk:
                 raise UnknownPhotoError(text)
             return found
         return references.resolve(text, self.studio.generator, psi, self.studio.cast)
+
+
+def _slider(name: str, direction: Direction) -> dict[str, Any]:
+    """What the page has to know about a direction. Its slider reaches to a round amount, and so stops at 1."""
+    reach = REACH / float(direction.vector.norm(dim=1).max())
+    power = 10 ** math.floor(math.log10(reach))
+    return {"name": name, "title": direction.title, "reach": power * min(ROUND, key=lambda n: abs(n - reach / power))}
 
 
 def _files_here() -> list[str]:

@@ -22,6 +22,7 @@ from stylegan_cli.errors import StyleganError
 HERE = "127.0.0.1"
 PAGE = Path(__file__).with_name("page.html")
 MOST = 100_000  # bytes of a question
+WISHES = ("face", "save", "paste", "drag", "keep", "find")  # that a desk can do something about
 # The page is one file, and may ask nobody but this server.
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; "
@@ -87,12 +88,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         desk = self.server.desk
-        can = {"face": desk.face, "save": desk.save, "paste": desk.paste, "drag": desk.drag, "find": desk.find}
-        does = can.get(self._asked() or "")
-        question = self._question()
-        if does is None or question is None:
+        asked, question = self._asked(), self._question()
+        if asked not in WISHES or question is None:
             self._refuse()
             return
+        does = getattr(desk, asked)
         try:
             answer, status = self.server.turns.submit(does, question).result(), HTTPStatus.OK
         except (StyleganError, OSError) as error:
