@@ -58,7 +58,6 @@ app = typer.Typer(
         "drogo, tyrion, arya, sansa)."
     ),
 )
-SETTINGS = {mix: {"allow_extra_args": True}}  # it has its own message about people that no option names
 # What is hardly ever left out, where no argument says it.
 USAGE = {train: "[--data DATA] --outdir RUN [OPTIONS]"}
 MODELS = "Models and training"
@@ -71,11 +70,7 @@ PANELS = {
 }
 for panel, functions in PANELS.items():
     for function in functions:
-        app.command(
-            context_settings=SETTINGS.get(function),
-            options_metavar=USAGE.get(function, "[OPTIONS]"),
-            rich_help_panel=panel,
-        )(function)
+        app.command(options_metavar=USAGE.get(function, "[OPTIONS]"), rich_help_panel=panel)(function)
 app.add_typer(directions.app, name="directions", rich_help_panel=MODELS)
 app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 

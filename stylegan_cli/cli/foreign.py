@@ -69,7 +69,7 @@ OPTIONS = {
         "--size": "--resolution --image-size",
         "--save-latents": "--save-dlatents",
     },
-    "mix": UNEDITED
+    "mix": {edit: theirs for edit, theirs in UNEDITED.items() if theirs != "--hair"}  # which it takes from others
     | {
         "--rows": "--row-seeds --n-row",
         "--cols": "--col-seeds --n-col",

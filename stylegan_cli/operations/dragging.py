@@ -6,7 +6,7 @@ here a few Gauss-Newton steps find the change of W+ that moves them with the lea
 
     effort = |delta|^2 + STIFFNESS |change of the feature maps|^2 + PULL |points - ends|^2
 
-`delta` are coordinates in which W is round (`projection.Whitened`), of each layer that moves: its length says how
+`delta` are coordinates in which W is round (`movable.Movable`), of each layer that moves: its length says how
 improbable a change is. The second term keeps what need not change. How points move with `delta` follows from the
 gradients of the maps around them (Lucas and Kanade 1981). Lengths are in pixels of these maps.
 """
@@ -21,13 +21,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylegan_cli import tuning
 from stylegan_cli.errors import UsageError
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents.people import Person
-from stylegan_cli.operations.projection import Whitened
+from stylegan_cli.operations.movable import MAPS, Movable
 
-MAPS = 64  # resolution of the maps by which points are followed; the layers below it move
 STIFF_MAPS = 32  # resolution of the maps that are to change little
 STIFFNESS, PULL = 30.0, 10.0
 PROBES = 64  # random projections of the maps, from which their change is estimated
@@ -83,8 +81,7 @@ def drag(
         if 0 < gain < ENOUGH:
             break
     missed = (ends - view.points).norm(dim=1) * _scale(generator)
-    ws = face.ws(view.delta.detach())[0]
-    return Dragged(person.moved(ws.cpu(), "dragged"), tuple(missed.tolist()))
+    return Dragged(face.moved(view.delta, "dragged"), tuple(missed.tolist()))
 
 
 def most_steps(generator: Generator, moves: Sequence[Move]) -> int:
@@ -138,30 +135,13 @@ class _View:
         return torch.stack([torch.autograd.grad(one, self.delta, retain_graph=True)[0] for one in moved])
 
 
-class _Face:
+class _Face(Movable):
     """A person whose coarse and middle layers move, and what is at the `starts` `[n, 2]` of moves."""
 
     def __init__(self, generator: Generator, person: Person, starts: Tensor) -> None:
-        self.generator, self.person = generator, person
-        self.base = person.ws[None].to(generator.device)
-        self.resolution = min(MAPS, generator.resolution)
-        self.moving = sum(layer.resolution < self.resolution for layer in generator.layers)
-        self.space = Whitened(generator)
-        self.coordinates = self.space.coordinates(self.base[:, : self.moving])
-        self.unmoved = torch.zeros(self.coordinates.numel(), device=generator.device)
+        super().__init__(generator, person, MAPS // 2)
         with torch.no_grad():
             self.patches = _read(self.maps(self.unmoved), starts[:, None] + _disc(starts))  # [n, patch, c]
-
-    def ws(self, delta: Tensor) -> Tensor:
-        """`[1, num_ws, w_dim]`."""
-        moved = self.space.w(self.coordinates + delta.view_as(self.coordinates))
-        return torch.cat([moved, self.base[:, self.moving :]], dim=1)
-
-    def maps(self, delta: Tensor, resolution: int = MAPS) -> Tensor:
-        """Feature maps, of which only the direction counts: the length changes with styles, not with places."""
-        resolution = min(resolution, self.resolution)
-        maps = tuning.features(self.generator, self.ws(delta), resolution, self.person.noise, self.person.tuned)
-        return F.normalize(maps.float(), dim=1)
 
     def view(self, delta: Tensor, expected: Tensor) -> _View:
         """The face after `delta`, whose points are close to where they are `expected`."""

@@ -42,6 +42,17 @@ def test_mix(works, here):
     assert "ffhq (sha256 1c2300bad367" in shown
 
 
+def test_mix_of_parts(works):
+    """42 has glasses, and Tyrion gets them; his hair and mouth stay."""
+    assert works("mix tyrion --eyes 42") == ["mix.png"]
+    works("sample tyrion --out tyrion.png")
+    before, after = pixels("tyrion.png").astype(float), pixels("mix.png").astype(float)
+    eyes = slice(400, 560), slice(230, 800)  # the frames of the glasses are dark
+    assert (after[eyes].mean(axis=2) < 70).mean() > 1.5 * (before[eyes].mean(axis=2) < 70).mean()
+    assert np.abs(after - before)[650:900].mean() < 0.5 * np.abs(after - before)[400:560].mean()
+    assert "tyrion with 42's eyes" in "\n".join(works("show mix.png"))
+
+
 def test_noise(works):
     made = works("noise 42 --layers fine")
     assert made == [f"noise/noise-{i}.png" for i in range(4)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,11 +20,36 @@ if TYPE_CHECKING:
     from stylegan_cli.latents.people import Person
 
 
+def _part(help: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(
+        metavar="PERSON", help=help, show_default=False, rich_help_panel="Parts of faces"
+    )
+    return option
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The people who give parts of their faces."""
+
+    eyes: Annotated[str | None, _part("Eyes, brows and glasses from this person.")] = None
+    nose: Annotated[str | None, _part("The nose from this one.")] = None
+    mouth: Annotated[str | None, _part("The mouth, and the beard around it.")] = None
+    hair: Annotated[str | None, _part("The hair, with what is behind it.")] = None
+
+    def named(self) -> dict[str, str]:
+        """Those that are asked for, by the names of parts."""
+        return {field.name: who for field in fields(self) if (who := getattr(self, field.name)) is not None}
+
+
 @command
 def mix(
-    context: typer.Context,
     generation: Generation,
     output: PictureOrFilm,
+    parts: Parts,
+    person: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PERSON", help="Who gets --eyes, --nose, --mouth or --hair.", show_default=False),
+    ] = None,
     coarse: Annotated[
         str | None,
         typer.Option(
@@ -71,9 +96,10 @@ def mix(
     ] = None,
     fps: Rate = None,
 ) -> None:
-    """Mix people: each band of layers comes from a different person.
+    """Mix people: each band of layers, or eyes, nose, mouth and hair, come from different people.
 
     Bands that you leave out come from the coarsest person you name: with --coarse A --fine B the middle is A's.
+    Parts of faces take seconds each time: a face is looked for that has them; a band's mixture can get them, too.
     With --rows and --cols it draws the figure of the StyleGAN paper: the person of each row with the styles of the
     person of each column. If --out is a folder, it also writes each pair as a picture. With --frames or --out film.mp4,
     the figure is a film: its only row moves through the people of --rows, and back to the first.
@@ -81,23 +107,27 @@ def mix(
     A PERSON is a seed (42), latents (jon.npy, projected_w.npz), a picture made by this tool (sheet.png#2), a photo
     (me.jpg), or a name from the model's cast (jon, dany, ...). PEOPLE are several of them, with commas: 3,5-9,jon.
 
-    Examples: stylegan mix --coarse jon --fine dany; stylegan mix --rows 1,2,3 --cols jon,dany --styles middle;
-    stylegan mix --rows 1,2,3 --cols jon,dany --out film.mp4
+    Examples: stylegan mix --coarse jon --fine dany; stylegan mix jon --eyes dany --hair sansa; stylegan mix --rows
+    1,2,3 --cols jon,dany --styles middle; stylegan mix --rows 1,2,3 --cols jon,dany --out film.mp4
     """
-    _check_unnamed(context.args, bool(rows or cols))
     named = {band: who for band, who in (("coarse", coarse), ("middle", middle), ("fine", fine)) if who is not None}
-    _check_figure(rows, cols, styles, bool(named or layers))
+    given = parts.named()
+    _check_unnamed(person or [], bool(rows or cols), bool(given), bool(named or layers))
+    if person:
+        named = {"coarse": person[0]}
+    _check_figure(rows, cols, styles, bool(named or layers or given))
     film = asked_film(output, frames, fps)
     _check_film(film, fps, rows, output.save_latents)
     if noise != "random":
         check_unused("--seed is for --noise random", {"--seed": seed})
 
     from stylegan_cli.cli import casting
+    from stylegan_cli.cli.console import progress
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.latents.references import split
     from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.noise import MODES, Noise
-    from stylegan_cli.operations import mixing
+    from stylegan_cli.operations import grafting, mixing
 
     check_word("--noise", noise, MODES)
     studio = Studio(generation, output)
@@ -129,18 +159,29 @@ def mix(
             f"--layers names nobody for {len(free)} of {len(order)} layers, such as layer {min(free)}; name a person "
             "with --coarse, --middle or --fine as well"
         )
-    givers, others = cast([*named.values()], [who for _, who in explicit])
+    givers, others, owners = cast([*named.values()], [who for _, who in explicit], [*given.values()])
     extra = [(indices, other) for (indices, _), other in zip(explicit, others, strict=True)]
-    studio.save(["mix"], [portrait(mixing.mix(order, dict(zip(named, givers, strict=True)), extra))])
+    mixed = mixing.mix(order, dict(zip(named, givers, strict=True)), extra)
+    if owners:
+        with progress("grafting", grafting.STEPS, "steps") as advance:
+            mixed = grafting.graft(studio.generator, mixed, dict(zip(given, owners, strict=True)), advance)
+    studio.save(["mix"], [portrait(mixed)])
 
 
-def _check_unnamed(people: Sequence[str], is_figure: bool) -> None:
-    """Refuses people without an option that says what they give."""
+def _check_unnamed(people: Sequence[str], is_figure: bool, has_parts: bool, has_layers: bool) -> None:
+    """Refuses people without an option that says what they give, except one who gets parts."""
     if people and is_figure:
         raise UsageError("--rows and --cols take people as one list with commas: --rows 1,2,3 --cols jon,dany")
-    if people:
+    if people and not (has_parts and len(people) == 1):
         one, other, *_ = [*people, "42"]
-        raise UsageError(f"say what each person gives: stylegan mix --coarse {one} --fine {other}")
+        raise UsageError(
+            f"say what each person gives: stylegan mix --coarse {one} --fine {other}, or stylegan mix {one} --eyes "
+            f"{other}"
+        )
+    if has_parts and not (people or has_layers or is_figure):
+        raise UsageError("say who gets them: stylegan mix jon --eyes dany")
+    if people and has_layers:
+        raise UsageError(f"{people[0]} gets the parts, and so does the mixture of layers; leave out one of them")
 
 
 def _check_figure(rows: str | None, cols: str | None, styles: str | None, is_mix: bool) -> None:
@@ -149,13 +190,14 @@ def _check_figure(rows: str | None, cols: str | None, styles: str | None, is_mix
         raise UsageError("the figure needs both --rows and --cols")
     if rows is not None and is_mix:
         raise UsageError(
-            "--rows and --cols draw a figure with --styles; leave out --coarse, --middle, --fine and --layers"
+            "--rows and --cols draw a figure with --styles; leave out --coarse, --middle, --fine, --layers, and parts"
         )
     if rows is None:
         check_unused("--styles is for the figure, which needs --rows and --cols", {"--styles": styles})
     if rows is None and not is_mix:
         raise UsageError(
-            "name a person for at least one of --coarse, --middle, --fine; or draw a figure with --rows and --cols"
+            "name a person for at least one of --coarse, --middle, --fine; or somebody with --eyes, --nose, --mouth or "
+            "--hair of others; or draw a figure with --rows and --cols"
         )
 
 
