@@ -76,4 +76,9 @@ def test_a_photo_s_person_goes_back_into_it(drag, stylegan, astronaut, tiny_mode
     assert (result.exit_code, result.stdout) == (0, "me-edited.png\n"), result.stderr
     refused = drag("me.npz", "--move", "64,80..72,80", "--paste", "me.png", "--size", 64)
     assert refused.exit_code == 2 and "faces are pasted at their original size" in refused.stderr
+    # So does one with parts of others.
+    words = ("--model", tiny_model, "--device", "cpu", "--precision", "fp32")
+    assert stylegan("mix", "me.npz", "--eyes", 3, "-o", "mix.png", *words).exit_code == 0
+    pasted = stylegan("paste", "mix.png", "me.png", *words)
+    assert pasted.exit_code == 0 and "was not found" not in pasted.stderr, pasted.stderr
     assert 0 < (pixels("me-edited.png") != pixels("me.png")).any(axis=2).mean() < 0.5

@@ -161,7 +161,8 @@ def mix(
         )
     givers, others, owners = cast([*named.values()], [who for _, who in explicit], [*given.values()])
     extra = [(indices, other) for (indices, _), other in zip(explicit, others, strict=True)]
-    mixed = mixing.mix(order, dict(zip(named, givers, strict=True)), extra)
+    # Alone, they stay who they are, and in whose photo.
+    mixed = givers[0] if person else mixing.mix(order, dict(zip(named, givers, strict=True)), extra)
     if owners:
         with progress("grafting", grafting.STEPS, "steps") as advance:
             mixed = grafting.graft(studio.generator, mixed, dict(zip(given, owners, strict=True)), advance)
