@@ -182,10 +182,17 @@ class Generator(nn.Module, ABC):
             )
         return self.one_hot(torch.tensor([self.chosen_class])).expand(n, -1)
 
+    @property
+    def finest(self) -> int:
+        """The resolution of the largest feature maps."""
+        return self.resolution
+
     def features(self, ws: Tensor, resolution: int, noise: Noise | None = Noise()) -> Tensor:  # noqa: B008 (frozen)
         """The feature maps `[n, c, h, w]` of a resolution on the way from `ws` `[n, num_ws, w_dim]` to pictures; layers
-        beyond it are not computed. Maps that reach beyond the picture are cropped to it. Raises `UsageError` if the
-        model is still growing and has none of that resolution yet."""
+        beyond it are not computed. Maps that reach beyond the picture are cropped to it. Raises ValueError if there are
+        none of that resolution, which is at most `finest`."""
+        if len(ws) > 1:
+            return torch.cat([self.features(one, resolution, noise) for one in ws.split(1)])
         height, width = (edge * resolution // self.resolution for edge in self.size)
         stage, found = self.stage(resolution), list[Tensor]()
 
@@ -200,8 +207,6 @@ class Generator(nn.Module, ABC):
             pass
         finally:
             hook.remove()
-        if not found:
-            raise UsageError(f"{self.origin.name} has not grown to {resolution} pixels yet")
         (maps,) = found
         top, left = (maps.shape[2] - height) // 2, (maps.shape[3] - width) // 2
         return maps[:, :, top : top + height, left : left + width]

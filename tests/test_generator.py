@@ -5,7 +5,6 @@ import torch
 from originals import GOLDEN, arrays, generator_of
 from small_families import CONFIGS, make
 
-from stylegan_cli.errors import UsageError
 from stylegan_cli.noise import Noise
 
 
@@ -102,9 +101,24 @@ def test_features_have_gradients(tiny):
 def test_a_model_that_still_grows_has_no_fine_features():
     generator = make("stylegan1", lod=2.0)
     ws = torch.randn(1, generator.num_ws, generator.w_dim)
+    assert generator.finest == 16
     assert generator.features(ws, 16).shape[2:] == (16, 16)
-    with pytest.raises(UsageError, match="has not grown to 32 pixels yet"):
+    with pytest.raises(ValueError):
         generator.features(ws, 32)
+
+
+@pytest.mark.parametrize("family", [*CONFIGS, "mobilestylegan"])
+def test_features_of_several_are_those_of_each(family, tiny):
+    generator = tiny if family == "mobilestylegan" else make(family)
+    ws = torch.randn(2, generator.num_ws, generator.w_dim)
+    together, alone = generator.features(ws, generator.finest), [generator.features(one[None], 64) for one in ws]
+    assert torch.equal(together, torch.cat(alone))
+
+
+@pytest.mark.parametrize("resolution", [4, 8])
+def test_the_coarsest_features(tiny, resolution):
+    ws = torch.randn(1, tiny.num_ws, tiny.w_dim)
+    assert tiny.features(ws, resolution).shape[2:] == (resolution, resolution)
 
 
 @pytest.mark.parametrize("family", ["stylegan1", "stylegan2"])

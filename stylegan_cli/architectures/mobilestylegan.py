@@ -227,6 +227,10 @@ class MobileStyleGAN(Generator):
             x = block(x, ws, noise, 3 * n + 1)
         return self.to_image(x, ws[:, -1])
 
+    @property
+    def finest(self) -> int:
+        return self.resolution // 2
+
     def stage(self, resolution: int) -> nn.Module:
         return self.first if resolution == 4 else self.blocks[(resolution // 8).bit_length() - 1]
 

@@ -259,6 +259,10 @@ class StyleGAN1(Generator):
             layer.arrange()
         return self
 
+    @property
+    def finest(self) -> int:
+        return self.resolution >> int(self.lod)
+
     def stage(self, resolution: int) -> nn.Module:
         return self._layers()[2 * (resolution // 4).bit_length() - 1]
 

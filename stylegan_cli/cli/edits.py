@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 ATTRIBUTES = "Attributes"
 FARTHEST = 1000
-MISSED = 0.02  # of the picture's width: a point that is farther from its end did not arrive
+MISSED, HARDLY = 0.02, 0.005  # of the picture's width: farther from its end, no point arrived; nearer, every one did
 UNITS = {"y": "years", "deg": "degrees", "%": "%"}  # of scores that edits can aim at
 # Other ways to write them, and ranges.
 SPOKEN = {
@@ -109,13 +110,16 @@ def check_name(name: str) -> None:
 
 
 def remarks(generator: Generator, moves: Sequence[Move], dragged: Dragged) -> list[str]:
-    """A sentence about each point that did not arrive."""
-    return [
-        f"{x:g},{y:g} is still {missed:.0f} pixels from {u:g},{v:g}: the model hardly knows such faces."
-        for move, missed in zip(moves, dragged.missed, strict=True)
-        for (x, y), (u, v) in [(move.start, move.end)]
-        if missed > MISSED * generator.size[1]
-    ]
+    """A sentence about each point that did not arrive, or not even came halfway."""
+    width, told = generator.size[1], []
+    for move, missed in zip(moves, dragged.missed, strict=True):
+        (x, y), (u, v) = move.start, move.end
+        if missed > MISSED * width or missed > max(math.hypot(u - x, v - y) / 2, HARDLY * width):
+            told.append(
+                f"{x:g},{y:g} is still {missed:.0f} pixels from {u:g},{v:g}: the model knows no such faces, or the "
+                "point cannot be told from others; corners and edges are best."
+            )
+    return told
 
 
 def open_edits(

@@ -7,7 +7,8 @@ here a few Gauss-Newton steps find the change of W+ that moves them with the lea
     effort = |delta|^2 + STIFFNESS |change of the feature maps|^2 + PULL |points - ends|^2
 
 `delta` are coordinates in which W is round (`movable.Movable`), of each layer that moves: its length says how
-improbable a change is. The second term keeps what need not change. How points move with `delta` follows from the
+improbable a change is. The second term, a mean over the pixels, keeps what need not change; it is estimated by random
+projections, and from the gradients at the start. How points move with `delta` follows from the
 gradients of the maps around them (Lucas and Kanade 1981). Lengths are in pixels of these maps.
 """
 
@@ -31,6 +32,7 @@ STIFFNESS, PULL = 30.0, 10.0
 PROBES = 64  # random projections of the maps, from which their change is estimated
 RADIUS = 2  # of the patch around a point by which it is followed
 WINDOW, FINENESS = 2, 8  # how far from its expected place a point is looked for, and in how many steps per pixel
+LOST = 0.4  # mean squared difference from its patch beyond which what was found may be something else; 2 is the largest
 NEAR = 0.02  # how much worse a match at the window's edge counts than one at the expected place
 STRIDE = 1.5  # how far points move in a step
 CAUTION = 2.0  # of the steps on the way, and at first of those after it
@@ -80,7 +82,7 @@ def drag(
         on_step()
         if 0 < gain < ENOUGH:
             break
-    missed = (ends - view.points).norm(dim=1) * _scale(generator)
+    missed = (ends - face.seen(view)).norm(dim=1) * _scale(generator)
     return Dragged(face.moved(view.delta, "dragged"), tuple(missed.tolist()))
 
 
@@ -102,7 +104,7 @@ def check(generator: Generator, moves: Sequence[Move]) -> None:
 
 def _scale(generator: Generator) -> float:
     """Pixels of the picture per pixel of the maps."""
-    return generator.resolution / min(MAPS, generator.resolution)
+    return generator.resolution / min(MAPS, generator.finest)
 
 
 def _places(generator: Generator, moves: Sequence[Move]) -> tuple[Tensor, Tensor]:
@@ -149,16 +151,24 @@ class _Face(Movable):
         maps = self.maps(delta)
         around = torch.linspace(-WINDOW, WINDOW, 2 * WINDOW * FINENESS + 1, device=delta.device)
         window = torch.cartesian_prod(around, around)
+        farness = 1 + NEAR * window.square().sum(dim=1) / WINDOW**2
         with torch.no_grad():
-            found = [self._find(maps, *one, window) for one in zip(expected, self.patches, strict=True)]
+            found = [
+                (one + window)[(_errors(maps, one + window, patch) * farness).argmin()]
+                for one, patch in zip(expected, self.patches, strict=True)
+            ]
         return _View(delta, maps, torch.stack(found))
 
-    @staticmethod
-    def _find(maps: Tensor, expected: Tensor, patch: Tensor, window: Tensor) -> Tensor:
-        """The place of a patch."""
-        places = expected + window
-        error = (_read(maps, places[:, None] + _disc(places)) - patch).square().sum(dim=2).mean(dim=1)
-        return places[(error * (1 + NEAR * window.square().sum(dim=1) / WINDOW**2)).argmin()]
+    @torch.no_grad()
+    def seen(self, view: _View) -> Tensor:
+        """Where the points are, `[n, 2]`: those that were lost on the way are looked for everywhere."""
+        height, width = view.maps.shape[2:]
+        everywhere = torch.cartesian_prod(torch.arange(width), torch.arange(height)).to(view.points) + 0.5
+        found = []
+        for point, patch in zip(view.points, self.patches, strict=True):
+            is_lost = float(_errors(view.maps, point[None], patch)) > LOST
+            found.append(everywhere[_errors(view.maps, everywhere, patch).argmin()] if is_lost else point)
+        return torch.stack(found)
 
 
 class _Path:
@@ -171,8 +181,8 @@ class _Path:
         randomness = torch.Generator().manual_seed(0)
         probes = []
         for _ in range(PROBES):
-            signs = torch.randn(maps.shape, generator=randomness).to(maps.device)
-            probes.append(torch.autograd.grad((maps * signs).sum(), delta, retain_graph=True)[0])
+            weights = torch.randn(maps.shape, generator=randomness).to(maps.device)
+            probes.append(torch.autograd.grad((maps * weights).sum(), delta, retain_graph=True)[0])
         pixels = maps.shape[2] * maps.shape[3]
         self.probes = torch.stack(probes) * math.sqrt(STIFFNESS / PROBES / pixels)  # [PROBES, d]
         self.small = torch.linalg.cholesky(torch.eye(PROBES).to(delta) + self.probes @ self.probes.mT)
@@ -200,6 +210,11 @@ class _Path:
         expected = view.points + (motion @ change).view_as(view.points)
         with torch.enable_grad():
             return self.face.view(view.delta + change, expected)
+
+
+def _errors(maps: Tensor, places: Tensor, patch: Tensor) -> Tensor:
+    """How much what is around places `[k, 2]` differs from a patch `[patch, c]`: `[k]`."""
+    return (_read(maps, places[:, None] + _disc(places)) - patch).square().sum(dim=2).mean(dim=1)
 
 
 def _disc(like: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ MAPS = 64  # resolution of the largest maps
 def maps_of(generator: Generator, person: Person, ws: Tensor, resolution: int = MAPS) -> Tensor:
     """The feature maps `[1, c, h, w]` of `ws` `[1, num_ws, w_dim]` with a person's noise and tuning, or the model's
     largest if they are smaller. Of each pixel only the direction counts: its length changes with styles."""
-    resolution = min(resolution, generator.resolution)
+    resolution = min(resolution, generator.finest)
     return F.normalize(tuning.features(generator, ws, resolution, person.noise, person.tuned).float(), dim=1)
 
 

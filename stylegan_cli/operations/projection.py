@@ -93,10 +93,16 @@ class Whitened:
     def __init__(self, generator: Generator) -> None:
         z = torch.randn(self.SAMPLES, generator.z_dim, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
-            x = F.leaky_relu(generator.to_w(z.to(generator.device)), 5.0)  # [samples, w_dim]
+            x = F.leaky_relu(generator.to_w(z.to(generator.device), self._classes(generator)), 5.0)  # [samples, w_dim]
         self.mean = x.mean(dim=0)
         variance, self.axes = torch.linalg.eigh(torch.cov(x.T))
         self.scale = (variance + self.FLOOR * variance.max()).sqrt()
+
+    def _classes(self, generator: Generator) -> Tensor | None:
+        """Those of the samples: the chosen one or, if none is, all in turn."""
+        if not generator.c_dim or generator.chosen_class is not None:
+            return None
+        return generator.one_hot(torch.arange(self.SAMPLES) % generator.c_dim)
 
     def coordinates(self, w: Tensor) -> Tensor:
         """`w` `[..., w_dim]` to coordinates of the same shape."""

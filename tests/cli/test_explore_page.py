@@ -193,9 +193,12 @@ def test_the_face_without_directions(page, browse):
         box("coarse").click();
         type(of("age"), 3);
         const { picture } = await until(() => command().includes("--age 3"));
-        at("picture").dispatchEvent(new Event("pointerdown"));
+        const first = { isPrimary: true, pointerId: 1 };
+        at("picture").dispatchEvent(new PointerEvent("pointerdown", first));
         const held = await until(() => seen().picture !== picture);
-        dispatchEvent(new Event("pointerup"));
+        dispatchEvent(new PointerEvent("pointerup", { ...first, pointerId: 2 }));  // another finger
+        if (seen().picture === picture) throw Error("it was not released");
+        dispatchEvent(new PointerEvent("pointerup", first));
         return [held.picture, seen().picture];
         """,
     )
@@ -305,11 +308,11 @@ def test_dragging(page, browse):
     shapes, hidden, again, dragged, back, note = browse(
         page,
         """
-        const point = (kind, x, y, target = at("picture")) => {
+        const point = (kind, x, y, target = at("picture"), more = {}) => {
           const box = at("picture").getBoundingClientRect(), side = Math.min(box.width, box.height);
           const clientX = (box.left + box.right) / 2 + (x - 0.5) * side;
           const clientY = (box.top + box.bottom) / 2 + (y - 0.5) * side;
-          target.dispatchEvent(new MouseEvent(kind, { clientX, clientY }));
+          target.dispatchEvent(new PointerEvent(kind, { clientX, clientY, isPrimary: true, pointerId: 1, ...more }));
         };
         const draws = (x, y, u, v) => {
           point("pointerdown", x, y);
@@ -325,6 +328,9 @@ def test_dragging(page, browse):
         at("clear").click();
         const hidden = [shapes().length, at("dragging").hidden];
         draws(0.25, 0.5, 0.375, 0.5);
+        point("pointerdown", 0.1, 0.1, at("picture"), { button: 2 });
+        point("pointermove", 0.9, 0.9, window);
+        point("pointerup", 0.9, 0.9, window);
         point("dblclick", 0.75, 0.75);
         const again = shapes();
         at("drag").click();

@@ -52,7 +52,7 @@ def drag(
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.operations import dragging
 
-    moves = [_move(text) for text in move] + [dragging.Move(at, at) for at in map(_point, hold or [])]
+    moves = [*map(_move, move), *map(_held, hold or [])]
     check_paste(paste, output, [person])
     studio = Studio(generation, output)
     generator = studio.generator
@@ -76,13 +76,26 @@ def _move(text: str) -> Move:
     from stylegan_cli.operations.dragging import Move
 
     start, _, end = text.partition("..")
-    return Move(_point(start, text), _point(end, text))
-
-
-def _point(text: str, option: str = "") -> tuple[float, float]:
     try:
-        x, y = parse_numbers(text, 2)
+        return Move(_point(start), _point(end))
     except ValueError:
-        usage = f"--move takes X,Y..X,Y, like 516,183..516,110, not {option!r}"
-        raise UsageError(usage if option else f"--hold takes X,Y, like 516,183, not {text!r}") from None
+        raise UsageError(f"--move takes X,Y..X,Y, like 516,183..516,110, not {text!r}") from None
+
+
+def _held(text: str) -> Move:
+    """`516,183`: from there to there."""
+    from stylegan_cli.operations.dragging import Move
+
+    try:
+        return Move(_point(text), _point(text))
+    except ValueError:
+        raise UsageError(f"--hold takes X,Y, like 516,183, not {text!r}") from None
+
+
+def _point(text: str) -> tuple[float, float]:
+    """Raises ValueError unless it is two numbers with digits before any point: of `1,2...3,4`, nobody knows what it
+    means."""
+    if text.startswith("."):
+        raise ValueError(text)
+    x, y = parse_numbers(text, 2)
     return x, y

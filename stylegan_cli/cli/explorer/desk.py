@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stylegan_cli.bands import BANDS
-from stylegan_cli.cli import darkroom, finding, montage, places
+from stylegan_cli.cli import darkroom, finding, montage, places, stopping
 from stylegan_cli.cli.console import progress
 from stylegan_cli.cli.edits import FARTHEST, Attributes, check_name, remarks
 from stylegan_cli.cli.options import LARGEST_PSI, PSI
@@ -167,7 +167,12 @@ class Desk:
         moves, before = _moves(plain, generator.size), self._person(wish)
         dragging.check(generator, moves)
         with progress("dragging", dragging.most_steps(generator, moves), "steps") as advance:
-            dragged = dragging.drag(generator, before, moves, advance)
+
+            def go_on() -> None:
+                stopping.check()
+                advance()
+
+            dragged = dragging.drag(generator, before, moves, go_on)
         name = str(self._save(dragged.person, "dragged", self.command(wish, moves)))
         self.known[name], self.before[name] = dragged.person, before
         if self._photo_of(wish):

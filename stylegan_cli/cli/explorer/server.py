@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -97,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
             answer, status = self.server.turns.submit(does, question).result(), HTTPStatus.OK
         except (StyleganError, OSError) as error:
             answer, status = {"error": sentence(error)}, HTTPStatus.BAD_REQUEST
-        except Stopped:  # and the page hears no more of us
+        except (Stopped, CancelledError):  # and the page hears no more of us
             return
         self._answer(answer, status)
 
