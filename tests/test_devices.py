@@ -12,8 +12,9 @@ from tiny_generator import TINY
 from stylegan_cli import architectures
 from stylegan_cli.architectures import mobilestylegan
 from stylegan_cli.hardware import PRECISIONS
+from stylegan_cli.latents.people import Person
 from stylegan_cli.noise import Noise
-from stylegan_cli.operations import pivotal, projection
+from stylegan_cli.operations import dragging, grafting, pivotal, projection
 from stylegan_cli.scorers import perceptual
 
 CONFIGS = {"mobilestylegan": asdict(TINY), **small_families.CONFIGS}
@@ -54,6 +55,19 @@ def test_people_in_photos(monkeypatch, family, precision):
             found = projection.project(generator, photo, guess, projection.Settings(steps=2, space=space))
         tuned = pivotal.tune(generator, photo, found.ws, pivotal.Settings(steps=2))
     assert found.ws.shape == (generator.num_ws, generator.w_dim) and tuned.weights
+
+
+@pytest.mark.parametrize(("family", "precision"), [("mobilestylegan", "bf16"), ("stylegan2", "fp32")])
+def test_drags_and_grafts(monkeypatch, family, precision):
+    monkeypatch.setattr(dragging, "PROBES", 2)
+    monkeypatch.setattr(grafting, "STEPS", 2)
+    generator = make(family, precision).requires_grad_(False)
+    one, two = (Person(name, torch.empty(generator.num_ws, generator.w_dim)) for name in "ab")
+    invent_values(monkeypatch)
+    with Apart():
+        moves = [dragging.Move((9, 9), (12, 9)), dragging.Move((20, 20), (20, 20))]
+        assert dragging.drag(generator, one, moves).person.ws.device.type == "cpu"
+        assert grafting.graft(generator, one, {"eyes": two, "hair": two}).ws.device.type == "cpu"
 
 
 def test_another_device_is_seen():

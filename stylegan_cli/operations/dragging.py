@@ -83,13 +83,13 @@ def drag(
         if 0 < gain < ENOUGH:
             break
     missed = (ends - face.seen(view)).norm(dim=1) * _scale(generator)
-    return Dragged(face.moved(view.delta, "dragged"), tuple(missed.tolist()))
+    return Dragged(face.moved(view.delta, "dragged"), tuple(missed.cpu().tolist()))
 
 
 def most_steps(generator: Generator, moves: Sequence[Move]) -> int:
     """The largest number of steps that a drag takes."""
     starts, ends = _places(generator, moves)
-    return math.ceil(float((ends - starts).norm(dim=1).max()) / STRIDE) + SETTLING
+    return math.ceil((ends - starts).norm(dim=1).max().item() / STRIDE) + SETTLING
 
 
 def check(generator: Generator, moves: Sequence[Move]) -> None:
@@ -154,7 +154,7 @@ class _Face(Movable):
         farness = 1 + NEAR * window.square().sum(dim=1) / WINDOW**2
         with torch.no_grad():
             found = [
-                (one + window)[(_errors(maps, one + window, patch) * farness).argmin()]
+                _least(one + window, _errors(maps, one + window, patch) * farness)
                 for one, patch in zip(expected, self.patches, strict=True)
             ]
         return _View(delta, maps, torch.stack(found))
@@ -166,8 +166,8 @@ class _Face(Movable):
         everywhere = torch.cartesian_prod(torch.arange(width), torch.arange(height)).to(view.points) + 0.5
         found = []
         for point, patch in zip(view.points, self.patches, strict=True):
-            is_lost = float(_errors(view.maps, point[None], patch)) > LOST
-            found.append(everywhere[_errors(view.maps, everywhere, patch).argmin()] if is_lost else point)
+            is_lost = _errors(view.maps, point[None], patch).item() > LOST
+            found.append(_least(everywhere, _errors(view.maps, everywhere, patch)) if is_lost else point)
         return torch.stack(found)
 
 
@@ -194,7 +194,7 @@ class _Path:
     @torch.no_grad()
     def effort(self, view: _View, ends: Tensor) -> float:
         change = view.delta.square().sum() + (self.probes @ view.delta).square().sum()
-        return float(change + PULL * (ends - view.points).square().sum())
+        return (change + PULL * (ends - view.points).square().sum()).item()
 
     @torch.no_grad()
     def step(self, view: _View, ends: Tensor, caution: float) -> _View:
@@ -215,6 +215,11 @@ class _Path:
 def _errors(maps: Tensor, places: Tensor, patch: Tensor) -> Tensor:
     """How much what is around places `[k, 2]` differs from a patch `[patch, c]`: `[k]`."""
     return (_read(maps, places[:, None] + _disc(places)) - patch).square().sum(dim=2).mean(dim=1)
+
+
+def _least(places: Tensor, errors: Tensor) -> Tensor:
+    """The place `[2]` of the least error."""
+    return places.index_select(0, errors.argmin()[None])[0]
 
 
 def _disc(like: Tensor) -> Tensor:
