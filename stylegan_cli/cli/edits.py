@@ -103,9 +103,14 @@ def check_paste(paste: Photo | None, output: PictureOutput, people: Sequence[str
         )
 
 
+def is_name(name: str) -> bool:
+    """Whether edits can use a direction's name: in NAME=AMOUNT and in lists with commas, and not as a file."""
+    return bool(re.fullmatch(r"\w[\w-]*", name))
+
+
 def check_name(name: str) -> None:
-    """Checks that edits can use a direction's name: in NAME=AMOUNT and in lists with commas, and not as a file."""
-    if not re.fullmatch(r"\w[\w-]*", name):
+    """Checks that edits can use the name that the user wants for a direction."""
+    if not is_name(name):
         raise UsageError(f"{name!r} cannot be a direction's name; give --name letters, digits, - and _")
 
 

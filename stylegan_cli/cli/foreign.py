@@ -69,8 +69,11 @@ OPTIONS = {
         "--size": "--resolution --image-size",
         "--save-latents": "--save-dlatents",
     },
-    "mix": {edit: theirs for edit, theirs in UNEDITED.items() if theirs != "--hair"}  # which it takes from others
+    # It takes hair from others, and what belongs to eyes and mouths.
+    "mix": {edit: theirs for edit, theirs in UNEDITED.items() if theirs not in ("--hair", "--beard")}
     | {
+        "--eyes": "--glasses --brows --eyebrows",
+        "--mouth": "--lips --beard",
         "--rows": "--row-seeds --n-row",
         "--cols": "--col-seeds --n-col",
         "--rows and --cols": "--seeds",

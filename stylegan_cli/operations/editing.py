@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from stylegan_cli.errors import UsageError
+from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.latents.people import Person
 from stylegan_cli.latents.selection import parse_layers
 
+ROUNDING = 1e-4  # relative differences of w that nobody can see
 LEFT = 0.3  # fraction of a direction's length: if less is left, it is no longer an edit
 
 
@@ -70,11 +71,14 @@ class Edit:
         return f"{name} {round(amount, 2) or amount:+g}" if amount else f"{name} 0"
 
 
-def between(one: Person, other: Person, name: str) -> Direction:
-    """The direction from one person to another: an amount of 1 goes all the way. Raises UsageError if they are the
-    same."""
+def difference(one: Person, other: Person, name: str) -> Direction:
+    """The direction from one person to another: an amount of 1 goes all the way. What a tuning makes of them is no part
+    of it. Raises UsageError if they are the same, apart from rounding, and StyleganError if they are beyond all
+    measure."""
     vector = other.ws - one.ws
-    if not vector.any():
+    if not vector.isfinite().all():
+        raise StyleganError(f"{one.label} and {other.label} are too far from each other")
+    if vector.abs().max() <= ROUNDING * one.ws.abs().max():
         raise UsageError(f"{one.label} and {other.label} have the same latents, so there is no direction between them")
     return Direction(name, vector, title=f"what makes {other.label} differ from {one.label}")
 

@@ -24,7 +24,7 @@ OVALS = {
     "nose": ((0.5, 0.575), (0.12, 0.105)),
     "mouth": ((0.5, 0.765), (0.17, 0.065)),
 }
-FACE, HAIR_TO = ((0.5, 0.62), (0.27, 0.38)), 0.75  # hair is around the face, down to here, and beside the neck
+FACE, HAIR_TO = ((0.5, 0.66), (0.27, 0.34)), 0.75  # hair is around the face, down to here, and beside the neck
 NECK = 0.3  # half its width
 SOFT = 6.0  # the steepness of a part's edge, relative to its radius
 PARTS = (*OVALS, "hair")

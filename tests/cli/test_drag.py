@@ -1,13 +1,18 @@
 """`stylegan drag`: what it takes, what it tells, and with every family."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 from looking import pixels, ws_of
 from small_families import CONFIGS, make
 from tiny_generator import make_tiny
 
-from stylegan_cli import modelfile
-from stylegan_cli.operations import dragging
+from stylegan_cli import modelfile, recipes, store
+from stylegan_cli.latents.people import from_seed
+from stylegan_cli.operations import dragging, grafting
 
 
 @pytest.fixture
@@ -90,6 +95,20 @@ def test_what_it_refuses(drag, here, words, said):
 def test_one_person_at_a_time(drag):
     result = drag("1,3", "--move", "1,2..3,4")
     assert result.exit_code == 2 and "'1,3' names several people, but here is room for one" in result.stderr
+
+
+def test_each_part_is_its_givers(stylegan, tiny_model, here):
+    """Also with noise of another kind, which all of them get."""
+    words = ("--model", tiny_model, "--device", "cpu", "--precision", "fp32")
+    for noise in ((), ("--noise", "none")):
+        assert stylegan("mix", 1, "--eyes", 2, "--hair", 3, *noise, "-o", "mix.png", "--force", *words).exit_code == 0
+        drawn = recipes.read(Path("mix.png")).picture
+        tiny = store.load(str(tiny_model))
+        one, two, three = (replace(from_seed(tiny, i, 0.7), noise=drawn.noise) for i in (1, 2, 3))
+        assert drawn.noise.mode == (noise[1] if noise else "const")
+        torch.testing.assert_close(
+            drawn.ws, grafting.graft(tiny, one, {"eyes": two, "hair": three}).ws, atol=1e-3, rtol=0
+        )
 
 
 def test_a_photo_s_person_goes_back_into_it(drag, stylegan, astronaut, tiny_model):

@@ -216,6 +216,9 @@ def test_what_a_drag_changed_becomes_a_slider(page, stylegan, tiny_model):
     assert page.face(person="1")[1]["isDragged"] is page.face(person="dragged.png", other="2")[1]["isDragged"] is False
     status, found = page.ask("keep", {"person": "dragged.png", "name": "mine"})
     assert (status, found["name"], found["title"]) == (200, "mine", "what makes dragged differ from age +1"), found
+    assert found["reach"] in (1, 2, 2.5, 5, 10, 25, 50)  # whose fiftieth parts divide 1
+    listed = stylegan("directions", "show", "mine", "--model", tiny_model, "--size", 16).stderr
+    assert f"command: {command_of('dragged.png')}" in listed.replace("\n", " ")
     moved = page.face(age=1, mine=1)
     np.testing.assert_allclose(moved[0], page.face(person="dragged.png")[0], atol=24)  # rounding, and JPEG
     assert "--direction mine=1" in moved[1]["command"]
@@ -229,9 +232,11 @@ def test_what_a_drag_changed_becomes_a_slider(page, stylegan, tiny_model):
         ({"person": "dragged.png", "name": "a/b"}, "cannot be a direction's name"),
         ({"person": "dragged.png"}, "cannot be a direction's name"),
         ({"person": "dragged.png", "name": "age"}, "there is a slider called age; choose another name"),
+        ({"person": "dragged.png", "name": "taken"}, "taken.npz is another direction; choose another name"),
     ],
 )
 def test_what_becomes_no_slider(page, own, tiny_model, question, sentence):
+    (store.source(str(tiny_model)).own_directions / "taken.npz").write_bytes(b"broken")
     page.ask("drag", wish() | {"moves": ARROWS})
     before = {path.name for path in store.source(str(tiny_model)).own_directions.iterdir()}
     status, found = page.ask("keep", question)

@@ -214,11 +214,21 @@ def test_each_layer_goes_its_own_way_in_w_plus(tiny, jon):
 
 def test_between_two_people_lies_the_direction_that_leads_from_one_to_the_other(tiny):
     one, other, third = (from_seed(tiny, seed, 0.7) for seed in (1, 2, 3))
-    direction = editing.between(one, other, "unlike")
+    direction = editing.difference(one, other, "unlike")
     assert (direction.name, direction.title) == ("unlike", "what makes 2 differ from 1")
     torch.testing.assert_close(editing.edited(tiny, one, [Edit(direction, 1)]).ws, other.ws)
     torch.testing.assert_close(
         editing.edited(tiny, third, [Edit(direction, -2)]).ws, third.ws - 2 * (other.ws - one.ws)
     )
     with pytest.raises(UsageError, match="1 and 1 have the same latents"):
-        editing.between(one, one, "nothing")
+        editing.difference(one, one, "nothing")
+
+
+def test_differences_that_are_none(tiny):
+    """Rounding, and latents beyond all measure."""
+    one = from_seed(tiny, 1, 0.7)
+    with pytest.raises(UsageError, match="have the same latents"):
+        editing.difference(one, replace(one, ws=one.ws * (1 + 1e-5)), "rounding")
+    ends = (replace(one, ws=torch.full_like(one.ws, sign * 3e38)) for sign in (-1, 1))
+    with pytest.raises(StyleganError, match="too far from each other"):
+        editing.difference(*ends, "endless")

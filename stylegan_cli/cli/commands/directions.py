@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, show, find, take and discover directions for editing.", no_args_is_help=True)
 
 METHODS = ("sefa", "pca")
+LONG = 1.5  # lengths in W of directions that nobody bears three times
 PEOPLE, SAMPLES = 2000, 10_000  # that find and pca use
 
 On = Annotated[str, typer.Option("--on", metavar="PEOPLE", help="The people to show it on.")]
-Amount = Annotated[float, typer.Option(min=0, max=FARTHEST, help="How far to move them, both ways.")]
 Steps = Annotated[int, typer.Option(min=2, max=100, help="Faces per row.")]
 DirectionOut = Annotated[
     Path | None,
@@ -78,7 +78,12 @@ def show(
     output: Output,
     name: Annotated[str, typer.Argument(metavar="DIRECTION", help="A direction's name or file.")],
     on: On = "0-2",
-    amount: Amount = 3,
+    amount: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=FARTHEST, show_default=False, help="How far to move them, both ways (default 3; if long, 1)."
+        ),
+    ] = None,
     steps: Steps = 7,
 ) -> None:
     """Show a direction: what is known about it, and a sheet of people moved along it.
@@ -101,6 +106,8 @@ def show(
     direction = open_direction(studio, name)
     for line in _facts(direction):
         tell(line)
+    if amount is None:
+        amount = 3 if direction.vector.norm(dim=1).max() < LONG else 1
     edits = [editing.Edit(direction, amount, -amount)]
     people = casting.several(studio, split(on))
     strips = [ways.strip(studio.generator, person, edits, steps) for person in people]
@@ -305,7 +312,7 @@ def between(
     (path,) = finding.destinations(generation.model, [name], out, force)
     studio = Studio(generation, Output())
     one, other = casting.several(studio, [before, after])
-    direction = editing.between(one, other, name)
+    direction = editing.difference(one, other, name)
     directions.write(path, replace(direction, found={"command": command_line()}), studio.generator.origin)
     print_data(path)
     finding.tell_of_hidden(generation.model, [path])

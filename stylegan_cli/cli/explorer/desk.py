@@ -16,7 +16,7 @@ from typing import Any
 from stylegan_cli.bands import BANDS
 from stylegan_cli.cli import darkroom, finding, montage, places, stopping
 from stylegan_cli.cli.console import progress
-from stylegan_cli.cli.edits import FARTHEST, Attributes, check_name, remarks
+from stylegan_cli.cli.edits import FARTHEST, Attributes, is_name, remarks
 from stylegan_cli.cli.options import LARGEST_PSI, PSI
 from stylegan_cli.cli.studio import Studio, portrait
 from stylegan_cli.errors import UsageError
@@ -34,7 +34,7 @@ from stylegan_cli.operations.editing import Edit, edited
 from stylegan_cli.pillow import PICTURES
 
 REACH = 5.0  # the length in W of a slider to each side, approximately: 3 is a lot
-ROUND = (1, 2, 2.5, 5, 10)
+REACHES = (1, 2, 2.5, 5, 10, 25, 50)  # with 50 steps to each side, one of them is at 1
 DIGITS = 4  # of amounts, after the point
 OFFERED = 200  # files of the current folder
 MADE = {"blend-parents": "child", "noise": "noise", "edit": "edited"}  # what pictures between commands are called
@@ -114,9 +114,9 @@ class Desk:
         words: Sequence[str],
     ) -> None:
         self.studio, self.folder, self.known, self.directions, self.words = studio, folder, known, directions, words
-        # Of people who were dragged: the photos in which they had been found, and who they were before.
+        # Of people who were dragged: the photos in which they had been found; who they were before, and the command.
         self.photos: dict[str, str] = {}
-        self.before: dict[str, Person] = {}
+        self.before: dict[str, tuple[Person, str]] = {}
         # Those that the model has: small ones have no fine layers.
         self.bands = [band for band in BANDS if in_bands(studio.generator.layers, [band])]
 
@@ -173,8 +173,9 @@ class Desk:
                 advance()
 
             dragged = dragging.drag(generator, before, moves, go_on)
-        name = str(self._save(dragged.person, "dragged", self.command(wish, moves)))
-        self.known[name], self.before[name] = dragged.person, before
+        command = self.command(wish, moves)
+        name = str(self._save(dragged.person, "dragged", command))
+        self.known[name], self.before[name] = dragged.person, (before, command)
         if self._photo_of(wish):
             self.photos[name] = self.photos.get(wish.person, wish.person)
         return {"person": name, "remarks": remarks(generator, moves, dragged)}
@@ -182,13 +183,17 @@ class Desk:
     def keep(self, plain: Any) -> dict[str, Any]:
         """Makes a direction of what dragging changed, which belongs to the user's own from then on."""
         text, name = (_typed(plain.get(key, "") if isinstance(plain, dict) else "") for key in ("person", "name"))
-        check_name(name)
+        if not is_name(name):
+            raise UsageError(f"{name!r} cannot be a direction's name, which has letters, digits, - and _")
         if text not in self.before:
             raise _unknown()
         if name in self.directions:
             raise UsageError(f"there is a slider called {name}; choose another name")
-        (path,) = finding.destinations(self.studio.model, [name], None, force=False)
-        direction = editing.between(self.before[text], self.known[text], name)
+        (path,) = finding.destinations(self.studio.model, [name], None, force=True)
+        if path.exists():
+            raise UsageError(f"{path} is another direction; choose another name")
+        before, command = self.before[text]
+        direction = replace(editing.difference(before, self.known[text], name), found={"command": command})
         directions.write(path, direction, self.studio.generator.origin)
         self.directions[name] = direction
         return _slider(name, direction)
@@ -272,7 +277,8 @@ class Desk:
             if not (studio.generator.has_noise and {*wish.noise} <= {*self.bands}):
                 raise UsageError(f"this model has no noise in {' and '.join(wish.noise)} layers; reload the page")
             person = replace(person, noise=variation.noise_in(wish.noise, wish.variation, 1.0))
-        return edited(studio.generator, person, [Edit(self.directions[name], by) for name, by in wish.amounts.items()])
+        edits = [Edit(self.directions[name], by) for name, by in wish.amounts.items()]
+        return edited(studio.generator, person, edits) if edits else person
 
     def _someone(self, text: str, psi: float) -> Person:
         if text in self.known and not references.is_seed(text):  # which has another face with another psi
@@ -290,10 +296,10 @@ class Desk:
 
 
 def _slider(name: str, direction: Direction) -> dict[str, Any]:
-    """What the page has to know about a direction. Its slider reaches to a round amount, and so stops at 1."""
-    reach = REACH / float(direction.vector.norm(dim=1).max())
-    power = 10 ** math.floor(math.log10(reach))
-    return {"name": name, "title": direction.title, "reach": power * min(ROUND, key=lambda n: abs(n - reach / power))}
+    """What the page has to know about a direction."""
+    wanted = REACH / float(direction.vector.norm(dim=1).max())
+    reach = min(REACHES, key=lambda reach: abs(math.log(reach / wanted)))
+    return {"name": name, "title": direction.title, "reach": reach}
 
 
 def _files_here() -> list[str]:
