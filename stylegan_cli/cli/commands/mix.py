@@ -114,7 +114,7 @@ def mix(
     given = parts.named()
     _check_unnamed(person or [], bool(rows or cols), bool(given), bool(named or layers))
     if person:
-        named = {"coarse": person[0]}
+        named = {"coarse": person[0]}  # and, without anybody else, all of them
     _check_figure(rows, cols, styles, bool(named or layers or given))
     film = asked_film(output, frames, fps)
     _check_film(film, fps, rows, output.save_latents)
