@@ -23,9 +23,9 @@ def mix(
     the `extra` layers must be all layers.
     """
     parts = [(in_bands(layers, (band,)), bands[band]) for band in BANDS if band in bands] + list(extra)
-    mixed = parts[0][1]
+    mixed = parts[0][1]  # who stays who they are, and in whose photo, if nobody else gives anything
     for indices, person in parts:
-        mixed = swap(mixed, person, indices)
+        mixed = mixed if person is mixed else swap(mixed, person, indices)
     return replace(mixed, label=" + ".join(dict.fromkeys(person.label for _, person in parts)))
 
 

@@ -405,6 +405,8 @@ def test_a_face_goes_back_into_its_photo(page, stylegan, tiny_model, astronaut, 
     drag = ("drag", "me.npz", *moves, "--paste", "photos/me.png", "-o", "typed-2.png", *words)
     assert stylegan(*drag).exit_code == 0
     assert np.array_equal(pixels("typed-2.png"), pixels(page.save("paste", person=dragged)))
+    again = page.ask("drag", wish(person=dragged) | {"moves": ARROWS[:1]})[1]["person"]
+    assert page.face(person=again)[1]["isInPhoto"] is True and page.save("paste", person=again)
     assert not np.array_equal(pixels(saved[0]), pixels(saved[1]))
 
 

@@ -22,6 +22,14 @@ def test_mixing_somebody_with_themselves_is_them(tiny, people):
     assert torch.equal(mixing.mix(tiny.layers, {"coarse": a, "middle": a, "fine": a}).ws, a.ws)
 
 
+def test_somebody_alone_stays_who_they_are(tiny, people):
+    """In whose photo, and from which z."""
+    me = replace(people[0], photo={"file": "me.jpg"}, z=torch.ones(tiny.z_dim))
+    assert mixing.mix(tiny.layers, {"middle": me}) == me
+    mixed = mixing.mix(tiny.layers, {"middle": me, "fine": people[1]})
+    assert mixed.photo is None and mixed.z is None
+
+
 def test_each_band_comes_from_its_person(tiny, people):
     given = dict(zip(("coarse", "middle", "fine"), people, strict=True))
     mixed = mixing.mix(tiny.layers, given).ws

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from stylegan_cli.generator import Generator
     from stylegan_cli.latents.directions import Direction
 
-app = typer.Typer(help="List, show, find, take and discover directions for editing.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show, find and discover directions for editing, or take one between two people.", no_args_is_help=True
+)
 
 METHODS = ("sefa", "pca")
 LONG = 1.5  # lengths in W of directions that nobody bears three times

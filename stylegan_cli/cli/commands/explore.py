@@ -49,10 +49,10 @@ def explore(
 ) -> None:
     """Explore faces in your browser: they are drawn while you move sliders for age, smile, parents' shares and so on.
 
-    The page also varies their noise, shows the command that draws the same face, and saves faces with their recipes,
-    or in the photo where they were found. Only this machine can open it; Ctrl-C ends it. If stylegan runs on
-    another machine, start it there with --port 8000 --no-browser, connect with ssh -L 8000:localhost:8000, and open the
-    printed address here.
+    Arrows that you draw on a face drag what is there. The page also varies noise, shows the command that draws the
+    same face, and saves faces with their recipes, or in the photo where they were found. Only this machine can open
+    it; Ctrl-C ends it. If stylegan runs on another machine, start it there with --port 8000 --no-browser, connect
+    with ssh -L 8000:localhost:8000, and open the printed address here.
 
     Examples: stylegan explore; stylegan explore me.jpg jon dany
     """

@@ -33,7 +33,7 @@ class Parts:
 
     eyes: Annotated[str | None, _part("Eyes, brows and glasses from this person.")] = None
     nose: Annotated[str | None, _part("The nose from this one.")] = None
-    mouth: Annotated[str | None, _part("The mouth, and the beard around it.")] = None
+    mouth: Annotated[str | None, _part("The mouth, sometimes with the beard.")] = None
     hair: Annotated[str | None, _part("The hair, with what is behind it.")] = None
 
     def named(self) -> dict[str, str]:
@@ -114,7 +114,7 @@ def mix(
     given = parts.named()
     _check_unnamed(person or [], bool(rows or cols), bool(given), bool(named or layers))
     if person:
-        named = {"coarse": person[0]}  # and, without anybody else, all of them
+        named = {"coarse": person[0]}  # and so all layers, as nobody else gives any
     _check_figure(rows, cols, styles, bool(named or layers or given))
     film = asked_film(output, frames, fps)
     _check_film(film, fps, rows, output.save_latents)
@@ -161,8 +161,7 @@ def mix(
         )
     givers, others, owners = cast([*named.values()], [who for _, who in explicit], [*given.values()])
     extra = [(indices, other) for (indices, _), other in zip(explicit, others, strict=True)]
-    # Alone, they stay who they are, and in whose photo.
-    mixed = givers[0] if person else mixing.mix(order, dict(zip(named, givers, strict=True)), extra)
+    mixed = mixing.mix(order, dict(zip(named, givers, strict=True)), extra)
     if owners:
         with progress("grafting", grafting.STEPS, "steps") as advance:
             mixed = grafting.graft(studio.generator, mixed, dict(zip(given, owners, strict=True)), advance)

@@ -101,6 +101,16 @@ class UnknownPhotoError(UsageError):
         self.text = text
 
 
+@dataclass(frozen=True)
+class Past:
+    """Of somebody who was dragged: who they were before, the command that dragged them, and what the user called the
+    photo in which they had been found, if in one."""
+
+    before: Person
+    command: str
+    photo: str | None
+
+
 class Desk:
     """Draws faces with a studio, and saves them in a folder. `known` are people who were found, by what the user called
     them; `directions` are those that have a slider; `words` are the options of the model, for commands."""
@@ -114,9 +124,7 @@ class Desk:
         words: Sequence[str],
     ) -> None:
         self.studio, self.folder, self.known, self.directions, self.words = studio, folder, known, directions, words
-        # Of people who were dragged: the photos in which they had been found; who they were before, and the command.
-        self.photos: dict[str, str] = {}
-        self.before: dict[str, tuple[Person, str]] = {}
+        self.dragged: dict[str, Past] = {}  # by the names of their pictures
         # Those that the model has: small ones have no fine layers.
         self.bands = [band for band in BANDS if in_bands(studio.generator.layers, [band])]
 
@@ -144,7 +152,7 @@ class Desk:
         content = encode(render(self.studio.generator, person.face()), "jpg")
         drift = min(self.studio.ruler.drift(person.ws), NOWHERE)
         shown = {"picture": base64.b64encode(content).decode(), "command": self.command(wish), "drift": drift}
-        is_dragged = wish.person in self.before and not wish.other
+        is_dragged = wish.person in self.dragged and not wish.other
         return shown | {"isInPhoto": self._photo_of(wish) is not None, "isDragged": is_dragged}
 
     def find(self, plain: Any) -> dict[str, Any]:
@@ -175,9 +183,8 @@ class Desk:
             dragged = dragging.drag(generator, before, moves, go_on)
         command = self.command(wish, moves)
         name = str(self._save(dragged.person, "dragged", command))
-        self.known[name], self.before[name] = dragged.person, (before, command)
-        if self._photo_of(wish):
-            self.photos[name] = self.photos.get(wish.person, wish.person)
+        photo = self._origin(wish.person) if self._photo_of(wish) else None
+        self.known[name], self.dragged[name] = dragged.person, Past(before, command, photo)
         return {"person": name, "remarks": remarks(generator, moves, dragged)}
 
     def keep(self, plain: Any) -> dict[str, Any]:
@@ -185,15 +192,15 @@ class Desk:
         text, name = (_typed(plain.get(key, "") if isinstance(plain, dict) else "") for key in ("person", "name"))
         if not is_name(name):
             raise UsageError(f"{name!r} cannot be a direction's name, which has letters, digits, - and _")
-        if text not in self.before:
+        if (past := self.dragged.get(text)) is None:
             raise _unknown()
         if name in self.directions:
             raise UsageError(f"there is a slider called {name}; choose another name")
         (path,) = finding.destinations(self.studio.model, [name], None, force=True)
         if path.exists():
             raise UsageError(f"{path} is another direction; choose another name")
-        before, command = self.before[text]
-        direction = replace(editing.difference(before, self.known[text], name), found={"command": command})
+        direction = editing.difference(past.before, self.known[text], name)
+        direction = replace(direction, found={"command": past.command})
         directions.write(path, direction, self.studio.generator.origin)
         self.directions[name] = direction
         return _slider(name, direction)
@@ -204,7 +211,7 @@ class Desk:
         photo = self._photo_of(wish)
         if photo is None:
             raise UsageError("only somebody found in a photo can be put back into it; name one, and nobody else")
-        before, after = self._someone(self.photos.get(wish.person, wish.person), wish.psi), self._person(wish)
+        before, after = self._someone(self._origin(wish.person), wish.psi), self._person(wish)
         canvas = montage.open_canvas(Photo(photo.path), 1, studio.check_photo)
         image = montage.pasting_into(studio, canvas, [before])(render(studio.generator, after.face()))
         with self._fresh(places.pasted_name(photo)) as path:
@@ -221,7 +228,12 @@ class Desk:
 
     def _photo_of(self, wish: Wish) -> Photo | None:
         """The photo in which the only person of a wish was found."""
-        return None if wish.other else references.photo(self.photos.get(wish.person, wish.person))
+        return None if wish.other else references.photo(self._origin(wish.person))
+
+    def _origin(self, text: str) -> str:
+        """What the user called whoever was found in a photo, before they were dragged."""
+        past = self.dragged.get(text)
+        return past.photo if past and past.photo else text
 
     @contextmanager
     def _fresh(self, name: str) -> Iterator[Path]:
