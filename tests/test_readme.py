@@ -64,7 +64,7 @@ OURS = re.findall(r"^\| `.*?` \| (.*) \|$", COMING.partition("## NVIDIA")[0], re
 def test_every_command_parses(line, here):
     words = spelled(words_of(line))
     for word in (re.sub(r"\.(jpg|png)#.*", r".\1", word) for word in words):
-        if word.endswith((".pkl", ".png", ".jpg", ".toml", ".zip", ".npy", ".safetensors")):
+        if word.endswith((".pkl", ".png", ".jpg", ".toml", ".zip", ".npy", ".safetensors", ".mp3", ".wav")):
             Path(word).parent.mkdir(exist_ok=True)
             Path(word).touch()
     Path("run").mkdir(exist_ok=True)
@@ -88,7 +88,7 @@ def test_examples_are_found():
     assert all(map(lines_of, PAGES))
     assert all(map(mentions_in, [README, *CARDS]))
     assert {name for name in COMMANDS if EXAMPLES[name]} == {n for n, one in COMMANDS.items() if "Example" in one.help}
-    assert len(OURS) == 13
+    assert len(OURS) == 14
 
 
 @pytest.mark.parametrize("line", [line for cell in OURS for line in re.findall("`(.*?)`", cell)])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.people import Person
+    from stylegan_cli.media.audio import Soundtrack
     from stylegan_cli.operations.interpolation import Frames
     from stylegan_cli.pictures import Face, Sheet
 
@@ -83,8 +84,8 @@ def asked_film(output: PictureOrFilm, frames: int | None, fps: float | None) -> 
     return film_ending(output, fps)
 
 
-def film_ending(output: PictureOutput, fps: float | None) -> str:
-    """mp4 by default; a folder means frames, which have no rate."""
+def film_ending(output: PictureOutput, fps: float | None, is_timed: bool = False) -> str:
+    """mp4 by default; a folder means frames, which have no rate unless what they show does (`is_timed`)."""
     from stylegan_cli.media.film import CODECS, check_rate
 
     ending = places.file_ending(output.out, output.format, (*CODECS, *FRAMES), "png" if output.out else "mp4")
@@ -95,7 +96,8 @@ def film_ending(output: PictureOutput, fps: float | None) -> str:
         if output.save_latents:
             places.check_file(output.out.with_suffix(".npy"), output.force)
     if ending in FRAMES:
-        check_unused("frames are single pictures", {"--fps": fps})
+        if not is_timed:
+            check_unused("frames are single pictures", {"--fps": fps})
         if output.out and places.is_file_name(output.out, FRAMES):
             raise UsageError(f"--out {output.out} is one picture; name a folder for the frames, or a film")
         if output.out:
@@ -112,18 +114,25 @@ def save_film(
     ending: str,
     finish: Callable[[Image], Image] | None = None,
     of: Sequence[Person] = (),
+    sound: Path | None = None,
 ) -> None:
     """Writes a film, or its frames as pictures. `finish` turns a face into a film's frame; `of` is whom each face
-    shows, if these stay the same people: their places in photos belong to the frames, too."""
+    shows, if these stay the same people: their places in photos belong to the frames, too. The film gets the `sound` in
+    a file, if its format can have some."""
     from stylegan_cli.cli.studio import Work
     from stylegan_cli.latents.people import Person
+    from stylegan_cli.media.audio import SOUNDED, Soundtrack
     from stylegan_cli.media.film import CODECS
     from stylegan_cli.pictures import Sheet, cells_of
 
+    if sound and ending not in SOUNDED:
+        tell(f"{'Frames have' if ending in FRAMES else f'A {ending} has'} no sound, so the music is left out.")
     if ending in CODECS:
         beside = (".npy",) if studio.saves_latents else ()
         path = studio.output.out or places.fresh(Path(f"film.{ending}"), *beside)
-        _write_film(studio, film, path, RATE if fps is None else fps, ending, finish)
+        fps = RATE if fps is None else fps
+        track = Soundtrack(sound, len(film) / fps) if sound and ending in SOUNDED else None
+        _write_film(studio, film, path, fps, ending, finish, track)
         return
 
     def work(name: str, picture: Face | Sheet) -> Work:
@@ -163,7 +172,13 @@ def frame_name(i: int) -> str:
 
 
 def _write_film(
-    studio: Studio, film: Frames, path: Path, fps: float, ending: str, finish: Callable[[Image], Image] | None
+    studio: Studio,
+    film: Frames,
+    path: Path,
+    fps: float,
+    ending: str,
+    finish: Callable[[Image], Image] | None,
+    track: Soundtrack | None,
 ) -> None:
     """Streams frames to the encoder and, if asked, their `ws` `[frames, num_ws, w_dim]` to a `.npy`; tunings are left
     out."""
@@ -184,7 +199,7 @@ def _write_film(
             shape = (len(film), studio.generator.num_ws, studio.generator.w_dim)
             add_ws = stack.enter_context(writing_npy(places.check_file(latents, force), shape))
         advance = stack.enter_context(progress("filming", len(film), "frames"))
-        add = stack.enter_context(filming(path, fps, ending, json.dumps(studio.circumstances())))
+        add = stack.enter_context(filming(path, fps, ending, json.dumps(studio.circumstances()), track))
         turns = stack.enter_context(studio.background())
         size = studio.output.size if film.cells == 1 else studio.cell
         drawn: Drawn = {}

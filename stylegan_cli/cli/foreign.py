@@ -13,7 +13,7 @@ VERBS = {
     "sample": "generate generate-image generate-images gen-image gen-images run-generator",
     "explore": "visualizer visualize gui ui web app",
     "mix": "style-mixing stylemix mixing",
-    "interpolate": "gen-video generate-video video lerp random-video morph",
+    "interpolate": "gen-video generate-video video lerp random-video morph generate-audiovisual",
     "interpolate 1 2 --method circle": "circular-video",
     "blend-parents": "blend child children baby breed",
     "project": "projector projection run-projector invert",
@@ -89,6 +89,8 @@ OPTIONS = {
         "--seeds, with as many for each film of --grid": "--num-keyframes",
         "--seeds, in another order": "--shuffle-seed",
         "--frames (from one person to the next) and --fps": "--duration-sec",
+        "--audio": "--audio-file --song --music",
+        "--frames, which with --audio is how many there are at most": "--duration",
         "--grid 3x2, with two or more people for each of its films": "--grid-width --grid-height",
     },
     "project": {

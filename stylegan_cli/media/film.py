@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-import imageio_ffmpeg
 import numpy as np
 
-from stylegan_cli.errors import StyleganError, UsageError, first_line
+from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import replacing_alone
+from stylegan_cli.media.audio import Soundtrack
+from stylegan_cli.media.ffmpeg import ffmpeg
 
 # The colour space is declared: otherwise players guess it from the picture's height. Colours at half the resolution
 # are means of their pixels, which is faster than ffmpeg's default, and not less faithful.
@@ -56,18 +57,22 @@ def check_rate(format: str, fps: float) -> None:
 
 
 @contextmanager
-def filming(path: Path, fps: float, format: str, text: str = "") -> Iterator[Callable[[np.ndarray], None]]:
+def filming(
+    path: Path, fps: float, format: str, text: str = "", soundtrack: Soundtrack | None = None
+) -> Iterator[Callable[[np.ndarray], None]]:
     """Yields a function that encodes the next frame `[h, w, 3]` uint8, of at least one; the film gets its name only
-    when it is complete. `text` can be read again with `text_of`, if the format can hold it. Raises StyleganError if
-    ffmpeg fails or is missing."""
+    when it is complete. `text` can be read again with `text_of`, if the format can hold it; a `soundtrack` needs one of
+    `audio.SOUNDED`. Raises StyleganError if ffmpeg fails or is missing."""
     check_rate(format, fps)
     told = ("-metadata", f"comment={text}") if text and format in TOLD and len(text) <= LONGEST_TEXT else ()
+    sound = (*soundtrack.source(), *soundtrack.options(format)) if soundtrack else ()
+    options = (*sound, *CODECS[format], *told)
     with replacing_alone(path) as part, tempfile.TemporaryFile() as complaints:
         # Started on another thread, which Ctrl-C does not interrupt: an encoder that is not known here would go on.
         starter, encoders = ThreadPoolExecutor(1), list[subprocess.Popen[bytes]]()
 
         def start(shape: tuple[int, ...]) -> None:
-            encoders.append(_start(part, shape, fps, (*CODECS[format], *told), complaints))
+            encoders.append(_start(part, shape, fps, options, complaints))
 
         def add(frame: np.ndarray) -> None:
             if format in HALVED:
@@ -104,7 +109,7 @@ def _even(frame: np.ndarray) -> np.ndarray:
 
 def text_of(path: Path) -> str:
     """The text in a film; empty if there is none. Raises StyleganError if it cannot be read as a film."""
-    command = [_ffmpeg(), "-loglevel", "error", "-i", f"file:{path}", "-f", "ffmetadata", "-"]
+    command = [ffmpeg(), "-loglevel", "error", "-i", f"file:{path}", "-f", "ffmetadata", "-"]
     read = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace", check=False
     )
@@ -112,15 +117,6 @@ def text_of(path: Path) -> str:
         raise StyleganError(f"{path} cannot be read as a film; use another copy of it")
     found = re.search(r"^comment=((?:[^\\\n]|\\.)*)", read.stdout, re.IGNORECASE | re.MULTILINE | re.DOTALL)
     return re.sub(r"\\(.)", r"\1", found[1], flags=re.DOTALL) if found else ""
-
-
-def _ffmpeg() -> str:
-    try:
-        return imageio_ffmpeg.get_ffmpeg_exe()
-    except (RuntimeError, OSError) as error:
-        raise StyleganError(
-            f"films need ffmpeg, but none was found ({first_line(error)}); install it, or set IMAGEIO_FFMPEG_EXE"
-        ) from None
 
 
 def check_frame(width: int, height: int) -> None:
@@ -139,7 +135,7 @@ def _start(
     check_frame(width, height)
     source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-")
     # As a file, whatever its name: ffmpeg takes what precedes a colon for a protocol.
-    command = [_ffmpeg(), "-y", "-loglevel", "error", *source, *options, f"file:{part}"]
+    command = [ffmpeg(), "-y", "-loglevel", "error", *source, *options, f"file:{part}"]
     # In a session of its own, so that Ctrl-C reaches us and not the encoder. (Windows ignores this.)
     return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=complaints, start_new_session=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import ClassVar, Protocol
 
 import torch
@@ -70,14 +71,22 @@ class Film:
 
     def person(self, frame: int) -> Person:
         """Who is shown in one frame. In every person's own frame the `ws` are exactly that person's."""
+        return self.at(Fraction(frame, self._steps() * self.frames))
+
+    def at(self, progress: Fraction) -> Person:
+        """Who is shown after this much of the whole way, 0 to 1."""
         shown = self.start
         for track in self.tracks:
             stops = (*track.people, track.people[0]) if self.loop else track.people
-            # Exact integer arithmetic on frame numbers: a person's own frame must be exactly that person.
-            position, rest = divmod(frame * (len(stops) - 1), self._steps() * self.frames)
-            u = EASINGS[self.easing](rest / (self._steps() * self.frames))
-            shown = swap(shown, self._between(stops, position, u), track.indices)
+            # Exact arithmetic: a person's own frame must be exactly that person.
+            position, rest = divmod(progress * (len(stops) - 1), 1)
+            shown = swap(shown, self._between(stops, position, EASINGS[self.easing](float(rest))), track.indices)
         return shown
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """The layers that move."""
+        return tuple(sorted({i for track in self.tracks for i in track.indices}))
 
     def _steps(self) -> int:
         return max(len(track.people) for track in self.tracks) - (0 if self.loop else 1)
@@ -133,13 +142,17 @@ class Circle:
     def face(self, frame: int) -> Face:
         """The face of one frame. In the first its `ws` are exactly those of the first person, and after a quarter
         those of the second."""
-        return swap(self.start, self._turned(frame), self.indices).face(caption="")
+        return self.at(Fraction(frame, self.frames)).face(caption="")
 
-    def _turned(self, frame: int) -> Person:
+    def at(self, progress: Fraction) -> Person:
+        """Who is shown after this much of the turn, 0 to 1."""
+        return swap(self.start, self._turned(progress), self.indices)
+
+    def _turned(self, progress: Fraction) -> Person:
         a, b = self.people
-        if frame in (0, self.frames / 4):
-            return b if frame else a
-        t = 2 * math.pi * frame / self.frames
+        if progress in (0, Fraction(1, 4)):
+            return b if progress else a
+        t = 2 * math.pi * float(progress)
         z = math.cos(t) * a.needs_z() + math.sin(t) * b.needs_z()
         return from_z(self.generator, z, a.psi + math.sin(t) ** 2 * (b.psi - a.psi), "")
 
@@ -152,12 +165,19 @@ class Faces(Protocol):
     def __iter__(self) -> Iterator[Face]: ...
 
 
+class Looping(Faces, Protocol):
+    """A film of one face that may be a loop."""
+
+    @property
+    def loop(self) -> bool: ...
+
+
 @dataclass(frozen=True)
 class Moved:
     """A film whose faces StyleGAN3 moves and turns: `translate` and `rotate`, as in `Face`, go evenly from their first
     value in the first frame to their second in the last; in a loop, in the one after the last."""
 
-    film: Film | Circle
+    film: Looping
     translate: tuple[tuple[float, float], tuple[float, float]]
     rotate: tuple[float, float]
     cells: ClassVar[int] = 1  # faces in a frame

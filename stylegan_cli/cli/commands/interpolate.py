@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.filming import FILM_LENGTH, FilmOutput, Rate, film_ending, save_film, tell_of_noise
+from stylegan_cli.cli.filming import FILM_LENGTH, RATE, FilmOutput, Rate, film_ending, save_film, tell_of_noise
 from stylegan_cli.cli.options import Generation, NoiseMode, check_unused, check_word, command, parse_numbers
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import MAX_SEED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from stylegan_cli.cli.studio import Studio
     from stylegan_cli.generator import Generator
     from stylegan_cli.latents.people import Person
     from stylegan_cli.noise import Noise
+    from stylegan_cli.operations.dancing import Danced
     from stylegan_cli.operations.interpolation import Circle, Film, Moved, Track
+    from stylegan_cli.operations.music import Music
+
+    Dance = Callable[[Circle | Film], Danced]
+
+PULSE = 0.3
 
 
 @dataclass(frozen=True)
@@ -41,18 +50,26 @@ class Course:
                 pass
 
     def film(
-        self, generator: Generator, shown: Sequence[Person], moving: Sequence[int], bands: Sequence[Track], noise: Noise
-    ) -> Film | Circle | Moved:
-        """The film in which the layers `moving` lead through the people `shown`, and others as the `bands` say."""
+        self,
+        generator: Generator,
+        shown: Sequence[Person],
+        moving: Sequence[int],
+        bands: Sequence[Track],
+        noise: Noise,
+        dance: Dance | None,
+    ) -> Film | Circle | Danced | Moved:
+        """The film in which the layers `moving` lead through the people `shown`, and others as the `bands` say, to
+        music if it is to `dance`."""
         from stylegan_cli.operations.interpolation import CIRCLE, Circle, Film, Moved, Track
 
         start, indices = replace(shown[0], noise=noise), tuple(moving)
-        film: Film | Circle
+        film: Film | Circle | Danced
         if self.method == CIRCLE:
             film = Circle(generator, start, (shown[0], shown[1]), indices, self.frames)
         else:
             tracks = (*bands, Track(indices, tuple(shown))) if len(shown) > 1 else tuple(bands)
             film = Film(generator, start, tracks, self.frames, self.method, self.easing, self.loop)
+        film = film if dance is None else dance(film)
         still = not any((*self.translate[0], *self.translate[1], *self.rotate))
         return film if still else Moved(film, self.translate, self.rotate)
 
@@ -68,12 +85,38 @@ def interpolate(
         str | None, typer.Option(help="Seeds and ranges instead of people: 0,3,5-9.", show_default=False)
     ] = None,
     frames: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--frames", "--w-frames", min=1, max=100_000, help="Frames from one person to the next; of a circle, all."
+            "--frames",
+            "--w-frames",
+            min=1,
+            max=100_000,
+            help=f"Frames from one person to the next (default {FILM_LENGTH}); of a circle, all; with --audio, the "
+            "film's at most.",
+            show_default=False,
         ),
-    ] = FILM_LENGTH,
+    ] = None,
     fps: Rate = None,
+    audio: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Music, or a film that has some: the film lasts as long, moves with it, and has it as its sound.",
+            show_default=False,
+        ),
+    ] = None,
+    pulse: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="With --audio, how far beats push faces: 0 is not at all, 1 as far as another person (default "
+            f"{PULSE}).",
+            show_default=False,
+        ),
+    ] = None,
     method: Annotated[
         str,
         typer.Option(
@@ -110,7 +153,10 @@ def interpolate(
     ] = None,
     noise: NoiseMode = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=MAX_SEED, help="The seed for --noise random (0 by default).")
+        int | None,
+        typer.Option(
+            min=0, max=MAX_SEED, help="The seed for --noise random, and for where --audio pushes faces (0 by default)."
+        ),
     ] = None,
     translate: Annotated[
         str, typer.Option(metavar="X,Y[..X,Y]", help="StyleGAN3: move faces, in picture widths, from..to.")
@@ -128,16 +174,23 @@ def interpolate(
     --method circle makes a closed film of the faces around two seeds, with --grid of two for each film. Ranges of
     --translate and --rotate are evenly spread over the film; a loop closes with --rotate 0..360.
 
+    With --audio, films move on with the music: faster where it is loud and on its beats, slowly where it is silent.
+    Beats of the bass push the coarse layers that move, those of voices the middle ones, those of cymbals the fine ones,
+    towards a person whom --seed chooses. A single person dances on the spot.
+
     Examples: stylegan interpolate jon dany arya --loop --out film.mp4; stylegan interpolate 1 --coarse 2,3 --fine 4;
-    stylegan interpolate --seeds 0-31 --grid 4x2 --loop; stylegan interpolate 1 2 --method circle --frames 300
+    stylegan interpolate --seeds 0-31 --grid 4x2 --loop; stylegan interpolate 1 2 --method circle --frames 300;
+    stylegan interpolate --seeds 0-7 --loop --audio song.mp3 --out song.mp4
     """
     if bool(people) == (seeds is not None):
         raise UsageError("name people in order (jon 3 5-9), or use --seeds without people")
-    if noise != "random":
-        check_unused("--seed is for --noise random", {"--seed": seed})
+    if noise != "random" and audio is None:
+        check_unused("--seed is for --noise random and --audio", {"--seed": seed})
+    if audio is None:
+        check_unused("only films with --audio have beats", {"--pulse": pulse})
     (x, y), (to_x, to_y) = _range("--translate", translate, 2, "two numbers like 0.1,-0.2, or a range like 0,0..0.1,0")
     (angle,), (to_angle,) = _range("--rotate", rotate, 1, "a number like 15, or a range like 0..360")
-    course = Course(frames, method, easing, loop, ((x, y), (to_x, to_y)), (angle, to_angle))
+    course = Course(frames or FILM_LENGTH, method, easing, loop, ((x, y), (to_x, to_y)), (angle, to_angle))
 
     from stylegan_cli.bands import BANDS
     from stylegan_cli.cli import casting
@@ -152,11 +205,14 @@ def interpolate(
     check_word("--easing", easing, EASINGS)
     check_word("--noise", noise, MODES)
     names = split(*people or ()) if seeds is None else split_seeds(seeds)
-    ending = film_ending(output, fps)
+    targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given is not None}
+    if audio is not None and len(names) == 1 and not targets:
+        names = names * 2  # who dances on the spot
+    ending = film_ending(output, fps, is_timed=audio is not None)
+    music = None if audio is None else _listen(audio, fps or RATE, frames)
     studio = Studio(generation, output)
     studio.check_noise(noise)
     course.check(studio.generator)
-    targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given is not None}
     columns, rows = (1, 1) if grid is None else _grid(grid, len(names), face_shape(studio.generator, studio.cell))
     if grid is not None:
         check_unused("--grid shows people in order", {f"--{band}": given for band, given in targets.items()})
@@ -165,8 +221,8 @@ def interpolate(
         _check_circle(len(names), columns * rows, easing, targets)
     if len(names) == 1 and not targets:
         raise UsageError(
-            "a film needs at least two people (many.npz#0-4 are five in one file), or targets for a band (--coarse, "
-            "--middle, --fine)"
+            "a film needs at least two people (many.npz#0-4 are five in one file), targets for a band (--coarse, "
+            "--middle, --fine), or --audio"
         )
     if len(names) == 1:
         check_unused("with one person, only the bands of the given targets move", {"--layers": layers})
@@ -188,8 +244,37 @@ def interpolate(
     each = len(main) // (columns * rows)
     parts = [main[first : first + each] for first in range(0, len(main), each)]
     noises = [part[0].noise if noise is None else Noise(noise, seed or 0) for part in parts]
-    films = [course.film(studio.generator, part, moving, bands, one) for part, one in zip(parts, noises, strict=True)]
-    save_film(studio, films[0] if grid is None else Wall(tuple(films), columns), fps, ending)
+    dance = None if music is None else _dance(studio, music, PULSE if pulse is None else pulse, seed or 0)
+    films = [
+        course.film(studio.generator, part, moving, bands, one, dance) for part, one in zip(parts, noises, strict=True)
+    ]
+    film = films[0] if grid is None else Wall(tuple(films), columns)
+    save_film(studio, film, fps, ending, sound=audio)
+
+
+def _listen(audio: Path, fps: float, frames: int | None) -> Music:
+    """What a film of at most so many `frames` makes of the music."""
+    if frames == 1:
+        raise UsageError("films with --audio have two frames or more, but --frames is 1; use a larger one")
+    from stylegan_cli.cli.console import progress, tell
+    from stylegan_cli.media.audio import RATE, sound
+    from stylegan_cli.operations.music import listen
+
+    with progress(f"listening to {audio.name}", 1), sound(audio, frames and frames / fps) as blocks:
+        music = listen(blocks, RATE, fps)
+    if music.is_silent:
+        tell(f"Nothing is to be heard in {audio}, so the film moves evenly.")
+    return music
+
+
+def _dance(studio: Studio, music: Music, pulse: float, seed: int) -> Dance:
+    """Makes films dance to the music. Whom beats push faces towards is, of all seeds, the last one less `seed`: nobody
+    shows it, and nobody is pushed towards themselves."""
+    from stylegan_cli.latents.people import from_seed
+    from stylegan_cli.operations.dancing import Danced
+
+    partner = from_seed(studio.generator, MAX_SEED - seed, studio.psi)
+    return partial(Danced, music=music, partner=partner, pulse=pulse)
 
 
 def _range(option: str, text: str, count: int, like: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -1,0 +1,17 @@
+"""Where ffmpeg is, which encodes films and decodes music."""
+
+from __future__ import annotations
+
+import imageio_ffmpeg
+
+from stylegan_cli.errors import StyleganError, first_line
+
+
+def ffmpeg() -> str:
+    """The program, for a list of arguments. Raises StyleganError if there is none."""
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (RuntimeError, OSError) as error:
+        raise StyleganError(
+            f"films need ffmpeg, but none was found ({first_line(error)}); install it, or set IMAGEIO_FFMPEG_EXE"
+        ) from None
