@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import types
 from pathlib import Path
 
 import plain_environment  # noqa: F401 before typer
@@ -13,13 +12,11 @@ from command_tree import TOP
 from hypothesis import HealthCheck, settings
 from PIL import Image
 from tiny_generator import make_tiny
-from torch import nn
 from typer.testing import CliRunner
 
 from stylegan_cli import modelfile, store
 from stylegan_cli.cli.app import app
-from stylegan_cli.files import file_digest
-from stylegan_cli.metrics import features
+from stylegan_cli.metrics import inception
 from stylegan_cli.scorers.perceptual import EfficientNetLite0
 
 CPU = torch.device("cpu")
@@ -120,35 +117,12 @@ def tiny_stylegan(stylegan, tiny_model):
     return run
 
 
-class Averages(nn.Module):
-    """Stands for torch-fidelity's network: it loads a file of tensors, and its features are the colours' averages."""
-
-    def __init__(self, name, features_list, feature_extractor_weights_path):
-        super().__init__()
-        self.scale = nn.Parameter(torch.zeros(()), requires_grad=False)
-        self.load_state_dict(torch.load(feature_extractor_weights_path, weights_only=False))
-        assert features_list == ["2048"]
-
-    def forward(self, images):
-        assert images.dtype == torch.uint8
-        return (images.float().mean(dim=(2, 3)) * self.scale,)
-
-
 @pytest.fixture
-def fake_fidelity(monkeypatch, tmp_path):
-    """An installed library without weights; `fake_fidelity(content)` puts them where they are looked for, as if they
-    were the right ones."""
-    module = types.ModuleType("torch_fidelity.feature_extractor_inceptionv3")
-    module.FeatureExtractorInceptionV3 = Averages
-    monkeypatch.setitem(sys.modules, "torch_fidelity", types.ModuleType("torch_fidelity"))
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path))
+def quick_inception(monkeypatch):
+    """In the place of the network that defines FID, one whose features are a picture's average colours."""
 
-    def put(content):
-        path = tmp_path / "assets" / features.INCEPTION.rpartition("/")[2]
-        path.parent.mkdir()
-        torch.save(content, path)
-        monkeypatch.setattr(features, "INCEPTION_SHA256", file_digest(path))
-        return path
+    def averages(images):
+        assert images.dtype == torch.uint8
+        return images.float().mean(dim=(2, 3))
 
-    return put
+    monkeypatch.setattr(inception, "network", lambda _: averages)

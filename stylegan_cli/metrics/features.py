@@ -1,37 +1,29 @@
 """The features by which pictures are compared, as vectors, and the names of distances between them.
 
-EfficientNet-Lite0 is fetched from the package index once and then works offline; its distances are not FID, and are not
-called that. Inception is torch-fidelity's port of the network that defines FID.
+Distances of EfficientNet-Lite0's features are not FID, and are not called that; those of Inception's are.
 """
 
 from __future__ import annotations
 
-import pickle
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from stylegan_cli.assets import Progress, download, no_progress
-from stylegan_cli.errors import StyleganError, UsageError, first_line
-from stylegan_cli.files import file_digest
-from stylegan_cli.folders import cache_folder
+from stylegan_cli.assets import Asset
+from stylegan_cli.errors import UsageError
 from stylegan_cli.hardware import exact_float32
+from stylegan_cli.metrics import inception
+from stylegan_cli.metrics.inception import INCEPTION
 from stylegan_cli.scorers import perceptual
+from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
 BATCH = 16
 NAMES = ("efficientnet", "inception")
-INCEPTION = (
-    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
-)
-# The same bytes as in pytorch-fid's releases; the name ends in the first digits.
-INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 
 
 class Features(ABC):
@@ -76,38 +68,14 @@ class InceptionFeatures(Features):
     by_all = True
     titles = {"fd": "FID", "kd": "KID"}  # noqa: RUF012
 
-    def __init__(self, device: torch.device, progress: Progress = no_progress) -> None:
-        try:
-            from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-        except ModuleNotFoundError:
-            raise UsageError(
-                'Inception needs torch-fidelity, which is not installed; run pip install "stylegan-cli[fid]", or use '
-                "--features efficientnet"
-            ) from None
-        except (ImportError, RuntimeError) as error:  # for example from a torchvision built for another torch
-            raise StyleganError(
-                f"torch-fidelity cannot be imported ({error}); install the torchvision that matches torch "
-                f"{torch.__version__}, or use --features efficientnet"
-            ) from None
-        path = _inception_weights(progress)
-        # torch-fidelity would unpickle anything in the file, so it gets a copy of only the tensors.
-        with tempfile.TemporaryDirectory() as folder:
-            copied = str(Path(folder) / path.name)
-            try:
-                torch.save(torch.load(path, weights_only=True), copied)
-                network = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=copied)
-            except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-                raise StyleganError(
-                    f"{path} does not contain Inception's weights ({first_line(error)}); delete it"
-                ) from None
-        self._network, self._device = network.to(device), device
+    def __init__(self, device: torch.device) -> None:
+        self._network, self._device = inception.network(device), device
 
     def size(self, pixels: int) -> int:
         return pixels
 
     def __call__(self, images: Tensor) -> Tensor:
-        (features,) = self._network(images.to(self._device))
-        return features
+        return self._network(images.to(self._device))
 
 
 def check_features(name: str) -> None:
@@ -116,11 +84,14 @@ def check_features(name: str) -> None:
         raise UsageError(f"there are no features {name!r}; use {' or '.join(NAMES)}")
 
 
-def named(name: str, device: torch.device, progress: Progress = no_progress) -> Features:
-    """The features called `name`, one of NAMES. `progress` is called if Inception's weights are fetched. Raises
-    UsageError or StyleganError if they are unknown or cannot be loaded."""
-    check_features(name)
-    return EfficientNetFeatures(device) if name == "efficientnet" else InceptionFeatures(device, progress)
+def asset(name: str) -> Asset:
+    """The weights behind the features called `name`, one of NAMES."""
+    return EFFICIENTNET if name == "efficientnet" else INCEPTION
+
+
+def named(name: str, device: torch.device) -> Features:
+    """The features called `name`, one of NAMES."""
+    return EfficientNetFeatures(device) if name == "efficientnet" else InceptionFeatures(device)
 
 
 @exact_float32()
@@ -138,19 +109,3 @@ def describe(
             for _ in batch:
                 on_picture()
     return np.concatenate(vectors)
-
-
-def _inception_weights(progress: Progress) -> Path:
-    """The weights in the cache, fetched first if necessary; they are checked on every use, because the user may have
-    put them there."""
-    path = cache_folder() / "assets" / INCEPTION.rpartition("/")[2]
-    if not path.is_file():
-        try:
-            download(INCEPTION, INCEPTION_SHA256, path, progress)
-        except StyleganError as error:
-            raise StyleganError(
-                f"{error}; or put the file into {path.parent}, or use --features efficientnet"
-            ) from None
-    elif (found := file_digest(path)) != INCEPTION_SHA256:
-        raise StyleganError(f"{path} does not contain Inception's weights: its sha256 is {found}; delete it")
-    return path

@@ -212,9 +212,14 @@ def test_sides_that_are_too_many_or_too_few(stylegan, words):
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_the_extra_is_named_in_the_help(stylegan, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-    assert 'pip install "stylegan-cli[fid]"' in stylegan("metrics", "--help").stdout
+def test_fid(stylegan, here, tiny_model):
+    """With the real network: stripes and a model of random weights have nothing in common."""
+    write_pictures(here / "stripes", count=50)
+    result = stylegan("metrics", tiny_model, "stripes", *NUM, "--features", "inception", "--metrics", "fd,kd", "--json")
+    report = json.loads(result.stdout)
+    assert (report["features"], report["features_size"]) == ("Inception", 16)
+    assert [report["measures"][name]["title"] for name in ("fd", "kd")] == ["FID", "KID"]
+    assert 200 < report["measures"]["fd"]["value"] < 600
 
 
 def test_the_same_again(stylegan, made, tiny_model):

@@ -480,9 +480,8 @@ def test_metrics_that_were_not_measured_can_be_added(stylegan, many):
     assert [(line["name"], line["nimg"]) for line in measured("run")] == [("kd", 8), ("fd", 8)]
 
 
-def test_metrics_can_be_fid(stylegan, here, fake_fidelity):
+def test_metrics_can_be_fid(stylegan, here, quick_inception):
     """Of as many pictures as are asked for; the run remembers that, and measures what is new when it is over."""
-    fake_fidelity({"scale": torch.tensor(2.0)})
     write_pictures(here / "many", count=100)
     more = words(kimg=0.008, features="inception", metrics_num=60)
     result = stylegan("train", "--data", "many", "--outdir", "run", *more)

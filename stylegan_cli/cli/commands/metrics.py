@@ -71,7 +71,7 @@ def metrics(
     ] = None,
     filter: Filter = "lanczos",
     features: Annotated[
-        str, typer.Option(help=r'efficientnet, or inception: FID itself, with pip install "stylegan-cli\[fid]".')
+        str, typer.Option(help="efficientnet (fast), or inception: then fd is FID, and kd is KID.")
     ] = "efficientnet",
     psi: Annotated[
         float | None,

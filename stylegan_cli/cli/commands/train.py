@@ -142,9 +142,7 @@ def train(
     ] = "fd",
     features: Annotated[
         str,
-        typer.Option(
-            help=r'For --metrics: efficientnet, or inception (then fd is FID), with pip install "stylegan-cli\[fid]".'
-        ),
+        typer.Option(help="For --metrics: efficientnet (fast), or inception (then fd is FID)."),
     ] = "efficientnet",
     metrics_num: Annotated[
         int,
