@@ -8,14 +8,33 @@ from fractions import Fraction
 from functools import cached_property
 from typing import ClassVar
 
+import numpy as np
 import torch
 
 from stylegan_cli.bands import BANDS
+from stylegan_cli.generator import Generator
+from stylegan_cli.latents.named import MAX_SEED
 from stylegan_cli.latents.people import Person, lerp
 from stylegan_cli.latents.selection import in_bands
+from stylegan_cli.operations.drift import ruler_of
 from stylegan_cli.operations.interpolation import Circle, Film
 from stylegan_cli.operations.music import Music
 from stylegan_cli.pictures import Face
+
+CANDIDATES = 8
+
+
+def partner(generator: Generator, seed: int, psi: float) -> Person:
+    """Whom beats push faces towards: the farthest from the average of some people that the seed chooses, because what
+    is pushed towards an ordinary face hardly moves. If no class is chosen, they are of several."""
+    # Not the seed itself, whom the film may show: nobody dances with themselves.
+    z = torch.from_numpy(np.random.RandomState(MAX_SEED - seed).randn(CANDIDATES, generator.z_dim)).float()
+    c = None
+    if generator.c_dim and generator.chosen_class is None:
+        c = generator.one_hot(torch.arange(CANDIDATES) % generator.c_dim)
+    with torch.inference_mode():
+        ws = generator.truncate(generator.broadcast(generator.to_w(z.to(generator.device), c)), psi, c).cpu()
+    return Person("partner", max(ws, key=ruler_of(generator).drift))
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,16 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 import pytest
+import small_families
 import torch
 from looking import names, pixels, ws_of
 from songs import at, clicks, silence, tone, write_wav
 
+from stylegan_cli import modelfile, recipes
 from stylegan_cli.cli.commands.interpolate import PULSE
-from stylegan_cli.latents.named import MAX_SEED
 from stylegan_cli.latents.people import from_seed
 from stylegan_cli.media.audio import RATE, sound
+from stylegan_cli.operations.dancing import partner
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
@@ -76,13 +78,12 @@ def test_somebody_dances_on_the_spot(stylegan, tiny_model, tiny, song):
     fine = [layer.index for layer in tiny.layers if layer.band == "fine"]
     assert moved[5, fine].min() > 0.05 and moved[0].max() == moved[-1].max() == 0
     assert moved[12:15, coarse].max() > 10 * moved[12:15, fine].max()
-    partner = from_seed(tiny, MAX_SEED, 0.7).ws
-    shares = moved / (partner - still).norm(dim=1)
+    shares = moved / (partner(tiny, 0, 0.7).ws - still).norm(dim=1)
     assert PULSE * 0.5 < shares.max() <= PULSE + 1e-5
     other = framed(stylegan, tiny_model, 1, "--audio", song, "--seed", 4, "--layers", "coarse", "--out", "other")
     push = ws_of(other[12]) - still
     assert push[fine].abs().max() == 0
-    line = from_seed(tiny, MAX_SEED - 4, 0.7).ws - still
+    line = partner(tiny, 4, 0.7).ws - still
     assert torch.nn.functional.cosine_similarity(push[0], line[0], dim=0) > 0.999
 
 
@@ -100,6 +101,13 @@ def test_films_side_by_side_in_bands_and_in_circles(tiny_stylegan, song):
     assert has_sound(*tiny_stylegan("interpolate", 1, 2, "--method", "circle", *words, "--out", "circle.mp4"))
     tiny_stylegan("interpolate", 1, 2, *words, "--out", "a.mp4", "--save-latents")
     assert len(np.load("a.npy")) == 8
+
+
+def test_faces_turn_to_music(stylegan, here, song):
+    modelfile.save(small_families.make("stylegan3"), here / "m.safetensors", {})
+    made = framed(stylegan, "m.safetensors", 1, 2, "--loop", "--rotate", "0..360", "--audio", song, "--out", "turning")
+    turned = [recipes.read(path).picture.rotate for path in made]
+    np.testing.assert_allclose(turned, np.arange(20) * 18)
 
 
 def test_a_film_can_give_its_sound_and_be_replaced(tiny_stylegan, song):

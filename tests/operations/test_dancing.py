@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import small_families
 import torch
 
 from stylegan_cli.bands import BANDS
 from stylegan_cli.latents.people import from_seed
 from stylegan_cli.latents.selection import in_bands
 from stylegan_cli.noise import Noise
-from stylegan_cli.operations.dancing import Danced
+from stylegan_cli.operations.dancing import Danced, partner
 from stylegan_cli.operations.interpolation import Circle, Film, Moved, Track, Wall
 from stylegan_cli.operations.music import Music
 
@@ -49,12 +50,12 @@ def test_people_are_where_the_music_brings_them(tiny, people, loop):
 @pytest.mark.parametrize("band", BANDS)
 def test_a_beat_pushes_the_layers_of_its_band(tiny, people, band):
     still, pushed = danced(tiny, people), danced(tiny, people, beats=band)
-    partner = from_seed(tiny, 9, 0.7)
+    other = from_seed(tiny, 9, 0.7)
     for i, (before, after) in enumerate(zip(still, pushed, strict=True)):
         expected = before.ws.clone()
         if i == 2:
             layers = list(in_bands(tiny.layers, (band,)))
-            expected[layers] = before.ws[layers].lerp(partner.ws[layers], 0.5)
+            expected[layers] = before.ws[layers].lerp(other.ws[layers], 0.5)
         assert torch.equal(after.ws, expected)
 
 
@@ -83,3 +84,18 @@ def test_circles_dance_and_films_move_and_stand_side_by_side(tiny, people):
     assert [torch.equal(film.face(i).ws, circle.face(15 * i).ws) for i in range(4)] == [True] * 4
     assert [face.rotate for face in Moved(film, ((0, 0), (0, 0)), (0, 360))] == [0, 90, 180, 270]
     assert [len(sheet.rows[0]) for sheet in Wall((film, film), 2)] == [2] * 4
+
+
+def test_partners_are_far_from_the_average_and_chosen_by_a_seed(tiny):
+    far = [(partner(tiny, seed, 0.7).ws - tiny.w_avg).norm().item() for seed in range(5)]
+    usual = [(from_seed(tiny, seed, 0.7).ws - tiny.w_avg).norm().item() for seed in range(20)]
+    assert min(far) > sorted(usual)[10] and len(set(far)) == 5
+    assert torch.equal(partner(tiny, 3, 0.7).ws, partner(tiny, 3, 0.7).ws)
+
+
+@pytest.mark.parametrize("chosen", [None, 1])
+def test_films_of_latents_need_no_class_to_dance(chosen):
+    generator = small_families.make("stylegan2", c_dim=3)
+    if chosen is not None:
+        generator.choose_class(chosen)
+    assert partner(generator, 0, 0.7).ws.shape == (generator.num_ws, generator.w_dim)

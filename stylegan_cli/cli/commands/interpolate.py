@@ -268,13 +268,11 @@ def _listen(audio: Path, fps: float, frames: int | None) -> Music:
 
 
 def _dance(studio: Studio, music: Music, pulse: float, seed: int) -> Dance:
-    """Makes films dance to the music. Whom beats push faces towards is, of all seeds, the last one less `seed`: nobody
-    shows it, and nobody is pushed towards themselves."""
-    from stylegan_cli.latents.people import from_seed
-    from stylegan_cli.operations.dancing import Danced
+    """Makes films dance to the music, with a partner whom the seed chooses."""
+    from stylegan_cli.operations.dancing import Danced, partner
 
-    partner = from_seed(studio.generator, MAX_SEED - seed, studio.psi)
-    return partial(Danced, music=music, partner=partner, pulse=pulse)
+    other = partner(studio.generator, seed, studio.psi)
+    return partial(Danced, music=music, partner=other, pulse=pulse)
 
 
 def _range(option: str, text: str, count: int, like: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
