@@ -294,7 +294,7 @@ def _projected(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage = N
     fetch([EFFICIENTNET, *(detection.DETECTOR if shot.alignment else ())])
     with progress("projecting", wanted.steps, "steps") as advance:
         settings = projection.Settings(wanted.steps, wanted.space, wanted.seed)
-        told = _telling(advance, on_image)
+        told = telling(advance, on_image)
         projected = projection.project(studio.generator, photo, start, settings, told)
     return Person(shot.photo.label, projected.ws, photo=shot.about()), projected.steps
 
@@ -303,12 +303,12 @@ def _tuned(studio: Studio, shot: Shot, person: Person, wanted: Wanted, on_image:
     """The same person, with a model that was changed a little for this photo."""
     settings = pivotal.Settings(steps=wanted.tune_steps, seed=wanted.seed)
     with progress("tuning", settings.steps, "steps") as advance:
-        told = _telling(advance, on_image)
+        told = telling(advance, on_image)
         fitted = pivotal.tune(studio.generator, _tensor(studio, shot), person.ws, settings, told)
     return replace(person, tuned=tuning.whole(fitted, studio.generator.num_ws))
 
 
-def _telling(advance: Advance, on_image: OnImage) -> Callable[[projection.Step], None]:
+def telling(advance: Advance, on_image: OnImage = None) -> Callable[[projection.Step], None]:
     """The function to call after each step."""
 
     def on_step(step: projection.Step) -> None:

@@ -117,7 +117,7 @@ def pasting_into(
     faces_there = [alignment.alignment(face, empty.size) for face in canvas.found]
     if len({cut.quad for cut in cuts}) < len(cuts):
         raise UsageError(f"two of these people are the same face in {photo.path}; name each person once")
-    look = _silhouette()
+    look = find_people()
     references: list[Image.Image | None] = []
     lights: list[list[int] | None] = []  # of the faces before an edit: what it does to skin is no light
     for cut, person in zip(cuts, before, strict=True):
@@ -208,7 +208,7 @@ def _damaged(person: Person) -> StyleganError:
     return StyleganError(f"the place in a photo that {person.label}'s file records is damaged; use --paste PHOTO#1")
 
 
-def _silhouette() -> pasting.Finder | None:
+def find_people() -> pasting.Finder | None:
     """What separates people from the background; None if it is not available: faces can be pasted without."""
     try:
         runtime.demand()

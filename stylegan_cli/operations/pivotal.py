@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -42,20 +43,16 @@ def tune(
 ) -> Tuning:
     """The tuning with which `ws` `[num_ws, w_dim]` reproduces the photo `[1, 3, resolution, resolution]` in [-1, 1]."""
     likeness, ws = Likeness(photo), ws[None].to(generator.device)
-    factors = {name: _factors(tensor, settings) for name, tensor in _convolutions(generator).items()}
+    added_weights = LowRank(generator, settings.rank, settings.seed)
     maps = {name: _added(tensor) for name, tensor in generator.named_buffers() if name.endswith(NOISE)}
     state = generator.state_dict()
     moments = {name: (state[name].mean(), state[name].std()) for name in maps}
-    rights, lefts = ([pair[i] for pair in factors.values()] for i in (1, 0))
-    groups = [(rights, RIGHT), (lefts, LEFT), (list(maps.values()), MAPS)]
-    optimiser = torch.optim.Adam(
-        [{"params": tensors, "lr": rate} for tensors, rate in groups if tensors], betas=(0.9, 0.99)
-    )
+    groups = added_weights.groups() + ([{"params": [*maps.values()], "lr": MAPS}] if maps else [])
+    optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99))
     rates = rates_of(optimiser, settings.steps)
     for done in range(1, settings.steps + 1):
-        changed = {name: state[name] + (a @ b).view_as(state[name]).to(state[name]) for name, (a, b) in factors.items()}
         fitted = {name: state[name] + added for name, added in maps.items()}
-        image = synthesize_with(generator, ws, Noise(), changed | fitted)
+        image = synthesize_with(generator, ws, Noise(), added_weights.changed() | fitted)
         loss, distance = likeness.loss(image)
         optimiser.zero_grad()
         sharp = SHARP * (image - photo).square().mean()
@@ -65,8 +62,32 @@ def tune(
         for name, added in maps.items():
             _keep_moments(added, state[name], *moments[name])
         on_step(Step(done, settings.steps, distance.item(), image.detach()))
-    weights = {name: (a.detach().half().cpu(), b.detach().half().cpu()) for name, (a, b) in factors.items()}
-    return Tuning(weights, {name: _rounded(added.detach().cpu()) for name, added in maps.items()})
+    return Tuning(added_weights.rounded(), {name: _rounded(added.detach().cpu()) for name, added in maps.items()})
+
+
+class LowRank:
+    """What is added to the weights of a generator's convolutions while it is tuned: of each, a matrix of this rank,
+    `left` `[outputs, rank]`, random and scaled like the weights, times `right` `[rank, the rest]`, zero at first."""
+
+    def __init__(self, generator: Generator, rank: int, seed: int) -> None:
+        self._weights = _convolutions(generator)
+        self._factors = {name: _factors(weight, rank, seed) for name, weight in self._weights.items()}
+
+    def groups(self) -> list[dict[str, Any]]:
+        """For an optimiser."""
+        lefts, rights = ([pair[i] for pair in self._factors.values()] for i in (0, 1))
+        return [{"params": rights, "lr": RIGHT}, {"params": lefts, "lr": LEFT}] if rights else []
+
+    def changed(self) -> dict[str, Tensor]:
+        """The weights with what is added."""
+        return {
+            name: self._weights[name] + (left @ right).view_as(self._weights[name]).to(self._weights[name])
+            for name, (left, right) in self._factors.items()
+        }
+
+    def rounded(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """The factors as a `Tuning` holds them."""
+        return {name: (a.detach().half().cpu(), b.detach().half().cpu()) for name, (a, b) in self._factors.items()}
 
 
 def structure(noise: Tensor) -> Tensor:
@@ -91,11 +112,10 @@ def _convolutions(generator: Generator) -> dict[str, Tensor]:
     return found
 
 
-def _factors(weight: Tensor, settings: Settings) -> tuple[Tensor, Tensor]:
-    """`left` `[outputs, rank]`, random, scaled like the weights; `right` `[rank, the rest]`, zero."""
+def _factors(weight: Tensor, rank: int, seed: int) -> tuple[Tensor, Tensor]:
     rows, columns = len(weight), weight[0].numel()
-    rank = min(settings.rank, rows, columns)
-    randomness = torch.Generator().manual_seed(settings.seed)
+    rank = min(rank, rows, columns)
+    randomness = torch.Generator().manual_seed(seed)
     left = torch.randn(rows, rank, generator=randomness) * (weight.float().std().item() / rank**0.5)
     device = weight.device
     return left.to(device).requires_grad_(), torch.zeros(rank, columns, device=device).requires_grad_()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,13 +20,13 @@ from stylegan_cli.cli.edits import (
     parse_amounts,
     split_names,
 )
-from stylegan_cli.cli.filming import FILM_LENGTH, FRAMES, RATE, PictureOrFilm, asked_film, save_film
+from stylegan_cli.cli.filming import FILM_LENGTH, FRAMES, RATE, PictureOrFilm, asked_film, film_ending, save_film
 from stylegan_cli.cli.options import Generation, Paste, check_unused, command
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import Photo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from stylegan_cli.cli.montage import Canvas
     from stylegan_cli.cli.studio import Studio
@@ -140,6 +141,13 @@ def edit(
         raise UsageError("say what to edit: --age 3, --smile -1, or --direction NAME=AMOUNT")
     if any(amount.start is not None for _, amount in amounts):  # the others hold meanwhile
         amounts = [(name, amount.held()) for name, amount in amounts]
+    from stylegan_cli.cli import casting, montage, reel
+    from stylegan_cli.latents import references
+
+    texts = references.split(*people)
+    if any(map(reel.is_film, texts)):
+        _edit_film(texts, amounts, moving, way, generation, output, {"--identity": identity, "--paste": paste})
+        return
     film = asked_film(output, way.frames, way.fps)
     if film and way.steps:
         raise UsageError("--steps draws a strip, but a film uses --frames; leave out --steps")
@@ -148,11 +156,9 @@ def edit(
     if is_silent():
         check_unused("--quiet reports nothing", {"--identity": identity})
 
-    from stylegan_cli.cli import casting, montage
     from stylegan_cli.cli.plan import Plan
     from stylegan_cli.cli.price import tell_prices
     from stylegan_cli.cli.studio import Studio
-    from stylegan_cli.latents import references
     from stylegan_cli.media.film import CODECS, check_frame
     from stylegan_cli.operations import ways
     from stylegan_cli.scorers.identity import ASSETS
@@ -161,7 +167,6 @@ def edit(
     generator = studio.generator
     if identity:
         check_visible(generator, "--identity needs", "leave it out")
-    texts = references.split(*people)
     if len(texts) > 1 and film:
         check_unused("films side by side have no latents of their own", {"--save-latents": output.save_latents})
         if paste:
@@ -185,6 +190,45 @@ def edit(
         names = places.result_names([person.label for person in before], "edit")
         montage.save_edited(studio, before, own, names, canvas)
     tell_prices(studio, before, own, moving.max_drift)
+
+
+def _edit_film(
+    texts: Sequence[str],
+    amounts: Sequence[tuple[str, Amounts]],
+    moving: Moving,
+    way: Way,
+    generation: Generation,
+    output: PictureOrFilm,
+    others: Mapping[str, object],
+) -> None:
+    """Edits somebody in a film of them."""
+    from stylegan_cli.cli import reel
+    from stylegan_cli.cli.plan import Plan
+    from stylegan_cli.cli.price import tell_prices
+    from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.media.film import CODECS
+
+    if len(texts) > 1:
+        raise UsageError("a film is edited alone: give it as the only person")
+    is_range = any(amount.start is not None for _, amount in amounts)
+    unused = {"--steps": way.steps, "--frames": way.frames, "--fps": way.fps, "--size": output.size, **others}
+    check_unused("a film keeps its frames, and people are edited in them", unused)
+    check_unused("only ranges go there and back: --age 0..3", {"--loop": way.loop and not is_range})
+    ending = film_ending(output, None)
+    if ending not in CODECS:
+        raise UsageError(f"an edited film is a film; use --out with one of the endings {', '.join(CODECS)}")
+    film = reel.open_reel(texts[0])
+    path = output.out or places.fresh(Path(f"{places.pasted_name(film.photo)}.{ending}"))
+    places.check_file(path, output.force)
+    studio = Studio(generation, output)
+    held = [(name, amount.held()) for name, amount in amounts]  # all along, but for ranges
+    edits = open_edits(studio, held, moving.layers, split_names(moving.keep))
+    plan = Plan(studio, edits, moving.max_drift, whole=is_range)
+    cast = reel.people(studio, film)
+    someone = cast[min(cast)]
+    own = plan.edits_for(someone)
+    reel.save(studio, film, cast, own, path, way.loop)
+    tell_prices(studio, [someone], [own], moving.max_drift)
 
 
 def _save_film(
