@@ -110,6 +110,7 @@ class Generator(nn.Module, ABC):
         self.dtype = torch.float32
         self.chosen_class: int | None = None
         self.cutoff: int | None = None
+        self.new_centre: Tensor | None = None
 
     @property
     def num_ws(self) -> int:
@@ -256,15 +257,22 @@ class Generator(nn.Module, ABC):
         that of the chosen class if `c` is None."""
         return self.w_avg
 
+    @property
+    def truncated_rows(self) -> int:
+        """How many rows of `ws` `truncate` needs: all if layers differ after it, else one, which represents them."""
+        is_same = self.cutoff is None and (self.new_centre is None or len(self.new_centre) == 1)
+        return 1 if is_same else self.num_ws
+
     def truncate(self, ws: Tensor, psi: float, c: Tensor | None = None) -> Tensor:
         """The truncation trick (StyleGAN, section 2.1 and appendix B) on `ws` `[n, num_ws, w_dim]` of classes `c`:
-        `centre + psi * (w - centre)` on the layers below `self.cutoff`. If that is None, on all of them, which one row
-        may represent."""
+        `centre + psi * (w - centre)` on the layers below `self.cutoff`, or on all of them if that is None. The centre
+        is `self.new_centre` `[1 or num_ws, w_dim]`, or the mean if that is None."""
         if psi == 1:
             return ws
+        towards = self.centre(c).unsqueeze(-2) if self.new_centre is None else self.new_centre[: self.cutoff]
         truncated = ws.clone()
         kept = ws[..., : self.cutoff, :]
-        truncated[..., : self.cutoff, :] = self.centre(c).unsqueeze(-2).lerp(kept, psi)
+        truncated[..., : self.cutoff, :] = towards.lerp(kept, psi)
         return truncated
 
     def prepare(self, device: torch.device, dtype: torch.dtype) -> Generator:

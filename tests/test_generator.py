@@ -22,6 +22,21 @@ def test_cutoff_spares_the_layers_from_it_on(tiny, monkeypatch):
     assert torch.equal(truncated[:, 2:], ws[:, 2:])
 
 
+@pytest.mark.parametrize("cutoff", [None, 0, 2])
+@pytest.mark.parametrize("rows", ["one", "all"])
+def test_a_new_centre_takes_the_place_of_the_average(tiny, monkeypatch, cutoff, rows):
+    ws, centre = torch.randn(3, tiny.num_ws, tiny.w_dim), torch.randn(1 if rows == "one" else tiny.num_ws, tiny.w_dim)
+    monkeypatch.setattr(tiny, "cutoff", cutoff)
+    monkeypatch.setattr(tiny, "new_centre", centre)
+    assert torch.equal(tiny.truncate(ws, 1), ws)
+    whose, end = centre.expand(tiny.num_ws, -1), tiny.num_ws if cutoff is None else cutoff
+    for psi in (-1, 0, 0.25):
+        truncated = tiny.truncate(ws, psi)
+        torch.testing.assert_close(truncated[:, :end], (whose + psi * (ws - whose))[:, :end])
+        assert torch.equal(truncated[:, end:], ws[:, end:])
+    assert tiny.truncated_rows == (1 if (rows, cutoff) == ("one", None) else tiny.num_ws)
+
+
 def test_broadcast_repeats_w(tiny):
     w = torch.randn(2, tiny.w_dim)
     ws = tiny.broadcast(w)

@@ -53,11 +53,11 @@ def _doubt(studio: Studio, name: str, people: Sequence[Person]) -> None:
 
 def check_for_seeds(studio: Studio, texts: Sequence[str], in_z: bool = False) -> None:
     """Checks that there is a seed among these people if truncation or a class is asked for. If they move `in_z`, a
-    cutoff also tells whether the z of latents is still theirs, and the class where they move; photos are searched for
-    in a class."""
+    cutoff and a new centre also tell whether the z of latents is still theirs, and the class where they move; photos
+    are searched for in a class."""
     if any(map(references.is_seed, texts)):
         return
-    given = {name: value for name, value in studio.truncating.items() if not (in_z and name == "--cutoff")}
+    given = {name: value for name, value in studio.truncating.items() if not (in_z and name != "--psi")}
     check_unused("only seeds are truncated, and latents are used unchanged", given)
     if studio.class_index is not None and not in_z and not any(map(references.photo, texts)):
         check_unused("only seeds have a class, and latents are used unchanged", {"--class": studio.class_index})

@@ -32,8 +32,8 @@ VERBS = {
 # What nothing here does.
 NO_VERBS = "multimodal-truncation discriminator-synthesis avg-spectra visualize-training"
 NO_OPTIONS = {
-    "sample": "--anchor-latent-space --new-center --centroids-path --centroids --description",
-    "interpolate": "--anchor-latent-space --new-center",
+    "sample": "--anchor-latent-space --centroids-path --centroids --description",
+    "interpolate": "--anchor-latent-space",
     "project": "--initial-learning-rate --w-avg-samples --trunc --psi --lr --mse --noise --noise-ramp "
     "--noise-regularize",
     "train": "--mirrory --freezeg --initstrength --blur-percent --ema-rampup --attn-layers --top-k-training "

@@ -71,7 +71,7 @@ class OfClass(ModelChoice):
 
 @dataclass(frozen=True)
 class Generation(OfClass):
-    """A model, and how far seeds are pulled towards its average face."""
+    """A model, and how far seeds are pulled towards its average face, or towards somebody else."""
 
     psi: Annotated[
         float | None,
@@ -85,6 +85,14 @@ class Generation(OfClass):
         int | None,
         typer.Option(min=0, show_default=False, help="Truncate only layers below this number.", rich_help_panel=_MODEL),
     ] = None
+
+    new_center: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERSON", rich_help_panel=_MODEL, show_default=False,
+            help="Truncate seeds towards this person, not towards the average face; a seed is taken whole.",
+        ),
+    ] = None  # fmt: skip
 
     compile: Annotated[
         str,

@@ -22,7 +22,7 @@ from stylegan_cli.cli.studio import Studio
 from stylegan_cli.datasets.layout import MANIFEST, unfinished
 from stylegan_cli.datasets.sharded import ShardedDataset
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.latents.people import Person, from_seed
+from stylegan_cli.latents.people import Person, centre_digest, from_seed
 from stylegan_cli.media.encode import encode_pixels
 from stylegan_cli.media.render import pixels
 from stylegan_cli.parallel import LostError, World
@@ -54,8 +54,8 @@ def sample_dataset(
     studio.check_noise(wishes["noise"])
     studio.generator.demand_squares("--dataset")
     _check_drawn(studio, ranges[0][0], face)
-    rows = 1 if studio.generator.cutoff is None else studio.generator.num_ws
-    dataset = ShardedDataset(path, sum(map(len, ranges)), (rows, studio.generator.w_dim), studio.format)
+    shape = (studio.generator.truncated_rows, studio.generator.w_dim)
+    dataset = ShardedDataset(path, sum(map(len, ranges)), shape, studio.format)
     with closing(dataset):
         if world.leads:
             _begin(dataset, studio, world, _wishes(studio, generation, ranges) | wishes)
@@ -101,11 +101,13 @@ def _pack(dataset: ShardedDataset, studio: Studio, is_asked: Callable[[], bool])
 
 def _wishes(studio: Studio, generation: Generation, ranges: list[range]) -> dict[str, Any]:
     """What the pictures depend on, by the names of options."""
+    centre = generation.new_center
     return {
         "model": _model(studio),
         "seeds": ",".join(f"{seeds[0]}-{seeds[-1]}" for seeds in ranges),
         "psi": studio.psi,
         "cutoff": generation.cutoff,
+        "new-center": centre and {"name": centre, "sha256": centre_digest(studio.generator)},
         "class": generation.class_index,
         "classes": _in_turn(studio),
         "size": studio.output.size,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from stylegan_cli import __version__, compilation, hardware, store
 from stylegan_cli.cli import devices, places
@@ -28,7 +29,7 @@ from stylegan_cli.cli.options import (
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import file_digest, write_bytes
 from stylegan_cli.generator import Generator
-from stylegan_cli.latents import files
+from stylegan_cli.latents import files, references
 from stylegan_cli.latents.people import Person, photos_of, truncation
 from stylegan_cli.media.background import Background
 from stylegan_cli.media.decoding import Original
@@ -97,20 +98,34 @@ class Studio:
             check_word("--compile", choice.compile, compilation.CHOICES)
         self.generator, self.precision = open_generator(choice)
         self.model, self.class_index, self.psi = choice.model, choice.class_index, 1.0
-        self.truncating: dict[str, float | None] = {}  # the options for that, as given
+        self.truncating: dict[str, float | str | None] = {}  # the options for that, as given
         self.shows = output.show
         self.compile, self.is_compiled = "off", False
         if choice.class_index is not None:
             self.generator.choose_class(choice.class_index)
         if isinstance(choice, Generation):
             self.psi = PSI if choice.psi is None else choice.psi
-            self.truncating = {"--psi": choice.psi, "--cutoff": choice.cutoff}
+            self.truncating = {"--psi": choice.psi, "--cutoff": choice.cutoff, "--new-center": choice.new_center}
             self.compile = choice.compile
             if (choice.cutoff or 0) > (layers := self.generator.num_ws):
                 raise UsageError(f"--cutoff {choice.cutoff}: {choice.model} has {layers} layers; leave it out")
             self.generator.cutoff = choice.cutoff
         chosen, origin = store.source(choice.model), self.generator.origin
         self.cast, self.directions = store.cast(chosen, origin), store.directions(chosen, origin)
+        if isinstance(choice, Generation) and choice.new_center is not None:
+            self.generator.new_centre = self._centre(choice.new_center)
+
+    def _centre(self, text: str) -> Tensor:
+        """The `w` of a person to truncate seeds towards: of a seed, the whole one, as in stylegan3-fun. One row if all
+        layers share it."""
+        if self.psi == 1:
+            raise UsageError("--psi 1 truncates nobody; leave out --new-center, or use a smaller --psi")
+        if len(references.split(text)) > 1:
+            raise UsageError(f"--new-center is one person, but {text!r} names several; give one of them")
+        if references.photo(text):
+            raise UsageError(f"--new-center {text} is a photo; run stylegan project {text}, and give what it writes")
+        ws = references.resolve(text, self.generator, 1.0, self.cast).ws.to(self.generator.device)
+        return ws[:1] if bool((ws == ws[:1]).all()) else ws
 
     def check_out(self, pictures: int) -> None:
         """Checks that --out and --format can take this many pictures, before minutes are spent on a photo."""

@@ -83,7 +83,8 @@ def read_w(path: Path, generator: Generator) -> np.ndarray:
 def _shared(ws: np.ndarray, path: Path) -> np.ndarray:
     if not all((block == block[:, :1]).all() for block in _blocks(ws)):
         raise StyleganError(
-            f"the layers of the people in {path} differ, as after sampling with --cutoff; sample them without it"
+            f"the layers of the people in {path} differ, as after sampling with --cutoff, or with a "
+            "--new-center whose layers differ; sample them without"
         )
     return ws[:, 0].astype(np.float32)
 

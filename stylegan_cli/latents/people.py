@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -52,7 +53,7 @@ class Person:
         if self.z is None:
             raise StyleganError(
                 f"this moves in Z, but only the w of {self.label} is known; use a seed, or a person saved from a seed "
-                "with the same --cutoff and --class"
+                "with the same --cutoff, --class and --new-center"
             )
         return self.z
 
@@ -66,16 +67,22 @@ def from_z(generator: Generator, z: Tensor, psi: float, label: str) -> Person:
     """The person of one `z` `[z_dim]`. One at a time, so that rounding never depends on who else is computed."""
     with torch.inference_mode():
         w = generator.to_w(z[None].to(generator.device))
-        # Without a cutoff all layers are equal: one row in memory then represents all of them.
-        ws = generator.truncate(w[:, None] if generator.cutoff is None else generator.broadcast(w), psi)
+        # If all layers are equal, one row in memory represents them.
+        ws = generator.truncate(generator.broadcast(w)[:, : generator.truncated_rows], psi)
         ws = ws.expand(-1, generator.num_ws, -1)[0]
     return Person(label, ws.cpu(), z, psi)
 
 
-def truncation(generator: Generator) -> dict[str, int]:
-    """The settings other than psi that lead from a z to its person: `cutoff` and `class`, if they are set."""
-    chosen = {"cutoff": generator.cutoff, "class": generator.chosen_class}
+def truncation(generator: Generator) -> dict[str, int | str]:
+    """The settings other than psi that lead from a z to its person, if they are set."""
+    chosen = {"cutoff": generator.cutoff, "class": generator.chosen_class, "new_center": centre_digest(generator)}
     return {name: value for name, value in chosen.items() if value is not None}
+
+
+def centre_digest(generator: Generator) -> str | None:
+    """The SHA-256 of the new centre, if there is one."""
+    centre = generator.new_centre
+    return None if centre is None else hashlib.sha256(centre.cpu().numpy().tobytes()).hexdigest()
 
 
 def from_seed(generator: Generator, seed: int, psi: float) -> Person:

@@ -120,6 +120,16 @@ def test_latents_of_a_cut_off_truncation_keep_their_layers(tiny_stylegan):
     assert sorted(path.name for path in Path("again").iterdir()) == ["w-0.png", "w-1.png"]
 
 
+@pytest.mark.parametrize("rows", [1, 13])
+def test_a_data_set_of_relatives(tiny_stylegan, tiny, rows):
+    """It keeps their layers if those of whom they resemble differ."""
+    centre = np.random.default_rng(0).normal(size=(rows, tiny.w_dim)).astype(np.float32)
+    np.save("her.npy", centre)
+    tiny_stylegan("sample", "-n", 2, "--psi", 0, "--new-center", "her.npy", "--dataset", "all", "--size", 8)
+    assert np.array_equal(np.load("all/w.npy"), np.stack([centre] * 2))
+    assert json.loads(Path("all/manifest.json").read_text())["wishes"]["new-center"]["name"] == "her.npy"
+
+
 WISHES = ["-n", 6, "--size", 8, "--noise", "random", "--cutoff", 2]
 
 
@@ -207,6 +217,18 @@ def test_another_command_is_refused_on_what_is_unfinished(stylegan, tiny_model, 
         "or use --force to start again.\n"
     )
     assert contents(Path("data")) == before
+
+
+def test_another_centre_under_the_same_name_is_refused(stylegan, tiny_model, tiny, monkeypatch):
+    words = [*WISHES, "--new-center", "her.npy", "--model", tiny_model, "--dataset", "data"]
+    np.save("her.npy", np.zeros(tiny.w_dim))
+    interrupted(stylegan, monkeypatch, 2, ctrl_c, *words)
+    np.save("her.npy", np.ones(tiny.w_dim))
+    refused = stylegan("sample", *words)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert re.search(r"--new-center was her.npy \(\w{12}\), and is now her.npy \(\w{12}\);", refused.stderr)
+    np.save("her.npy", np.zeros(tiny.w_dim))
+    assert stylegan("sample", *words).exit_code == 0
 
 
 def test_what_differs_in_words():

@@ -440,6 +440,7 @@ NO_NAMES = ("", "..", "../x", "a/b", "a\\b", "a,b", "a=1", "smile.pt", "a\tb", "
             "x.png: directions are .npz files; for a folder of this name, use x.png/",
         ),
         (["--scorer", "red", "--cutoff", 3], "leave out --cutoff"),
+        (["--scorer", "red", "--new-center", 3], "leave out --new-center"),
         (["--scorer", "red", "--layers", "nose"], "there is no band or layer 'nose'"),
         (["--scorer", "red", "--layers", "none"], "--layers none leaves nothing to move"),
         (["--scorer", ""], "--scorer '' names nothing to find; use age"),

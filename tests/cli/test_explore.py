@@ -331,6 +331,13 @@ def test_classes_and_cutoffs_are_part_of_the_command(here, same, monkeypatch):
     assert shown.startswith("stylegan sample 1 --psi 0.3 --cutoff 4 --class 2 --model classes.safetensors")
 
 
+def test_a_new_centre_is_part_of_the_command_where_it_does_something(tiny_model, own, same):
+    with opened(tiny_model, new_center="7") as page:
+        assert same(page, psi=0.3).startswith("stylegan sample 1 --psi 0.3 --new-center 7 ")
+        assert same(page, noise=["fine"]).startswith("stylegan noise 1 --new-center 7 ")
+        assert "--new-center" not in same(page, psi=1)
+
+
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [

@@ -218,12 +218,17 @@ def test_saved_z_lets_a_person_jitter(tiny_stylegan):
     assert np.array_equal(pixels("from-file.png"), pixels("from-seed.png"))
 
 
-def test_a_z_of_another_cutoff_is_not_used(tiny_stylegan, stylegan, tiny_model):
-    tiny_stylegan("sample", "--seeds", 3, "--cutoff", 4, "--save-latents", "--out", "a.png")
-    words = ["interpolate", "a.npz", 1, "--method", "spherical", "--frames", 2, "--model", tiny_model]
-    refused = stylegan(*words)
-    assert (refused.exit_code, "saved from a seed with the same --cutoff" in refused.stderr) == (1, True)
-    assert stylegan(*words, "--cutoff", 4).exit_code == 0
+@pytest.mark.parametrize("truncation", [("--cutoff", 4), ("--new-center", 7)])
+def test_a_z_of_another_truncation_is_not_used(tiny_stylegan, stylegan, tiny_model, truncation):
+    tiny_stylegan("sample", "--seeds", 3, *truncation, "--save-latents", "--out", "a.png")
+    for way in ("spherical", "circle"):
+        words = ["interpolate", "a.npz", 1, "--method", way, "--frames", 2, "--model", tiny_model, "--out", f"{way}/"]
+        refused = stylegan(*words)
+        told = "saved from a seed with the same --cutoff, --class and --new-center"
+        assert (refused.exit_code, told in refused.stderr) == (1, True)
+        assert stylegan(*words, *truncation).exit_code == 0
+        first = ws_of(sorted(Path(way).iterdir())[0])
+        torch.testing.assert_close(first, ws_of("a.png"))
 
 
 # mix
@@ -684,6 +689,74 @@ def test_cutoff_spares_the_layers_from_it_on(tiny_stylegan):
     some = ws_of("some.png")
     assert torch.equal(some[:3], ws_of("all.png")[:3])
     assert torch.equal(some[3:], ws_of("plain.png")[3:])
+
+
+@pytest.fixture
+def centre(here, tiny):
+    """Somebody whose layers differ, in a file."""
+    ws = np.random.default_rng(0).normal(0, 0.5, (tiny.num_ws, tiny.w_dim)).astype(np.float32)
+    np.save("her.npy", ws)
+    return torch.from_numpy(ws)
+
+
+def test_relatives_of_somebody(tiny_stylegan, centre):
+    """Each is as far between her and whoever the seed is whole; she may come from latents, a picture, or a seed."""
+    tiny_stylegan("sample", "her.npy", "--out", "her.png")
+    tiny_stylegan("sample", 5, "--psi", 1, "--out", "whole.png")
+    for who in ("her.npy", "her.png"):
+        tiny_stylegan("sample", 5, "--psi", 0.25, "--new-center", who, "--out", "a.png", "--force")
+        torch.testing.assert_close(ws_of("a.png"), centre + 0.25 * (ws_of("whole.png") - centre))
+    tiny_stylegan("sample", 5, "--psi", 0.25, "--new-center", "her.npy", "--cutoff", 3, "--out", "cut.png")
+    assert torch.equal(ws_of("cut.png")[:3], ws_of("a.png")[:3])
+    assert torch.equal(ws_of("cut.png")[3:], ws_of("whole.png")[3:])
+    for psi in (0, 0.5):
+        tiny_stylegan("sample", 5, "--psi", psi, "--new-center", 5, "--out", "self.png", "--force")
+        torch.testing.assert_close(ws_of("self.png"), ws_of("whole.png"))
+
+
+def test_pictures_of_relatives_are_made_again_without_their_centre(tiny_stylegan, stylegan, centre):
+    tiny_stylegan("sample", "--seeds", "1-3", "--new-center", "her.npy", "--grid", "--out", "a.png")
+    told = stylegan("show", "a.png").stdout
+    Path("her.npy").unlink()
+    tiny_stylegan("replay", "a.png", "--out", "b.png")
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+    assert "--new-center her.npy" in told
+    assert "13 different w in 13 layers" in told
+
+
+def test_only_seeds_have_another_centre(tiny_stylegan, centre):
+    """People who are known do not change beside them, nor do their variations."""
+    tiny_stylegan("sample", 3, "her.npy", "--new-center", 7, "--out", "both/")
+    assert torch.equal(ws_of("both/her.png"), centre)
+    tiny_stylegan("noise", "her.npy", "--jitter", 1, "-n", 1, "--out", "a.png")
+    tiny_stylegan("noise", "her.npy", "--jitter", 1, "-n", 1, "--new-center", 7, "--out", "b.png")
+    assert torch.equal(ws_of("a.png"), ws_of("b.png"))
+    tiny_stylegan("noise", 3, "--jitter", 0, "-n", 1, "--new-center", 7, "--out", "c.png")
+    assert torch.equal(ws_of("c.png"), ws_of("both/3.png"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("3 --new-center 1,2", "--new-center is one person, but '1,2' names several; give one of them"),
+        ("3 --new-center 1-3", "--new-center is one person, but '1-3' names several; give one of them"),
+        ("3 --new-center two.npy", "two.npy contains 2 people; choose one, for example two.npy#0"),
+        ("3 --new-center nobody", "unknown person 'nobody': there is no such file, and this model has no cast"),
+        ("3 --new-center=", "'' contains no people"),
+        ("3 --new-center 1 --psi 1", "--psi 1 truncates nobody; leave out --new-center, or use a smaller --psi"),
+        ("two.npy#0 --new-center 1", "latents are used unchanged; leave out --new-center"),
+        ("3 --new-center me.jpg", "me.jpg is a photo; run stylegan project me.jpg, and give what it writes"),
+        ("3 --new-center wide.npy", "wide.npy has shape [18, 16]"),
+    ],
+)
+def test_centres_that_cannot_be(stylegan, tiny_model, tiny, words, said):
+    np.save("two.npy", np.zeros((2, 1, tiny.w_dim), np.float32))
+    np.save("wide.npy", np.eye(18, 16, dtype=np.float32))
+    Image.new("RGB", (8, 8)).save("me.jpg")
+    result = stylegan("sample", *words.split(), "--model", tiny_model)
+    assert (result.exit_code, result.stdout) == (1 if "wide" in words else 2, "")
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

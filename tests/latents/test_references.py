@@ -150,9 +150,11 @@ def test_saved_person_keeps_z_and_psi(tiny, resolve, here):
     assert again.psi == 0.4
 
 
-@pytest.mark.parametrize("name", ["cutoff", "chosen_class"])
-def test_z_is_known_where_it_leads_to_the_same_person(tiny, resolve, here, monkeypatch, name):
-    """Of another cutoff or class it would lead to somebody else."""
+@pytest.mark.parametrize(
+    ("name", "others"), [("cutoff", (1, 2)), ("chosen_class", (1, 2)), ("new_centre", torch.eye(16)[:2, None])]
+)
+def test_z_is_known_where_it_leads_to_the_same_person(tiny, resolve, here, monkeypatch, name, others):
+    """Of another cutoff, class or centre it would lead to somebody else."""
     person = from_seed(tiny, 3, 0.4)
 
     def save():
@@ -161,7 +163,7 @@ def test_z_is_known_where_it_leads_to_the_same_person(tiny, resolve, here, monke
 
     save()
     assert resolve("a.npz").z is not None
-    for other in (1, 2):
+    for other in others:
         monkeypatch.setattr(tiny, name, other)
         assert resolve("a.npz").z is None
         save()

@@ -239,8 +239,8 @@ def find(
     hats --without plain --name hats; stylegan directions find --scores freckles.npy --data faces.zip
     """
     lesson.check()
-    if generation.cutoff is not None:
-        raise UsageError("directions are found among people whose layers share one w; leave out --cutoff")
+    others = {"--cutoff": generation.cutoff, "--new-center": generation.new_center}
+    check_unused("directions are found among people around the average face, whose layers share one w", others)
     targets, kept = split_names(lesson.scorer), split_names(keep)
     if lesson.scorer is not None and not targets:
         raise UsageError(f"--scorer {lesson.scorer!r} names nothing to find; use age, or age,gender,smile")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.directions import Direction
 
-ANYBODY = "0"  # stands for the seeds that will be named on the page: --psi, --cutoff and --class are for them
+ANYBODY = "0"  # stands for the seeds that will be named on the page: the options of truncation and --class are for them
 
 
 @command

@@ -271,8 +271,10 @@ class Desk:
         """The options that seeds need and others refuse; a class is also that in which a photo was searched for."""
         studio, people = self.studio, (wish.person, wish.other)
         seeds = any(map(references.is_seed, people))
-        given = {"--psi": wish.psi if wish.psi != PSI else None, "--cutoff": studio.truncating.get("--cutoff")}
-        words = [word for name, value in given.items() if seeds and value is not None for word in (name, f"{value:g}")]
+        given = studio.truncating | {"--psi": f"{wish.psi:g}" if wish.psi != PSI else None}
+        if wish.psi == 1:  # which is refused together
+            given["--new-center"] = None
+        words = [word for name, value in given.items() if seeds and value is not None for word in (name, str(value))]
         if studio.class_index is not None and (seeds or any(map(references.photo, people))):
             words += ["--class", str(studio.class_index)]
         return words
