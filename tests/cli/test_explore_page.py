@@ -233,11 +233,63 @@ def test_reset(page, browse):
     assert (figures, boxes, seed) == ([0.5, 0.5, 0.5, 0.7, 0, 0], 0, "0")
 
 
+def test_the_way_back_undoes_every_step(page, browse):
+    """All that one control was moved by without a click in between is a step, and so is a name; the way forward does
+    them again. What nobody waited for is not forgotten."""
+    there, back, again, moved = browse(
+        page,
+        """
+        const click = () => dispatchEvent(new PointerEvent("pointerdown"));
+        const slide = (name, ...steps) => {
+          const range = of(name).previousElementSibling;
+          for (range.value of steps) range.dispatchEvent(new Event("input", { bubbles: true }));
+        };
+        const there = [await shows("sample 0")], back = [], again = [];
+        const step = async words => there.push(await until(() => !drawing && command().includes(words)));
+        slide("age", 1, 2, 3);
+        slide("age", 4);
+        await step("edit 0 --age");
+        click();
+        slide("age", 9);
+        await step("edit 0 --age");
+        type(at("person"), "1");
+        await step("edit 1");
+        type(at("person"), "2");
+        await step("edit 2");
+        type(of("psi"), 0.4);
+        await step("--psi 0.4");
+        box("fine").click();
+        await step("--layers fine");
+        for (let i = there.length - 2; i >= 0; i--) {
+          history.back();
+          back.unshift(await until(() => command() === there[i].command));
+        }
+        for (let i = 1; i < there.length; i++) {
+          history.forward();
+          again.push(await until(() => command() === there[i].command));
+        }
+        click();
+        slide("odd", 5);
+        at("seed").click();  // while that is drawn
+        history.back();
+        await until(() => !drawing && command().includes("odd="));
+        return [there, back, again, seen().command];
+        """,
+    )
+    assert len({step["command"] for step in there}) == len(there) == 7
+    assert back == there[:-1]
+    assert again == there[1:]
+    assert " edit noise-" in moved and "odd=" in moved
+
+
 def test_an_unknown_person(page, browse):
+    """The command stays that of what can still be seen, but is not to be copied."""
     wrong, right = browse(
         page,
         """
-        const look = () => [at("note").textContent, at("note").className, at("picture").className, seen().command];
+        const look = () =>
+          [at("note").textContent, at("note").className, at("picture").className, at("copy").disabled, seen().command];
+        if (!at("copy").disabled) throw Error("there is nothing to copy");
         await shows("sample 0");
         type(at("person"), "nobody");
         await until(() => at("note").textContent);
@@ -248,9 +300,9 @@ def test_an_unknown_person(page, browse):
         """,
     )
     sentence, *looks, command = wrong
-    assert re.match("unknown person 'nobody'.*[.]$", sentence) and looks == ["error", "old"]
+    assert re.match("unknown person 'nobody'.*[.]$", sentence) and looks == ["error", "old", True]
     assert command == drawn(page, person="0")["command"]  # of what can still be seen
-    assert right == ["", "", "", drawn(page, person="1")["command"]]
+    assert right == ["", "", "", False, drawn(page, person="1")["command"]]
 
 
 def test_the_address_keeps_everything(page, browse):
