@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ATTRIBUTES = "Attributes"
 FARTHEST = 1000
+LONG_VECTOR = 1.5  # ours have length 1
 MISSED, HARDLY = 0.02, 0.005  # of the picture's width: farther from its end, no point arrived; nearer, every one did
 UNITS = {"y": "years", "deg": "degrees", "%": "%"}  # of scores that edits can aim at
 # Other ways to write them, and ranges.
@@ -214,6 +215,24 @@ def open_direction(studio: Studio, name: str) -> Direction:
     if direction.origin is None:
         tell(f"{name} does not say which model it belongs to; only its shape was checked.")
     return direction
+
+
+def length_of(direction: Direction) -> float:
+    """How far amount 1 moves people in W: in the layer where it is farthest."""
+    return direction.vector.norm(dim=1).max().item()
+
+
+def much_of(direction: Direction) -> str:
+    """The amount that is a lot: 3, but others' vectors, and those between people, can be of any length."""
+    length = length_of(direction)
+    return "3" if 1 / LONG_VECTOR <= length <= LONG_VECTOR or not length else f"{float(f'{3 / length:.1g}'):g}"
+
+
+def lengths(direction: Direction) -> str:
+    """What amounts of a direction mean."""
+    if (much := much_of(direction)) == "3":
+        return "amounts are lengths in W: 1 is visible, 3 is a lot"
+    return f"the vector {direction.name} is {length_of(direction):.3g} long, and amounts multiply it: {much} is a lot"
 
 
 def split_names(text: str | None) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stylegan_cli.cli.console import fetch, progress, tell
-from stylegan_cli.cli.edits import UNITS, unit_of
+from stylegan_cli.cli.edits import UNITS, lengths, unit_of
 from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.people import Person
@@ -17,7 +17,6 @@ from stylegan_cli.scorers.scores import Scorers
 
 MISSED = 4 * NEAR  # a difference that the user should know of
 UNBEARABLE = 2.0  # typical distances that no face survives
-LONG_VECTOR = 1.5  # ours have length 1
 
 
 class Plan:
@@ -78,15 +77,8 @@ def _check_bearable(studio: Studio, edits: Sequence[Edit]) -> None:
         if (length := max(map(studio.ruler.length, steps))) > UNBEARABLE:
             raise UsageError(
                 f"{editing.caption([edit])} would move people {length:.1f} typical distances, and no face bears more "
-                f"than {UNBEARABLE:g}; {_lengths(edit)}{_with_unit(edit)}"
+                f"than {UNBEARABLE:g}; {lengths(edit.direction)}{_with_unit(edit)}"
             )
-
-
-def _lengths(edit: Edit) -> str:
-    """What amounts of an edit's direction mean: those of vectors from elsewhere, which can be of any length, too."""
-    if (length := edit.direction.vector.norm(dim=1).max().item()) <= LONG_VECTOR:
-        return "amounts are lengths in W: 1 is visible, 3 is a lot"
-    return f"the vector {edit.direction.name} is {length:.1f} long, and amounts multiply it: {3 / length:.1g} is a lot"
 
 
 def _with_unit(edit: Edit) -> str:

@@ -9,6 +9,7 @@ from math import isfinite
 import numpy as np
 
 from stylegan_cli.cli.console import fetch, is_silent, progress, tell
+from stylegan_cli.cli.edits import much_of
 from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
@@ -61,7 +62,9 @@ def tell_prices(
             advance()
     if is_extreme:
         way = "--max-drift" if max_drift is None else "a smaller --max-drift"
-        tell(f"Faces are often ruined by edits this large: use smaller amounts (3 is a lot), or {way}.")
+        moved = {edit.direction.name: edit.direction for own in edits for edit in own}
+        much = ", ".join(f"{much_of(direction)} of {name}" for name, direction in moved.items())
+        tell(f"Faces are often ruined by edits this large: use smaller amounts (a lot is {much}), or {way}.")
 
 
 def tell_change(studio: Studio, person: Person, end: Person) -> None:

@@ -80,7 +80,7 @@ def difference(one: Person, other: Person, name: str) -> Direction:
         raise StyleganError(f"{one.label} and {other.label} are too far from each other")
     if vector.abs().max() <= ROUNDING * one.ws.abs().max():
         raise UsageError(f"{one.label} and {other.label} have the same latents, so there is no direction between them")
-    return Direction(name, vector, title=f"what makes {other.label} differ from {one.label}")
+    return Direction(name, vector, title=f"what makes {other.label} differ from {one.label}; 1 is all of it")
 
 
 def keeping(direction: Direction, kept: Sequence[Direction]) -> Direction:

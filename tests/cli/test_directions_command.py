@@ -477,6 +477,7 @@ def test_list_and_show(found, stylegan, tiny_model):
     assert result.stdout == "red.png\n"
     assert "kept: light" in result.stderr
     assert "ahead: light" in result.stderr
+    assert "amounts are lengths in W: 1 is visible, 3 is a lot\n" in result.stderr
     rows = recipes.read(Path("red.png")).picture.rows
     assert [cell.caption for cell in rows[1]] == ["red -3", "red 0", "red +3"]
 
@@ -573,7 +574,11 @@ def test_between_two_people(stylegan, tiny_model, own_folder):
         assert stylegan(*words, "--model", tiny_model).exit_code == 0
     np.testing.assert_allclose(pixels("there.png").astype(float), pixels("two.png"), atol=2)
     shown = stylegan("directions", "show", "unlike", "--model", tiny_model, "--size", 16).stderr
-    assert "what makes 2 differ from 1" in shown and "command: stylegan" in shown
+    assert "what makes 2 differ from 1; 1 is all of it\n" in shown and "command: stylegan" in shown
+    length = np.linalg.norm(np.load(path)["direction"])
+    assert f"the vector unlike is {length:.3g} long, and amounts multiply it: {3 / length:.1g} is a lot\n" in shown
+    listed = stylegan("directions", "list", "--model", tiny_model).stdout
+    assert listed == "unlike\twhat makes 2 differ from 1; 1 is all of it\n"
     again = stylegan("directions", "between", 1, 3, "--name", "unlike", "--model", tiny_model)
     assert again.exit_code == 1 and f"{path} exists" in again.stderr
 

@@ -87,7 +87,8 @@ def test_scores_that_cannot_be_aimed_at(stylegan, here, monkeypatch, is_installe
     ("length", "said"),
     [
         (1, "amounts are lengths in W: 1 is visible, 3 is a lot"),
-        (40, "the vector d is 40.0 long, and amounts multiply"),
+        (30, "the vector d is 30 long, and amounts multiply it: 0.1 is a lot"),
+        (0.25, "the vector d is 0.25 long, and amounts multiply it: 10 is a lot"),
     ],
 )
 def test_what_amounts_mean_for_vectors_from_elsewhere(stylegan, tiny_model, tiny, here, length, said):

@@ -215,7 +215,11 @@ def test_what_a_drag_changed_becomes_a_slider(page, stylegan, tiny_model):
     assert page.face(person="dragged.png")[1]["isDragged"] is True
     assert page.face(person="1")[1]["isDragged"] is page.face(person="dragged.png", other="2")[1]["isDragged"] is False
     status, found = page.ask("keep", {"person": "dragged.png", "name": "mine"})
-    assert (status, found["name"], found["title"]) == (200, "mine", "what makes dragged differ from age +1"), found
+    assert (status, found["name"], found["title"]) == (
+        200,
+        "mine",
+        "what makes dragged differ from age +1; 1 is all of it",
+    ), found
     assert found["reach"] in (1, 2, 2.5, 5, 10, 25, 50)  # whose fiftieth parts divide 1
     listed = stylegan("directions", "show", "mine", "--model", tiny_model, "--size", 16).stderr
     assert f"command: {command_of('dragged.png')}" in listed.replace("\n", " ")

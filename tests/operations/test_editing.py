@@ -215,7 +215,7 @@ def test_each_layer_goes_its_own_way_in_w_plus(tiny, jon):
 def test_between_two_people_lies_the_direction_that_leads_from_one_to_the_other(tiny):
     one, other, third = (from_seed(tiny, seed, 0.7) for seed in (1, 2, 3))
     direction = editing.difference(one, other, "unlike")
-    assert (direction.name, direction.title) == ("unlike", "what makes 2 differ from 1")
+    assert (direction.name, direction.title) == ("unlike", "what makes 2 differ from 1; 1 is all of it")
     torch.testing.assert_close(editing.edited(tiny, one, [Edit(direction, 1)]).ws, other.ws)
     torch.testing.assert_close(
         editing.edited(tiny, third, [Edit(direction, -2)]).ws, third.ws - 2 * (other.ws - one.ws)

@@ -10,7 +10,17 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import escaped, print_data, tell
-from stylegan_cli.cli.edits import FARTHEST, check_name, check_visible, moved_layers, open_direction, split_names
+from stylegan_cli.cli.edits import (
+    FARTHEST,
+    LONG_VECTOR,
+    check_name,
+    check_visible,
+    length_of,
+    lengths,
+    moved_layers,
+    open_direction,
+    split_names,
+)
 from stylegan_cli.cli.options import (
     Force,
     Generation,
@@ -39,7 +49,6 @@ app = typer.Typer(
 )
 
 METHODS = ("sefa", "pca")
-LONG = 1.5  # lengths in W of directions that nobody bears three times
 PEOPLE, SAMPLES = 2000, 10_000  # that find and pca use
 
 On = Annotated[str, typer.Option("--on", metavar="PEOPLE", help="The people to show it on.")]
@@ -109,7 +118,7 @@ def show(
     for line in _facts(direction):
         tell(line)
     if amount is None:
-        amount = 3 if direction.vector.norm(dim=1).max() < LONG else 1
+        amount = 3 if length_of(direction) < LONG_VECTOR else 1
     edits = [editing.Edit(direction, amount, -amount)]
     people = casting.several(studio, split(on))
     strips = [ways.strip(studio.generator, person, edits, steps) for person in people]
@@ -414,6 +423,7 @@ def _facts(direction: Direction) -> Iterator[str]:
     yield f"{direction.name}: {direction.title or 'no title'}"
     model = direction.origin.name if direction.origin else "not known"
     yield f"model: {model}, space: {direction.space}, layers: {direction.layers}"
+    yield lengths(direction)
     for about in (direction.found, direction.scores):
         for key, value in about.items():
             yield f"{key}: {_said(value)}"

@@ -125,8 +125,9 @@ def edit(
 ) -> None:
     """Edit people: age, gender, smile, pose, hair, beard, light, and any directions you have.
 
-    Amounts are lengths in the latent space: 1 is visible, 3 is a lot, and they can be negative. With a unit, an amount
-    is what to reach, as far as scorers can tell: --age 60y, --yaw 0deg, --hair 80%. Several edits add up. A range like
+    Amounts are lengths in the latent space: 1 is visible, 3 is a lot, and they can be negative. Those of a --direction
+    multiply its vector: stylegan directions show tells how long that is. With a unit, an amount is what to reach, as
+    far as scorers can tell: --age 60y, --yaw 0deg, --hair 80%. Several edits add up. A range like
     -4..4 makes a strip of --steps faces, or a film if --out names one, or a film's --frames as pictures if --out is a
     folder; an attribute with a single amount stays the same throughout. Films show several people side by side.
     Every edit reports its cost: how far the person now is from the average face and, if scorers are installed, what

@@ -16,7 +16,7 @@ from typing import Any
 from stylegan_cli.bands import BANDS
 from stylegan_cli.cli import darkroom, finding, montage, places, stopping
 from stylegan_cli.cli.console import progress
-from stylegan_cli.cli.edits import FARTHEST, Attributes, is_name, remarks
+from stylegan_cli.cli.edits import FARTHEST, Attributes, is_name, length_of, remarks
 from stylegan_cli.cli.options import LARGEST_PSI, PSI
 from stylegan_cli.cli.studio import Studio, portrait
 from stylegan_cli.errors import UsageError
@@ -311,7 +311,7 @@ class Desk:
 
 def _slider(name: str, direction: Direction) -> dict[str, Any]:
     """What the page has to know about a direction."""
-    wanted = REACH / float(direction.vector.norm(dim=1).max())
+    wanted = REACH / length_of(direction)
     reach = min(REACHES, key=lambda reach: abs(math.log(reach / wanted)))
     return {"name": name, "title": direction.title, "reach": reach}
 
