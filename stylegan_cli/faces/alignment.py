@@ -96,6 +96,11 @@ def same_place(found: Sequence[Detection], known: Alignment, photo: str) -> Alig
     return next(filter(known.is_near, places), None)
 
 
+def is_aligned(found: Sequence[Detection], size: tuple[int, int]) -> bool:
+    """Whether one of the faces in a picture of this size fills it as FFHQ's faces do theirs."""
+    return same_place(found, Alignment(_tuples(geometry.WHOLE * size), size), "") is not None
+
+
 def look(face: Image.Image) -> str:
     """What a face looks like, as text: LOOK x LOOK shades of grey."""
     shades = face.convert("L").resize((LOOK, LOOK), Image.Resampling.BOX)

@@ -39,12 +39,16 @@ def graft(
     parts: Mapping[str, Person],
     on_step: Callable[[], None] = lambda: None,
 ) -> Person:
-    """The person with `parts`, names in `PARTS`, of others. Calls `on_step` after each of `STEPS` steps."""
-    face = Movable(generator, person, MAPS)
+    """The person with `parts`, names in `PARTS`, of others: their own stay as they are. Calls `on_step` after each of
+    `STEPS` steps, which are not needed if all are their own."""
     with torch.no_grad():
-        own = face.maps(face.unmoved)
-        theirs = {name: maps_of(generator, one, one.ws[None].to(generator.device)) for name, one in parts.items()}
-    places = {name: mask(name, own) for name in parts}
+        own = maps_of(generator, person, person.ws[None].to(generator.device))
+        given = {name: maps_of(generator, one, one.ws[None].to(generator.device)) for name, one in parts.items()}
+    theirs = {name: maps for name, maps in given.items() if not torch.equal(maps, own)}
+    if not theirs:
+        return person
+    face = Movable(generator, person, MAPS)
+    places = {name: mask(name, own) for name in theirs}
     rest = 1 - torch.stack([*places.values()]).amax(dim=0)
     delta = face.unmoved.clone().requires_grad_()
     optimiser = torch.optim.Adam([delta], lr=RATE, betas=(0.9, 0.99))
@@ -59,8 +63,8 @@ def graft(
         optimiser.step()
         rates.step()
         on_step()
-    given = " and ".join(f"{one.label}'s {name}" for name, one in parts.items())
-    return face.moved(delta, f"{person.label} with {given}")
+    told = " and ".join(f"{parts[name].label}'s {name}" for name in theirs)
+    return face.moved(delta, f"{person.label} with {told}")
 
 
 def mask(part: str, maps: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from small_families import CONFIGS, make
 from tiny_generator import make_tiny
 
 from stylegan_cli import modelfile, recipes, store
+from stylegan_cli.cli import darkroom
+from stylegan_cli.errors import StyleganError
 from stylegan_cli.latents.people import from_seed
 from stylegan_cli.operations import dragging, grafting
 
@@ -109,6 +111,32 @@ def test_each_part_is_its_givers(stylegan, tiny_model, here):
         torch.testing.assert_close(
             drawn.ws, grafting.graft(tiny, one, {"eyes": two, "hair": three}).ws, atol=1e-3, rtol=0
         )
+
+
+def test_where_parts_are_is_known_of_faces_alone(stylegan, tiny_model, here, monkeypatch):
+    """The picture is drawn all the same."""
+    monkeypatch.setattr(grafting, "STEPS", 1)
+    told = (
+        "The picture of 1 shows no face in the place where FFHQ's are: what changes may not be the eyes and the hair.\n"
+    )
+    for model, said in ((tiny_model, told), ("faces-64", "")):
+        words = ("mix", 1, "--eyes", 2, "--hair", 3, "-o", "mix.png", "--force", "--model", model)
+        result = stylegan(*words)
+        assert (result.exit_code, result.stdout, result.stderr) == (0, "mix.png\n", said)
+        assert stylegan(*words, "--quiet").stderr == ""
+
+    def gone(_assets):
+        raise StyleganError("it is not there")
+
+    monkeypatch.setattr(darkroom, "fetch", gone)
+    result = stylegan(*words)
+    assert result.exit_code == 0 and "FFHQ's do is not known: it is not there.\n" in result.stderr
+
+
+def test_ones_own_part_is_ones_own(stylegan, tiny_model, here):
+    for words in (["sample", 1], ["mix", 1, "--mouth", 1]):
+        assert stylegan(*words, "-o", f"{words[0]}.png", "--model", tiny_model).exit_code == 0
+    assert np.array_equal(pixels("mix.png"), pixels("sample.png"))
 
 
 def test_a_photo_s_person_goes_back_into_it(drag, stylegan, astronaut, tiny_model):

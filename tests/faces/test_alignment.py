@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 from placing import drawn, placed
 
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
-from stylegan_cli.faces import alignment, geometry
+from stylegan_cli.faces import alignment, detection, geometry
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.media.encode import encode
@@ -213,6 +213,15 @@ def test_what_is_missing_comes_out_of_the_photo_backwards():
     columns = crop.mean(axis=(0, 2))
     assert columns[125:133].mean() > columns[113:117].mean() + 30
     assert columns[140:].max() < 130
+
+
+def test_aligned_faces_fill_their_pictures(faces):
+    """Small, moved, upside down or none, they do not."""
+    for name, face in faces.items():
+        there = Image.new("RGB", (2 * face.width, face.height), "gray")
+        there.paste(face)
+        for picture in (face, there, face.rotate(180), Image.new("RGB", face.size, "gray")):
+            assert alignment.is_aligned(detection.detect(picture), picture.size) is (picture is face), name
 
 
 def test_only_the_same_photo_looks_alike(faces):

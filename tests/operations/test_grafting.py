@@ -1,5 +1,7 @@
 """Grafting: parts become like those of the giver, and the rest stays."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from small_families import CONFIGS, make
@@ -7,6 +9,7 @@ from test_tuning import make_tuning
 
 from stylegan_cli import tuning
 from stylegan_cli.latents.people import Person, from_seed
+from stylegan_cli.noise import Noise
 from stylegan_cli.operations import grafting
 from stylegan_cli.operations.grafting import PARTS, graft, mask
 from stylegan_cli.operations.movable import maps_of
@@ -39,6 +42,17 @@ def test_several_parts_of_several_people(ffhq):
         place = mask(part, maps)
         assert differences(ffhq, mixed, giver, place) < 0.6 * differences(ffhq, one, giver, place)
     assert mixed.label == "1 with 2's eyes and 3's hair"
+
+
+def test_ones_own_parts_stay_as_they_are(tiny):
+    one, two = from_seed(tiny, 1, 0.7), from_seed(tiny, 2, 0.7)
+    taken = []
+    assert graft(tiny, one, {"mouth": from_seed(tiny, 1, 0.7), "hair": one}, lambda: taken.append(1)) is one
+    assert not taken
+    some, only = graft(tiny, one, {"mouth": one, "eyes": two}), graft(tiny, one, {"eyes": two})
+    assert torch.equal(some.ws, only.ws) and some.label == only.label == "1 with 2's eyes"
+    varied = replace(one, noise=Noise("random", 3))
+    assert not torch.equal(graft(tiny, one, {"mouth": varied}).ws, one.ws)  # another's noise makes another mouth
 
 
 def test_parts_are_where_they_are_in_aligned_faces():
