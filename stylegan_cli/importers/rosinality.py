@@ -66,14 +66,15 @@ def read(tree: Mapping[str, Any]) -> Drafts:
         _generator(tree.get("g_ema", tree.get("g", tree)), mean),
         partial(_discriminator, tree["d"]) if "d" in tree else None,
         (lambda: _generator(tree["g"], mean)) if tree.keys() >= {"g", "g_ema"} else None,
-        ({} if mean else invented.NOTES) | _tunings(tree),
+        ({} if mean else invented.NOTES) | _kept(tree),
     )
 
 
-def _tunings(notes: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The note about the tunings that a model was made with, if there are any, from its `notes` or its file."""
+def _kept(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model's `notes`, or its file, tell of its licence and of the tunings that it was made with."""
     known = [digest for digest in built_in(notes) if is_name(digest)]
-    return {BUILT_IN: known} if known else {}
+    licence = notes.get("licence")
+    return ({BUILT_IN: known} if known else {}) | ({"licence": licence} if isinstance(licence, str) else {})
 
 
 def is_generator(tree: Any) -> bool:
@@ -120,12 +121,12 @@ def _filter(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def save(generator: Generator, path: Path) -> None:
     """Writes a StyleGAN2 generator as a `.pt` file for rosinality's code and projects built on it. Those have no
-    `conv_clamp`: values of feature maps beyond it, which are rare, are not clamped there. The tunings that it was made
-    with are noted for this tool, which would add them once more; the others do not look at the note."""
+    `conv_clamp`: values of feature maps beyond it, which are rare, are not clamped there. Its licence is noted, and the
+    tunings that it was made with, for this tool, which would add them once more; the others do not look at notes."""
     network = Network(generator.family, asdict(generator.config), generator.state_dict())
     # In a file that torch opens it stores the file's name, here a temporary one, and it reports a full disk in riddles.
     content = io.BytesIO()
-    torch.save(export(network) | _tunings(generator.origin.notes), content)
+    torch.save(export(network) | _kept(generator.origin.notes), content)
     write_bytes(path, content.getbuffer())
 
 

@@ -62,16 +62,17 @@ def anywhere(name: str) -> str | Path:
     return path.resolve() if (path / OPTIONS).is_file() or store.is_file(name) else name
 
 
-def kept_notes(name: str) -> dict[str, Any]:
+def kept_notes(name: str, told: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What the notes of a model, or of a run's, tell that is true of models trained from it: the licence, if it is
-    known, and the tunings that it was made with."""
+    known, and the tunings that it was made with. Of other layouts than ours, they are `told` by whoever read it."""
     folder = Path(name)
     if (folder / OPTIONS).is_file():
         notes = modelfile.notes(folder / store.SNAPSHOT)
         licence = str(notes.get("licence", ""))
     else:
         source = store.source(name)
-        notes, licence = modelfile.notes(source.path), source.licence
+        notes = modelfile.notes(source.path) | dict(told or {})
+        licence = source.licence or str(notes.get("licence", ""))
     known = built_in(notes)
     return ({"licence": licence} if licence else {}) | ({BUILT_IN: known} if known else {})
 

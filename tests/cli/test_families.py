@@ -389,6 +389,17 @@ def test_files_made_from_a_model_keep_its_licence(stylegan, here, monkeypatch):
         assert json.loads(stylegan("models", "show", name, "--json").stdout)["notes"]["licence"] == licence
 
 
+def test_rosinalitys_layout_keeps_the_licence_too(stylegan, here, monkeypatch):
+    """Also in what is made from it, here or in a file again."""
+    monkeypatch.setenv("STYLEGAN_DATA", str(here / "data"))
+    modelfile.save(make("stylegan2"), here / "free.safetensors", {"licence": "CC0"})
+    assert stylegan("models", "convert", "free.safetensors", "free.pt").exit_code == 0
+    done(stylegan("models", "convert", "free.pt", "again.safetensors"))
+    done(stylegan("models", "add", "free.pt", "--name", "mine"))
+    for name in ("free.pt", "again.safetensors", "mine"):
+        assert json.loads(stylegan("models", "show", name, "--json").stdout)["notes"]["licence"] == "CC0"
+
+
 def test_rosinalitys_layout_is_not_halved(stylegan, files):
     refused(stylegan("models", "convert", files["stylegan2"], "x.pt", "--half"), 2, "in float32 as .pt")
 

@@ -26,6 +26,7 @@ from stylegan_cli import importers, modelfile, store, tensorfile
 from stylegan_cli.cli import features
 from stylegan_cli.cli.train import view
 from stylegan_cli.errors import StyleganError
+from stylegan_cli.importers import rosinality
 from stylegan_cli.media.film import CODECS
 from stylegan_cli.metrics import watching
 from stylegan_cli.metrics.sets import DataSet
@@ -175,16 +176,19 @@ def test_a_run_that_goes_on_still_knows_what_it_resumed_from(stylegan, faces, he
 
 
 def test_a_run_keeps_what_is_known_of_what_it_resumed_from(stylegan, faces, here):
-    """Licence and tunings; also when it goes on, and in runs resumed from it. A model from random weights has none."""
+    """Licence and tunings; also when it goes on, in runs resumed from it, and of a model in rosinality's layout. A
+    model from random weights has none."""
     stylegan("train", "--data", "faces", "--outdir", "new", *words(kimg=0.008))
     modelfile.save(store.load("new"), here / "licensed.safetensors", kept := {"licence": "CC BY-NC", "tunings": ["1"]})
+    rosinality.save(store.load("licensed.safetensors"), here / "licensed.pt")
     quick = ["--batch", 8, "--device", "cpu", "--metrics", "none"]
-    for run, start in (("first", "licensed.safetensors"), ("second", "first")):
+    runs = {"first": "licensed.safetensors", "second": "first", "third": "licensed.pt"}
+    for run, start in runs.items():
         for kimg in (0.008, 0.016):
             result = stylegan("train", "--data", "faces", "--outdir", run, "--resume", start, "--kimg", kimg, *quick)
             assert result.exit_code == 0, result.stderr
-    notes = {run: modelfile.notes(here / run / store.SNAPSHOT) for run in ("new", "first", "second")}
-    assert [{key: notes[run].get(key) for key in kept} for run in ("first", "second")] == [kept, kept]
+    notes = {run: modelfile.notes(here / run / store.SNAPSHOT) for run in ("new", *runs)}
+    assert [{key: notes[run].get(key) for key in kept} for run in runs] == [kept] * 3
     assert not kept.keys() & notes["new"].keys()
 
 

@@ -292,6 +292,16 @@ def test_rosinalitys_layout_keeps_the_note_about_tunings(tmp_path: Path) -> None
         assert importers.read(path).notes.get("tunings") == found
 
 
+def test_rosinalitys_layout_keeps_the_licence(tmp_path: Path) -> None:
+    """As a plain string, which torch and others' code read past; what is no string is no licence."""
+    path, text = tmp_path / "out.pt", "theirs: " + "\u00e9" * 300
+    for wrote, found in ((text, text), (["MIT"], None), (3, None)):
+        torch.save(rosinality.export(stylegan2()) | {"licence": wrote}, path)
+        rosinality.save(importers.generator(importers.read(path), "x"), path)
+        assert importers.read(path).notes.get("licence") == found
+        assert torch.load(path, weights_only=True).keys() - {"licence"} == {"latent_avg", "g_ema"}
+
+
 def test_a_model_is_the_same_in_another_layout(tmp_path: Path) -> None:
     network = tensorflow(NAMES["sg2tf_64.pkl"]["Gs"])
     checkpoint = importers.read(write(tmp_path, forge.dumps((network, network, network))))

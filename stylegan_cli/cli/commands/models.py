@@ -63,6 +63,7 @@ def _facts(generator: Generator, source: Source) -> dict[str, Any]:
     """What there is to know about a model, as plain values. Its `notes` come from whoever made the file."""
     from stylegan_cli import store
 
+    notes = generator.origin.notes
     return {
         "name": generator.origin.name,
         "family": generator.family,
@@ -78,7 +79,7 @@ def _facts(generator: Generator, source: Source) -> dict[str, Any]:
         "sha256": generator.origin.sha256,
         "file": str(source.path),
         "size": source.path.stat().st_size,
-        "notes": generator.origin.notes | {"licence": source.licence or store.UNKNOWN_LICENCE},
+        "notes": notes | {"licence": source.licence or notes.get("licence") or store.UNKNOWN_LICENCE},
         "layers": [asdict(layer) | {"band": layer.band} for layer in generator.layers],
     }
 

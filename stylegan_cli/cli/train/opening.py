@@ -38,12 +38,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run at its beginning. `given` are the options to record; `resume` is the name of the model to start from, and
-    `hints` say what is taken from it. The model itself is not kept: it may be large."""
+    """A run at its beginning. `given` are the options to record. Of the model to start from, if there is one, `kept`
+    are the notes that stay true, and `hints` say what is taken from it. The model itself is not kept: it may be large.
+    """
 
     session: Session
     given: dict[str, Any]
-    resume: str | None
+    kept: dict[str, Any] | None
     hints: tuple[str, ...]
 
     def introduce(self, world: World, pace: Pace) -> None:
@@ -56,7 +57,7 @@ class Plan:
         the run started from. As the run continues, its own model tells that."""
         session, given = self.session, self.given
         notes = {"command": asked.command(given), "data": given["data"].name, "pictures": len(session.pictures)}
-        return notes | kept_notes(self.resume or str(session.run.path))
+        return notes | (kept_notes(str(session.run.path)) if self.kept is None else self.kept)
 
 
 def plan_run(context: typer.Context, request: Request, run: RunFolder, world: World, device: torch.device) -> Plan:
@@ -81,7 +82,8 @@ def plan_run(context: typer.Context, request: Request, run: RunFolder, world: Wo
     with counting("checking", "pictures") as on_checked:
         session = planned(run, wishes, world, device, on_checked)
     hints = tuple(hints_on_resume(*resumed, session.options.c_dim, session.pictures)) if resumed else ()
-    return Plan(session, all_given(context) | choosing, resume, hints)
+    kept = kept_notes(resumed[0], resumed[1].notes) if resumed else None
+    return Plan(session, all_given(context) | choosing, kept, hints)
 
 
 def show(plan: Plan, world: World, pace: Pace) -> None:
