@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from stylegan_cli.cli.console import tell
-from stylegan_cli.cli.options import PictureOutput, check_unused
+from stylegan_cli.cli.options import PictureOutput, check_unused, optional
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,11 +50,7 @@ class Amounts:
         return replace(self, start=self.stop) if self.start is None else self
 
 
-def _attribute(help: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(
-        metavar="AMOUNT", help=help, show_default=False, rich_help_panel=ATTRIBUTES
-    )
-    return option
+_attribute = partial(optional, metavar="AMOUNT", panel=ATTRIBUTES)
 
 
 @dataclass(frozen=True)

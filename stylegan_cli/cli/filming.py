@@ -13,7 +13,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import print_data, progress, tell
-from stylegan_cli.cli.options import OUTPUT, PictureOutput, check_unused, out_option
+from stylegan_cli.cli.options import OUTPUT, PictureOutput, check_unused, optional, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ FILMS = ("mp4", "webm", "gif")  # and webp, which is also a picture format
 FRAMES = ("png", "jpg")
 RATE = 30  # frames per second by default
 FILM_LENGTH = 60  # in frames, by default
-Rate = Annotated[
-    float | None, typer.Option("--fps", min=1, max=240, help=f"Frames per second (default {RATE}).", show_default=False)
-]
+Rate = Annotated[float | None, optional(f"Frames per second (default {RATE}).", "--fps", min=1, max=240)]
 
 
 @dataclass(frozen=True)

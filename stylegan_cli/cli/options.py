@@ -34,6 +34,11 @@ Quiet = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace existing files.", rich_help_panel=OUTPUT)]
 
 
+def optional(help: str, *names: str, panel: str | None = None, **more: Any) -> Any:
+    """An option that may be left out, for which help screens show no default."""
+    return typer.Option(*names, help=help, rich_help_panel=panel, show_default=False, **more)
+
+
 @dataclass(frozen=True)
 class ModelChoice:
     """Which model, on which device and in which precision."""
@@ -59,13 +64,7 @@ class OfClass(ModelChoice):
 
     class_index: Annotated[
         int | None,
-        typer.Option(
-            "--class",
-            min=0,
-            show_default=False,
-            help="For models with classes: the class to draw, counted from 0.",
-            rich_help_panel=_MODEL,
-        ),
+        optional("For models with classes: the class to draw, counted from 0.", "--class", min=0, panel=_MODEL),
     ] = None
 
 
@@ -75,24 +74,29 @@ class Generation(OfClass):
 
     psi: Annotated[
         float | None,
-        typer.Option(
-            "--psi", "--trunc", min=-LARGEST_PSI, max=LARGEST_PSI, rich_help_panel=_MODEL, show_default=False,
-            help=f"Truncation of seeds: 0 is the average face, 1 is none (default {PSI}). Latents are used unchanged.",
+        optional(
+            f"Truncation of seeds: 0 is the average face, 1 is none (default {PSI}). Latents are used unchanged.",
+            "--psi",
+            "--trunc",
+            min=-LARGEST_PSI,
+            max=LARGEST_PSI,
+            panel=_MODEL,
         ),
-    ] = None  # fmt: skip
+    ] = None
 
     cutoff: Annotated[
         int | None,
-        typer.Option(min=0, show_default=False, help="Truncate only layers below this number.", rich_help_panel=_MODEL),
+        optional("Truncate only layers below this number.", min=0, panel=_MODEL),
     ] = None
 
     new_center: Annotated[
         str | None,
-        typer.Option(
-            metavar="PERSON", rich_help_panel=_MODEL, show_default=False,
-            help="Truncate seeds towards this person, not towards the average face; a seed is taken whole.",
+        optional(
+            "Truncate seeds towards this person, not towards the average face; a seed is taken whole.",
+            metavar="PERSON",
+            panel=_MODEL,
         ),
-    ] = None  # fmt: skip
+    ] = None
 
     compile: Annotated[
         str,
@@ -149,13 +153,12 @@ class PictureOutput(Output):
 
 Paste = Annotated[
     Photo | None,
-    typer.Option(
-        metavar="PHOTO",
-        parser=named_photo,
-        show_default=False,
-        help="Put the edited faces back into this photo, where they were found; party.jpg#2 is the place of its "
+    optional(
+        "Put the edited faces back into this photo, where they were found; party.jpg#2 is the place of its "
         "second-largest face. With scorers installed, the background stays as it is. The result has 8 bits per "
         "channel and keeps the photo's colour profile and the camera's EXIF data: settings, date, place.",
+        metavar="PHOTO",
+        parser=named_photo,
     ),
 ]
 Grid = Annotated[
@@ -168,12 +171,11 @@ Grid = Annotated[
 ]
 NoiseMode = Annotated[
     str | None,
-    typer.Option(
+    optional(
+        "Per-pixel noise: const (the model's own), random (from --seed) or none. By default const, or what the "
+        "person was saved with.",
         "--noise",
         "--noise-mode",
-        show_default=False,
-        help="Per-pixel noise: const (the model's own), random (from --seed) or none. By default const, or what the "
-        "person was saved with.",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]

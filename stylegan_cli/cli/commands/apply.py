@@ -23,7 +23,7 @@ from stylegan_cli.cli.edits import (
     parse_amounts,
     split_names,
 )
-from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command
+from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command, optional
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents.named import suggestion
 
@@ -57,7 +57,7 @@ def apply(
     people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures, photos or names.")],
     max_drift: Annotated[
         float | None,
-        typer.Option(min=0, help="As in stylegan edit: the largest distance, for each person.", show_default=False),
+        optional("As in stylegan edit: the largest distance, for each person.", min=0),
     ] = None,
     paste: Paste = None,
 ) -> None:

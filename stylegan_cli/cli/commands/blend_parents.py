@@ -9,7 +9,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.edits import Amounts, open_edits, parse_amounts
-from stylegan_cli.cli.options import OUTPUT, Generation, Grid, PictureOutput, check_unused, command
+from stylegan_cli.cli.options import OUTPUT, Generation, Grid, PictureOutput, check_unused, command, optional
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import MAX_SEED
 
@@ -30,9 +30,7 @@ class ChildOutput(PictureOutput):
     ] = True
 
 
-Share = Annotated[
-    float | None, typer.Option(min=0, max=1, show_default=False, help="The first parent's share in this band.")
-]
+Share = Annotated[float | None, optional("The first parent's share in this band.", min=0, max=1)]
 
 
 @command
@@ -45,25 +43,24 @@ def blend_parents(
     children: Annotated[int, typer.Option("--children", "-n", min=1, max=1000, help="Number of siblings.")] = 1,
     weight: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="The first parent's share in other bands (default 0.5).", show_default=False),
+        optional("The first parent's share in other bands (default 0.5).", min=0, max=1),
     ] = None,
     coarse: Share = None,
     middle: Share = None,
     fine: Share = None,
     layers: Annotated[
         list[str] | None,
-        typer.Option(metavar="LAYERS=SHARE", help="Share in single layers: 4-6=0.9. Repeatable.", show_default=False),
+        optional("Share in single layers: 4-6=0.9. Repeatable.", metavar="LAYERS=SHARE"),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, max=MAX_SEED, help="Draw the other shares from this seed.", show_default=False),
+        optional("Draw the other shares from this seed.", min=0, max=MAX_SEED),
     ] = None,
     age: Annotated[
         str | None,
-        typer.Option(
+        optional(
+            "Make the children younger or older, as stylegan edit does: 8y is eight years old, -3 much younger.",
             metavar="AMOUNT",
-            help="Make the children younger or older, as stylegan edit does: 8y is eight years old, -3 much younger.",
-            show_default=False,
         ),
     ] = None,
     grid: Grid = False,

@@ -10,7 +10,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import print_data, progress, tell
-from stylegan_cli.cli.options import OUTPUT, Filter, check_unused, command, out_option
+from stylegan_cli.cli.options import OUTPUT, Filter, check_unused, command, optional, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,12 +27,11 @@ def dataset(
     out: Annotated[Path, out_option("The data set: a new .zip or a new folder.", "--dest")],
     size: Annotated[
         str | None,
-        typer.Option(
+        optional(
+            "64, or 512x384. Optional if all pictures are squares of the same size, a power of two.",
             "--size",
             "--resolution",
             metavar="PIXELS",
-            help="64, or 512x384. Optional if all pictures are squares of the same size, a power of two.",
-            show_default=False,
         ),
     ] = None,
     width: Annotated[int | None, typer.Option(min=1, help="With --height: the same as --size.", hidden=True)] = None,
@@ -48,9 +47,7 @@ def dataset(
     labels: Annotated[
         str, typer.Option(help="Where classes come from: json (dataset.json), folders (their names), none or auto.")
     ] = "auto",
-    max_images: Annotated[
-        int | None, typer.Option(min=1, help="Use at most this many pictures, the first by name.", show_default=False)
-    ] = None,
+    max_images: Annotated[int | None, optional("Use at most this many pictures, the first by name.", min=1)] = None,
     format: Annotated[str, typer.Option(help="png, webp or jpg.")] = "png",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing .zip.", rich_help_panel=OUTPUT)] = False,
 ) -> None:

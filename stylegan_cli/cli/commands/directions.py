@@ -31,6 +31,7 @@ from stylegan_cli.cli.options import (
     check_word,
     command,
     command_line,
+    optional,
     out_option,
 )
 from stylegan_cli.errors import StyleganError, UsageError
@@ -91,9 +92,7 @@ def show(
     on: On = "0-2",
     amount: Annotated[
         float | None,
-        typer.Option(
-            min=0, max=FARTHEST, show_default=False, help="How far to move them, both ways (default 3; if long, 1)."
-        ),
+        optional("How far to move them, both ways (default 3; if long, 1).", min=0, max=FARTHEST),
     ] = None,
     steps: Steps = 7,
 ) -> None:
@@ -132,42 +131,27 @@ class Lesson:
 
     scorer: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAMES", help="Find what these scorers measure: age, or age,gender,smile.", show_default=False
-        ),
+        optional("Find what these scorers measure: age, or age,gender,smile.", metavar="NAMES"),
     ] = None
-    having: Annotated[
-        Path | None, typer.Option("--with", metavar="FOLDER", help="People who have the attribute.", show_default=False)
-    ] = None
-    lacking: Annotated[
-        Path | None, typer.Option("--without", metavar="FOLDER", help="People who do not.", show_default=False)
-    ] = None
+    having: Annotated[Path | None, optional("People who have the attribute.", "--with", metavar="FOLDER")] = None
+    lacking: Annotated[Path | None, optional("People who do not.", "--without", metavar="FOLDER")] = None
     scores: Annotated[
         Path | None,
-        typer.Option(
+        optional(
+            "Find what your own scores measure: a .npy with a number for each person in --data, NaN if not known.",
             metavar="FILE",
             exists=True,
-            help="Find what your own scores measure: a .npy with a number for each person in --data, NaN if not known.",
-            show_default=False,
         ),
     ] = None
     data: Annotated[
         Path | None,
-        typer.Option(
-            exists=True,
-            help="Learn from these pictures, made by stylegan sample --dataset, or from a file of many w.",
-            show_default=False,
+        optional(
+            "Learn from these pictures, made by stylegan sample --dataset, or from a file of many w.", exists=True
         ),
     ] = None
     count: Annotated[
         int | None,
-        typer.Option(
-            "--count",
-            "-n",
-            min=100,
-            help=f"Number of people to learn from (default {PEOPLE}; with --scores, all).",
-            show_default=False,
-        ),
+        optional(f"Number of people to learn from (default {PEOPLE}; with --scores, all).", "--count", "-n", min=100),
     ] = None
 
     def check(self) -> None:
@@ -220,7 +204,7 @@ def find(
     lesson: Lesson,
     keep: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Leave these scores unchanged: gender,smile.", show_default=False),
+        optional("Leave these scores unchanged: gender,smile.", metavar="NAMES"),
     ] = None,
     seed: Seed = 0,
     layers: Annotated[str, typer.Option(help="Layers that the direction moves: all, coarse,middle, or 0-9.")] = "all",
@@ -231,9 +215,7 @@ def find(
     rounds: Annotated[int, typer.Option(min=0, max=10, help="How often to correct it by what was measured.")] = 1,
     name: Annotated[
         str | None,
-        typer.Option(
-            help="Its name; by default the scorer's, that of the file of scores, or 'direction'.", show_default=False
-        ),
+        optional("Its name; by default the scorer's, that of the file of scores, or 'direction'."),
     ] = None,
     out: DirectionOut = None,
     force: Force = False,
@@ -353,16 +335,12 @@ def discover(
     ] = "all",
     samples: Annotated[
         int | None,
-        typer.Option(
-            min=100, max=1_000_000, help=f"Number of people that pca samples (default {SAMPLES}).", show_default=False
-        ),
+        optional(f"Number of people that pca samples (default {SAMPLES}).", min=100, max=1_000_000),
     ] = None,
     on: Annotated[str, typer.Option("--on", metavar="PERSON", help="The person to show them on.")] = "0",
     amount: Annotated[
         float | None,
-        typer.Option(
-            min=0, max=FARTHEST, help="How far to move the person (default: 0.4 typical distances).", show_default=False
-        ),
+        optional("How far to move the person (default: 0.4 typical distances).", min=0, max=FARTHEST),
     ] = None,
     steps: Steps = 5,
 ) -> None:

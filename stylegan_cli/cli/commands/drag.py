@@ -9,7 +9,7 @@ import typer
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import tell
 from stylegan_cli.cli.edits import check_paste, remarks
-from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command, parse_numbers
+from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command, optional, parse_numbers
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,15 +23,14 @@ def drag(
     person: Annotated[str, typer.Argument(metavar="PERSON", help="Seed, latents, picture, photo or name.")],
     move: Annotated[
         list[str] | None,
-        typer.Option(
+        optional(
+            "A point of the picture, in pixels from its top left corner, and where it is to be. Repeatable.",
             metavar="X,Y..X,Y",
-            show_default=False,
-            help="A point of the picture, in pixels from its top left corner, and where it is to be. Repeatable.",
         ),
     ] = None,
     hold: Annotated[
         list[str] | None,
-        typer.Option(metavar="X,Y", show_default=False, help="A point that stays where it is. Repeatable."),
+        optional("A point that stays where it is. Repeatable.", metavar="X,Y"),
     ] = None,
     paste: Paste = None,
 ) -> None:

@@ -21,7 +21,7 @@ from stylegan_cli.cli.edits import (
     split_names,
 )
 from stylegan_cli.cli.filming import FILM_LENGTH, FRAMES, RATE, PictureOrFilm, asked_film, film_ending, save_film
-from stylegan_cli.cli.options import Generation, Paste, check_unused, command
+from stylegan_cli.cli.options import Generation, Paste, check_unused, command, optional
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import Photo
 
@@ -42,37 +42,29 @@ class Moving:
 
     direction: Annotated[
         list[str] | None,
-        typer.Option(
+        optional(
+            "Any direction, by name or file (.npz, .npy, .pt): glasses.pt=2. Repeatable.",
             metavar="NAME=AMOUNT",
-            show_default=False,
-            rich_help_panel=ATTRIBUTES,
-            help="Any direction, by name or file (.npz, .npy, .pt): glasses.pt=2. Repeatable.",
+            panel=ATTRIBUTES,
         ),
     ] = None
     layers: Annotated[
         str | None,
-        typer.Option(
-            help="Change only these layers: coarse, middle, fine, several, or 0-3. By default, each direction's own.",
-            show_default=False,
-            rich_help_panel=ATTRIBUTES,
+        optional(
+            "Change only these layers: coarse, middle, fine, several, or 0-3. By default, each direction's own.",
+            panel=ATTRIBUTES,
         ),
     ] = None
     keep: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAMES",
-            help="Leave these attributes unchanged: gender,smile.",
-            show_default=False,
-            rich_help_panel=ATTRIBUTES,
-        ),
+        optional("Leave these attributes unchanged: gender,smile.", metavar="NAMES", panel=ATTRIBUTES),
     ] = None
     max_drift: Annotated[
         float | None,
-        typer.Option(
+        optional(
+            "Largest distance from the average face: 1 is the average of the model's own people.",
             min=0,
-            show_default=False,
-            rich_help_panel=ATTRIBUTES,
-            help="Largest distance from the average face: 1 is the average of the model's own people.",
+            panel=ATTRIBUTES,
         ),
     ] = None
 
@@ -83,29 +75,25 @@ class Way:
 
     steps: Annotated[
         int | None,
-        typer.Option(
+        optional(
+            "Make a strip of this many faces up to the amounts (default for ranges: 5 to 11, at round amounts).",
             min=2,
             max=100,
-            help="Make a strip of this many faces up to the amounts (default for ranges: 5 to 11, at round amounts).",
-            show_default=False,
-            rich_help_panel=WAY,
+            panel=WAY,
         ),
     ] = None
     frames: Annotated[
         int | None,
-        typer.Option(
+        optional(
+            f"Make a film: frames after the first, up to the last (default {FILM_LENGTH}).",
             min=1,
             max=100_000,
-            help=f"Make a film: frames after the first, up to the last (default {FILM_LENGTH}).",
-            show_default=False,
-            rich_help_panel=WAY,
+            panel=WAY,
         ),
     ] = None
     fps: Annotated[
         float | None,
-        typer.Option(
-            min=1, max=240, help=f"Frames per second (default {RATE}).", show_default=False, rich_help_panel=WAY
-        ),
+        optional(f"Frames per second (default {RATE}).", min=1, max=240, panel=WAY),
     ] = None
     loop: Annotated[bool, typer.Option("--loop", help="Make the film go there and back.", rich_help_panel=WAY)] = False
 

@@ -13,7 +13,7 @@ from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import each
 from stylegan_cli.cli.console import print_data, tell
 from stylegan_cli.cli.edits import open_direction
-from stylegan_cli.cli.options import Generation, PictureOutput, command, out_option
+from stylegan_cli.cli.options import Generation, PictureOutput, command, optional, out_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,9 +40,7 @@ def explore(
     ] = None,
     direction: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="FILE", help="One more slider: a direction's file, or factor.pt#3. Repeatable.", show_default=False
-        ),
+        optional("One more slider: a direction's file, or factor.pt#3. Repeatable.", metavar="FILE"),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The page's port; 0 means any that is free.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in your browser.")] = True,

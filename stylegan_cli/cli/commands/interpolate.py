@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylegan_cli.cli.filming import FILM_LENGTH, RATE, FilmOutput, Rate, film_ending, save_film, tell_of_noise
-from stylegan_cli.cli.options import Generation, NoiseMode, check_unused, check_word, command, parse_numbers
+from stylegan_cli.cli.options import (
+    Generation,
+    NoiseMode,
+    check_unused,
+    check_word,
+    command,
+    optional,
+    parse_numbers,
+)
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import MAX_SEED
 
@@ -81,40 +89,34 @@ def interpolate(
     people: Annotated[
         list[str] | None, typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names, in order.")
     ] = None,
-    seeds: Annotated[
-        str | None, typer.Option(help="Seeds and ranges instead of people: 0,3,5-9.", show_default=False)
-    ] = None,
+    seeds: Annotated[str | None, optional("Seeds and ranges instead of people: 0,3,5-9.")] = None,
     frames: Annotated[
         int | None,
-        typer.Option(
+        optional(
+            f"Frames from one person to the next (default {FILM_LENGTH}); of a circle, all; with --audio, the "
+            "film's at most.",
             "--frames",
             "--w-frames",
             min=1,
             max=100_000,
-            help=f"Frames from one person to the next (default {FILM_LENGTH}); of a circle, all; with --audio, the "
-            "film's at most.",
-            show_default=False,
         ),
     ] = None,
     fps: Rate = None,
     audio: Annotated[
         Path | None,
-        typer.Option(
+        optional(
+            "Music, or a film that has some: the film lasts as long, moves with it, and has it as its sound.",
             metavar="FILE",
             exists=True,
             dir_okay=False,
-            help="Music, or a film that has some: the film lasts as long, moves with it, and has it as its sound.",
-            show_default=False,
         ),
     ] = None,
     pulse: Annotated[
         float | None,
-        typer.Option(
+        optional(
+            f"With --audio, how far beats push faces: 0 is not at all, 1 as far as another person (default {PULSE}).",
             min=0,
             max=1,
-            help="With --audio, how far beats push faces: 0 is not at all, 1 as far as another person (default "
-            f"{PULSE}).",
-            show_default=False,
         ),
     ] = None,
     method: Annotated[
@@ -128,29 +130,18 @@ def interpolate(
     loop: Annotated[bool, typer.Option("--loop", help="Return smoothly to the first person.")] = False,
     grid: Annotated[
         str | None,
-        typer.Option(
-            metavar="WxH",
-            help="Films side by side, like 4x2. Each gets the same number of people, in order.",
-            show_default=False,
-        ),
+        optional("Films side by side, like 4x2. Each gets the same number of people, in order.", metavar="WxH"),
     ] = None,
     layers: Annotated[
         str | None,
-        typer.Option(
-            help="Layers that move: coarse, middle, fine, several of these, all (the default), or 0-3.",
-            show_default=False,
-        ),
+        optional("Layers that move: coarse, middle, fine, several of these, all (the default), or 0-3."),
     ] = None,
     coarse: Annotated[
         str | None,
-        typer.Option(metavar="PEOPLE", help="People that the coarse band goes through: 3,jon.", show_default=False),
+        optional("People that the coarse band goes through: 3,jon.", metavar="PEOPLE"),
     ] = None,
-    middle: Annotated[
-        str | None, typer.Option(metavar="PEOPLE", help="People that the middle band goes through.", show_default=False)
-    ] = None,
-    fine: Annotated[
-        str | None, typer.Option(metavar="PEOPLE", help="People that the fine band goes through.", show_default=False)
-    ] = None,
+    middle: Annotated[str | None, optional("People that the middle band goes through.", metavar="PEOPLE")] = None,
+    fine: Annotated[str | None, optional("People that the fine band goes through.", metavar="PEOPLE")] = None,
     noise: NoiseMode = None,
     seed: Annotated[
         int | None,

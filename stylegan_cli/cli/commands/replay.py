@@ -12,7 +12,7 @@ import typer
 from stylegan_cli.bands import BANDS
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import escaped, print_data, tell
-from stylegan_cli.cli.options import OUTPUT, Generation, Output, command
+from stylegan_cli.cli.options import OUTPUT, Generation, Output, command, optional
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
@@ -45,11 +45,10 @@ def replay(
     picture: PictureFile,
     model: Annotated[
         str | None,
-        typer.Option(
+        optional(
+            "The model file that the picture was made with; named models are found automatically.",
             "--model",
             "--network",
-            help="The model file that the picture was made with; named models are found automatically.",
-            show_default=False,
         ),
     ] = None,
 ) -> None:

@@ -19,6 +19,7 @@ from stylegan_cli.cli.options import (
     check_unused,
     check_word,
     command,
+    optional,
     parse_numbers,
 )
 from stylegan_cli.cli.places import place, result_names
@@ -66,17 +67,14 @@ def sample(
             show_default=False,
         ),
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="Seeds and ranges: 0,3,5-9.", show_default=False)] = None,
-    count: Annotated[
-        int | None, typer.Option("--count", "-n", min=1, help="This many seeds, from --seed on.", show_default=False)
-    ] = None,
+    seeds: Annotated[str | None, optional("Seeds and ranges: 0,3,5-9.")] = None,
+    count: Annotated[int | None, optional("This many seeds, from --seed on.", "--count", "-n", min=1)] = None,
     latents: Annotated[
         Path | None,
-        typer.Option(
+        optional(
+            "Render every latent in this .npy, .npz or .pt, unchanged; many.npz#0-4,7 are six of them.",
             "--latents",
             "--projected-w",
-            help="Render every latent in this .npy, .npz or .pt, unchanged; many.npz#0-4,7 are six of them.",
-            show_default=False,
         ),
     ] = None,
     noise: NoiseMode = None,
@@ -88,25 +86,20 @@ def sample(
     rotate: Annotated[float, typer.Option(metavar="DEG", help="StyleGAN3: turn faces counter-clockwise.")] = 0.0,
     psis: Annotated[
         str | None,
-        typer.Option(metavar="PSI,...", help="A sheet with a column for each psi: -1,0,0.5,1.", show_default=False),
+        optional("A sheet with a column for each psi: -1,0,0.5,1.", metavar="PSI,..."),
     ] = None,
     classes: Annotated[
         str | None,
-        typer.Option(metavar="N,...", help="A sheet with a column for each class: 0-4,7.", show_default=False),
+        optional("A sheet with a column for each class: 0-4,7.", metavar="N,..."),
     ] = None,
     grid: Grid = False,
     columns: Annotated[
         int | None,
-        typer.Option(min=1, help="Columns of --grid; by default, a number that leaves no gaps.", show_default=False),
+        optional("Columns of --grid; by default, a number that leaves no gaps.", min=1),
     ] = None,
     dataset: Annotated[
         Path | None,
-        typer.Option(
-            help="Write a data set into this folder or .zip, with latents beside it.",
-            parser=place,
-            metavar="PATH",
-            show_default=False,
-        ),
+        optional("Write a data set into this folder or .zip, with latents beside it.", parser=place, metavar="PATH"),
     ] = None,
 ) -> None:
     """Make faces from seeds, or of people you have.

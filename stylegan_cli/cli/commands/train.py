@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,61 +12,56 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import print_data, silence
-from stylegan_cli.cli.options import Device, Seed, check_word, command
+from stylegan_cli.cli.options import Device, Seed, check_word, command, optional
 from stylegan_cli.cli.stopping import Stopped
 from stylegan_cli.cli.train.given import recall
 from stylegan_cli.errors import UsageError
 from stylegan_cli.training import asked
 
-_NETWORKS, _LEARNING, _GROWING, _AUGMENTATION = "Networks", "Learning", "Growing (stylegan1)", "Augmentation, transfer"
-
-
-def _open(help: str, panel: str, **limits: Any) -> Any:
-    """An option that the preset fills in if the user leaves it out."""
-    return typer.Option(help=help, rich_help_panel=panel, show_default=False, **limits)
+_networks, _learning, _growing, _augmentation = (
+    partial(optional, panel=panel)
+    for panel in ("Networks", "Learning", "Growing (stylegan1)", "Augmentation, transfer")
+)
 
 
 @dataclass(frozen=True)
 class Choices:
     """What a preset fills in if the user leaves it out."""
 
-    cfg: Annotated[str | None, _open("stylegan1 (AdaIN, grows), stylegan2, stylegan3-t or stylegan3-r.", _NETWORKS)] = (
+    cfg: Annotated[str | None, _networks("stylegan1 (AdaIN, grows), stylegan2, stylegan3-t or stylegan3-r.")] = None
+    cbase: Annotated[int | None, _networks("Capacity: CBASE / r feature maps at r pixels, at most --cmax.", min=16)] = (
         None
     )
-    cbase: Annotated[
-        int | None, _open("Capacity: CBASE / r feature maps at r pixels, at most --cmax.", _NETWORKS, min=16)
-    ] = None
-    cmax: Annotated[int | None, _open("Maximum number of feature maps.", _NETWORKS, min=1)] = None
-    map_depth: Annotated[int | None, _open("Layers of the mapping network.", _NETWORKS, min=1, max=64)] = None
-    latent: Annotated[int | None, _open("Size of z and w.", _NETWORKS, min=1)] = None
+    cmax: Annotated[int | None, _networks("Maximum number of feature maps.", min=1)] = None
+    map_depth: Annotated[int | None, _networks("Layers of the mapping network.", min=1, max=64)] = None
+    latent: Annotated[int | None, _networks("Size of z and w.", min=1)] = None
     mbstd_group: Annotated[
-        int | None, _open("Group size of the minibatch standard deviation; 0 is none.", _NETWORKS, min=0)
+        int | None, _networks("Group size of the minibatch standard deviation; 0 is none.", min=0)
     ] = None
-    batch: Annotated[str | None, _open("Pictures per step.", _LEARNING)] = None
+    batch: Annotated[str | None, _learning("Pictures per step.")] = None
     batch_gpu: Annotated[
-        str | None, _open("Pictures computed at once; fewer need less memory, and make smaller groups.", _LEARNING)
+        str | None,
+        _learning("Pictures computed at once; fewer need less memory, and make smaller groups."),
     ] = None
-    glr: Annotated[str | None, _open("The generator's learning rate.", _LEARNING)] = None
-    dlr: Annotated[str | None, _open("The discriminator's learning rate.", _LEARNING)] = None
-    gamma: Annotated[str | None, _open("Weight of the R1 penalty.", _LEARNING)] = None
-    pl_weight: Annotated[float | None, _open("Weight of path lengths (stylegan2).", _LEARNING, min=0)] = None
-    mixing: Annotated[float | None, _open("Probability of style mixing.", _LEARNING, min=0, max=1)] = None
-    ema_kimg: Annotated[float | None, _open("Half-life of the running average.", _LEARNING, min=0)] = None
-    first_res: Annotated[int | None, _open("Pixels at the start.", _GROWING, min=4)] = None
-    stable_kimg: Annotated[str | None, _open("Kimg at each resolution.", _GROWING)] = None
-    fade_kimg: Annotated[str | None, _open("Kimg to fade in each resolution.", _GROWING)] = None
-    aug: Annotated[str | None, _open("ada (adaptive), fixed or none.", _AUGMENTATION)] = None
-    p: Annotated[float | None, _open("The probability for --aug fixed.", _AUGMENTATION, min=0, max=1)] = None
-    augpipe: Annotated[str | None, _open("blit, geom, color, bg or bgc.", _AUGMENTATION)] = None
-    ada_kimg: Annotated[float | None, _open("Kimg in which p could rise from 0 to 1.", _AUGMENTATION, min=0.001)] = None
-    target: Annotated[float | None, _open("Target value for r_t.", _AUGMENTATION, min=-1, max=1)] = None
-    freezed: Annotated[int | None, _open("Layers of the discriminator to freeze.", _AUGMENTATION, min=0)] = None
+    glr: Annotated[str | None, _learning("The generator's learning rate.")] = None
+    dlr: Annotated[str | None, _learning("The discriminator's learning rate.")] = None
+    gamma: Annotated[str | None, _learning("Weight of the R1 penalty.")] = None
+    pl_weight: Annotated[float | None, _learning("Weight of path lengths (stylegan2).", min=0)] = None
+    mixing: Annotated[float | None, _learning("Probability of style mixing.", min=0, max=1)] = None
+    ema_kimg: Annotated[float | None, _learning("Half-life of the running average.", min=0)] = None
+    first_res: Annotated[int | None, _growing("Pixels at the start.", min=4)] = None
+    stable_kimg: Annotated[str | None, _growing("Kimg at each resolution.")] = None
+    fade_kimg: Annotated[str | None, _growing("Kimg to fade in each resolution.")] = None
+    aug: Annotated[str | None, _augmentation("ada (adaptive), fixed or none.")] = None
+    p: Annotated[float | None, _augmentation("The probability for --aug fixed.", min=0, max=1)] = None
+    augpipe: Annotated[str | None, _augmentation("blit, geom, color, bg or bgc.")] = None
+    ada_kimg: Annotated[float | None, _augmentation("Kimg in which p could rise from 0 to 1.", min=0.001)] = None
+    target: Annotated[float | None, _augmentation("Target value for r_t.", min=-1, max=1)] = None
+    freezed: Annotated[int | None, _augmentation("Layers of the discriminator to freeze.", min=0)] = None
     warmup_kimg: Annotated[
         float | None,
-        _open(
-            "Kimg in which the discriminator learns alone: 50 if --resume has none, or one for other classes.",
-            _AUGMENTATION,
-            min=0,
+        _augmentation(
+            "Kimg in which the discriminator learns alone: 50 if --resume has none, or one for other classes.", min=0
         ),
     ] = None
 
@@ -88,10 +84,9 @@ def train(
     ],
     data: Annotated[
         Path | None,
-        typer.Option(
-            help="For a new run: square pictures, a folder or .zip made by stylegan dataset. By default, those of the "
-            "run that --resume names, with its --cond, --mirror and --subset.",
-            show_default=False,
+        optional(
+            "For a new run: square pictures, a folder or .zip made by stylegan dataset. By default, those of the "
+            "run that --resume names, with its --cond, --mirror and --subset."
         ),
     ] = None,
     preset: Annotated[
@@ -100,16 +95,10 @@ def train(
             help="Fills in what you leave out: auto (like NVIDIA's), paper, or laptop (64 pixels; hours on a CPU)."
         ),
     ] = asked.PRESET,
-    kimg: Annotated[
-        float | None, typer.Option(min=0.001, help="Stop after this many thousand pictures.", show_default=False)
-    ] = None,
+    kimg: Annotated[float | None, optional("Stop after this many thousand pictures.", min=0.001)] = None,
     resolution: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            help="Train at this many pixels; by default the pictures' own, or those of --resume.",
-            show_default=False,
-        ),
+        optional("Train at this many pixels; by default the pictures' own, or those of --resume.", min=1),
     ] = None,
     mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Also learn from mirror images.")] = None,
     cond: Annotated[
@@ -117,18 +106,17 @@ def train(
     ] = None,
     subset: Annotated[
         int | None,
-        typer.Option(min=1, help="Learn from this many of the pictures, chosen at random.", show_default=False),
+        optional("Learn from this many of the pictures, chosen at random.", min=1),
     ] = None,
     resume: Annotated[
         str | None,
-        typer.Option(
-            metavar="MODEL|RUN",
-            help="Start from a StyleGAN 1, 2 or 3: a model, or a run's folder. In there, the newest and the best model "
+        optional(
+            "Start from a StyleGAN 1, 2 or 3: a model, or a run's folder. In there, the newest and the best model "
             "also have their discriminator. With another --resolution, some layers are new, or left out (not in 3).",
-            show_default=False,
+            metavar="MODEL|RUN",
         ),
     ] = None,
-    tick: Annotated[float | None, typer.Option(min=0.001, help="Kimg between log lines.", show_default=False)] = None,
+    tick: Annotated[float | None, optional("Kimg between log lines.", min=0.001)] = None,
     snap: Annotated[int, typer.Option(min=1, help="Ticks between snapshots.")] = 10,
     keep_all: Annotated[
         bool,
