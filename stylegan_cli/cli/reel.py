@@ -25,11 +25,11 @@ from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.files import file_digest
 from stylegan_cli.folders import cache_folder
 from stylegan_cli.latents import references
-from stylegan_cli.latents.named import Photo, numbered
+from stylegan_cli.latents.named import Photo, is_file, namesake, numbered
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media.audio import SOUNDED, Soundtrack
 from stylegan_cli.media.film import check_frame, filming
-from stylegan_cli.media.footage import ENDINGS, Footage, open_footage
+from stylegan_cli.media.footage import Footage, open_footage
 from stylegan_cli.media.render import render, to_tensor
 from stylegan_cli.operations import following
 from stylegan_cli.operations.editing import Edit, edited
@@ -53,13 +53,10 @@ Cast = Mapping[int, Person]
 """Who is seen in which frames, from 0 on: somebody as they are there, and where."""
 
 
-def is_film(text: str) -> bool:
-    """Whether a reference is a film's name, with a face's number or without."""
-    return Path(numbered(text)[0]).suffix.lower() in ENDINGS
-
-
 def open_reel(text: str) -> Reel:
     """The film that `talk.mp4` or `talk.mp4#2` names. Raises UsageError or StyleganError if it cannot be edited."""
+    if not is_file(name := numbered(text)[0]):
+        raise UsageError(f"there is no film {name!r}{namesake(Path(name))}")
     photo = Photo.named(text)
     footage = open_footage(photo.path)
     check_frame(*footage.size)

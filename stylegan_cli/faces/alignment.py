@@ -128,7 +128,7 @@ def choose(
         )
     number = face or 1
     if number > len(found):
-        raise UsageError(f"there is no {owner}#{number}: the photo shows {_faces(len(found))}; {numbered}")
+        raise UsageError(f"there is no {owner}#{number}: {owner} shows {_faces(len(found))}; {numbered}")
     if is_tiny(found[number - 1]):
         apart = math.floor(eyes_apart(found[number - 1]) * 10) / 10  # rounded down, so never shown as large enough
         raise StyleganError(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stylegan_cli.errors import UsageError
 
+FILMS = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".wmv", ".3gp")  # endings of their files
 MOST_DIGITS = 4  # in a face's number
 MAX_SEED = 2**32 - 1  # of numpy's RandomState
 
@@ -39,6 +40,11 @@ class Photo:
     def label(self) -> str:
         """The name for results made from this photo."""
         return self.path.stem if self.face is None else f"{self.path.stem}#{self.face}"
+
+
+def is_film(text: str) -> bool:
+    """Whether `text` is a film's name, with a face's number or without."""
+    return numbered(text)[0].lower().endswith(FILMS)
 
 
 def numbered(text: str) -> tuple[str, str]:

@@ -21,7 +21,17 @@ from stylegan_cli import recipes
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, people
-from stylegan_cli.latents.named import MAX_SEED, Photo, folded, is_file, is_folder, namesake, numbered, suggestion
+from stylegan_cli.latents.named import (
+    MAX_SEED,
+    Photo,
+    folded,
+    is_file,
+    is_film,
+    is_folder,
+    namesake,
+    numbered,
+    suggestion,
+)
 from stylegan_cli.latents.people import Person
 from stylegan_cli.pictures import Face, Picture, Sheet
 from stylegan_cli.pillow import PICTURES
@@ -188,6 +198,8 @@ def from_file(path: Path, generator: Generator, choose: Choose | None = None) ->
     """
     if _is_picture(path):
         return _from_picture(path, generator, choose)
+    if is_film(str(path)):
+        raise UsageError(f"{path} is a film; only stylegan edit takes films of people")
     if path.suffix.lower() not in files.ENDINGS + files.TORCH:
         raise UsageError(
             f"{path} is neither a latent file ({', '.join(files.ENDINGS + files.TORCH)}) nor a picture that can be "

@@ -15,12 +15,15 @@ from PIL import Image
 from stylegan_cli.errors import MALFORMED, StyleganError, first_line
 from stylegan_cli.media.ffmpeg import ffmpeg
 
-ENDINGS = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".wmv", ".3gp")
+# Lists of films, which refer to others, are not among them.
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,asf"
 RATES = (1.0, 240.0)  # frames per second
 HD = 720  # rows from which on films that do not say how their colours are stored mean BT.709
 # High dynamic range: films that say that they have it are brought to the range of pictures.
 WIDE = ("smpte2084", "arib-std-b67")
-NARROWED = "zscale=t=linear:npl=203,format=gbrpf32le,tonemap=hable:desat=0,zscale=p=bt709:t=bt709:m=bt709:r=full"
+NARROWED = (
+    "zscale=t=linear:npl=203,format=gbrpf32le,tonemap=mobius:param=0.7:desat=0,zscale=p=bt709:t=bt709:m=bt709:r=full"
+)
 
 logging.getLogger("imageio_ffmpeg").addHandler(logging.NullHandler())  # it warns of films that lie on their side
 
@@ -70,7 +73,9 @@ def _read(path: Path, output: tuple[str, ...] = ()) -> Generator[Any]:
     """What is known about a film, and then its frames' bytes. As a file, whatever its name and what it refers to."""
     ffmpeg()  # the error, if there is none
     frames: Generator[Any] = imageio_ffmpeg.read_frames(
-        f"file:{path}", input_params=["-protocol_whitelist", "file,pipe"], output_params=[*output, "-an"]
+        f"file:{path}",
+        input_params=["-protocol_whitelist", "file,pipe", "-format_whitelist", CONTAINERS],
+        output_params=[*output, "-an"],
     )
     return frames
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from stylegan_cli.errors import StyleganError
+from stylegan_cli.latents.named import is_film
 from stylegan_cli.media import decoding, exif
 from stylegan_cli.media.decoding import Original
 from stylegan_cli.pillow import UNREAD
@@ -44,6 +45,8 @@ def _original(path: Path) -> tuple[Original, bytes]:
 
 
 def _content(path: Path) -> bytes:
+    if is_film(str(path)):
+        raise StyleganError(f"{path} is a film; only stylegan edit takes films of people")
     try:
         if path.name.lower().endswith(UNREAD):  # Pillow would open the preview in some of them
             raise decoding.UnusableError("has a format that cannot be read here")

@@ -144,7 +144,7 @@ def test_an_overview_is_made_where_the_face_asked_for_is_not(stylegan, party):
     result = stylegan("align", f"{party}#9", "--overview")
     assert (result.exit_code, result.stdout) == (USAGE, "party-overview.png\n")
     assert (
-        result.stderr == "Error: there is no party.png#9: the photo shows 4 faces; party-overview.png numbers them.\n"
+        result.stderr == "Error: there is no party.png#9: party.png shows 4 faces; party-overview.png numbers them.\n"
     )
     assert not Path("party-aligned.png").exists()
 
@@ -307,7 +307,7 @@ WORDS = {
         "there is no her.png#0: name one of the faces in her.png by its number; 1 is the largest",
     ),
     "no face": (["her.png#left"], "there is no her.png#left"),
-    "a face too many": (["her.png#2"], "there is no her.png#2: the photo shows 1 face; --overview numbers them"),
+    "a face too many": (["her.png#2"], "there is no her.png#2: her.png shows 1 face; --overview numbers them"),
     "size": (["her.png", "--size", 8], "--size"),
     "format": (["her.png", "-o", "face.jpg"], "unknown format 'jpg'; formats are png"),
     "all in one file": (["her.png", "--all", "-o", "face.png"], "face.png is one file, but there may be several faces"),

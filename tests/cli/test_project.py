@@ -1003,7 +1003,7 @@ REFUSED = {
         ["project", "me.png#2", "--aligned"],
         "pictures, and shows one face; leave out #2",
     ),
-    "no such face": (["project", "me.png#2"], "there is no me.png#2: the photo shows 1 face"),
+    "no such face": (["project", "me.png#2"], "there is no me.png#2: me.png shows 1 face"),
     "no face": (["project", "sky.png"], "no face was found in sky.png"),
     "text": (["project", "text.jpg"], "text.jpg is not a picture"),
     "a truncated photo": (["project", "cut.jpg"], "cut.jpg is damaged"),

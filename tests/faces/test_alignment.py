@@ -120,8 +120,8 @@ def test_the_same_place():
 REFUSED = [
     ([], None, StyleganError, r"no face was found in me\.jpg; a face must be uncovered .*, or crop this one"),
     ([], 2, StyleganError, r"no face was found in me\.jpg"),
-    ([frontal()], 2, UsageError, r"no me\.jpg#2: the photo shows 1 face; 1 is the largest"),
-    ([frontal()] * 3, 4, UsageError, r"no me\.jpg#4: the photo shows 3 faces; 1 is the largest"),
+    ([frontal()], 2, UsageError, r"no me\.jpg#2: me\.jpg shows 1 face; 1 is the largest"),
+    ([frontal()] * 3, 4, UsageError, r"no me\.jpg#4: me\.jpg shows 3 faces; 1 is the largest"),
     ([frontal(12)], None, StyleganError, r"the face in me\.jpg is too small: its eyes are 12 pixels apart, .* 16 are"),
     ([frontal(15.97)], None, StyleganError, r"its eyes are 15\.9 pixels apart, but at least 16 are needed"),
 ]

@@ -23,7 +23,7 @@ from stylegan_cli.cli.edits import (
 from stylegan_cli.cli.filming import FILM_LENGTH, FRAMES, RATE, PictureOrFilm, asked_film, film_ending, save_film
 from stylegan_cli.cli.options import Generation, Paste, check_unused, command, optional
 from stylegan_cli.errors import UsageError
-from stylegan_cli.latents.named import Photo
+from stylegan_cli.latents.named import Photo, is_film
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,11 +130,11 @@ def edit(
         raise UsageError("say what to edit: --age 3, --smile -1, or --direction NAME=AMOUNT")
     if any(amount.start is not None for _, amount in amounts):  # the others hold meanwhile
         amounts = [(name, amount.held()) for name, amount in amounts]
-    from stylegan_cli.cli import casting, montage, reel
+    from stylegan_cli.cli import casting, montage
     from stylegan_cli.latents import references
 
     texts = references.split(*people)
-    if any(map(reel.is_film, texts)):
+    if any(map(is_film, texts)):
         _edit_film(texts, amounts, moving, way, generation, output, {"--identity": identity, "--paste": paste})
         return
     film = asked_film(output, way.frames, way.fps)
@@ -201,6 +201,7 @@ def _edit_film(
         raise UsageError("a film is edited alone: give it as the only person")
     is_range = any(amount.start is not None for _, amount in amounts)
     unused = {"--steps": way.steps, "--frames": way.frames, "--fps": way.fps, "--size": output.size, **others}
+    unused["--save-latents"] = output.save_latents
     check_unused("a film keeps its frames, and people are edited in them", unused)
     check_unused("only ranges go there and back: --age 0..3", {"--loop": way.loop and not is_range})
     ending = film_ending(output, None)

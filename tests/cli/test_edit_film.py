@@ -1,0 +1,145 @@
+"""`stylegan edit` with a film: the real default model, and a real face that moves through a room."""
+
+import subprocess
+
+import numpy as np
+import pytest
+from converting import convert
+from PIL import Image
+from test_films_with_music import has_sound
+
+from stylegan_cli.cli import reel
+from stylegan_cli.faces import detection
+from stylegan_cli.media.ffmpeg import ffmpeg
+from stylegan_cli.media.film import filming
+from stylegan_cli.media.footage import open_footage
+from stylegan_cli.operations import following
+
+pytestmark = pytest.mark.usefixtures("ffhq", "coarse_features")
+LENGTH, HIDDEN = 6, 3
+FACE = np.s_[90:150, 145:215]  # in all frames
+FAR = np.s_[300:, :]
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch, tmp_path_factory):
+    """What is found is kept apart, for all tests here."""
+    monkeypatch.setattr(following, "LEAST", 3)
+    monkeypatch.setattr(reel, "cache_folder", lambda: tmp_path_factory.getbasetemp() / "reels")
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory, astronaut):
+    """She moves to the right, pixel by pixel; in one frame she is not there. With sound."""
+    silent = tmp_path_factory.mktemp("films") / "silent.mp4"
+    with filming(silent, 3, "mp4") as add:  # so slow that a missing frame stays missing
+        for i in range(LENGTH):
+            frame = np.roll(np.asarray(astronaut), i, axis=1)
+            add(np.full_like(frame, 128) if i == HIDDEN else frame)
+    tone = ("-f", "lavfi", "-i", "sine=duration=2")
+    return convert(silent, silent.with_name("talk.mp4"), *tone, after=("-c:v", "copy"))
+
+
+def frames(path):
+    return [np.asarray(frame, float) for frame in open_footage(path).frames()]
+
+
+def changes(path, talk, where):
+    """By how much the frames differ there from the film's, on average."""
+    pairs = zip(frames(path), frames(talk), strict=True)
+    return np.array([np.abs(after[where] - before[where]).mean() for after, before in pairs])
+
+
+def test_somebody_is_edited_in_every_frame(stylegan, here, talk):
+    result = stylegan("edit", talk, "--beard", 4)
+    assert (result.exit_code, result.stdout) == (0, "talk-edited.mp4\n"), result.stderr
+    assert "following the face through it takes minutes, but only the first time" in result.stderr
+    assert f"in 1 of {LENGTH} frames, the face is not seen; they stay as they are" in result.stderr
+    face, far = (changes("talk-edited.mp4", talk, where) for where in (FACE, FAR))
+    assert len(face) == LENGTH and (np.delete(face, HIDDEN) > 4).all()
+    assert face[HIDDEN] < 1 and (far < 1.5).all()
+    assert has_sound("talk-edited.mp4")
+
+
+def test_the_second_time_it_is_known(stylegan, here, talk, monkeypatch):
+    first = stylegan("edit", talk, "--beard", 2, "--out", "a.mp4")
+    assert first.exit_code == 0, first.stderr
+    monkeypatch.setattr(following, "follow", lambda *_: pytest.fail("she was followed before"))
+    monkeypatch.setattr(detection, "detect", lambda *_: pytest.fail("she was found before"))
+    again = stylegan("edit", talk, "--beard", 2, "--out", "b.mp4")
+    assert again.exit_code == 0 and "only the first time" not in again.stderr, again.stderr
+    assert all(np.array_equal(a, b) for a, b in zip(frames("a.mp4"), frames("b.mp4"), strict=True))
+
+
+def test_ranges_grow_through_the_film(stylegan, here, talk):
+    words = ("edit", f"{talk}#1", "--beard", "0..4")
+    for more in ((), ("--loop",)):
+        result = stylegan(*words, *more, "--out", "grown.webm", "--force")
+        assert result.exit_code == 0, result.stderr
+        seen = np.delete(changes("grown.webm", talk, FACE), HIDDEN)
+        growing, rest = (seen[:3], seen[3:]) if more else (seen, [])
+        assert (np.diff(growing) > 0).all() and (np.diff(rest) < 0).all()
+
+
+def test_who_is_not_edited_stays_as_they_are(stylegan, here, talk):
+    """Details that the generator cannot draw are the film's."""
+    assert stylegan("edit", talk, "--beard", 0, "--out", "same.mp4").exit_code == 0
+    assert (changes("same.mp4", talk, FACE) < 3).all()
+
+
+def test_without_sound(stylegan, here, talk):
+    result = stylegan("edit", talk, "--beard", 1, "--out", "a.gif")
+    assert result.exit_code == 0
+    assert "A gif has no sound, so the film's is left out." in result.stderr
+    with Image.open("a.gif") as image:
+        assert image.n_frames == LENGTH
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("TALK", "jon", "--beard", 1), 2, "a film is edited alone: give it as the only person"),
+        (("TALK", "--beard", 1, "--frames", 9), 2, "a film keeps its frames, and people are edited in them; leave out"),
+        (("TALK", "--beard", 1, "--size", 256), 2, "leave out --size"),
+        (("TALK", "--beard", 1, "--loop"), 2, "only ranges go there and back: --age 0..3; leave out --loop"),
+        (
+            ("TALK", "--beard", 1, "--out", "a.png"),
+            2,
+            "an edited film is a film; use --out with one of",
+        ),
+        (("TALK", "--beard", 1, "--save-latents"), 2, "leave out --save-latents"),
+        (("TALK#7", "--beard", 1), 2, "there is no {talk}#7: {talk} shows 1 face"),
+        (("TALK", "--beard", 1, "--out", "TALK"), 1, "exists; choose another name, or use --force to replace it"),
+        (("none.mp4", "--beard", 1), 2, "there is no film 'none.mp4'"),
+        (("empty.mp4", "--beard", 1), 1, "empty.mp4 cannot be read as a film"),
+        (("grey.mp4", "--beard", 1), 1, "no face was found in grey.mp4"),
+        (("TALK", "--beard", 1, "--model", "faces-64", "--direction", "x.npy=1"), 2, "x.npy"),
+    ],
+)
+def test_what_cannot_be_done(stylegan, here, talk, words, code, told):
+    (here / "empty.mp4").write_bytes(b"")
+    with filming(here / "grey.mp4", 10, "mp4") as add:
+        add(np.full((64, 64, 3), 99, np.uint8))
+    before = sorted(here.iterdir())
+    result = stylegan("edit", *(str(word).replace("TALK", str(talk)) for word in words))
+    assert (result.exit_code, result.stdout) == (code, ""), result.stderr
+    assert told.format(talk=talk) in result.stderr
+    assert sorted(here.iterdir()) == before
+
+
+def test_long_films_are_refused_at_once(stylegan, here, monkeypatch):
+    command = (ffmpeg(), "-loglevel", "error", "-f", "lavfi", "-i", "color=size=32x32:rate=60:duration=61", "long.mp4")
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    result = stylegan("edit", "long.mp4", "--beard", 1)
+    assert result.exit_code == 2
+    assert "has about 3,660 frames, but films are followed for at most 3,600; cut out the part" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(("sample",), 2), (("mix", "--coarse"), 2), (("edit", "1", "--beard", "2", "--paste"), 1), (("project",), 1)],
+)
+def test_other_commands_say_who_takes_films(stylegan, here, talk, command, code):
+    result = stylegan(*command, talk)
+    assert result.exit_code == code
+    assert "is a film; only stylegan edit takes films of people" in result.stderr
