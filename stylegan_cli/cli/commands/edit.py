@@ -105,7 +105,7 @@ def edit(
     way: Way,
     generation: Generation,
     output: PictureOrFilm,
-    people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names.")],
+    people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures, names; or a film.")],
     identity: Annotated[
         bool, typer.Option("--identity", help="Report whether it is still the same person. Fetches 100 MB, once.")
     ] = False,
@@ -115,27 +115,26 @@ def edit(
 
     Amounts are lengths in the latent space: 1 is visible, 3 is a lot, and they can be negative. Those of a --direction
     multiply its vector: stylegan directions show tells how long that is. With a unit, an amount is what to reach, as
-    far as scorers can tell: --age 60y, --yaw 0deg, --hair 80%. Several edits add up. A range like
-    -4..4 makes a strip of --steps faces, or a film if --out names one, or a film's --frames as pictures if --out is a
-    folder; an attribute with a single amount stays the same throughout. Films show several people side by side.
-    Every edit reports its cost: how far the person now is from the average face and, if scorers are installed, what
-    else changed.
+    far as scorers can tell: --age 60y, --yaw 0deg, --hair 80%. Several edits add up. A range like -4..4 makes a strip
+    of --steps faces, or a film if --out names one, or a film's --frames as pictures if --out is a folder; an attribute
+    with a single amount stays the same throughout. Films show several people side by side. Every edit reports its cost:
+    how far the person now is from the average face and, if scorers are installed, what else changed.
+
+    If PERSON is a film, its largest face is followed and edited in every frame, which takes minutes; ranges grow from
+    its start to its end.
 
     Examples: stylegan edit dany --age 3 --smile -1; stylegan edit tyrion --hairline 4 --beard -2; stylegan edit tyrion
     --age -4..4 --out years.mp4; stylegan edit dany arya --direction smile.pt=2 --keep gender --steps 5; stylegan edit
-    me.jpg --smile 2 --paste me.jpg; stylegan edit party.jpg#1-3 --age 2 --paste party.jpg
+    me.jpg --smile 2 --paste me.jpg; stylegan edit party.jpg#1-3 --age 2 --paste party.jpg; stylegan edit talk.mp4
+    --age 4
     """
     amounts = attributes.amounts() + [_assignment(text) for text in moving.direction or []]
     if not amounts:
         raise UsageError("say what to edit: --age 3, --smile -1, or --direction NAME=AMOUNT")
     if any(amount.start is not None for _, amount in amounts):  # the others hold meanwhile
         amounts = [(name, amount.held()) for name, amount in amounts]
-    from stylegan_cli.cli import casting, montage
-    from stylegan_cli.latents import references
-
-    texts = references.split(*people)
-    if any(map(is_film, texts)):
-        _edit_film(texts, amounts, moving, way, generation, output, {"--identity": identity, "--paste": paste})
+    if any(map(is_film, people)):
+        _edit_film(people, amounts, moving, way, generation, output, {"--identity": identity, "--paste": paste})
         return
     film = asked_film(output, way.frames, way.fps)
     if film and way.steps:
@@ -145,9 +144,11 @@ def edit(
     if is_silent():
         check_unused("--quiet reports nothing", {"--identity": identity})
 
+    from stylegan_cli.cli import casting, montage
     from stylegan_cli.cli.plan import Plan
     from stylegan_cli.cli.price import tell_prices
     from stylegan_cli.cli.studio import Studio
+    from stylegan_cli.latents import references
     from stylegan_cli.media.film import CODECS, check_frame
     from stylegan_cli.operations import ways
     from stylegan_cli.scorers.identity import ASSETS
@@ -156,6 +157,7 @@ def edit(
     generator = studio.generator
     if identity:
         check_visible(generator, "--identity needs", "leave it out")
+    texts = references.split(*people)
     if len(texts) > 1 and film:
         check_unused("films side by side have no latents of their own", {"--save-latents": output.save_latents})
         if paste:
@@ -182,7 +184,7 @@ def edit(
 
 
 def _edit_film(
-    texts: Sequence[str],
+    people: Sequence[str],
     amounts: Sequence[tuple[str, Amounts]],
     moving: Moving,
     way: Way,
@@ -197,7 +199,7 @@ def _edit_film(
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.media.film import CODECS
 
-    if len(texts) > 1:
+    if len(people) > 1:
         raise UsageError("a film is edited alone: give it as the only person")
     is_range = any(amount.start is not None for _, amount in amounts)
     unused = {"--steps": way.steps, "--frames": way.frames, "--fps": way.fps, "--size": output.size, **others}
@@ -207,7 +209,7 @@ def _edit_film(
     ending = film_ending(output, None)
     if ending not in CODECS:
         raise UsageError(f"an edited film is a film; use --out with one of the endings {', '.join(CODECS)}")
-    film = reel.open_reel(texts[0])
+    film = reel.open_reel(people[0])
     path = output.out or places.fresh(Path(f"{places.pasted_name(film.photo)}.{ending}"))
     places.check_file(path, output.force)
     studio = Studio(generation, output)
