@@ -3,6 +3,7 @@
 
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 import small_families
 import torch
@@ -13,8 +14,9 @@ from stylegan_cli import architectures
 from stylegan_cli.architectures import mobilestylegan
 from stylegan_cli.hardware import PRECISIONS
 from stylegan_cli.latents.people import Person
+from stylegan_cli.metrics import inception
 from stylegan_cli.noise import Noise
-from stylegan_cli.operations import dragging, grafting, pivotal, projection
+from stylegan_cli.operations import dragging, following, grafting, pivotal, projection
 from stylegan_cli.scorers import perceptual
 
 CONFIGS = {"mobilestylegan": asdict(TINY), **small_families.CONFIGS}
@@ -55,6 +57,23 @@ def test_people_in_photos(monkeypatch, family, precision):
             found = projection.project(generator, photo, guess, projection.Settings(steps=2, space=space))
         tuned = pivotal.tune(generator, photo, found.ws, pivotal.Settings(steps=2))
     assert found.ws.shape == (generator.num_ws, generator.w_dim) and tuned.weights
+
+
+def test_people_in_films(monkeypatch):
+    generator = make("stylegan2").requires_grad_(False)
+    faces = [np.zeros((64, 64, 3), np.uint8)] * 2
+    monkeypatch.setattr(following, "LEAST", 2)
+    invent_values(monkeypatch)
+    with Apart():
+        guesses = torch.empty(3, generator.w_dim, device=META)
+        track = following.follow(generator, guesses, [0, 2], faces, following.Settings(1, 1))
+    assert track.ws.shape == (3, generator.num_ws, generator.w_dim) and track.tuning.weights
+
+
+def test_inception():
+    network = inception.network(META)
+    with Apart(), torch.inference_mode():
+        assert network(torch.zeros(1, 3, 8, 8, dtype=torch.uint8, device=META)).shape == (1, 2048)
 
 
 @pytest.mark.parametrize(("family", "precision"), [("mobilestylegan", "bf16"), ("stylegan2", "fp32")])
