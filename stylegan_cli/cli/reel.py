@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ from stylegan_cli.scorers.perceptual import EFFICIENTNET
 VERSION = 1  # of following; people that an older version found are looked for again
 LONGEST = 3600  # frames: two minutes, which take more than an hour
 FACE = 448  # pixels of the faces that are compared
-KEYS = 4  # frames per second that are looked at closely
+KEYS, MOST_KEYS = 4, 480  # frames that are looked at closely, per second and in all
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,14 @@ def people(studio: Studio, reel: Reel) -> Cast:
     places.check_folder(kept.parent)
     tell(f"{reel.photo.path} is a film: following the face through it takes minutes, but only the first time.")
     fetch([EFFICIENTNET, *detection.DETECTOR])
-    squares = _squares(reel)
-    found = _followed(studio, reel, squares)
+    found = _followed(studio, reel, _trail(reel))
     studio.save_latents(kept, list(found.values()))
     return found
 
 
-def save(studio: Studio, reel: Reel, cast: Cast, edits: Sequence[Edit], path: Path, is_loop: bool) -> None:
+def save(
+    studio: Studio, reel: Reel, cast: Cast, edits: Sequence[Edit], path: Path, is_range: bool, is_loop: bool
+) -> None:
     """Writes the film with the person edited in it: in a range, the more the later; in a loop, there and back."""
     footage, ending = reel.footage, places.ending(path)
     sound = Soundtrack(footage.path, footage.length / footage.fps) if footage.has_sound and ending in SOUNDED else None
@@ -102,14 +103,18 @@ def save(studio: Studio, reel: Reel, cast: Cast, edits: Sequence[Edit], path: Pa
             add(np.asarray(frame))
             advance()
 
+        def show(frame: Image.Image) -> None:
+            studio.preview(frame)
+            use(frame)
+
         for number, frame in enumerate(footage.frames()):
             if not (person := cast.get(number)):
                 turns.submit(partial(_same, frame), use)
                 continue
-            way = (number - first) / max(last - first, 1)
+            way = (number - first) / max(last - first, 1) if is_range else 1.0
             after = edited(studio.generator, person, edits, 1 - abs(1 - 2 * way) if is_loop else way)
             drawn, face = (render(studio.generator, one.face()) for one in (person, after))
-            turns.submit(partial(_pasted, frame, person, drawn, face, look), use)
+            turns.submit(partial(_pasted, frame, person, drawn, face, look), show if number == first else use)
     print_data(path)
 
 
@@ -122,9 +127,10 @@ def _pasted(
 ) -> Image.Image:
     """A frame with somebody's edited `face`; `drawn` is how they look without the edit."""
     assert person.photo is not None
-    cut = Alignment.from_plain(person.photo["alignment"])
+    cut, *others = map(Alignment.from_plain, (person.photo["alignment"], *person.photo["others"]))
     shown = alignment.crop(frame, cut, face.width)
-    return pasting.paste(frame, pasting.with_details(face, drawn, shown), cut, shown, look, clothes=clothes.read)
+    new = pasting.with_details(face, drawn, shown)
+    return pasting.paste(frame, new, cut, shown, look, others, clothes.read)
 
 
 def _place(studio: Studio, reel: Reel) -> Path:
@@ -142,33 +148,39 @@ def _remembered(studio: Studio, reel: Reel, kept: Path) -> Cast | None:
     """Those who were found before; None if nobody was yet, or if the file is damaged."""
     try:
         everybody = references.from_file(kept, studio.generator)
-        everybody = [replace(person, label=reel.photo.label) for person in everybody]
-        return {int(person.photo["frame"]): person for person in everybody if person.photo is not None}
-    except (StyleganError, *MALFORMED):
+        cast = {}
+        for person in everybody:
+            assert person.photo is not None
+            for place in (person.photo["alignment"], *person.photo["others"]):
+                Alignment.from_plain(place)
+            cast[int(person.photo["frame"])] = replace(person, label=reel.photo.label)
+        return cast
+    except (StyleganError, AssertionError, *MALFORMED):
         return None
 
 
-def _squares(reel: Reel) -> tracking.Squares:
+def _trail(reel: Reel) -> tracking.Trail:
     """Where the face is in every frame."""
     footage, path = reel.footage, str(reel.photo.path)
     with progress("looking for the face", footage.length, "frames") as advance:
-        squares = tracking.follow(footage.frames(), reel.photo.face, path, footage.fps, advance)
-    if unseen := sum(square is None for square in squares):
-        tell(f"{path}: in {unseen} of {len(squares)} frames, the face is not seen; they stay as they are.")
-    return squares
+        trail = tracking.follow(footage.frames(), reel.photo.face, path, footage.fps, advance)
+    if unseen := sum(square is None for square in trail.squares):
+        tell(f"{path}: in {unseen} of {len(trail.squares)} frames, the face is not seen; they stay as they are.")
+    return trail
 
 
-def _followed(studio: Studio, reel: Reel, squares: tracking.Squares) -> Cast:
+def _followed(studio: Studio, reel: Reel, trail: tracking.Trail) -> Cast:
     """Who is in the film, from where their face is."""
     footage, path, device = reel.footage, reel.photo.path, studio.generator.device
-    digest, number = file_digest(path), reel.photo.face or 1
-    cuts = {
-        frame: Alignment(tuple(map(tuple, square.tolist())), footage.size, number, digest)
-        for frame, square in enumerate(squares)
-        if square is not None
-    }
+    digest = file_digest(path)
+
+    def cut(square: np.ndarray) -> Alignment:
+        return Alignment(tuple(map(tuple, square.tolist())), footage.size, reel.photo.face or 1, digest)
+
+    cuts = {frame: cut(square) for frame, square in enumerate(trail.squares) if square is not None}
     seen = list(cuts)
-    keys = sorted({*range(0, len(seen), max(round(footage.fps / KEYS), 1)), len(seen) - 1})
+    apart = max(round(footage.fps / KEYS), math.ceil(len(seen) / MOST_KEYS), 1)
+    keys = sorted({*range(0, len(seen), apart), len(seen) - 1})
     guesses, faces = list[Tensor](), list[np.ndarray]()
     with progress("looking at the face", len(seen), "frames") as advance:
         for place, face in enumerate(_faces(footage, cuts)):
@@ -181,14 +193,12 @@ def _followed(studio: Studio, reel: Reel, squares: tracking.Squares) -> Cast:
         told = darkroom.telling(advance)
         track = following.follow(studio.generator, torch.cat(guesses), keys, faces, settings, told)
     tuned = tuning.whole(track.tuning, studio.generator.num_ws)
-    return {
-        frame: Person(reel.photo.label, ws, tuned=tuned, photo=_about(path, frame, cuts[frame]))
-        for frame, ws in zip(seen, track.ws, strict=True)
-    }
-
-
-def _about(path: Path, frame: int, cut: Alignment) -> dict[str, Any]:
-    return {"file": path.name, "frame": frame, "alignment": cut.to_plain()}
+    cast = {}
+    for frame, ws in zip(seen, track.ws, strict=True):
+        others = [cut(square).to_plain() for square in trail.others[frame]]
+        about = {"file": path.name, "frame": frame, "alignment": cuts[frame].to_plain(), "others": others}
+        cast[frame] = Person(reel.photo.label, ws, tuned=tuned, photo=about)
+    return cast
 
 
 def _faces(footage: Footage, cuts: Mapping[int, Alignment]) -> Iterator[Image.Image]:
@@ -201,5 +211,5 @@ def _faces(footage: Footage, cuts: Mapping[int, Alignment]) -> Iterator[Image.Im
 def _guess(studio: Studio, face: Tensor) -> Tensor:
     """The encoder's guess, `[1, w_dim]` or `[1, num_ws, w_dim]`; the average face, if there is no encoder."""
     if studio.guesser is None:
-        return studio.generator.w_avg[None]
+        return studio.generator.centre(None)[None]
     return studio.guesser.guess(face, studio.generator)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -20,25 +21,37 @@ Squares = list[np.ndarray | None]
 """Of each frame FFHQ's square `[4, 2]`, as in `geometry`; None where the face is not seen."""
 
 
+@dataclass(frozen=True)
+class Trail:
+    """Where the face is in every frame, and where the `others` are."""
+
+    squares: Squares
+    others: list[list[np.ndarray]]
+
+
 def follow(
     frames: Iterable[Image.Image], number: int | None, owner: str, fps: float, on_frame: Callable[[], None]
-) -> Squares:
-    """Follows the face of this number, or the largest, in the first frame that shows any; `owner` names the film in
-    messages. Raises as `alignment.choose` if there is no such face."""
-    squares: Squares = []
+) -> Trail:
+    """Follows the face of this number, or the largest, in the first frame that shows any that is not tiny; `owner`
+    names the film in messages. Raises as `alignment.choose` if there is no such face."""
+    trail = Trail([], [])
     last: np.ndarray | None = None
+    tiny: list[Detection] = []
     for frame in frames:
-        found = [face for face in detection.detect(frame) if not alignment.is_tiny(face)]
+        everybody = detection.detect(frame)
+        found = [face for face in everybody if not alignment.is_tiny(face)]
+        tiny = tiny or everybody
         if last is None and found:
             square: np.ndarray | None = found[alignment.choose(found, number, owner) - 1].square
         else:
             square = _nearest(found, last)
-        squares.append(square)
+        trail.squares.append(square)
+        trail.others.append([face.square for face in everybody if face.square is not square])
         last = last if square is None else square
         on_frame()
     if last is None:
-        alignment.choose([], number, owner)
-    return steadied(_filled(squares, round(GAP * fps)), STEADY * fps)
+        alignment.choose(tiny, number, owner)
+    return Trail(steadied(_filled(trail.squares, round(GAP * fps)), STEADY * fps), trail.others)
 
 
 def _nearest(found: Sequence[Detection], last: np.ndarray | None) -> np.ndarray | None:

@@ -199,7 +199,7 @@ def from_file(path: Path, generator: Generator, choose: Choose | None = None) ->
     if _is_picture(path):
         return _from_picture(path, generator, choose)
     if is_film(str(path)):
-        raise UsageError(f"{path} is a film; only stylegan edit takes films of people")
+        raise UsageError(f"{path} is a film, which only stylegan edit takes, as the only person")
     if path.suffix.lower() not in files.ENDINGS + files.TORCH:
         raise UsageError(
             f"{path} is neither a latent file ({', '.join(files.ENDINGS + files.TORCH)}) nor a picture that can be "

@@ -19,6 +19,7 @@ from stylegan_cli.media.ffmpeg import ffmpeg
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,asf"
 RATES = (1.0, 240.0)  # frames per second
 HD = 720  # rows from which on films that do not say how their colours are stored mean BT.709
+UPRIGHT = "scale=round(iw*sar):ih,setsar=1"  # some films' pixels are no squares
 # High dynamic range: films that say that they have it are brought to the range of pictures.
 WIDE = ("smpte2084", "arib-std-b67")
 NARROWED = (
@@ -38,12 +39,11 @@ class Footage:
     fps: float
     length: int
     has_sound: bool
-    conversion: tuple[str, ...] = ()
+    filters: str
 
     def frames(self) -> Iterator[Image.Image]:
         """The frames, RGB, evenly spaced in time. Raises StyleganError if the film is damaged."""
-        steady = ("-r", f"{self.fps:g}", *self.conversion)
-        with closing(_read(self.path, steady)) as read:
+        with closing(_read(self.path, self.filters, "-r", f"{self.fps:g}")) as read:
             try:
                 next(read)
                 for frame in read:
@@ -55,9 +55,10 @@ class Footage:
 def open_footage(path: Path) -> Footage:
     """A film of which at least the first frame can be read. Raises StyleganError."""
     try:
-        with closing(_read(path)) as read:
+        with closing(_read(path, UPRIGHT)) as read:
             about = next(read)
             is_empty = next(read, None) is None
+        _, seconds = imageio_ffmpeg.count_frames_and_secs(f"file:{path}")  # of its pictures: sound may be longer
     except (OSError, RuntimeError, AttributeError, *MALFORMED) as error:
         raise _unread(path, error) from None
     if is_empty:
@@ -65,17 +66,17 @@ def open_footage(path: Path) -> Footage:
     fps = about["fps"]
     if not RATES[0] <= fps <= RATES[1]:
         raise StyleganError(f"{path} has {fps:g} frames per second, but films have {RATES[0]:g} to {RATES[1]:g}")
-    length = max(round(about["duration"] * fps), 1)
-    return Footage(path, about["size"], fps, length, "audio_codec" in about, _conversion(about))
+    filters = ",".join([UPRIGHT, *_conversion(about)])
+    return Footage(path, about["size"], fps, max(round(seconds * fps), 1), "audio_codec" in about, filters)
 
 
-def _read(path: Path, output: tuple[str, ...] = ()) -> Generator[Any]:
+def _read(path: Path, filters: str, *output: str) -> Generator[Any]:
     """What is known about a film, and then its frames' bytes. As a file, whatever its name and what it refers to."""
     ffmpeg()  # the error, if there is none
     frames: Generator[Any] = imageio_ffmpeg.read_frames(
         f"file:{path}",
         input_params=["-protocol_whitelist", "file,pipe", "-format_whitelist", CONTAINERS],
-        output_params=[*output, "-an"],
+        output_params=["-vf", filters, *output, "-an"],
     )
     return frames
 
@@ -83,11 +84,11 @@ def _read(path: Path, output: tuple[str, ...] = ()) -> Generator[Any]:
 def _conversion(about: dict[str, Any]) -> tuple[str, ...]:
     stored = about["pix_fmt"]
     if any(wide in stored for wide in WIDE):
-        return ("-vf", NARROWED)
+        return (NARROWED,)
     is_said = "bt709" in stored or "601" in stored or "smpte170m" in stored or "bt470" in stored
     if is_said or about["size"][1] < HD:
         return ()
-    return ("-vf", "scale=in_color_matrix=bt709")
+    return ("scale=in_color_matrix=bt709",)
 
 
 def _unread(path: Path, error: Exception) -> StyleganError:

@@ -46,7 +46,7 @@ def _original(path: Path) -> tuple[Original, bytes]:
 
 def _content(path: Path) -> bytes:
     if is_film(str(path)):
-        raise StyleganError(f"{path} is a film; only stylegan edit takes films of people")
+        raise StyleganError(f"{path} is a film, which only stylegan edit takes, as the only person")
     try:
         if path.name.lower().endswith(UNREAD):  # Pillow would open the preview in some of them
             raise decoding.UnusableError("has a format that cannot be read here")

@@ -1,15 +1,22 @@
 """`stylegan edit` with a film: the real default model, and a real face that moves through a room."""
 
+import re
 import subprocess
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from converting import convert
 from PIL import Image
 from test_films_with_music import has_sound
 
 from stylegan_cli.cli import reel
 from stylegan_cli.faces import detection
+from stylegan_cli.latents import references
+from stylegan_cli.latents.named import Photo
+from stylegan_cli.latents.people import Person
 from stylegan_cli.media.ffmpeg import ffmpeg
 from stylegan_cli.media.film import filming
 from stylegan_cli.media.footage import open_footage
@@ -61,6 +68,7 @@ def test_somebody_is_edited_in_every_frame(stylegan, here, talk):
     assert len(face) == LENGTH and (np.delete(face, HIDDEN) > 4).all()
     assert face[HIDDEN] < 1 and (far < 1.5).all()
     assert has_sound("talk-edited.mp4")
+    assert len(re.findall("^talk, beard", result.stderr, re.MULTILINE)) == 1
 
 
 def test_the_second_time_it_is_known(stylegan, here, talk, monkeypatch):
@@ -103,6 +111,7 @@ def test_without_sound(stylegan, here, talk):
         (("TALK", "jon", "--beard", 1), 2, "a film is edited alone: give it as the only person"),
         (("TALK", "--beard", 1, "--frames", 9), 2, "a film keeps its frames, and people are edited in them; leave out"),
         (("TALK", "--beard", 1, "--size", 256), 2, "leave out --size"),
+        (("TALK", "--beard", 1, "--new-center", "jon"), 2, "leave out --new-center"),
         (("TALK", "--beard", 1, "--loop"), 2, "only ranges go there and back: --age 0..3; leave out --loop"),
         (("TALK", "--beard", 1, "--out", "a.png"), 2, "is one picture; name a folder for the frames, or a film"),
         (("TALK", "--beard", 1, "--out", "a/"), 2, "an edited film is a film; use --out with one of the endings"),
@@ -133,6 +142,25 @@ def test_long_films_are_refused_at_once(stylegan, here, monkeypatch):
     assert "has about 3,660 frames, but films are followed for at most 3,600; cut out the part" in result.stderr
 
 
+def test_gifs_of_fast_films_are_refused_at_once(stylegan, here):
+    with filming(here / "fast.mp4", 60, "mp4") as add:
+        add(np.zeros((64, 64, 3), np.uint8))
+    result = stylegan("edit", "fast.mp4", "--beard", 1, "--out", "a.gif")
+    assert (result.exit_code, "a gif has at most 50 frames per second; use --out" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("damage", ["alignment", "others", "frame"])
+def test_what_is_damaged_in_the_cache_is_not_used(monkeypatch, damage):
+    place = {"quad": [[0, 0], [0, 50], [50, 50], [50, 0]], "size": [100, 100], "face": 1, "photo": ""}
+    photo = {"file": "talk.mp4", "frame": 3, "alignment": place, "others": [place]}
+    film = reel.Reel(Photo(Path("talk.mp4")), None)
+    monkeypatch.setattr(references, "from_file", lambda *_: [Person("x", torch.zeros(1, 1), photo=photo)])
+    studio = SimpleNamespace(generator=None)
+    assert [*reel._remembered(studio, film, Path("x.npz"))] == [3]
+    photo[damage] = {"alignment": {**place, "quad": [[0, 0]]}, "others": [{}], "frame": "first"}[damage]
+    assert reel._remembered(studio, film, Path("x.npz")) is None
+
+
 @pytest.mark.parametrize(
     ("command", "code"),
     [(("sample",), 2), (("mix", "--coarse"), 2), (("edit", "1", "--beard", "2", "--paste"), 1), (("project",), 1)],
@@ -140,4 +168,4 @@ def test_long_films_are_refused_at_once(stylegan, here, monkeypatch):
 def test_other_commands_say_who_takes_films(stylegan, here, talk, command, code):
     result = stylegan(*command, talk)
     assert result.exit_code == code
-    assert "is a film; only stylegan edit takes films of people" in result.stderr
+    assert "is a film, which only stylegan edit takes, as the only person" in result.stderr

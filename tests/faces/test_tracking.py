@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.faces import detection, geometry, tracking
+from stylegan_cli.faces import detection, geometry
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.faces.tracking import follow, steadied
 
@@ -25,8 +25,10 @@ def following(monkeypatch):
     def run(*found, number=None, fps=1.0):  # so slow that nothing is averaged
         each, seen = iter(found), []
         monkeypatch.setattr(detection, "detect", lambda _: next(each))
-        squares = follow([FRAME] * len(found), number, "talk.mp4", fps, lambda: seen.append(1))
-        assert len(squares) == len(seen) == len(found)
+        trail = follow([FRAME] * len(found), number, "talk.mp4", fps, lambda: seen.append(1))
+        squares = trail.squares
+        assert len(squares) == len(seen) == len(trail.others) == len(found)
+        run.others = [[round(square[:, 0].mean()) for square in others] for others in trail.others]
         return [None if square is None else round(square[:, 0].mean()) for square in squares]
 
     return run
@@ -38,6 +40,7 @@ def test_the_largest_is_followed_though_another_one_grows(following):
 
 def test_a_face_can_be_named(following):
     assert following([face(100), face(400)], [face(101), face(401)], number=2) == [400, 401]
+    assert following.others == [[100], [101]]
     with pytest.raises(UsageError, match=r"there is no talk.mp4#3"):
         following([face(100), face(400)], number=3)
 
@@ -57,6 +60,11 @@ def test_tiny_faces_are_none(following):
 def test_no_face_at_all(following):
     with pytest.raises(StyleganError, match=r"no face was found in talk.mp4"):
         following([], [])
+
+
+def test_only_tiny_faces(following):
+    with pytest.raises(StyleganError, match=r"the face in talk.mp4 is too small: its eyes are 10 pixels apart"):
+        following([face(100, edge=40)], [face(100, edge=40)])
 
 
 def test_short_gaps_are_filled_evenly(following):
@@ -80,5 +88,13 @@ def test_averages_do_not_reach_over_gaps_of_frames_without_a_face():
     assert here.mean() < found[0].mean() < found[2].mean() < (here + 4).mean()
 
 
-def test_the_window_is_in_seconds():
-    assert pytest.approx(1.8) == tracking.STEADY * 30
+def test_the_window_is_in_seconds(monkeypatch):
+    """What trembles from frame to frame is averaged the more, the more frames there are in a second."""
+    tremble = [[face(100 + 8 * (i % 2))] for i in range(24)]
+    spread = []
+    for fps in (8.0, 60.0):
+        each = iter(tremble)
+        monkeypatch.setattr(detection, "detect", lambda _, each=each: next(each))
+        squares = follow([FRAME] * len(tremble), None, "talk.mp4", fps, lambda: None).squares
+        spread.append(np.std([square[:, 0].mean() for square in squares[8:16]]))
+    assert spread[1] < 0.5 < 2 < spread[0]

@@ -197,29 +197,31 @@ def _edit_film(
     from stylegan_cli.cli.plan import Plan
     from stylegan_cli.cli.price import tell_prices
     from stylegan_cli.cli.studio import Studio
-    from stylegan_cli.media.film import CODECS
+    from stylegan_cli.media.film import CODECS, FASTEST
 
     if len(people) > 1:
         raise UsageError("a film is edited alone: give it as the only person")
     is_range = any(amount.start is not None for _, amount in amounts)
     unused = {"--steps": way.steps, "--frames": way.frames, "--fps": way.fps, "--size": output.size, **others}
-    unused["--save-latents"] = output.save_latents
+    unused |= {"--save-latents": output.save_latents, "--psi": generation.psi, "--cutoff": generation.cutoff}
+    unused["--new-center"] = generation.new_center
     check_unused("a film keeps its frames, and people are edited in them", unused)
     check_unused("only ranges go there and back: --age 0..3", {"--loop": way.loop and not is_range})
     ending = film_ending(output, None)
     if ending not in CODECS:
         raise UsageError(f"an edited film is a film; use --out with one of the endings {', '.join(CODECS)}")
     film = reel.open_reel(people[0])
+    if film.footage.fps > FASTEST.get(ending, film.footage.fps):
+        raise UsageError(f"a {ending} has at most {FASTEST[ending]} frames per second; use --out with another ending")
     path = output.out or places.fresh(Path(f"{places.pasted_name(film.photo)}.{ending}"))
     places.check_file(path, output.force)
     studio = Studio(generation, output)
-    held = [(name, amount.held()) for name, amount in amounts]  # all along, but for ranges
-    edits = open_edits(studio, held, moving.layers, split_names(moving.keep))
+    edits = open_edits(studio, amounts, moving.layers, split_names(moving.keep))
     plan = Plan(studio, edits, moving.max_drift, whole=is_range)
     cast = reel.people(studio, film)
     someone = cast[min(cast)]
     own = plan.edits_for(someone)
-    reel.save(studio, film, cast, own, path, way.loop)
+    reel.save(studio, film, cast, own, path, is_range, way.loop)
     tell_prices(studio, [someone], [own], moving.max_drift)
 
 
