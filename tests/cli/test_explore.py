@@ -442,7 +442,7 @@ def test_files_in_the_folder_are_offered(page):
 def test_no_search_outlives_the_command(page, monkeypatch):
     """A search runs in a thread, which hears no signals."""
     Image.new("RGB", (8, 8)).save("me.jpg")
-    begun, told = threading.Event(), darkroom._telling(lambda *_: None, None)
+    begun, told = threading.Event(), darkroom.telling(lambda *_: None, None)
 
     def search(*_):
         begun.set()
