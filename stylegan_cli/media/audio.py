@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.media.ffmpeg import ffmpeg
+from stylegan_cli.media.ffmpeg import CONTAINERS, ffmpeg
 
+SONGS = "wav,w64,mp3,flac,ogg,aac,aiff,ac3,eac3,caf,amr,au,ape,wv"  # kinds of files that are read, beside films
 RATE = 22_050  # samples per second
 _BLOCK = RATE  # samples that are read at once
 # Sound that begins after the picture does, or has gaps, keeps its time: both readers below fill these with silence.
@@ -74,8 +75,8 @@ def sound(path: Path, seconds: float | None = None) -> Iterator[Iterator[np.ndar
 
 
 def _source(path: Path) -> tuple[str, ...]:
-    """As a file, whatever its name, and whatever other places a playlist in it may name."""
-    return ("-protocol_whitelist", "file", "-i", f"file:{path}")
+    """As a file, whatever its name; never a list, which would lead to others."""
+    return ("-protocol_whitelist", "file", "-format_whitelist", f"{CONTAINERS},{SONGS}", "-i", f"file:{path}")
 
 
 def _why(path: Path, complaints: str) -> str:

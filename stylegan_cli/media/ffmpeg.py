@@ -6,6 +6,9 @@ import imageio_ffmpeg
 
 from stylegan_cli.errors import StyleganError, first_line
 
+# The kinds of films that are read. Lists, which refer to other files, are not among them.
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,asf"
+
 
 def ffmpeg() -> str:
     """The program, for a list of arguments. Raises StyleganError if there is none."""

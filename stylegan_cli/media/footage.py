@@ -13,10 +13,8 @@ import imageio_ffmpeg
 from PIL import Image
 
 from stylegan_cli.errors import MALFORMED, StyleganError, first_line
-from stylegan_cli.media.ffmpeg import ffmpeg
+from stylegan_cli.media.ffmpeg import CONTAINERS, ffmpeg
 
-# Lists of films, which refer to others, are not among them.
-CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,asf"
 RATES = (1.0, 240.0)  # frames per second
 HD = 720  # rows from which on films that do not say how their colours are stored mean BT.709
 UPRIGHT = "scale=round(iw*sar):ih,setsar=1"  # some films' pixels are no squares

@@ -74,6 +74,15 @@ def test_a_playlist_reaches_nothing_else(tmp_path):
         heard(tmp_path / "a.m3u8")
 
 
+@pytest.mark.parametrize("text", ["ffconcat version 1.0\nfile song.wav\n", "#EXTM3U\n#EXTINF:1,\nsong.wav\n"])
+@pytest.mark.parametrize("name", ["list.mp3", "list.m3u8"])
+def test_lists_lead_to_no_other_files(tmp_path, name, text):
+    write_wav(tmp_path / "song.wav", tone(440, 1))
+    (tmp_path / name).write_text(text)
+    with pytest.raises(StyleganError, match="cannot be read as music"):
+        heard(tmp_path / name)
+
+
 def test_what_was_cut_off_is_heard_to_there(tmp_path):
     path = write_wav(tmp_path / "a.wav", tone(440, 2))
     path.write_bytes(path.read_bytes()[: 44 + RATE * 2])
