@@ -15,8 +15,8 @@ from stylegan_cli.errors import StyleganError
 from stylegan_cli.media.ffmpeg import CONTAINERS, ffmpeg
 
 SONGS = "wav,w64,mp3,flac,ogg,aac,aiff,ac3,eac3,caf,amr,au,ape,wv"  # kinds of files that are read, beside films
-RATE = 22_050  # samples per second
-_BLOCK = RATE  # samples that are read at once
+SAMPLE_RATE = 22_050  # samples per second
+_BLOCK = SAMPLE_RATE  # samples that are read at once
 # Sound that begins after the picture does, or has gaps, keeps its time: both readers below fill these with silence.
 _TIMED = ("-af", "aresample=async=1:first_pts=0")
 _CODECS = {"mp4": ("-c:a", "aac", "-b:a", "192k"), "webm": ("-c:a", "libopus", "-b:a", "160k")}
@@ -44,10 +44,10 @@ class Soundtrack:
 @contextmanager
 def sound(path: Path, seconds: float | None = None) -> Iterator[Iterator[np.ndarray]]:
     """Yields the first `seconds` of a file's sound, or all of it, in blocks `[n]` float32 of about a second, so that
-    memory does not grow with its length: mono, `RATE` samples per second, of which 1 is loud. The file may be a film.
-    Raises StyleganError if it has no sound or cannot be read."""
+    memory does not grow with its length: mono, `SAMPLE_RATE` samples per second, of which 1 is loud. The file may be a
+    film. Raises StyleganError if it has no sound or cannot be read."""
     limit = () if seconds is None else ("-t", f"{seconds:.6f}")
-    form = ("-map", "0:a:0", *_TIMED, "-ac", "1", "-ar", str(RATE), "-f", "f32le", "-")
+    form = ("-map", "0:a:0", *_TIMED, "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "f32le", "-")
     command = [ffmpeg(), "-nostdin", "-loglevel", "error", *limit, *_source(path), *form]
     with tempfile.TemporaryFile() as complaints:
         decoder = subprocess.Popen(

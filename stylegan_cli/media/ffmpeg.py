@@ -16,5 +16,6 @@ def ffmpeg() -> str:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except (RuntimeError, OSError) as error:
         raise StyleganError(
-            f"films need ffmpeg, but none was found ({first_line(error)}); install it, or set IMAGEIO_FFMPEG_EXE"
+            f"films and music need ffmpeg, but none was found ({first_line(error)}); install it, or set "
+            "IMAGEIO_FFMPEG_EXE"
         ) from None

@@ -1,8 +1,9 @@
 """The Inception network that defines FID (Heusel et al. 2017, arXiv:1706.08500): Inception v3 (Szegedy et al. 2015,
 arXiv:1512.00567) as TensorFlow published its weights on 2015-12-05, up to its last average.
 
-It is the network of NVIDIA's `fid50k_full` and of pytorch-fid. It differs from torchvision's: averages leave out what
-is beyond the edges, the last block takes a maximum, and pictures are scaled as TensorFlow 1 did.
+It is the network of NVIDIA's `fid50k_full`, and of pytorch-fid, which scales pictures in another way. It differs from
+torchvision's: averages leave out what is beyond the edges, the last block takes a maximum, and pictures are scaled as
+TensorFlow 1 did.
 """
 
 from __future__ import annotations

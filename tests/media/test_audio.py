@@ -10,7 +10,7 @@ from songs import clicks, silence, tone, write_wav
 
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.media import film
-from stylegan_cli.media.audio import RATE, SOUNDED, Soundtrack, sound
+from stylegan_cli.media.audio import SAMPLE_RATE, SOUNDED, Soundtrack, sound
 
 FRAMES = [np.full((32, 32, 3), shade, np.uint8) for shade in range(0, 250, 5)]  # five seconds of ten
 
@@ -33,7 +33,7 @@ def test_samples_in_samples_out(tmp_path, bits, channels):
     music = tone(440, 1.5)
     samples = heard(write_wav(tmp_path / "a.wav", music, bits, channels))
     assert samples.dtype == np.float32
-    assert len(samples) == round(1.5 * RATE)
+    assert len(samples) == round(1.5 * SAMPLE_RATE)
     assert np.abs(samples / np.abs(samples).max() - music[::2] / np.abs(music).max()).max() < 0.02
 
 
@@ -41,9 +41,9 @@ def test_sound_comes_in_blocks_and_as_much_as_is_wanted(tmp_path):
     path = write_wav(tmp_path / "a.wav", tone(440, 5))
     with sound(path) as blocks:
         lengths = [len(block) for block in blocks]
-    assert sum(lengths) == 5 * RATE and max(lengths) <= RATE
-    assert len(heard(path, 2.5)) == round(2.5 * RATE)
-    assert len(heard(path, 60)) == 5 * RATE
+    assert sum(lengths) == 5 * SAMPLE_RATE and max(lengths) <= SAMPLE_RATE
+    assert len(heard(path, 2.5)) == round(2.5 * SAMPLE_RATE)
+    assert len(heard(path, 60)) == 5 * SAMPLE_RATE
     with sound(path) as blocks:
         next(blocks)  # and nobody wants the rest
 
@@ -51,7 +51,7 @@ def test_sound_comes_in_blocks_and_as_much_as_is_wanted(tmp_path):
 @pytest.mark.parametrize("name", ["-i.wav", "a:b.wav", "http:a.wav", "a b'$(x);.wav", "%03d.wav"])
 def test_any_name_is_a_files(here, name):
     write_wav(name, tone(440, 1))
-    assert len(heard(Path(name))) == RATE
+    assert len(heard(Path(name))) == SAMPLE_RATE
 
 
 def test_no_sound(tmp_path):
@@ -85,8 +85,8 @@ def test_lists_lead_to_no_other_files(tmp_path, name, text):
 
 def test_what_was_cut_off_is_heard_to_there(tmp_path):
     path = write_wav(tmp_path / "a.wav", tone(440, 2))
-    path.write_bytes(path.read_bytes()[: 44 + RATE * 2])
-    assert len(heard(path)) == RATE // 2
+    path.write_bytes(path.read_bytes()[: 44 + SAMPLE_RATE * 2])
+    assert len(heard(path)) == SAMPLE_RATE // 2
 
 
 def streams(path):
@@ -105,11 +105,11 @@ def test_a_film_has_its_sound_at_its_times(tmp_path, format):
     assert imageio_ffmpeg.count_frames_and_secs(str(path)) == (len(FRAMES), pytest.approx(5, abs=0.05))
     assert film.text_of(path) == "a text"
     samples = np.abs(heard(path))
-    assert len(samples) / RATE == pytest.approx(5, abs=0.05)
+    assert len(samples) / SAMPLE_RATE == pytest.approx(5, abs=0.05)
     for time in (0.5, 3.25):
-        start = round(time * RATE)
+        start = round(time * SAMPLE_RATE)
         assert samples[start : start + 300].max() > 0.2 > 10 * samples[start - 2000 : start - 500].max()
-    assert samples[4 * RATE :].max() < 0.01
+    assert samples[4 * SAMPLE_RATE :].max() < 0.01
 
 
 def test_sound_that_begins_after_the_picture_keeps_its_time(tmp_path):
@@ -121,7 +121,7 @@ def test_sound_that_begins_after_the_picture_keeps_its_time(tmp_path):
     )
     for path in (tmp_path / "late.mp4", write_film(tmp_path / "again.mp4", Soundtrack(tmp_path / "late.mp4", 5))):
         samples = np.abs(heard(path))
-        assert np.flatnonzero(samples > 0.1)[0] / RATE == pytest.approx(1.5, abs=0.05)
+        assert np.flatnonzero(samples > 0.1)[0] / SAMPLE_RATE == pytest.approx(1.5, abs=0.05)
 
 
 def test_a_song_that_has_gone_is_one_sentence(tmp_path):

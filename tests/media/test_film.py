@@ -177,7 +177,9 @@ def test_a_disk_that_is_full_for_the_encoder(tmp_path, monkeypatch):
 
 def test_no_encoder_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: (_ for _ in ()).throw(RuntimeError("No exe found")))
-    with pytest.raises(StyleganError, match=r"films need ffmpeg, but none was found \(No exe found\); install it, or"):
+    with pytest.raises(
+        StyleganError, match=r"films and music need ffmpeg, but none was found \(No exe found\); install it, or"
+    ):
         write_film(tmp_path / "film.mp4", FRAMES, 10, "mp4")
     assert list(tmp_path.iterdir()) == []
 

@@ -12,12 +12,11 @@ from stylegan_cli.cli import places
 from stylegan_cli.cli.console import escaped, print_data, tell
 from stylegan_cli.cli.edits import (
     FARTHEST,
-    LONG_VECTOR,
     check_name,
     check_visible,
-    length_of,
     lengths,
     moved_layers,
+    much_of,
     open_direction,
     split_names,
 )
@@ -117,7 +116,7 @@ def show(
     for line in _facts(direction):
         tell(line)
     if amount is None:
-        amount = 3 if length_of(direction) < LONG_VECTOR else 1
+        amount = max(float(much_of(direction)), 1)  # of long vectors, which are differences, all
     edits = [editing.Edit(direction, amount, -amount)]
     people = casting.several(studio, split(on))
     strips = [ways.strip(studio.generator, person, edits, steps) for person in people]

@@ -197,8 +197,6 @@ def interpolate(
     check_word("--noise", noise, MODES)
     names = split(*people or ()) if seeds is None else split_seeds(seeds)
     targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given is not None}
-    if audio is not None and len(names) == 1 and not targets:
-        names = names * 2  # who dances on the spot
     ending = film_ending(output, fps, is_timed=audio is not None)
     music = None if audio is None else _listen(audio, fps or RATE, frames)
     studio = Studio(generation, output)
@@ -210,6 +208,8 @@ def interpolate(
         check_unused("films side by side have no latents of their own", {"--save-latents": output.save_latents})
     if method == CIRCLE:
         _check_circle(len(names), columns * rows, easing, targets)
+    if audio is not None and len(names) == 1 and not targets:
+        names = names * 2  # who dances on the spot
     if len(names) == 1 and not targets:
         raise UsageError(
             "a film needs at least two people (many.npz#0-4 are five in one file), targets for a band (--coarse, "
@@ -247,12 +247,14 @@ def _listen(audio: Path, fps: float, frames: int | None) -> Music:
     """What a film of at most so many `frames` makes of the music."""
     if frames == 1:
         raise UsageError("films with --audio have two frames or more, but --frames is 1; use a larger one")
+    if not audio.is_file():
+        raise UsageError(f"{audio} is no ordinary file, but music is read twice; save it in one")
     from stylegan_cli.cli.console import progress, tell
-    from stylegan_cli.media.audio import RATE, sound
+    from stylegan_cli.media.audio import SAMPLE_RATE, sound
     from stylegan_cli.operations.music import listen
 
     with progress(f"listening to {audio.name}", 1), sound(audio, frames and frames / fps) as blocks:
-        music = listen(blocks, RATE, fps)
+        music = listen(blocks, SAMPLE_RATE, fps)
     if music.is_silent:
         tell(f"Nothing is to be heard in {audio}, so the film moves evenly.")
     return music
