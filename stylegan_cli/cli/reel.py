@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,15 +15,13 @@ from PIL import Image
 from torch import Tensor
 
 from stylegan_cli import tuning
-from stylegan_cli.cli import darkroom, montage, places
+from stylegan_cli.cli import album, darkroom, montage, places
 from stylegan_cli.cli.console import fetch, print_data, progress, tell
 from stylegan_cli.cli.studio import Studio
-from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
+from stylegan_cli.errors import MALFORMED, UsageError
 from stylegan_cli.faces import alignment, clothes, detection, pasting, tracking
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.files import file_digest
-from stylegan_cli.folders import cache_folder
-from stylegan_cli.latents import references
 from stylegan_cli.latents.named import Photo, is_file, namesake, numbered
 from stylegan_cli.latents.people import Person
 from stylegan_cli.media.audio import SOUNDED, Soundtrack
@@ -71,7 +68,7 @@ def open_reel(text: str) -> Reel:
 def people(studio: Studio, reel: Reel) -> Cast:
     """Who is seen in a film; found once, and then kept in the cache."""
     studio.generator.demand_squares("finding people in films")
-    kept = _place(studio, reel)
+    kept = album.page(studio, "films", reel.photo, VERSION, FACE, KEYS, asdict(following.Settings()))
     if found := _remembered(studio, reel, kept):
         return found
     places.check_folder(kept.parent)
@@ -133,30 +130,18 @@ def _pasted(
     return pasting.paste(frame, new, cut, shown, look, others, clothes.read)
 
 
-def _place(studio: Studio, reel: Reel) -> Path:
-    """Where the people of a film are kept."""
-    generator, settings = studio.generator, asdict(following.Settings())
-    key = [
-        *(VERSION, file_digest(reel.photo.path), reel.photo.face or 1, FACE, KEYS, settings),
-        *(studio.precision, generator.origin.sha256, generator.chosen_class, studio.encoder_digest),
-    ]
-    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
-    return cache_folder() / "films" / f"{name}.npz"
-
-
 def _remembered(studio: Studio, reel: Reel, kept: Path) -> Cast | None:
     """Those who were found before; None if nobody was yet, or if the file is damaged."""
+    cast = {}
     try:
-        everybody = references.from_file(kept, studio.generator)
-        cast = {}
-        for person in everybody:
+        for person in album.kept(studio, kept):
             assert person.photo is not None
             for place in (person.photo["alignment"], *person.photo["others"]):
                 Alignment.from_plain(place)
             cast[int(person.photo["frame"])] = replace(person, label=reel.photo.label)
-        return cast
-    except (StyleganError, AssertionError, *MALFORMED):
+    except (AssertionError, *MALFORMED):
         return None
+    return cast or None
 
 
 def _trail(reel: Reel) -> tracking.Trail:

@@ -98,7 +98,8 @@ def networks() -> tuple[Proposals, Refinement, Output]:
 
 
 def _load(network: Net, asset: Asset) -> Net:
-    network.load_state_dict(torch.load(asset.path(), weights_only=True))
+    with asset.opened() as path:
+        network.load_state_dict(torch.load(path, weights_only=True))
     return network.eval().requires_grad_(False)
 
 

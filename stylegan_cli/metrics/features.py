@@ -23,16 +23,20 @@ from stylegan_cli.scorers import perceptual
 from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
 BATCH = 16
-NAMES = ("efficientnet", "inception")
 
 
 class Features(ABC):
-    """From pictures `[n, 3, size, size]` uint8 to vectors `[n, d]`. `titles` are those of the distances between them;
-    `by_all` says whether a model is usually compared with all pictures of a data set, however few the model draws."""
+    """From pictures `[n, 3, size, size]` uint8 to vectors `[n, d]`, with `weights` that may have to be fetched first.
+    `titles` are those of the distances between them; `by_all` says whether a model is usually compared with all
+    pictures of a data set, however few the model draws."""
 
     name: str
+    weights: Asset
     titles: dict[str, str]
     by_all = False
+
+    @abstractmethod
+    def __init__(self, device: torch.device) -> None: ...
 
     @abstractmethod
     def size(self, pixels: int) -> int:
@@ -47,6 +51,7 @@ class EfficientNetFeatures(Features):
     at which the network was trained, all others to 128, which takes a third of the time."""
 
     name = "EfficientNet-Lite0"
+    weights = EFFICIENTNET
     titles = {"fd": f"FD-{name}", "kd": f"KD-{name}"}  # noqa: RUF012
 
     def __init__(self, device: torch.device) -> None:
@@ -65,6 +70,7 @@ class InceptionFeatures(Features):
     """The 2048 averages of the Inception network that defines FID; it scales pictures itself, as TensorFlow 1 did."""
 
     name = "Inception"
+    weights = INCEPTION
     by_all = True
     titles = {"fd": "FID", "kd": "KID"}  # noqa: RUF012
 
@@ -78,20 +84,14 @@ class InceptionFeatures(Features):
         return self._network(images.to(self._device))
 
 
-def check_features(name: str) -> None:
-    """Raises UsageError if there are no features of this name."""
-    if name not in NAMES:
-        raise UsageError(f"there are no features {name!r}; use {' or '.join(NAMES)}")
+FEATURES: dict[str, type[Features]] = {"efficientnet": EfficientNetFeatures, "inception": InceptionFeatures}
 
 
-def asset(name: str) -> Asset:
-    """The weights behind the features called `name`, one of NAMES."""
-    return EFFICIENTNET if name == "efficientnet" else INCEPTION
-
-
-def named(name: str, device: torch.device) -> Features:
-    """The features called `name`, one of NAMES."""
-    return EfficientNetFeatures(device) if name == "efficientnet" else InceptionFeatures(device)
+def named(name: str) -> type[Features]:
+    """The features called `name`, to be made for a device; raises UsageError if there are none."""
+    if name not in FEATURES:
+        raise UsageError(f"there are no features {name!r}; use {' or '.join(FEATURES)}")
+    return FEATURES[name]
 
 
 @exact_float32()

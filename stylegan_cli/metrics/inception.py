@@ -144,7 +144,7 @@ class Inception(nn.Module):
             _block_e(1280, _average()),
             _block_e(2048, nn.MaxPool2d(3, 1, padding=1)),
         )
-        self.eval().requires_grad_(False)
+        self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
         """Pictures `[n, 3, h, w]` in 0..255, of any size, to features `[n, 2048]`."""
@@ -158,7 +158,7 @@ def network(device: torch.device) -> Inception:
     with torch.device("meta"):
         inception = Inception()
     _load(inception)
-    return inception.to(device)
+    return inception.requires_grad_(False).to(device)
 
 
 def _load(inception: Inception) -> None:
@@ -166,7 +166,7 @@ def _load(inception: Inception) -> None:
     float32, numbered as the network has them: of every convolution its weight and its batch norm's shift, average and
     variance, which are folded into the convolution."""
     convolutions = [module for module in inception.modules() if isinstance(module, nn.Conv2d)]
-    with zipfile.ZipFile(INCEPTION.path()) as archive:
+    with INCEPTION.opened() as path, zipfile.ZipFile(path) as archive:
 
         def tensor(number: int) -> Tensor:
             return torch.from_numpy(np.frombuffer(archive.read(f"out_jit_module/data/{number}"), "<f4").copy())
@@ -176,7 +176,7 @@ def _load(inception: Inception) -> None:
             conv.weight, conv.bias = fuse_conv_bn_weights(
                 weight.view(conv.weight.shape), None, average, variance, EPSILON, None, shift
             )
-            conv.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]
+            conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _resized(images: Tensor) -> Tensor:

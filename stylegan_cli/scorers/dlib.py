@@ -56,7 +56,12 @@ def _add(a: Tensor, b: Tensor) -> Tensor:
 def _weights() -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
     """Filters and biases of all convolutions, and the head `[256, 128]`. The scale and shift of channels after a
     convolution are folded into its own numbers."""
-    *tensors, head = _read(RECOGNITION.path().read_bytes())
+    with RECOGNITION.opened() as path:
+        return _unpacked(path.read_bytes())
+
+
+def _unpacked(content: bytes) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+    *tensors, head = _read(content)
     convolutions = []
     channels, kernel = 3, 7
     for convolution, affine in zip(tensors[::2], tensors[1::2], strict=True):

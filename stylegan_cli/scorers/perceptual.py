@@ -40,7 +40,8 @@ class EfficientNetLite0(nn.Module):
         super().__init__()
         network = EfficientNet.from_name("efficientnet-lite0")
         if pretrained:
-            network.load_state_dict(torch.load(EFFICIENTNET.path(), weights_only=True))
+            with EFFICIENTNET.opened() as path:
+                network.load_state_dict(torch.load(path, weights_only=True))
         network.eval().requires_grad_(False)
         _fold_batch_norms(network)
         self.network = network

@@ -47,7 +47,8 @@ def network(asset: Asset) -> Network:
     """The network in this file, loaded once; if it ends in a softmax, the outputs are the logits before it."""
     import openvino
 
-    model = openvino.Core().read_model(asset.path())
+    with asset.opened() as path:
+        model = openvino.Core().read_model(path)
     # Probabilities saturate, logits do not.
     return Network([_before_softmax(result) for result in model.get_results()], model.get_parameters())
 
@@ -58,8 +59,9 @@ def beginning(asset: Asset) -> Network:
     inputs."""
     from openvino.frontend import FrontEndManager
 
-    frontend = FrontEndManager().load_by_model(str(asset.path()))
-    model = frontend.convert_partially(frontend.load(str(asset.path())))
+    with asset.opened() as path:
+        frontend = FrontEndManager().load_by_model(str(path))
+        model = frontend.convert_partially(frontend.load(str(path)))
     (unknown,) = (node for node in model.get_ops() if node.get_type_name().endswith("FrameworkNode"))
     return Network([taken.get_source_output() for taken in unknown.inputs()], model.get_parameters())
 

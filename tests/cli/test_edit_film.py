@@ -12,7 +12,7 @@ from converting import convert
 from PIL import Image
 from test_films_with_music import has_sound
 
-from stylegan_cli.cli import reel
+from stylegan_cli.cli import album, reel
 from stylegan_cli.faces import detection
 from stylegan_cli.latents import references
 from stylegan_cli.latents.named import Photo
@@ -34,7 +34,7 @@ def in_a_hurry(monkeypatch, tmp_path_factory):
     quick = following.Settings(searching=1, tuning=1)
     monkeypatch.setattr(following, "LEAST", 3)
     monkeypatch.setattr(following, "Settings", lambda: quick)
-    monkeypatch.setattr(reel, "cache_folder", lambda: tmp_path_factory.getbasetemp() / "reels")
+    monkeypatch.setattr(album, "cache_folder", lambda: tmp_path_factory.getbasetemp() / "reels")
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from small_families import CONFIGS, make
 
 from stylegan_cli import modelfile, store
-from stylegan_cli.cli import darkroom, montage
+from stylegan_cli.cli import album, darkroom, montage
 from stylegan_cli.cli.darkroom import likeness
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.faces import clothes, detection, pasting
@@ -52,7 +52,7 @@ def quick(monkeypatch, tmp_path, no_scorers):
     monkeypatch.setattr(detection, "detect", lambda photo: list(detected(photo.size, photo.tobytes())))
     monkeypatch.setattr(darkroom, "Wanted", Hasty)
     monkeypatch.setattr(projection, "STARTS", 1)
-    monkeypatch.setattr(darkroom, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(album, "cache_folder", lambda: tmp_path / "cache")
 
 
 @pytest.fixture
@@ -294,7 +294,7 @@ def test_a_stop_in_tuning_loses_no_projection(stylegan, works, photo, tiny_model
 def test_nothing_is_looked_for_or_tuned_twice(works, photo, monkeypatch):
     """What an edit has found is what `project` would find, and is written at once; films show a search."""
     works("project", photo, "--steps", 2, "--tune", "-o", "alone.npz")
-    (kept,) = darkroom.cache_folder().glob("photos/*.npz")
+    (kept,) = album.cache_folder().glob("photos/*.npz")
     kept.unlink()
     works("mix", "--coarse", photo, "--fine", 3)
     with monkeypatch.context() as found:
@@ -304,7 +304,7 @@ def test_nothing_is_looked_for_or_tuned_twice(works, photo, monkeypatch):
         assert "was projected before" in said and "Found before: perceptual distance" in said
         assert "tuning the model" not in said
         works("project", photo, "--steps", 2, "-o", "untuned.npz")
-    assert len([*darkroom.cache_folder().glob("photos/*")]) == 1
+    assert len([*album.cache_folder().glob("photos/*")]) == 1
     works("sample", "alone.npz", "again.npz", "--outdir", "drawn")
     assert (pixels("drawn/alone.png") == pixels("drawn/again.png")).all()
     assert (pixels("alone-compare.png") == pixels("again-compare.png")).all()

@@ -8,7 +8,7 @@ from PIL import Image
 
 from stylegan_cli.errors import UsageError
 from stylegan_cli.metrics import inception
-from stylegan_cli.metrics.features import BATCH, EfficientNetFeatures, check_features, describe, named
+from stylegan_cli.metrics.features import BATCH, EfficientNetFeatures, describe, named
 from stylegan_cli.scorers import perceptual
 
 CPU = torch.device("cpu")
@@ -45,11 +45,11 @@ def test_nobody_takes_it_for_fid():
 
 def test_unknown_features():
     with pytest.raises(UsageError, match="no features 'vgg'; use efficientnet or inception"):
-        check_features("vgg")
+        named("vgg")
 
 
 def test_inceptions_distances_are_fid():
-    features = named("inception", CPU)
+    features = named("inception")(CPU)
     image = drawing(0, size=32)
     (found,) = describe([image], features, LANCZOS, lambda: None)
     with torch.inference_mode():

@@ -57,7 +57,8 @@ def test_the_network_computes_what_dlib_computes():
 
 
 def test_its_file_is_read_whole():
-    tensors = dlib._read(dlib.RECOGNITION.path().read_bytes())
+    with dlib.RECOGNITION.opened() as path:
+        tensors = dlib._read(path.read_bytes())
     assert len(tensors) == 2 * 29 + 1
     assert sum(map(len, tensors)) == 5_614_592
 

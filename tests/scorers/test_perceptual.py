@@ -69,7 +69,8 @@ def test_another_device_has_a_network_of_its_own(network):
 
 def test_folding_changes_nothing(network, picture):
     plain = EfficientNet.from_name("efficientnet-lite0").eval()
-    plain.load_state_dict(torch.load(perceptual.EFFICIENTNET.path(), weights_only=True))
+    with perceptual.EFFICIENTNET.opened() as path:
+        plain.load_state_dict(torch.load(path, weights_only=True))
     with torch.inference_mode():
         pixels = picture * 127.5 + 127.5  # 0..255
         expected = plain.extract_features((pixels - 127) / 128).mean(dim=(2, 3))

@@ -104,12 +104,12 @@ def metrics(
     from stylegan_cli.cli.features import opened as opened_features
     from stylegan_cli.cli.studio import open_generator
     from stylegan_cli.metrics.evaluation import Judge, Settings, listed
-    from stylegan_cli.metrics.features import check_features
+    from stylegan_cli.metrics.features import named
     from stylegan_cli.metrics.sets import DataSet, Made
     from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
     settings = Settings(listed(names), num, seed, size, filter)
-    check_features(features)
+    named(features)  # fails at once if there are none of that name
     placed = [name for name in (model, *(models or []), last) if name is not None]
     subjects, reference = _sides(placed, data_set, settings.compares)
     if not settings.compares:

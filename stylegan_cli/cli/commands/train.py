@@ -171,7 +171,7 @@ def train(
     from stylegan_cli.cli.train.opening import Request, plan_run, show, start
     from stylegan_cli.cli.train.run import continuing, one_voice, run_to_end
     from stylegan_cli.metrics import watching
-    from stylegan_cli.metrics.features import NAMES
+    from stylegan_cli.metrics.features import FEATURES
     from stylegan_cli.training import presets
     from stylegan_cli.training.folder import RunFolder
     from stylegan_cli.training.loop import Pace
@@ -183,7 +183,7 @@ def train(
         raise UsageError(
             f"--gpus {gpus}: use torchrun --nproc-per-node {gpus} -m stylegan_cli train ..., without --gpus"
         )
-    check_word("--features", features, NAMES)
+    check_word("--features", features, FEATURES)
     chosen_device = devices.chosen(device)
     choice = watching.Choice(watching.metrics_of(metrics), features, metrics_num)
     given_precision = None if precision == "auto" else hardware.choose_precision(precision, chosen_device)
