@@ -34,7 +34,7 @@ from stylegan_cli.scorers.perceptual import EFFICIENTNET
 # guess comes to 2.6 for the model's own faces, and was 5.6 from a photo for which a search came to 2 and tuning to 0.8.
 LIKENESS = {1.0: "very close", 2.5: "close", 5.0: "similar"}
 POOR = "poor"
-UNLIKE = ("similar", POOR)
+CLOSE, UNLIKE = ("very close", "close"), ("similar", POOR)
 VERSION = 2  # of the search and of tuning; people that an older version found are searched for again
 OnImage = Callable[[Tensor], None] | None
 # Added to the error if no face is found: many models do not draw faces.

@@ -13,7 +13,7 @@ from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.filming import frame_names, tell_of_older
 from stylegan_cli.cli.studio import Studio, portrait
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
-from stylegan_cli.faces import alignment, clothes, pasting
+from stylegan_cli.faces import alignment, clothes, details, pasting
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.colours import lighting
 from stylegan_cli.faces.detection import Detection
@@ -40,6 +40,23 @@ class Canvas:
     exif: bytes
     found: Sequence[Detection]
     is_only: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Spot:
+    """A place in a photo, and the face there before an edit (`reference`): if its details are kept, as the photo shows
+    it, and also as it is `drawn`; else only as drawn. For somebody else the curves that bring them into its `light`."""
+
+    cut: Alignment
+    reference: Image.Image | None = None
+    drawn: Image.Image | None = None
+    light: list[int] | None = None
+
+    def fitted(self, face: Image.Image) -> Image.Image:
+        """A face as it fits there."""
+        if self.reference and self.drawn:
+            return details.kept(face, self.drawn, self.reference)
+        return face.point(self.light) if self.light else face
 
 
 def open_canvas(photo: Photo, people: int, check_size: Callable[[int, int], None]) -> Canvas:
@@ -118,26 +135,24 @@ def pasting_into(
     if len({cut.quad for cut in cuts}) < len(cuts):
         raise UsageError(f"two of these people are the same face in {photo.path}; name each person once")
     look = find_people()
-    references: list[Image.Image | None] = []
-    lights: list[list[int] | None] = []  # of the faces before an edit: what it does to skin is no light
+    spots = []
     for cut, person in zip(cuts, before, strict=True):
         unedited = original.matched(render(studio.generator, person.face()))
-        is_there = _is_seen_at(cut, person, canvas)
-        if is_there:
+        shown = alignment.crop(empty, cut, unedited.width)
+        if _is_seen_at(cut, person, canvas):
             _tell_of_likeness(person, photo)
-        references.append(unedited if is_there else None)
-        keeps_skin = is_there or own_skin
-        lights.append(None if keeps_skin else lighting(unedited, alignment.crop(empty, cut, unedited.width)))
-    if own_skin and all(references):
+            spots.append(_Spot(cut, shown, unedited) if _is_close(person) else _Spot(cut, unedited))
+        else:  # what an edit does to skin is no light, so that comes from the face before it
+            spots.append(_Spot(cut, light=None if own_skin else lighting(unedited, shown)))
+    if own_skin and all(spot.reference for spot in spots):
         tell("--own-skin changes nothing: it is for people who take somebody else's place.")
 
     def paste(*faces: Image.Image) -> Image.Image:
         image = empty
-        for face, cut, reference, light in zip(faces, cuts, references, lights, strict=True):
-            others = [other for other in (*faces_there, *cuts) if not other.is_near(cut)]
-            new = original.matched(face)
-            new = new.point(light) if light else new
-            image = pasting.paste(image, new, cut, reference, look, others, clothes.read)
+        for face, spot in zip(faces, spots, strict=True):
+            others = [other for other in (*faces_there, *cuts) if not other.is_near(spot.cut)]
+            new = spot.fitted(original.matched(face))
+            image = pasting.paste(image, new, spot.cut, spot.reference, look, others, clothes.read)
         return image
 
     return paste
@@ -182,6 +197,11 @@ def _looks_alike(person: Person, canvas: Canvas, cut: Alignment) -> bool:
         return alignment.is_alike(known, alignment.crop(canvas.original.in_srgb(), cut, SMALL))
     except MALFORMED:
         raise _damaged(person) from None
+
+
+def _is_close(person: Person) -> bool:
+    """Whether a person is known to look like the one in their photo, whose details would otherwise not fit them."""
+    return person.photo is not None and person.photo.get("likeness") in darkroom.CLOSE
 
 
 def _tell_of_likeness(person: Person, photo: Photo) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from stylegan_cli.cli import album, darkroom, montage, places
 from stylegan_cli.cli.console import fetch, print_data, progress, tell
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import MALFORMED, UsageError
-from stylegan_cli.faces import alignment, clothes, detection, pasting, tracking
+from stylegan_cli.faces import alignment, clothes, details, detection, pasting, tracking
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.files import file_digest
 from stylegan_cli.latents.named import Photo, is_file, namesake, numbered
@@ -110,8 +110,7 @@ def save(
                 continue
             way = (number - first) / max(last - first, 1) if is_range else 1.0
             after = edited(studio.generator, person, edits, 1 - abs(1 - 2 * way) if is_loop else way)
-            drawn, face = (render(studio.generator, one.face()) for one in (person, after))
-            turns.submit(partial(_pasted, frame, person, drawn, face, look), show if number == first else use)
+            turns.submit(_pasting(studio, frame, person, after, look), show if number == first else use)
     print_data(path)
 
 
@@ -119,15 +118,16 @@ def _same(frame: Image.Image) -> Image.Image:
     return frame
 
 
-def _pasted(
-    frame: Image.Image, person: Person, drawn: Image.Image, face: Image.Image, look: pasting.Finder | None
-) -> Image.Image:
-    """A frame with somebody's edited `face`; `drawn` is how they look without the edit."""
+def _pasting(
+    studio: Studio, frame: Image.Image, person: Person, after: Person, look: pasting.Finder | None
+) -> Callable[[], Image.Image]:
+    """A function that puts somebody, as they are `after` an edit, into a frame; they are drawn before."""
     assert person.photo is not None
     cut, *others = map(Alignment.from_plain, (person.photo["alignment"], *person.photo["others"]))
+    drawn, face = (render(studio.generator, one.face()) for one in (person, after))
     shown = alignment.crop(frame, cut, face.width)
-    new = pasting.with_details(face, drawn, shown)
-    return pasting.paste(frame, new, cut, shown, look, others, clothes.read)
+    new = details.kept(face, drawn, shown)
+    return partial(pasting.paste, frame, new, cut, shown, look, others, clothes.read)
 
 
 def _remembered(studio: Studio, reel: Reel, kept: Path) -> Cast | None:

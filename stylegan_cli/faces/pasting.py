@@ -32,7 +32,6 @@ LOWER = (0.75, 0.9)  # where it ends: from there downwards shoulders and throats
 WORN, DRESSED = (0.3, 0.7), (0.1, 0.4)  # how surely there are clothes that stay in the photo, and those that stay away
 OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # where they fade in, on both sides of the border
 EDITED = (6.0, 24.0)  # changes of colour (of 255) by an edit up to which details are the photo's, from which the face's
-REDRAWN = (20.0, 60.0)  # and from which, up to which, fewer and fewer of the photo's other details are kept
 AROUND = round(COLOUR_SIZE * MARGIN)  # pixels around the crops that colours are compared on
 AROUND_SIZE = COLOUR_SIZE + 2 * AROUND
 WINDOW = 7  # of these pixels: edits and people are widened by half of it on each side, to include loose hair
@@ -56,7 +55,8 @@ def paste(
     """The RGB photo with `face`, the edited crop of any size, in its place. Pixels farther than MARGIN from the crop,
     and those around it that the edit does not reach, keep their values.
 
-    `reference` is the crop before the edit, as the generator draws it. The difference between its colours and the
+    `reference` is the crop before the edit, as the generator draws it, or as the photo shows it if the face has its
+    `details`. The difference between its colours and the
     photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
     Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's
     (see `colours.lighting`), everything that the photo shows of the person within the crop is replaced or, with a
@@ -95,15 +95,6 @@ def paste(
     change[inner] += _blended(missing, ours, levels) * rest * own[inner]
     mask = framed(ours, square.border)
     return _drawn(photo, square.corners, change + mask * before, mask)
-
-
-def with_details(face: Image.Image, drawn: Image.Image, shown: Image.Image) -> Image.Image:
-    """The edited `face` with what a crop, `shown`, has and the generator did not draw before the edit, `drawn`: pores,
-    single hairs, a look to the side. Less of it where the edit changed much: there it would be out of place."""
-    changed = _wide(_step(np.abs(small(face) - small(drawn)).max(axis=2), *REDRAWN)[..., None])
-    kept = 1 - resized(changed, face.width)
-    new, before, after = (np.asarray(one, np.float32) for one in (face, drawn, shown))
-    return _picture(new + (after - before) * kept)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from stylegan_cli import modelfile, store
 from stylegan_cli.cli import album, darkroom, montage
 from stylegan_cli.cli.darkroom import likeness
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.faces import clothes, detection, pasting
+from stylegan_cli.faces import clothes, details, detection, pasting
 from stylegan_cli.generator import Origin
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
@@ -504,6 +504,18 @@ def test_a_poor_likeness_is_told_before_it_goes_into_the_photo(works, photo, dir
         assert ("which finds a closer one" in told) is (is_told and words[0] == "edit")
     _, told = works("edit", photo, "--direction", f"{direction}=2", "--paste", photo, "--force")
     assert ("me is no close likeness of the face in" in told) is is_told and "a closer one" not in told
+
+
+@pytest.mark.parametrize(("limit", "is_kept"), [(0.0, False), (99.0, True)])
+def test_only_who_is_a_close_likeness_keeps_details_of_the_photo(works, photo, direction, monkeypatch, limit, is_kept):
+    """Others have their eyes and mouths at other places."""
+    seen, kept = [], details.kept
+    monkeypatch.setattr(details, "kept", lambda *pictures: seen.append(pictures) or kept(*pictures))
+    monkeypatch.setattr(darkroom, "LIKENESS", {limit: "close"})
+    works("edit", photo, "--direction", f"{direction}=2", "--paste", photo)
+    assert bool(seen) is is_kept
+    works("paste", 5, photo, "--force")  # somebody else never does
+    assert len(seen) == is_kept
 
 
 def test_somebody_else_at_the_same_place_is_somebody_else(works, photo, faces):

@@ -476,32 +476,3 @@ def test_what_was_drawn_otherwise_casts_no_light_around_it(photo):
     across, down = places(cut)
     below = (np.abs(across) < 0.15) & (np.abs(down) < 0.05)
     assert np.abs(change[below].mean(axis=0)).max() < 12
-
-
-def detailed(seed):
-    """A face's picture, with details that no generator draws."""
-    return Image.fromarray(np.random.RandomState(seed).randint(100, 156, (256, 256, 3), np.uint8))
-
-
-def test_an_edit_that_does_nothing_leaves_what_the_crop_shows():
-    drawn_before, shown = Image.new("RGB", (256, 256), (120, 130, 140)), detailed(0)
-    assert values(pasting.with_details(drawn_before, drawn_before, shown)) == pytest.approx(values(shown), abs=1)
-
-
-def test_small_edits_are_added_to_what_the_crop_shows():
-    before, after, shown = (
-        Image.new("RGB", (256, 256), (120,) * 3),
-        Image.new("RGB", (256, 256), (130,) * 3),
-        detailed(1),
-    )
-    assert values(pasting.with_details(after, before, shown)) == pytest.approx(values(shown) + 10, abs=1)
-
-
-def test_where_an_edit_redraws_the_face_nothing_of_the_crop_is_left():
-    """There its details would lie across the new ones; elsewhere they stay."""
-    before, shown = Image.new("RGB", (256, 256), (60,) * 3), detailed(2)
-    after = before.copy()
-    after.paste((200,) * 3, (0, 0, 128, 256))
-    found = values(pasting.with_details(after, before, shown))
-    assert found[:, :100] == pytest.approx(200, abs=1)
-    assert found[:, 170:] == pytest.approx(values(shown)[:, 170:], abs=1)
