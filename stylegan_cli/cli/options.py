@@ -35,8 +35,8 @@ Force = Annotated[bool, typer.Option("--force", help="Replace existing files.", 
 
 
 def optional(help: str, *names: str, panel: str | None = None, **more: Any) -> Any:
-    """An option that may be left out, for which help screens show no default."""
-    return typer.Option(*names, help=help, rich_help_panel=panel, show_default=False, **more)
+    """An option that may be left out: None."""
+    return typer.Option(*names, help=help, rich_help_panel=panel, **more)
 
 
 @dataclass(frozen=True)
