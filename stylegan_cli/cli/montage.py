@@ -93,6 +93,15 @@ def save_pasted(
     _save(studio, canvas, before, [places.pasted_name(canvas.photo)], [after], own_skin)
 
 
+def as_found(studio: Studio, person: Person, canvas: Canvas) -> Person:
+    """Who somebody was when they were found in this photo, before an edit, if the cache still knows; else as they are:
+    to the photo, they are then somebody else."""
+    found = _found_at(person)
+    if not _is_edited(person) or found is None or found.photo != file_digest(canvas.photo.path):
+        return person
+    return darkroom.remembered(studio, replace(canvas.photo, face=found.face)) or person
+
+
 def save_frames(studio: Studio, canvas: Canvas, person: Person, film: Walk) -> None:
     """Writes the photo as pictures, one for each frame of a film of a person who is edited in it."""
     names = frame_names(film)
@@ -183,9 +192,13 @@ def _place_of(person: Person, canvas: Canvas) -> Alignment:
 def _is_seen_at(cut: Alignment, person: Person, canvas: Canvas) -> bool:
     """Whether the face there is this person, as they are."""
     found = _found_at(person)
-    if found is None or not found.is_near(cut) or (person.photo and person.photo.get("edited")):
+    if found is None or not found.is_near(cut) or _is_edited(person):
         return False
     return found.photo == cut.photo or _looks_alike(person, canvas, cut)
+
+
+def _is_edited(person: Person) -> bool:
+    return bool(person.photo and person.photo.get("edited"))
 
 
 def _looks_alike(person: Person, canvas: Canvas, cut: Alignment) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -516,6 +517,20 @@ def test_only_who_is_a_close_likeness_keeps_details_of_the_photo(works, photo, d
     assert bool(seen) is is_kept
     works("paste", 5, photo, "--force")  # somebody else never does
     assert len(seen) == is_kept
+
+
+@pytest.mark.parametrize(("name", "face"), [("me.png", ""), ("party.png", "#2")])
+def test_whoever_was_edited_goes_into_their_photo_as_with_the_edit(
+    works, photo, party, direction, tmp_path, name, face
+):
+    edit = ("edit", f"{name}{face}", "--direction", f"{direction}=2")
+    works(*edit, "--paste", name, "-o", "at-once.png")
+    works(*edit, "-o", "edited.png")
+    works("paste", "edited.png", name, "-o", "later.png")
+    assert (pixels("later.png") == pixels("at-once.png")).all()
+    shutil.rmtree(tmp_path / "cache")  # who they were before is not known any more
+    works("paste", "edited.png", name, "-o", "forgotten.png")
+    assert (pixels("forgotten.png") != pixels("at-once.png")).any()
 
 
 def test_somebody_else_at_the_same_place_is_somebody_else(works, photo, faces):

@@ -43,9 +43,9 @@ def paste(
     """Put people into a photo: children, mixtures, anybody.
 
     A person who was found in this photo goes back to their own place. Anybody else, if alone, takes the place of the
-    face that the photo names, or of the largest, and most of its skin colour, as if in the same light. To edit people
-    who are in the photo, stylegan edit --paste is better: it knows what they looked like before, and only changes what
-    the edit changes (as far as they are a close likeness: give the photo, or what project --tune found).
+    face that the photo names, or of the largest, and most of its skin colour, as if in the same light. Of people who
+    are in the photo, and were edited or given others' eyes or hair since, only what that changed is pasted, if the
+    cache still knows who they were: if the photo itself was the person that you named then.
 
     Examples: stylegan paste mix.png me.jpg; stylegan paste dany party.jpg#2
     """
@@ -60,7 +60,8 @@ def paste(
     studio.check_results([places.pasted_name(photo)])
     canvas = montage.open_canvas(photo, len(texts), studio.check_photo)
     faces = casting.several(studio, texts)
-    montage.save_pasted(studio, canvas, faces, faces, own_skin)
+    before = [montage.as_found(studio, face, canvas) for face in faces]
+    montage.save_pasted(studio, canvas, before, faces, own_skin)
 
 
 def _tell_of_order(photo: Photo, people: Sequence[str]) -> None:
