@@ -200,7 +200,7 @@ def _found_before(studio: Studio, kept: Path | None) -> Person | None:
 
 def _remembered(studio: Studio, kept: Path) -> Person | None:
     """The person found before; None if there is none yet, or if the file is damaged."""
-    return next(iter(album.kept(studio, kept)), None)
+    return next(iter(album.kept(studio.generator, kept)), None)
 
 
 def _compared(studio: Studio, shot: Shot, someone: Person) -> Found:

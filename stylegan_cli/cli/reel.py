@@ -134,7 +134,7 @@ def _remembered(studio: Studio, reel: Reel, kept: Path) -> Cast | None:
     """Those who were found before; None if nobody was yet, or if the file is damaged."""
     cast = {}
     try:
-        for person in album.kept(studio, kept):
+        for person in album.kept(studio.generator, kept):
             assert person.photo is not None
             for place in (person.photo["alignment"], *person.photo["others"]):
                 Alignment.from_plain(place)

@@ -1,4 +1,4 @@
-"""What every picture command needs: a model, and results written with their recipes."""
+"""What every picture command needs: an opened model, and results written with their recipes."""
 
 from __future__ import annotations
 
@@ -6,43 +6,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
-from stylegan_cli import __version__, compilation, hardware, store
-from stylegan_cli.cli import devices, places
-from stylegan_cli.cli.console import fetching_model, print_data, progress, prose, tell
-from stylegan_cli.cli.options import (
-    PSI,
-    Generation,
-    ModelChoice,
-    OfClass,
-    Output,
-    PictureOutput,
-    check_word,
-    command_line,
-)
-from stylegan_cli.errors import StyleganError, UsageError
-from stylegan_cli.files import file_digest, write_bytes
-from stylegan_cli.generator import Generator
-from stylegan_cli.latents import files, references
+from stylegan_cli.cli import places
+from stylegan_cli.cli.console import print_data, progress, prose, tell
+from stylegan_cli.cli.opened import OpenedModel
+from stylegan_cli.cli.options import OfClass, Output, PictureOutput, command_line
+from stylegan_cli.errors import UsageError
+from stylegan_cli.files import write_bytes
+from stylegan_cli.latents import files
 from stylegan_cli.latents.people import Person, photos_of, truncation
 from stylegan_cli.media.background import Background
 from stylegan_cli.media.decoding import Original
 from stylegan_cli.media.encode import FORMATS, TRANSPARENT, check_edges, encode, has_room
 from stylegan_cli.media.render import face_shape, page_size, render
 from stylegan_cli.noise import Noise
-from stylegan_cli.operations.drift import Ruler, ruler_of
 from stylegan_cli.pictures import Face, Picture, Sheet, cells_of, faces_to_compute
 from stylegan_cli.processors import processors
 from stylegan_cli.recipes import Recipe, dumps, fits
-
-if TYPE_CHECKING:
-    from stylegan_cli.encoders import Encoder
 
 CELL = 256
 MAX_PICTURES = 100_000
@@ -56,16 +40,6 @@ class Work:
 
     picture: Picture
     people: Sequence[Person] = ()
-
-
-def open_generator(choice: ModelChoice) -> tuple[Generator, str]:
-    """The chosen generator on its device, and the precision that it computes in."""
-    device = devices.chosen(choice.device)
-    precision = hardware.choose_precision(choice.precision, device)
-    hardware.set_up(device, precision)
-    with progress(f"loading {choice.model}", 1), fetching_model(choice.model) as on_bytes:
-        generator = store.load(choice.model, on_bytes)
-    return generator.prepare(device, hardware.PRECISIONS[precision]), precision
 
 
 def check_count(pictures: int) -> None:
@@ -88,44 +62,13 @@ def _set_threads(wanted: int) -> int:
     return number
 
 
-class Studio:
-    """One run of a picture command."""
+class Studio(OpenedModel):
+    """One run of a picture command: a model, and where its results go."""
 
     def __init__(self, choice: OfClass, output: Output) -> None:
-        self.output = output
+        self.output, self.shows = output, output.show
         self.check_out(1)
-        if isinstance(choice, Generation):
-            check_word("--compile", choice.compile, compilation.CHOICES)
-        self.generator, self.precision = open_generator(choice)
-        self.model, self.class_index, self.psi = choice.model, choice.class_index, 1.0
-        self.truncating: dict[str, float | str | None] = {}  # the options for that, as given
-        self.shows = output.show
-        self.compile, self.is_compiled = "off", False
-        if choice.class_index is not None:
-            self.generator.choose_class(choice.class_index)
-        if isinstance(choice, Generation):
-            self.psi = PSI if choice.psi is None else choice.psi
-            self.truncating = {"--psi": choice.psi, "--cutoff": choice.cutoff, "--new-center": choice.new_center}
-            self.compile = choice.compile
-            if (choice.cutoff or 0) > (layers := self.generator.num_ws):
-                raise UsageError(f"--cutoff {choice.cutoff}: {choice.model} has {layers} layers; leave it out")
-            self.generator.cutoff = choice.cutoff
-        chosen, origin = store.source(choice.model), self.generator.origin
-        self.cast, self.directions = store.cast(chosen, origin), store.directions(chosen, origin)
-        if isinstance(choice, Generation) and choice.new_center is not None:
-            self.generator.new_centre = self._centre(choice.new_center)
-
-    def _centre(self, text: str) -> Tensor:
-        """The `w` of a person to truncate seeds towards: of a seed, the whole one, as in stylegan3-fun. One row if all
-        layers share it."""
-        if self.psi == 1:
-            raise UsageError("--psi 1 truncates nobody; leave out --new-center, or use a smaller --psi")
-        if len(references.split(text)) > 1:
-            raise UsageError(f"--new-center is one person, but {text!r} names several; give one of them")
-        if references.photo(text):
-            raise UsageError(f"--new-center {text} is a photo; run stylegan project {text}, and give what it writes")
-        ws = references.resolve(text, self.generator, 1.0, self.cast).ws.to(self.generator.device)
-        return ws[:1] if bool((ws == ws[:1]).all()) else ws
+        super().__init__(choice)
 
     def check_out(self, pictures: int) -> None:
         """Checks that --out and --format can take this many pictures, before minutes are spent on a photo."""
@@ -148,33 +91,6 @@ class Studio:
         if out is not None and not places.is_file_name(out, FORMATS):
             for name in names:
                 self._check_place(out / f"{name}.{self.format}")
-
-    def check_noise(self, mode: str | None) -> None:
-        """Checks that random noise would be visible."""
-        if mode == "random" and not self.generator.has_noise:
-            raise UsageError(f"{self.model} has no per-pixel noise (StyleGAN3 has none); leave out --noise random")
-
-    @cached_property
-    def ruler(self) -> Ruler:
-        """How far people are from the average face."""
-        return ruler_of(self.generator)
-
-    @cached_property
-    def encoder(self) -> Path | None:
-        """The file of the encoder that guesses whom a photo shows, if there is one for this model."""
-        return store.encoder(store.source(self.model), self.generator)
-
-    @cached_property
-    def encoder_digest(self) -> str | None:
-        """The SHA-256 of that file, which can have a gigabyte."""
-        return file_digest(self.encoder) if self.encoder else None
-
-    @cached_property
-    def guesser(self) -> Encoder | None:
-        """That encoder, ready to guess."""
-        from stylegan_cli import encoders
-
-        return encoders.load(self.encoder, self.generator).to(self.generator.device) if self.encoder else None
 
     @cached_property
     def format(self) -> str:
@@ -222,34 +138,11 @@ class Studio:
             image = render(self.generator, recipe.picture, recipe.size, on_face)
         self.write(path, image, replace(recipe, device=self.generator.device.type, compiled=self.is_compiled))
 
-    def speed_up(self, faces: int) -> None:
-        """Compiles the generator before it draws that many faces, if the user wants it or if it is faster; if it cannot
-        be compiled, faces are drawn without."""
-        if self.is_compiled or self.compile == "off" or (self.compile == "auto" and faces < compilation.FROM_FACES):
-            return
-        try:
-            with progress("preparing compiled code for many faces", 1):
-                if self.compile == "on":
-                    compilation.compile_synthesis(self.generator)
-                    self.is_compiled = True
-                else:
-                    self.is_compiled = compilation.compile_where_it_pays(self.generator, self.precision, faces)
-        except StyleganError as error:
-            if self.compile == "on":
-                tell(f"Drawing without compiled code: {error}.")
-
     def recipe(self, work: Work, size: int | None) -> Recipe:
         threads, photo = torch.get_num_threads(), photos_of(work.people)
         if isinstance(photo, list) and len(photo) != sum(isinstance(cell, Face) for cell in cells_of(work.picture)):
             photo = None  # the picture shows others, too
         return Recipe(work.picture, size=size, threads=threads, photo=photo, **self.circumstances())
-
-    def circumstances(self) -> dict[str, Any]:
-        """How results of this run are made, by names of fields in `Recipe`."""
-        origin, device = self.generator.origin, self.generator.device.type
-        made_by = {"model": origin.name, "sha256": origin.sha256, "fingerprint": origin.fingerprint.hex()}
-        how = {"precision": self.precision, "device": device, "compiled": self.is_compiled}
-        return {"command": command_line(), "version": __version__, **made_by, **how}
 
     def save_latents(self, path: Path, people: Sequence[Person], **more: object) -> None:
         """Writes people's `w` as `.npz`, with `more` facts about them; a single person keeps the z they came from."""

@@ -84,7 +84,7 @@ def bench(
 def _measured(choice: ModelChoice, batches: Sequence[int], compiled: bool, seconds: float) -> Iterator[Row]:
     """The rows of one model in one precision; compiled ones last, if it can be compiled here."""
     from stylegan_cli import compilation, hardware
-    from stylegan_cli.cli.studio import open_generator
+    from stylegan_cli.cli.opened import open_generator
     from stylegan_cli.psnr import psnr
 
     generator, precision = open_generator(choice)

@@ -67,7 +67,7 @@ def list_directions(
     """List the directions of a model: those that come with it and those that you have found, also for other models with
     the same W."""
     from stylegan_cli import store
-    from stylegan_cli.cli.studio import open_generator
+    from stylegan_cli.cli.opened import open_generator
     from stylegan_cli.latents.directions import title
 
     chosen = store.source(model)

@@ -102,7 +102,7 @@ def metrics(
     """
     from stylegan_cli import hardware
     from stylegan_cli.cli.features import opened as opened_features
-    from stylegan_cli.cli.studio import open_generator
+    from stylegan_cli.cli.opened import open_generator
     from stylegan_cli.metrics.evaluation import Judge, Settings, listed
     from stylegan_cli.metrics.features import named
     from stylegan_cli.metrics.sets import DataSet, Made

@@ -51,7 +51,7 @@ def list_models(as_json: AsJson = False) -> None:
 def show(name: Name = "ffhq", as_json: AsJson = False) -> None:
     """Show a model: family, sizes, what comes with it, hash, source, licence, and layers with their bands."""
     from stylegan_cli import store
-    from stylegan_cli.cli.studio import open_generator
+    from stylegan_cli.cli.opened import open_generator
 
     generator, _ = open_generator(ModelChoice(name))
     facts = _facts(generator, store.source(name))

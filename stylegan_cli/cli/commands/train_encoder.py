@@ -41,7 +41,7 @@ def train_encoder(
     import torch
 
     from stylegan_cli import encoders, store
-    from stylegan_cli.cli.studio import open_generator
+    from stylegan_cli.cli.opened import open_generator
     from stylegan_cli.datasets.sampled import SampledFaces
     from stylegan_cli.scorers.perceptual import EFFICIENTNET
     from stylegan_cli.training.encoder import Settings, Step, train
