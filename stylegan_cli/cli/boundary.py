@@ -90,7 +90,8 @@ def _show_causes(error: BaseException | None) -> None:
 
 def misuse(error: typer.TyperException) -> str:
     """What Typer did not understand, and how the command is used, in one sentence."""
-    told = error.format_message().rstrip(".").replace(". Did", "; did").replace("(Possible", "(possible")
+    told = error.format_message().rstrip(".").replace(". Did", "; did")
+    told = re.sub(r" \(Possible options: ([^)]*)\)", r"; possible options: \1", told)
     if problems := getattr(error.__cause__, "errors", None):  # pydantic's, which know what was found
         found = problems()[0]["input"]
         told = re.sub(": Input should be ([^,]+).*", lambda match: f": it should be {match[1]}, not {found}", told)

@@ -35,7 +35,7 @@ from stylegan_cli.scorers.perceptual import EFFICIENTNET
 LIKENESS = {1.0: "very close", 2.5: "close", 5.0: "similar"}
 POOR = "poor"
 CLOSE, UNLIKE = ("very close", "close"), ("similar", POOR)
-VERSION = 2  # of the search and of tuning; people that an older version found are searched for again
+VERSION = 3  # of the search and of tuning; people that an older version found are searched for again
 OnImage = Callable[[Tensor], None] | None
 # Added to the error if no face is found: many models do not draw faces.
 ALIGNED = ", or use stylegan project --aligned if it is cropped like the model's own pictures, whatever they show"

@@ -180,7 +180,8 @@ def _place_of(person: Person, canvas: Canvas) -> Alignment:
     if not canvas.is_only:
         raise UsageError(
             f"{person.label} was not found in {path}; to replace faces of others, paste one person after the other: "
-            f"one with stylegan paste PERSON {path}#1 -o a.png, the next with stylegan paste PERSON a.png#2"
+            f"one with stylegan paste PERSON {path}#1 -o a.png, the next with stylegan paste PERSON a.png#2 "
+            "(stylegan align a.png --overview numbers its faces)"
         )
     cut = darkroom.place_of_face(found, image, photo)
     if not photo.face:

@@ -27,6 +27,7 @@ LONG = 0.7  # typical distances that an edit moves: the default model's faces be
 NOTABLY = 1.1  # times as far as before: photos can be far to begin with
 DIGITS = {"years": 0, "degrees": 0, "log-odds": 1, "ratio": 2, "%": 0}  # after the point, by the score's unit
 NOTABLE = {"years": 3, "degrees": 3, "log-odds": 1, "ratio": 0.03, "%": 10}  # changes that can be seen
+NARROW = {"hairline": 4}  # the same for scores that lie within few of their unit: this one from 0 to 40 %
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +117,7 @@ def _eyes(studio: Studio) -> Callable[[Person], Look]:
 def _report(before: Look, after: Look, wanted: Collection[str]) -> str:
     """From one look to another, in words: what was `wanted`, who it is, what else can be seen, and the drift."""
     seen = [name for name in before.scores if isfinite(before.scores[name]) and isfinite(after.scores[name])]
-    others = [name for name in seen if name not in wanted and _moved(before, after, name) >= NOTABLE[SCORES[name].unit]]
+    others = [name for name in seen if name not in wanted and not _is_small(before, after, name)]
     parts = [_change(before, after, name) + _if_hardly(before, after, name) for name in seen if name in wanted]
     parts += _who(before, after)
     if others:
@@ -136,7 +137,7 @@ def _change(before: Look, after: Look, name: str) -> str:
 def _if_hardly(before: Look, after: Look, name: str) -> str:
     """A remark if a wanted score in per cent moved less than can be seen. (Log-odds hardly move either where they are
     already certain, although the picture changes.)"""
-    is_telling = SCORES[name].unit == "%" and _moved(before, after, name) < NOTABLE["%"]
+    is_telling = SCORES[name].unit == "%" and _is_small(before, after, name)
     return " (hardly a change)" if is_telling else ""
 
 
@@ -172,8 +173,9 @@ def _ends(edits: Sequence[Edit]) -> list[float]:
     return [at for at in ends if any(editing.amounts(edits, at))] or list(ends[-1:])
 
 
-def _moved(before: Look, after: Look, name: str) -> float:
-    return abs(after.scores[name] - before.scores[name])
+def _is_small(before: Look, after: Look, name: str) -> bool:
+    """Whether a score changed by less than can be seen."""
+    return abs(after.scores[name] - before.scores[name]) < NARROW.get(name, NOTABLE[SCORES[name].unit])
 
 
 def _rounded(value: float, name: str) -> str:

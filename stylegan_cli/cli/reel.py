@@ -32,7 +32,7 @@ from stylegan_cli.operations import following
 from stylegan_cli.operations.editing import Edit, edited
 from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
-VERSION = 1  # of following; people that an older version found are looked for again
+VERSION = 2  # of following; people that an older version found are looked for again
 LONGEST = 3600  # frames: two minutes, which take more than an hour
 FACE = 448  # pixels of the faces that are compared
 KEYS, MOST_KEYS = 4, 480  # frames that are looked at closely, per second and in all

@@ -60,8 +60,16 @@ def spelled(words: Sequence[str]) -> list[str]:
     ours.append(verb)
     while rest and rest[0] != "--":
         word = rest.popleft()
+        _check_dashes(word)
         ours += _option(verb, word, rest) if word.startswith("--") else [word]
     return ours + list(rest)
+
+
+def _check_dashes(word: str) -> None:
+    """Checks that long names have two dashes: Typer would take each of their letters for an option. (Behind -n,
+    -o and -q, they can be a value or other options.)"""
+    if re.fullmatch(r"-(?![noq])[a-z][a-z-]+(=.*)?", word):
+        raise UsageError(f"there is no option {word}; if you mean -{word}, it has two dashes")
 
 
 def _home(word: str) -> str:

@@ -9,6 +9,7 @@ variation 0`), numbers mean them; if not, faces are counted from 1.
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -301,6 +302,10 @@ def find(name: str, cast: Mapping[str, Path]) -> Path:
         raise UsageError(f"unknown person {name!r}: there is no such file{there}")
     if "," in name:
         raise UsageError(f"{name!r} names several people, but here is room for one")
+    if "://" in name:
+        raise UsageError(f"people are files on this machine; fetch {name} first, and name the file")
+    if name and (longer := sorted(glob.glob(f"{glob.escape(name)} *"))):  # noqa: PTH207 (a path has no absolute patterns)
+        raise UsageError(f"unknown person {name!r}; if you mean {longer[0]!r}, put its name in quotes")
     known = f", and the model's cast is {', '.join(cast)}" if cast else ", and this model has no cast"
     raise UsageError(f"unknown person {name!r}{suggestion(name, cast)}: there is no such file{known}")
 

@@ -19,8 +19,7 @@ from stylegan_cli.tuning import NOISE, Tuning, synthesize_with
 # Learning rates of the right factors (which start at zero), of the left ones, and of the noise maps.
 RIGHT, LEFT, MAPS = 1e-2, 1e-3, 5e-2
 NOISE_LIKE = 10.0  # weight of the noise regularisation
-# Weight of the mean squared difference of all pixels. What else is compared is smaller than a picture of 1024 pixels:
-# nothing would keep a tuning from leaving a grid on it, as it did.
+# Weight of the mean squared difference of all pixels: what else is compared is smaller than a picture of 1024 pixels.
 SHARP = 20.0
 SMALLEST_MAP = 8
 

@@ -2,7 +2,8 @@
 
 The variables are the coordinates of `ws` in whitened W: so steps are in proportion to the width of W in each direction,
 and the length of the coordinates shows how typical a face is. The loss compares pixels and perceptual features of the
-whole picture, and perceptual features of its middle, where the face is, at 1.7 times the scale.
+whole picture, and perceptual features of its middle, where the face is, at 1.7 times the scale. All this is smaller than
+a picture of 1024 pixels: there it also punishes grids, which nothing else would keep off the skin.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ from stylegan_cli.scorers import perceptual
 
 SPACES = ("w", "w+")
 PIXEL = 10.0  # weight of the mean squared difference of pixels
+GRID = 1000.0  # weight of grids
 STRANGENESS = 0.05  # weight of the mean squared coordinate
 WARM_UP, COOL_DOWN = 5, 0.5  # steps at the beginning, and the fraction of all steps at the end
 PATIENCE, IMPROVEMENT = 20, 0.01  # stop when so many steps together improve the loss by less than this fraction
 # The part of an aligned picture that contains the face: top, bottom, left, right.
 MIDDLE = (0.28, 0.875, 0.2, 0.8)
 STARTS = 4
+PERIOD = 8  # pixels after which a grid repeats: what upsampling leaves repeats after 2, 4 or 8
+TILES = 8  # of so many pixels, next to each other: a grid is what they have in common
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ class Likeness:
         small = perceptual.shrink(image)
         whole = perceptual.distance(perceptual.levels(self.features, small), self.whole)[0]
         near = perceptual.distance(perceptual.levels(self.features, middle(image)), self.middle)[0]
-        return whole + near + PIXEL * (small - self.small).square().mean(), whole
+        loss = whole + near + PIXEL * (small - self.small).square().mean()
+        return (loss + GRID * grid(image) if image.shape[-1] > perceptual.SIZE else loss), whole
 
 
 class Whitened:
@@ -171,6 +176,15 @@ def middle(images: Tensor) -> Tensor:
     return F.interpolate(
         images[:, :, top:bottom, left:right], size, mode="bilinear", antialias=True, align_corners=False
     )
+
+
+def grid(images: Tensor) -> Tensor:
+    """How visible a grid is on pictures `[n, 3, h, w]` whose edges are multiples of PERIOD: the mean square of what
+    repeats after so many pixels, a scalar."""
+    smooth = F.interpolate(F.avg_pool2d(images, PERIOD), scale_factor=PERIOD, mode="bilinear")
+    tiles = F.pixel_unshuffle(images - smooth, PERIOD).unflatten(1, (3, PERIOD**2)).flatten(0, 1)
+    common = F.avg_pool2d(tiles, min(TILES, tiles.shape[-1]), TILES // 2)  # [3 n, 64, h / 32, w / 32]
+    return (common - common.mean(dim=1, keepdim=True)).square().mean()
 
 
 def report(image: Tensor, photo: Tensor) -> dict[str, float]:

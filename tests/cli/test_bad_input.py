@@ -429,7 +429,7 @@ WORDS = {
     "seed": (["sample", "--seed", -1], "--seed"),
     "large seed": (["noise", 1, "--seed", 2**32], "--seed"),
     "last seed": (["sample", "--seed", 2**32 - 1, "--count", 2], "the seed 4294967296 is too large"),
-    "option": (["sample", "--sede", 3], "no such option: --sede (possible options: --seed, --seeds, --size) (usage: "),
+    "option": (["sample", "--sede", 3], "no such option: --sede; possible options: --seed, --seeds, --size (usage: "),
     "command": (["smaple"], "no such command 'smaple'; did you mean 'sample'? (usage: "),
     "argument": (["noise"], "missing argument 'PERSON' (usage: "),
     "no such file": (["replay", "none.png"], "file 'none.png' does not exist (usage: "),

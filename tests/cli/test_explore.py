@@ -560,4 +560,5 @@ def test_from_the_command_to_a_saved_face(here, ffhq):
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "mine/explored.png\n"), error
+    assert error.splitlines()[-1] == "The page is closed; faces that were saved are kept."
     assert Image.open("mine/explored.png").size == (1024, 1024)

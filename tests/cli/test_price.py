@@ -62,6 +62,14 @@ def test_what_was_wanted_and_hardly_comes_is_told(to, told):
     assert price._report(before, after, {"glasses", "smile"}).split("; ")[:2] == [told, "smile 7.0 -> 7.0"]
 
 
+def test_a_hairline_moves_visibly_by_less_than_other_percentages():
+    before = Look(1, {"hairline": 21.0, "hair": 34.0})
+    told = [price._report(before, Look(1, {"hairline": 30.0, "hair": 43.0}), names) for names in ({"hairline"}, ())]
+    assert told[0].startswith("hairline 21 -> 30 %; ") and told[1].startswith("hairline 21 -> 30 %; ")
+    small = price._report(before, Look(1, {"hairline": 24.0, "hair": 34.0}), {"hairline"})
+    assert small.startswith("hairline 21 -> 24 % (hardly a change)")
+
+
 def test_a_face_that_is_lost_is_told():
     """Not where none was seen before: it may be a cat's, or nobody looks."""
     some, none = {"age": 32.0, "yaw": nan}, {"age": nan, "yaw": nan}
@@ -82,6 +90,7 @@ def test_an_end_where_nothing_changed_is_not_told(ranges, ends):
 
 def test_every_unit_is_known():
     assert {score.unit for score in SCORES.values()} == set(price.DIGITS) == set(price.NOTABLE)
+    assert set(price.NARROW) < set(SCORES)
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,17 @@ def test_what_is_no_option_stays_as_it_is():
     assert spelled(["--version"]) == ["--version"]
 
 
+@pytest.mark.parametrize("word", ["-age", "-seeds=1-3", "-hair-length"])
+def test_long_names_with_one_dash(word):
+    with pytest.raises(UsageError, match=f"there is no option {word}; if you mean -{word}, it has two dashes"):
+        spelled(["edit", "jon", word, "3"])
+
+
+def test_short_names_and_numbers_have_one_dash():
+    words = ["sample", "-n10", "-qn", "5", "--psi", "-0.5", "-o", "a.png", "-1"]
+    assert spelled(words) == words
+
+
 def test_home(monkeypatch, stylegan, here, tmp_path):
     """Shells expand ~ at the beginning of words only, not in quotes, and not at all on Windows."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))

@@ -1,5 +1,6 @@
 """The words by which people are asked for."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -199,6 +200,18 @@ def test_a_misspelled_name(resolve, tmp_path, word):
         resolve(word, cast=cast)
     with pytest.raises(UsageError, match=r"^unknown person 'joffrey': there"):
         resolve("joffrey", cast=cast)
+
+
+def test_a_name_with_spaces_and_without_quotes(resolve, here):
+    (here / "my photo [1].jpg").touch()
+    for word, whole in (("my", "my photo [1].jpg"), (here / "my", f"{here}/my photo [1].jpg")):
+        with pytest.raises(UsageError, match=re.escape(f"if you mean '{whole}', put its name in quotes")):
+            resolve(str(word))
+
+
+def test_addresses_are_no_people(resolve):
+    with pytest.raises(UsageError, match=r"fetch https://example\.org/me\.jpg first, and name the file"):
+        resolve("https://example.org/me.jpg")
 
 
 def test_somebody_in_a_file_of_several(tiny, resolve, here):

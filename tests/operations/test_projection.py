@@ -114,8 +114,9 @@ def test_tuning_comes_closer_still_and_leaves_the_model_alone(tiny, photo):
     assert all(left.shape[1] <= 8 for left, _ in fitted.weights.values())
 
 
-def test_a_tuned_picture_is_the_photo_in_single_pixels():
-    """Which perceptual features do not see: at their 256 pixels, a grid of single pixels is an even grey."""
+def test_a_tuned_picture_is_the_photo_in_single_pixels(monkeypatch):
+    """Which perceptual features do not see: at their 256 pixels, a pattern of single pixels is an even grey."""
+    monkeypatch.setattr(projection, "GRID", 0.0)  # this photo shows one
     generator = make_tiny(doublings=7)
     ws = people.from_seed(generator, 1, 0.7).ws
     odd = (torch.arange(512)[:, None] + torch.arange(512)) % 2
@@ -187,6 +188,31 @@ def test_the_middle_is_where_aligned_pictures_have_the_face():
     assert shown.shape == (3, 256, 256)
     assert shown[0, 128, [0, -1]].tolist() == pytest.approx([0.2, 0.8], abs=0.01)
     assert shown[1, [0, -1], 128].tolist() == pytest.approx([0.28, 0.875], abs=0.01)
+
+
+def test_grids_are_seen_and_nothing_else():
+    """What repeats after 2, 4 or 8 pixels, anywhere on the picture; not grain, light, or an edge."""
+    place = torch.arange(512)
+    lines = {period: 0.02 * torch.cos(2 * torch.pi * place / period) for period in (2, 4, 8)}
+    found = {period: projection.grid(line.expand(1, 3, 512, 512)).item() for period, line in lines.items()}
+    assert found == pytest.approx({2: 4e-4, 4: 2e-4, 8: 2e-4}, rel=0.15)
+    spot = torch.zeros(1, 3, 512, 512)
+    spot[..., 256:384, 256:384] = lines[4][:128, None]
+    assert projection.grid(spot).item() == pytest.approx(found[4] / 16, rel=0.3)
+    grain = 0.02 * torch.randn(1, 3, 512, 512, generator=torch.Generator().manual_seed(0))
+    light = torch.linspace(-1, 1, 512).expand(1, 3, 512, 512)
+    edge = torch.where(place + 0.4 * place[:, None] < 300, -0.2, 0.2).expand(1, 3, 512, 512)
+    assert all(projection.grid(picture).item() < found[4] / 20 for picture in (grain, light, edge))
+
+
+@pytest.mark.parametrize(("size", "is_seen"), [(256, False), (512, True)])
+def test_grids_count_where_the_comparison_is_too_small_for_them(monkeypatch, size, is_seen):
+    photo = torch.zeros(1, 3, size, size)
+    likeness, lines = projection.Likeness(photo), torch.tensor([0.05, 0.05, -0.05, -0.05]).repeat(size // 4)
+    with_grid, _ = likeness.loss(lines.expand_as(photo))
+    monkeypatch.setattr(projection, "GRID", 0)
+    without, _ = likeness.loss(lines.expand_as(photo))
+    assert with_grid - without == pytest.approx(2.5 * is_seen, rel=0.1)
 
 
 def test_what_is_unlike_in_the_face_counts_more_than_beside_it():

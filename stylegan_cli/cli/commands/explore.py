@@ -14,6 +14,7 @@ from stylegan_cli.cli.boundary import each
 from stylegan_cli.cli.console import print_data, tell
 from stylegan_cli.cli.edits import open_direction
 from stylegan_cli.cli.options import Generation, PictureOutput, command, optional, out_option
+from stylegan_cli.cli.stopping import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,10 @@ def explore(
         tell("Open this address in a browser on this machine. Press Ctrl-C to end.")
         if browser:
             _open(server.url)
-        server.serve(desk)
+        try:
+            server.serve(desk)
+        except KeyboardInterrupt:  # the usual way out
+            raise Stopped("The page is closed; faces that were saved are kept.") from None
 
 
 def _directions(studio: Studio, files: Sequence[str]) -> dict[str, Direction]:
