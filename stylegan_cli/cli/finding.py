@@ -31,6 +31,7 @@ from stylegan_cli.scorers.scores import SCORES, SMALLEST, Scorers
 
 FEWEST = 2 * discovery.HELD_OUT  # people that a direction needs
 ENOUGH = 2000  # people for the spread of scores
+MANY = 500  # people who take minutes
 ENDING = "npz"
 Score = Callable[[Image.Image], Mapping[str, float]]
 
@@ -123,6 +124,8 @@ def scored(sample: Sample, score: Score | None) -> dict[str, Tensor]:
     seen: dict[str, list[float]] = {}
     if score is None:
         return {}
+    if len(sample.w) >= MANY:
+        tell(f"Drawing and scoring {len(sample.w):,} people takes minutes; fewer (--count) give a rougher direction.")
     with progress("scoring", len(sample.w)) as advance:
         for image in sample.images:
             for name, value in score(image).items():

@@ -202,12 +202,19 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     for group in groups.values():
         parameters += _fields(group)
     parameters.append(Parameter("quiet", Parameter.KEYWORD_ONLY, default=False, annotation=Quiet))
+    parameters.sort(key=_panel_rank)
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     # An opening bracket would begin markup.
     paragraphs = (function.__doc__ or "").replace("[", r"\[").split("\n\n")
     run.__doc__ = "\n\n".join(map(_unwrapped, paragraphs))
     return run
+
+
+def _panel_rank(parameter: Parameter) -> int:
+    """Help screens show panels in the order in which they first appear: those of a command, its model, its output."""
+    (option, *_) = getattr(parameter.annotation, "__metadata__", (None,))  # Typer's context has none
+    return {None: 0, _MODEL: 2, OUTPUT: 3}.get(getattr(option, "rich_help_panel", None), 1)
 
 
 def _unwrapped(paragraph: str) -> str:

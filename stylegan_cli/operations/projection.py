@@ -2,8 +2,8 @@
 
 The variables are the coordinates of `ws` in whitened W: so steps are in proportion to the width of W in each direction,
 and the length of the coordinates shows how typical a face is. The loss compares pixels and perceptual features of the
-whole picture, and perceptual features of its middle, where the face is, at 1.7 times the scale. All this is smaller than
-a picture of 1024 pixels: there it also punishes grids, which nothing else would keep off the skin.
+whole picture, and perceptual features of its middle, where the face is, at 1.7 times the scale. All this is smaller
+than a picture of 1024 pixels: there it also punishes grids, which nothing else would keep off the skin.
 """
 
 from __future__ import annotations

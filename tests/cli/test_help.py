@@ -83,6 +83,13 @@ def test_mix_says_who_fills_the_bands_not_given(help_of):
     assert "Bands that you leave out come from the coarsest person you name" in help_of("mix")
 
 
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_the_model_and_the_output_come_last(words):
+    panels = [*dict.fromkeys(getattr(option, "rich_help_panel", None) for option in COMMANDS[words].params)]
+    last = [panel for panel in ("Model", "Output") if panel in panels]
+    assert panels[len(panels) - len(last) :] == last
+
+
 def test_no_arguments_mean_help(stylegan):
     result = stylegan()
     assert "Usage: " in result.output

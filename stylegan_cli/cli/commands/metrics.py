@@ -69,14 +69,7 @@ def metrics(
     ] = "efficientnet",
     psi: Annotated[
         float | None,
-        typer.Option(
-            "--psi",
-            "--trunc",
-            min=-2,
-            max=2,
-            help="Truncation: 1 is none, as ppl and equivariance require.",
-            show_default="1.0",
-        ),
+        optional("Truncation (default 1: none, as ppl and equivariance require).", "--psi", "--trunc", min=-2, max=2),
     ] = None,
     class_index: Annotated[int | None, optional("For models with classes: only this class.", "--class", min=0)] = None,
     device: Device = "auto",

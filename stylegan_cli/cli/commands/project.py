@@ -67,11 +67,10 @@ def project(
     ] = False,
     tune_steps: Annotated[
         int | None,
-        typer.Option(
+        optional(
+            "Steps of --tune, which this implies (default 60): more come closer, and further from the model.",
             min=1,
             max=10_000,
-            help="Steps of --tune, which this implies: more come closer, and further from the model.",
-            show_default="60",
         ),
     ] = None,
     start: Annotated[

@@ -122,7 +122,7 @@ def train(
         bool,
         typer.Option(
             "--keep-all/--no-keep-all",
-            help="Keep every snapshot's model (network-snapshot-000200.safetensors), not only the newest and the best.",
+            help="Keep the model of every snapshot, not only the newest and the best.",
         ),
     ] = False,
     metrics: Annotated[
