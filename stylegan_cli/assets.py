@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylegan_cli.errors import MALFORMED, StyleganError, first_line
+from stylegan_cli.errors import MALFORMED, StyleganError, first_line, lacks_memory
 from stylegan_cli.files import replacing, write_bytes
 from stylegan_cli.folders import cache_folder
 
@@ -79,6 +79,8 @@ class Asset:
         try:
             yield self.cached
         except DAMAGED as error:
+            if lacks_memory(error) or getattr(error, "errno", None):  # the file is not to blame
+                raise
             raise StyleganError(
                 f"{self.cached} is damaged ({first_line(error)}); delete it, and it will be fetched again"
             ) from error

@@ -1,5 +1,7 @@
 """Files from wheels, once they are in the cache."""
 
+import errno
+
 import pytest
 import torch
 
@@ -18,6 +20,19 @@ READERS = {
     mesh.MESH: lambda: runtime.network.__wrapped__(mesh.MESH),
     silhouette.SILHOUETTE: lambda: runtime.beginning.__wrapped__(silhouette.SILHOUETTE),
 }
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("can't allocate memory"), OSError(errno.EMFILE, "Too many open files")]
+)
+def test_a_machines_troubles_are_no_damage(monkeypatch, tmp_path, error):
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path))
+    asset = mtcnn.PROPOSE
+    asset.cached.parent.mkdir()
+    asset.cached.touch()
+    with pytest.raises(type(error)) as raised, asset.opened():
+        raise error
+    assert raised.value is error
 
 
 @pytest.mark.parametrize("asset", READERS, ids=lambda asset: asset.title)

@@ -9,20 +9,18 @@ from typing import Any
 
 from stylegan_cli.cli.opened import OpenedModel
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.files import file_digest
 from stylegan_cli.folders import cache_folder
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import references
-from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person
 
 
-def page(opened: OpenedModel, folder: str, photo: Photo, version: int, *search: Any) -> Path:
-    """Where those are kept whom a search finds in a photo or a film: a name for everything that its result depends
-    on."""
+def page(opened: OpenedModel, folder: str, digest: str, face: int, version: int, *search: Any) -> Path:
+    """Where those are kept whom a search finds as this face in a photo or film, the SHA-256 of whose file is `digest`:
+    a name for everything that its result depends on."""
     generator = opened.generator
     key = [
-        *(version, file_digest(photo.path), photo.face or 1, *search),
+        *(version, digest, face, *search),
         *(opened.precision, generator.origin.sha256, generator.chosen_class, opened.encoder_digest),
     ]
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]

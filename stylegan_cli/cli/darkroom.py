@@ -112,7 +112,7 @@ def find(
 
     Whoever is looked for in the usual way is kept in the cache, also before tuning, but not tuned in an unusual way;
     what was done before is not done again, unless somebody watches (`on_image`)."""
-    kept = _place(studio, shot.photo) if _is_usual(shot, wanted) else None
+    kept = _place(studio, *_named(shot.photo)) if _is_usual(shot, wanted) else None
     is_usually_tuned = wanted.tune and wanted.tune_steps == Wanted.tune_steps
     someone, taken = (None if on_image else _found_before(studio, kept)), {}
     if someone is None:
@@ -137,7 +137,7 @@ def person(studio: Studio, photo: Photo, shot: Shot | None = None) -> Person:
     `prepared` made of the photo."""
     if someone := remembered(studio, photo):
         return someone
-    kept = _place(studio, photo)
+    kept = _place(studio, *_named(photo))
     shot = shot or shoot(photo, studio.generator, False)
     if _remembered(studio, _halfway(kept)) is None:
         _check_place(kept)
@@ -147,8 +147,13 @@ def person(studio: Studio, photo: Photo, shot: Shot | None = None) -> Person:
 
 def remembered(studio: Studio, photo: Photo) -> Person | None:
     """The person in a photo if they were found before, or None."""
-    someone = _remembered(studio, _place(studio, photo))
+    someone = remembered_as(studio, *_named(photo))
     return someone and replace(someone, label=photo.label)
+
+
+def remembered_as(studio: Studio, digest: str, face: int) -> Person | None:
+    """The same for a photo of which only the SHA-256 is known."""
+    return _remembered(studio, _place(studio, digest, face))
 
 
 def prepared(studio: Studio, photo: Photo) -> Shot | None:
@@ -161,11 +166,16 @@ def _is_usual(shot: Shot, wanted: Wanted) -> bool:
     return shot.alignment is not None and replace(wanted, tune=True, tune_steps=Wanted.tune_steps) == Wanted()
 
 
-def _place(studio: Studio, photo: Photo) -> Path:
+def _named(photo: Photo) -> tuple[str, int]:
+    """The SHA-256 of a photo, and the number of the face."""
+    return file_digest(photo.path), photo.face or 1
+
+
+def _place(studio: Studio, digest: str, face: int) -> Path:
     """Where the person in a photo is kept."""
     # Of what is usual, the steps of tuning are among pivotal's settings.
     search = {name: value for name, value in asdict(Wanted()).items() if name not in ("tune_steps", "start")}
-    return album.page(studio, "photos", photo, VERSION, search, asdict(pivotal.Settings()))
+    return album.page(studio, "photos", digest, face, VERSION, search, asdict(pivotal.Settings()))
 
 
 def _halfway(kept: Path) -> Path:

@@ -93,13 +93,15 @@ def save_pasted(
     _save(studio, canvas, before, [places.pasted_name(canvas.photo)], [after], own_skin)
 
 
-def as_found(studio: Studio, person: Person, canvas: Canvas) -> Person:
-    """Who somebody was when they were found in this photo, before an edit, if the cache still knows; else as they are:
-    to the photo, they are then somebody else."""
+def as_found(studio: Studio, person: Person) -> Person:
+    """Who somebody was when they were found in a photo, before an edit, if the cache still knows; else as they are: to
+    that photo, they are then somebody else."""
     found = _found_at(person)
-    if not _is_edited(person) or found is None or found.photo != file_digest(canvas.photo.path):
+    if not _is_edited(person) or found is None:
         return person
-    return darkroom.remembered(studio, replace(canvas.photo, face=found.face)) or person
+    before = darkroom.remembered_as(studio, found.photo, found.face)
+    # Other searches find others in the same photo, with other tunings.
+    return before if before and _tunings(before) == _tunings(person) else person
 
 
 def save_frames(studio: Studio, canvas: Canvas, person: Person, film: Walk) -> None:
@@ -196,6 +198,10 @@ def _is_seen_at(cut: Alignment, person: Person, canvas: Canvas) -> bool:
     if found is None or not found.is_near(cut) or _is_edited(person):
         return False
     return found.photo == cut.photo or _looks_alike(person, canvas, cut)
+
+
+def _tunings(person: Person) -> list[str]:
+    return [term.tuning.digest for term in person.tuned]
 
 
 def _is_edited(person: Person) -> bool:

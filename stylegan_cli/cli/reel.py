@@ -68,7 +68,8 @@ def open_reel(text: str) -> Reel:
 def people(studio: Studio, reel: Reel) -> Cast:
     """Who is seen in a film; found once, and then kept in the cache."""
     studio.generator.demand_squares("finding people in films")
-    kept = album.page(studio, "films", reel.photo, VERSION, FACE, KEYS, asdict(following.Settings()))
+    digest, face = file_digest(reel.photo.path), reel.photo.face or 1
+    kept = album.page(studio, "films", digest, face, VERSION, FACE, KEYS, asdict(following.Settings()))
     if found := _remembered(studio, reel, kept):
         return found
     places.check_folder(kept.parent)

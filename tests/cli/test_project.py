@@ -164,7 +164,8 @@ def test_steps_of_tuning(works, photo, tiny, tmp_path, monkeypatch):
 
 def test_steps_of_tuning_are_told(stylegan, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    assert f"[default: ({pivotal.Settings.steps})]" in stylegan("project", "--help").stdout.split("--tune-steps")[1]
+    told = stylegan("project", "--help").stdout.split("--tune-steps")[1]
+    assert f"(default {pivotal.Settings.steps})" in told
 
 
 def test_a_model_as_tuned_for_somebody(works, stylegan, photo, tiny_model):
@@ -528,9 +529,25 @@ def test_whoever_was_edited_goes_into_their_photo_as_with_the_edit(
     works(*edit, "-o", "edited.png")
     works("paste", "edited.png", name, "-o", "later.png")
     assert (pixels("later.png") == pixels("at-once.png")).all()
+    with Image.open(name) as image:
+        image.save("again.jpg", quality=90)
+    _, told = works("paste", "edited.png", "again.jpg", "-o", "again.png")
+    assert "was not found" not in told
+    assert np.abs(pixels("again.png").astype(int) - pixels("at-once.png")).mean() < 2
     shutil.rmtree(tmp_path / "cache")  # who they were before is not known any more
     works("paste", "edited.png", name, "-o", "forgotten.png")
     assert (pixels("forgotten.png") != pixels("at-once.png")).any()
+
+
+def test_who_was_found_otherwise_is_not_who_the_cache_knows(works, photo, direction):
+    """A draft, say: the difference to the person in the cache would be pasted with the edit."""
+    edit = ("edit", "other.npz", "--direction", f"{direction}=2")
+    works("edit", photo, "--direction", f"{direction}=1", "-o", "known.png")
+    works("project", photo, "--steps", 1, "--seed", 3, "-o", "other.npz")
+    works(*edit, "-o", "edited.png")
+    works("paste", "edited.png", photo, "-o", "a.png")
+    works("paste", "edited.png", photo, "--own-skin", "-o", "b.png")
+    assert (pixels("a.png") != pixels("b.png")).any()  # the light on somebody else
 
 
 def test_somebody_else_at_the_same_place_is_somebody_else(works, photo, faces):

@@ -60,7 +60,7 @@ def paste(
     studio.check_results([places.pasted_name(photo)])
     canvas = montage.open_canvas(photo, len(texts), studio.check_photo)
     faces = casting.several(studio, texts)
-    before = [montage.as_found(studio, face, canvas) for face in faces]
+    before = [montage.as_found(studio, face) for face in faces]
     montage.save_pasted(studio, canvas, before, faces, own_skin)
 
 
