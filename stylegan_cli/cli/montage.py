@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 from PIL import Image
 
 from stylegan_cli.cli import darkroom, places
@@ -52,11 +53,11 @@ class _Spot:
     drawn: Image.Image | None = None
     light: list[int] | None = None
 
-    def fitted(self, face: Image.Image) -> Image.Image:
-        """A face as it fits there."""
+    def fitted(self, face: Image.Image) -> tuple[Image.Image, np.ndarray | None]:
+        """A face as it fits there, and where it has the photo's details."""
         if self.reference and self.drawn:
             return details.kept(face, self.drawn, self.reference)
-        return face.point(self.light) if self.light else face
+        return face.point(self.light) if self.light else face, None
 
 
 def open_canvas(photo: Photo, people: int, check_size: Callable[[int, int], None]) -> Canvas:
@@ -149,7 +150,7 @@ def pasting_into(
     spots = []
     for cut, person in zip(cuts, before, strict=True):
         unedited = original.matched(render(studio.generator, person.face()))
-        shown = alignment.crop(empty, cut, unedited.width)
+        shown = alignment.crop(empty, cut, details.crop_size(cut.edge, unedited.width))
         if _is_seen_at(cut, person, canvas):
             _tell_of_likeness(person, photo)
             spots.append(_Spot(cut, shown, unedited) if _is_close(person) else _Spot(cut, unedited))
@@ -162,8 +163,8 @@ def pasting_into(
         image = empty
         for face, spot in zip(faces, spots, strict=True):
             others = [other for other in (*faces_there, *cuts) if not other.is_near(spot.cut)]
-            new = spot.fitted(original.matched(face))
-            image = pasting.paste(image, new, spot.cut, spot.reference, look, others, clothes.read)
+            new, kept = spot.fitted(original.matched(face))
+            image = pasting.paste(image, new, spot.cut, spot.reference, look, others, clothes.read, kept)
         return image
 
     return paste

@@ -126,9 +126,9 @@ def _pasting(
     assert person.photo is not None
     cut, *others = map(Alignment.from_plain, (person.photo["alignment"], *person.photo["others"]))
     drawn, face = (render(studio.generator, one.face()) for one in (person, after))
-    shown = alignment.crop(frame, cut, face.width)
-    new = details.kept(face, drawn, shown)
-    return partial(pasting.paste, frame, new, cut, shown, look, others, clothes.read)
+    shown = alignment.crop(frame, cut, details.crop_size(cut.edge, face.width))
+    new, kept = details.kept(face, drawn, shown)
+    return partial(pasting.paste, frame, new, cut, shown, look, others, clothes.read, kept)
 
 
 def _remembered(studio: Studio, reel: Reel, kept: Path) -> Cast | None:

@@ -2,8 +2,8 @@
 
 The difference between a photo and the picture drawn of it is added to the edited face, band by band, where that still
 looks as before: it moves as the face does (by the optical flow of Lucas and Kanade 1981, "An iterative image
-registration technique with an application to stereo vision", coarse to fine), and stays away where the edit redrew
-something.
+registration technique with an application to stereo vision", coarse to fine), stays away where the edit redrew
+something, and fades where it smoothed something, as wrinkles of somebody who becomes younger.
 """
 
 from __future__ import annotations
@@ -18,32 +18,43 @@ from torch import Tensor
 
 from stylegan_cli.faces.colours import COLOUR_SIZE, WEIGHTS
 
-FLOW_SIZE, COARSEST_FLOW = 256, 32  # pixels of the pictures that a movement is looked for in
+LARGEST = 1024  # pixels across crops of photos, unless the generator draws more
+FLOW_SIZE, COARSEST_FLOW = 256, 16  # pixels of the pictures that a movement is looked for in
 STEPS, STEP = 3, 1.0  # at each of their sizes, and the pixels that each moves by at most
 WINDOW, SMOOTH = 15, 9  # pixels across that move alike, and across which a movement changes slowly
 FLAT = 8.0  # the squared slopes of greys (of 255) that say nothing about a movement
-NEAR, COMPARED = 17, 128  # pixels across that must look alike, in pictures of at most so many pixels
+NEAR, COMPARED = 17, 128  # pixels across that must look alike, and of the pictures that such means are taken of
 GRAIN = 4.0  # variances of greys that are no structure
+FAINT = 0.5  # variances that edits may smooth
+LANCZOS = Image.Resampling.LANCZOS
 ALIKE = (0.3, 0.7)  # correlations of structure up to which nothing is kept, and from which everything is
 REDRAWN = (20.0, 60.0)  # changes of colour (of 255) by an edit from which, up to which, less of the colours is kept
 WIDE = 7  # pixels of COLOUR_SIZE: such changes are widened by half of it on each side
 
 
-def kept(face: Image.Image, drawn: Image.Image, shown: Image.Image) -> Image.Image:
+def kept(face: Image.Image, drawn: Image.Image, shown: Image.Image) -> tuple[Image.Image, np.ndarray]:
     """The edited `face` with what the photo's crop, `shown`, has and the generator did not draw before the edit,
-    `drawn`: three RGB squares of one size."""
-    after, before, photo = map(_tensor, (face, drawn, shown))
-    size, (grey, grey_before) = after.shape[-1], map(_grey, (after, before))
+    `drawn`: RGB squares. It is as large as `shown`, which may be larger than the others. Also where, 0 to 1, it has the
+    finest of these details: `[n, n, 1]`."""
+    size = shown.width
+    after, before, photo = (_tensor(one.resize((size, size), LANCZOS)) for one in (face, drawn, shown))
+    grey, grey_before = map(_grey, (after, before))
     moved = _moved(torch.cat([photo - before, grey_before], dim=1), _stretched(_flow(grey_before, grey), size))
     count = max(round(math.log2(size / COLOUR_SIZE)), 0)
-    (_, *new), (_, *old), (colours, *missing) = (_bands(one, count) for one in (grey, moved[:, 3:], moved[:, :3]))
-    added, share = colours * _same_colours(before, after, colours.shape[-1]), torch.ones(1, 1, 1, 1)
-    for there, here, band in zip(new, old, missing, strict=True):
+    lacking, old, new = (_bands(one, count) for one in (moved[:, :3], moved[:, 3:], grey))
+    added, share = lacking[0] * _same_colours(before, after, lacking[0].shape[-1]), torch.ones(1, 1, 1, 1)
+    for band, band_before, band_after in zip(lacking[1:], old[1:], new[1:], strict=True):
         wide = band.shape[-1]
-        share = torch.minimum(_stretched(share, wide), _alike(there, here))
+        share = torch.minimum(_stretched(share, wide), _alike(band_before, band_after))
         added = _stretched(added, wide) + band * share
     values = (after + added).round().clamp(0, 255).to(torch.uint8)
-    return Image.fromarray(values[0].permute(1, 2, 0).numpy())
+    return Image.fromarray(values[0].permute(1, 2, 0).numpy()), _stretched(share, size)[0].permute(1, 2, 0).numpy()
+
+
+def crop_size(edge: float, drawn: int) -> int:
+    """How many pixels wide a crop must be to show the details of a photo in which it has an edge of so many pixels: at
+    least as many as the generator has `drawn`."""
+    return max(drawn, min(2 ** math.ceil(math.log2(max(edge, 1))), LARGEST))
 
 
 def _same_colours(before: Tensor, after: Tensor, size: int) -> Tensor:
@@ -73,9 +84,9 @@ def _flow(before: Tensor, after: Tensor) -> Tensor:
 def _step(old: Tensor, new: Tensor) -> Tensor:
     """Where the pixels of `new` `[1, 1, n, n]` are in `old`, by its slopes, if windows move as a whole: `[1, 2, n, n]`,
     in pixels."""
-    along_x, along_y = ((old.roll(-1, axis) - old.roll(1, axis)) / 2 for axis in (3, 2))
-    missing = new - old
-    products = [along_x**2, along_y**2, along_x * along_y, along_x * missing, along_y * missing]
+    along_x, along_y = torch.gradient(old, dim=(3, 2))
+    change = new - old
+    products = [along_x**2, along_y**2, along_x * along_y, along_x * change, along_y * change]
     xx, yy, xy, x, y = _smooth(torch.cat(products, dim=1), WINDOW).split(1, dim=1)
     xx, yy = xx + FLAT, yy + FLAT
     return torch.cat([yy * x - xy * y, xx * y - xy * x], dim=1) / (xx * yy - xy**2)
@@ -89,15 +100,18 @@ def _moved(picture: Tensor, flow: Tensor) -> Tensor:
     return F.grid_sample(picture, there, "bicubic", "border", align_corners=False)
 
 
-def _alike(a: Tensor, b: Tensor) -> Tensor:
-    """Where a band of two grey pictures `[1, 1, n, n]` shows the same structure, 0 to 1."""
-    size = a.shape[-1]
-    apart = max(size // COMPARED, 1)
-    window = max(NEAR * COMPARED // max(size, COMPARED) // 2 * 2 + 1, 3)
-    means = _smooth(F.avg_pool2d(torch.cat([a * b, (a * a + b * b) / 2], dim=1), apart), window)
-    common, whole = _stretched(means, size).split(1, dim=1)
+def _alike(before: Tensor, after: Tensor) -> Tensor:
+    """Where a band of a grey picture `[1, 1, n, n]` shows the same structure as before, 0 to 1; less, where less of
+    it."""
+    size = before.shape[-1]
+    small = min(size, COMPARED)
+    products = torch.cat([before * after, before * before, after * after], dim=1)
+    window = max(NEAR * small // size | 1, 3)
+    means = _smooth(F.interpolate(products, (small, small), mode="area"), window)
+    common, old, new = _stretched(means, size).split(1, dim=1)
     low, high = ALIKE
-    return (((common + GRAIN) / (whole + GRAIN) - low) / (high - low)).clamp(0, 1)
+    same = ((common + GRAIN) / ((old + new) / 2 + GRAIN) - low) / (high - low)
+    return same.clamp(0, 1) * ((new + FAINT) / (old + FAINT)).sqrt().clamp(max=1)
 
 
 def _bands(picture: Tensor, count: int) -> list[Tensor]:

@@ -51,12 +51,14 @@ def paste(
     silhouette: Finder | None = None,
     others: Sequence[Alignment] = (),
     clothes: Finder | None = None,
+    kept: np.ndarray | None = None,
 ) -> Image.Image:
     """The RGB photo with `face`, the edited crop of any size, in its place. Pixels farther than MARGIN from the crop,
     and those around it that the edit does not reach, keep their values.
 
-    `reference` is the crop before the edit, as the generator draws it, or as the photo shows it if the face has its
-    `details`. The difference between its colours and the
+    `reference` is the crop before the edit, as the generator draws it; or as the photo shows it, if the face was given
+    its details: where, 0 to 1, is `kept` `[n, n, 1]`, and there the photo's own pixels are changed, not replaced. The
+    difference between its colours and the
     photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
     Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's
     (see `colours.lighting`), everything that the photo shows of the person within the crop is replaced or, with a
@@ -85,7 +87,9 @@ def paste(
         edit = (small(face) - small(reference)) * resized(seen.people[inner], COLOUR_SIZE) * (1 - seen.worn)
         change = carried(before, edit, visible * resized(fringe, COLOUR_SIZE), AROUND)
     correction = resized(light(before[inner], face, reference, seen.there[inner], seen.here, visible), size)
-    new = np.asarray(face.resize((size, size), Image.Resampling.LANCZOS), np.float32) + correction
+    new = _scaled(face, size) + correction
+    if kept is not None and reference is not None:  # scaled alike, so that an edit of nothing changes nothing
+        new += before[inner] - _scaled(reference, size)
     if is_other and seen.there.min() < 0.5:  # if any background is seen
         change, new = _alone(square, seen, new)
     change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near
@@ -93,7 +97,7 @@ def paste(
     missing = new - (before + change)[inner]
     levels = max(round(math.log2(size / COARSEST)), 1)
     change[inner] += _blended(missing, ours, levels) * rest * own[inner]
-    mask = framed(ours, square.border)
+    mask = framed(ours if kept is None else ours * (1 - resized(kept, size)), square.border)
     return _drawn(photo, square.corners, change + mask * before, mask)
 
 
@@ -345,6 +349,10 @@ def _blended(change: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:
     coarse = resized(change, half)
     rest = _blended(coarse, resized(mask, half), levels - 1)
     return (change - resized(coarse, len(change))) * mask + resized(rest, len(change))
+
+
+def _scaled(picture: Image.Image, size: int) -> np.ndarray:
+    return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS), np.float32)
 
 
 def _picture(values: np.ndarray) -> Image.Image:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageChops, ImageFilter
 from placing import drawn, placed, values
 
-from stylegan_cli.faces import alignment, geometry, pasting
+from stylegan_cli.faces import alignment, details, geometry, pasting
 
 SIZE, CENTRE, EDGE = (360, 300), (180, 150), 160
 TURNS = [0, 25, -45, 180]
@@ -43,6 +43,27 @@ def test_an_unedited_face_changes_nothing(photo, degrees):
     pasted = pasting.paste(photo, face, cut, None)
     assert np.abs(values(pasted) - values(photo)).mean() < 0.5
     assert np.abs(values(pasted) - values(photo)).max() < 40
+
+
+@pytest.mark.parametrize("degrees", TURNS)
+def test_with_its_details_an_unedited_face_changes_nothing_at_all(photo, degrees):
+    cut = placed(SIZE, CENTRE, EDGE, degrees)
+    shown = alignment.crop(photo, cut, 256)
+    face, kept = details.kept(*[shown.filter(ImageFilter.GaussianBlur(3))] * 2, shown)
+    pasted = pasting.paste(photo, face, cut, shown, kept=kept)
+    assert np.abs(values(pasted) - values(photo)).max() <= 1
+
+
+def test_details_finer_than_the_crop_stay_where_they_are_kept():
+    noise = np.random.RandomState(0).randint(80, 176, (600, 600, 3), np.uint8)
+    photo, cut = Image.fromarray(noise), placed((600, 600), (300, 300), 500)
+    shown = alignment.crop(photo, cut, 128)
+    face = Image.eval(shown, lambda grey: grey + 20)
+    kept = np.ones((128, 128, 1), np.float32)
+    kept[:, :64] = 0  # on the left, the edit redrew something
+    change = values(pasting.paste(photo, face, cut, shown, kept=kept)) - values(photo)
+    assert change[200:400, 380:480] == pytest.approx(20, abs=4)
+    assert change[200:400, 120:220].std() > 10
 
 
 @pytest.mark.parametrize("degrees", TURNS)
