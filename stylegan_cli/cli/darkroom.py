@@ -210,7 +210,8 @@ def _found_before(studio: Studio, kept: Path | None) -> Person | None:
 
 def _remembered(studio: Studio, kept: Path) -> Person | None:
     """The person found before; None if there is none yet, or if the file is damaged."""
-    return next(iter(album.kept(studio.generator, kept)), None)
+    everybody = album.kept(studio.generator, kept)
+    return everybody[0] if len(everybody) == 1 else None
 
 
 def _compared(studio: Studio, shot: Shot, someone: Person) -> Found:

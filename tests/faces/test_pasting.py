@@ -62,8 +62,8 @@ def test_details_finer_than_the_crop_stay_where_they_are_kept():
     kept = np.ones((128, 128, 1), np.float32)
     kept[:, :64] = 0  # on the left, the edit redrew something
     change = values(pasting.paste(photo, face, cut, shown, kept=kept)) - values(photo)
-    assert change[200:400, 380:480] == pytest.approx(20, abs=4)
-    assert change[200:400, 120:220].std() > 10
+    assert change[250:350, 360:440] == pytest.approx(20, abs=4)
+    assert change[250:350, 160:240].std() > 5  # drawn twice, noise loses that much
 
 
 @pytest.mark.parametrize("degrees", TURNS)
