@@ -666,6 +666,16 @@ def test_a_photo_keeps_its_own_colours(works, photo, direction):
     assert np.abs(plain - own).mean() < 1
 
 
+@pytest.mark.parametrize("profile", [b"", SWAPPED], ids=["sRGB", "another"])
+def test_an_edit_of_nothing_changes_nothing(works, photo, direction, monkeypatch, profile):
+    """Of somebody who keeps the photo's details: they are compared in its own colours."""
+    monkeypatch.setattr(darkroom, "LIKENESS", {99.0: "close"})
+    own = Original(Image.new("RGB", (1, 1)), profile).matched(Image.open(photo))
+    own.save("own.png", icc_profile=profile or None)
+    works("edit", "own.png", "--direction", f"{direction}=0", "--paste", "own.png", "-o", "same.png", "-q")
+    assert np.abs(pixels("same.png").astype(int) - pixels("own.png")).max() <= 1
+
+
 def test_a_cut_out_stays_one(works, party, direction):
     """Also where another face goes into the result. Faces are pasted on white, which jpg keeps."""
     whole = Image.open(party)

@@ -105,7 +105,9 @@ def edit(
     way: Way,
     generation: Generation,
     output: PictureOrFilm,
-    people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures, names; or a film.")],
+    people: Annotated[
+        list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures, photos, names; a film.")
+    ],
     identity: Annotated[
         bool, typer.Option("--identity", help="Report whether it is still the same person. Fetches 100 MB, once.")
     ] = False,

@@ -87,7 +87,7 @@ def interpolate(
     generation: Generation,
     output: FilmOutput,
     people: Annotated[
-        list[str] | None, typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names, in order.")
+        list[str] | None, typer.Argument(metavar="PERSON", help="Seeds, latents, pictures, photos or names, in order.")
     ] = None,
     seeds: Annotated[str | None, optional("Seeds and ranges instead of people: 0,3,5-9.")] = None,
     frames: Annotated[

@@ -14,7 +14,7 @@ from stylegan_cli.errors import UsageError
 def noise(
     generation: Generation,
     output: PictureOutput,
-    person: Annotated[str, typer.Argument(metavar="PERSON", help="Seed, latents, picture or name.")],
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="Seed, latents, picture, photo or name.")],
     layers: Annotated[
         str | None,
         optional("Layers that get noise: coarse, middle, fine, several (coarse,fine), all (the default) or none."),

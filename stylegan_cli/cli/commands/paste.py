@@ -28,7 +28,7 @@ class PasteOutput(PictureOutput):
 def paste(
     generation: Generation,
     output: PasteOutput,
-    people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures or names.")],
+    people: Annotated[list[str], typer.Argument(metavar="PERSON", help="Seeds, latents, pictures, photos or names.")],
     photo: Annotated[
         Photo,
         typer.Argument(

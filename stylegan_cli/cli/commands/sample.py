@@ -63,7 +63,7 @@ def sample(
         list[str] | None,
         typer.Argument(
             metavar="PERSON",
-            help="Seeds, latents, pictures or names. 50 is the face of seed 50; for 50 faces use --count 50.",
+            help="Seeds, latents, pictures, photos or names. 50 is the face of seed 50; for 50 faces use --count 50.",
             show_default=False,
         ),
     ] = None,
