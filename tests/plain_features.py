@@ -9,7 +9,11 @@ class Means(Features):
     """The mean colours of the four quarters of a picture."""
 
     name = "means"
+    weights = None
     titles = {"fd": "FD-means", "kd": "KD-means"}  # noqa: RUF012
+
+    def __init__(self, device=None):
+        """It computes where the pictures are."""
 
     def size(self, pixels):
         return 16

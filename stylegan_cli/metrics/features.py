@@ -36,9 +36,6 @@ class Features(ABC):
     by_all = False
 
     @abstractmethod
-    def __init__(self, device: torch.device) -> None: ...
-
-    @abstractmethod
     def size(self, pixels: int) -> int:
         """The size in pixels to which pictures of `pixels` must be scaled first."""
 
@@ -84,10 +81,11 @@ class InceptionFeatures(Features):
         return self._network(images.to(self._device))
 
 
-FEATURES: dict[str, type[Features]] = {"efficientnet": EfficientNetFeatures, "inception": InceptionFeatures}
+Known = type[EfficientNetFeatures | InceptionFeatures]
+FEATURES: dict[str, Known] = {"efficientnet": EfficientNetFeatures, "inception": InceptionFeatures}
 
 
-def named(name: str) -> type[Features]:
+def named(name: str) -> Known:
     """The features called `name`, to be made for a device; raises UsageError if there are none."""
     if name not in FEATURES:
         raise UsageError(f"there are no features {name!r}; use {' or '.join(FEATURES)}")

@@ -429,7 +429,7 @@ def test_a_damaged_picture_loses_nothing(stylegan, here):
 @pytest.fixture
 def many(here, monkeypatch):
     """Pictures enough for metrics, and features that cost nothing."""
-    monkeypatch.setattr(features, "named", lambda *_: Means())
+    monkeypatch.setattr(features, "named", lambda _: Means)
     monkeypatch.setattr(features, "fetch", lambda *_: None)
     return write_pictures(here / "many", count=100)
 
