@@ -96,13 +96,19 @@ def save_pasted(
 
 def as_found(studio: Studio, person: Person) -> Person:
     """Who somebody was when they were found in a photo, before an edit, if the cache still knows; else as they are: to
-    that photo, they are then somebody else."""
+    that photo, they are then somebody else, which the user is told."""
     found = _found_at(person)
     if not _is_edited(person) or found is None:
         return person
     before = darkroom.remembered_as(studio, found.photo, found.face)
     # Other searches find others in the same photo, with other tunings.
-    return before if before and _tunings(before) == _tunings(person) else person
+    if before and _tunings(before) == _tunings(person):
+        return before
+    tell(
+        f"Who {person.label} was before an edit is not known, so they are pasted as somebody else; stylegan edit "
+        "--paste only pastes what it changes."
+    )
+    return person
 
 
 def save_frames(studio: Studio, canvas: Canvas, person: Person, film: Walk) -> None:

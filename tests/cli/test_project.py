@@ -532,10 +532,11 @@ def test_whoever_was_edited_goes_into_their_photo_as_with_the_edit(
     with Image.open(name) as image:
         image.save("again.jpg", quality=90)
     _, told = works("paste", "edited.png", "again.jpg", "-o", "again.png")
-    assert "was not found" not in told
+    assert "was not found" not in told and "is not known" not in told
     assert np.abs(pixels("again.png").astype(int) - pixels("at-once.png")).mean() < 2
     shutil.rmtree(tmp_path / "cache")  # who they were before is not known any more
-    works("paste", "edited.png", name, "-o", "forgotten.png")
+    _, told = works("paste", "edited.png", name, "-o", "forgotten.png")
+    assert "Who edited was before an edit is not known" in told
     assert (pixels("forgotten.png") != pixels("at-once.png")).any()
 
 
@@ -545,7 +546,8 @@ def test_who_was_found_otherwise_is_not_who_the_cache_knows(works, photo, direct
     works("edit", photo, "--direction", f"{direction}=1", "-o", "known.png")
     works("project", photo, "--steps", 1, "--seed", 3, "-o", "other.npz")
     works(*edit, "-o", "edited.png")
-    works("paste", "edited.png", photo, "-o", "a.png")
+    _, told = works("paste", "edited.png", photo, "-o", "a.png")
+    assert "Who edited was before an edit is not known" in told
     works("paste", "edited.png", photo, "--own-skin", "-o", "b.png")
     assert (pixels("a.png") != pixels("b.png")).any()  # the light on somebody else
 
