@@ -11,6 +11,7 @@ import json
 import math
 import zlib
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,16 @@ def read(path: Path) -> Recipe:
 
 def has_recipe(path: Path) -> bool:
     """Whether a file is a picture with a recipe inside."""
+    try:
+        about = path.stat()
+    except OSError:
+        return False
+    return _has_recipe(path.absolute(), about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=256)
+def _has_recipe(path: Path, changed: int, size: int) -> bool:  # noqa: ARG001 (another file, if these differ)
+    """Remembered, because all of a large PNG's pixels are decoded for it, and the page of `explore` asks each time."""
     try:
         return bool(_text(path))
     except StyleganError:

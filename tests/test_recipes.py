@@ -293,3 +293,13 @@ def test_a_photo_of_an_iphone_has_no_recipe():
     """It is read, to say so: that its format is unknown would be no help."""
     with pytest.raises(StyleganError, match=r"phone\.heic is a picture without a recipe"):
         recipes.read(Path(__file__).parent / "golden" / "phone.heic")
+
+
+def test_a_picture_that_was_replaced_is_read_again(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(encode(Image.new("RGB", (8, 8)), "png", ""))
+    assert not recipes.has_recipe(path)
+    path.write_bytes(encode(Image.new("RGB", (8, 8)), "png", '{"stylegan": "a recipe"}'))
+    assert recipes.has_recipe(path)
+    path.unlink()
+    assert not recipes.has_recipe(path)

@@ -63,6 +63,8 @@ def each(items: Sequence[Item], do: Callable[[Item], Made]) -> dict[int, Made]:
     for place, item in enumerate(items):
         try:
             made[place] = do(item)
+        except BrokenPipeError:  # it is not the item's fault, and would happen with each
+            raise
         except (StyleganError, OSError) as error:
             if len(items) == 1 or _is_debugging():
                 raise

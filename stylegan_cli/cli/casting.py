@@ -63,11 +63,15 @@ def check_for_seeds(studio: Studio, texts: Sequence[str], in_z: bool = False) ->
         check_unused("only seeds have a class, and latents are used unchanged", {"--class": studio.class_index})
 
 
+Prepare = Callable[[list[str]], object]
+"""What to do once everybody is known to be there, before minutes are spent on photos; it is given their labels."""
+
+
 def several(
-    studio: Studio, texts: Sequence[str], in_z: bool = False, prepare: Callable[[], None] = lambda: None
+    studio: Studio, texts: Sequence[str], in_z: bool = False, prepare: Prepare = lambda _labels: None
 ) -> list[Person]:
     """Several people. Photos come last, and are all looked at first: errors are reported before minutes are spent, as
-    are those of `prepare`, which is called once everybody is known to be there."""
+    are those of `prepare`."""
     check_for_seeds(studio, texts, in_z)
     photos = {text: photo for text in texts if (photo := references.photo(text))}
     found = {text: _known(studio, text) for text in texts if text not in photos}
@@ -75,13 +79,15 @@ def several(
         from stylegan_cli.cli import darkroom
 
         shots = {text: darkroom.prepared(studio, photo) for text, photo in photos.items()}
-    prepare()
+    prepare([(found.get(text) or photos[text]).label for text in texts])
     for text, photo in photos.items():
         found[text] = darkroom.person(studio, photo, shots[text])
     return [found[text] for text in texts]
 
 
-def groups(studio: Studio, lists: Sequence[Sequence[str]], in_z: bool = False) -> list[list[Person]]:
-    """The same for several lists of people."""
-    everybody = iter(several(studio, [*chain(*lists)], in_z))
+def groups(
+    studio: Studio, lists: Sequence[Sequence[str]], in_z: bool = False, prepare: Prepare = lambda _labels: None
+) -> list[list[Person]]:
+    """The same for several lists of people, whose labels `prepare` is given in one."""
+    everybody = iter(several(studio, [*chain(*lists)], in_z, prepare))
     return [[*islice(everybody, len(texts))] for texts in lists]

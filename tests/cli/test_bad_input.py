@@ -599,9 +599,18 @@ def test_a_wheel_of_another_hash(refused, here, tmp_path, monkeypatch):
     assert not store.find("ffhq").is_here
 
 
-def test_a_model_is_no_picture(refused):
-    Path("a.safetensors").touch()
-    assert "a.safetensors is a model; stylegan models show" in refused(USAGE, "show", "a.safetensors", model=None)
+@pytest.mark.parametrize("name", ["a.safetensors", "a.pkl", "a.ckpt"])
+def test_a_model_is_no_picture(refused, name):
+    Path(name).touch()
+    assert f"{name} is a model; stylegan models show {name}" in refused(USAGE, "show", name, model=None)
+
+
+@pytest.mark.parametrize("name", ["a.pt", "a.pth"])
+def test_what_torch_wrote_can_be_a_model_or_latents(refused, stylegan, name):
+    torch.save({"one": torch.zeros(3), "other": torch.zeros(2)}, name)
+    assert f"if it is a model, stylegan models show {name} tells about it" in refused(REST, "show", name, model=None)
+    torch.save(torch.zeros(18, 512), name)
+    assert "shape       [18, 512]" in stylegan("show", name).stdout
 
 
 def test_debug_lets_the_traceback_through(stylegan, monkeypatch):

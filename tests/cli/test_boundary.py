@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from stylegan_cli.cli import console, main
-from stylegan_cli.cli.boundary import boundary
+from stylegan_cli.cli.boundary import boundary, each
 from stylegan_cli.cli.console import print_data
 from stylegan_cli.errors import StyleganError, UsageError
 
@@ -119,3 +119,22 @@ def test_any_path_can_be_printed(monkeypatch, encoding, shown):
     monkeypatch.setattr("stylegan_cli.cli.app.app", lambda **_: print_data("\udcff王"))
     main()
     assert printed.getvalue() == shown
+
+
+def test_one_that_fails_does_not_stop_the_others(capsys):
+    def do(number: int) -> int:
+        if number == 2:
+            raise StyleganError("two is odd here")
+        return number * number
+
+    assert each([1, 2, 3], do) == {0: 1, 2: 9}
+    assert capsys.readouterr().err == "Error: two is odd here.\n"
+
+
+def test_nobody_who_reads_is_no_failure_of_one(capsys):
+    def do(number: int) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        each([1, 2, 3], do)
+    assert not capsys.readouterr().err

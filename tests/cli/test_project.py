@@ -370,6 +370,11 @@ EARLY = [
     ("directions discover --count 99 --on me.png", "--count 99: there are at most"),
     ("mix --coarse me.png --fine 1 --out faces", "mix.png exists"),
     ("sample me.png 1 --grid --out faces", "sheet.png exists"),
+    ("sample me.png 1 --out x.png", "--out x.png is one file, but these are 2 pictures"),
+    ("sample me.png 1 --out faces", "me.png exists"),
+    ("mix --rows me.png --cols 1,2 --out pairs", "me-2.png exists"),
+    ("edit me.png 1 --direction age.npz=1 --out x.png", "--out x.png is one file, but these are 2 pictures"),
+    ("edit me.png 1 --direction age.npz=1 --out faces", "me.png exists"),
     ("edit me.png --direction age.npz=1 --out faces", "edit.png exists"),
     ("apply edits.json me.png --out faces", "edited.png exists"),
     ("edit me.png --direction age.npz=1 --paste me.png --out faces", "me-edited.png exists"),
@@ -403,10 +408,11 @@ def test_mistakes_are_told_before_minutes_are_spent_on_a_photo(
 ):
     monkeypatch.setattr(darkroom, "person", None)
     Path("faces").mkdir()
+    Path("pairs").mkdir()
     Image.new("RGB", (64, 64)).save("nobody.png")
-    pictures = ("noise-1", "mix", "sheet", "edit", "edited", "me-edited")
+    pictures = ("noise-1", "mix", "sheet", "edit", "edited", "me", "me-edited")
     results = ("child-2.npz", "family.webp", *(f"{picture}.png" for picture in pictures))
-    for name in ("there.png", "there.mp4", "a.npy", *(f"faces/{name}" for name in results)):
+    for name in ("there.png", "there.mp4", "a.npy", "pairs/me-2.png", *(f"faces/{name}" for name in results)):
         Path(name).touch()
     Path("edits.json").write_text('{"edit": [{"age.npz": 2}]}')
     result = stylegan(*words.split(), "--model", tiny_model)

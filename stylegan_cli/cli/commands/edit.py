@@ -165,15 +165,18 @@ def edit(
         if paste:
             raise UsageError("a film of a photo shows one person; edit the others separately, or leave out --paste")
     check_paste(paste, output, texts)
-    if len(texts) > 1 and not (film or is_strip or paste):
-        studio.check_out(len(texts))
-    elif not film:
-        studio.check_results([places.pasted_name(paste) if paste else "edit"])
     edits = open_edits(studio, amounts, moving.layers, split_names(moving.keep))
     plan = Plan(studio, edits, moving.max_drift, whole=bool(film or is_strip))
     check_size = check_frame if film in CODECS else studio.check_photo
     canvas = montage.open_canvas(paste, len(texts), check_size) if paste else None
-    before = casting.several(studio, texts, prepare=lambda: fetch(ASSETS if identity else ()))
+
+    def prepare(labels: Sequence[str]) -> None:
+        only = places.pasted_name(paste) if paste else "edit"
+        if not film:
+            studio.check_results([only] if paste or is_strip else places.result_names(labels, only))
+        fetch(ASSETS if identity else ())
+
+    before = casting.several(studio, texts, prepare=prepare)
     own = plan.edits_for_all(before)
     if film:
         _save_film(studio, before, own, way, film, canvas)

@@ -119,15 +119,21 @@ def mix(
         studio.check_results(["mix"])
     order = studio.generator.layers
 
-    def cast(*lists: Sequence[str]) -> list[list[Person]]:
-        groups = casting.groups(studio, lists)
+    def cast(*lists: Sequence[str], prepare: casting.Prepare = lambda _labels: None) -> list[list[Person]]:
+        groups = casting.groups(studio, lists, prepare=prepare)
         if noise is None:
             return groups
         return [[replace(one, noise=Noise(noise, seed or 0)) for one in group] for group in groups]
 
     if rows is not None and cols is not None:
         chosen = parse_layers("coarse" if styles is None else styles, order)
-        down, across = cast(split(rows), split(cols))
+        lists = split(rows), split(cols)
+
+        def check(labels: Sequence[str]) -> None:
+            if not film and _has_pairs(studio):
+                studio.check_results(_pairs(labels[: len(lists[0])], labels[len(lists[0]) :]))
+
+        down, across = cast(*lists, prepare=check)
         if film:
             _save_film(studio, chosen, down, across, frames or FILM_LENGTH, fps, film)
         else:
@@ -240,19 +246,30 @@ def _save_film(
 def _save_figure(studio: Studio, layers: Sequence[int], down: Sequence[Person], across: Sequence[Person]) -> None:
     """Writes the figure and, if it goes into a folder, each of its pairs."""
     from stylegan_cli.cli.studio import Work, portrait
-    from stylegan_cli.media.encode import FORMATS
     from stylegan_cli.operations import mixing
     from stylegan_cli.pictures import faces_to_compute
 
     mixed = [mixing.swap(row, col, layers) for row in down for col in across]
     figure = mixing.figure(down, across, layers)
-    if studio.output.out is None or places.is_file_name(studio.output.out, FORMATS):
+    if not _has_pairs(studio):
         studio.save_sheet("mix", figure, mixed)
         return
     studio.check_sheet(figure)
-    names = places.result_names([f"{row.label}-{col.label}" for row in down for col in across])
+    names = _pairs([row.label for row in down], [col.label for col in across])
     works = [*map(portrait, mixed), Work(figure, mixed)]
     studio.save([*names, "mix"], works, faces=len(mixed) + faces_to_compute(figure))
+
+
+def _has_pairs(studio: Studio) -> bool:
+    """Whether the figure's pairs are written, too: into a folder."""
+    from stylegan_cli.media.encode import FORMATS
+
+    return studio.output.out is not None and not places.is_file_name(studio.output.out, FORMATS)
+
+
+def _pairs(rows: Sequence[str], cols: Sequence[str]) -> list[str]:
+    """What the pairs' pictures are called, from the labels of the people."""
+    return places.result_names([f"{row}-{col}" for row in rows for col in cols])
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stylegan_cli.pictures import Cell
     from stylegan_cli.recipes import Recipe
 
-MODELS = (".safetensors", ".pkl", ".pth")
+MODELS = (".safetensors", ".pkl", ".ckpt")  # .pt and .pth can be latents, too
 PictureFile = Annotated[
     Path, typer.Argument(metavar="PICTURE", exists=True, dir_okay=False, help="A picture made by this tool.")
 ]
@@ -113,13 +113,24 @@ def _told(file: Path, as_json: bool) -> Iterable[str]:
         made = _made(file)
         return [json.dumps(made)] if as_json else _circumstances(made)
     if file.suffix.lower() in files.ENDINGS + files.TORCH:
-        latents = files.read(file)
+        latents = _read_latents(file)
         return [json.dumps(_facts_of_latents(latents))] if as_json else _lines_of_latents(latents)
     if not recipes.has_recipe(file) and (cut := alignment.read(file)):
         place = f"aligned     face {cut.face} of a photo of {cut.size[0]} x {cut.size[1]} pixels (sha256 {cut.photo})"
         return [json.dumps({"alignment": cut.to_plain()}) if as_json else place]
     recipe = recipes.read(file)
     return [recipes.dumps(recipe)] if as_json else _lines(recipe)
+
+
+def _read_latents(file: Path) -> Latents:
+    from stylegan_cli.latents import files
+
+    try:
+        return files.read(file)
+    except StyleganError as error:
+        if file.suffix.lower() not in files.TORCH:
+            raise
+        raise StyleganError(f"{error}; if it is a model, stylegan models show {file} tells about it") from None
 
 
 def _device(recipe: Recipe) -> str:

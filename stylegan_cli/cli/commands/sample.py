@@ -27,12 +27,15 @@ from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import MAX_SEED, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Sequence
 
+    from stylegan_cli.cli.casting import Prepare
     from stylegan_cli.cli.columns import Column
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.people import Person
     from stylegan_cli.pictures import Face
+
+    Everybody = tuple[Sequence[str], Iterable[tuple[int, Person]]]  # their labels, and they with numbers for noise
 
 
 @dataclass(frozen=True)
@@ -154,9 +157,14 @@ def sample(
     studio.check_noise(noise)
     with studio.generator.moved(drawing.translate, rotate):
         pass  # fails before minutes are spent on a photo
-    if grid:
-        studio.check_results(["sheet"])
-    labels, everybody = _everybody(studio, persons, latents, ranges, ways)
+
+    def check(labels: Sequence[str]) -> None:
+        studio.check_results(["sheet"] if grid else result_names(labels))
+
+    if persons or latents:
+        labels, everybody = _known(studio, persons, latents, check)
+    else:
+        labels, everybody = _of_seeds(studio, ranges, ways)
     shown = (drawing.noisy(person, number) for number, person in everybody)
     if grid:
         people = list(shown)
@@ -186,18 +194,12 @@ def _write_dataset(
     sample_dataset(path, generation, output, ranges, face, {"noise": drawing.noise or "const", **drawn_from, **moved})
 
 
-def _everybody(
-    studio: Studio, persons: list[str] | None, latents: Path | None, ranges: list[range], ways: list[Column]
-) -> tuple[list[str], Iterable[tuple[int, Person]]]:
-    """The labels of everybody who is drawn, and they themselves, each with the number for random noise. Seeds become
-    people one at a time, in one way or in all of `ways`: memory does not grow with their number."""
+def _of_seeds(studio: Studio, ranges: list[range], ways: list[Column]) -> Everybody:
+    """People of seeds, whose noise the seed numbers. They are made one at a time, in one way or in all of `ways`:
+    memory does not grow with their number."""
     from stylegan_cli.cli.studio import check_count
     from stylegan_cli.latents.people import from_seed
 
-    if persons or latents:
-        known = list(_known(studio, persons, latents))
-        check_count(len(known))
-        return [person.label for _, person in known], known
     check_count(sum(map(len, ranges)) * max(len(ways), 1))
     if ways:
         return [], ((seed, way.person(studio, seed)) for seed in chain(*ranges) for way in ways)
@@ -205,20 +207,22 @@ def _everybody(
     return labels, ((seed, from_seed(studio.generator, seed, studio.psi)) for seed in chain(*ranges))
 
 
-def _known(studio: Studio, persons: list[str] | None, latents: Path | None) -> Iterator[tuple[int, Person]]:
-    """People by their references, or all in a file; each with the number for random noise: a seed, the place in the
-    file, or 0."""
+def _known(studio: Studio, persons: list[str] | None, latents: Path | None, prepare: Prepare) -> Everybody:
+    """People by their references, or all in a file; their noise is numbered by a seed, the place in the file, or 0."""
     from stylegan_cli.cli import casting
+    from stylegan_cli.cli.studio import check_count
     from stylegan_cli.latents import references
 
     if persons:
         texts = references.split(*persons)
-        for text, person in zip(texts, casting.several(studio, texts), strict=True):
-            number = text if references.is_seed(text) else numbered(text)[1]
-            yield int(number) if number.isdecimal() else 0, person
+        found = casting.several(studio, texts, prepare=prepare)
+        numbers = [text if references.is_seed(text) else numbered(text)[1] for text in texts]
+        known = [*zip([int(one) if one.isdecimal() else 0 for one in numbers], found, strict=True)]
     else:
         casting.check_for_seeds(studio, [])
-        yield from enumerate(casting.everybody(studio, str(latents)))
+        known = [*enumerate(casting.everybody(studio, str(latents)))]
+    check_count(len(known))
+    return [person.label for _, person in known], known
 
 
 def _pair(text: str) -> tuple[float, float]:
