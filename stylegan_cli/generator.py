@@ -172,6 +172,10 @@ class Generator(nn.Module, ABC):
         """Class numbers `[n]` as a mapping network takes them: `[n, c_dim]`."""
         return F.one_hot(classes.to(self.device), self.c_dim).float()
 
+    def classes_in_turn(self, n: int) -> Tensor | None:
+        """All classes, one after the other and again, whichever is chosen: `[n, c_dim]`; None if the model has none."""
+        return self.one_hot(torch.arange(n) % self.c_dim) if self.c_dim else None
+
     def labels(self, n: int, c: Tensor | None) -> Tensor | None:
         """The classes `[n, c_dim]` for a mapping network: as given, or the chosen one; None if the model has none."""
         if not self.c_dim or c is not None:

@@ -18,7 +18,7 @@ from stylegan_cli.cli.options import OfClass, Output, PictureOutput, command_lin
 from stylegan_cli.errors import UsageError
 from stylegan_cli.files import write_bytes
 from stylegan_cli.latents import files
-from stylegan_cli.latents.people import Person, photos_of, truncation
+from stylegan_cli.latents.people import Person, is_one_w, photos_of, truncation
 from stylegan_cli.media.background import Background
 from stylegan_cli.media.decoding import Original
 from stylegan_cli.media.encode import FORMATS, TRANSPARENT, check_edges, encode, has_room
@@ -147,7 +147,7 @@ class Studio(OpenedModel):
     def save_latents(self, path: Path, people: Sequence[Person], **more: object) -> None:
         """Writes people's `w` as `.npz`, with `more` facts about them; a single person keeps the z they came from."""
         ws = np.stack([person.ws.numpy() for person in people])
-        space, model = "W" if bool((ws == ws[:, :1]).all()) else "W+", self.generator.origin.to_plain()
+        space, model = "W" if is_one_w(ws) else "W+", self.generator.origin.to_plain()
         about = {"space": space, "model": model, "command": command_line(), "photo": photos_of(people), **more}
         if any(person.noise != Noise() for person in people):
             about["noise"] = [asdict(person.noise) for person in people]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -14,10 +13,8 @@ from stylegan_cli.datasets.layout import LABELS
 from stylegan_cli.datasets.sources import Squares
 from stylegan_cli.errors import MALFORMED, StyleganError
 from stylegan_cli.generator import Generator, Origin
-from stylegan_cli.latents import files
+from stylegan_cli.latents import files, people
 from stylegan_cli.media.decoding import UnusableError
-
-ROWS = 10_000  # of latents checked at once: there may be millions
 
 
 class SampledFaces(Squares):
@@ -81,7 +78,7 @@ def read_w(path: Path, generator: Generator) -> np.ndarray:
 
 
 def _shared(ws: np.ndarray, path: Path) -> np.ndarray:
-    if not all((block == block[:, :1]).all() for block in _blocks(ws)):
+    if not people.is_one_w(ws):
         raise StyleganError(
             f"the layers of the people in {path} differ, as after sampling with --cutoff, or with a "
             "--new-center whose layers differ; sample them without"
@@ -96,20 +93,15 @@ def _read_ws(path: Path, generator: Generator) -> np.ndarray:
     if stored.origin:
         stored.origin.check_kin(generator.origin, f"{path} was saved from")
     ws = stored.array
-    if ws.ndim == 2:
-        ws = ws[:, None]
+    ws = people.one_w(generator, ws if ws.ndim != 2 else ws[:, None])
     if ws.ndim != 3 or ws.shape[1] not in (1, generator.num_ws) or ws.shape[2] != generator.w_dim:
         raise StyleganError(
             f"{path} has shape {list(ws.shape)}, which does not fit {generator.origin.name}; give the model that "
             "sampled it with --model"
         )
-    if not all(map(_is_finite, _blocks(ws))):
+    if not all(map(_is_finite, people.in_blocks(ws))):
         raise StyleganError(f"{path} holds NaN, infinite or non-floating-point values; sample it again")
     return ws
-
-
-def _blocks(ws: np.ndarray) -> Iterator[np.ndarray]:
-    return (ws[first : first + ROWS] for first in range(0, len(ws), ROWS))
 
 
 def _is_finite(ws: np.ndarray) -> bool:

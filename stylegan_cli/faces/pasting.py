@@ -58,14 +58,15 @@ def paste(
 
     `reference` is the crop before the edit, as the generator draws it; or as the photo shows it, if the face was given
     its details: where, 0 to 1, is `kept` `[n, n, 1]`, and there the photo's own pixels are changed, not replaced. The
-    difference between its colours and the
-    photo's is removed from the face; where the edit changed something other than the face (hair), that is pasted too.
-    Without a `silhouette` that may be the wall behind it. Without a `reference`, because the face is another person's
-    (see `colours.lighting`), everything that the photo shows of the person within the crop is replaced or, with a
-    `silhouette`, everything but shoulders, and hair above the crop, too. In a black-and-white or sepia photo, the face
-    becomes so, too. `clothes` tells where a crop shows some: the photo's stay where the face has some, too, or where
-    another person has nothing; with a `silhouette`, the face's are not drawn over the background. What is nearer to
-    `others`, the places of the other faces in the photo, is theirs, and stays as it is.
+    difference between its colours and the photo's is removed from the face; where the edit changed something other than
+    the face (hair), that is pasted too. Without a `silhouette` that may be the wall behind it.
+
+    Without a `reference`, because the face is another person's (see `colours.lighting`), everything that the photo
+    shows of the person within the crop is replaced or, with a `silhouette`, everything but shoulders, and hair above
+    the crop, too. In a black-and-white or sepia photo, the face becomes so, too. `clothes` tells where a crop shows
+    some: the photo's stay where the face has some, too, or where another person has nothing; with a `silhouette`, the
+    face's are not drawn over the background. What is nearer to `others`, the places of the other faces in the photo, is
+    theirs, and stays as it is.
     """
     if is_other := reference is None:
         reference = crop(photo, alignment, face.width)
@@ -88,7 +89,7 @@ def paste(
         change = carried(before, edit, visible * resized(fringe, COLOUR_SIZE), AROUND)
     correction = resized(light(before[inner], face, reference, seen.there[inner], seen.here, visible), size)
     new = _scaled(face, size) + correction
-    if kept is not None and reference is not None:  # scaled alike, so that an edit of nothing changes nothing
+    if kept is not None:  # scaled alike, so that an edit of nothing changes nothing
         new += before[inner] - _scaled(reference, size)
     if is_other and seen.there.min() < 0.5:  # if any background is seen
         change, new = _alone(square, seen, new)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from stylegan_cli.noise import Noise
 from stylegan_cli.pictures import Face
 from stylegan_cli.tuning import Tuned, blend, built_in
 
-MOST_TO_COMPARE = 1 << 24  # values of latents
+AT_ONCE = 10_000  # people who are compared: there may be millions
 
 
 @dataclass(frozen=True)
@@ -147,10 +147,19 @@ def one_w(generator: Generator, array: np.ndarray) -> np.ndarray:
     """Latents of a model with another number of layers, reduced to one row if all their rows are the same `w`, as
     NVIDIA's projector writes it: that means the same in every model with this W. Others are returned unchanged."""
     rows = array.shape[-2] if array.ndim in (2, 3) else 1
-    if rows in (1, generator.num_ws) or array.shape[-1] != generator.w_dim or array.size > MOST_TO_COMPARE:
+    if rows in (1, generator.num_ws) or array.shape[-1] != generator.w_dim:
         return array
-    first = array[..., :1, :]
-    return first if bool((array == first).all()) else array
+    return array[..., :1, :] if is_one_w(array.reshape(-1, *array.shape[-2:])) else array
+
+
+def is_one_w(ws: np.ndarray) -> bool:
+    """Whether the layers of each person share a `w`, in `[n, rows, w_dim]`."""
+    return all((block == block[:, :1]).all() for block in in_blocks(ws))
+
+
+def in_blocks(ws: np.ndarray) -> Iterator[np.ndarray]:
+    """The latents of many people, some thousand at once."""
+    return (ws[first : first + AT_ONCE] for first in range(0, len(ws), AT_ONCE))
 
 
 def check_shape(generator: Generator, array: np.ndarray, label: str) -> None:

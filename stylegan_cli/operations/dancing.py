@@ -29,9 +29,7 @@ def partner(generator: Generator, seed: int, psi: float) -> Person:
     is pushed towards an ordinary face hardly moves. If no class is chosen, they are of several."""
     # Not the seed itself, whom the film may show: nobody dances with themselves.
     z = torch.from_numpy(np.random.RandomState(MAX_SEED - seed).randn(CANDIDATES, generator.z_dim)).float()
-    c = None
-    if generator.c_dim and generator.chosen_class is None:
-        c = generator.one_hot(torch.arange(CANDIDATES) % generator.c_dim)
+    c = generator.classes_in_turn(CANDIDATES) if generator.chosen_class is None else None
     with torch.inference_mode():
         ws = generator.truncate(generator.broadcast(generator.to_w(z.to(generator.device), c)), psi, c).cpu()
     return Person("partner", max(ws, key=ruler_of(generator).drift))

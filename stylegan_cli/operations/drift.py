@@ -22,7 +22,7 @@ def typical_distance(generator: Generator) -> float:
     """The mean distance from their centre of 1000 draws of `w` from seed 0, without truncation, with all classes in
     turn."""
     z = torch.from_numpy(np.random.RandomState(0).randn(SAMPLES, generator.z_dim)).float().to(generator.device)
-    c = generator.one_hot(torch.arange(SAMPLES) % generator.c_dim) if generator.c_dim else None
+    c = generator.classes_in_turn(SAMPLES)
     with torch.inference_mode():
         return float((generator.to_w(z, c) - generator.centre(c)).norm(dim=1).mean())
 

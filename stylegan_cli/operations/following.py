@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from stylegan_cli.generator import Generator
 from stylegan_cli.noise import Noise
+from stylegan_cli.operations.descent import BETAS, Descent
 from stylegan_cli.operations.pivotal import LowRank
-from stylegan_cli.operations.projection import STRANGENESS, Likeness, Step, Whitened, rates_of
+from stylegan_cli.operations.projection import STRANGENESS, Likeness, Step, Whitened
 from stylegan_cli.tuning import Tuning, synthesize_with
 
-RATE, BETAS = 0.1, (0.9, 0.99)  # of latents, as in projections
+RATE = 0.1  # of latents, as in projections
 FLICKER = (0.25, 0.5, 0.25)  # weights of a frame's guess and those beside it, of which the mean flickers less
 LEAST = 60  # steps of each kind
 
@@ -63,10 +64,10 @@ def follow(
     searching, tuning = settings.steps(len(keys))
     total = searching + tuning
     latents = [
-        _Descent(torch.optim.Adam([moving.common], RATE, BETAS), total),
-        _Descent(torch.optim.SparseAdam(list(moving.own.parameters()), RATE, BETAS), total),
+        Descent(torch.optim.Adam([moving.common], RATE, BETAS), total),
+        Descent(torch.optim.SparseAdam(list(moving.own.parameters()), RATE, BETAS), total),
     ]
-    weights = [_Descent(torch.optim.Adam(added.groups(), betas=BETAS), tuning)]
+    weights = [Descent(torch.optim.Adam(added.groups(), betas=BETAS), tuning)]
     for done, key in zip(range(1, total + 1), _shuffled(len(keys), settings.seed), strict=False):
         is_tuning = done > searching
         coordinates = moving.at_key(key)
@@ -78,18 +79,6 @@ def follow(
             descent.step()
         on_step(Step(done, total, distance.item(), image.detach()))
     return Track(moving.ws(), Tuning(added.rounded(), {}))
-
-
-class _Descent:
-    """An optimiser that takes so many steps, at first and at last smaller ones."""
-
-    def __init__(self, optimiser: torch.optim.Optimizer, steps: int) -> None:
-        self.optimiser, self.rates = optimiser, rates_of(optimiser, steps)
-
-    def step(self) -> None:
-        self.optimiser.step()
-        self.rates.step()
-        self.optimiser.zero_grad()
 
 
 class _Moving:

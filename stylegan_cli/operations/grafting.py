@@ -15,8 +15,8 @@ from torch import Tensor
 
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents.people import Person
+from stylegan_cli.operations.descent import BETAS, Descent
 from stylegan_cli.operations.movable import MAPS, Movable, maps_of
-from stylegan_cli.operations.projection import rates_of
 
 # Centre and radii of ovals, (x, y) in parts of the picture.
 OVALS = {
@@ -51,17 +51,14 @@ def graft(
     places = {name: mask(name, own) for name in theirs}
     rest = 1 - torch.stack([*places.values()]).amax(dim=0)
     delta = face.unmoved.clone().requires_grad_()
-    optimiser = torch.optim.Adam([delta], lr=RATE, betas=(0.9, 0.99))
-    rates = rates_of(optimiser, STEPS)
+    descent = Descent(torch.optim.Adam([delta], RATE, BETAS), STEPS)
     for _ in range(STEPS):
         maps = face.maps(delta)
         loss = OWN * _difference(maps, own, rest) + STRANGENESS * delta.square().mean()
         for name, place in places.items():
             loss = loss + THEIRS * _difference(maps, theirs[name], place)
-        optimiser.zero_grad()
         loss.backward()
-        optimiser.step()
-        rates.step()
+        descent.step()
         on_step()
     told = " and ".join(f"{parts[name].label}'s {name}" for name in theirs)
     return face.moved(delta, f"{person.label} with {told}")

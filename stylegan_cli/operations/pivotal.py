@@ -13,7 +13,8 @@ from torch import Tensor
 
 from stylegan_cli.generator import Generator
 from stylegan_cli.noise import Noise
-from stylegan_cli.operations.projection import Likeness, Step, rates_of
+from stylegan_cli.operations.descent import BETAS, Descent
+from stylegan_cli.operations.projection import Likeness, Step
 from stylegan_cli.tuning import NOISE, Tuning, synthesize_with
 
 # Learning rates of the right factors (which start at zero), of the left ones, and of the noise maps.
@@ -47,17 +48,14 @@ def tune(
     state = generator.state_dict()
     moments = {name: (state[name].mean(), state[name].std()) for name in maps}
     groups = added_weights.groups() + ([{"params": [*maps.values()], "lr": MAPS}] if maps else [])
-    optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99))
-    rates = rates_of(optimiser, settings.steps)
+    descent = Descent(torch.optim.Adam(groups, betas=BETAS), settings.steps)
     for done in range(1, settings.steps + 1):
         fitted = {name: state[name] + added for name, added in maps.items()}
         image = synthesize_with(generator, ws, Noise(), added_weights.changed() | fitted)
         loss, distance = likeness.loss(image)
-        optimiser.zero_grad()
         sharp = SHARP * (image - photo).square().mean()
         (loss + sharp + NOISE_LIKE * sum(map(structure, fitted.values()))).backward()
-        optimiser.step()
-        rates.step()
+        descent.step()
         for name, added in maps.items():
             _keep_moments(added, state[name], *moments[name])
         on_step(Step(done, settings.steps, distance.item(), image.detach()))

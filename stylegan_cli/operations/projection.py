@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.optim.lr_scheduler import LambdaLR
 
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents.named import MAX_SEED
 from stylegan_cli.latents.people import z_of_seed
+from stylegan_cli.operations.descent import BETAS, Descent
 from stylegan_cli.psnr import psnr
 from stylegan_cli.scorers import perceptual
 
@@ -26,7 +26,6 @@ SPACES = ("w", "w+")
 PIXEL = 10.0  # weight of the mean squared difference of pixels
 GRID = 1000.0  # weight of grids
 STRANGENESS = 0.05  # weight of the mean squared coordinate
-WARM_UP, COOL_DOWN = 5, 0.5  # steps at the beginning, and the fraction of all steps at the end
 PATIENCE, IMPROVEMENT = 20, 0.01  # stop when so many steps together improve the loss by less than this fraction
 # The part of an aligned picture that contains the face: top, bottom, left, right.
 MIDDLE = (0.28, 0.875, 0.2, 0.8)
@@ -98,16 +97,11 @@ class Whitened:
     def __init__(self, generator: Generator) -> None:
         z = torch.randn(self.SAMPLES, generator.z_dim, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
-            x = F.leaky_relu(generator.to_w(z.to(generator.device), self._classes(generator)), 5.0)  # [samples, w_dim]
+            c = generator.classes_in_turn(self.SAMPLES) if generator.chosen_class is None else None
+            x = F.leaky_relu(generator.to_w(z.to(generator.device), c), 5.0)  # [samples, w_dim]
         self.mean = x.mean(dim=0)
         variance, self.axes = torch.linalg.eigh(torch.cov(x.T))
         self.scale = (variance + self.FLOOR * variance.max()).sqrt()
-
-    def _classes(self, generator: Generator) -> Tensor | None:
-        """Those of the samples: the chosen one or, if none is, all in turn."""
-        if not generator.c_dim or generator.chosen_class is not None:
-            return None
-        return generator.one_hot(torch.arange(self.SAMPLES) % generator.c_dim)
 
     def coordinates(self, w: Tensor) -> Tensor:
         """`w` `[..., w_dim]` to coordinates of the same shape."""
@@ -135,8 +129,7 @@ def project(
     rows = generator.num_ws if settings.space == "w+" else 1
     start = start[:, None] if start.ndim == 2 else start.mean(dim=1, keepdim=True) if rows == 1 else start
     moved = space.coordinates(start.expand(-1, rows, -1)).clone().requires_grad_()  # [1, rows, w_dim]
-    optimiser = torch.optim.Adam([moved], lr=settings.rate, betas=(0.9, 0.99))
-    rates = rates_of(optimiser, settings.steps)
+    descent = Descent(torch.optim.Adam([moved], settings.rate, BETAS), settings.steps)
     best, losses = (float("inf"), start.expand(-1, generator.num_ws, -1)), list[float]()
     for done in range(1, settings.steps + 1):
         ws = space.w(moved).expand(-1, generator.num_ws, -1)
@@ -145,20 +138,12 @@ def project(
         losses.append(loss.item())
         if losses[-1] < best[0]:
             best = losses[-1], ws.detach()
-        optimiser.zero_grad()
         (loss + STRANGENESS * moved.square().mean()).backward()
-        optimiser.step()
-        rates.step()
+        descent.step()
         on_step(Step(done, settings.steps, distance.item(), image.detach()))
         if stalled(losses):
             break
     return Projection(best[1][0].cpu().clone(), len(losses))
-
-
-def rates_of(optimiser: torch.optim.Optimizer, steps: int) -> LambdaLR:
-    """The learning rates of so many steps: a short rise to the optimiser's own, a plateau, a linear fall in the second
-    half. They change with `step`, after the optimiser's."""
-    return LambdaLR(optimiser, lambda done: min(1.0, (done + 1) / WARM_UP, (1 - done / max(steps, 1)) / COOL_DOWN))
 
 
 def stalled(losses: Sequence[float]) -> bool:

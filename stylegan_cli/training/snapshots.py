@@ -47,10 +47,10 @@ def centre(generator: Generator, classes: Tensor | None) -> None:
 def fakes(generator: Generator) -> Image.Image:
     """A sheet of seeds 0, 1, 2, ... as drawn by `stylegan sample --psi 1`, with all classes in turn."""
     count = grid_edge(generator.resolution) ** 2
-    pictures = []
+    pictures, classes = [], generator.classes_in_turn(count)
     for seed in range(count):
         z = z_of_seed(seed, generator.z_dim)[None].to(generator.device)
-        c = generator.one_hot(torch.tensor([seed % generator.c_dim])) if generator.c_dim else None
+        c = None if classes is None else classes[seed, None]
         pictures.append(to_pixels(generator.synthesize(generator.broadcast(generator.to_w(z, c)))))
     return tiled(np.concatenate(pictures))
 

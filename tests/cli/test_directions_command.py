@@ -163,11 +163,14 @@ def sampled(data_set, here):
 
 # Neither asks what the other is.
 @pytest.mark.parametrize(
-    ("data", "shape"), [("faces", (200,)), ("faces/w.npy", (200, 1)), ("w.npz", (1, 200))], ids=["set", "npy", "npz"]
+    ("data", "shape"),
+    [("faces", (200,)), ("faces/w.npy", (200, 1)), ("w.npz", (1, 200)), ("other-w.npy", (200,))],
+    ids=["set", "npy", "npz", "another model's layers"],
 )
 def test_find_by_ones_own_scores(found, sampled, generator, data, shape):
     """What somebody else's network says is found as well as what the tool's scorers say; every third is not known."""
     np.savez("w.npz", w=np.load("faces/w.npy"))
+    np.save("other-w.npy", np.load("faces/w.npy").repeat(18, axis=1))  # as NVIDIA's tools write a w
     known = np.where(np.arange(200) % 3, sampled, np.nan)
     np.save("bright.npy", known.reshape(shape).astype(np.float32))
     (path,), told = found("--scores", "bright.npy", "--data", data, "--keep", "red", "--out", "own.npz")

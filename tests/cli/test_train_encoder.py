@@ -71,7 +71,7 @@ def test_latents_that_do_not_belong(stylegan, tiny_model, faces, here):
     result = stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "40 pictures, but there are 39 latents" in result.stderr
-    np.save(here / "faces-w.npy", np.zeros((40, 5, 16), np.float32))
+    np.save(here / "faces-w.npy", np.arange(40 * 5 * 16, dtype=np.float32).reshape(40, 5, 16))
     assert "does not fit tiny" in stylegan("train-encoder", "--data", "faces.zip", "--model", tiny_model).stderr
     for latents in (np.full((40, 1, 16), np.nan, np.float32), np.zeros((40, 1, 16), int)):
         np.save(here / "faces-w.npy", latents)

@@ -10,6 +10,7 @@ from stylegan_cli import tuning
 from stylegan_cli.latents import people
 from stylegan_cli.noise import Noise
 from stylegan_cli.operations import pivotal, projection
+from stylegan_cli.operations.descent import Descent
 from stylegan_cli.operations.projection import Likeness, Settings, Whitened
 from stylegan_cli.scorers import perceptual
 
@@ -171,11 +172,10 @@ def test_usual_faces_are_preferred(tiny, photo, monkeypatch):
 def test_the_rate_rises_rests_and_falls():
     one, other = (torch.zeros(1, requires_grad=True) for _ in range(2))
     optimiser = torch.optim.Adam([{"params": [one], "lr": 0.1}, {"params": [other], "lr": 0.01}])
-    schedule, rates = projection.rates_of(optimiser, 20), []
+    descent, rates = Descent(optimiser, 20), []
     for _ in range(20):
         rates.append([group["lr"] for group in optimiser.param_groups])
-        optimiser.step()
-        schedule.step()
+        descent.step()
     rise, rest, fall = [0.2, 0.4, 0.6, 0.8], [1.0] * 7, [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
     for peak, found in zip((0.1, 0.01), zip(*rates, strict=True), strict=True):
         assert found == pytest.approx([peak * share for share in rise + rest + fall])
