@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from stylegan_cli import store, tuning
+from stylegan_cli import tuning
 from stylegan_cli.cli import album, places, stopping
 from stylegan_cli.cli.console import Advance, fetch, progress, tell
 from stylegan_cli.cli.studio import Studio
@@ -285,7 +285,7 @@ def _landmarks(photo: Image.Image, drawn: Image.Image) -> dict[str, float]:
 def _projected(studio: Studio, shot: Shot, wanted: Wanted, on_image: OnImage = None) -> tuple[Person, int]:
     """The model's person who looks most like the one in the photo, and the number of steps that it took."""
     photo = _tensor(studio, shot)
-    start = _guess(studio, photo) if wanted.start is None else wanted.start[None].to(photo.device)
+    start = studio.guess(photo) if wanted.start is None else wanted.start[None].to(photo.device)
     if start is None and not wanted.steps:
         tell("There is no encoder for this model: the first guess is the average face or one of a few others.")
     fetch([EFFICIENTNET, *(detection.DETECTOR if shot.alignment else ())])
@@ -320,13 +320,3 @@ def telling(advance: Advance, on_image: OnImage = None) -> Callable[[projection.
 def _tensor(studio: Studio, shot: Shot) -> Tensor:
     """The photo `[1, 3, h, w]` as a generator draws."""
     return to_tensor(shot.face).to(studio.generator.device)
-
-
-def _guess(studio: Studio, photo: Tensor) -> Tensor | None:
-    """The encoder's `w`, or its `ws`, if there is an encoder for the model."""
-    if studio.guesser is None:
-        if own := store.source(studio.model).encoder:
-            tell(f"{own} was trained for another version of this model; the search starts without it.")
-        return None
-    with torch.inference_mode():
-        return studio.guesser.guess(photo, studio.generator).clone()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from stylegan_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import numpy as np
     from PIL.Image import Image
 
     from stylegan_cli.cli.studio import Studio
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from stylegan_cli.media.audio import Soundtrack
     from stylegan_cli.operations.interpolation import Frames
     from stylegan_cli.pictures import Face, Sheet
+
+    AddFrame = Callable[[Callable[[], np.ndarray], bool], None]
 
 FILMS = ("mp4", "webm", "gif")  # and webp, which is also a picture format
 FRAMES = ("png", "jpg")
@@ -119,18 +122,16 @@ def save_film(
     a file, if its format can have some."""
     from stylegan_cli.cli.studio import Work
     from stylegan_cli.latents.people import Person
-    from stylegan_cli.media.audio import SOUNDED, Soundtrack
     from stylegan_cli.media.film import CODECS
     from stylegan_cli.pictures import Sheet, cells_of
 
-    if sound and ending not in SOUNDED:
-        tell(f"{'Frames have' if ending in FRAMES else f'A {ending} has'} no sound, so the music is left out.")
+    track = soundtrack(sound, ending, len(film) / (fps or RATE), "the music")
     if ending in CODECS:
         beside = (".npy",) if studio.saves_latents else ()
         path = studio.output.out or places.fresh(Path(f"film.{ending}"), *beside)
-        fps = RATE if fps is None else fps
-        track = Soundtrack(sound, len(film) / fps) if sound and ending in SOUNDED else None
-        _write_film(studio, film, path, fps, ending, finish, track)
+        studio.speed_up(len(film) * film.cells)
+        with rolling(studio, path, fps or RATE, len(film), track) as add:
+            _write_film(studio, film, path, add, finish)
         return
 
     def work(name: str, picture: Face | Sheet) -> Work:
@@ -149,8 +150,9 @@ def tell_of_older(studio: Studio, names: Sequence[str]) -> None:
     """Tells of frames that a longer film has left in the folder of this one."""
     if studio.output.out is None:
         return
-    frames = studio.output.out.glob(f"frame?????.{studio.format}")
-    if older := sorted(path.name for path in frames if path.stem > names[-1]):
+    written = {f"{name}.{studio.format}" for name in names}
+    there = {path.name for path in studio.output.out.glob(f"frame?????.{studio.format}")}
+    if older := sorted(there - written):
         tell(f"{studio.output.out} also holds {len(older)} frames of a longer film, from {older[0]} on.")
 
 
@@ -169,36 +171,63 @@ def frame_name(i: int) -> str:
     return f"frame{i:05d}"
 
 
-def _write_film(
-    studio: Studio,
-    film: Frames,
-    path: Path,
-    fps: float,
-    ending: str,
-    finish: Callable[[Image], Image] | None,
-    track: Soundtrack | None,
-) -> None:
-    """Streams frames to the encoder and, if asked, their `ws` `[frames, num_ws, w_dim]` to a `.npy`; tunings are left
+def soundtrack(sound: Path | None, ending: str, seconds: float, what: str) -> Soundtrack | None:
+    """The sound in a file, for a film of this length; if its format has none, the user is told that `what` is left
     out."""
-    import numpy as np
+    from stylegan_cli.media.audio import SOUNDED, Soundtrack
+
+    if sound and ending not in SOUNDED:
+        tell(f"{'Frames have' if ending in FRAMES else f'A {ending} has'} no sound, so {what} is left out.")
+        return None
+    return Soundtrack(sound, seconds) if sound else None
+
+
+@contextmanager
+def rolling(studio: Studio, path: Path, fps: float, length: int, track: Soundtrack | None) -> Iterator[AddFrame]:
+    """A film of so many frames. Yields the function that adds the next one: it is given a function that makes the
+    frame, `[h, w, 3]` uint8, on another thread, and whether that one is the preview. Prints the path in the end."""
     from PIL.Image import fromarray
 
+    from stylegan_cli.media.film import filming
+
+    places.check_file(path, studio.output.force)  # again: what came before can have taken an hour
+    text = json.dumps(studio.circumstances())
+    with (
+        progress("filming", length, "frames") as advance,
+        filming(path, fps, places.ending(path), text, track) as encode,
+        studio.background() as turns,
+    ):
+
+        def show(frame: np.ndarray) -> None:
+            studio.preview(fromarray(frame))
+            encode(frame)
+
+        def add(make: Callable[[], np.ndarray], is_preview: bool) -> None:
+            turns.submit(make, show if is_preview else encode)
+            advance()
+
+        yield add
+    print_data(path)
+
+
+def _write_film(
+    studio: Studio, film: Frames, path: Path, add: AddFrame, finish: Callable[[Image], Image] | None
+) -> None:
+    """Draws the frames of a film and, if asked, writes their `ws` `[frames, num_ws, w_dim]` into a `.npy`; tunings are
+    left out."""
+    import numpy as np
+
     from stylegan_cli.latents.files import writing_npy
-    from stylegan_cli.media.film import check_frame, filming
+    from stylegan_cli.media.film import check_frame
     from stylegan_cli.media.render import Drawn, face_shape, page_size, pixels, render
     from stylegan_cli.pictures import Sheet
 
-    force, latents = studio.output.force, path.with_suffix(".npy")
-    places.check_file(path, force)
-    studio.speed_up(len(film) * film.cells)
+    latents = path.with_suffix(".npy")
     with ExitStack() as stack:
         add_ws = None
         if studio.saves_latents:
             shape = (len(film), studio.generator.num_ws, studio.generator.w_dim)
-            add_ws = stack.enter_context(writing_npy(places.check_file(latents, force), shape))
-        advance = stack.enter_context(progress("filming", len(film), "frames"))
-        add = stack.enter_context(filming(path, fps, ending, json.dumps(studio.circumstances()), track))
-        turns = stack.enter_context(studio.background())
+            add_ws = stack.enter_context(writing_npy(places.check_file(latents, studio.output.force), shape))
         size = studio.output.size if film.cells == 1 else studio.cell
         drawn: Drawn = {}
         for i, picture in enumerate(_telling_of_tunings(film, latents) if add_ws else film):
@@ -208,13 +237,9 @@ def _write_film(
                 frame = np.asarray(finish(render(studio.generator, picture, size)))
             else:
                 frame = pixels(studio.generator, picture, size, drawn)
-            if i == 0:
-                studio.preview(fromarray(frame))
             if add_ws and not isinstance(picture, Sheet):
                 add_ws(picture.ws.numpy())
-            advance()
-            turns.submit(partial(np.ascontiguousarray, frame), add)
-    print_data(path)
+            add(partial(np.ascontiguousarray, frame), i == 0)
 
 
 def _telling_of_tunings(film: Frames, latents: Path) -> Iterator[Face | Sheet]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from stylegan_cli import __version__, compilation, hardware, store
@@ -89,11 +90,21 @@ class OpenedModel:
         return file_digest(self.encoder) if self.encoder else None
 
     @cached_property
-    def guesser(self) -> Encoder | None:
-        """That encoder, ready to guess."""
+    def _guesser(self) -> Encoder | None:
+        """That encoder, ready to guess. If there is one for another version of the model only, the user is told."""
         from stylegan_cli import encoders
 
-        return encoders.load(self.encoder, self.generator).to(self.generator.device) if self.encoder else None
+        if self.encoder:
+            return encoders.load(self.encoder, self.generator).to(self.generator.device)
+        if own := store.source(self.model).encoder:
+            tell(f"{own} was trained for another version of this model; the search starts without it.")
+        return None
+
+    @torch.no_grad()
+    def guess(self, picture: Tensor) -> Tensor | None:
+        """Whom the encoder sees in a picture `[1, 3, h, w]` in [-1, 1], as `[1, w_dim]` or `[1, num_ws, w_dim]`; None
+        if there is no encoder for this model."""
+        return self._guesser.guess(picture, self.generator) if self._guesser else None
 
     def speed_up(self, faces: int) -> None:
         """Compiles the generator before it draws that many faces, if the user wants it or if it is faster; if it cannot

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,7 +15,8 @@ from torch import Tensor
 
 from stylegan_cli import tuning
 from stylegan_cli.cli import album, darkroom, montage, places
-from stylegan_cli.cli.console import fetch, print_data, progress, tell
+from stylegan_cli.cli.console import fetch, progress, tell
+from stylegan_cli.cli.filming import rolling, soundtrack
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import MALFORMED, UsageError
 from stylegan_cli.faces import alignment, clothes, details, detection, pasting, tracking
@@ -24,8 +24,7 @@ from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.files import file_digest
 from stylegan_cli.latents.named import Photo, is_file, namesake, numbered
 from stylegan_cli.latents.people import Person
-from stylegan_cli.media.audio import SOUNDED, Soundtrack
-from stylegan_cli.media.film import check_frame, filming
+from stylegan_cli.media.film import check_frame
 from stylegan_cli.media.footage import Footage, open_footage
 from stylegan_cli.media.render import render, to_tensor
 from stylegan_cli.operations import following
@@ -84,51 +83,31 @@ def save(
     studio: Studio, reel: Reel, cast: Cast, edits: Sequence[Edit], path: Path, is_range: bool, is_loop: bool
 ) -> None:
     """Writes the film with the person edited in it: in a range, the more the later; in a loop, there and back."""
-    footage, ending = reel.footage, places.ending(path)
-    sound = Soundtrack(footage.path, footage.length / footage.fps) if footage.has_sound and ending in SOUNDED else None
-    if footage.has_sound and not sound:
-        tell(f"A {ending} has no sound, so the film's is left out.")
-    first, last = min(cast), max(cast)
+    footage, first, last = reel.footage, min(cast), max(cast)
+    sound, seconds = footage.path if footage.has_sound else None, footage.length / footage.fps
+    track = soundtrack(sound, places.ending(path), seconds, "the film's")
     look = montage.find_people()
     studio.speed_up(2 * len(cast))
-    with (
-        progress("filming", footage.length, "frames") as advance,
-        filming(path, footage.fps, ending, json.dumps(studio.circumstances()), sound) as add,
-        studio.background() as turns,
-    ):
-
-        def use(frame: Image.Image) -> None:
-            add(np.asarray(frame))
-            advance()
-
-        def show(frame: Image.Image) -> None:
-            studio.preview(frame)
-            use(frame)
-
+    with rolling(studio, path, footage.fps, footage.length, track) as add:
         for number, frame in enumerate(footage.frames()):
             if not (person := cast.get(number)):
-                turns.submit(partial(_same, frame), use)
+                add(partial(np.asarray, frame), False)
                 continue
             way = (number - first) / max(last - first, 1) if is_range else 1.0
             after = edited(studio.generator, person, edits, 1 - abs(1 - 2 * way) if is_loop else way)
-            turns.submit(_pasting(studio, frame, person, after, look), show if number == first else use)
-    print_data(path)
-
-
-def _same(frame: Image.Image) -> Image.Image:
-    return frame
+            add(_pasting(studio, frame, person, after, look), number == first)
 
 
 def _pasting(
     studio: Studio, frame: Image.Image, person: Person, after: Person, look: pasting.Finder | None
-) -> Callable[[], Image.Image]:
+) -> Callable[[], np.ndarray]:
     """A function that puts somebody, as they are `after` an edit, into a frame; they are drawn before."""
     assert person.photo is not None
     cut, *others = map(Alignment.from_plain, (person.photo["alignment"], *person.photo["others"]))
     drawn, face = (render(studio.generator, one.face()) for one in (person, after))
     shown = alignment.crop(frame, cut, details.crop_size(cut.edge, face.width))
     new, kept = details.kept(face, drawn, shown)
-    return partial(pasting.paste, frame, new, cut, shown, look, others, clothes.read, kept)
+    return lambda: np.asarray(pasting.paste(frame, new, cut, shown, look, others, clothes.read, kept))
 
 
 def _remembered(studio: Studio, reel: Reel, kept: Path) -> Cast | None:
@@ -136,11 +115,12 @@ def _remembered(studio: Studio, reel: Reel, kept: Path) -> Cast | None:
     cast = {}
     try:
         for person in album.kept(studio.generator, kept):
-            assert person.photo is not None
+            if person.photo is None:
+                return None
             for place in (person.photo["alignment"], *person.photo["others"]):
                 Alignment.from_plain(place)
             cast[int(person.photo["frame"])] = replace(person, label=reel.photo.label)
-    except (AssertionError, *MALFORMED):
+    except MALFORMED:
         return None
     return cast or None
 
@@ -170,7 +150,8 @@ def _followed(studio: Studio, reel: Reel, trail: tracking.Trail) -> Cast:
     guesses, faces = list[Tensor](), list[np.ndarray]()
     with progress("looking at the face", len(seen), "frames") as advance:
         for place, face in enumerate(_faces(footage, cuts)):
-            guesses.append(_guess(studio, to_tensor(face).to(device)))
+            guess = studio.guess(to_tensor(face).to(device))
+            guesses.append(studio.generator.centre(None)[None] if guess is None else guess)
             if place in keys:
                 faces.append(np.array(face))
             advance()
@@ -191,11 +172,3 @@ def _faces(footage: Footage, cuts: Mapping[int, Alignment]) -> Iterator[Image.Im
     for number, frame in enumerate(footage.frames()):
         if cut := cuts.get(number):
             yield alignment.crop(frame, cut, FACE)
-
-
-@torch.no_grad()
-def _guess(studio: Studio, face: Tensor) -> Tensor:
-    """The encoder's guess, `[1, w_dim]` or `[1, num_ws, w_dim]`; the average face, if there is no encoder."""
-    if studio.guesser is None:
-        return studio.generator.centre(None)[None]
-    return studio.guesser.guess(face, studio.generator)

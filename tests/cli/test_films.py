@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import imageio_ffmpeg
 import numpy as np
@@ -11,7 +12,8 @@ from looking import pixels, size_of, ws_of
 from PIL import Image
 
 from stylegan_cli import __version__, recipes
-from stylegan_cli.cli.filming import FILMS, FRAMES
+from stylegan_cli.cli.filming import FILMS, FRAMES, frame_name, rolling, tell_of_older
+from stylegan_cli.errors import StyleganError
 from stylegan_cli.files import replacing_alone
 from stylegan_cli.media import render as drawing
 from stylegan_cli.media.encode import FORMATS
@@ -316,3 +318,22 @@ def test_every_ending_is_of_films_or_pictures():
 def test_nobody_is_left_out_without_a_word(stylegan, tiny_model, words, said):
     result = stylegan("interpolate", *words, "--model", tiny_model)
     assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+
+
+def test_a_film_that_appeared_during_a_long_search_is_not_replaced(tmp_path):
+    path, studio = tmp_path / "film.mp4", SimpleNamespace(output=SimpleNamespace(force=False))
+    path.write_text("another's")
+    with pytest.raises(StyleganError, match=r"film.mp4 exists"), rolling(studio, path, 30, 1, None):
+        pytest.fail("it was opened")
+    assert path.read_text() == "another's"
+
+
+def test_frames_of_a_longer_film_are_told_by_their_names(tmp_path, capsys):
+    studio = SimpleNamespace(output=SimpleNamespace(out=tmp_path), format="png")
+    names = [frame_name(number) for number in range(99_998, 100_002)]
+    for name in names:
+        (tmp_path / f"{name}.png").touch()
+    tell_of_older(studio, names)
+    assert not capsys.readouterr().err
+    tell_of_older(studio, names[:1])
+    assert capsys.readouterr().err.endswith("also holds 1 frames of a longer film, from frame99999.png on.\n")

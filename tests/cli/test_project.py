@@ -20,6 +20,7 @@ from small_families import CONFIGS, make
 from stylegan_cli import modelfile, store
 from stylegan_cli.cli import album, darkroom, montage
 from stylegan_cli.cli.darkroom import likeness
+from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.faces import clothes, details, detection, pasting
 from stylegan_cli.generator import Origin
@@ -938,7 +939,7 @@ def test_a_draft_is_offered_where_an_encoder_can_guess(works, party, tiny_model,
     monkeypatch.setattr(store.Source, "encoder", tmp_path / "encoder.safetensors")
     origin = store.load(str(tiny_model)).origin if is_for_this else Origin("tiny", "0" * 64)
     save_file({"x": torch.zeros(1)}, store.Source.encoder, {"model": json.dumps(origin.to_plain())})
-    monkeypatch.setattr(darkroom, "_guess", lambda *_: None)
+    monkeypatch.setattr(Studio, "guess", lambda *_: None)
     _, told = works("mix", "--coarse", f"{party}#2", "--fine", 3)
     assert (f"use the latents that stylegan project {party}#2 --steps 0 writes.\n" in told) == is_for_this
 
