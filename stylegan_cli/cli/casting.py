@@ -18,7 +18,7 @@ NOBODY = 2.0  # typical distances from the average face: a z in place of a w is 
 def person(studio: Studio, text: str) -> Person:
     """The person a reference means; a person in a photo is first found in the model."""
     if photo := references.photo(text):
-        from stylegan_cli.cli import darkroom
+        from stylegan_cli.cli.photos import darkroom
 
         return darkroom.person(studio, photo)
     return _known(studio, text)
@@ -76,7 +76,7 @@ def several(
     photos = {text: photo for text in texts if (photo := references.photo(text))}
     found = {text: _known(studio, text) for text in texts if text not in photos}
     if photos:
-        from stylegan_cli.cli import darkroom
+        from stylegan_cli.cli.photos import darkroom
 
         shots = {text: darkroom.prepared(studio, photo) for text, photo in photos.items()}
     prepare([(found.get(text) or photos[text]).label for text in texts])

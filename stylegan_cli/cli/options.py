@@ -92,7 +92,7 @@ class Generation(OfClass):
     new_center: Annotated[
         str | None,
         optional(
-            "Truncate seeds towards this person, not towards the average face; a seed is taken whole.",
+            "Truncate seeds towards this person instead of the average face. A seed is not truncated itself.",
             metavar="PERSON",
             panel=_MODEL,
         ),

@@ -152,9 +152,7 @@ def _who(before: Look, after: Look) -> list[str]:
     if distance < SAME_PERSON:
         told = min(distance, SAME_PERSON - 0.01)  # rounded, it could be the limit that it is below
         return [f"still the same person (identity distance {told:.2f}, below {SAME_PERSON:g})"]
-    return [
-        f"the identity network takes it for another person (distance {distance:.2f}; from {SAME_PERSON:g} on it does)"
-    ]
+    return [f"the identity network takes it for another person (distance {distance:.2f}, {SAME_PERSON:g} or more)"]
 
 
 def _is_long(studio: Studio, person: Person, end: Person) -> bool:

@@ -12,7 +12,7 @@ import torch
 from looking import ws_of
 from PIL import Image
 
-from stylegan_cli.cli import darkroom
+from stylegan_cli.cli.photos import darkroom
 
 pytestmark = pytest.mark.usefixtures("no_scorers")
 

@@ -18,7 +18,8 @@ from small_families import make
 from tiny_generator import make_tiny
 
 from stylegan_cli import compilation, modelfile, store
-from stylegan_cli.cli import sample_dataset, stopping
+from stylegan_cli.cli import stopping
+from stylegan_cli.cli.sampling import dataset as sample_dataset
 from stylegan_cli.datasets.sampled import SampledFaces
 from stylegan_cli.datasets.sharded import ShardedDataset
 from stylegan_cli.datasets.shards import PictureFiles

@@ -11,7 +11,7 @@ from small_families import CONFIGS, make
 from tiny_generator import make_tiny
 
 from stylegan_cli import modelfile, recipes, store
-from stylegan_cli.cli import darkroom
+from stylegan_cli.cli.photos import darkroom
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.latents.people import from_seed
 from stylegan_cli.operations import dragging, grafting

@@ -15,9 +15,10 @@ from looking import pixels, size_of, ws_of
 from PIL import Image
 
 from stylegan_cli import recipes, store
-from stylegan_cli.cli import darkroom, price
+from stylegan_cli.cli import price
 from stylegan_cli.cli.commands import edit as edit_command
 from stylegan_cli.cli.edits import Amounts, parse_amounts
+from stylegan_cli.cli.photos import darkroom
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction

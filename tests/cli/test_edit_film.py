@@ -12,7 +12,7 @@ from converting import convert
 from PIL import Image
 from test_films_with_music import has_sound
 
-from stylegan_cli.cli import album, reel
+from stylegan_cli.cli.photos import album, reel
 from stylegan_cli.faces import detection
 from stylegan_cli.latents import references
 from stylegan_cli.latents.named import Photo
@@ -109,12 +109,16 @@ def test_without_sound(stylegan, here, talk):
     ("words", "code", "told"),
     [
         (("TALK", "jon", "--beard", 1), 2, "a film is edited alone: give it as the only person"),
-        (("TALK", "--beard", 1, "--frames", 9), 2, "a film keeps its frames, and people are edited in them; leave out"),
+        (
+            ("TALK", "--beard", 1, "--frames", 9),
+            2,
+            "a film is edited frame by frame",
+        ),
         (("TALK", "--beard", 1, "--size", 256), 2, "leave out --size"),
         (("TALK", "--beard", 1, "--new-center", "jon"), 2, "leave out --new-center"),
         (("TALK", "--beard", 1, "--loop"), 2, "only ranges go there and back: --age 0..3; leave out --loop"),
         (("TALK", "--beard", 1, "--out", "a.png"), 2, "is one picture; name a folder for the frames, or a film"),
-        (("TALK", "--beard", 1, "--out", "a/"), 2, "an edited film is a film; use --out with one of the endings"),
+        (("TALK", "--beard", 1, "--out", "a/"), 2, "an edited film is written as a film; end --out with .mp4"),
         (("TALK", "--beard", 1, "--save-latents"), 2, "leave out --save-latents"),
         (("TALK#7", "--beard", 1), 2, "there is no {talk}#7: {talk} shows 1 face"),
         (("TALK", "--beard", 1, "--out", "TALK"), 1, "exists; choose another name, or use --force to replace it"),

@@ -29,13 +29,14 @@ from small_families import make
 from test_tuning import make_tuning
 
 from stylegan_cli import modelfile, recipes, store, tuning
-from stylegan_cli.cli import darkroom, stopping
+from stylegan_cli.cli import stopping
 from stylegan_cli.cli.commands import explore as command
 from stylegan_cli.cli.edits import open_direction
 from stylegan_cli.cli.explorer import server as serving
 from stylegan_cli.cli.explorer.desk import Desk
 from stylegan_cli.cli.explorer.server import MOST, Server
 from stylegan_cli.cli.options import Generation, PictureOutput
+from stylegan_cli.cli.photos import darkroom
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.latents import directions, references
 from stylegan_cli.latents.directions import Direction

@@ -13,8 +13,8 @@ from PIL import Image
 from small_families import make
 
 from stylegan_cli import modelfile, recipes
-from stylegan_cli.cli import darkroom
 from stylegan_cli.cli.explorer import server as serving
+from stylegan_cli.cli.photos import darkroom
 from stylegan_cli.latents.people import from_seed
 
 

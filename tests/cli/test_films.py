@@ -115,7 +115,7 @@ def test_a_circle_goes_through_two_people_and_closes(tiny_stylegan):
         ("1 2 --easing smooth --method circle", 2, "leave out --easing"),
         ("1 1 --method circle", 1, "no circle leads through 1 and 1, who have the same z; name two different"),
         ("1 mean.npy --method circle", 1, "moves in Z, but only the w of mean is known; use a seed"),
-        ("1 me.jpg --method circle", 2, "--method circle moves in Z, but of a photo like me.jpg only w can be found"),
+        ("1 me.jpg --method circle", 2, "--method circle needs the z of seeds, and a photo like me.jpg has only a w"),
         ("1 2 --seed 1", 2, "--seed is for --noise random"),
         ("1 2 --noise loud", 2, "--noise must be one of const, random, none"),
         ("1 2 --translate 1", 2, "--translate takes two numbers like 0.1,-0.2, or a range like 0,0..0.1,0, not '1'"),
@@ -310,8 +310,8 @@ def test_every_ending_is_of_films_or_pictures():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((1, 2, "--coarse", 3, "--middle", 4, "--fine", 5), "no layer is left to move from person to person"),
-        ((1, 2, "--layers", "coarse", "--coarse", 3), "no layer is left to move from person to person"),
+        ((1, 2, "--coarse", 3, "--middle", 4, "--fine", 5), "no layer moves from person to person"),
+        ((1, 2, "--layers", "coarse", "--coarse", 3), "no layer moves from person to person"),
         ((1, "--coarse", ""), "contains no people"),
     ],
 )

@@ -56,7 +56,7 @@ def test_a_side_with_fewer_pictures_than_asked_for_is_told(stylegan, made, tiny_
     """Not of models, which have as many as anybody wants."""
     words = ("metrics", tiny_model, made, "--num", num, "--metrics", "kd")
     result = stylegan(*words)
-    told = f"{made} has only 100 pictures of the 101 asked for. Fewer give larger distances"
+    told = f"{made} has only 100 pictures of the 101 asked for. Fewer pictures give larger distances"
     assert (result.exit_code, told in result.stderr, result.stderr.count("has only")) == (0, num > 100, num - 100)
     assert "has only" not in stylegan(*words, "--quiet").stderr
 

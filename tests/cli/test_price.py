@@ -42,7 +42,7 @@ def test_what_hardly_changes_is_not_told():
     ("apart", "said"),
     [
         (0.59, "still the same person (identity distance 0.59, below 0.6)"),
-        (0.61, "the identity network takes it for another person (distance 0.61; from 0.6 on it does)"),
+        (0.61, "the identity network takes it for another person (distance 0.61, 0.6 or more)"),
     ],
 )
 def test_who_it_is_follows_what_was_wanted(apart, said):

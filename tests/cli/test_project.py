@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from small_families import CONFIGS, make
 
 from stylegan_cli import modelfile, store
-from stylegan_cli.cli import album, darkroom, montage
-from stylegan_cli.cli.darkroom import likeness
+from stylegan_cli.cli.photos import album, darkroom, montage
+from stylegan_cli.cli.photos.darkroom import likeness
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.faces import clothes, details, detection, pasting

@@ -72,7 +72,8 @@ def apply(
     """
     steps = read_steps(recipe)
 
-    from stylegan_cli.cli import casting, montage
+    from stylegan_cli.cli import casting
+    from stylegan_cli.cli.photos import montage
     from stylegan_cli.cli.plan import Plan
     from stylegan_cli.cli.price import tell_prices
     from stylegan_cli.cli.studio import Studio

@@ -45,8 +45,9 @@ def drag(
     if not move:
         raise UsageError("say what to drag: --move 516,183..516,110 moves the point at 516,183 to 516,110")
 
-    from stylegan_cli.cli import casting, montage
+    from stylegan_cli.cli import casting
     from stylegan_cli.cli.console import progress
+    from stylegan_cli.cli.photos import montage
     from stylegan_cli.cli.price import tell_change
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.operations import dragging

@@ -28,7 +28,7 @@ from stylegan_cli.latents.named import Photo, is_film
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stylegan_cli.cli.montage import Canvas
+    from stylegan_cli.cli.photos.montage import Canvas
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.people import Person
     from stylegan_cli.operations.editing import Edit
@@ -146,7 +146,8 @@ def edit(
     if is_silent():
         check_unused("--quiet reports nothing", {"--identity": identity})
 
-    from stylegan_cli.cli import casting, montage
+    from stylegan_cli.cli import casting
+    from stylegan_cli.cli.photos import montage
     from stylegan_cli.cli.plan import Plan
     from stylegan_cli.cli.price import tell_prices
     from stylegan_cli.cli.studio import Studio
@@ -198,7 +199,7 @@ def _edit_film(
     others: Mapping[str, object],
 ) -> None:
     """Edits somebody in a film of them."""
-    from stylegan_cli.cli import reel
+    from stylegan_cli.cli.photos import reel
     from stylegan_cli.cli.plan import Plan
     from stylegan_cli.cli.price import tell_prices
     from stylegan_cli.cli.studio import Studio
@@ -210,11 +211,13 @@ def _edit_film(
     unused = {"--steps": way.steps, "--frames": way.frames, "--fps": way.fps, "--size": output.size, **others}
     unused |= {"--save-latents": output.save_latents, "--psi": generation.psi, "--cutoff": generation.cutoff}
     unused["--new-center"] = generation.new_center
-    check_unused("a film keeps its frames, and people are edited in them", unused)
+    check_unused("a film is edited frame by frame, and keeps its size and rate", unused)
     check_unused("only ranges go there and back: --age 0..3", {"--loop": way.loop and not is_range})
     ending = film_ending(output, None)
     if ending not in CODECS:
-        raise UsageError(f"an edited film is a film; use --out with one of the endings {', '.join(CODECS)}")
+        raise UsageError(
+            f"an edited film is written as a film; end --out with {', '.join(f'.{one}' for one in CODECS)}"
+        )
     film = reel.open_reel(people[0])
     if film.footage.fps > FASTEST.get(ending, film.footage.fps):
         raise UsageError(f"a {ending} has at most {FASTEST[ending]} frames per second; use --out with another ending")
@@ -248,7 +251,7 @@ def _save_film(
     if not canvas:
         save_film(studio, Wall(tuple(walks)) if others else shots, way.fps, ending, of=people)
         return
-    from stylegan_cli.cli import montage
+    from stylegan_cli.cli.photos import montage
 
     if ending in FRAMES:
         montage.save_frames(studio, canvas, person, shots)

@@ -222,11 +222,14 @@ def interpolate(
     rest = set(parse_layers("all" if layers is None else layers, order)).difference(*own.values())
     moving = tuple(sorted(rest))
     if len(names) > 1 and not moving:
-        raise UsageError("no layer is left to move from person to person; leave out --layers, a band, or all but one")
+        raise UsageError(
+            "no layer moves from person to person, because --layers and the bands with targets leave none; leave out "
+            "one of them, or name only one person"
+        )
     lists = [names, *map(split, targets.values())]
     if method in IN_Z and (found := next(filter(photo, chain(*lists)), None)):
         raise UsageError(
-            f"--method {method} moves in Z, but of a photo like {found} only w can be found; leave out --method"
+            f"--method {method} needs the z of seeds, and a photo like {found} has only a w; leave out --method"
         )
     main, *others = casting.groups(studio, lists, in_z=method in IN_Z)
     if noise is None:

@@ -247,7 +247,7 @@ def _told(report: Report, num: int) -> Iterator[str]:
             only = (abouts[title] or {}).get("class")
             yield (
                 f"{title} has only {count:,} {'pictures' if only is None else f'of class {only}'} of the {num:,} asked "
-                "for. Fewer give larger distances: only compare these with others of as many."
+                "for. Fewer pictures give larger distances, so compare only with results for as many."
             )
 
 

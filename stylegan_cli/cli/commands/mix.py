@@ -160,8 +160,8 @@ def mix(
 
 def _tell_if_elsewhere(studio: Studio, person: Person, parts: Sequence[str]) -> None:
     """Tells the user if a person's picture is no face like FFHQ's, whose parts' places are known."""
-    from stylegan_cli.cli import darkroom
     from stylegan_cli.cli.console import is_silent, tell
+    from stylegan_cli.cli.photos import spotting
     from stylegan_cli.cli.studio import CELL
     from stylegan_cli.errors import StyleganError
     from stylegan_cli.faces.alignment import is_aligned
@@ -171,13 +171,13 @@ def _tell_if_elsewhere(studio: Studio, person: Person, parts: Sequence[str]) -> 
         return
     image = render(studio.generator, person.face(), CELL)
     try:
-        if not is_aligned(darkroom.faces_on(image), image.size):
+        if not is_aligned(spotting.faces_on(image), image.size):
             tell(
                 f"The picture of {person.label} shows no face in the place where FFHQ's are: what changes may not be "
                 f"the {' and the '.join(parts)}."
             )
     except StyleganError as error:
-        tell(f"Whether this model's faces have their parts where FFHQ's do is not known: {error}.")
+        tell(f"Whether the eyes, noses and mouths of this model are where FFHQ's are could not be checked: {error}.")
 
 
 def _check_unnamed(people: Sequence[str], is_figure: bool, has_parts: bool, has_layers: bool) -> None:

@@ -43,13 +43,13 @@ def paste(
     """Put people into a photo: children, mixtures, anybody.
 
     A person who was found in this photo goes back to their own place. Anybody else, if alone, takes the place of the
-    face that the photo names, or of the largest, and most of its skin colour, as if in the same light. Of people who
-    are in the photo, and were edited or given others' eyes or hair since, only what that changed is pasted, if the
-    cache still knows who they were: if the photo itself was the person that you named then.
+    face that the photo names, or of the largest, and most of its skin colour, as if in the same light. If you named the
+    photo itself when you edited somebody in it, or gave them others' eyes or hair, only what changed is pasted.
 
     Examples: stylegan paste mix.png me.jpg; stylegan paste dany party.jpg#2
     """
-    from stylegan_cli.cli import casting, montage
+    from stylegan_cli.cli import casting
+    from stylegan_cli.cli.photos import montage
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.references import split
 

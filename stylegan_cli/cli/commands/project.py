@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from stylegan_cli.cli.darkroom import Found, Shot, Wanted
+    from stylegan_cli.cli.photos.darkroom import Found, Shot, Wanted
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.named import Photo
     from stylegan_cli.latents.people import Person
@@ -97,7 +97,8 @@ def project(
 
     Examples: stylegan project me.jpg -o me.npz --tune; stylegan project party.jpg#1-3 me.jpg -o people/
     """
-    from stylegan_cli.cli import casting, darkroom
+    from stylegan_cli.cli import casting
+    from stylegan_cli.cli.photos import darkroom
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import references
     from stylegan_cli.media.film import CODECS
@@ -159,7 +160,7 @@ def _files(latents: Path) -> list[Path]:
 
 def _project(studio: Studio, shot: Shot, wanted: Wanted, files: Sequence[Path], film: Path | None) -> None:
     """Finds the person in a photo, and writes all files."""
-    from stylegan_cli.cli import darkroom
+    from stylegan_cli.cli.photos import darkroom
     from stylegan_cli.cli.studio import portrait
 
     latents, picture, compare = files
@@ -219,7 +220,7 @@ def _counted(steps: float | None, tuned: bool) -> str:
 
 
 def _tell(found: Found) -> None:
-    from stylegan_cli.cli.darkroom import likeness
+    from stylegan_cli.cli.photos.darkroom import likeness
 
     report, steps = found.report, _counted(found.report.get("steps"), bool(found.person.tuned))
     sentence = (

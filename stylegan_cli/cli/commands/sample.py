@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylegan_cli.cli.columns import columns_of
 from stylegan_cli.cli.options import (
     Generation,
     Grid,
@@ -23,6 +22,7 @@ from stylegan_cli.cli.options import (
     parse_numbers,
 )
 from stylegan_cli.cli.places import place, result_names
+from stylegan_cli.cli.sampling.columns import columns_of
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import MAX_SEED, numbered
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from stylegan_cli.cli.casting import Prepare
-    from stylegan_cli.cli.columns import Column
+    from stylegan_cli.cli.sampling.columns import Column
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.people import Person
     from stylegan_cli.pictures import Face
@@ -184,7 +184,7 @@ def _write_dataset(
     path: Path, generation: Generation, output: PictureOutput, ranges: list[range], drawing: Drawing
 ) -> None:
     """Writes a data set of these seeds, which remembers how they were drawn."""
-    from stylegan_cli.cli.sample_dataset import sample_dataset
+    from stylegan_cli.cli.sampling.dataset import sample_dataset
 
     def face(person: Person, number: int) -> Face:
         return drawing.face(drawing.noisy(person, number))

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from stylegan_cli.bands import BANDS
-from stylegan_cli.cli import darkroom, finding, montage, places, stopping
+from stylegan_cli.cli import finding, places, stopping
 from stylegan_cli.cli.console import progress
 from stylegan_cli.cli.edits import FARTHEST, Attributes, is_name, length_of, remarks
 from stylegan_cli.cli.options import LARGEST_PSI, PSI
+from stylegan_cli.cli.photos import darkroom, montage
 from stylegan_cli.cli.studio import Studio, portrait
 from stylegan_cli.errors import UsageError
 from stylegan_cli.files import claims

@@ -9,9 +9,10 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from stylegan_cli.cli import darkroom, places
+from stylegan_cli.cli import places
 from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.filming import frame_names, tell_of_older
+from stylegan_cli.cli.photos import darkroom, spotting
 from stylegan_cli.cli.studio import Studio, portrait
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.faces import alignment, clothes, details, pasting
@@ -65,9 +66,9 @@ def open_canvas(photo: Photo, people: int, check_size: Callable[[int, int], None
     people are found later, which may take minutes."""
     original, exif = photos.read_for_pasting(photo.path)
     check_size(*original.image.size)
-    found = darkroom.faces_on(original.in_srgb())
+    found = spotting.faces_on(original.in_srgb())
     if photo.face or not found:
-        darkroom.place_of_face(found, original.image, photo)  # raises an error if it is not there
+        spotting.place_of_face(found, original.image, photo)  # raises an error if it is not there
     return Canvas(photo, original, exif, found, is_only=people == 1)
 
 
@@ -95,8 +96,8 @@ def save_pasted(
 
 
 def as_found(studio: Studio, person: Person) -> Person:
-    """Who somebody was when they were found in a photo, before an edit, if the cache still knows; else as they are: to
-    that photo, they are then somebody else, which the user is told."""
+    """The person before an edit, as they were found in a photo, if they are still in the cache. If not, the person
+    unchanged, who is then pasted as somebody else, and the user is told."""
     found = _found_at(person)
     if not _is_edited(person) or found is None:
         return person
@@ -192,7 +193,7 @@ def _place_of(person: Person, canvas: Canvas) -> Alignment:
             f"one with stylegan paste PERSON {path}#1 -o a.png, the next with stylegan paste PERSON a.png#2 "
             "(stylegan align a.png --overview numbers its faces)"
         )
-    cut = darkroom.place_of_face(found, image, photo)
+    cut = spotting.place_of_face(found, image, photo)
     if not photo.face:
         others = f"; {path}#2 is the next" if len(found) > 1 else ""
         tell(f"{person.label} was not found in {path}, so the largest face there is replaced{others}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from stylegan_cli import tuning
-from stylegan_cli.cli import album, places, stopping
+from stylegan_cli.cli import places, stopping
 from stylegan_cli.cli.console import Advance, fetch, progress, tell
+from stylegan_cli.cli.photos import album, spotting
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import UsageError
 from stylegan_cli.faces import alignment, detection
 from stylegan_cli.faces.alignment import Alignment
-from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import file_digest
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents.named import Photo
@@ -84,9 +84,9 @@ def shoot(photo: Photo, generator: Generator, is_aligned: bool) -> Shot:
     image = photos.read(photo.path)
     cut = alignment.read(photo.path)
     if cut is None and not is_aligned:
-        found = faces_on(image)
-        cut = place_of_face(found, image, photo, ALIGNED)
-        _tell_of(photo, found, cut)
+        found = spotting.faces_on(image)
+        cut = spotting.place_of_face(found, image, photo, ALIGNED)
+        spotting.tell_of(photo, found, cut)
         return Shot(photo, alignment.crop(image, cut, size), cut)
     if photo.face not in (None, 1):
         raise UsageError(
@@ -110,8 +110,8 @@ def find(
     """Finds the person in a photo in the studio's model. Before tuning, the projected person is given to `keep`, so
     that they are not lost if tuning is stopped.
 
-    Whoever is looked for in the usual way is kept in the cache, also before tuning, but not tuned in an unusual way;
-    what was done before is not done again, unless somebody watches (`on_image`)."""
+    Results of a search with the usual settings are kept in the cache, before and after tuning; a tuning with others is
+    not. A search that is kept is not repeated, unless its pictures are wanted (`on_image`)."""
     kept = _place(studio, *_named(shot.photo)) if _is_usual(shot, wanted) else None
     is_usually_tuned = wanted.tune and wanted.tune_steps == Wanted.tune_steps
     someone, taken = (None if on_image else _found_before(studio, kept)), {}
@@ -244,31 +244,6 @@ def _tell_of_search(studio: Studio, photo: Photo) -> None:
     tell(f"{photo.path} is a photo: finding {which} in {model} can take minutes, but only the first time.")
     if studio.encoder:
         tell(f"For a quick draft, use the latents that stylegan project {photo.path}{number} --steps 0 writes.")
-
-
-def faces_on(image: Image.Image) -> list[Detection]:
-    """The faces in a photo, the largest first."""
-    fetch(detection.DETECTOR)
-    with progress("looking for faces", 1):
-        return detection.detect(image)
-
-
-def place_of_face(found: Sequence[Detection], image: Image.Image, photo: Photo, instead: str = "") -> Alignment:
-    """The place of the face that a photo names, or of the largest; `instead` as in `alignment.choose`."""
-    number = alignment.choose(found, photo.face, str(photo.path), instead=instead)
-    return alignment.alignment(found[number - 1], image.size, number, file_digest(photo.path))
-
-
-def _tell_of(photo: Photo, found: Sequence[Detection], cut: Alignment) -> None:
-    """Tells the user what is odd about a face in a photo, and that there are others."""
-    path = photo.path
-    if photo.face is None and len(found) > 1:
-        tell(
-            f"{path} shows {len(found)} faces, and this is the largest; {path}#2 is the next, and stylegan align "
-            "--overview numbers them."
-        )
-    for remark in alignment.remarks(found[cut.face - 1], cut):
-        tell(f"{path}: face {cut.face} {remark}.")
 
 
 def _landmarks(photo: Image.Image, drawn: Image.Image) -> dict[str, float]:

@@ -16,8 +16,8 @@ from stylegan_cli.latents.people import Person
 
 
 def page(opened: OpenedModel, folder: str, digest: str, face: int, version: int, *search: Any) -> Path:
-    """Where those are kept whom a search finds as this face in a photo or film, the SHA-256 of whose file is `digest`:
-    a name for everything that its result depends on."""
+    """The file in the cache for whom a search finds as this face in a photo or film. Its name covers everything that
+    the result depends on: the photo's SHA-256 (`digest`), the face, the model and the `search`."""
     generator = opened.generator
     key = [
         *(version, digest, face, *search),

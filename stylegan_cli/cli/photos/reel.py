@@ -14,9 +14,10 @@ from PIL import Image
 from torch import Tensor
 
 from stylegan_cli import tuning
-from stylegan_cli.cli import album, darkroom, montage, places
+from stylegan_cli.cli import places
 from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.filming import rolling, soundtrack
+from stylegan_cli.cli.photos import album, darkroom, montage
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import MALFORMED, UsageError
 from stylegan_cli.faces import alignment, clothes, details, detection, pasting, tracking

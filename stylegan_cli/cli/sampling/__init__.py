@@ -1,0 +1,1 @@
+"""What only `stylegan sample` needs: sheets with a column for each psi or class, and data sets."""
