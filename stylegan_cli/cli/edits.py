@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from stylegan_cli.cli.console import tell
-from stylegan_cli.cli.options import PictureOutput, check_unused, optional
+from stylegan_cli.cli.options import PictureOutput, check_unused, given, optional
 from stylegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ class Attributes:
 
     def amounts(self) -> list[tuple[str, Amounts]]:
         """Directions, and how far to go along them."""
-        values = {field.name.replace("_", "-"): getattr(self, field.name) for field in fields(self)}
-        return [(name, parse_amounts(name, text)) for name, text in values.items() if text is not None]
+        named = {field.replace("_", "-"): text for field, text in given(self).items()}
+        return [(name, parse_amounts(name, text)) for name, text in named.items()]
 
 
 def check_paste(paste: Photo | None, output: PictureOutput, people: Sequence[str]) -> None:

@@ -198,9 +198,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         with silenced(quiet):
             function(**values, **gathered)
 
-    parameters = [p for p in _parameters(function, hints) if p.name not in groups]
-    for group in groups.values():
-        parameters += _fields(group)
+    parameters = [*_parameters(function, hints, groups)]
     parameters.append(Parameter("quiet", Parameter.KEYWORD_ONLY, default=False, annotation=Quiet))
     parameters.sort(key=_panel_rank)
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
@@ -230,15 +228,22 @@ def _check_finite(values: Mapping[str, Any]) -> None:
             raise UsageError(f"--{name.replace('_', '-')} is {value}; use a finite number")
 
 
-def _parameters(function: Callable[..., None], hints: dict[str, Any]) -> Iterator[Parameter]:
+def _parameters(
+    function: Callable[..., None], hints: Mapping[str, Any], groups: Mapping[str, type]
+) -> Iterator[Parameter]:
+    """The parameters of a function, with the fields of each group in its place."""
     for parameter in signature(function).parameters.values():
-        yield parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY)
+        if (group := groups.get(parameter.name)) is None:
+            yield parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY)
+            continue
+        types = get_type_hints(group, include_extras=True)
+        for field in fields(group):
+            yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=types[field.name])
 
 
-def _fields(group: type) -> Iterator[Parameter]:
-    hints = get_type_hints(group, include_extras=True)
-    for field in fields(group):
-        yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
+def given(options: Any) -> dict[str, Any]:
+    """Those of a group of options that were given, by the names of its fields: those that are not None."""
+    return {field.name: value for field in fields(options) if (value := getattr(options, field.name)) is not None}
 
 
 def check_unused(why: str, options: Mapping[str, object]) -> None:

@@ -315,7 +315,7 @@ def test_nothing_is_fetched_for_a_model_that_is_refused(stylegan, made, here, mo
         raise AssertionError("fetched")
 
     monkeypatch.setattr("stylegan_cli.cli.features.opened", fail)
-    monkeypatch.setattr("stylegan_cli.cli.commands.metrics.fetch", fail)
+    monkeypatch.setattr("stylegan_cli.cli.measuring.fetch", fail)
     modelfile.save(small_families.make("stylegan2", start=(4, 2)), here / "high.safetensors", {})
     result = stylegan("metrics", "high.safetensors", made, "--metrics", names)
     assert (result.exit_code, "measuring needs square pictures" in result.stderr) == (2, True), result.stderr
@@ -332,7 +332,7 @@ def test_features_that_cannot_be_had_are_told_once(stylegan, made, pair, monkeyp
 
 def test_equivariance_fetches_nothing(stylegan, turning, monkeypatch):
     monkeypatch.setattr("stylegan_cli.cli.features.opened", None)
-    monkeypatch.setattr("stylegan_cli.cli.commands.metrics.fetch", None)
+    monkeypatch.setattr("stylegan_cli.cli.measuring.fetch", None)
     result = stylegan("metrics", turning, "--metrics", "eqt_int", "--num", 10)
     assert result.exit_code == 0, result.stderr
 

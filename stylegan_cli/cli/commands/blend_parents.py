@@ -9,7 +9,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.edits import Amounts, open_edits, parse_amounts
-from stylegan_cli.cli.options import OUTPUT, Generation, Grid, PictureOutput, check_unused, command, optional
+from stylegan_cli.cli.options import OUTPUT, Generation, Grid, PictureOutput, check_unused, command, given, optional
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import MAX_SEED
 
@@ -33,6 +33,15 @@ class ChildOutput(PictureOutput):
 Share = Annotated[float | None, optional("The first parent's share in this band.", min=0, max=1)]
 
 
+@dataclass(frozen=True)
+class Shares:
+    """The first parent's shares in bands."""
+
+    coarse: Share = None
+    middle: Share = None
+    fine: Share = None
+
+
 @command
 def blend_parents(
     generation: Generation,
@@ -45,9 +54,8 @@ def blend_parents(
         float | None,
         optional("The first parent's share in other bands (default 0.5).", min=0, max=1),
     ] = None,
-    coarse: Share = None,
-    middle: Share = None,
-    fine: Share = None,
+    *,
+    shares: Shares,
     layers: Annotated[
         list[str] | None,
         optional("Share in single layers: 4-6=0.9. Repeatable.", metavar="LAYERS=SHARE"),
@@ -90,10 +98,10 @@ def blend_parents(
     studio = Studio(generation, output)
     order = studio.generator.layers
     extra = [(parse_layers(which, order), share) for which, share in map(_assignment, layers or [])]
-    given = {band: share for band, share in zip(BANDS, (coarse, middle, fine), strict=True) if share is not None}
+    own = given(shares)
     single = {layer for indices, _ in extra for layer in indices}
-    shared = {band: set(parse_layers(band, order)) for band in given}
-    idle: dict[str, object] = {f"--{band}": own <= single for band, own in shared.items()}
+    shared = {band: set(parse_layers(band, order)) for band in own}
+    idle: dict[str, object] = {f"--{band}": which <= single for band, which in shared.items()}
     if single.union(*shared.values()) >= set(range(len(order))):
         idle |= {"--weight": weight, "--seed": seed, "--children": children > 1}
     check_unused("all these layers have their shares already", idle)
@@ -110,8 +118,8 @@ def blend_parents(
         rest = (
             blending.draw_shares(seed or 0, i) if by_chance else dict.fromkeys(BANDS, 0.5 if weight is None else weight)
         )
-        shares = blending.share_by_layer(order, rest | given, extra)
-        siblings.append(blending.blend(one, other, shares, label))
+        by_layer = blending.share_by_layer(order, rest | own, extra)
+        siblings.append(blending.blend(one, other, by_layer, label))
     if aged:
         siblings = aged(siblings)
     sheet = blending.family(one, other, siblings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +18,7 @@ from stylegan_cli.cli.options import (
     check_unused,
     check_word,
     command,
+    given,
     optional,
     parse_numbers,
 )
@@ -35,61 +36,13 @@ if TYPE_CHECKING:
     from stylegan_cli.operations.interpolation import Circle, Film, Moved, Track
     from stylegan_cli.operations.music import Music
 
-    Dance = Callable[[Circle | Film], Danced]
-
 PULSE = 0.3
 
 
 @dataclass(frozen=True)
-class Course:
-    """How films lead through people, and where in the picture: `translate` and `rotate` from..to."""
+class Motion:
+    """How films lead through people, and where in the picture."""
 
-    frames: int
-    method: str
-    easing: str
-    loop: bool
-    translate: tuple[tuple[float, float], tuple[float, float]]
-    rotate: tuple[float, float]
-
-    def check(self, generator: Generator) -> None:
-        """Checks that the model can draw faces there, before minutes are spent on a photo."""
-        for translate, rotate in zip(self.translate, self.rotate, strict=True):
-            with generator.moved(translate, rotate):
-                pass
-
-    def film(
-        self,
-        generator: Generator,
-        shown: Sequence[Person],
-        moving: Sequence[int],
-        bands: Sequence[Track],
-        noise: Noise,
-        dance: Dance | None,
-    ) -> Film | Circle | Danced | Moved:
-        """The film in which the layers `moving` lead through the people `shown`, and others as the `bands` say, to
-        music if it is to `dance`."""
-        from stylegan_cli.operations.interpolation import CIRCLE, Circle, Film, Moved, Track
-
-        start, indices = replace(shown[0], noise=noise), tuple(moving)
-        film: Film | Circle | Danced
-        if self.method == CIRCLE:
-            film = Circle(generator, start, (shown[0], shown[1]), indices, self.frames)
-        else:
-            tracks = (*bands, Track(indices, tuple(shown))) if len(shown) > 1 else tuple(bands)
-            film = Film(generator, start, tracks, self.frames, self.method, self.easing, self.loop)
-        film = film if dance is None else dance(film)
-        still = not any((*self.translate[0], *self.translate[1], *self.rotate))
-        return film if still else Moved(film, self.translate, self.rotate)
-
-
-@command
-def interpolate(
-    generation: Generation,
-    output: FilmOutput,
-    people: Annotated[
-        list[str] | None, typer.Argument(metavar="PERSON", help="Seeds, latents, pictures, photos or names, in order.")
-    ] = None,
-    seeds: Annotated[str | None, optional("Seeds and ranges instead of people: 0,3,5-9.")] = None,
     frames: Annotated[
         int | None,
         optional(
@@ -100,8 +53,83 @@ def interpolate(
             min=1,
             max=100_000,
         ),
-    ] = None,
-    fps: Rate = None,
+    ] = None
+    method: Annotated[
+        str,
+        typer.Option(
+            help="linear or cubic (in W), spherical, or circle: one full turn through two people (both in Z, only for "
+            "people from seeds)."
+        ),
+    ] = "linear"
+    easing: Annotated[str, typer.Option(help="linear, smooth, ease-in or ease-out, from person to person.")] = "linear"
+    loop: Annotated[bool, typer.Option("--loop", help="Return smoothly to the first person.")] = False
+    translate: Annotated[
+        str, typer.Option(metavar="X,Y[..X,Y]", help="StyleGAN3: move faces, in picture widths, from..to.")
+    ] = "0,0"
+    rotate: Annotated[
+        str, typer.Option(metavar="DEG[..DEG]", help="StyleGAN3: turn faces counter-clockwise, from..to.")
+    ] = "0"
+
+    def check(self) -> None:
+        """Checks what can be checked without a model."""
+        from stylegan_cli.operations.interpolation import CIRCLE, EASINGS, METHODS
+
+        check_word("--method", self.method, (*METHODS, CIRCLE))
+        check_word("--easing", self.easing, EASINGS)
+        _ = self.shifts, self.turns
+
+    @cached_property
+    def shifts(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Where faces are moved, in the first frame and in the last."""
+        like = "two numbers like 0.1,-0.2, or a range like 0,0..0.1,0"
+        (x, y), (to_x, to_y) = _range("--translate", self.translate, 2, like)
+        return (x, y), (to_x, to_y)
+
+    @cached_property
+    def turns(self) -> tuple[float, float]:
+        """By how many degrees faces are turned, in the first frame and in the last."""
+        (first,), (last,) = _range("--rotate", self.rotate, 1, "a number like 15, or a range like 0..360")
+        return first, last
+
+    def check_drawing(self, generator: Generator) -> None:
+        """Checks that the model can draw faces there, before minutes are spent on a photo."""
+        for translate, rotate in zip(self.shifts, self.turns, strict=True):
+            with generator.moved(translate, rotate):
+                pass
+
+    def film(
+        self, generator: Generator, shown: Sequence[Person], noise: Noise, moving: Sequence[int], bands: Sequence[Track]
+    ) -> Film | Circle:
+        """The film in which the layers `moving` lead through the people `shown`, and others as the `bands` say."""
+        from stylegan_cli.operations.interpolation import CIRCLE, Circle, Film, Track
+
+        start, indices, frames = replace(shown[0], noise=noise), tuple(moving), self.frames or FILM_LENGTH
+        if self.method == CIRCLE:
+            return Circle(generator, start, (shown[0], shown[1]), indices, frames)
+        tracks = (*bands, Track(indices, tuple(shown))) if len(shown) > 1 else tuple(bands)
+        return Film(generator, start, tracks, frames, self.method, self.easing, self.loop)
+
+    def moved(self, film: Film | Circle | Danced) -> Film | Circle | Danced | Moved:
+        """The film with its faces moved and turned."""
+        from stylegan_cli.operations.interpolation import Moved
+
+        still = not any((*self.shifts[0], *self.shifts[1], *self.turns))
+        return film if still else Moved(film, self.shifts, self.turns)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Bands with people of their own."""
+
+    coarse: Annotated[str | None, optional("People that the coarse band goes through: 3,jon.", metavar="PEOPLE")] = None
+    middle: Annotated[str | None, optional("People that the middle band goes through.", metavar="PEOPLE")] = None
+    fine: Annotated[str | None, optional("People that the fine band goes through.", metavar="PEOPLE")] = None
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What films move to."""
+
     audio: Annotated[
         Path | None,
         optional(
@@ -110,7 +138,7 @@ def interpolate(
             exists=True,
             dir_okay=False,
         ),
-    ] = None,
+    ] = None
     pulse: Annotated[
         float | None,
         optional(
@@ -118,16 +146,52 @@ def interpolate(
             min=0,
             max=1,
         ),
+    ] = None
+
+    def check(self, frames: int | None) -> None:
+        """Checks that a film of at most so many `frames` can move to it."""
+        if self.audio is None:
+            check_unused("only films with --audio have beats", {"--pulse": self.pulse})
+            return
+        if frames == 1:
+            raise UsageError("films with --audio have two frames or more, but --frames is 1; use a larger one")
+        if not self.audio.is_file():
+            raise UsageError(f"{self.audio} is no ordinary file, but music is read twice; save it in one")
+
+    def music(self, fps: float, frames: int | None) -> Music | None:
+        """What a film of at most so many `frames` makes of it."""
+        if self.audio is None:
+            return None
+        from stylegan_cli.cli.console import progress, tell
+        from stylegan_cli.media.audio import SAMPLE_RATE, sound
+        from stylegan_cli.operations.music import listen
+
+        with progress(f"listening to {self.audio.name}", 1), sound(self.audio, frames and frames / fps) as blocks:
+            music = listen(blocks, SAMPLE_RATE, fps)
+        if music.is_silent:
+            tell(f"Nothing is to be heard in {self.audio}, so the film moves evenly.")
+        return music
+
+    def dance(self, studio: Studio, music: Music, seed: int) -> Callable[[Circle | Film], Danced]:
+        """Makes films dance to the music, with a partner whom the seed chooses."""
+        from stylegan_cli.operations.dancing import Danced, partner
+
+        other = partner(studio.generator, seed, studio.psi)
+        return partial(Danced, music=music, partner=other, pulse=PULSE if self.pulse is None else self.pulse)
+
+
+@command
+def interpolate(
+    generation: Generation,
+    output: FilmOutput,
+    people: Annotated[
+        list[str] | None, typer.Argument(metavar="PERSON", help="Seeds, latents, pictures, photos or names, in order.")
     ] = None,
-    method: Annotated[
-        str,
-        typer.Option(
-            help="linear or cubic (in W), spherical, or circle: one full turn through two people (both in Z, only for "
-            "people from seeds)."
-        ),
-    ] = "linear",
-    easing: Annotated[str, typer.Option(help="linear, smooth, ease-in or ease-out, from person to person.")] = "linear",
-    loop: Annotated[bool, typer.Option("--loop", help="Return smoothly to the first person.")] = False,
+    seeds: Annotated[str | None, optional("Seeds and ranges instead of people: 0,3,5-9.")] = None,
+    *,
+    motion: Motion,
+    fps: Rate = None,
+    sound: Sound,
     grid: Annotated[
         str | None,
         optional("Films side by side, like 4x2. Each gets the same number of people, in order.", metavar="WxH"),
@@ -136,12 +200,7 @@ def interpolate(
         str | None,
         optional("Layers that move: coarse, middle, fine, several of these, all (the default), or 0-3."),
     ] = None,
-    coarse: Annotated[
-        str | None,
-        optional("People that the coarse band goes through: 3,jon.", metavar="PEOPLE"),
-    ] = None,
-    middle: Annotated[str | None, optional("People that the middle band goes through.", metavar="PEOPLE")] = None,
-    fine: Annotated[str | None, optional("People that the fine band goes through.", metavar="PEOPLE")] = None,
+    targets: Targets,
     noise: NoiseMode = None,
     seed: Annotated[
         int | None,
@@ -149,12 +208,6 @@ def interpolate(
             min=0, max=MAX_SEED, help="The seed for --noise random, and for where --audio pushes faces (0 by default)."
         ),
     ] = None,
-    translate: Annotated[
-        str, typer.Option(metavar="X,Y[..X,Y]", help="StyleGAN3: move faces, in picture widths, from..to.")
-    ] = "0,0",
-    rotate: Annotated[
-        str, typer.Option(metavar="DEG[..DEG]", help="StyleGAN3: turn faces counter-clockwise, from..to.")
-    ] = "0",
 ) -> None:
     """Make a film that moves from person to person, in all bands or in some.
 
@@ -175,42 +228,36 @@ def interpolate(
     """
     if bool(people) == (seeds is not None):
         raise UsageError("name people in order (jon 3 5-9), or use --seeds without people")
-    if noise != "random" and audio is None:
+    if noise != "random" and sound.audio is None:
         check_unused("--seed is for --noise random and --audio", {"--seed": seed})
-    if audio is None:
-        check_unused("only films with --audio have beats", {"--pulse": pulse})
-    (x, y), (to_x, to_y) = _range("--translate", translate, 2, "two numbers like 0.1,-0.2, or a range like 0,0..0.1,0")
-    (angle,), (to_angle,) = _range("--rotate", rotate, 1, "a number like 15, or a range like 0..360")
-    course = Course(frames or FILM_LENGTH, method, easing, loop, ((x, y), (to_x, to_y)), (angle, to_angle))
+    sound.check(motion.frames)
+    motion.check()
 
-    from stylegan_cli.bands import BANDS
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.references import photo, split, split_seeds
     from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.media.render import face_shape
     from stylegan_cli.noise import MODES, Noise
-    from stylegan_cli.operations.interpolation import CIRCLE, EASINGS, IN_Z, METHODS, Track, Wall
+    from stylegan_cli.operations.interpolation import CIRCLE, IN_Z, Track, Wall
 
-    check_word("--method", method, (*METHODS, CIRCLE))
-    check_word("--easing", easing, EASINGS)
     check_word("--noise", noise, MODES)
     names = split(*people or ()) if seeds is None else split_seeds(seeds)
-    targets = {band: given for band, given in zip(BANDS, (coarse, middle, fine), strict=True) if given is not None}
-    ending = film_ending(output, fps, is_timed=audio is not None)
-    music = None if audio is None else _listen(audio, fps or RATE, frames)
+    others = given(targets)
+    ending = film_ending(output, fps, is_timed=sound.audio is not None)
+    music = sound.music(fps or RATE, motion.frames)
     studio = Studio(generation, output)
     studio.check_noise(noise)
-    course.check(studio.generator)
+    motion.check_drawing(studio.generator)
     columns, rows = (1, 1) if grid is None else _grid(grid, len(names), face_shape(studio.generator, studio.cell))
     if grid is not None:
-        check_unused("--grid shows people in order", {f"--{band}": given for band, given in targets.items()})
+        check_unused("--grid shows people in order", {f"--{band}": who for band, who in others.items()})
         check_unused("films side by side have no latents of their own", {"--save-latents": output.save_latents})
-    if method == CIRCLE:
-        _check_circle(len(names), columns * rows, easing, targets)
-    if audio is not None and len(names) == 1 and not targets:
+    if motion.method == CIRCLE:
+        _check_circle(len(names), columns * rows, motion.easing, others)
+    if sound.audio is not None and len(names) == 1 and not others:
         names = names * 2  # who dances on the spot
-    if len(names) == 1 and not targets:
+    if len(names) == 1 and not others:
         raise UsageError(
             "a film needs at least two people (many.npz#0-4 are five in one file), targets for a band (--coarse, "
             "--middle, --fine), or --audio"
@@ -218,7 +265,7 @@ def interpolate(
     if len(names) == 1:
         check_unused("with one person, only the bands of the given targets move", {"--layers": layers})
     order = studio.generator.layers
-    own = {band: parse_layers(band, order) for band in targets}
+    own = {band: parse_layers(band, order) for band in others}
     rest = set(parse_layers("all" if layers is None else layers, order)).difference(*own.values())
     moving = tuple(sorted(rest))
     if len(names) > 1 and not moving:
@@ -226,49 +273,23 @@ def interpolate(
             "no layer moves from person to person, because --layers and the bands with targets leave none; leave out "
             "one of them, or name only one person"
         )
-    lists = [names, *map(split, targets.values())]
-    if method in IN_Z and (found := next(filter(photo, chain(*lists)), None)):
+    lists = [names, *map(split, others.values())]
+    is_in_z = motion.method in IN_Z
+    if is_in_z and (found := next(filter(photo, chain(*lists)), None)):
         raise UsageError(
-            f"--method {method} needs the z of seeds, and a photo like {found} has only a w; leave out --method"
+            f"--method {motion.method} needs the z of seeds, and a photo like {found} has only a w; leave out --method"
         )
-    main, *others = casting.groups(studio, lists, in_z=method in IN_Z)
+    main, *there = casting.groups(studio, lists, in_z=is_in_z)
     if noise is None:
-        tell_of_noise([*chain(main, *others)])
-    bands = [Track(own[band], (main[0], *there)) for band, there in zip(targets, others, strict=True)]
+        tell_of_noise([*chain(main, *there)])
+    bands = [Track(own[band], (main[0], *goals)) for band, goals in zip(others, there, strict=True)]
     each = len(main) // (columns * rows)
     parts = [main[first : first + each] for first in range(0, len(main), each)]
     noises = [part[0].noise if noise is None else Noise(noise, seed or 0) for part in parts]
-    dance = None if music is None else _dance(studio, music, PULSE if pulse is None else pulse, seed or 0)
-    films = [
-        course.film(studio.generator, part, moving, bands, one, dance) for part, one in zip(parts, noises, strict=True)
-    ]
-    film = films[0] if grid is None else Wall(tuple(films), columns)
-    save_film(studio, film, fps, ending, sound=audio)
-
-
-def _listen(audio: Path, fps: float, frames: int | None) -> Music:
-    """What a film of at most so many `frames` makes of the music."""
-    if frames == 1:
-        raise UsageError("films with --audio have two frames or more, but --frames is 1; use a larger one")
-    if not audio.is_file():
-        raise UsageError(f"{audio} is no ordinary file, but music is read twice; save it in one")
-    from stylegan_cli.cli.console import progress, tell
-    from stylegan_cli.media.audio import SAMPLE_RATE, sound
-    from stylegan_cli.operations.music import listen
-
-    with progress(f"listening to {audio.name}", 1), sound(audio, frames and frames / fps) as blocks:
-        music = listen(blocks, SAMPLE_RATE, fps)
-    if music.is_silent:
-        tell(f"Nothing is to be heard in {audio}, so the film moves evenly.")
-    return music
-
-
-def _dance(studio: Studio, music: Music, pulse: float, seed: int) -> Dance:
-    """Makes films dance to the music, with a partner whom the seed chooses."""
-    from stylegan_cli.operations.dancing import Danced, partner
-
-    other = partner(studio.generator, seed, studio.psi)
-    return partial(Danced, music=music, partner=other, pulse=pulse)
+    films = [motion.film(studio.generator, *one, moving, bands) for one in zip(parts, noises, strict=True)]
+    danced = map(sound.dance(studio, music, seed or 0), films) if music else films
+    shown = [motion.moved(film) for film in danced]
+    save_film(studio, shown[0] if grid is None else Wall(tuple(shown), columns), fps, ending, sound=sound.audio)
 
 
 def _range(option: str, text: str, count: int, like: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

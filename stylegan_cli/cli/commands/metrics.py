@@ -4,24 +4,20 @@ pictures?"""
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stylegan_cli.cli.boundary import each
-from stylegan_cli.cli.console import fetch, print_data, progress, tell
-from stylegan_cli.cli.options import Device, Filter, ModelChoice, Seed, check_unused, command, optional
+from stylegan_cli.cli.console import print_data
+from stylegan_cli.cli.options import Device, Filter, Seed, check_unused, command, optional
 from stylegan_cli.errors import StyleganError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from stylegan_cli.metrics.evaluation import Report
-    from stylegan_cli.metrics.features import Features
-    from stylegan_cli.metrics.sets import PictureSet
-
 
 FID_PICTURES = 50_000  # that FID is computed from, by custom
 
@@ -93,13 +89,9 @@ def metrics(
     a.safetensors b.safetensors faces.zip; stylegan metrics ffhq --metrics ppl --num 500; stylegan metrics
     stylegan3-r.pkl --metrics eqt_int,eqr
     """
-    from stylegan_cli import hardware
-    from stylegan_cli.cli.features import opened as opened_features
-    from stylegan_cli.cli.opened import open_generator
-    from stylegan_cli.metrics.evaluation import Judge, Settings, listed
+    from stylegan_cli.cli.measuring import Comparison, Drawing, is_data
+    from stylegan_cli.metrics.evaluation import Settings, listed
     from stylegan_cli.metrics.features import named
-    from stylegan_cli.metrics.sets import DataSet, Made
-    from stylegan_cli.scorers.perceptual import EFFICIENTNET
 
     settings = Settings(listed(names), num, seed, size, filter)
     named(features)  # fails at once if there are none of that name
@@ -116,52 +108,25 @@ def metrics(
         check_unused("path length needs fp32", {"--precision": precision not in ("auto", "fp32")})
     if reference is not None:
         _check_one_meaning(reference)
-    kinds = [_is_data(name) for name in (*subjects, reference) if name is not None]
+    kinds = [is_data(name) for name in (*subjects, reference) if name is not None]
     if reference is not None and all(kinds):
         given = {"--psi": psi, "--class": class_index, "--precision": None if precision == "auto" else precision}
         check_unused("neither side is a model", given)
 
     computed = "fp32" if precision == "auto" and settings.alone else precision
-    tell_once = cache(tell)  # what there is to know about DATA is the same for every model
-
-    def opened(name: str, like: DataSet | None = None) -> PictureSet:
-        if _is_data(name):
-            return DataSet(Path(name), only=class_index)
-        generator, _ = open_generator(ModelChoice(name, device, computed))
-        if class_index is not None:
-            generator.choose_class(class_index)
-        return Made(generator, 1.0 if psi is None else psi, like)
-
-    @cache
-    def seen() -> Features | None:
-        if "ppl" in settings.metrics:
-            fetch([EFFICIENTNET])
-        return opened_features(features, hardware.choose_device(device)) if settings.compares else None
-
-    judged_by = None if reference is None else opened(reference)
-
-    @cache
-    def judge_of_data() -> Judge | None:
-        return None if judged_by is None else Judge(judged_by, settings, seen())
-
+    drawing = Drawing(device, computed, 1.0 if psi is None else psi, class_index)
+    comparison = Comparison(settings, features, drawing, reference)
     if subjects[1:]:
-        seen()  # nothing is fetched for one that is refused; but of several, so that what fails is told once
+        _ = comparison.features  # of one, nothing is fetched if it is refused; of several, what fails is told once
     reports: list[Report] = []
 
     def measure(name: str) -> None:
-        judged = opened(name, judged_by if isinstance(judged_by, DataSet) else None)
-        settings.check(judged)  # before anything is fetched
-        for side in (judged, judged_by):
-            if class_index is not None and isinstance(side, DataSet) and not side.classes:
-                tell_once(f"{side.title} has no classes, so all its pictures are taken for class {class_index}.")
-        judge = judge_of_data() or Judge(judged, settings, seen())
-        with progress(f"measuring {name}", judge.steps(judged), "pictures") as advance:
-            report = judge(judged, advance)
+        report = comparison.measure(name)
         reports.append(report)
         if as_json:
             return
         for sentence in _told(report, num):
-            tell_once(sentence)
+            comparison.tell(sentence)
         for line in _lines(report, f"{name:<{max(map(len, subjects))}}  " if subjects[1:] else ""):
             print_data(line)
 
@@ -177,8 +142,10 @@ def metrics(
 def _sides(placed: Sequence[str], data_set: str | None, compares: bool) -> tuple[list[str], str | None]:
     """The models to measure, and DATA: given as an option, or else the last of several that are `placed`. If nothing is
     compared, that may be one more model; a data set says how frequent classes are."""
+    from stylegan_cli.cli.measuring import is_data
+
     subjects = list(placed)
-    if data_set is None and len(subjects) > 1 and (compares or _is_data(subjects[-1])):
+    if data_set is None and len(subjects) > 1 and (compares or is_data(subjects[-1])):
         data_set = subjects.pop()
     if not subjects or (data_set is None and compares):
         raise UsageError(
@@ -197,22 +164,6 @@ def _check_one_meaning(reference: str) -> None:
             f"as DATA, {reference} is a model's name and a folder here; write ./{reference} for the folder, or the "
             f"path that stylegan models path {reference} prints for the model"
         )
-
-
-def _is_data(name: str) -> bool:
-    """Whether a side is a data set, not a model. Raises UsageError if it is neither."""
-    from stylegan_cli import store
-    from stylegan_cli.datasets.layout import is_zip
-
-    path, models = Path(name), store.models()
-    if is_zip(path) or (path.is_dir() and name not in models and not (path / store.SNAPSHOT).is_file()):
-        return True
-    if not (name in models or name.startswith(store.URL) or store.is_file(name)):
-        raise UsageError(
-            f"there is neither a model nor a data set {name!r}; known models are {', '.join(models)}, and paths to a "
-            "model file, or to a folder or .zip of pictures, work too"
-        )
-    return False
 
 
 def _lines(report: Report, before: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.filming import FILM_LENGTH, PictureOrFilm, Rate, asked_film, save_film, tell_of_noise
-from stylegan_cli.cli.options import Generation, NoiseMode, check_unused, check_word, command, optional
+from stylegan_cli.cli.options import Generation, NoiseMode, check_unused, check_word, command, given, optional
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import MAX_SEED
 
@@ -33,31 +33,28 @@ class Parts:
     mouth: Annotated[str | None, _part("The mouth, sometimes with the beard.")] = None
     hair: Annotated[str | None, _part("The hair, with what is behind it.")] = None
 
-    def named(self) -> dict[str, str]:
-        """Those that are asked for, by the names of parts."""
-        return {field.name: who for field in fields(self) if (who := getattr(self, field.name)) is not None}
+
+_band = partial(optional, metavar="PERSON")
+
+
+@dataclass(frozen=True)
+class Bands:
+    """The people who give bands of layers."""
+
+    coarse: Annotated[str | None, _band("Pose, face shape, hair (4-8 pixels) from this person.")] = None
+    middle: Annotated[str | None, _band("Features, eyes, expression (16-32) from this one.")] = None
+    fine: Annotated[str | None, _band("Colours and texture (64 and up) from this one.")] = None
 
 
 @command
 def mix(
     generation: Generation,
     output: PictureOrFilm,
+    bands: Bands,
     parts: Parts,
     person: Annotated[
         list[str] | None,
         typer.Argument(metavar="PERSON", help="Who gets --eyes, --nose, --mouth or --hair.", show_default=False),
-    ] = None,
-    coarse: Annotated[
-        str | None,
-        optional("Pose, face shape, hair (4-8 pixels) from this person.", metavar="PERSON"),
-    ] = None,
-    middle: Annotated[
-        str | None,
-        optional("Features, eyes, expression (16-32) from this one.", metavar="PERSON"),
-    ] = None,
-    fine: Annotated[
-        str | None,
-        optional("Colours and texture (64 and up) from this one.", metavar="PERSON"),
     ] = None,
     layers: Annotated[
         list[str] | None,
@@ -93,12 +90,11 @@ def mix(
     Examples: stylegan mix --coarse jon --fine dany; stylegan mix jon --eyes dany --hair sansa; stylegan mix --rows
     1,2,3 --cols jon,dany --styles middle; stylegan mix --rows 1,2,3 --cols jon,dany --out film.mp4
     """
-    named = {band: who for band, who in (("coarse", coarse), ("middle", middle), ("fine", fine)) if who is not None}
-    given = parts.named()
-    _check_unnamed(person or [], bool(rows or cols), bool(given), bool(named or layers))
+    named, grafted = given(bands), given(parts)
+    _check_unnamed(person or [], bool(rows or cols), bool(grafted), bool(named or layers))
     if person:
         named = {"coarse": person[0]}  # and so all layers, as nobody else gives any
-    _check_figure(rows, cols, styles, bool(named or layers or given))
+    _check_figure(rows, cols, styles, bool(named or layers or grafted))
     film = asked_film(output, frames, fps)
     _check_film(film, fps, rows, output.save_latents)
     if noise != "random":
@@ -148,13 +144,13 @@ def mix(
             f"--layers names nobody for {len(free)} of {len(order)} layers, such as layer {min(free)}; name a person "
             "with --coarse, --middle or --fine as well"
         )
-    givers, others, owners = cast([*named.values()], [who for _, who in explicit], [*given.values()])
+    givers, others, owners = cast([*named.values()], [who for _, who in explicit], [*grafted.values()])
     extra = [(indices, other) for (indices, _), other in zip(explicit, others, strict=True)]
     mixed = mixing.mix(order, dict(zip(named, givers, strict=True)), extra)
     if owners:
-        _tell_if_elsewhere(studio, mixed, [*given])
+        _tell_if_elsewhere(studio, mixed, [*grafted])
         with progress("grafting", grafting.STEPS, "steps") as advance:
-            mixed = grafting.graft(studio.generator, mixed, dict(zip(given, owners, strict=True)), advance)
+            mixed = grafting.graft(studio.generator, mixed, dict(zip(grafted, owners, strict=True)), advance)
     studio.save(["mix"], [portrait(mixed)])
 
 
