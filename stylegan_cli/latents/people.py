@@ -149,7 +149,7 @@ def one_w(generator: Generator, array: np.ndarray) -> np.ndarray:
     rows = array.shape[-2] if array.ndim in (2, 3) else 1
     if rows in (1, generator.num_ws) or array.shape[-1] != generator.w_dim:
         return array
-    return array[..., :1, :] if is_one_w(array.reshape(-1, *array.shape[-2:])) else array
+    return array[..., :1, :] if is_one_w(array if array.ndim == 3 else array[None]) else array
 
 
 def is_one_w(ws: np.ndarray) -> bool:

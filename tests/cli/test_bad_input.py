@@ -478,7 +478,7 @@ def test_moving_in_z_needs_a_z(refused, here, words):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["interpolate", 1, "me.jpg", "--method", "spherical"], "of a photo like me.jpg only w can be found"),
+        (["interpolate", 1, "me.jpg", "--method", "spherical"], "a photo like me.jpg has only a w"),
         (["sample", "me.jpg", "--rotate", 15], "cannot move or turn faces"),
         (["edit", "me.jpg", "--direction", "d.npy=2", "--frames", 2, "--out", "x.png"], "x.png is one picture"),
     ],

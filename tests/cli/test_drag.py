@@ -11,7 +11,7 @@ from small_families import CONFIGS, make
 from tiny_generator import make_tiny
 
 from stylegan_cli import modelfile, recipes, store
-from stylegan_cli.cli.photos import darkroom
+from stylegan_cli.cli.photos import spotting
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.latents.people import from_seed
 from stylegan_cli.operations import dragging, grafting
@@ -128,9 +128,9 @@ def test_where_parts_are_is_known_of_faces_alone(stylegan, tiny_model, here, mon
     def gone(_assets):
         raise StyleganError("it is not there")
 
-    monkeypatch.setattr(darkroom, "fetch", gone)
+    monkeypatch.setattr(spotting, "fetch", gone)
     result = stylegan(*words)
-    assert result.exit_code == 0 and "FFHQ's do is not known: it is not there.\n" in result.stderr
+    assert result.exit_code == 0 and "FFHQ's are could not be checked: it is not there.\n" in result.stderr
 
 
 def test_ones_own_part_is_ones_own(stylegan, tiny_model, here):
