@@ -107,12 +107,13 @@ def look(face: Image.Image) -> str:
     return base64.b64encode(shades.tobytes()).decode()
 
 
-def is_alike(known: str, face: Image.Image) -> bool:
-    """Whether a face is the one with a `known` look. Raises one of MALFORMED if that is none."""
+def is_alike(known: str, face: Image.Image, least: float = ALIKE) -> bool:
+    """Whether a face is the one with a `known` look: `least` is the correlation. Raises one of MALFORMED if that is no
+    look."""
     one, other = (np.frombuffer(base64.b64decode(text), np.uint8).astype(float) for text in (known, look(face)))
     if not (one.std() and other.std()):
         return False  # one colour is like nothing
-    return bool(np.corrcoef(one, other)[0, 1] > ALIKE)
+    return bool(np.corrcoef(one, other)[0, 1] > least)
 
 
 def choose(

@@ -35,6 +35,8 @@ from stylegan_cli.scorers.perceptual import EFFICIENTNET
 VERSION = 2  # of following; people that an older version found are looked for again
 LONGEST = 3600  # frames: two minutes, which take more than an hour
 FACE = 448  # pixels of the faces that are compared
+SAME_SHOT = 0.7  # correlation of a face in two frames: 0.94 and more in a shot, of two people below 0.4
+MOST_TOLD = 5  # cuts
 KEYS, MOST_KEYS = 4, 480  # frames that are looked at closely, per second and in all
 
 
@@ -149,13 +151,18 @@ def _followed(studio: Studio, reel: Reel, trail: tracking.Trail) -> Cast:
     apart = max(round(footage.fps / KEYS), math.ceil(len(seen) / MOST_KEYS), 1)
     keys = sorted({*range(0, len(seen), apart), len(seen) - 1})
     guesses, faces = list[Tensor](), list[np.ndarray]()
+    before, strange = None, list[int]()  # what the face looked like; frames in which it looks unlike that
     with progress("looking at the face", len(seen), "frames") as advance:
         for place, face in enumerate(_faces(footage, cuts)):
             guess = studio.guess(to_tensor(face).to(device))
             guesses.append(studio.generator.centre(None)[None] if guess is None else guess)
             if place in keys:
                 faces.append(np.array(face))
+            if before and not alignment.is_alike(before, face, SAME_SHOT):
+                strange.append(seen[place])
+            before = alignment.look(face)
             advance()
+    _tell_of_cuts(reel, strange)
     settings = following.Settings()
     with progress("following", sum(settings.steps(len(keys))), "steps") as advance:
         told = darkroom.telling(advance)
@@ -167,6 +174,18 @@ def _followed(studio: Studio, reel: Reel, trail: tracking.Trail) -> Cast:
         about = {"file": path.name, "frame": frame, "alignment": cuts[frame].to_plain(), "others": others}
         cast[frame] = Person(reel.photo.label, ws, tuned=tuned, photo=about)
     return cast
+
+
+def _tell_of_cuts(reel: Reel, frames: Sequence[int]) -> None:
+    """Tells the user, before minutes are spent, where the film may go on with somebody else in the same place."""
+    if not frames:
+        return
+    times = [f"{frame / reel.footage.fps:.1f}" for frame in frames[:MOST_TOLD]]
+    more = ", ..." if len(frames) > MOST_TOLD else ""
+    tell(
+        f"{reel.photo.path}: after {', '.join(times)}{more} s, the face looks quite different. Is it somebody else, "
+        "after a cut? Then split the film there: it is followed as one person's."
+    )
 
 
 def _faces(footage: Footage, cuts: Mapping[int, Alignment]) -> Iterator[Image.Image]:
