@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,14 +17,12 @@ if TYPE_CHECKING:
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.generator import Generator
     from stylegan_cli.latents.directions import Direction
-    from stylegan_cli.latents.named import Photo
-    from stylegan_cli.operations.dragging import Dragged, Move
+    from stylegan_cli.latents.photo import Photo
     from stylegan_cli.operations.editing import Aim, Edit
 
 ATTRIBUTES = "Attributes"
 FARTHEST = 1000
 LONG_VECTOR = 1.5  # ours have length 1
-MISSED, HARDLY = 0.02, 0.005  # of the picture's width: farther from its end, no point arrived; nearer, every one did
 UNITS = {"y": "years", "deg": "degrees", "%": "%"}  # of scores that edits can aim at
 # Other ways to write them, and ranges.
 SPOKEN = {
@@ -108,19 +105,6 @@ def check_name(name: str) -> None:
     """Checks that edits can use the name that the user wants for a direction."""
     if not is_name(name):
         raise UsageError(f"{name!r} cannot be a direction's name; give --name letters, digits, - and _")
-
-
-def remarks(generator: Generator, moves: Sequence[Move], dragged: Dragged) -> list[str]:
-    """A sentence about each point that did not arrive, or not even came halfway."""
-    width, told = generator.size[1], []
-    for move, missed in zip(moves, dragged.missed, strict=True):
-        (x, y), (u, v) = move.start, move.end
-        if missed > MISSED * width or missed > max(math.hypot(u - x, v - y) / 2, HARDLY * width):
-            told.append(
-                f"{x:g},{y:g} is still {missed:.0f} pixels from {u:g},{v:g}: the model knows no such faces, or the "
-                "point cannot be told from others; corners and edges are best."
-            )
-    return told
 
 
 def open_edits(

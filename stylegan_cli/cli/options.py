@@ -19,7 +19,8 @@ from stylegan_cli.allocation import keep_memory
 from stylegan_cli.cli.console import silenced
 from stylegan_cli.cli.places import place
 from stylegan_cli.errors import UsageError
-from stylegan_cli.latents.named import MAX_SEED, Photo
+from stylegan_cli.latents.named import MAX_SEED
+from stylegan_cli.latents.photo import Photo
 
 _MODEL, OUTPUT = "Model", "Output"
 PSI = 0.7

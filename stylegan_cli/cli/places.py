@@ -15,7 +15,8 @@ import typer
 from stylegan_cli.datasets.layout import is_zip, manifest_in
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import LOCK, claim, is_held, is_vacant, nearest_existing, part_of, telling_why
-from stylegan_cli.latents.named import Photo, folded
+from stylegan_cli.latents.named import folded
+from stylegan_cli.latents.photo import Photo
 
 
 class Folder(type(Path())):  # type: ignore[misc]

@@ -22,18 +22,9 @@ from stylegan_cli import recipes
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.generator import Generator
 from stylegan_cli.latents import files, people
-from stylegan_cli.latents.named import (
-    MAX_SEED,
-    Photo,
-    folded,
-    is_file,
-    is_film,
-    is_folder,
-    namesake,
-    numbered,
-    suggestion,
-)
+from stylegan_cli.latents.named import MAX_SEED, folded, is_file, is_folder, namesake, numbered, suggestion
 from stylegan_cli.latents.people import Person
+from stylegan_cli.latents.photo import Photo, is_film
 from stylegan_cli.pictures import Face, Picture, Sheet
 from stylegan_cli.pillow import PICTURES
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from stylegan_cli.errors import StyleganError
-from stylegan_cli.latents.named import is_film
+from stylegan_cli.latents.photo import is_film
 from stylegan_cli.media import decoding, exif
 from stylegan_cli.media.decoding import Original
 from stylegan_cli.pillow import UNREAD

@@ -39,6 +39,7 @@ CAUTION = 2.0  # of the steps on the way, and at first of those after it
 SETTLING, ENOUGH = 4, 0.02  # most steps after it, and the improvement from which another one is worth its time
 RIDGE = 1e-3  # added to a matrix before it is inverted, relative to it
 MOST = 20  # points
+MISSED, HARDLY = 0.02, 0.005  # of the picture's width: farther from its end, no point arrived; nearer, every one did
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def drag(
     """The person whose points are where the moves end, or as near as faces allow.
 
     Calls `on_step` after each of at most `most_steps(generator, moves)` steps. Raises `UsageError` if there are no
-    moves or too many, or if one leaves the picture."""
+    moves or too many, or if one leaves the picture. `remarks` tells what did not arrive."""
     check(generator, moves)
     starts, ends = _places(generator, moves)
     face = _Face(generator, person, starts)
@@ -235,3 +236,16 @@ def _read(maps: Tensor, places: Tensor) -> Tensor:
     grid = (places.reshape(1, 1, -1, 2) / size) * 2 - 1
     read = F.grid_sample(maps, grid, padding_mode="border", align_corners=False)  # [1, c, 1, all]
     return read[0, :, 0].mT.reshape(*places.shape[:-1], -1)
+
+
+def remarks(generator: Generator, moves: Sequence[Move], dragged: Dragged) -> list[str]:
+    """A sentence about each point that did not arrive, or not even came halfway."""
+    width, told = generator.size[1], []
+    for move, missed in zip(moves, dragged.missed, strict=True):
+        (x, y), (u, v) = move.start, move.end
+        if missed > MISSED * width or missed > max(math.hypot(u - x, v - y) / 2, HARDLY * width):
+            told.append(
+                f"{x:g},{y:g} is still {missed:.0f} pixels from {u:g},{v:g}: the model knows no such faces, or the "
+                "point cannot be told from others; corners and edges are best."
+            )
+    return told

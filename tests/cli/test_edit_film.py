@@ -15,8 +15,8 @@ from test_films_with_music import has_sound
 from stylegan_cli.cli.photos import album, reel
 from stylegan_cli.faces import detection
 from stylegan_cli.latents import references
-from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person
+from stylegan_cli.latents.photo import Photo
 from stylegan_cli.media.ffmpeg import ffmpeg
 from stylegan_cli.media.film import filming
 from stylegan_cli.media.footage import open_footage

@@ -14,8 +14,9 @@ from PIL import Image
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.generator import Origin
 from stylegan_cli.latents import files, people, references
-from stylegan_cli.latents.named import Photo, numbered
+from stylegan_cli.latents.named import numbered
 from stylegan_cli.latents.people import Person, from_seed
+from stylegan_cli.latents.photo import Photo
 from stylegan_cli.media.encode import FORMATS, encode
 from stylegan_cli.media.render import render
 from stylegan_cli.noise import Noise

@@ -16,7 +16,7 @@ from stylegan_cli.errors import UsageError
 from stylegan_cli.files import file_digest, write_bytes
 
 if TYPE_CHECKING:
-    from stylegan_cli.latents.named import Photo
+    from stylegan_cli.latents.photo import Photo
 
 
 @dataclass(frozen=True)

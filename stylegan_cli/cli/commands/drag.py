@@ -8,7 +8,7 @@ import typer
 
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import tell
-from stylegan_cli.cli.edits import check_paste, remarks
+from stylegan_cli.cli.edits import check_paste
 from stylegan_cli.cli.options import Generation, Paste, PictureOutput, command, optional, parse_numbers
 from stylegan_cli.errors import UsageError
 
@@ -66,7 +66,7 @@ def drag(
         montage.save_pasted(studio, canvas, [before], [dragged.person])
     else:
         studio.save(["drag"], [portrait(dragged.person)])
-    for remark in remarks(generator, moves, dragged):
+    for remark in dragging.remarks(generator, moves, dragged):
         tell(remark)
     tell_change(studio, before, dragged.person)
 

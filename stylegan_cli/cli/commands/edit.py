@@ -23,7 +23,7 @@ from stylegan_cli.cli.edits import (
 from stylegan_cli.cli.filming import FILM_LENGTH, FRAMES, RATE, PictureOrFilm, asked_film, film_ending, save_film
 from stylegan_cli.cli.options import Generation, Paste, check_unused, command, optional
 from stylegan_cli.errors import UsageError
-from stylegan_cli.latents.named import Photo, is_film
+from stylegan_cli.latents.photo import Photo, is_film
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

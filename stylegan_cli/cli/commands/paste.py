@@ -11,7 +11,7 @@ from stylegan_cli.cli import places
 from stylegan_cli.cli.console import tell
 from stylegan_cli.cli.edits import check_paste
 from stylegan_cli.cli.options import Generation, PictureOutput, command, named_photo
-from stylegan_cli.latents.named import Photo
+from stylegan_cli.latents.photo import Photo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from stylegan_cli.cli.photos.darkroom import Found, Shot, Wanted
     from stylegan_cli.cli.studio import Studio
-    from stylegan_cli.latents.named import Photo
     from stylegan_cli.latents.people import Person
+    from stylegan_cli.latents.photo import Photo
 
 FILM_SIZE, FILM_RATE = 512, 15
 BESIDE = ("-projected.png", "-compare.png")  # how the names of the pictures end

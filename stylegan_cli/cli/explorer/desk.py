@@ -16,7 +16,7 @@ from typing import Any
 from stylegan_cli.bands import BANDS
 from stylegan_cli.cli import finding, places, stopping
 from stylegan_cli.cli.console import progress
-from stylegan_cli.cli.edits import FARTHEST, Attributes, is_name, length_of, remarks
+from stylegan_cli.cli.edits import FARTHEST, Attributes, is_name, length_of
 from stylegan_cli.cli.options import LARGEST_PSI, PSI
 from stylegan_cli.cli.photos import darkroom, montage
 from stylegan_cli.cli.studio import Studio, portrait
@@ -24,8 +24,9 @@ from stylegan_cli.errors import UsageError
 from stylegan_cli.files import claims
 from stylegan_cli.latents import directions, files, references
 from stylegan_cli.latents.directions import Direction
-from stylegan_cli.latents.named import MAX_SEED, Photo
+from stylegan_cli.latents.named import MAX_SEED
 from stylegan_cli.latents.people import Person
+from stylegan_cli.latents.photo import Photo
 from stylegan_cli.latents.selection import in_bands
 from stylegan_cli.media.encode import encode
 from stylegan_cli.media.render import render
@@ -186,7 +187,7 @@ class Desk:
         name = str(self._save(dragged.person, "dragged", command))
         photo = self._origin(wish.person) if self._photo_of(wish) else None
         self.known[name], self.dragged[name] = dragged.person, Past(before, command, photo)
-        return {"person": name, "remarks": remarks(generator, moves, dragged)}
+        return {"person": name, "remarks": dragging.remarks(generator, moves, dragged)}
 
     def keep(self, plain: Any) -> dict[str, Any]:
         """Makes a direction of what dragging changed, which belongs to the user's own from then on."""

@@ -22,8 +22,8 @@ from stylegan_cli.faces import alignment, detection
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.files import file_digest
 from stylegan_cli.generator import Generator
-from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person
+from stylegan_cli.latents.photo import Photo
 from stylegan_cli.media import photos
 from stylegan_cli.media.render import to_pixels, to_tensor
 from stylegan_cli.noise import Noise

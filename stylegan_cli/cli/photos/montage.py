@@ -20,8 +20,8 @@ from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.colours import lighting
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import file_digest
-from stylegan_cli.latents.named import Photo
 from stylegan_cli.latents.people import Person
+from stylegan_cli.latents.photo import Photo
 from stylegan_cli.media import photos
 from stylegan_cli.media.decoding import Original
 from stylegan_cli.media.render import render

@@ -23,8 +23,9 @@ from stylegan_cli.errors import MALFORMED, UsageError
 from stylegan_cli.faces import alignment, clothes, details, detection, pasting, tracking
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.files import file_digest
-from stylegan_cli.latents.named import Photo, is_file, namesake, numbered
+from stylegan_cli.latents.named import is_file, namesake, numbered
 from stylegan_cli.latents.people import Person
+from stylegan_cli.latents.photo import Photo
 from stylegan_cli.media.film import check_frame
 from stylegan_cli.media.footage import Footage, open_footage
 from stylegan_cli.media.render import render, to_tensor

@@ -11,7 +11,7 @@ from stylegan_cli.faces import alignment, detection
 from stylegan_cli.faces.alignment import Alignment
 from stylegan_cli.faces.detection import Detection
 from stylegan_cli.files import file_digest
-from stylegan_cli.latents.named import Photo
+from stylegan_cli.latents.photo import Photo
 
 
 def faces_on(image: Image.Image) -> list[Detection]:
