@@ -125,8 +125,9 @@ def named_photo(text: str) -> Photo:
 
 @dataclass(frozen=True)
 class Output:
-    """Where the result goes and in which form."""
+    """Where the result goes and in which form: a picture, or one of `films` (their endings)."""
 
+    films: ClassVar[tuple[str, ...]] = ()
     out: Annotated[
         Path | None,
         out_option("A file if the name has a picture's ending, else a folder. By default, a new file here."),
@@ -144,9 +145,8 @@ class Output:
 
 @dataclass(frozen=True)
 class PictureOutput(Output):
-    """Output of commands that make pictures of people, and possibly `films` (their endings)."""
+    """Output of commands that make pictures of people."""
 
-    films: ClassVar[tuple[str, ...]] = ()
     save_latents: Annotated[
         bool, typer.Option("--save-latents", help="Write each picture's latents beside it.", rich_help_panel=OUTPUT)
     ] = False

@@ -73,11 +73,10 @@ class Studio(OpenedModel):
     def check_out(self, pictures: int) -> None:
         """Checks that --out and --format can take this many pictures, before minutes are spent on a photo."""
         out = self.output.out
-        if isinstance(self.output, PictureOutput):
-            known = (*FORMATS, *self.output.films)
-            places.file_ending(out, self.output.format, known, "png")
-            if not places.is_file_name(out, known):
-                places.check_folder(out or Path())
+        known = (*FORMATS, *self.output.films)
+        places.file_ending(out, self.output.format, known, "png")
+        if not places.is_file_name(out, known):
+            places.check_folder(out or Path())
         if not places.is_file_name(out, FORMATS):
             return
         if pictures > 1:

@@ -103,10 +103,8 @@ def show(
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.directions import located
     from stylegan_cli.latents.references import split
-    from stylegan_cli.media.encode import FORMATS
     from stylegan_cli.operations import editing, ways
 
-    places.file_ending(output.out, output.format, FORMATS, "png")  # before people are found, which may take minutes
     # Named as the user called it: the name in the file is not trusted, and could lead out of this folder.
     path, number = located(name)
     title = path.stem if number is None else f"{path.stem}#{number}"

@@ -122,7 +122,8 @@ def project(
     for path in filter(None, (*chain(*files), film)):
         places.check_file(path, output.force)
 
-    studio = Studio(choice, output)
+    folder = places.Folder(files[0][0].parent)
+    studio = Studio(choice, Output(folder, size=output.size, force=output.force, show=output.show))
     studio.generator.labels(1, None)  # once, not for each photo: in models with classes, one has to be chosen
     started = None if start is None else casting.person(studio, start).ws
     if space == "w" and started is not None and not bool((started == started[:1]).all()):
