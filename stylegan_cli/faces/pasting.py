@@ -35,6 +35,9 @@ EDITED = (6.0, 24.0)  # changes of colour (of 255) by an edit up to which detail
 AROUND = round(COLOUR_SIZE * MARGIN)  # pixels around the crops that colours are compared on
 AROUND_SIZE = COLOUR_SIZE + 2 * AROUND
 WINDOW = 7  # of these pixels: edits and people are widened by half of it on each side, to include loose hair
+STRANDS = (0.06, 0.02, 0.008)  # their widths, where somebody else's long hair leaves the crop
+RAGGED, TIP = 0.2, 0.05  # how much shorter some are, and how long their tips are
+NECK = (0.2, 0.35)  # where, from the middle, they begin
 BETWEEN = 0.04  # fractions of the crop: half the width of the border between two faces
 COARSEST, FINEST = 24, 1024  # pixels across a crop in the coarsest band and in the finest
 STRIP = 256  # rows of the photo that are written at once
@@ -78,6 +81,8 @@ def paste(
     own = _own(alignment, others, _places(square.corners, len(before)))
     near = _near(square, seen) * own
     rest = _step(_distance(size), *RIM)
+    if is_other:
+        rest = rest * _strands(size)
     shown = _sharp(alignment, size) * near[inner]  # elsewhere details are always the photo's
     edited = np.maximum(_step(_distance(size, AXES, POWER), *FACE), resized(_edited(face, reference), size))
     ours = edited * shown * rest
@@ -274,6 +279,18 @@ class _Warp:
         size = (self.size[0] * fine, self.size[1] * fine)
         drawn = picture.transform(size, Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
         return np.asarray(drawn.reduce(fine) if fine > 1 else drawn)
+
+
+def _strands(size: int) -> np.ndarray:
+    """Where long hair is drawn, `[size, size, 1]`: what leaves the crop at its lower border ends there, beside the neck
+    as hair does, in strands that are not equally long."""
+    place, random = (np.arange(size, dtype=np.float32) + 0.5) / size, np.random.RandomState(0)
+    shorter = np.zeros(size, np.float32)
+    for width in STRANDS:
+        ends = random.rand(round(1 / width) + 1)
+        shorter += RAGGED / len(STRANDS) * np.interp(place / width, np.arange(len(ends)), ends)
+    shorter *= _step(np.abs(place - 0.5), *NECK)
+    return _step((1 - place)[:, None] - shorter, 0.0, TIP)[..., None]
 
 
 def _distance(size: int, axes: tuple[float, float] = (0.5, 0.5), power: float = np.inf) -> np.ndarray:

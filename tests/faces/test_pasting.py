@@ -415,6 +415,18 @@ def test_hair_and_an_ear_beside_the_crop_come_off(somebody_else):
     assert np.abs(pasted[215:225, 93:99].mean(axis=(0, 1)) - HAIR).max() < 5
 
 
+def test_long_hair_of_somebody_else_ends_in_strands():
+    """Beside the neck, not all at the same height; the neck itself goes down to the edge of the crop."""
+    cut = placed(SIZE, CENTRE, EDGE)
+    face = Image.new("RGB", (256, 256), "white")
+    pasted = values(pasting.paste(Image.new("RGB", SIZE), face, cut, None))[..., 0]
+    left, top = (round(float(edge)) for edge in np.asarray(cut.corners).min(axis=0))
+    ends = (pasted[top + EDGE // 2 :] > 128).sum(axis=0)[left : left + EDGE]
+    hair, neck = ends[EDGE // 20 : EDGE // 7], ends[EDGE // 2 - EDGE // 8 : EDGE // 2 + EDGE // 8]
+    assert np.ptp(neck) <= 1 and np.ptp(hair) > 0.03 * EDGE
+    assert hair.min() > 0.3 * EDGE and hair.max() < neck.min() - 0.03 * EDGE
+
+
 def test_clothes_of_somebody_else_do_not_come_along(somebody_else):
     """Nor do they take hair with them that is beside the throat."""
     photo, face, cut = somebody_else
