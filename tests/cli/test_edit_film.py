@@ -149,21 +149,20 @@ def test_gifs_of_fast_films_are_refused_at_once(stylegan, here):
     assert (result.exit_code, "a gif has at most 50 frames per second; use --out" in result.stderr) == (2, True)
 
 
-def test_somebody_else_after_a_cut_is_noticed(stylegan, here, astronaut):
-    """The other one is in the same place."""
+def test_somebody_else_after_a_cut_is_noticed(stylegan, here, astronaut, monkeypatch):
+    """The other one is in the same place. It is told before minutes are spent, and only once."""
+    monkeypatch.setattr(following, "follow", None)
     (face,) = detection.detect(astronaut)
     left, top, right, bottom = (round(float(edge)) for edge in (*face.square.min(axis=0), *face.square.max(axis=0)))
     assert stylegan("sample", "jon", "--size", right - left, "--out", "jon.png").exit_code == 0
     other = astronaut.copy()
     with Image.open("jon.png") as jon:
         other.paste(jon.convert("RGB").resize((right - left, bottom - top)), (left, top))
-    for name, shots in (("cut.mp4", [astronaut] * 3 + [other] * 2), ("shot.mp4", [other] * 2)):
-        with filming(Path(name), 2, "mp4") as add:
-            for shot in shots:
-                add(np.asarray(shot))
-    told = [stylegan("edit", name, "--beard", 1).stderr for name in ("cut.mp4", "shot.mp4")]
-    assert "cut.mp4: after 1.5 s, the face looks quite different. Is it somebody else, after a cut?" in told[0]
-    assert "quite different" not in told[1]
+    with filming(Path("cut.mp4"), 2, "mp4") as add:
+        for shot in [astronaut] * 3 + [other] * 2:
+            add(np.asarray(shot))
+    told = stylegan("edit", "cut.mp4", "--beard", 1).stderr
+    assert "cut.mp4: after 1.5 s, the face looks quite different. Is it somebody else, after a cut?" in told
 
 
 @pytest.mark.parametrize("damage", ["alignment", "others", "frame"])
