@@ -303,3 +303,11 @@ def test_a_picture_that_was_replaced_is_read_again(tmp_path):
     assert recipes.has_recipe(path)
     path.unlink()
     assert not recipes.has_recipe(path)
+
+
+def test_a_large_picture_is_not_read_again_at_every_move_of_a_slider(tmp_path, monkeypatch):
+    path, read = tmp_path / "a.png", []
+    path.write_bytes(encode(Image.new("RGB", (8, 8)), "png", ""))
+    monkeypatch.setattr(recipes, "_text", lambda path: read.append(path) or "")
+    assert not any(recipes.has_recipe(path) for _ in range(3))
+    assert len(read) == 1

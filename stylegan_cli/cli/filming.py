@@ -129,9 +129,7 @@ def save_film(
     if ending in CODECS:
         beside = (".npy",) if studio.saves_latents else ()
         path = studio.output.out or places.fresh(Path(f"film.{ending}"), *beside)
-        studio.speed_up(len(film) * film.cells)
-        with rolling(studio, path, fps or RATE, len(film), track) as add:
-            _write_film(studio, film, path, add, finish)
+        _write_film(studio, film, path, fps or RATE, finish, track)
         return
 
     def work(name: str, picture: Face | Sheet) -> Work:
@@ -185,7 +183,7 @@ def soundtrack(sound: Path | None, ending: str, seconds: float, what: str) -> So
 @contextmanager
 def rolling(studio: Studio, path: Path, fps: float, length: int, track: Soundtrack | None) -> Iterator[AddFrame]:
     """A film of so many frames. Yields the function that adds the next one: it is given a function that makes the
-    frame, `[h, w, 3]` uint8, on another thread, and whether that one is the preview. Prints the path in the end."""
+    frame, `[h, w, 3]` uint8, on another thread, and whether that one is the preview."""
     from PIL.Image import fromarray
 
     from stylegan_cli.media.film import filming
@@ -207,11 +205,15 @@ def rolling(studio: Studio, path: Path, fps: float, length: int, track: Soundtra
             advance()
 
         yield add
-    print_data(path)
 
 
 def _write_film(
-    studio: Studio, film: Frames, path: Path, add: AddFrame, finish: Callable[[Image], Image] | None
+    studio: Studio,
+    film: Frames,
+    path: Path,
+    fps: float,
+    finish: Callable[[Image], Image] | None,
+    track: Soundtrack | None,
 ) -> None:
     """Draws the frames of a film and, if asked, writes their `ws` `[frames, num_ws, w_dim]` into a `.npy`; tunings are
     left out."""
@@ -223,11 +225,13 @@ def _write_film(
     from stylegan_cli.pictures import Sheet
 
     latents = path.with_suffix(".npy")
+    studio.speed_up(len(film) * film.cells)
     with ExitStack() as stack:
-        add_ws = None
+        add_ws = None  # these are complete only if the film is
         if studio.saves_latents:
             shape = (len(film), studio.generator.num_ws, studio.generator.w_dim)
             add_ws = stack.enter_context(writing_npy(places.check_file(latents, studio.output.force), shape))
+        add = stack.enter_context(rolling(studio, path, fps, len(film), track))
         size = studio.output.size if film.cells == 1 else studio.cell
         drawn: Drawn = {}
         for i, picture in enumerate(_telling_of_tunings(film, latents) if add_ws else film):
@@ -240,6 +244,7 @@ def _write_film(
             if add_ws and not isinstance(picture, Sheet):
                 add_ws(picture.ws.numpy())
             add(partial(np.ascontiguousarray, frame), i == 0)
+    print_data(path)
 
 
 def _telling_of_tunings(film: Frames, latents: Path) -> Iterator[Face | Sheet]:

@@ -320,6 +320,16 @@ def test_nobody_is_left_out_without_a_word(stylegan, tiny_model, words, said):
     assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
 
 
+def test_latents_of_a_film_that_fails_are_not_left(stylegan, tiny_model, here, monkeypatch):
+    def fails(*_):
+        raise StyleganError("the disk is full")
+
+    monkeypatch.setattr("stylegan_cli.media.film._finish", fails)
+    result = stylegan("interpolate", 1, 2, "--frames", 3, "--size", 16, "--save-latents", "--model", tiny_model)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "Error: the disk is full.\n")
+    assert not [*here.iterdir()]
+
+
 def test_a_film_that_appeared_during_a_long_search_is_not_replaced(tmp_path):
     path, studio = tmp_path / "film.mp4", SimpleNamespace(output=SimpleNamespace(force=False))
     path.write_text("another's")

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from stylegan_cli import tuning
 from stylegan_cli.cli import places
-from stylegan_cli.cli.console import fetch, progress, tell
+from stylegan_cli.cli.console import fetch, print_data, progress, tell
 from stylegan_cli.cli.filming import rolling, soundtrack
 from stylegan_cli.cli.photos import album, darkroom, montage
 from stylegan_cli.cli.studio import Studio
@@ -100,6 +100,7 @@ def save(
             way = (number - first) / max(last - first, 1) if is_range else 1.0
             after = edited(studio.generator, person, edits, 1 - abs(1 - 2 * way) if is_loop else way)
             add(_pasting(studio, frame, person, after, look), number == first)
+    print_data(path)
 
 
 def _pasting(
