@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -10,19 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from stylegan_cli import recipes, store
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import progress, tell
-from stylegan_cli.cli.studio import CELL, Studio
+from stylegan_cli.cli.scoring import Scores, Scoring, Shown
+from stylegan_cli.cli.studio import Studio
 from stylegan_cli.datasets.sampled import SampledFaces, read_w
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents import files, people, references
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.latents.named import MAX_SEED
-from stylegan_cli.media.render import render
 from stylegan_cli.operations import discovery
 from stylegan_cli.operations.discovery import Moved
 from stylegan_cli.pictures import Face
@@ -33,7 +32,6 @@ FEWEST = 2 * discovery.HELD_OUT  # people that a direction needs
 ENOUGH = 2000  # people for the spread of scores
 MANY = 500  # people who take minutes
 ENDING = "npz"
-Score = Callable[[Image.Image], Mapping[str, float]]
 
 
 def destinations(model: str, names: Sequence[str], out: Path | None, force: bool) -> list[Path]:
@@ -66,36 +64,36 @@ def check_seeds(seeds: range) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """People to learn from: their `w` `[n, w_dim]`, their pictures, and what is known before scoring."""
+    """People to learn from: their `w` `[n, w_dim]`, how they are shown, and what is known before scoring."""
 
     w: Tensor
-    images: Iterable[Image.Image]
+    shown: Iterable[Shown]
     labels: Mapping[str, Tensor] = field(default_factory=dict)
 
     def first(self, count: int) -> Sample:
         """The first `count` people, or all if there are fewer."""
         labels = {name: label[:count] for name, label in self.labels.items()}
-        return Sample(self.w[:count], islice(self.images, count), labels)
+        return Sample(self.w[:count], islice(self.shown, count), labels)
 
 
 def of_seeds(studio: Studio, seeds: Iterable[int]) -> Sample:
     """The people of seeds."""
     rows = [people.from_seed(studio.generator, seed, studio.psi).ws[0] for seed in seeds]
     w = torch.stack(rows) if rows else torch.empty(0, studio.generator.w_dim)
-    return Sample(w, _drawn(studio, w))
+    return Sample(w, _faces(studio, w))
 
 
 def in_data(studio: Studio, faces: SampledFaces) -> Sample:
     """The people of a data set, drawn again if its pictures are too small for scorers."""
     w = torch.from_numpy(faces.w)
     is_small = faces.image(0).width < SMALLEST
-    return Sample(w, _drawn(studio, w) if is_small else map(faces.image, range(len(faces))))
+    return Sample(w, _faces(studio, w) if is_small else map(faces.image, range(len(faces))))
 
 
 def of_latents(studio: Studio, path: Path) -> Sample:
     """The people whose `w` are in a file."""
     w = torch.from_numpy(read_w(path, studio.generator))
-    return Sample(w, _drawn(studio, w))
+    return Sample(w, _faces(studio, w))
 
 
 def labelled(sample: Sample, name: str, path: Path) -> Sample:
@@ -115,20 +113,23 @@ def labelled(sample: Sample, name: str, path: Path) -> Sample:
     return replace(sample, labels={**sample.labels, name: torch.from_numpy(scores)})
 
 
-def _drawn(studio: Studio, w: Tensor) -> Iterator[Image.Image]:
-    return (render(studio.generator, Face(one.expand(studio.generator.num_ws, -1)), CELL) for one in w)
+def _faces(studio: Studio, w: Tensor) -> Iterable[Face]:
+    return (Face(one.expand(studio.generator.num_ws, -1)) for one in w)
 
 
-def scored(sample: Sample, score: Score | None) -> dict[str, Tensor]:
+def scored(sample: Sample, score: Scoring | None) -> dict[str, Tensor]:
     """The scores of people: `[n]` by name."""
     seen: dict[str, list[float]] = {}
     if score is None:
         return {}
     if len(sample.w) >= MANY:
-        tell(f"Drawing and scoring {len(sample.w):,} people takes minutes; fewer (--count) give a rougher direction.")
+        tell(
+            f"Drawing and scoring {len(sample.w):,} people takes minutes, unless it was done before; fewer (--count) "
+            "give a rougher direction."
+        )
     with progress("scoring", len(sample.w)) as advance:
-        for image in sample.images:
-            for name, value in score(image).items():
+        for shown in sample.shown:
+            for name, value in score(shown).items():
                 seen.setdefault(name, []).append(value)
             advance()
     return {name: torch.tensor(values) for name, values in seen.items()}
@@ -152,14 +153,14 @@ class Trial:
     """Moves the `layers` of `people` `[n, w_dim]` and has them scored."""
 
     studio: Studio
-    score: Score
+    score: Scoring
     people: Tensor
     layers: Sequence[int]
     units: Mapping[str, float]
     advance: Callable[[], None]
 
     @cached_property
-    def here(self) -> list[Mapping[str, float]]:
+    def here(self) -> list[Scores]:
         """The scores of the people as they are."""
         return [self._look(w, torch.zeros_like(w)) for w in self.people]
 
@@ -167,10 +168,10 @@ class Trial:
         """What the movement `step` `[w_dim]` changes."""
         return discovery.measure(self._look, self.people, self.here, step, self.units)
 
-    def _look(self, w: Tensor, by: Tensor) -> Mapping[str, float]:
+    def _look(self, w: Tensor, by: Tensor) -> Scores:
         ws = w.repeat(self.studio.generator.num_ws, 1)
         ws[list(self.layers)] += by
-        seen = self.score(render(self.studio.generator, Face(ws), CELL))
+        seen = self.score(Face(ws))
         self.advance()
         return seen
 
@@ -194,7 +195,7 @@ class Search:
         return len(self.walkers) * (1 + 2 * (len(self.targets) + corrected * self.rounds))
 
 
-def find(studio: Studio, search: Search, sample: Sample, score: Score | None) -> list[Direction]:
+def find(studio: Studio, search: Search, sample: Sample, score: Scoring | None) -> list[Direction]:
     """The directions, one for each target, learned from a sample."""
     discovery.check(sample.w, sample.labels)  # before everybody is drawn and scored
     is_learned_from = bool(search.kept) or not sample.labels
@@ -238,7 +239,7 @@ def in_folders(studio: Studio, having: Path, lacking: Path, name: str) -> Sample
         )
     labels = torch.cat([torch.full((len(side),), sign) for side, sign in zip(sides, (1.0, -1.0), strict=True)])
     w = torch.cat(sides)
-    return Sample(w, _drawn(studio, w), {name: labels})
+    return Sample(w, _faces(studio, w), {name: labels})
 
 
 def _in_folder(studio: Studio, folder: Path) -> Tensor:

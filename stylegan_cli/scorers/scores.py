@@ -95,6 +95,11 @@ class Scorers:
         """The files that these scores need, each once."""
         return tuple(dict.fromkeys(asset for name in self.names for asset in SCORES[name].assets))
 
+    @property
+    def versions(self) -> dict[str, list[str]]:
+        """The SHA-256 of what each of these scores is computed by."""
+        return {name: [asset.wheel.sha256 for asset in SCORES[name].assets] for name in self.names}
+
     def __call__(self, face: Image.Image) -> dict[str, float]:
         """The scores of an RGB picture of one face, square, aligned like FFHQ, of 128 pixels or more: nan for what it
         does not show, all nan if no face is found."""

@@ -28,14 +28,31 @@ def look(image):
     return {"light": red + green + blue, "red": red - (green + blue) / 2}
 
 
+class Scorers:
+    """In place of the scorers: how bright and how red pictures are. It knows how many it has seen, and can be stopped
+    by the next."""
+
+    def __init__(self):
+        self.seen, self.stops_at, self.versions = 0, None, ["made up"]
+
+    def __call__(self, image):
+        if self.seen == self.stops_at:
+            raise KeyboardInterrupt
+        self.seen += 1
+        return look(image)
+
+
 @pytest.fixture
-def scorers(monkeypatch):
+def scorers(monkeypatch, tmp_path):
     def check_scorers(names):
         if wrong := set(names) - {"light", "red"}:
             raise UsageError(f"there is no score {wrong.pop()!r}")
 
     monkeypatch.setattr(finding, "check_scorers", check_scorers)
-    monkeypatch.setattr(price, "open_scorers", lambda _studio: look)
+    monkeypatch.setenv("STYLEGAN_CACHE", str(tmp_path / "cache"))
+    scorers = Scorers()
+    monkeypatch.setattr(price, "open_scorers", lambda _generator: scorers)
+    return scorers
 
 
 @pytest.fixture
@@ -92,6 +109,23 @@ def test_who_is_named_twice_is_found_once(found, own_folder):
     paths, told = found("--scorer", "red,red", "--keep", "light,light", *ANYHOW)
     assert paths == [own_folder / "red.npz"]
     assert told.count("red +0.5") == 1
+
+
+def test_nobody_is_scored_twice(found, scorers):
+    found("--scorer", "red", *ANYHOW)
+    assert scorers.seen == 100 + 8 * 3
+    scorers.seen = 0
+    found("--scorer", "light", *ANYHOW)
+    assert scorers.seen == 8 * 2
+
+
+def test_what_was_scored_before_an_interruption_is_kept(found, scorers, stylegan, tiny_model, own_folder):
+    words = ("--scorer", "red", *ANYHOW)
+    scorers.stops_at = 60
+    assert stylegan("directions", "find", *words, "--model", tiny_model).exit_code == 130
+    scorers.stops_at = None
+    found(*words)
+    assert scorers.seen == 100 + 8 * 3
 
 
 def test_the_walk_goes_where_the_table_says(found, tiny_stylegan, own_folder):

@@ -241,6 +241,7 @@ def find(
 
     from stylegan_cli.cli import finding
     from stylegan_cli.cli.price import open_scorers
+    from stylegan_cli.cli.scoring import Scoring
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import directions
 
@@ -261,9 +262,10 @@ def find(
     walkers = range(first, first + people)
     finding.check_seeds(walkers)
     search = finding.Search(targets or [lesson.label], kept, chosen, amount, rounds, walkers)
-    score = open_scorers(studio.generator)
-    if score:
+    scorers = open_scorers(studio.generator)
+    if scorers:
         studio.speed_up((0 if faces else len(sample.w)) + search.faces)
+    score = Scoring(studio, scorers) if scorers else None
     about = {"command": command_line(), "people": len(sample.w)}
     found = [
         replace(direction, name=own, layers=layers, found={**about, **direction.found})
