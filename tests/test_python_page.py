@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stylegan_cli.operations import pivotal, projection
+from stylegan_cli.operations import grafting, pivotal, projection
 
 PAGE = (Path(__file__).parents[1] / "docs/python.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -17,9 +17,10 @@ ASTRONAUT = Path(__file__).parent / "golden" / "astronaut.jpg"
 
 
 def test_the_code_runs(here, monkeypatch):
-    """With a short search."""
+    """With short searches."""
     with Image.open(ASTRONAUT) as photo:
         photo.save("me.jpg")
+    monkeypatch.setattr(grafting, "STEPS", 5)
     for module in (projection, pivotal):
         monkeypatch.setattr(module, "Settings", partial(module.Settings, steps=2))
     names = {}

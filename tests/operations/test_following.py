@@ -1,5 +1,7 @@
 """Following a face: every frame comes closer to the film, and nothing leaps between keys."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import small_families
@@ -45,6 +47,13 @@ def quick(monkeypatch):
     monkeypatch.setattr(following, "LEAST", 24)
 
 
+@pytest.fixture
+def hardly(monkeypatch):
+    """For what does not depend on how much is found."""
+    monkeypatch.setattr(following, "LEAST", 6)
+    return partial(Settings, searching=1, tuning=1)
+
+
 def test_all_frames_come_closer(generator, moving, quick):
     """Also those that nobody looked at: half of the average face's difference is found."""
     _, faces = moving
@@ -60,22 +69,22 @@ def test_all_frames_come_closer(generator, moving, quick):
     assert track.tuning.weights and not track.tuning.noise
 
 
-def test_what_the_guess_sees_stays(generator, moving, quick, monkeypatch):
+def test_what_the_guess_sees_stays(generator, moving, hardly, monkeypatch):
     """Between keys, frames move as the encoder sees them."""
     monkeypatch.setattr(following, "RATE", 1e-9)  # nothing is found
     ws, faces = moving
-    track = follow(generator, ws[:, 0], KEYS, [faces[key] for key in KEYS], Settings())
+    track = follow(generator, ws[:, 0], KEYS, [faces[key] for key in KEYS], hardly())
     assert torch.allclose(track.ws[1:-1], ws[1:-1], atol=0.15 * float(ws.std()))
-    whole = follow(generator, ws, KEYS, [faces[key] for key in KEYS], Settings())
+    whole = follow(generator, ws, KEYS, [faces[key] for key in KEYS], hardly())
     assert torch.equal(whole.ws, track.ws)
 
 
-def test_flicker_of_guesses_goes(generator, quick, monkeypatch):
+def test_flicker_of_guesses_goes(generator, hardly, monkeypatch):
     monkeypatch.setattr(following, "RATE", 1e-9)
     w = generator.to_w(torch.randn(1, 8)).repeat(FRAMES, 1)
     trembling = w + 0.1 * torch.tensor([-1.0, 1.0]).repeat(FRAMES)[:FRAMES, None]
     faces = [drawn(generator, one) for one in generator.broadcast(w[:3])]
-    track = follow(generator, trembling, KEYS, faces, Settings())
+    track = follow(generator, trembling, KEYS, faces, hardly())
     assert float(track.ws[1:-1].diff(dim=0).abs().max()) < 0.2 * float(trembling.diff(dim=0).abs().max())
 
 
@@ -91,10 +100,10 @@ def test_from_key_to_key_it_changes_evenly(generator, quick):
     assert torch.allclose(coordinates[7], coordinates[4].lerp(coordinates[8], 0.75), atol=1e-3)
 
 
-def test_the_same_again(generator, moving, quick):
+def test_the_same_again(generator, moving, hardly):
     _, faces = moving
     arguments = generator, generator.w_avg.expand(FRAMES, -1), KEYS, [faces[key] for key in KEYS]
-    first, again, other = (follow(*arguments, Settings(seed=seed)) for seed in (0, 0, 1))
+    first, again, other = (follow(*arguments, hardly(seed=seed)) for seed in (0, 0, 1))
     assert torch.equal(first.ws, again.ws) and first.tuning.digest == again.tuning.digest
     assert not torch.equal(first.ws, other.ws)
 
