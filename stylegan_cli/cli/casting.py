@@ -18,9 +18,9 @@ NOBODY = 2.0  # typical distances from the average face: a z in place of a w is 
 def person(studio: Studio, text: str) -> Person:
     """The person a reference means; a person in a photo is first found in the model."""
     if photo := references.photo(text):
-        from stylegan_cli.cli.photos import darkroom
+        from stylegan_cli.cli.photos import projecting
 
-        return darkroom.person(studio, photo)
+        return projecting.person(studio, photo)
     return _known(studio, text)
 
 
@@ -76,12 +76,12 @@ def several(
     photos = {text: photo for text in texts if (photo := references.photo(text))}
     found = {text: _known(studio, text) for text in texts if text not in photos}
     if photos:
-        from stylegan_cli.cli.photos import darkroom
+        from stylegan_cli.cli.photos import projecting
 
-        shots = {text: darkroom.prepared(studio, photo) for text, photo in photos.items()}
+        shots = {text: projecting.prepared(studio, photo) for text, photo in photos.items()}
     prepare([(found.get(text) or photos[text]).label for text in texts])
     for text, photo in photos.items():
-        found[text] = darkroom.person(studio, photo, shots[text])
+        found[text] = projecting.person(studio, photo, shots[text])
     return [found[text] for text in texts]
 
 

@@ -23,7 +23,7 @@ from stylegan_cli.latents import files, people, references
 from stylegan_cli.latents.directions import Direction
 from stylegan_cli.latents.named import MAX_SEED
 from stylegan_cli.operations import discovery
-from stylegan_cli.operations.discovery import Moved
+from stylegan_cli.operations.discovery import Effect
 from stylegan_cli.pictures import Face
 from stylegan_cli.pillow import PICTURES
 from stylegan_cli.scorers.scores import SCORES, SMALLEST, Scorers
@@ -164,7 +164,7 @@ class Trial:
         """The scores of the people as they are."""
         return [self._look(w, torch.zeros_like(w)) for w in self.people]
 
-    def measure(self, step: Tensor) -> Moved:
+    def measure(self, step: Tensor) -> Effect:
         """What the movement `step` `[w_dim]` changes."""
         return discovery.measure(self._look, self.people, self.here, step, self.units)
 
@@ -203,7 +203,7 @@ def find(studio: Studio, search: Search, sample: Sample, score: Scoring | None) 
     learned = {**scores, **sample.labels}
     fitted = discovery.fit(sample.w, {name: learned[name] for name in (*search.targets, *search.kept)})
     if score is None:
-        return [_found(studio, fitted, target, search, lambda _step: Moved({}, {})) for target in search.targets]
+        return [_found(studio, fitted, target, search, lambda _step: Effect({}, {})) for target in search.targets]
     walkers = of_seeds(studio, search.walkers).w
     with progress("measuring", search.faces) as advance:
         trial = Trial(studio, score, walkers, search.layers, units(scores), advance)
@@ -211,7 +211,7 @@ def find(studio: Studio, search: Search, sample: Sample, score: Scoring | None) 
 
 
 def _found(
-    studio: Studio, fitted: discovery.Fit, target: str, search: Search, measured: Callable[[Tensor], Moved]
+    studio: Studio, fitted: discovery.Fit, target: str, search: Search, measured: Callable[[Tensor], Effect]
 ) -> Direction:
     """The direction of a target, corrected by what is measured of its effect."""
     kept = [name for name in search.kept if name != target]

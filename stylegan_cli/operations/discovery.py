@@ -105,7 +105,7 @@ def fit(w: Tensor, scores: Mapping[str, Tensor]) -> Fit:
 
 
 @dataclass(frozen=True)
-class Moved:
+class Effect:
     """The mean change of each score, in its standard deviations: `ahead` by a movement from the people as they are,
     `behind` on the way to them from the opposite movement's end. If a score changes evenly, both are equal."""
 
@@ -115,7 +115,7 @@ class Moved:
 
 def measure(
     judge: Judge, people: Tensor, here: Sequence[Mapping[str, float]], step: Tensor, unit: Mapping[str, float]
-) -> Moved:
+) -> Effect:
     """The effect of the movement `step` `[w_dim]` on `people` `[n, w_dim]`, whose scores are `here`, in `unit`s of the
     scores. People in whom a scorer does not see a face at all three places do not count; a score without any people is
     left out."""
@@ -127,7 +127,7 @@ def measure(
         if len(seen):
             before, now, after = seen.mean(dim=0).tolist()
             ahead[name], behind[name] = after - now, now - before
-    return Moved(ahead, behind)
+    return Effect(ahead, behind)
 
 
 def refine(
@@ -136,8 +136,8 @@ def refine(
     kept: Sequence[str],
     amount: float,
     rounds: int,
-    measured: Callable[[Tensor], Moved],
-) -> tuple[Tensor, Moved]:
+    measured: Callable[[Tensor], Effect],
+) -> tuple[Tensor, Effect]:
     """The direction `[w_dim]` that changes the score `target` but not the `kept` ones, and what `amount` of it does.
 
     Linear responses do not hold over the length of an edit: so the movement's real effect is `measured`, and

@@ -42,7 +42,7 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class Followed:
     """`ws` `[n, num_ws, w_dim]` of a film's frames, on the CPU, and the tuning with which they are drawn."""
 
     ws: Tensor
@@ -56,7 +56,7 @@ def follow(
     faces: Sequence[np.ndarray],
     settings: Settings,
     on_step: Callable[[Step], None] = lambda _step: None,
-) -> Track:
+) -> Followed:
     """Follows a person of whom `guesses` `[n, w_dim]` or `[n, num_ws, w_dim]` are what an encoder sees in all frames.
     Some of these, from the first to the last, are the `keys`: their `faces` `[size, size, 3]` uint8 are aligned as the
     generator draws."""
@@ -78,7 +78,7 @@ def follow(
         for descent in latents + weights if is_tuning else latents:
             descent.step()
         on_step(Step(done, total, distance.item(), image.detach()))
-    return Track(moving.ws(), Tuning(added.rounded(), {}))
+    return Followed(moving.ws(), Tuning(added.rounded(), {}))
 
 
 class _Moving:

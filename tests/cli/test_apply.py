@@ -12,7 +12,7 @@ import torch
 from looking import ws_of
 from PIL import Image
 
-from stylegan_cli.cli.photos import darkroom
+from stylegan_cli.cli.photos import projecting
 
 pytestmark = pytest.mark.usefixtures("no_scorers")
 
@@ -98,7 +98,7 @@ def test_a_photo_that_cannot_be_read_does_not_stop_the_others(apply, monkeypatch
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     Image.new("RGB", (8, 8)).save("me.png")
-    monkeypatch.setattr(darkroom, "person", fails)
+    monkeypatch.setattr(projecting, "person", fails)
     result = apply(TOML, "me.png", 1)
     assert result.stdout == "edited/1.png\n"
     assert "Error: Input/output error." in result.stderr

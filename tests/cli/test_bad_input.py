@@ -484,7 +484,7 @@ def test_moving_in_z_needs_a_z(refused, here, words):
     ],
 )
 def test_a_photo_is_not_searched_for_in_vain(refused, here, monkeypatch, words, said):
-    monkeypatch.setattr("stylegan_cli.cli.photos.darkroom.person", None)
+    monkeypatch.setattr("stylegan_cli.cli.photos.projecting.person", None)
     Image.new("RGB", (64, 64)).save(here / "me.jpg")
     assert said in refused(USAGE, *words)
 

@@ -18,7 +18,7 @@ from stylegan_cli import recipes, store
 from stylegan_cli.cli import price
 from stylegan_cli.cli.commands import edit as edit_command
 from stylegan_cli.cli.edits import Amounts, parse_amounts
-from stylegan_cli.cli.photos import darkroom
+from stylegan_cli.cli.photos import projecting
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
@@ -364,8 +364,8 @@ def test_what_cannot_be_fetched_costs_no_search(stylegan, tiny_model, age, monke
 
     Image.new("RGB", (128, 128)).save("me.png")
     monkeypatch.setattr(scores, "SMALLEST", 128)
-    monkeypatch.setattr(darkroom, "prepared", lambda *_: None)
-    monkeypatch.setattr(darkroom, "person", lambda *_: pytest.fail("minutes were spent"))
+    monkeypatch.setattr(projecting, "prepared", lambda *_: None)
+    monkeypatch.setattr(projecting, "person", lambda *_: pytest.fail("minutes were spent"))
     monkeypatch.setattr(edit_command, "fetch", refuse)
     result = stylegan("edit", "me.png", "--direction", "age.npz=1", "--identity", "--model", tiny_model)
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, "Error: there is no network.")

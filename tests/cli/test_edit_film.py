@@ -12,7 +12,7 @@ from converting import convert
 from PIL import Image
 from test_films_with_music import has_sound
 
-from stylegan_cli.cli.photos import album, reel
+from stylegan_cli.cli.photos import films, found_before
 from stylegan_cli.faces import detection
 from stylegan_cli.latents import references
 from stylegan_cli.latents.people import Person
@@ -23,7 +23,7 @@ from stylegan_cli.media.footage import open_footage
 from stylegan_cli.operations import following
 
 pytestmark = pytest.mark.usefixtures("ffhq")
-LENGTH, HIDDEN = 6, 3
+LENGTH, HIDDEN = 5, 2
 FACE = np.s_[90:150, 145:215]  # in all frames
 FAR = np.s_[300:, :]
 
@@ -34,7 +34,7 @@ def in_a_hurry(monkeypatch, tmp_path_factory):
     quick = following.Settings(searching=1, tuning=1)
     monkeypatch.setattr(following, "LEAST", 3)
     monkeypatch.setattr(following, "Settings", lambda: quick)
-    monkeypatch.setattr(album, "cache_folder", lambda: tmp_path_factory.getbasetemp() / "reels")
+    monkeypatch.setattr(found_before, "cache_folder", lambda: tmp_path_factory.getbasetemp() / "reels")
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_ranges_grow_through_the_film(stylegan, here, talk):
         result = stylegan(*words, *more, "--out", "grown.webm", "--force")
         assert result.exit_code == 0, result.stderr
         seen = np.delete(changes("grown.webm", talk, FACE), HIDDEN)
-        growing, rest = (seen[:3], seen[3:]) if more else (seen, [])
+        growing, rest = (seen[:HIDDEN], seen[HIDDEN:]) if more else (seen, [])
         assert (np.diff(growing) > 0).all() and (np.diff(rest) < 0).all()
 
 
@@ -169,12 +169,12 @@ def test_somebody_else_after_a_cut_is_noticed(stylegan, here, astronaut, monkeyp
 def test_what_is_damaged_in_the_cache_is_not_used(monkeypatch, damage):
     place = {"quad": [[0, 0], [0, 50], [50, 50], [50, 0]], "size": [100, 100], "face": 1, "photo": ""}
     photo = {"file": "talk.mp4", "frame": 3, "alignment": place, "others": [place]}
-    film = reel.Reel(Photo(Path("talk.mp4")), None)
+    film = films.Film(Photo(Path("talk.mp4")), None)
     monkeypatch.setattr(references, "from_file", lambda *_: [Person("x", torch.zeros(1, 1), photo=photo)])
     studio = SimpleNamespace(generator=None)
-    assert [*reel._remembered(studio, film, Path("x.npz"))] == [3]
+    assert [*films._remembered(studio, film, Path("x.npz"))] == [3]
     photo[damage] = {"alignment": {**place, "quad": [[0, 0]]}, "others": [{}], "frame": "first"}[damage]
-    assert reel._remembered(studio, film, Path("x.npz")) is None
+    assert films._remembered(studio, film, Path("x.npz")) is None
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ from stylegan_cli.cli.explorer import server as serving
 from stylegan_cli.cli.explorer.desk import Desk
 from stylegan_cli.cli.explorer.server import MOST, Server
 from stylegan_cli.cli.options import Generation, PictureOutput
-from stylegan_cli.cli.photos import darkroom
+from stylegan_cli.cli.photos import projecting
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.latents import directions, references
 from stylegan_cli.latents.directions import Direction
@@ -289,7 +289,7 @@ def test_noise_is_part_of_the_command(page, same, tiny_model):
 def test_photos_get_other_noise_too(page, same, tiny, monkeypatch):
     Image.new("RGB", (8, 8)).save("me.jpg")
     someone = replace(from_seed(tiny, 9, 1.0), tuned=tuning.whole(make_tuning(tiny), tiny.num_ws))
-    monkeypatch.setattr(darkroom, "remembered", lambda _studio, _photo: someone)
+    monkeypatch.setattr(projecting, "remembered", lambda _studio, _photo: someone)
     plain = page.face(person="me.jpg")[0]
     assert np.abs(page.face(person="me.jpg", noise=["fine"])[0] - plain).mean() > 1
     same(page, person="me.jpg", noise=["fine"])
@@ -371,8 +371,8 @@ def test_what_cannot_be_drawn_is_told(page, here, wanted, sentence):
 def test_a_photo_is_searched_when_the_page_asks_for_it(page, own, tiny, monkeypatch):
     Image.new("RGB", (8, 8)).save("me.jpg")
     someone, asked = from_seed(tiny, 9, 1.0), []
-    monkeypatch.setattr(darkroom, "remembered", lambda _studio, _photo: None)
-    monkeypatch.setattr(darkroom, "person", lambda _studio, photo: asked.append(str(photo.path)) or someone)
+    monkeypatch.setattr(projecting, "remembered", lambda _studio, _photo: None)
+    monkeypatch.setattr(projecting, "person", lambda _studio, photo: asked.append(str(photo.path)) or someone)
     sentence = "me.jpg is a photo: finding who is in it can take minutes, but only the first time"
     for people in ({"person": "me.jpg"}, {"other": "me.jpg"}):
         assert page.ask("face", wish(**people)) == (200, {"photo": "me.jpg", "sentence": f"{sentence}."})
@@ -389,7 +389,7 @@ def test_a_photo_is_searched_when_the_page_asks_for_it(page, own, tiny, monkeypa
 def test_a_photo_that_was_searched_before_needs_no_search(page, tiny, monkeypatch):
     Image.new("RGB", (8, 8)).save("me.jpg")
     someone = from_seed(tiny, 9, 1.0)
-    monkeypatch.setattr(darkroom, "remembered", lambda _studio, _photo: someone)
+    monkeypatch.setattr(projecting, "remembered", lambda _studio, _photo: someone)
     assert torch.allclose(ws_of(page.save(person="me.jpg")), someone.ws)
 
 
@@ -401,7 +401,7 @@ def test_a_face_goes_back_into_its_photo(page, stylegan, tiny_model, astronaut, 
     words = ("--model", tiny_model, "--device", "cpu", "--precision", "fp32")
     assert stylegan("project", "photos/me.png", "--steps", 1, "-o", "me.npz", *words).exit_code == 0
     (someone,) = references.from_file(Path("me.npz"), store.load(str(tiny_model)))
-    monkeypatch.setattr(darkroom, "remembered", lambda _studio, _photo: someone)
+    monkeypatch.setattr(projecting, "remembered", lambda _studio, _photo: someone)
     assert page.face(person="photos/me.png")[1]["isInPhoto"] is True
     saved = [page.save("paste", person="photos/me.png", age=2)]
     saved.append(page.save("paste", person="photos/me.png#1", age=2, noise=["fine"]))
@@ -427,7 +427,7 @@ def test_a_face_goes_back_into_its_photo(page, stylegan, tiny_model, astronaut, 
 )
 def test_who_is_in_no_photo_goes_back_into_none(page, tiny, people, monkeypatch):
     Image.new("RGB", (8, 8)).save("me.jpg")
-    monkeypatch.setattr(darkroom, "remembered", lambda _studio, _photo: from_seed(tiny, 9, 1.0))
+    monkeypatch.setattr(projecting, "remembered", lambda _studio, _photo: from_seed(tiny, 9, 1.0))
     assert page.face(**people)[1]["isInPhoto"] is False
     status, found = page.ask("paste", wish(**people))
     assert (status, "only somebody found in a photo" in found["error"]) == (400, True)
@@ -443,7 +443,7 @@ def test_files_in_the_folder_are_offered(page):
 def test_no_search_outlives_the_command(page, monkeypatch):
     """A search runs in a thread, which hears no signals."""
     Image.new("RGB", (8, 8)).save("me.jpg")
-    begun, told = threading.Event(), darkroom.telling(lambda *_: None, None)
+    begun, told = threading.Event(), projecting.telling(lambda *_: None, None)
 
     def search(*_):
         begun.set()
@@ -451,7 +451,7 @@ def test_no_search_outlives_the_command(page, monkeypatch):
             told(SimpleNamespace(done=1, distance=1.0, image=None))
             time.sleep(0.01)
 
-    monkeypatch.setattr(darkroom, "person", search)
+    monkeypatch.setattr(projecting, "person", search)
     with futures.ThreadPoolExecutor(1) as pool:
         answer = pool.submit(page.ask, "find", {"photo": "me.jpg"})
         assert begun.wait(60)

@@ -14,7 +14,7 @@ from small_families import make
 
 from stylegan_cli import modelfile, recipes
 from stylegan_cli.cli.explorer import server as serving
-from stylegan_cli.cli.photos import darkroom
+from stylegan_cli.cli.photos import projecting
 from stylegan_cli.latents.people import from_seed
 
 
@@ -430,7 +430,7 @@ def test_models_offer_the_noise_that_they_have(here, browse, monkeypatch, family
 
 def test_only_who_is_in_a_photo_can_be_saved_in_it(page, browse, tiny, monkeypatch):
     Image.new("RGB", (8, 8)).save("me.jpg")
-    monkeypatch.setattr(darkroom, "remembered", lambda _studio, _photo: from_seed(tiny, 9, 1.0))
+    monkeypatch.setattr(projecting, "remembered", lambda _studio, _photo: from_seed(tiny, 9, 1.0))
     asked = browse(
         page,
         """

@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from small_families import CONFIGS, make
 
 from stylegan_cli import modelfile, store
-from stylegan_cli.cli.photos import album, darkroom, montage
-from stylegan_cli.cli.photos.darkroom import likeness
+from stylegan_cli.cli.photos import found_before, pasted, projecting
+from stylegan_cli.cli.photos.projecting import likeness
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.faces import clothes, details, detection, pasting
@@ -36,7 +36,7 @@ ASTRONAUT = Path(__file__).parents[1] / "golden" / "astronaut.jpg"
 
 
 @dataclass(frozen=True)
-class Hasty(darkroom.Wanted):
+class Hasty(projecting.Wanted):
     """Where nobody says how many steps, few: 100 of them look for a person no differently."""
 
     steps: int = 2
@@ -52,9 +52,9 @@ def detected(size, pixels, detect=detection.detect):
 def quick(monkeypatch, tmp_path, no_scorers):
     """Few steps and starts; faces on the same photo are looked for once; a cache of photos of its own; no scorers."""
     monkeypatch.setattr(detection, "detect", lambda photo: list(detected(photo.size, photo.tobytes())))
-    monkeypatch.setattr(darkroom, "Wanted", Hasty)
+    monkeypatch.setattr(projecting, "Wanted", Hasty)
     monkeypatch.setattr(projection, "STARTS", 1)
-    monkeypatch.setattr(album, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(found_before, "cache_folder", lambda: tmp_path / "cache")
 
 
 @pytest.fixture
@@ -297,7 +297,7 @@ def test_a_stop_in_tuning_loses_no_projection(stylegan, works, photo, tiny_model
 def test_nothing_is_looked_for_or_tuned_twice(works, photo, monkeypatch):
     """What an edit has found is what `project` would find, and is written at once; films show a search."""
     works("project", photo, "--steps", 2, "--tune", "-o", "alone.npz")
-    (kept,) = album.cache_folder().glob("photos/*.npz")
+    (kept,) = found_before.cache_folder().glob("photos/*.npz")
     kept.unlink()
     works("mix", "--coarse", photo, "--fine", 3)
     with monkeypatch.context() as found:
@@ -307,7 +307,7 @@ def test_nothing_is_looked_for_or_tuned_twice(works, photo, monkeypatch):
         assert "was projected before" in said and "Found before: perceptual distance" in said
         assert "tuning the model" not in said
         works("project", photo, "--steps", 2, "-o", "untuned.npz")
-    assert len([*album.cache_folder().glob("photos/*")]) == 1
+    assert len([*found_before.cache_folder().glob("photos/*")]) == 1
     works("sample", "alone.npz", "again.npz", "--outdir", "drawn")
     assert (pixels("drawn/alone.png") == pixels("drawn/again.png")).all()
     assert (pixels("alone-compare.png") == pixels("again-compare.png")).all()
@@ -407,7 +407,7 @@ EARLY = [
 def test_mistakes_are_told_before_minutes_are_spent_on_a_photo(
     stylegan, tiny_model, photo, direction, monkeypatch, words, said
 ):
-    monkeypatch.setattr(darkroom, "person", None)
+    monkeypatch.setattr(projecting, "person", None)
     Path("faces").mkdir()
     Path("pairs").mkdir()
     Image.new("RGB", (64, 64)).save("nobody.png")
@@ -501,7 +501,7 @@ def test_whoever_was_found_in_another_way_is_not_kept(works, photo, tmp_path, wo
 
 @pytest.mark.parametrize(("limit", "is_told"), [(0.0, True), (99.0, False)])
 def test_a_poor_likeness_is_told_before_it_goes_into_the_photo(works, photo, direction, monkeypatch, limit, is_told):
-    monkeypatch.setattr(darkroom, "LIKENESS", {limit: "close"})
+    monkeypatch.setattr(projecting, "LIKENESS", {limit: "close"})
     works("project", photo, "--steps", 2, "-q")
     assert about("me.npz")["photo"]["likeness"] == ("poor" if is_told else "close")
     for words in (
@@ -520,7 +520,7 @@ def test_only_who_is_a_close_likeness_keeps_details_of_the_photo(works, photo, d
     """Others have their eyes and mouths at other places."""
     seen, kept = [], details.kept
     monkeypatch.setattr(details, "kept", lambda *pictures: seen.append(pictures) or kept(*pictures))
-    monkeypatch.setattr(darkroom, "LIKENESS", {limit: "close"})
+    monkeypatch.setattr(projecting, "LIKENESS", {limit: "close"})
     works("edit", photo, "--direction", f"{direction}=2", "--paste", photo)
     assert bool(seen) is is_kept
     works("paste", 5, photo, "--force")  # somebody else never does
@@ -678,7 +678,7 @@ def test_a_photo_keeps_its_own_colours(works, photo, direction):
 @pytest.mark.parametrize("profile", [b"", SWAPPED], ids=["sRGB", "another"])
 def test_an_edit_of_nothing_changes_nothing(works, photo, direction, monkeypatch, profile):
     """Of somebody who keeps the photo's details: they are compared in its own colours."""
-    monkeypatch.setattr(darkroom, "LIKENESS", {99.0: "close"})
+    monkeypatch.setattr(projecting, "LIKENESS", {99.0: "close"})
     own = Original(Image.new("RGB", (1, 1)), profile).matched(Image.open(photo))
     own.save("own.png", icc_profile=profile or None)
     works("edit", "own.png", "--direction", f"{direction}=0", "--paste", "own.png", "-o", "same.png", "-q")
@@ -724,21 +724,21 @@ def test_who_edits_what_was_pasted_into_is_told_of_the_original(works, party, di
 
 
 def test_somebody_else_may_keep_their_skin(works, photo, monkeypatch):
-    def pasted(curve, *words):
-        monkeypatch.setattr(montage, "lighting", lambda *_: [*curve] * 3)
+    def put(curve, *words):
+        monkeypatch.setattr(pasted, "lighting", lambda *_: [*curve] * 3)
         works("paste", 1, photo, *words, "-o", "in.png", "--force", "-q")
         return pixels("in.png").astype(int)
 
     unchanged, dark = range(256), [0] * 256
-    assert np.array_equal(pasted(dark, "--own-skin"), pasted(unchanged))
-    assert np.abs(pasted(dark) - pasted(unchanged)).max() > 50
+    assert np.array_equal(put(dark, "--own-skin"), put(unchanged))
+    assert np.abs(put(dark) - put(unchanged)).max() > 50
 
 
 def test_a_film_of_somebody_else_has_one_light(works, photo, direction, monkeypatch):
     """That of the face before the edit: else what an edit does to skin would be taken for light, and change it."""
     compared = []
-    really = montage.lighting
-    monkeypatch.setattr(montage, "lighting", lambda face, other: compared.append(face) or really(face, other))
+    really = pasted.lighting
+    monkeypatch.setattr(pasted, "lighting", lambda face, other: compared.append(face) or really(face, other))
     works("edit", 1, "--direction", f"{direction}=-1..1", "--paste", photo, "--frames", 2, "--out", "years/", "-q")
     works("sample", "--seeds", 1, "-o", "1.png", "-q")
     (face,) = compared
@@ -769,7 +769,7 @@ def test_what_is_behind_a_face_stays_where_somebody_can_tell(works, photo, direc
     works("project", photo, "--steps", 2, "-q")
     words = ("edit", "me.npz", "--direction", f"{direction}=2", "--paste", photo, "--out")
     _, told = works(*words, "kept.png")
-    monkeypatch.setattr(montage, "fetch", lambda assets: offline() if silhouette.SILHOUETTE in assets else None)
+    monkeypatch.setattr(pasted, "fetch", lambda assets: offline() if silhouette.SILHOUETTE in assets else None)
     _, told_offline = works(*words, "offline.png")
     monkeypatch.setattr(runtime, "installed", lambda: False)
     _, told_without = works(*words, "without.png")

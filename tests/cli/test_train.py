@@ -353,7 +353,7 @@ def test_ctrl_c_saves_and_leaves(stylegan, faces, monkeypatch):
         if kimg == 0.008:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(view.View, "step", interrupt)
+    monkeypatch.setattr(view.LiveView, "step", interrupt)
     result = stylegan("train", "--data", "faces", "--outdir", "run", *words(kimg=9, tick=5))
     assert result.exit_code == 130
     assert "Stopped after 0.016 kimg; to continue: stylegan train --outdir run\n" in result.stderr
@@ -546,7 +546,7 @@ def test_ctrl_c_does_not_wait_for_metrics(stylegan, many, monkeypatch):
         if note.startswith("metrics: 7 "):
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(view.View, "note", interrupt)
+    monkeypatch.setattr(view.LiveView, "note", interrupt)
     result = stylegan("train", "--data", "many", "--outdir", "run", *words(kimg=9))
     assert result.exit_code == 130
     assert "metrics: 8 pictures seen" not in noted

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from stylegan_cli.cli import train
-from stylegan_cli.cli.train.view import View
+from stylegan_cli.cli.train.view import LiveView
 from stylegan_cli.training.loop import Tick
 from stylegan_cli.training.schedule import ByResolution, Growth
 
@@ -19,7 +19,7 @@ def tick_of(kimg, resolution, rate=100.0):
 
 
 def left(growth, kimg, resolution):
-    return dict(View(330.0, 0, growth)._cells_of(tick_of(kimg, resolution)))["left"]
+    return dict(LiveView(330.0, 0, growth)._cells_of(tick_of(kimg, resolution)))["left"]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_time_left_knows_that_larger_pictures_take_longer(growth, kimg, resoluti
 
 
 def test_tables_are_drawn_no_more_often_than_anybody_can_read(monkeypatch):
-    view, drawn, now = View(1, 0, GROWN), [], [100.0]
+    view, drawn, now = LiveView(1, 0, GROWN), [], [100.0]
     view._live = SimpleNamespace(update=lambda *_, **__: drawn.append(now[0]))
     monkeypatch.setattr(train.view, "time", SimpleNamespace(monotonic=lambda: now[0]))
     for now[0] in (100.0, 100.01, 100.09, 100.11, 100.12, 100.3):
@@ -51,7 +51,7 @@ def test_tables_are_drawn_no_more_often_than_anybody_can_read(monkeypatch):
 
 def test_time_left_is_told_before_the_first_tick(monkeypatch):
     """From the second step on: the first one takes longer than any other."""
-    view, now = View(330.0, 30.0, GROWN), [100.0]
+    view, now = LiveView(330.0, 30.0, GROWN), [100.0]
     monkeypatch.setattr(train.view, "time", SimpleNamespace(monotonic=lambda: now[0]))
     for now[0], kimg in ((100.0, 30.1), (101.0, 30.2), (102.0, 30.3)):
         view.step(kimg)

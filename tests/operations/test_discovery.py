@@ -11,7 +11,7 @@ from stylegan_cli import architectures
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.latents.selection import in_bands
 from stylegan_cli.operations import discovery
-from stylegan_cli.operations.discovery import Moved
+from stylegan_cli.operations.discovery import Effect
 
 N, D = 2000, 16
 SPREAD = torch.linspace(2, 0.2, D)  # w is not equally wide in all directions
@@ -117,13 +117,13 @@ def test_measuring_is_in_the_units_given_and_skips_whom_nobody_sees():
     step = torch.zeros(D)
     step[0] = 3
     moved = discovery.measure(judge, people, here, step, {"a": 2.0, "b": 1.0})
-    assert moved == Moved(ahead={"a": 9.0, "b": 0.0}, behind={"a": 9.0, "b": 0.0})
+    assert moved == Effect(ahead={"a": 9.0, "b": 0.0}, behind={"a": 9.0, "b": 0.0})
 
 
 def test_a_score_that_is_left_with_nobody_is_left_out():
     people, here = torch.zeros(2, D), [{"a": 1.0, "b": 1.0}] * 2
     moved = discovery.measure(lambda *_: {"a": math.nan, "b": 1.0}, people, here, people[0], {"a": 1.0, "b": 1.0})
-    assert moved == Moved({"b": 0.0}, {"b": 0.0})
+    assert moved == Effect({"b": 0.0}, {"b": 0.0})
 
 
 def test_refining_takes_away_what_the_responses_do_not_tell():
@@ -135,7 +135,7 @@ def test_refining_takes_away_what_the_responses_do_not_tell():
     def measured(step):
         """The way back is shorter, and `b` also rises a little on both sides."""
         own, other = float(step[0] + step[1]), float(step[1] + step[2] + 2 * step[4])
-        return Moved({"a": own, "b": other + 0.1}, {"a": own / 2, "b": other / 2 - 0.05})
+        return Effect({"a": own, "b": other + 0.1}, {"a": own / 2, "b": other / 2 - 0.05})
 
     before = discovery.refine(fitted, "a", ["b"], 3, 0, measured)[1]
     vector, after = discovery.refine(fitted, "a", ["b"], 3, 8, measured)
@@ -150,7 +150,7 @@ def test_a_target_that_nobody_measures():
     fitted = discovery.fit(w, scores)
 
     def measured(step):
-        return Moved(*[{"b": float(step[1] + step[2])}] * 2)
+        return Effect(*[{"b": float(step[1] + step[2])}] * 2)
 
     vector, moved = discovery.refine(fitted, "a", ["b"], 3, 2, measured)
     assert set(moved.ahead) == {"b"}
@@ -169,11 +169,11 @@ def test_refining_by_scorers_that_see_little(seen):
 
     def measured(step):
         steps.append(step)
-        return Moved(seen, seen)
+        return Effect(seen, seen)
 
     vector, moved = discovery.refine(fitted, "a", ["b"], 3, 2, measured)
     assert vector.isfinite().all()
-    assert moved == Moved(seen, seen)
+    assert moved == Effect(seen, seen)
     # Movements of what is kept are leant against; where none is seen there is nothing to do.
     assert torch.equal(steps[0], steps[1]) == ("b" not in seen)
 
@@ -253,7 +253,7 @@ def test_the_sign_is_always_the_same(find):
 
 
 def test_refining_leans_against_the_mean_of_both_sides():
-    leaks, moved = [], Moved({"a": 2.0, "b": 1.0}, {"a": 4.0, "b": 0.4})
+    leaks, moved = [], Effect({"a": 2.0, "b": 1.0}, {"a": 4.0, "b": 0.4})
     fitted = SimpleNamespace(
         responses={"a": torch.ones(D).double()},
         direction=lambda _target, _kept, against: leaks.append(against["b"]) or torch.eye(D)[0],

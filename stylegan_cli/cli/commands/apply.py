@@ -73,7 +73,7 @@ def apply(
     steps = read_steps(recipe)
 
     from stylegan_cli.cli import casting
-    from stylegan_cli.cli.photos import montage
+    from stylegan_cli.cli.photos import pasted
     from stylegan_cli.cli.plan import Plan
     from stylegan_cli.cli.price import tell_prices
     from stylegan_cli.cli.studio import Studio
@@ -91,7 +91,7 @@ def apply(
     casting.check_for_seeds(studio, texts)
     edits = [edit for step in steps for edit in _opened(studio, step)]
     plan = Plan(studio, edits, max_drift)
-    canvas = montage.open_canvas(paste, len(texts), studio.check_photo) if paste else None
+    canvas = pasted.open_canvas(paste, len(texts), studio.check_photo) if paste else None
 
     def planned(text: str) -> tuple[Person, list[Edit]]:
         person = casting.person(studio, text)
@@ -102,7 +102,7 @@ def apply(
         before, own = zip(*ready.values(), strict=True)
         labels = [ready[i][0].label if i in ready else text for i, text in enumerate(texts)]
         names = places.result_names(labels, "edited")
-        montage.save_edited(studio, before, own, [names[i] for i in ready], canvas)
+        pasted.save_edited(studio, before, own, [names[i] for i in ready], canvas)
         tell_prices(studio, before, own, max_drift)
     if failed := [text for i, text in enumerate(texts) if i not in ready]:
         raise StyleganError(f"{len(failed)} of {len(texts)} people could not be edited: {', '.join(failed)}")

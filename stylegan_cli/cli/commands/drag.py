@@ -47,7 +47,7 @@ def drag(
 
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.console import progress
-    from stylegan_cli.cli.photos import montage
+    from stylegan_cli.cli.photos import pasted
     from stylegan_cli.cli.price import tell_change
     from stylegan_cli.cli.studio import Studio, portrait
     from stylegan_cli.operations import dragging
@@ -58,12 +58,12 @@ def drag(
     generator = studio.generator
     dragging.check(generator, moves)
     studio.check_results([places.pasted_name(paste) if paste else "drag"])
-    canvas = montage.open_canvas(paste, 1, studio.check_photo) if paste else None
+    canvas = pasted.open_canvas(paste, 1, studio.check_photo) if paste else None
     (before,) = casting.several(studio, [person])
     with progress("dragging", dragging.most_steps(generator, moves), "steps") as advance:
         dragged = dragging.drag(generator, before, moves, advance)
     if canvas:
-        montage.save_pasted(studio, canvas, [before], [dragged.person])
+        pasted.save_pasted(studio, canvas, [before], [dragged.person])
     else:
         studio.save(["drag"], [portrait(dragged.person)])
     for remark in dragging.remarks(generator, moves, dragged):

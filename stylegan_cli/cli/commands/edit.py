@@ -28,7 +28,7 @@ from stylegan_cli.latents.photo import Photo, is_film
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stylegan_cli.cli.photos.montage import Canvas
+    from stylegan_cli.cli.photos.pasted import Canvas
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.people import Person
     from stylegan_cli.operations.editing import Edit
@@ -147,7 +147,7 @@ def edit(
         check_unused("--quiet reports nothing", {"--identity": identity})
 
     from stylegan_cli.cli import casting
-    from stylegan_cli.cli.photos import montage
+    from stylegan_cli.cli.photos import pasted
     from stylegan_cli.cli.plan import Plan
     from stylegan_cli.cli.price import tell_prices
     from stylegan_cli.cli.studio import Studio
@@ -169,7 +169,7 @@ def edit(
     edits = open_edits(studio, amounts, moving.layers, split_names(moving.keep))
     plan = Plan(studio, edits, moving.max_drift, whole=bool(film or is_strip))
     check_size = check_frame if film in CODECS else studio.check_photo
-    canvas = montage.open_canvas(paste, len(texts), check_size) if paste else None
+    canvas = pasted.open_canvas(paste, len(texts), check_size) if paste else None
 
     def prepare(labels: Sequence[str]) -> None:
         only = places.pasted_name(paste) if paste else "edit"
@@ -185,7 +185,7 @@ def edit(
         _save_strips(studio, before, own, way.steps or ways.round_steps(edits))
     else:
         names = places.result_names([person.label for person in before], "edit")
-        montage.save_edited(studio, before, own, names, canvas)
+        pasted.save_edited(studio, before, own, names, canvas)
     tell_prices(studio, before, own, moving.max_drift)
 
 
@@ -199,7 +199,7 @@ def _edit_film(
     others: Mapping[str, object],
 ) -> None:
     """Edits somebody in a film of them."""
-    from stylegan_cli.cli.photos import reel
+    from stylegan_cli.cli.photos import films
     from stylegan_cli.cli.plan import Plan
     from stylegan_cli.cli.price import tell_prices
     from stylegan_cli.cli.studio import Studio
@@ -218,7 +218,7 @@ def _edit_film(
         raise UsageError(
             f"an edited film is written as a film; end --out with {', '.join(f'.{one}' for one in CODECS)}"
         )
-    film = reel.open_reel(people[0])
+    film = films.open_film(people[0])
     if film.footage.fps > FASTEST.get(ending, film.footage.fps):
         raise UsageError(f"a {ending} has at most {FASTEST[ending]} frames per second; use --out with another ending")
     path = output.out or places.fresh(Path(f"{places.pasted_name(film.photo)}.{ending}"))
@@ -226,10 +226,10 @@ def _edit_film(
     studio = Studio(generation, output)
     edits = open_edits(studio, amounts, moving.layers, split_names(moving.keep))
     plan = Plan(studio, edits, moving.max_drift, whole=is_range)
-    cast = reel.people(studio, film)
+    cast = films.people(studio, film)
     someone = cast[min(cast)]
     own = plan.edits_for(someone)
-    reel.save(studio, film, cast, own, path, is_range, way.loop)
+    films.save(studio, film, cast, own, path, is_range, way.loop)
     tell_prices(studio, [someone], [own], moving.max_drift)
 
 
@@ -251,12 +251,12 @@ def _save_film(
     if not canvas:
         save_film(studio, Wall(tuple(walks)) if others else shots, way.fps, ending, of=people)
         return
-    from stylegan_cli.cli.photos import montage
+    from stylegan_cli.cli.photos import pasted
 
     if ending in FRAMES:
-        montage.save_frames(studio, canvas, person, shots)
+        pasted.save_frames(studio, canvas, person, shots)
     else:
-        save_film(studio, shots, way.fps, ending, montage.finish_frames(studio, canvas, person))
+        save_film(studio, shots, way.fps, ending, pasted.finish_frames(studio, canvas, person))
 
 
 def _save_strips(studio: Studio, people: Sequence[Person], edits: Sequence[Sequence[Edit]], number: int) -> None:

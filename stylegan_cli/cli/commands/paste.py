@@ -49,7 +49,7 @@ def paste(
     Examples: stylegan paste mix.png me.jpg; stylegan paste dany party.jpg#2
     """
     from stylegan_cli.cli import casting
-    from stylegan_cli.cli.photos import montage
+    from stylegan_cli.cli.photos import pasted
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.references import split
 
@@ -58,10 +58,10 @@ def paste(
     _tell_of_order(photo, texts)
     studio = Studio(generation, output)
     studio.check_results([places.pasted_name(photo)])
-    canvas = montage.open_canvas(photo, len(texts), studio.check_photo)
+    canvas = pasted.open_canvas(photo, len(texts), studio.check_photo)
     faces = casting.several(studio, texts)
-    before = [montage.as_found(studio, face) for face in faces]
-    montage.save_pasted(studio, canvas, before, faces, own_skin)
+    before = [pasted.as_found(studio, face) for face in faces]
+    pasted.save_pasted(studio, canvas, before, faces, own_skin)
 
 
 def _tell_of_order(photo: Photo, people: Sequence[str]) -> None:

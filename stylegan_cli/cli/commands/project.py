@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from stylegan_cli.cli.photos.darkroom import Found, Shot, Wanted
+    from stylegan_cli.cli.photos.projecting import Found, Shot, Wanted
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.people import Person
     from stylegan_cli.latents.photo import Photo
@@ -98,7 +98,7 @@ def project(
     Examples: stylegan project me.jpg -o me.npz --tune; stylegan project party.jpg#1-3 me.jpg -o people/
     """
     from stylegan_cli.cli import casting
-    from stylegan_cli.cli.photos import darkroom
+    from stylegan_cli.cli.photos import projecting
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import references
     from stylegan_cli.media.film import CODECS
@@ -128,12 +128,12 @@ def project(
     started = None if start is None else casting.person(studio, start).ws
     if space == "w" and started is not None and not bool((started == started[:1]).all()):
         raise UsageError(f"--start {start} has a w for each layer, but --space w looks for one; leave out --space w")
-    wanted = darkroom.Wanted(space, steps, tune, seed, start=started)
+    wanted = projecting.Wanted(space, steps, tune, seed, start=started)
     if tune_steps is not None:
         wanted = replace(wanted, tune_steps=tune_steps)
 
     def one(photo: tuple[Photo, Sequence[Path]]) -> None:
-        shot = darkroom.shoot(photo[0], studio.generator, aligned)
+        shot = projecting.shoot(photo[0], studio.generator, aligned)
         _project(studio, shot, wanted, photo[1], film)
 
     each_photo(list(zip(named, files, strict=True)), one, "projected")
@@ -161,7 +161,7 @@ def _files(latents: Path) -> list[Path]:
 
 def _project(studio: Studio, shot: Shot, wanted: Wanted, files: Sequence[Path], film: Path | None) -> None:
     """Finds the person in a photo, and writes all files."""
-    from stylegan_cli.cli.photos import darkroom
+    from stylegan_cli.cli.photos import projecting
     from stylegan_cli.cli.studio import portrait
 
     latents, picture, compare = files
@@ -171,7 +171,7 @@ def _project(studio: Studio, shot: Shot, wanted: Wanted, files: Sequence[Path], 
         tell(f"{latents} holds the person as found; tuning now brings them closer to the photo.")
 
     with ExitStack() as stack:
-        found = darkroom.find(studio, shot, wanted, _filming(stack, film), keep)
+        found = projecting.find(studio, shot, wanted, _filming(stack, film), keep)
     if latents.suffix.lower() == ".npz":
         studio.save_latents(latents, [found.person], report=dict(found.report))
     else:
@@ -221,7 +221,7 @@ def _counted(steps: float | None, tuned: bool) -> str:
 
 
 def _tell(found: Found) -> None:
-    from stylegan_cli.cli.photos.darkroom import likeness
+    from stylegan_cli.cli.photos.projecting import likeness
 
     report, steps = found.report, _counted(found.report.get("steps"), bool(found.person.tuned))
     sentence = (

@@ -18,7 +18,7 @@ from stylegan_cli.cli import finding, places, stopping
 from stylegan_cli.cli.console import progress
 from stylegan_cli.cli.edits import FARTHEST, Attributes, is_name, length_of
 from stylegan_cli.cli.options import LARGEST_PSI, PSI
-from stylegan_cli.cli.photos import darkroom, montage
+from stylegan_cli.cli.photos import pasted, projecting
 from stylegan_cli.cli.studio import Studio, portrait
 from stylegan_cli.errors import UsageError
 from stylegan_cli.files import claims
@@ -163,7 +163,7 @@ class Desk:
         photo = references.photo(text)
         if photo is None:
             raise UsageError(f"{text or 'this'} is no photo")
-        self.known[text] = darkroom.person(self.studio, photo)
+        self.known[text] = projecting.person(self.studio, photo)
         return {}
 
     def save(self, plain: Any) -> dict[str, Any]:
@@ -214,8 +214,8 @@ class Desk:
         if photo is None:
             raise UsageError("only somebody found in a photo can be put back into it; name one, and nobody else")
         before, after = self._someone(self._origin(wish.person), wish.psi), self._person(wish)
-        canvas = montage.open_canvas(Photo(photo.path), 1, studio.check_photo)
-        image = montage.pasting_into(studio, canvas, [before])(render(studio.generator, after.face()))
+        canvas = pasted.open_canvas(Photo(photo.path), 1, studio.check_photo)
+        image = pasted.pasting_into(studio, canvas, [before])(render(studio.generator, after.face()))
         with self._fresh(places.pasted_name(photo)) as path:
             studio.write(path, image, people=[after], photo=canvas.original, exif=canvas.exif)
         return {"path": str(path)}
@@ -304,7 +304,7 @@ class Desk:
                 "name a person: a seed, a name, a photo, a file of latents, or a picture that was made here"
             )
         if photo := references.photo(text):
-            found = darkroom.remembered(self.studio, photo)
+            found = projecting.remembered(self.studio, photo)
             if found is None:
                 raise UnknownPhotoError(text)
             return found

@@ -17,7 +17,7 @@ from stylegan_cli import tuning
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import fetch, print_data, progress, tell
 from stylegan_cli.cli.filming import rolling, soundtrack
-from stylegan_cli.cli.photos import album, darkroom, montage
+from stylegan_cli.cli.photos import found_before, pasted, projecting
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import MALFORMED, UsageError
 from stylegan_cli.faces import alignment, clothes, details, detection, pasting, tracking
@@ -42,7 +42,7 @@ KEYS, MOST_KEYS = 4, 480  # frames that are looked at closely, per second and in
 
 
 @dataclass(frozen=True)
-class Reel:
+class Film:
     """A film, and which of the faces in it is meant, as in a `photo`."""
 
     photo: Photo
@@ -53,7 +53,7 @@ Cast = Mapping[int, Person]
 """Who is seen in which frames, from 0 on: somebody as they are there, and where."""
 
 
-def open_reel(text: str) -> Reel:
+def open_film(text: str) -> Film:
     """The film that `talk.mp4` or `talk.mp4#2` names. Raises UsageError or StyleganError if it cannot be edited."""
     if not is_file(name := numbered(text)[0]):
         raise UsageError(f"there is no film {name!r}{namesake(Path(name))}")
@@ -65,32 +65,32 @@ def open_reel(text: str) -> Reel:
             f"{photo.path} has about {footage.length:,} frames, but films are followed for at most {LONGEST:,}; cut "
             "out the part that you want to edit"
         )
-    return Reel(photo, footage)
+    return Film(photo, footage)
 
 
-def people(studio: Studio, reel: Reel) -> Cast:
+def people(studio: Studio, film: Film) -> Cast:
     """Who is seen in a film; found once, and then kept in the cache."""
     studio.generator.demand_squares("finding people in films")
-    digest, face = file_digest(reel.photo.path), reel.photo.face or 1
-    kept = album.page(studio, "films", digest, face, VERSION, FACE, KEYS, asdict(following.Settings()))
-    if found := _remembered(studio, reel, kept):
+    digest, face = file_digest(film.photo.path), film.photo.face or 1
+    kept = found_before.file_for(studio, "films", digest, face, VERSION, FACE, KEYS, asdict(following.Settings()))
+    if found := _remembered(studio, film, kept):
         return found
     places.check_folder(kept.parent)
-    tell(f"{reel.photo.path} is a film: following the face through it takes minutes, but only the first time.")
+    tell(f"{film.photo.path} is a film: following the face through it takes minutes, but only the first time.")
     fetch([EFFICIENTNET, *detection.DETECTOR])
-    found = _followed(studio, reel, _trail(reel))
+    found = _followed(studio, film, _trail(film))
     studio.save_latents(kept, list(found.values()))
     return found
 
 
 def save(
-    studio: Studio, reel: Reel, cast: Cast, edits: Sequence[Edit], path: Path, is_range: bool, is_loop: bool
+    studio: Studio, film: Film, cast: Cast, edits: Sequence[Edit], path: Path, is_range: bool, is_loop: bool
 ) -> None:
     """Writes the film with the person edited in it: in a range, the more the later; in a loop, there and back."""
-    footage, first, last = reel.footage, min(cast), max(cast)
+    footage, first, last = film.footage, min(cast), max(cast)
     sound, seconds = footage.path if footage.has_sound else None, footage.length / footage.fps
     track = soundtrack(sound, places.ending(path), seconds, "the film's")
-    look = montage.find_people()
+    look = pasted.find_people()
     studio.speed_up(2 * len(cast))
     with rolling(studio, path, footage.fps, footage.length, track) as add:
         for number, frame in enumerate(footage.frames()):
@@ -115,38 +115,38 @@ def _pasting(
     return lambda: np.asarray(pasting.paste(frame, new, cut, shown, look, others, clothes.read, kept))
 
 
-def _remembered(studio: Studio, reel: Reel, kept: Path) -> Cast | None:
+def _remembered(studio: Studio, film: Film, kept: Path) -> Cast | None:
     """Those who were found before; None if nobody was yet, or if the file is damaged."""
     cast = {}
     try:
-        for person in album.kept(studio.generator, kept):
+        for person in found_before.people_in(studio.generator, kept):
             if person.photo is None:
                 return None
             for place in (person.photo["alignment"], *person.photo["others"]):
                 Alignment.from_plain(place)
-            cast[int(person.photo["frame"])] = replace(person, label=reel.photo.label)
+            cast[int(person.photo["frame"])] = replace(person, label=film.photo.label)
     except MALFORMED:
         return None
     return cast or None
 
 
-def _trail(reel: Reel) -> tracking.Trail:
+def _trail(film: Film) -> tracking.Trail:
     """Where the face is in every frame."""
-    footage, path = reel.footage, str(reel.photo.path)
+    footage, path = film.footage, str(film.photo.path)
     with progress("looking for the face", footage.length, "frames") as advance:
-        trail = tracking.follow(footage.frames(), reel.photo.face, path, footage.fps, advance)
+        trail = tracking.follow(footage.frames(), film.photo.face, path, footage.fps, advance)
     if unseen := sum(square is None for square in trail.squares):
         tell(f"{path}: in {unseen} of {len(trail.squares)} frames, the face is not seen; they stay as they are.")
     return trail
 
 
-def _followed(studio: Studio, reel: Reel, trail: tracking.Trail) -> Cast:
+def _followed(studio: Studio, film: Film, trail: tracking.Trail) -> Cast:
     """Who is in the film, from where their face is."""
-    footage, path, device = reel.footage, reel.photo.path, studio.generator.device
+    footage, path, device = film.footage, film.photo.path, studio.generator.device
     digest = file_digest(path)
 
     def cut(square: np.ndarray) -> Alignment:
-        return Alignment(tuple(map(tuple, square.tolist())), footage.size, reel.photo.face or 1, digest)
+        return Alignment(tuple(map(tuple, square.tolist())), footage.size, film.photo.face or 1, digest)
 
     cuts = {frame: cut(square) for frame, square in enumerate(trail.squares) if square is not None}
     seen = list(cuts)
@@ -164,28 +164,28 @@ def _followed(studio: Studio, reel: Reel, trail: tracking.Trail) -> Cast:
                 strange.append(seen[place])
             before = alignment.look(face)
             advance()
-    _tell_of_cuts(reel, strange)
+    _tell_of_cuts(film, strange)
     settings = following.Settings()
     with progress("following", sum(settings.steps(len(keys))), "steps") as advance:
-        told = darkroom.telling(advance)
+        told = projecting.telling(advance)
         track = following.follow(studio.generator, torch.cat(guesses), keys, faces, settings, told)
     tuned = tuning.whole(track.tuning, studio.generator.num_ws)
     cast = {}
     for frame, ws in zip(seen, track.ws, strict=True):
         others = [cut(square).to_plain() for square in trail.others[frame]]
         about = {"file": path.name, "frame": frame, "alignment": cuts[frame].to_plain(), "others": others}
-        cast[frame] = Person(reel.photo.label, ws, tuned=tuned, photo=about)
+        cast[frame] = Person(film.photo.label, ws, tuned=tuned, photo=about)
     return cast
 
 
-def _tell_of_cuts(reel: Reel, frames: Sequence[int]) -> None:
+def _tell_of_cuts(film: Film, frames: Sequence[int]) -> None:
     """Tells the user, before minutes are spent, where the film may go on with somebody else in the same place."""
     if not frames:
         return
-    times = [f"{frame / reel.footage.fps:.1f}" for frame in frames[:MOST_TOLD]]
+    times = [f"{frame / film.footage.fps:.1f}" for frame in frames[:MOST_TOLD]]
     more = ", ..." if len(frames) > MOST_TOLD else ""
     tell(
-        f"{reel.photo.path}: after {', '.join(times)}{more} s, the face looks quite different. Is it somebody else, "
+        f"{film.photo.path}: after {', '.join(times)}{more} s, the face looks quite different. Is it somebody else, "
         "after a cut? Then split the film there: it is followed as one person's."
     )
 

@@ -15,7 +15,7 @@ from stylegan_cli.latents import references
 from stylegan_cli.latents.people import Person
 
 
-def page(opened: OpenedModel, folder: str, digest: str, face: int, version: int, *search: Any) -> Path:
+def file_for(opened: OpenedModel, folder: str, digest: str, face: int, version: int, *search: Any) -> Path:
     """The file in the cache for whom a search finds as this face in a photo or film. Its name covers everything that
     the result depends on: the photo's SHA-256 (`digest`), the face, the model and the `search`."""
     generator = opened.generator
@@ -27,7 +27,7 @@ def page(opened: OpenedModel, folder: str, digest: str, face: int, version: int,
     return cache_folder() / folder / f"{name}.npz"
 
 
-def kept(generator: Generator, path: Path) -> list[Person]:
+def people_in(generator: Generator, path: Path) -> list[Person]:
     """Those who are kept there; nobody if nobody is yet, or if the file is damaged."""
     try:
         return references.from_file(path, generator)

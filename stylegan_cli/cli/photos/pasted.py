@@ -12,7 +12,7 @@ from PIL import Image
 from stylegan_cli.cli import places
 from stylegan_cli.cli.console import fetch, progress, tell
 from stylegan_cli.cli.filming import frame_names, tell_of_older
-from stylegan_cli.cli.photos import darkroom, spotting
+from stylegan_cli.cli.photos import projecting, spotting
 from stylegan_cli.cli.studio import Studio, portrait
 from stylegan_cli.errors import MALFORMED, StyleganError, UsageError
 from stylegan_cli.faces import alignment, clothes, details, pasting
@@ -101,7 +101,7 @@ def as_found(studio: Studio, person: Person) -> Person:
     found = _found_at(person)
     if not _is_edited(person) or found is None:
         return person
-    before = darkroom.remembered_as(studio, found.photo, found.face)
+    before = projecting.remembered_as(studio, found.photo, found.face)
     # Other searches find others in the same photo, with other tunings.
     if before and _tunings(before) == _tunings(person):
         return before
@@ -229,12 +229,12 @@ def _looks_alike(person: Person, canvas: Canvas, cut: Alignment) -> bool:
 
 def _is_close(person: Person) -> bool:
     """Whether a person is known to look like the one in their photo, whose details would otherwise not fit them."""
-    return person.photo is not None and person.photo.get("likeness") in darkroom.CLOSE
+    return person.photo is not None and person.photo.get("likeness") in projecting.CLOSE
 
 
 def _tell_of_likeness(person: Person, photo: Photo) -> None:
     """Warns of people who are no close likeness: an edit cannot make them a closer one, but tuning can."""
-    if person.photo and person.photo.get("likeness") in darkroom.UNLIKE:
+    if person.photo and person.photo.get("likeness") in projecting.UNLIKE:
         closer = "" if person.tuned else f"; give {photo.path} itself as the person, which finds a closer one"
         tell(
             f"{person.label} is no close likeness of the face in {photo.path}, so the result may look like somebody "

@@ -15,7 +15,7 @@ from torch import Tensor
 from stylegan_cli import tuning
 from stylegan_cli.cli import places, stopping
 from stylegan_cli.cli.console import Advance, fetch, progress, tell
-from stylegan_cli.cli.photos import album, spotting
+from stylegan_cli.cli.photos import found_before, spotting
 from stylegan_cli.cli.studio import Studio
 from stylegan_cli.errors import UsageError
 from stylegan_cli.faces import alignment, detection
@@ -175,7 +175,7 @@ def _place(studio: Studio, digest: str, face: int) -> Path:
     """Where the person in a photo is kept."""
     # Of what is usual, the steps of tuning are among pivotal's settings.
     search = {name: value for name, value in asdict(Wanted()).items() if name not in ("tune_steps", "start")}
-    return album.page(studio, "photos", digest, face, VERSION, search, asdict(pivotal.Settings()))
+    return found_before.file_for(studio, "photos", digest, face, VERSION, search, asdict(pivotal.Settings()))
 
 
 def _halfway(kept: Path) -> Path:
@@ -210,7 +210,7 @@ def _found_before(studio: Studio, kept: Path | None) -> Person | None:
 
 def _remembered(studio: Studio, kept: Path) -> Person | None:
     """The person found before; None if there is none yet, or if the file is damaged."""
-    everybody = album.kept(studio.generator, kept)
+    everybody = found_before.people_in(studio.generator, kept)
     return everybody[0] if len(everybody) == 1 else None
 
 

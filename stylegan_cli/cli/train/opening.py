@@ -37,7 +37,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Prepared:
     """A run at its beginning. `given` are the options to record. Of the model to start from, if there is one, `kept`
     are the notes that stay true, and `hints` say what is taken from it. The model itself is not kept: it may be large.
     """
@@ -60,7 +60,7 @@ class Plan:
         return notes | (kept_notes(str(session.run.path)) if self.kept is None else self.kept)
 
 
-def plan_run(context: typer.Context, request: Request, run: RunFolder, world: World, device: torch.device) -> Plan:
+def plan_run(context: typer.Context, request: Request, run: RunFolder, world: World, device: torch.device) -> Prepared:
     """Plans a new run, or one that continues; writes nothing. Raises UsageError or StyleganError if what is requested
     does not fit together, or does not fit the run in the folder."""
     resume = request.resume
@@ -83,10 +83,10 @@ def plan_run(context: typer.Context, request: Request, run: RunFolder, world: Wo
         session = planned(run, wishes, world, device, on_checked)
     hints = tuple(hints_on_resume(*resumed, session.options.c_dim, session.pictures)) if resumed else ()
     kept = kept_notes(resumed[0], resumed[1].notes) if resumed else None
-    return Plan(session, all_given(context) | choosing, kept, hints)
+    return Prepared(session, all_given(context) | choosing, kept, hints)
 
 
-def show(plan: Plan, world: World, pace: Pace) -> None:
+def show(plan: Prepared, world: World, pace: Pace) -> None:
     """What there is instead of training: the run's options in JSON."""
     if not checkpoints.found(plan.session.run.checkpoints):  # else it is not known how far the run is
         plan.introduce(world, pace)
@@ -95,7 +95,7 @@ def show(plan: Plan, world: World, pace: Pace) -> None:
     world.leave()
 
 
-def start(plan: Plan, world: World, pace: Pace) -> Session:
+def start(plan: Prepared, world: World, pace: Pace) -> Session:
     """Opens the planned run for training until `pace.kimg`, records its options, and tells the user about it."""
     session = plan.session
     opened(session, world, pace)

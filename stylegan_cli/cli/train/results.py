@@ -17,7 +17,7 @@ from stylegan_cli.metrics.watching import Choice, Watch
 if TYPE_CHECKING:
     import torch
 
-    from stylegan_cli.cli.train.view import View
+    from stylegan_cli.cli.train.view import LiveView
     from stylegan_cli.training.session import Session
 
 
@@ -38,7 +38,7 @@ def open_watch(session: Session, choice: Choice, device: torch.device) -> Watch 
     return Watch(data, choice.metrics, seen, choice.num)
 
 
-def measure(watch: Watch, session: Session, view: View, stopping: Callable[[], bool]) -> None:
+def measure(watch: Watch, session: Session, view: LiveView, stopping: Callable[[], bool]) -> None:
     """Computes metrics of the model as it is now; breaks off if the run is to stop. If that fails, the user is told,
     and the run is not affected: other pictures are compared than those that are trained on."""
     seen = count(1)
@@ -62,7 +62,7 @@ def measure(watch: Watch, session: Session, view: View, stopping: Callable[[], b
         view.measured(metrics, session.state.progress.kimg)
 
 
-def make_film(session: Session, view: View) -> None:
+def make_film(session: Session, view: LiveView) -> None:
     """Makes the film of a run. If that fails, the user is told, and the run is not affected."""
     view.note("making the film")
     try:

@@ -14,7 +14,7 @@ import typer
 
 from stylegan_cli.cli.stopping import asked_to_stop
 from stylegan_cli.cli.train.results import make_film, measure, open_watch
-from stylegan_cli.cli.train.view import View
+from stylegan_cli.cli.train.view import LiveView
 from stylegan_cli.errors import StyleganError, lacks_memory
 from stylegan_cli.metrics import watching
 from stylegan_cli.training import snapshots
@@ -82,7 +82,7 @@ def run_to_end(
             watch = open_watch(session, choice, device) if world.leads and choice.metrics else None
         with (
             closing(Loader(pictures, options.seed, options.mirror)) as loader,
-            View(pace.kimg, state.progress.kimg, options.growth) as view,
+            LiveView(pace.kimg, state.progress.kimg, options.growth) as view,
             asked_to_stop() as stopping,
         ):
 

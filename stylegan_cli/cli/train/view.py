@@ -29,7 +29,7 @@ MOMENTS = 100  # at which the time left is estimated
 REDRAWN = 0.1  # seconds: drawing the table takes as long as a small network's step
 
 
-class View:
+class LiveView:
     """Shows the progress of a run from `kimg` to `goal`, with its `growth`."""
 
     def __init__(self, goal: float, kimg: float, growth: Growth) -> None:
@@ -44,7 +44,7 @@ class View:
         self._ticked = False
         self._measured = self._note = ""
 
-    def __enter__(self) -> View:
+    def __enter__(self) -> LiveView:
         if prose().is_terminal and not is_silent():
             self._live = Live(self._table(), console=prose(), transient=True, auto_refresh=False)
             self._live.__enter__()
