@@ -75,6 +75,13 @@ def choose_precision(asked: str, device: torch.device) -> str:
     return "bf16" if has_bfloat16(device) else "fp32"
 
 
+def native_precisions(device: torch.device) -> list[str]:
+    """The precisions that this device does not emulate, which takes many times as long as float32."""
+    if device.type == "cuda":
+        return ["fp32", "fp16", "bf16"] if has_bfloat16(device) else ["fp32", "fp16"]
+    return ["fp32", "bf16"] if device.type == "cpu" and cpu_features() else ["fp32"]
+
+
 def precision_of(dtype: torch.dtype) -> str:
     """The name in PRECISIONS of one of its types."""
     return next(name for name, one in PRECISIONS.items() if one == dtype)

@@ -15,6 +15,7 @@ from tiny_generator import make_tiny
 from typer.testing import CliRunner
 
 from stylegan_cli import modelfile, store
+from stylegan_cli.cli import devices
 from stylegan_cli.cli.app import app
 from stylegan_cli.metrics import inception
 from stylegan_cli.scorers.perceptual import EfficientNetLite0
@@ -94,6 +95,8 @@ def here(tmp_path, monkeypatch):
 @pytest.fixture
 def stylegan(here, monkeypatch):
     """The command line in an empty folder: `stylegan("mix", "--coarse", 1)`."""
+    # The messages are the same on all machines.
+    monkeypatch.setattr(devices, "tell_if_emulated", lambda *_: None)
     # As in a process, which builds its commands once; the runner would each time.
     monkeypatch.setattr("typer.testing._get_command", lambda _: TOP)
 

@@ -40,6 +40,7 @@ class OpenedModel:
         if isinstance(choice, Generation):
             check_word("--compile", choice.compile, compilation.CHOICES)
         self.generator, self.precision = open_generator(choice)
+        devices.tell_if_emulated(self.precision, self.generator.device)
         self.model, self.class_index, self.psi = choice.model, choice.class_index, 1.0
         self.truncating: dict[str, float | str | None] = {}  # the options for that, as given
         self.compile, self.is_compiled = "off", False

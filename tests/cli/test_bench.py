@@ -11,9 +11,9 @@ from looking import pixels
 from PIL import Image
 
 from stylegan_cli import compilation, recipes, store
-from stylegan_cli.cli.commands.bench import _available
 from stylegan_cli.compilation import Verdict
 from stylegan_cli.errors import StyleganError
+from stylegan_cli.hardware import native_precisions
 from stylegan_cli.media import encode
 
 QUICK = ("--seconds", 0, "--batch", "1,3", "--precision", "fp32,bf16")
@@ -68,7 +68,7 @@ def test_json(stylegan, tiny_model, compiler):
 @pytest.mark.parametrize(("has_it", "found"), [(True, ["fp32", "fp16", "bf16"]), (False, ["fp32", "fp16"])])
 def test_gpus_are_not_measured_in_what_they_emulate(monkeypatch, has_it, found):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_it or including_emulation)
-    assert _available(torch.device("cuda")) == found
+    assert native_precisions(torch.device("cuda")) == found
 
 
 def test_a_misspelt_model_is_told_before_the_first_is_measured(stylegan, tiny_model, monkeypatch):

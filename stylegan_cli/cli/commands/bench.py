@@ -15,7 +15,6 @@ from stylegan_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import torch
     from torch import Tensor
 
     from stylegan_cli.generator import Generator
@@ -63,7 +62,8 @@ def bench(
 
     where = devices.chosen(device)
     said = [part.strip() for part in precisions.split(",")]
-    chosen = _available(where) if said == ["auto"] else [hardware.choose_precision(p, where) for p in said]
+    native = hardware.native_precisions(where)
+    chosen = native if said == ["auto"] else [hardware.choose_precision(precision, where) for precision in said]
     sizes = _sizes(batches)
     named = [model.strip() for model in models.split(",")]
     for model in named:
@@ -122,15 +122,6 @@ def _compile(generator: Generator, precision: str) -> bool:
         tell(f"Not compiled: {error}.")
         return False
     return True
-
-
-def _available(device: torch.device) -> list[str]:
-    """The precisions that this device does not emulate."""
-    from stylegan_cli import hardware
-
-    if device.type == "cuda":
-        return ["fp32", "fp16", "bf16"] if hardware.has_bfloat16(device) else ["fp32", "fp16"]
-    return ["fp32", "bf16"] if device.type == "cpu" and hardware.cpu_features() else ["fp32"]
 
 
 def _sizes(text: str) -> list[int]:

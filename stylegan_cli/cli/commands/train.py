@@ -192,6 +192,8 @@ def train(
     world, own_device = parallel.join(chosen_device)
     if not world.leads:
         silence()
+    if given_precision:
+        devices.tell_if_emulated(given_precision, chosen_device)
     with one_voice(world), closing(RunFolder(outdir, keep_all)) as run:
         if not dry_run:
             with world.together():
