@@ -27,6 +27,8 @@ AXES, POWER = (0.46, 0.47), 3.0
 FACE = (0.85, 0.7)  # between these distances details change from the photo's to the face's
 RIM = (0.99, 0.9)  # where, in the square, the widest transition ends; beyond it only colours follow the edit
 MARGIN = 0.25  # how far around the crop they do, in fractions of its edge
+BARE = (0.3, 0.7)  # how surely there is hair that an edit removes
+SHORN = (0.05, 0.2)  # how much of what is at the crop's border it removes, and with that all beyond
 UPPER = (0.65, 0.45)  # where, from the top, another person's head begins: from there upwards hair comes off
 LOWER = (0.75, 0.9)  # where it ends: from there downwards shoulders and throats stay, with what hair is on them
 WORN, DRESSED = (0.3, 0.7), (0.1, 0.4)  # how surely there are clothes that stay in the photo, and those that stay away
@@ -81,8 +83,8 @@ def paste(
     own = _own(alignment, others, _places(square.corners, len(before)))
     near = _near(square, seen) * own
     rest = _step(_distance(size), *RIM)
-    if is_other:
-        rest = rest * _strands(size)
+    longer = 1.0 if is_other else seen.here * (1 - seen.there[inner])
+    rest = rest * (1 - longer * (1 - _strands(size)))
     shown = _sharp(alignment, size) * near[inner]  # elsewhere details are always the photo's
     edited = np.maximum(_step(_distance(size, AXES, POWER), *FACE), resized(_edited(face, reference), size))
     ours = edited * shown * rest
@@ -90,8 +92,10 @@ def paste(
     fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - shown)  # where colours follow the edit
     visible, change = _visible(alignment), np.zeros_like(before)
     if not is_other:
-        edit = (small(face) - small(reference)) * resized(seen.people[inner], COLOUR_SIZE) * (1 - seen.worn)
+        edit = (small(face) - small(reference)) * resized(seen.there[inner], COLOUR_SIZE) * (1 - seen.worn)
         change = carried(before, edit, visible * resized(fringe, COLOUR_SIZE), AROUND)
+        bare = _bare(square, seen, _edited(face, reference))
+        change += (_behind(before, seen.there) - before - change) * bare if bare.any() else 0
     correction = resized(light(before[inner], face, reference, seen.there[inner], seen.here, visible), size)
     new = _scaled(face, size) + correction
     if kept is not None:  # scaled alike, so that an edit of nothing changes nothing
@@ -168,12 +172,28 @@ def _near(square: _Square, seen: _Seen) -> np.ndarray:
 def _alone(square: _Square, seen: _Seen, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How the square changes where somebody's head goes, `[n, n, 3]`, and `new`, the face of another, before what was
     behind that head: `[size, size, 3]`."""
-    before, inner = square.before, square.inner
-    down = (np.arange(len(before), dtype=np.float32)[:, None, None] + 0.5 - square.border) / square.size
+    before, inner, down = square.before, square.inner, _down(square)
     behind = _behind(before, seen.there)
     body = np.maximum(_step(down, *LOWER)[inner[0]], resized(seen.worn, square.size))
     clear = behind[inner] + (before - behind)[inner] * body
     return (behind - before) * _step(down, *UPPER), new + (clear - new) * (1 - seen.here)
+
+
+def _bare(square: _Square, seen: _Seen, edited: np.ndarray) -> np.ndarray:
+    """Where the face has less hair on top than the photo, `[n, n, 1]`. If that is so at the crop's border, also beyond
+    it, where hair would stay alone."""
+    upper = _step((np.arange(COLOUR_SIZE)[:, None, None] + 0.5) / COLOUR_SIZE, *UPPER)
+    there, here = (resized(people, COLOUR_SIZE) for people in (seen.there[square.inner], seen.here))
+    gone = np.minimum(_step(there - here, *BARE), edited) * upper
+    border = upper * (_distance(COLOUR_SIZE) > RIM[1])
+    share = _step((gone * border).sum() / max((there * border).sum(), 1), *SHORN)
+    beyond = _step(_distance(len(square.before)) * (1 + 2 * MARGIN), RIM[1], 1) * _step(_down(square), *UPPER)
+    return np.maximum(framed(resized(_wide(gone), square.size), square.border), beyond * share)
+
+
+def _down(square: _Square) -> np.ndarray:
+    """How far down in its crop the square's rows are, `[n, 1, 1]`, from 0 to 1 within."""
+    return (np.arange(len(square.before), dtype=np.float32)[:, None, None] + 0.5 - square.border) / square.size
 
 
 def _surroundings(photo: Image.Image, corners: np.ndarray, size: int) -> np.ndarray:

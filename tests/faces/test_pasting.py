@@ -376,6 +376,34 @@ def test_what_comes_to_light_has_the_colours_of_what_is_behind(before_a_wall):
         assert np.abs(other[150:200, x - 3 : x + 4] - WALL).mean() > 40
 
 
+def test_hair_that_grows_over_the_wall_ends_where_the_crop_does(before_a_wall):
+    """It leaves no shadow on the wall beyond, and at its lower border ends in strands."""
+    photo, face, cut, _ = before_a_wall
+    edited = face.copy()
+    edited.paste(HAIR, (0, 60, 64, 256))
+    change = np.abs(values(pasting.paste(photo, edited, cut, face, brown)) - values(photo)).mean(axis=2)
+    assert change[120:200, 115:130].min() > 30
+    assert change[:, :98].max() < 12 and change[233:, :130].max() < 12
+    ends = (change[120:230, 112:132] > 30).sum(axis=0)
+    assert np.ptp(ends) > 0.03 * EDGE and ends.max() < 110 - 0.03 * EDGE
+
+
+@pytest.mark.parametrize(("top", "is_less"), [(60, True), (0, False)])
+def test_hair_that_an_edit_takes_off_goes_beyond_the_crop_too(before_a_wall, top, is_less):
+    _, _, cut, _ = before_a_wall
+    pixels = np.random.RandomState(2).normal(WALL, 5, (*SIZE[::-1], 3))
+    pixels[50:280, 140:220] += np.subtract(HAIR, WALL)
+    photo = Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
+    face = alignment.crop(photo, cut, 256)
+    edited = Image.fromarray(np.full((256, 256, 3), np.subtract(WALL, 60), np.uint8))
+    edited.paste(HAIR, (64, top, 192, 256))
+    pasted = values(pasting.paste(photo, edited, cut, face, brown))
+    there = WALL if is_less else HAIR
+    for height in (np.s_[56:68], np.s_[72:90]):  # beyond the crop, and in it
+        assert np.abs(pasted[height, 150:210].mean(axis=(0, 1)) - there).max() < 25
+    assert np.abs(pasted[240:270, 150:210].mean(axis=(0, 1)) - HAIR).max() < 10
+
+
 @pytest.fixture
 def somebody_else():
     """Long hair from above the crop to below it, her place, and another person with short hair before a dark wall."""
