@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,7 @@ class Scoring:
         self._studio, self._scorers = studio, scorers
         about = _digest(json.dumps([studio.generator.origin.sha256, __version__, scorers.versions]).encode())
         self._file = cache_folder() / "scores" / f"{about[:16]}.jsonl"
-        self._known = _read(self._file)
+        self._known = _read(self._file, scorers.names)
 
     def __call__(self, shown: Shown) -> Scores:
         """The scores of a face."""
@@ -54,14 +54,14 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _read(path: Path) -> dict[str, Scores]:
-    """What is in a file of scores, without lines that were not written to their end."""
+def _read(path: Path, names: Sequence[str]) -> dict[str, Scores]:
+    """The scores in a file, without lines that were not written to their end."""
     known: dict[str, Scores] = {}
     with suppress(OSError), path.open(encoding="ascii", errors="replace") as lines:
         for line in lines:
             with suppress(*MALFORMED):
                 key, scores = json.loads(line)
-                known[key] = dict(scores)
+                known[key] = {name: float(scores[name]) for name in names}
     return known
 
 

@@ -74,7 +74,7 @@ def _check_labels(source: Source, classes: dict[str, int], frame: Callable[[Imag
     for name in source.names:
         if name not in classes:
             with suppress(UnusableError):
-                frame(decode(source.read(name)))
+                _framed(source, name, frame)
                 _class(source, classes, name)
 
 
@@ -90,12 +90,20 @@ def _none_usable(source: Source, reason: str) -> StyleganError:
     return StyleganError(f"none of the {len(source.names)} pictures in {source.path} can be used: {reason}")
 
 
-def _prepared(source: Source, name: str, settings: Settings) -> list[bytes] | UnusableError:
+def _framed(source: Source, name: str, frame: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """A picture, cut out. Raises UnusableError if it cannot be used, StyleganError if none like it can."""
     try:
-        image = settings.frame(decode(source.read(name)))
-    except UnusableError as reason:
-        return reason
+        return frame(decode(source.read(name)))
+    except UnusableError:
+        raise
     except StyleganError as error:
         raise StyleganError(f"{name} {error}") from None
+
+
+def _prepared(source: Source, name: str, settings: Settings) -> list[bytes] | UnusableError:
+    try:
+        image = _framed(source, name, settings.frame)
+    except UnusableError as reason:
+        return reason
     images = [image, ImageOps.mirror(image)] if settings.mirror else [image]
     return [encode(one, settings.format) for one in images]

@@ -145,7 +145,8 @@ class ZipSource(Source):
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         super().__init__(path)
         self._archive = archive
-        members = {member.filename: member for member in archive.infolist() if not _is_folder(member)}
+        found = [member for member in archive.infolist() if not _is_folder(member)]
+        members = {member.filename.replace("\\", "/"): member for member in found}  # as some programs on Windows write
         top = _common_folder([name for name in members if _is_picture(name) or PurePosixPath(name).name == LABELS])
         self._members = {name.removeprefix(top): member for name, member in members.items()}
         for name, member in self._members.items():

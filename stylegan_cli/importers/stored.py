@@ -13,6 +13,7 @@ from torch import Tensor
 
 MAX_DIMENSIONS = 8
 MAX_NAME = 256
+MOST_REPEATED = 1 << 22  # numbers in a tensor that repeats fewer
 
 
 class RefusedError(Exception):
@@ -55,7 +56,8 @@ class Storage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stored:
-    """A tensor still in the file: a view of a storage, checked to be within it, and not larger than what it views."""
+    """A tensor still in the file: a view of a storage, checked to be within it, and not larger than what it views,
+    unless it repeats few numbers, as `expand` does."""
 
     storage: Storage
     offset: int
@@ -64,7 +66,9 @@ class Stored:
 
     def __post_init__(self) -> None:
         extent = 1 + sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
-        if self.count and not self.count <= extent <= self.storage.count - self.offset:
+        own = math.prod(size for size, step in zip(self.shape, self.stride, strict=True) if step)
+        is_large = self.count > max(own, MOST_REPEATED)
+        if self.count and (is_large or not own <= extent <= self.storage.count - self.offset):
             shape = "x".join(map(str, self.shape))
             raise RefusedError(f"a tensor in it of shape {shape} does not fit its {self.storage.count} stored numbers")
 

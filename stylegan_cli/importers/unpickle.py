@@ -244,9 +244,19 @@ def _bytes(text: str, encoding: str) -> memoryview:
     return memoryview(text.encode("latin1"))
 
 
-def _rebuild_tensor(storage: Storage, offset: int, shape: Sequence[int], stride: Sequence[int], *_: Any) -> Stored:
+def _rebuild_tensor(
+    storage: Storage,
+    offset: int,
+    shape: Sequence[int],
+    stride: Sequence[int],
+    _requires_grad: Any = False,
+    _hooks: Any = None,
+    seen_as: Any = None,
+) -> Stored:
     if not isinstance(storage, Storage):
         raise TypeError("a tensor has no storage")
+    if seen_as:  # negated or conjugated
+        raise RefusedError("it has a tensor that changes its stored numbers; save it with .resolve_neg()")
     (start,) = sizes((offset,))
     return Stored(storage, start, sizes(shape), sizes(stride))
 

@@ -157,7 +157,7 @@ def _to_rgb(image: Image.Image) -> Original:
     profile, rgba = image.info.get("icc_profile") or b"", None
     if image.mode.startswith("I"):
         image = _from_16_bits(image)
-    elif image.mode == "P" and not image.has_transparency_data:
+    if image.mode == "P" and not image.has_transparency_data:
         image = image.convert("RGB")
     elif image.mode in ("L", "LA") and image.has_transparency_data:
         image, profile = _from_clear_grey(image.convert("LA"), profile), SRGB
@@ -184,14 +184,17 @@ def _from_clear_grey(image: Image.Image, profile: bytes) -> Image.Image:
 
 def _from_16_bits(image: Image.Image) -> Image.Image:
     """Scales 16 bits to 8; Pillow itself would clip at 255. In strips, because large pictures as arrays take
-    gigabytes."""
-    result = Image.new("L", image.size)
+    gigabytes. What is of the grey that a PNG calls transparent is."""
+    clear = image.info.get("transparency")
+    result = Image.new("L" if clear is None else "LA", image.size)
     for top in range(0, image.height, STRIP):
         pixels = np.asarray(image.crop((0, top, image.width, min(top + STRIP, image.height))))
         if pixels.min() < 0 or pixels.max() > 65535:
             raise UnusableError("has 32 bits per pixel; save it with 8 or 16")
-        rounded = (pixels.astype(np.uint32) + 128) // 257
-        result.paste(Image.fromarray(rounded.astype(np.uint8)), (0, top))
+        strip = Image.fromarray(((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
+        if clear is not None:
+            strip.putalpha(Image.fromarray(np.where(pixels == clear, 0, 255).astype(np.uint8)))
+        result.paste(strip, (0, top))
     return result
 
 

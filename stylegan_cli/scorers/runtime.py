@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from functools import cache
+from importlib import metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,11 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 def installed() -> bool:
     """Whether the extra that the scores need is installed."""
     return find_spec("openvino") is not None
+
+
+def version() -> str:
+    """The version of OpenVINO that is installed."""
+    return metadata.version("openvino")
 
 
 def demand() -> None:

@@ -96,9 +96,10 @@ class Scorers:
         return tuple(dict.fromkeys(asset for name in self.names for asset in SCORES[name].assets))
 
     @property
-    def versions(self) -> dict[str, list[str]]:
-        """The SHA-256 of what each of these scores is computed by."""
-        return {name: [asset.wheel.sha256 for asset in SCORES[name].assets] for name in self.names}
+    def versions(self) -> dict[str, str | list[str]]:
+        """What these scores are computed by: the SHA-256 of each one's networks, and the version of OpenVINO."""
+        networks = {name: [asset.wheel.sha256 for asset in SCORES[name].assets] for name in self.names}
+        return {**networks, "openvino": runtime.version()}
 
     def __call__(self, face: Image.Image) -> dict[str, float]:
         """The scores of an RGB picture of one face, square, aligned like FFHQ, of 128 pixels or more: nan for what it

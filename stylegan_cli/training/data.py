@@ -100,6 +100,7 @@ class Pictures(Squares):
     def _read(self, name: str) -> np.ndarray:
         try:
             image = self._picture(name)
+            self._check(name, image.size, self.size, f"; when training began, it was {self.size} pixels wide")
         except StyleganError as error:
             raise DamagedError(str(error)) from None
         if self.resolution != self.size:

@@ -119,6 +119,13 @@ def test_classes_are_counted_among_what_is_written(stylegan, here):
     assert told == "5 pictures of 8 x 8 pixels in 2 classes.\n"
 
 
+def test_a_picture_of_another_size_is_named_even_without_a_label(stylegan, here):
+    squares(here / "six", 8, 4, 8, 8, labels=[(0, 3)])
+    result = stylegan("dataset", "six", "-o", "a.zip")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: 1.png is 4 x 4, but the first picture is 8 x 8;")
+
+
 def test_labels_are_needed_for_what_is_taken(stylegan, here):
     squares(here / "six", 8, 4, 8, 8, labels=[(0, 3), (2, 1)])
     result = stylegan("dataset", "six", "-o", "a.zip", "--size", 8, "--max-images", 2)

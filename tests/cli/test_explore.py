@@ -513,7 +513,7 @@ def test_psi_is_for_whoever_is_named_on_the_page(stylegan, tiny_model, own, here
     monkeypatch.setattr(
         serving,
         "Server",
-        lambda _port: nullcontext(SimpleNamespace(url="", serve=seen.append)),
+        lambda _port: nullcontext(SimpleNamespace(url="", serve=seen.append, turns=futures.ThreadPoolExecutor(1))),
     )
     folder = store.source(str(tiny_model)).own_directions
     (folder / "broken.npz").write_bytes(b"no zip")
@@ -546,6 +546,20 @@ def test_no_browser_is_opened_inside_a_terminal(monkeypatch, system, display, op
     monkeypatch.setenv("DISPLAY", display)
     command._open("http://127.0.0.1:1/x/")
     assert bool(seen) == bool(opens)
+
+
+def test_the_thread_that_compiles_is_the_one_that_draws(stylegan, tiny_model, monkeypatch):
+    """CUDA graphs do not work in another."""
+    threads = []
+
+    def drawing(server, _desk):
+        threads.append(server.turns.submit(threading.get_ident).result())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Studio, "speed_up", lambda _studio, _faces: threads.append(threading.get_ident()))
+    monkeypatch.setattr(Server, "serve", drawing)
+    assert stylegan("explore", 1, "--model", tiny_model, "--no-browser").exit_code == 130
+    assert len(threads) == 2 and threads[0] == threads[1] != threading.get_ident()
 
 
 def test_from_the_command_to_a_saved_face(here, ffhq):

@@ -15,6 +15,8 @@ from stylegan_cli.pictures import Face
 class Scorers:
     """In place of the scorers."""
 
+    names = ("size", "age")
+
     def __init__(self, **versions):
         self.versions, self.seen = versions, []
 
@@ -73,6 +75,16 @@ def test_a_line_that_was_not_written_to_its_end_spoils_no_other(studio, cache):
     path.write_bytes(path.read_bytes()[:-7] + b"\xff")
     assert [times_seen(studio, face) for face in faces] == [0, 1, 1]
     assert [times_seen(studio, face) for face in faces] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("line", ['["KEY", {}]', '["KEY", {"size": 1, "age": null}]', "[]", '["KEY", 1]'])
+def test_what_is_not_a_face_s_scores_is_passed_over(studio, cache, line):
+    face = somebody(studio)
+    times_seen(studio, face)
+    (path,) = (cache / "scores").iterdir()
+    key = path.read_text().split('"')[1]
+    path.write_text(line.replace("KEY", key))
+    assert [times_seen(studio, face) for _ in range(2)] == [1, 0]
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(studio, cache):

@@ -68,6 +68,11 @@ def test_a_folder_around_everything_in_a_zip(tmp_path):
         assert source.has_labels()
 
 
+def test_a_zip_with_the_separators_of_windows(tmp_path):
+    path = fill(tmp_path / "p.zip", {"x\\cats\\1.png": "", "x\\dogs\\2.png": "", "x\\dogs\\.thumb.png": ""})
+    assert listed(path)[0] == ["cats/1.png", "dogs/2.png"]
+
+
 @pytest.mark.parametrize("files", [{}, {"notes.txt": "", "dataset.json": "{}"}])
 def test_no_picture(place, files):
     if not files and place.suffix != ".zip":

@@ -116,7 +116,18 @@ def test_tensors(kind: str, tmp_path: Path) -> None:
 
 def test_a_small_storage_cannot_claim_a_large_tensor() -> None:
     with pytest.raises(RefusedError, match="does not fit its 4 stored numbers"):
-        read(pickle.dumps(torch.zeros(4).expand(3, 4)))
+        read(pickle.dumps(torch.zeros(4).expand(1 << 20, 2, 4)))
+
+
+def test_few_numbers_may_be_repeated() -> None:
+    """As a `w` is for all layers."""
+    latents = torch.randn(2, 1, 4).expand(2, 18, 4)
+    assert equal(read(pickle.dumps(latents, 4)), latents)
+
+
+def test_numbers_that_are_seen_negated_are_refused() -> None:
+    with pytest.raises(RefusedError, match="changes its stored numbers"):
+        read(pickle.dumps(torch._neg_view(torch.ones(4)), 4))
 
 
 def test_namespaces_are_records() -> None:

@@ -68,6 +68,14 @@ def test_16_bit_grey_keeps_its_range(format):
     assert (found[0, 0, 0], found[-1, -1, 0]) == (0, 255)
 
 
+def test_one_of_16_bit_greys_may_be_transparent():
+    image = Image.fromarray(np.array([[0, 1000], [1001, 65535]], np.uint16))
+    found = original(encoded(image, "PNG", transparency=1000))
+    assert np.asarray(found.image)[..., 0].tolist() == [[0, 255], [4, 255]]
+    kept = np.asarray(found.with_alpha(found.image))
+    assert kept[..., 3].tolist() == [[255, 0], [255, 255]] and kept[0, 1, 0] == 4
+
+
 @pytest.mark.parametrize(("mode", "kind"), [("I;16", "<u2"), ("I;16B", ">u2")])
 def test_large_16_bit_pictures_take_little_memory(mode, kind):
     """They are converted by strips, whose borders do not show."""

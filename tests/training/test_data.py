@@ -59,6 +59,14 @@ def test_pixels_that_turn_out_damaged(tmp_path):
         Loader(found, 0, mirror=False).take(range(24), CPU)
 
 
+def test_a_picture_that_was_replaced_meanwhile(tmp_path):
+    folder = write_pictures(tmp_path / "pictures", size=16)
+    found = Pictures(folder, None)
+    add(folder, "001.png", (32, 32))
+    with pytest.raises(DamagedError, match=r"001.png in .* is 32 x 32; when training began, it was 16 pixels wide"):
+        Loader(found, 0, mirror=False).take(range(24), CPU)
+
+
 def test_a_zip_is_checked_by_its_headers(tmp_path):
     """Large ones would take minutes to read; a damaged picture is found when it is needed."""
     pictures, path, seen = write_pictures(tmp_path / "pictures", size=64), tmp_path / "pictures.zip", []

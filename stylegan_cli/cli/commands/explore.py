@@ -69,7 +69,7 @@ def explore(
     texts = references.split(*people) if people else []
     with Server(port) as server:  # which may find its port taken, before people are searched for
         *found, _ = casting.several(studio, [*texts, ANYBODY])
-        studio.speed_up(1)
+        server.turns.submit(studio.speed_up, 1).result()  # CUDA graphs belong to the thread that draws
         desk = Desk(studio, folder, dict(zip(texts, found, strict=True)), directions, _words(generation))
         print_data(server.url)
         tell("Open this address in a browser on this machine. Press Ctrl-C to end.")
