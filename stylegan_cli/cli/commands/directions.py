@@ -222,6 +222,7 @@ def find(
 
     A linear function is fitted to each score, and the part that would change the scores in --keep is removed. Then
     other people are moved along it; what else changes is measured, corrected and reported, in standard deviations.
+    Scores are kept in the cache, for the next direction.
 
     Examples: stylegan directions find --scorer age --keep gender,smile --name years; stylegan directions find --with
     hats --without plain --name hats; stylegan directions find --scores freckles.npy --data faces.zip
