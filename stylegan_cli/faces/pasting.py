@@ -28,7 +28,7 @@ FACE = (0.85, 0.7)  # between these distances details change from the photo's to
 RIM = (0.99, 0.9)  # where, in the square, the widest transition ends; beyond it only colours follow the edit
 MARGIN = 0.25  # how far around the crop they do, in fractions of its edge
 BARE = (0.3, 0.7)  # how surely there is hair that an edit removes
-SHORN = (0.05, 0.2)  # how much of what is at the crop's border it removes, and with that all beyond
+SHORN = (0.16, 0.2)  # of what is at the crop's border, how much it removes if all beyond goes with it
 UPPER = (0.65, 0.45)  # where, from the top, another person's head begins: from there upwards hair comes off
 LOWER = (0.75, 0.9)  # where it ends: from there downwards shoulders and throats stay, with what hair is on them
 WORN, DRESSED = (0.3, 0.7), (0.1, 0.4)  # how surely there are clothes that stay in the photo, and those that stay away
@@ -86,21 +86,21 @@ def paste(
     longer = 1.0 if is_other else seen.here * (1 - seen.there[inner])
     rest = rest * (1 - longer * (1 - _strands(size)))
     shown = _sharp(alignment, size) * near[inner]  # elsewhere details are always the photo's
-    edited = np.maximum(_step(_distance(size, AXES, POWER), *FACE), resized(_edited(face, reference), size))
-    ours = edited * shown * rest
+    redrawn = _edited(face, reference)
+    ours = np.maximum(_step(_distance(size, AXES, POWER), *FACE), resized(redrawn, size)) * shown * rest
 
     fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - shown)  # where colours follow the edit
-    visible, change = _visible(alignment), np.zeros_like(before)
+    visible, change, shows_wall = _visible(alignment), np.zeros_like(before), seen.there.min() < 0.5
     if not is_other:
         edit = (small(face) - small(reference)) * resized(seen.there[inner], COLOUR_SIZE) * (1 - seen.worn)
         change = carried(before, edit, visible * resized(fringe, COLOUR_SIZE), AROUND)
-        bare = _bare(square, seen, _edited(face, reference))
-        change += (_behind(before, seen.there) - before - change) * bare if bare.any() else 0
+        if shows_wall:
+            change = _bared(square, seen, change, redrawn)
     correction = resized(light(before[inner], face, reference, seen.there[inner], seen.here, visible), size)
     new = _scaled(face, size) + correction
     if kept is not None:  # scaled alike, so that an edit of nothing changes nothing
         new += before[inner] - _scaled(reference, size)
-    if is_other and seen.there.min() < 0.5:  # if any background is seen
+    if is_other and shows_wall:
         change, new = _alone(square, seen, new)
     change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near
     change[inner] *= fringe
@@ -179,16 +179,18 @@ def _alone(square: _Square, seen: _Seen, new: np.ndarray) -> tuple[np.ndarray, n
     return (behind - before) * _step(down, *UPPER), new + (clear - new) * (1 - seen.here)
 
 
-def _bare(square: _Square, seen: _Seen, edited: np.ndarray) -> np.ndarray:
-    """Where the face has less hair on top than the photo, `[n, n, 1]`. If that is so at the crop's border, also beyond
-    it, where hair would stay alone."""
+def _bared(square: _Square, seen: _Seen, change: np.ndarray, redrawn: np.ndarray) -> np.ndarray:
+    """How the square changes, `[n, n, 3]`, where the face has less hair on top than the photo: what was behind is seen,
+    also beyond the crop, where hair would stay alone. But only if much is gone at the border, not if a strand is.
+    `redrawn` is where the edit changed something."""
     upper = _step((np.arange(COLOUR_SIZE)[:, None, None] + 0.5) / COLOUR_SIZE, *UPPER)
     there, here = (resized(people, COLOUR_SIZE) for people in (seen.there[square.inner], seen.here))
-    gone = np.minimum(_step(there - here, *BARE), edited) * upper
+    gone = np.minimum(_step(there - here, *BARE), redrawn) * upper
     border = upper * (_distance(COLOUR_SIZE) > RIM[1])
     share = _step((gone * border).sum() / max((there * border).sum(), 1), *SHORN)
     beyond = _step(_distance(len(square.before)) * (1 + 2 * MARGIN), RIM[1], 1) * _step(_down(square), *UPPER)
-    return np.maximum(framed(resized(_wide(gone), square.size), square.border), beyond * share)
+    bare = share * np.maximum(framed(resized(_wide(gone), square.size), square.border), beyond)
+    return change + (_behind(square.before, seen.there) - square.before - change) * bare if bare.any() else change
 
 
 def _down(square: _Square) -> np.ndarray:
