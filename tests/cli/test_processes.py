@@ -264,6 +264,6 @@ def test_memory_does_not_grow(here, tiny_model, many, words):
 @tells_peaks
 @pytest.mark.parametrize("words", [MANY["dataset"][1], MANY["film"][1]], ids=["dataset", "film"])
 def test_memory_does_not_grow_with_the_real_model(here, ffhq, words):
-    """A picture has 3 MB, and feature maps have up to 64. Each of the first times that a model is loaded again takes
-    some more memory."""
-    assert growth(*([*words(n), "--size", 64, *EAGER] for n in (3, 4, 5, 35))) < 60
+    """A picture has 3 MB, so 35 more would be 105 MB. On a busy machine, one more feature map of 64 may be there at the
+    peak. Each of the first times that a model is loaded again takes some more memory."""
+    assert growth(*([*words(n), "--size", 64, *EAGER] for n in (3, 4, 5, 40))) < 80

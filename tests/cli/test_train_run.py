@@ -11,7 +11,7 @@ from small_runs import words, write_pictures
 
 from stylegan_cli.cli.train.results import measure
 from stylegan_cli.cli.train.run import TooLargeError, advising_another_run, continuing, one_voice
-from stylegan_cli.cli.train.view import View
+from stylegan_cli.cli.train.view import LiveView
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.parallel import World
 from stylegan_cli.training.folder import RunFolder
@@ -69,7 +69,7 @@ def measure_failing(session, error):
     def watch(*_):
         raise error
 
-    measure(watch, session, View(1, 0, None), lambda: False)
+    measure(watch, session, LiveView(1, 0, None), lambda: False)
 
 
 @pytest.mark.parametrize("error", NO_MEMORY)
