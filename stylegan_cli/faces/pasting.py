@@ -4,8 +4,8 @@ The face is matched in colour and blended band by band (Burt and Adelson 1983, "
 application to image mosaics"): colours change over a wide zone, details over a narrow one. Hair continues beyond the
 crop: similar colours there change as the edit changed the hair, less and less outwards. The generator draws a new
 background and new clothes with every edit: the photo's do not change if a silhouette separates people from the one, and
-a network tells where the others are. Where another person leaves free what was covered, and above them, the background
-goes on smoothly.
+a network tells where the others are. Where another person leaves free what was covered, and above them, what is around
+it goes on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from stylegan_cli.faces import geometry
+from stylegan_cli.faces import backgrounds, geometry
 from stylegan_cli.faces.alignment import BLUR, Alignment, crop
 from stylegan_cli.faces.colours import COLOUR_SIZE, carried, framed, light, resized, small, tinted, tints
 
@@ -26,6 +26,7 @@ from stylegan_cli.faces.colours import COLOUR_SIZE, carried, framed, light, resi
 AXES, POWER = (0.46, 0.47), 3.0
 FACE = (0.85, 0.7)  # between these distances details change from the photo's to the face's
 RIM = (0.99, 0.9)  # where, in the square, the widest transition ends; beyond it only colours follow the edit
+BRINK = (1.0, 0.97)  # where it ends for another person, whose whole head is drawn
 MARGIN = 0.25  # how far around the crop they do, in fractions of its edge
 BARE = (0.3, 0.7)  # how surely there is hair that an edit removes
 SHORN = (0.16, 0.2)  # of what is at the crop's border, how much it removes if all beyond goes with it
@@ -33,6 +34,7 @@ UPPER = (0.65, 0.45)  # where, from the top, another person's head begins: from 
 LOWER = (0.75, 0.9)  # where it ends: from there downwards shoulders and throats stay, with what hair is on them
 WORN, DRESSED = (0.3, 0.7), (0.1, 0.4)  # how surely there are clothes that stay in the photo, and those that stay away
 OUTWARDS, INWARDS = (1 + 2 * MARGIN, 1.0), (0.6, 0.9)  # where they fade in, on both sides of the border
+AWAY = (1 + 2 * MARGIN, 1 + 1.4 * MARGIN)  # where, beyond it, a head that goes is still seen
 EDITED = (6.0, 24.0)  # changes of colour (of 255) by an edit up to which details are the photo's, from which the face's
 AROUND = round(COLOUR_SIZE * MARGIN)  # pixels around the crops that colours are compared on
 AROUND_SIZE = COLOUR_SIZE + 2 * AROUND
@@ -82,7 +84,7 @@ def paste(
     seen = _look(square, face, is_other, silhouette, clothes)
     own = _own(alignment, others, _places(square.corners, len(before)))
     near = _near(square, seen) * own
-    rest = _step(_distance(size), *RIM)
+    rest = _step(_distance(size), *(BRINK if is_other else RIM))
     longer = 1.0 if is_other else seen.here * (1 - seen.there[inner])
     rest = rest * (1 - longer * (1 - _strands(size)))
     shown = _sharp(alignment, size) * near[inner]  # elsewhere details are always the photo's
@@ -90,7 +92,8 @@ def paste(
     ours = np.maximum(_step(_distance(size, AXES, POWER), *FACE), resized(redrawn, size)) * shown * rest
 
     fringe = np.maximum(_step(_distance(size), *INWARDS), 1 - shown)  # where colours follow the edit
-    visible, change, shows_wall = _visible(alignment), np.zeros_like(before), seen.there.min() < 0.5
+    visible = _visible(alignment.corners, COLOUR_SIZE, alignment.size)
+    change, shows_wall = np.zeros_like(before), seen.there.min() < 0.5
     if not is_other:
         edit = (small(face) - small(reference)) * resized(seen.there[inner], COLOUR_SIZE) * (1 - seen.worn)
         change = carried(before, edit, visible * resized(fringe, COLOUR_SIZE), AROUND)
@@ -102,7 +105,8 @@ def paste(
         new += before[inner] - _scaled(reference, size)
     if is_other and shows_wall:
         change, new = _alone(square, seen, new)
-    change *= _step(_distance(len(before)) * (1 + 2 * MARGIN), *OUTWARDS) * near
+    outwards = _distance(len(before)) * (1 + 2 * MARGIN)
+    change *= _step(outwards, *(AWAY if is_other else OUTWARDS)) * near
     change[inner] *= fringe
     missing = new - (before + change)[inner]
     levels = max(round(math.log2(size / COARSEST)), 1)
@@ -114,11 +118,13 @@ def paste(
 @dataclass(frozen=True)
 class _Square:
     """The part of a photo that a face can change, `before` `[n, n, 3]`: its crop, `size` pixels wide, with a `border`
-    around it."""
+    around it; and how much of that is in the photo, and not in its mirror image: `visible` `[AROUND_SIZE, AROUND_SIZE,
+    1]`."""
 
     corners: np.ndarray
     size: int
     before: np.ndarray
+    visible: np.ndarray
 
     @property
     def border(self) -> int:
@@ -146,7 +152,8 @@ class _Seen:
 def _square(photo: Image.Image, alignment: Alignment) -> _Square:
     size = 4 * max(round(min(2 * alignment.edge, FINEST) / 4), 1)
     corners = geometry.inside(alignment.corners, geometry.WHOLE * (1 + 2 * MARGIN) - MARGIN)
-    return _Square(corners, size, _surroundings(photo, corners, size + 2 * round(size * MARGIN)))
+    before = _surroundings(photo, corners, size + 2 * round(size * MARGIN))
+    return _Square(corners, size, before, _visible(corners, AROUND_SIZE, alignment.size))
 
 
 def _look(
@@ -173,7 +180,7 @@ def _alone(square: _Square, seen: _Seen, new: np.ndarray) -> tuple[np.ndarray, n
     """How the square changes where somebody's head goes, `[n, n, 3]`, and `new`, the face of another, before what was
     behind that head: `[size, size, 3]`."""
     before, inner, down = square.before, square.inner, _down(square)
-    behind = _behind(before, seen.there)
+    behind = _behind(square, seen.there)
     body = np.maximum(_step(down, *LOWER)[inner[0]], resized(seen.worn, square.size))
     clear = behind[inner] + (before - behind)[inner] * body
     return (behind - before) * _step(down, *UPPER), new + (clear - new) * (1 - seen.here)
@@ -190,7 +197,7 @@ def _bared(square: _Square, seen: _Seen, change: np.ndarray, redrawn: np.ndarray
     share = _step((gone * border).sum() / max((there * border).sum(), 1), *SHORN)
     beyond = _step(_distance(len(square.before)) * (1 + 2 * MARGIN), RIM[1], 1) * _step(_down(square), *UPPER)
     bare = share * np.maximum(framed(resized(_wide(gone), square.size), square.border), beyond)
-    return change + (_behind(square.before, seen.there) - square.before - change) * bare if bare.any() else change
+    return change + (_behind(square, seen.there) - square.before - change) * bare if bare.any() else change
 
 
 def _down(square: _Square) -> np.ndarray:
@@ -249,22 +256,12 @@ def _around(inner: np.ndarray, edge: np.ndarray) -> np.ndarray:
     return whole
 
 
-def _behind(before: np.ndarray, people: np.ndarray) -> np.ndarray:
-    """The photo's square, `before`, without `people` `[n, n, 1]`: what is behind them goes on smoothly."""
+def _behind(square: _Square, people: np.ndarray) -> np.ndarray:
+    """The square without `people` `[n, n, 1]`: what is around them goes on behind them. `[n, n, 3]`."""
+    before = square.before
     hidden = _step(_wide(resized(people, AROUND_SIZE)), 0.0, 0.5)
-    continued = _continued(resized(before, AROUND_SIZE), 1 - hidden)
-    return before + (resized(continued, len(before)) - before) * resized(hidden, len(before))
-
-
-def _continued(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Values `[n, n, 3]`, and where they are not `known` `[n, n, 1]`, means of known ones: the farther, the wider."""
-    if len(values) == 1:
-        return values
-    half = math.ceil(len(values) / 2)
-    share = resized(known, half)
-    means = resized(values * known, half) / np.maximum(share, 1e-6)
-    wide = _continued(means, np.minimum(2 * share, 1))
-    return values * known + resized(wide, len(values)) * (1 - known)
+    behind = backgrounds.filled(before, (1 - hidden) * square.visible)
+    return before + (behind - before) * resized(hidden, len(before))
 
 
 def _drawn(photo: Image.Image, corners: np.ndarray, values: np.ndarray, mask: np.ndarray) -> Image.Image:
@@ -348,10 +345,11 @@ def _sharp(alignment: Alignment, size: int) -> np.ndarray:
     return within.min(axis=2, keepdims=True).clip(0, 1).astype(np.float32)
 
 
-def _visible(alignment: Alignment) -> np.ndarray:
-    """Which places of a crop, `[COLOUR_SIZE, COLOUR_SIZE, 1]`, are in the photo and not in its mirror image."""
-    places = _places(alignment.corners, COLOUR_SIZE)
-    return np.asarray(((places >= 0) & (places < alignment.size)).all(axis=2, keepdims=True), np.float32)
+def _visible(corners: np.ndarray, size: int, photo: tuple[int, int]) -> np.ndarray:
+    """Which places of the square with these corners, `[size, size, 1]`, are in the photo and not in its mirror image:
+    `photo` is its width and height."""
+    places = _places(corners, size)
+    return np.asarray(((places >= 0) & (places < photo)).all(axis=2, keepdims=True), np.float32)
 
 
 def _own(alignment: Alignment, others: Sequence[Alignment], places: np.ndarray) -> np.ndarray:

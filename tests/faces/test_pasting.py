@@ -427,6 +427,18 @@ def test_behind_somebody_else_is_the_wall_of_the_photo(somebody_else):
     assert (pasted[below] == values(somebody_else[0])[below]).all()
 
 
+def test_the_pattern_of_the_wall_goes_on_behind_somebody_else(somebody_else):
+    """As if nobody had stood there, and not as its mean colour."""
+    photo, face, cut = somebody_else
+    pixels, stripes = values(photo), np.where(np.arange(SIZE[1]) // 8 % 2, 40, -40)[:, None, None]
+    wall = np.abs(pixels - WALL).max(axis=2, keepdims=True) < 40
+    photo = Image.fromarray((pixels + stripes * wall).clip(0, 255).astype(np.uint8))
+    blurred = ImageFilter.BoxBlur(9)
+    pasted = values(pasting.paste(photo, face, cut, None, lambda picture: brown(picture.filter(blurred))))
+    beside = pasted[120:184, 132:142].mean(axis=(1, 2))
+    assert np.corrcoef(beside, stripes[120:184, 0, 0])[0, 1] > 0.8 and np.ptp(beside) > 40
+
+
 def test_whoever_is_only_probably_seen_leaves_no_colour_on_the_wall(somebody_else):
     photo, face, cut = somebody_else
     pasted = values(pasting.paste(photo, face, cut, None, lambda picture: 0.8 * brown(picture)))
@@ -441,6 +453,16 @@ def test_hair_and_an_ear_beside_the_crop_come_off(somebody_else):
     pasted = values(pasting.paste(photo, face, cut, None, brown))
     assert np.abs(pasted[120:145, 93:99].mean(axis=(0, 1)) - WALL).max() < 30
     assert np.abs(pasted[215:225, 93:99].mean(axis=(0, 1)) - HAIR).max() < 5
+
+
+def test_the_whole_head_of_somebody_else_is_drawn(somebody_else):
+    """Up to the crop's border, and with its own outline there."""
+    photo, face, cut = somebody_else
+    face.paste(HAIR, (96, 3, 160, 256))
+    pasted = values(pasting.paste(photo, face, cut, None, brown))
+    top = round(float(np.asarray(cut.corners)[:, 1].min()))
+    assert abs(pasted[top + 4 : top + 7, 170:190, 0].mean() - HAIR[0]) < 35
+    assert np.abs(pasted[top - 10 : top - 3, 170:190].mean(axis=(0, 1)) - WALL).max() < 20
 
 
 def test_long_hair_of_somebody_else_ends_in_strands():
