@@ -163,6 +163,15 @@ def unit_of(name: str) -> str:
     return next((word for word, unit in UNITS.items() if unit == measured), "")
 
 
+def with_unit(edit: Edit) -> str:
+    """What an edit's amount would mean with a unit, if the score has one: who asks for 60 means years. A sentence's
+    end, or nothing."""
+    name, ends = edit.direction.name, [edit.stop] if edit.start in (0, edit.stop) else [edit.start, edit.stop]
+    if not (unit := unit_of(name)) or edit.aim or (unit == "y" and min(ends) < 0):
+        return ""
+    return f"; for {edit.stop:g} {UNITS[unit]}, give --{name} {'..'.join(f'{end:g}{unit}' for end in ends)}"
+
+
 def _spoken(unit: str | None) -> str:
     return "percent" if unit == "%" else str(unit)
 
@@ -219,6 +228,15 @@ def split_names(text: str | None) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
 
 
+def _check_sign(name: str, text: str, end: str, unit: str | None) -> None:
+    """Checks that an amount with a unit is no difference: years are no older ones, but degrees turn to two sides."""
+    if unit == "y" and end[:1] in ("+", "-"):
+        raise UsageError(
+            f"the amount of {name} is {text!r}, but years are the age to reach, like {end[1:]}y; to make somebody "
+            "older or younger, give a length like 3 or -3"
+        )
+
+
 def parse_amounts(name: str, text: str) -> Amounts:
     """`3`, `+3`, `-1.5`, or a range: `-4..4`; with a unit, `60y`, `0deg`, `20%..80%`."""
     plain = text.strip().lower()
@@ -241,5 +259,7 @@ def parse_amounts(name: str, text: str) -> Amounts:
         raise UsageError(
             f"the amount of {name} is {text}; use less: 3 is a lot, and {FARTHEST} is more than any model can show"
         )
+    _check_sign(name, text, first, unit)
+    _check_sign(name, text, second or "", unit)
     stop, start = (float(first), None) if second is None else (float(second), float(first))
     return Amounts(stop, start, UNITS[unit] if unit else None)

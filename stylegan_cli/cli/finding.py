@@ -46,6 +46,11 @@ def destinations(model: str, names: Sequence[str], out: Path | None, force: bool
     return [places.check_file(folder / f"{name}.{ENDING}", force) for name in names]
 
 
+def tell_of_use(path: Path, out: Path | None, amount: float) -> None:
+    """Tells the user how a new direction is used: by its name in their own folder, or else by its file."""
+    tell(f"Use it with stylegan edit PERSON --direction {(out and path) or path.stem}={amount:g}.")
+
+
 def tell_of_hidden(model: str, paths: Sequence[Path]) -> None:
     """Tells the user which of the model's own directions edits will not find any more, because of these files."""
     source = store.source(model)
@@ -127,11 +132,14 @@ def scored(sample: Sample, score: Scoring | None) -> dict[str, Tensor]:
             f"Drawing and scoring {len(sample.w):,} people takes minutes, unless it was done before; fewer (--count) "
             "give a rougher direction."
         )
-    with progress("scoring", len(sample.w)) as advance:
-        for shown in sample.shown:
-            for name, value in score(shown).items():
-                seen.setdefault(name, []).append(value)
-            advance()
+    try:
+        with progress("scoring", len(sample.w)) as advance:
+            for shown in sample.shown:
+                for name, value in score(shown).items():
+                    seen.setdefault(name, []).append(value)
+                advance()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("Stopped. Scores are kept: the same command goes on from here.") from None
     return {name: torch.tensor(values) for name, values in seen.items()}
 
 
@@ -260,12 +268,12 @@ def _in_folder(studio: Studio, folder: Path) -> Tensor:
 
 def report(directions: Sequence[Direction], amount: float) -> None:
     """What was found: how far each direction moves each score, if that was measured, and how well it was learned."""
+    for one in directions:
+        tell(f"{one.name}: accuracy {one.scores['accuracy']:.2f}, R squared {one.scores['R squared']:.2f}.")
     names = list(dict.fromkeys(name for direction in directions for name in direction.scores.get("ahead", {})))
     if names:
         _report_changes(directions, names, amount)
     else:
-        for one in directions:
-            tell(f"{one.name}: accuracy {one.scores['accuracy']:.2f}, R squared {one.scores['R squared']:.2f}.")
         tell(
             f"What moving by {amount:g} changes could not be measured: scorers are not installed, or they see no faces "
             f"of {SMALLEST} pixels here."
@@ -281,13 +289,12 @@ def report(directions: Sequence[Direction], amount: float) -> None:
 def _report_changes(directions: Sequence[Direction], names: Sequence[str], amount: float) -> None:
     """The leakage table: for both ends of each direction, how far it moves each of the scores `names`."""
     tell(f"What moving by {amount:g} changes, in standard deviations of each score:")
-    columns = [_column("", ["accuracy", "R squared", *names])]
+    columns = [_column("", names)]
     for direction in directions:
-        quality = [f"{direction.scores[name]:.2f}" for name in ("accuracy", "R squared")]
         for sign, side in ((1, "ahead"), (-1, "behind")):
             moved = direction.scores[side]
             cells = [f"{sign * moved[name]:+.2f}" if name in moved else "-" for name in names]
-            columns.append(_column(f"{direction.name} {sign * amount:+g}", quality + cells, right=True))
+            columns.append(_column(f"{direction.name} {sign * amount:+g}", cells, right=True))
     for row in zip(*columns, strict=True):
         tell("  ".join(row))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_type_hints
 
@@ -19,7 +20,7 @@ from stylegan_cli.allocation import keep_memory
 from stylegan_cli.cli.console import silenced
 from stylegan_cli.cli.places import place
 from stylegan_cli.errors import UsageError
-from stylegan_cli.latents.named import MAX_SEED
+from stylegan_cli.latents.named import MAX_SEED, is_file, numbered
 from stylegan_cli.latents.photo import Photo
 
 _MODEL, OUTPUT = "Model", "Output"
@@ -193,6 +194,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     def run(quiet: bool, **values: Any) -> None:
         keep_memory()
         _check_finite(values)
+        _check_kept(values)
         gathered = {
             name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()
         }
@@ -227,6 +229,20 @@ def _check_finite(values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(f"--{name.replace('_', '-')} is {value}; use a finite number")
+
+
+def _check_kept(values: Mapping[str, Any]) -> None:
+    """Checks that the result does not replace a file from which it is made, even with --force; but a film can take the
+    sound of the one before it (--audio)."""
+    out = values.get("out")
+    if not (isinstance(out, Path) and is_file(str(out))):
+        return
+    rest = [value for name, value in values.items() if name not in ("out", "audio")]
+    for given in chain.from_iterable(value if isinstance(value, list) else [value] for value in rest):
+        text = str(given.path if isinstance(given, Photo) else given)
+        for name in (text, *text.split(",")):
+            if is_file(file := numbered(name)[0]) and out.samefile(file):
+                raise UsageError(f"--out {out} would replace what the result is made from; choose another name")
 
 
 def _parameters(

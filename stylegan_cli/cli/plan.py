@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stylegan_cli.cli.console import fetch, progress, tell
-from stylegan_cli.cli.edits import UNITS, lengths, unit_of
+from stylegan_cli.cli.edits import lengths, with_unit
 from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.people import Person
@@ -77,17 +77,8 @@ def _check_bearable(studio: Studio, edits: Sequence[Edit]) -> None:
         if (length := max(map(studio.ruler.length, steps))) > UNBEARABLE:
             raise UsageError(
                 f"{editing.caption([edit])} would move people {length:.1f} typical distances, and no face bears more "
-                f"than {UNBEARABLE:g}; {lengths(edit.direction)}{_with_unit(edit)}"
+                f"than {UNBEARABLE:g}; {lengths(edit.direction)}{with_unit(edit)}"
             )
-
-
-def _with_unit(edit: Edit) -> str:
-    """What an amount would mean with a unit, if the score has one: who asks for 60 means years."""
-    name = edit.direction.name
-    if not (unit := unit_of(name)):
-        return ""
-    ends = [edit.stop] if edit.start in (0, edit.stop) else [edit.start, edit.stop]
-    return f"; for {edit.stop:g} {UNITS[unit]}, give --{name} {'..'.join(f'{end:g}{unit}' for end in ends)}"
 
 
 def _tell_if_missed(person: Person, wanted: Edit, own: Edit) -> None:

@@ -9,7 +9,7 @@ from math import isfinite
 import numpy as np
 
 from stylegan_cli.cli.console import fetch, is_silent, progress, tell
-from stylegan_cli.cli.edits import much_of
+from stylegan_cli.cli.edits import much_of, with_unit
 from stylegan_cli.cli.studio import CELL, Studio
 from stylegan_cli.errors import StyleganError
 from stylegan_cli.generator import Generator
@@ -44,10 +44,9 @@ class Look:
         return any(map(isfinite, self.scores.values()))
 
 
-def tell_prices(
-    studio: Studio, people: Sequence[Person], edits: Sequence[Sequence[Edit]], max_drift: float | None
-) -> None:
-    """One sentence for each person and each end of a range where they differ, and possibly one of advice."""
+def tell_prices(studio: Studio, people: Sequence[Person], edits: Sequence[Sequence[Edit]], otherwise: str = "") -> None:
+    """One sentence for each person and each end of a range where they differ, and possibly one of advice: smaller
+    amounts, `otherwise` something else."""
     if is_silent():
         return
     look, is_extreme = _eyes(studio), False
@@ -62,10 +61,16 @@ def tell_prices(
                 is_extreme = is_extreme or _is_long(studio, person, end) or _is_lost(before, after)
             advance()
     if is_extreme:
-        way = "--max-drift" if max_drift is None else "a smaller --max-drift"
-        moved = {edit.direction.name: edit.direction for own in edits for edit in own}
-        much = ", ".join(f"{much_of(direction)} of {name}" for name, direction in moved.items())
-        tell(f"Faces are often ruined by edits this large: use smaller amounts (a lot is {much}), or {way}.")
+        moved = {edit.direction.name: edit for own in edits for edit in own}
+        much = ", ".join(f"{much_of(edit.direction)} of {name}" for name, edit in moved.items())
+        units = "".join(with_unit(edit) for edit in moved.values() if edit.stop > float(much_of(edit.direction)))
+        ways = f"use smaller amounts (a lot is {much}){otherwise and f', or {otherwise}'}{units}"
+        tell(f"Faces are often ruined by edits this large: {ways}.")
+
+
+def limiting(max_drift: float | None) -> str:
+    """How edits that were limited so far can be limited further, for `tell_prices`."""
+    return "--max-drift" if max_drift is None else "a smaller --max-drift"
 
 
 def tell_change(studio: Studio, person: Person, end: Person) -> None:

@@ -45,16 +45,18 @@ def folded(name: str) -> str:
 
 
 def namesake(missing: Path) -> str:
-    """For errors about a file that does not exist: the one beside it that many systems take for the same."""
+    """For errors about a file that does not exist: the one beside it that many systems take for the same, or that is
+    called much like it."""
     try:
-        found = [
-            path.name
-            for path in missing.parent.iterdir()
-            if folded(path.name) == folded(missing.name) and path.name != missing.name
-        ]
+        beside = [path.name for path in missing.parent.iterdir()]
     except OSError:
         return ""
-    return f"; there is {found[0]!r}, but capital letters and the encoding of accents count" if found else ""
+    for name in beside:
+        if folded(name) == folded(missing.name) and name != missing.name:
+            return f"; there is {name!r}, but capital letters and the encoding of accents count"
+    stems = {folded(Path(name).stem): name for name in beside if folded(Path(name).suffix) == folded(missing.suffix)}
+    near = difflib.get_close_matches(folded(missing.stem), stems, 1) if missing.suffix else []
+    return "".join(f" (did you mean {stems[stem]}?)" for stem in near)
 
 
 def suggestion(text: str, known: Iterable[str]) -> str:

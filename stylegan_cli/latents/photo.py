@@ -27,7 +27,8 @@ class Photo:
         if is_folder(name):
             raise UsageError(f"{name} is a folder; give the photos in it, like {Path(name) / '*.jpg'}")
         if not is_file(name):
-            raise UsageError(f"there is no photo {name!r}{namesake(Path(name))}")
+            hint = namesake(Path(name)) if Path(name).suffix else "; photos are files, like me.jpg"
+            raise UsageError(f"there is no photo {name!r}{hint}")
         if number and not (number.isdecimal() and len(number) <= MOST_DIGITS and int(number)):
             raise UsageError(f"there is no {text}: name one of the faces in {name} by its number; 1 is the largest")
         return Photo(Path(name), int(number) if number else None)

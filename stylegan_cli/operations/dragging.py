@@ -94,13 +94,20 @@ def most_steps(generator: Generator, moves: Sequence[Move]) -> int:
 
 
 def check(generator: Generator, moves: Sequence[Move]) -> None:
-    """Raises `UsageError` if there are no moves, or more than `MOST`, or if one leaves the picture."""
+    """Raises `UsageError` if there are no moves, or more than `MOST`, if one leaves the picture, or if two contradict
+    each other."""
     height, width = generator.size
     if not 0 < len(moves) <= MOST:
         raise UsageError(f"1 to {MOST} points can be dragged at once, but these are {len(moves)}")
     for x, y in (place for move in moves for place in (move.start, move.end)):
         if not (0 <= x <= width and 0 <= y <= height):
             raise UsageError(f"the point {x:g},{y:g} is not in the picture, which has {width}x{height} pixels")
+    ends: dict[tuple[float, float], tuple[float, float]] = {}
+    for move in moves:
+        if (other := ends.setdefault(move.start, move.end)) != move.end:
+            x, y = move.start
+            places = " and at ".join(f"{right:g},{down:g}" for right, down in (other, move.end))
+            raise UsageError(f"the point {x:g},{y:g} cannot end at {places}; leave out one of them")
 
 
 def _scale(generator: Generator) -> float:

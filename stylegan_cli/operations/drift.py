@@ -21,10 +21,20 @@ HALVINGS = 30  # which determine the share to 1e-9
 def typical_distance(generator: Generator) -> float:
     """The mean distance from their centre of 1000 draws of `w` from seed 0, without truncation, with all classes in
     turn."""
+    return float(_from_centre(generator).norm(dim=1).mean())
+
+
+def deviations(generator: Generator, vectors: Tensor) -> Tensor:
+    """The standard deviation `[n]`, in the same draws, of `w` along unit vectors `[n, w_dim]`: how far people differ
+    in these."""
+    return (_from_centre(generator) @ vectors.T.to(generator.device)).std(dim=0).cpu()
+
+
+def _from_centre(generator: Generator) -> Tensor:
     z = torch.from_numpy(np.random.RandomState(0).randn(SAMPLES, generator.z_dim)).float().to(generator.device)
     c = generator.classes_in_turn(SAMPLES)
     with torch.inference_mode():
-        return float((generator.to_w(z, c) - generator.centre(c)).norm(dim=1).mean())
+        return generator.to_w(z, c) - generator.centre(c)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from stylegan_cli.cli.commands import directions as commands
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents import directions
 from stylegan_cli.latents.directions import Direction
+from stylegan_cli.operations import drift
 from stylegan_cli.scorers import runtime
 
 
@@ -123,7 +124,8 @@ def test_nobody_is_scored_twice(found, scorers):
 def test_what_was_scored_before_an_interruption_is_kept(found, scorers, stylegan, tiny_model, own_folder):
     words = ("--scorer", "red", *ANYHOW)
     scorers.stops_at = 60
-    assert stylegan("directions", "find", *words, "--model", tiny_model).exit_code == 130
+    stopped = stylegan("directions", "find", *words, "--model", tiny_model)
+    assert (stopped.exit_code, "the same command goes on" in stopped.stderr) == (130, True)
     scorers.stops_at = None
     found(*words)
     assert scorers.seen == 100 + 8 * 3
@@ -145,8 +147,10 @@ def test_the_table_has_room_for_scores_that_one_direction_was_not_seen_by(capsys
     sides = [{"age": 1.0, "smile": 0.5}, {"smile": 0.25}]
     both = [Direction("one", everywhere, scores=quality | {"ahead": side, "behind": side}) for side in sides]
     finding.report(both, 2)
-    told = capsys.readouterr().err.splitlines()[1:]
-    assert [line.split()[-4:] for line in told[3:]] == [
+    told = capsys.readouterr().err.splitlines()
+    assert told[:2] == ["one: accuracy 0.90, R squared 0.50."] * 2
+    told = told[3:]
+    assert [line.split()[-4:] for line in told[1:]] == [
         ["+1.00", "-1.00", "-", "-"],
         ["+0.50", "-0.50", "+0.25", "-0.25"],
     ]
@@ -514,7 +518,8 @@ def test_list_and_show(found, stylegan, tiny_model):
     result = stylegan("directions", "show", "red", "--on", "1,2", "--steps", 3, "--size", 16, "--model", tiny_model)
     assert result.stdout == "red.png\n"
     assert "kept: light" in result.stderr
-    assert "ahead: light" in result.stderr
+    moved = [f"moving by {by} changes, in standard deviations: light " for by in ("+0.5", "-0.5")]
+    assert all(line in result.stderr for line in moved) and "ahead" not in result.stderr
     assert "amounts are lengths in W: 1 is visible, 3 is a lot\n" in result.stderr
     rows = recipes.read(Path("red.png")).picture.rows
     assert [cell.caption for cell in rows[1]] == ["red -3", "red 0", "red +3"]
@@ -563,6 +568,10 @@ def test_discover(tiny_stylegan, generator, tiny_model, stylegan, method):
     rows = recipes.read(made[-1]).picture.rows
     changed = (rows[1][0].ws != rows[1][2].ws).any(dim=1)
     assert {layer.band for layer in generator.layers if changed[layer.index]} == {"coarse"}
+    vectors = torch.stack([directions.read(path, generator).vector[0] for path in made[:-1]])
+    spread = drift.deviations(generator, vectors)
+    reach = [float(row[-1].caption.rpartition("+")[2]) for row in rows]
+    assert reach == pytest.approx((2 * spread).tolist(), rel=0.34)  # of one digit
     again = stylegan("directions", "discover", *words, "--model", tiny_model, "--out", method)
     assert (again.exit_code, "--force" in again.stderr) == (1, True)
 

@@ -144,6 +144,13 @@ def test_amounts_as_people_write_them(text, amounts):
     assert parse_amounts("age", text) == amounts
 
 
+@pytest.mark.parametrize("text", ["+20y", "-5 years", "-5y..20y", "10y..+20y"])
+def test_years_are_no_difference(text):
+    with pytest.raises(UsageError, match=r"but years are the age to reach, like .*; to make somebody older or younger"):
+        parse_amounts("age", text)
+    assert parse_amounts("yaw", "+10deg") == Amounts(10, unit="degrees")
+
+
 @pytest.mark.parametrize(
     ("text", "ours"), [("0-4", "0..4"), ("-4:4", "-4..4"), ("10y-60y", "10y..60y"), ("5-60 Years", "5y..60y")]
 )

@@ -178,9 +178,15 @@ def test_an_age_that_no_child_survives(stylegan, here, ffhq):
     assert list(here.iterdir()) == []
 
 
+def test_an_age_that_lacks_its_unit(works):
+    _, told = works("blend-parents jon dany --age 8 --size 16 --out child.png")
+    assert told.endswith("use smaller amounts (a lot is 3 of age); for 8 years, give --age 8y.\n")
+
+
 def test_siblings_younger_by_a_length(works, ffhq):
     works("blend-parents jon dany -n 2 --size 16")
-    works("blend-parents jon dany -n 2 --age -2 --size 16 --out young/")
+    _, told = works("blend-parents jon dany -n 2 --age -2 --size 16 --out young/")
+    assert "child 1, age -2: " in told and "child 2, age -2: " in told and "ruined" not in told
     age = directions.read(store.source("ffhq").directions["age"], ffhq)
     for name in ("child-1.npz", "child-2.npz"):
         (child,), (young,) = (references.from_file(Path(folder, name), ffhq) for folder in ("family", "young"))

@@ -117,7 +117,7 @@ def test_without_sound(stylegan, here, talk):
         (("TALK", "--beard", 1, "--out", "a/"), 2, "an edited film is written as a film; end --out with .mp4"),
         (("TALK", "--beard", 1, "--save-latents"), 2, "leave out --save-latents"),
         (("TALK#7", "--beard", 1), 2, "there is no {talk}#7: {talk} shows 1 face"),
-        (("TALK", "--beard", 1, "--out", "TALK"), 1, "exists; choose another name, or use --force to replace it"),
+        (("TALK", "--beard", 1, "--out", "TALK"), 2, "would replace what the result is made from; choose another name"),
         (("none.mp4", "--beard", 1), 2, "there is no film 'none.mp4'"),
         (("empty.mp4", "--beard", 1), 1, "empty.mp4 cannot be read as a film"),
         (("grey.mp4", "--beard", 1), 1, "no face was found in grey.mp4"),

@@ -108,7 +108,7 @@ def test_whoever_goes_far_is_told_and_whoever_was_there_is_not(monkeypatch, caps
         Edit(SimpleNamespace(name=name, vector=torch.full((3, 4), long)), 2)
         for name, long in (("age", 0.5), ("unlike", 5.0))
     ]
-    price.tell_prices(studio, [Person("me", torch.zeros(3, 4))], [edits], None)
+    price.tell_prices(studio, [Person("me", torch.zeros(3, 4))], [edits], price.limiting(None))
     said = "Faces are often ruined by edits this large: use smaller amounts (a lot is 3 of age, 0.3 of unlike), or "
     assert (said in capsys.readouterr().err) is is_told
 

@@ -1086,7 +1086,9 @@ REFUSED = {
         ["edit", "1,2", "--direction", "age.npz=2", "--paste", "me.png"],
         "paste one person after the other: one with stylegan paste PERSON me.png#1 -o a.png, the next with",
     ),
-    "paste without a photo": (["paste", 1], "missing argument 'PERSON'"),
+    "paste without a photo": (["paste", 1], "there is no photo '1'; photos are files, like me.jpg"),
+    "paste nobody": (["paste", "me.png"], "missing argument 'PERSON'"),
+    "a photo is replaced": (["paste", 1, "me.png#1", "--out", "me.png", "--force"], "--out me.png would replace what"),
     "paste in a size": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--size", 64],
         "faces are pasted at their original size; leave out --size",

@@ -460,6 +460,17 @@ def test_a_photo_whose_name_is_almost_right(resolve, here, asked, there):
             Photo.named(missing)
 
 
+def test_a_photo_whose_name_is_misspelled(resolve, here):
+    for name in ("party.jpg", "parts.txt"):
+        Path(name).touch()
+    with pytest.raises(UsageError, match=r"^there is no photo 'prty.jpg' \(did you mean party.jpg\?\)$"):
+        Photo.named("prty.jpg#2")
+    with pytest.raises(UsageError, match=r"^unknown person 'partx.jpg': there is .* \(did you mean party.jpg\?\)$"):
+        resolve("partx.jpg")
+    with pytest.raises(UsageError, match=r"^there is no photo 'party'; photos are files, like me.jpg$"):
+        Photo.named("party")
+
+
 def test_a_picture_of_another_model(tiny, resolve, here, monkeypatch):
     save_picture(tiny, here / "face.png", Face(torch.zeros(tiny.num_ws, tiny.w_dim)))
     monkeypatch.setattr(tiny, "origin", Origin("other", "f" * 64))

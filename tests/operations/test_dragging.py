@@ -162,6 +162,7 @@ def test_whoever_was_in_a_photo_does_not_look_like_it_any_more(tiny):
         ([Move((1, 1), (2, -1))], "the point 2,-1 is not in the picture, which has 64x64 pixels"),
         ([Move((65, 1), (2, 1))], "the point 65,1 is not"),
         ([Move((-1, 1), (2, 1))], "the point -1,1 is not"),
+        ([Move((1, 1), (2, 1)), Move((1, 1), (1, 1))], "the point 1,1 cannot end at 2,1 and at 1,1; leave out one"),
     ],
 )
 def test_what_cannot_be_dragged(moves, said):

@@ -75,7 +75,7 @@ def apply(
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.photos import pasted
     from stylegan_cli.cli.plan import Plan
-    from stylegan_cli.cli.price import tell_prices
+    from stylegan_cli.cli.price import limiting, tell_prices
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents.references import split
 
@@ -103,7 +103,7 @@ def apply(
         labels = [ready[i][0].label if i in ready else text for i, text in enumerate(texts)]
         names = places.result_names(labels, "edited")
         pasted.save_edited(studio, before, own, [names[i] for i in ready], canvas)
-        tell_prices(studio, before, own, max_drift)
+        tell_prices(studio, before, own, limiting(max_drift))
     if failed := [text for i, text in enumerate(texts) if i not in ready]:
         raise StyleganError(f"{len(failed)} of {len(texts)} people could not be edited: {', '.join(failed)}")
 

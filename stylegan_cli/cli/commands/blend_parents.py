@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,10 +15,7 @@ from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import MAX_SEED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from stylegan_cli.cli.studio import Studio
-    from stylegan_cli.latents.people import Person
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -89,10 +87,13 @@ def blend_parents(
 
     from stylegan_cli.bands import BANDS
     from stylegan_cli.cli import casting
+    from stylegan_cli.cli.plan import Plan
+    from stylegan_cli.cli.price import tell_prices
     from stylegan_cli.cli.studio import Studio, Work, portrait
     from stylegan_cli.latents.selection import parse_layers
     from stylegan_cli.media.encode import FORMATS
     from stylegan_cli.operations import blending
+    from stylegan_cli.operations.editing import edited
     from stylegan_cli.pictures import faces_to_compute
 
     studio = Studio(generation, output)
@@ -109,7 +110,8 @@ def blend_parents(
     labels = [f"child {i + 1}" for i in range(children)] if children > 1 else ["child"]
     names = [label.replace(" ", "-") for label in labels]
     studio.check_results(["family"] if grid else names if is_alone else [*names, "family"])
-    aged = _aging(studio, years) if years else None
+    # All layers are moved: children have other proportions.
+    plan = Plan(studio, open_edits(studio, [("age", years)], "all", ())) if years else None
     one, other = casting.several(studio, [first, second])
     by_chance = weight is None and (seed is not None or children > 1)
 
@@ -120,8 +122,10 @@ def blend_parents(
         )
         by_layer = blending.share_by_layer(order, rest | own, extra)
         siblings.append(blending.blend(one, other, by_layer, label))
-    if aged:
-        siblings = aged(siblings)
+    before, edits = siblings, plan.edits_for_all(siblings) if plan else []
+    if plan:
+        aged = map(partial(edited, studio.generator), before, edits)
+        siblings = [replace(grown, label=child.label) for child, grown in zip(before, aged, strict=True)]
     sheet = blending.family(one, other, siblings)
     if grid:
         studio.save_sheet("family", sheet, siblings)
@@ -131,6 +135,8 @@ def blend_parents(
         studio.check_sheet(sheet)
         works = [*map(portrait, siblings), Work(sheet)]
         studio.save([*names, "family"], works, "family", children + faces_to_compute(sheet))
+    if plan:
+        tell_prices(studio, before, edits)
 
 
 def _both(parents: Sequence[str]) -> tuple[str, str]:
@@ -170,20 +176,6 @@ def _years(age: str) -> Amounts:
             f"--age {ages} --layers all"
         )
     return years
-
-
-def _aging(studio: Studio, years: Amounts) -> Callable[[list[Person]], list[Person]]:
-    """A function that makes children as old as this. All layers are moved: children have other proportions."""
-    from stylegan_cli.cli.plan import Plan
-    from stylegan_cli.operations.editing import edited
-
-    plan = Plan(studio, open_edits(studio, [("age", years)], "all", ()))
-
-    def aged(children: list[Person]) -> list[Person]:
-        each = zip(children, plan.edits_for_all(children), strict=True)
-        return [replace(edited(studio.generator, child, own), label=child.label) for child, own in each]
-
-    return aged
 
 
 def _assignment(text: str) -> tuple[str, float]:

@@ -277,6 +277,7 @@ def find(
         print_data(path)
     finding.tell_of_hidden(generation.model, paths)
     finding.report(found, amount)
+    finding.tell_of_use(paths[0], out, amount)
 
 
 @app.command()
@@ -309,6 +310,7 @@ def between(
     directions.write(path, replace(direction, found={"command": command_line()}), studio.generator.origin)
     print_data(path)
     finding.tell_of_hidden(generation.model, [path])
+    finding.tell_of_use(path, out, 1)
 
 
 @dataclass(frozen=True)
@@ -340,7 +342,9 @@ def discover(
     on: Annotated[str, typer.Option("--on", metavar="PERSON", help="The person to show them on.")] = "0",
     amount: Annotated[
         float | None,
-        optional("How far to move the person (default: 0.4 typical distances).", min=0, max=FARTHEST),
+        optional(
+            "How far to move the person (default: two standard deviations of people along each).", min=0, max=FARTHEST
+        ),
     ] = None,
     steps: Steps = 5,
 ) -> None:
@@ -380,14 +384,16 @@ def discover(
         samples = SAMPLES if samples is None else samples
         vectors, strengths = discovery.pca(generator, samples, count)
         kind, found = "standard deviation of w", found | {"samples": samples}
-    reach = float(f"{0.4 * drift.typical_distance(generator):.1g}") if amount is None else amount  # a round amount
+    usual = [float(f"{2 * one:.1g}") for one in drift.deviations(generator, vectors).tolist()]  # round amounts
+    reaches = usual if amount is None else [amount] * count
     (person,) = casting.several(studio, [on])
     made = []
     for path, vector, strength in zip(paths, vectors, strengths.tolist(), strict=True):
         title = f"{path.stem}: not named yet"
         everywhere = vector.expand(generator.num_ws, -1)
         made.append(Direction(path.stem, everywhere, layers, title, found=found, scores={kind: strength}))
-    strips = [ways.strip(generator, person, [editing.Edit(one, reach, -reach)], steps) for one in made]
+    edits = [editing.Edit(one, reach, -reach) for one, reach in zip(made, reaches, strict=True)]
+    strips = [ways.strip(generator, person, [one], steps) for one in edits]
     sheet = ways.sheet(strips)
     studio.check_sheet(sheet)
     for path, direction in zip(paths, made, strict=True):
@@ -402,9 +408,14 @@ def _facts(direction: Direction) -> Iterator[str]:
     model = direction.origin.name if direction.origin else "not known"
     yield f"model: {model}, space: {direction.space}, layers: {direction.layers}"
     yield lengths(direction)
-    for about in (direction.found, direction.scores):
-        for key, value in about.items():
+    for key, value in {**direction.found, **direction.scores}.items():
+        if key not in ("amount", "ahead", "behind"):
             yield f"{key}: {_said(value)}"
+    amount = direction.scores.get("amount")
+    for side, sign in (("ahead", 1), ("behind", -1)):
+        if amount and (moved := direction.scores.get(side)):
+            changes = ", ".join(f"{name} {sign * change:+.2f}" for name, change in moved.items())
+            yield f"moving by {sign * amount:+g} changes, in standard deviations: {changes}"
 
 
 def _said(value: object) -> str:

@@ -149,7 +149,7 @@ def edit(
     from stylegan_cli.cli import casting
     from stylegan_cli.cli.photos import pasted
     from stylegan_cli.cli.plan import Plan
-    from stylegan_cli.cli.price import tell_prices
+    from stylegan_cli.cli.price import limiting, tell_prices
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.latents import references
     from stylegan_cli.media.film import CODECS, check_frame
@@ -186,7 +186,7 @@ def edit(
     else:
         names = places.result_names([person.label for person in before], "edit")
         pasted.save_edited(studio, before, own, names, canvas)
-    tell_prices(studio, before, own, moving.max_drift)
+    tell_prices(studio, before, own, limiting(moving.max_drift))
 
 
 def _edit_film(
@@ -201,7 +201,7 @@ def _edit_film(
     """Edits somebody in a film of them."""
     from stylegan_cli.cli.photos import films
     from stylegan_cli.cli.plan import Plan
-    from stylegan_cli.cli.price import tell_prices
+    from stylegan_cli.cli.price import limiting, tell_prices
     from stylegan_cli.cli.studio import Studio
     from stylegan_cli.media.film import CODECS, FASTEST
 
@@ -230,7 +230,7 @@ def _edit_film(
     someone = cast[min(cast)]
     own = plan.edits_for(someone)
     films.save(studio, film, cast, own, path, is_range, way.loop)
-    tell_prices(studio, [someone], [own], moving.max_drift)
+    tell_prices(studio, [someone], [own], limiting(moving.max_drift))
 
 
 def _save_film(

@@ -32,7 +32,10 @@ def paste(
     photo: Annotated[
         Photo,
         typer.Argument(
-            metavar="PHOTO", parser=named_photo, help="The photo comes last: me.jpg, or party.jpg#2 for another face."
+            metavar="PHOTO",
+            parser=named_photo,
+            is_eager=True,  # who names one thing is told first if it is no photo
+            help="The photo comes last: me.jpg, or party.jpg#2 for another face.",
         ),
     ],
     own_skin: Annotated[
