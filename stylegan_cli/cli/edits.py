@@ -228,12 +228,12 @@ def split_names(text: str | None) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
 
 
-def _check_sign(name: str, text: str, end: str, unit: str | None) -> None:
-    """Checks that an amount with a unit is no difference: years are no older ones, but degrees turn to two sides."""
-    if unit == "y" and end[:1] in ("+", "-"):
+def _check_years(name: str, text: str, *ends: str) -> None:
+    """Checks that years are no difference: ages have no sign. (Degrees have: heads turn to two sides.)"""
+    if signed := [end for end in ends if end[0] in "+-"]:
         raise UsageError(
-            f"the amount of {name} is {text!r}, but years are the age to reach, like {end[1:]}y; to make somebody "
-            "older or younger, give a length like 3 or -3"
+            f"the amount of {name} is {text!r}, but years are the age to reach, like {signed[0][1:]}y; to make "
+            "somebody older or younger, give a length like 3 or -3"
         )
 
 
@@ -259,7 +259,7 @@ def parse_amounts(name: str, text: str) -> Amounts:
         raise UsageError(
             f"the amount of {name} is {text}; use less: 3 is a lot, and {FARTHEST} is more than any model can show"
         )
-    _check_sign(name, text, first, unit)
-    _check_sign(name, text, second or "", unit)
+    if unit == "y":
+        _check_years(name, text, first, second or first)
     stop, start = (float(first), None) if second is None else (float(second), float(first))
     return Amounts(stop, start, UNITS[unit] if unit else None)

@@ -31,6 +31,7 @@ def deviations(generator: Generator, vectors: Tensor) -> Tensor:
 
 
 def _from_centre(generator: Generator) -> Tensor:
+    """The draws, relative to their centre: `[SAMPLES, w_dim]`."""
     z = torch.from_numpy(np.random.RandomState(0).randn(SAMPLES, generator.z_dim)).float().to(generator.device)
     c = generator.classes_in_turn(SAMPLES)
     with torch.inference_mode():

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from stylegan_cli.assets import Progress, no_progress
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import copy, file_digest, replacing, write_bytes
-from stylegan_cli.folders import data_folder
 from stylegan_cli.store.named import NATIVE, Model, bundled_folder, directions_in, models, own_folder
 from stylegan_cli.store.sources import (
     ENCODER,
     SNAPSHOT,
     UNKNOWN_LICENCE,
     Source,
+    directions_folder,
     file_at,
     is_url,
     model_in,
@@ -52,7 +52,7 @@ def add(text: str, name: str = "", force: bool = False, progress: Progress = no_
         else:
             modelfile.save(generator, new_weights, origin.notes)
         described.unlink(missing_ok=True)  # of the model that was here before: its licence is not this one's
-    _keep_directions(source(text), data_folder() / "directions" / folder.name)
+    _keep_directions(source(text), directions_folder(folder.name))
     kind = origin.notes.get("format", "model file")
     about = {
         "title": f"{generator.family}, {generator.size[1]}x{generator.size[0]} ({kind} {file})",

@@ -52,6 +52,11 @@ def is_file(text: str) -> bool:
     return Path(text).suffix != "" or Path(text).exists()
 
 
+def directions_folder(key: str) -> Path:
+    """The folder of the directions that the user found for the model of this name, or for what `Source.key` means."""
+    return data_folder() / "directions" / key
+
+
 @dataclass(frozen=True)
 class Source:
     """What a value of `--model` means: a named `model`, what is at a `url`, or else a file.
@@ -74,7 +79,7 @@ class Source:
     @property
     def own_directions(self) -> Path:
         """The folder of the directions that the user found for it."""
-        return data_folder() / "directions" / self.key
+        return directions_folder(self.key)
 
     @property
     def directions(self) -> dict[str, Path]:

@@ -162,12 +162,11 @@ def add(
 def remove(name: Annotated[str, typer.Argument(metavar="MODEL", help="A model that you have added.")]) -> None:
     """Delete a model that you have added, with its encoder."""
     from stylegan_cli import store
-    from stylegan_cli.folders import data_folder
 
     folder = store.remove(name)
     _tell_of_encoders(folder)
     print_data(folder)
-    directions = data_folder() / "directions" / name
+    directions = store.directions_folder(name)
     if any(directions.glob("*.npz")):
         tell(f"The directions that you found for it are kept, in {directions}.")
 
