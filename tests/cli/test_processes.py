@@ -252,9 +252,11 @@ MANY = {
 tells_peaks = pytest.mark.skipif(not peaks.ARE_TOLD, reason="measures memory as Linux tells it")
 
 
-@pytest.mark.slow
 @tells_peaks
-@pytest.mark.parametrize(("many", "words"), MANY.values(), ids=MANY)
+@pytest.mark.parametrize(
+    ("many", "words"),
+    [pytest.param(*MANY[name], id=name, marks=() if name == "film" else pytest.mark.slow) for name in MANY],
+)
 def test_memory_does_not_grow(here, tiny_model, many, words):
     """A picture has 48 KB, so 240 more would be 11 MB. Peaks vary by up to 5 MB on a busy machine."""
     assert growth(*([*words(n), "--model", tiny_model, *EAGER] for n in (60, many))) < 8

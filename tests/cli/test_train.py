@@ -326,7 +326,6 @@ def test_a_run_that_began_otherwise_is_not_resumed(stylegan, faces):
     assert f"{said} out, or choose another --outdir.\n" in result.stderr
 
 
-@pytest.mark.slow
 def test_kill_9_loses_nothing(stylegan, faces, here):
     """A real process, killed somewhere in the midst of what would take hours; it ends with the same bits."""
     endless = ["train", "--data", "faces", "--outdir", "run", *words(kimg=9000, aug="ada", ada_kimg=0.2)]
@@ -1096,7 +1095,6 @@ def test_a_damaged_picture_that_another_process_meets(here):
     assert tensors(here / "run")[1]["nimg"] == met // 8 * 8
 
 
-@pytest.mark.slow
 def test_two_processes_do_what_one_does(stylegan, faces, here):
     """Begun in one process, and gone on with in one or in two under torchrun: equal but for the order of sums."""
     command = ["train", "--data", "faces", *words(batch=16, kimg=0.032, aug="ada", quiet=True)]
