@@ -4,6 +4,7 @@ A command names a group of options as one parameter (`output: Output`); on the c
 """
 
 import math
+import re
 import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -234,15 +235,16 @@ def _check_finite(values: Mapping[str, Any]) -> None:
 def _check_kept(values: Mapping[str, Any]) -> None:
     """Checks that the result does not replace a file from which it is made, even with --force; but a film can take the
     sound of the one before it (--audio)."""
-    out = values.get("out")
-    if not (isinstance(out, Path) and is_file(str(out))):
+    if not isinstance(out := values.get("out"), Path):
         return
+    latents = [out.with_suffix(".npz")] if values.get("save_latents") and out.name else []
+    written = [path for path in (out, *latents) if is_file(str(path))]
     rest = [value for name, value in values.items() if name not in ("out", "audio")]
     for given in chain.from_iterable(value if isinstance(value, list) else [value] for value in rest):
         text = str(given.path if isinstance(given, Photo) else given)
-        for name in (text, *text.split(",")):
-            if is_file(file := numbered(name)[0]) and out.samefile(file):
-                raise UsageError(f"--out {out} would replace what the result is made from; choose another name")
+        files = [file for name in (text, *re.split("[,=]", text)) if is_file(file := numbered(name)[0])]
+        if any(path.samefile(file) for path in written for file in files):
+            raise UsageError(f"--out {out} would replace what the result is made from; choose another name")
 
 
 def _parameters(

@@ -87,7 +87,7 @@ def _lerp(one: Generator, other: Generator, share: Callable[[str], float]) -> Te
         key = differing[0]
         raise StyleganError(
             f"{one.origin.name} and {other.origin.name} are networks of different shapes: {key} is {shape[key]} in the "
-            f"first and {other_shape.get(key)} in the second; surgery needs two of the same shape"
+            f"first and {other_shape.get(key)} in the second; models can only be blended if they have the same shape"
         )
     theirs = other.state_dict()
     return {name: tensor.lerp(theirs[name], share(name)) for name, tensor in one.state_dict().items()}

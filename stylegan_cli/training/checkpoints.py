@@ -52,7 +52,10 @@ def newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, float]] | None:
         if (content := read(path)) is not None:
             return content
     if paths:
-        raise StyleganError(f"all checkpoints in {folder} are damaged; start again in another --outdir")
+        raise StyleganError(
+            f"all checkpoints in {folder} are damaged; choose another --outdir, with --resume and the model's file in "
+            f"{folder.parent} to start from what it has learned"
+        )
     return None
 
 
