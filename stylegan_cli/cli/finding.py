@@ -48,7 +48,7 @@ def destinations(model: str, names: Sequence[str], out: Path | None, force: bool
 
 def tell_of_use(path: Path, out: Path | None, amount: float) -> None:
     """Tells the user how a new direction is used: by its name in their own folder, or else by its file."""
-    tell(f"Use it with stylegan edit PERSON --direction {(out and path) or path.stem}={amount:g}.")
+    tell(f"Use it with stylegan edit PERSON --direction {path if out else path.stem}={amount:g}.")
 
 
 def tell_of_hidden(model: str, paths: Sequence[Path]) -> None:

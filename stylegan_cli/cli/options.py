@@ -19,12 +19,13 @@ import typer
 
 from stylegan_cli.allocation import keep_memory
 from stylegan_cli.cli.console import silenced
-from stylegan_cli.cli.places import place
+from stylegan_cli.cli.places import keeping, place
 from stylegan_cli.errors import UsageError
 from stylegan_cli.latents.named import MAX_SEED, is_file, numbered
 from stylegan_cli.latents.photo import Photo
 
 _MODEL, OUTPUT = "Model", "Output"
+WRITTEN = ("out", "outdir", "dataset", "film")  # parameters that name results
 PSI = 0.7
 LARGEST_PSI = 2
 
@@ -195,11 +196,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     def run(quiet: bool, **values: Any) -> None:
         keep_memory()
         _check_finite(values)
-        _check_kept(values)
+        read = list(_read(values))
         gathered = {
             name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()
         }
-        with silenced(quiet):
+        with silenced(quiet), keeping(read):
             function(**values, **gathered)
 
     parameters = [*_parameters(function, hints, groups)]
@@ -232,19 +233,14 @@ def _check_finite(values: Mapping[str, Any]) -> None:
             raise UsageError(f"--{name.replace('_', '-')} is {value}; use a finite number")
 
 
-def _check_kept(values: Mapping[str, Any]) -> None:
-    """Checks that the result does not replace a file from which it is made, even with --force; but a film can take the
-    sound of the one before it (--audio)."""
-    if not isinstance(out := values.get("out"), Path):
-        return
-    latents = [out.with_suffix(".npz")] if values.get("save_latents") and out.name else []
-    written = [path for path in (out, *latents) if is_file(str(path))]
-    rest = [value for name, value in values.items() if name not in ("out", "audio")]
+def _read(values: Mapping[str, Any]) -> Iterator[str]:
+    """The files that the values of a command name, which results are made from. But a film can take the sound of the
+    one before it (--audio)."""
+    rest = [value for name, value in values.items() if name not in (*WRITTEN, "audio")]
     for given in chain.from_iterable(value if isinstance(value, list) else [value] for value in rest):
         text = str(given.path if isinstance(given, Photo) else given)
-        files = [file for name in (text, *re.split("[,=]", text)) if is_file(file := numbered(name)[0])]
-        if any(path.samefile(file) for path in written for file in files):
-            raise UsageError(f"--out {out} would replace what the result is made from; choose another name")
+        # Lists, and LAYERS=PERSON.
+        yield from (file for name in (text, *re.split("[,=]", text)) if is_file(file := numbered(name)[0]))
 
 
 def _parameters(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from itertools import count
 from pathlib import Path
 from typing import TypeGuard
@@ -15,8 +16,21 @@ import typer
 from stylegan_cli.datasets.layout import is_zip, manifest_in
 from stylegan_cli.errors import StyleganError, UsageError
 from stylegan_cli.files import LOCK, claim, is_held, is_vacant, nearest_existing, part_of, telling_why
-from stylegan_cli.latents.named import folded
+from stylegan_cli.latents.named import folded, is_file
 from stylegan_cli.latents.photo import Photo
+
+# The files that the running command reads.
+_read: ContextVar[Sequence[str]] = ContextVar("_read", default=())
+
+
+@contextmanager
+def keeping(read: Sequence[str]) -> Iterator[None]:
+    """Meanwhile, these files are not replaced by what is made from them, even with --force."""
+    before = _read.set(read)
+    try:
+        yield
+    finally:
+        _read.reset(before)
 
 
 class Folder(type(Path())):  # type: ignore[misc]
@@ -93,6 +107,8 @@ def check_file(path: Path, force: bool) -> Path:
         part_of(path).lstat()  # fails if the temporary name, which is longer, is too long
     if path.is_dir():
         raise StyleganError(f"{path} is a folder; name a file in it")
+    if path.exists() and any(path.samefile(file) for file in _read.get() if is_file(file)):
+        raise UsageError(f"{path} would replace what the result is made from; choose another name")
     if path.exists() and not force:
         raise StyleganError(f"{path} exists; choose another name, or use --force to replace it")
     return path

@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 import torch
-from torch.nn.functional import grid_sample
 
 from stylegan_cli.faces.colours import resized
+from stylegan_cli.faces.details import moved
 
 SURE = 0.98  # how well known a place is that is mirrored
 LITTLE = 4  # places beyond a border are too few to be mirrored
@@ -64,12 +64,8 @@ def _room(known: np.ndarray, start: np.ndarray, direction: np.ndarray) -> np.nda
 
 def _seen_along(picture: np.ndarray, way: np.ndarray) -> np.ndarray:
     """What each place of a picture `[n, n, 3]` sees at the end of its way `[m, m, 2]`."""
-    size = len(picture)
-    place = (np.arange(size, dtype=np.float32) + 0.5) / size
-    ends = np.stack(np.meshgrid(place, place), axis=2) + resized(way, size)[..., ::-1]
-    channels = torch.from_numpy(picture).permute(2, 0, 1)[None]
-    seen = grid_sample(channels, torch.from_numpy(2 * ends - 1)[None], padding_mode="border", align_corners=False)
-    return np.asarray(seen[0].permute(1, 2, 0))
+    values, flow = (torch.from_numpy(one).permute(2, 0, 1)[None] for one in (picture, resized(way, len(picture))))
+    return np.asarray(moved(values, flow.flip(1))[0].permute(1, 2, 0))
 
 
 def _continued(values: np.ndarray, known: np.ndarray) -> np.ndarray:

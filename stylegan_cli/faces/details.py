@@ -39,9 +39,9 @@ def kept(face: Image.Image, drawn: Image.Image, shown: Image.Image) -> tuple[Ima
     size = shown.width
     after, before, photo = (_tensor(one.resize((size, size), LANCZOS)) for one in (face, drawn, shown))
     grey, grey_before = map(_grey, (after, before))
-    moved = _moved(torch.cat([photo - before, grey_before], dim=1), _stretched(_flow(grey_before, grey), size))
+    there = moved(torch.cat([photo - before, grey_before], dim=1), _stretched(_flow(grey_before, grey), size))
     count = max(round(math.log2(size / COLOUR_SIZE)), 0)
-    lacking, old, new = (_bands(one, count) for one in (moved[:, :3], moved[:, 3:], grey))
+    lacking, old, new = (_bands(one, count) for one in (there[:, :3], there[:, 3:], grey))
     added, share = lacking[0] * _same_colours(before, after, lacking[0].shape[-1]), torch.ones(1, 1, 1, 1)
     for band, band_before, band_after in zip(lacking[1:], old[1:], new[1:], strict=True):
         wide = band.shape[-1]
@@ -77,7 +77,7 @@ def _flow(before: Tensor, after: Tensor) -> Tensor:
         old, new = (_without_light(F.interpolate(one, (wide, wide), mode="area")) for one in (before, after))
         flow = _stretched(flow, wide)
         for _ in range(STEPS):
-            flow = _smooth(flow + _step(_moved(old, flow), new).clamp(-STEP, STEP) / wide, SMOOTH)
+            flow = _smooth(flow + _step(moved(old, flow), new).clamp(-STEP, STEP) / wide, SMOOTH)
     return flow
 
 
@@ -92,7 +92,7 @@ def _step(old: Tensor, new: Tensor) -> Tensor:
     return torch.cat([yy * x - xy * y, xx * y - xy * x], dim=1) / (xx * yy - xy**2)
 
 
-def _moved(picture: Tensor, flow: Tensor) -> Tensor:
+def moved(picture: Tensor, flow: Tensor) -> Tensor:
     """`picture` `[1, c, n, n]` with the values that are at the end of the flow `[1, 2, n, n]`."""
     place = (torch.arange(picture.shape[-1]) + 0.5) / picture.shape[-1]
     here = torch.stack(torch.meshgrid(place, place, indexing="xy"))

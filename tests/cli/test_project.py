@@ -1090,13 +1090,17 @@ REFUSED = {
     "paste nobody": (["paste", "me.png"], "missing argument 'PERSON'"),
     "latents are replaced": (
         ["average", 1, "age.npz", "--out", "age.png", "--save-latents", "--force"],
-        "--out age.png would replace what the result is made from",
+        "age.npz would replace what the result is made from",
     ),
     "a photo in layers is replaced": (
         ["mix", "--coarse", 1, "--layers", "2=me.png", "--out", "me.png", "--force"],
-        "--out me.png would replace what the result is made from",
+        "me.png would replace what the result is made from",
     ),
-    "a photo is replaced": (["paste", 1, "me.png#1", "--out", "me.png", "--force"], "--out me.png would replace what"),
+    "a photo in a folder is replaced": (
+        ["sample", "me.png", 1, "--out", "./", "--force"],
+        "me.png would replace what the result is made from",
+    ),
+    "a photo is replaced": (["paste", 1, "me.png#1", "--out", "me.png", "--force"], "me.png would replace what"),
     "paste in a size": (
         ["edit", 1, "--direction", "age.npz=2", "--paste", "me.png", "--size", 64],
         "faces are pasted at their original size; leave out --size",
